@@ -1,0 +1,32 @@
+// "Did you mean": the known name closest to a mistyped one.
+
+/** The candidates within a small edit distance of `name`, nearest first. */
+export function nearestNames(name: string, candidates: Iterable<string>, limit = 3): string[] {
+  const budget = Math.max(2, Math.floor(name.length / 3));
+  return [...candidates]
+    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance <= budget)
+    .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate))
+    .slice(0, limit)
+    .map(({ candidate }) => candidate);
+}
+
+/** `did you mean "a" or "b"?`, or undefined when nothing is near. */
+export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
+  const near = nearestNames(name, candidates);
+  return near.length === 0 ? undefined : `did you mean ${near.map((n) => `"${n}"`).join(' or ')}?`;
+}
+
+/** Levenshtein distance over UTF-16 units, two rows. */
+export function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, substitution);
+    }
+    previous = current;
+  }
+  return previous[b.length];
+}

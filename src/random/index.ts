@@ -1,0 +1,1 @@
+export { CounterRandom } from './counter-random.js';
