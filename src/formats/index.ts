@@ -1,0 +1,2 @@
+// Files of others, read and written without executing anything in them.
+export { ProtoReader, ProtoWriter, WireType } from './protobuf.js';
