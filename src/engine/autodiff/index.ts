@@ -1,0 +1,62 @@
+// Registers our gradients with tfjs-core, whose Node build comes without any. A kernel with no entry here
+// can still run forward; differentiating it is an error that names it.
+import { AnemoneError } from '../../errors/index.js';
+import { type Tensor, tf } from '../tf.js';
+import { convolutionGradients } from './convolution.js';
+import { elementwiseGradients } from './elementwise.js';
+import type { Attrs, Gradient } from './gradient.js';
+import { reductionGradients } from './reduction.js';
+import { shapeGradients } from './shape.js';
+
+const gradients: readonly Gradient[] = [
+  ...elementwiseGradients,
+  ...shapeGradients,
+  ...reductionGradients,
+  ...convolutionGradients,
+];
+
+/** Kernels whose results never carry a gradient (comparisons, indices). */
+const nonDifferentiable = [
+  'Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr', 'LogicalNot',
+  'ArgMax', 'ArgMin', 'OneHot', 'IsFinite', 'IsNan', 'IsInf', 'FloorDiv', 'Range', 'Fill', 'TopK', 'Mod',
+]; // biome-ignore format: a list
+
+let registered = false;
+
+/** Idempotent; every engine calls it. */
+export function registerGradients(): void {
+  if (registered) return;
+  registered = true;
+  for (const gradient of gradients) register(gradient);
+}
+
+export function gradientKernels(): string[] {
+  return gradients.map((gradient) => gradient.kernel);
+}
+
+export function isNonDifferentiable(kernel: string): boolean {
+  return nonDifferentiable.includes(kernel);
+}
+
+function register(gradient: Gradient): void {
+  if (tf.getGradient(gradient.kernel)) tf.unregisterGradient(gradient.kernel);
+  tf.registerGradient({
+    kernelName: gradient.kernel,
+    inputsToSave: [...(gradient.inputs ?? [])],
+    outputsToSave: gradient.output ? [true] : [],
+    saveAllInputs: gradient.saveAllInputs ?? false,
+    gradFunc: (dy: Tensor | Tensor[], saved: Tensor[], attrs: unknown) => {
+      const dys = Array.isArray(dy) ? dy : [dy];
+      try {
+        return gradient.backward(dys[0], saved, attrs as Attrs, dys);
+      } catch (cause) {
+        throw new AnemoneError({
+          code: 'engine.gradient',
+          path: gradient.kernel,
+          message: String((cause as Error).message),
+          cause,
+        });
+      }
+    },
+  } as Parameters<typeof tf.registerGradient>[0]);
+}

@@ -1,0 +1,112 @@
+// An engine that runs programs op by op on a tfjs backend: `cpu` (the reference semantics, slow) or
+// `tensorflow` (tfjs-node). Nothing is compiled; a "program" is the function itself.
+import { AnemoneError } from '../../errors/index.js';
+import { registerGradients } from '../autodiff/index.js';
+import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
+import { withScope } from '../scope.js';
+import type { State } from '../state.js';
+import type { HostData, HostTensor } from '../tensors.js';
+import { type Tensor, tf } from '../tf.js';
+import { EagerScope, fromHost } from './eager-scope.js';
+
+export class EagerEngine implements Engine {
+  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
+  private readonly values = new Map<State, Tensor>();
+
+  /** `backend` is the tfjs backend's name, already registered. */
+  constructor(
+    readonly name: string,
+    private readonly backend: string,
+  ) {
+    registerGradients();
+  }
+
+  compile(name: string, fn: (inputs: Tensors) => Tensors): Program {
+    return {
+      name,
+      run: (inputs, options) => this.run(fn, inputs, options ?? {}),
+      dispose: () => {},
+    };
+  }
+
+  async read(state: State): Promise<HostData> {
+    return (await this.valueOf(state).data<'float32'>()).slice();
+  }
+
+  async write(state: State, value: HostData): Promise<void> {
+    if (value.length !== state.size) {
+      throw new AnemoneError({
+        code: 'engine.state-size',
+        path: state.name,
+        message: `expected ${state.size} values, got ${value.length}`,
+      });
+    }
+    await this.use();
+    this.replace(state, tf.tensor(value.slice(), [...state.shape], state.dtype));
+  }
+
+  release(states: Iterable<State>): void {
+    for (const state of states) {
+      this.values.get(state)?.dispose();
+      this.values.delete(state);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.release([...this.values.keys()]);
+  }
+
+  private async use(): Promise<void> {
+    if (tf.getBackend() !== this.backend) await tf.setBackend(this.backend);
+  }
+
+  private valueOf(state: State): Tensor {
+    let value = this.values.get(state);
+    if (!value) {
+      value = tf.keep(tf.tensor(state.initialValue(), [...state.shape], state.dtype));
+      this.values.set(state, value);
+    }
+    return value;
+  }
+
+  private replace(state: State, value: Tensor): void {
+    this.values.get(state)?.dispose();
+    this.values.set(state, tf.keep(value));
+  }
+
+  private async run(
+    fn: (inputs: Tensors) => Tensors,
+    inputs: HostTensors,
+    options: RunOptions,
+  ): Promise<HostTensors> {
+    await this.use();
+    this.stats.runs++;
+    const scope = new EagerScope((state) => this.valueOf(state), options.random);
+    const feeds: Tensors = {};
+    for (const [key, value] of Object.entries(inputs)) feeds[key] = tf.keep(fromHost(value));
+    const results = withScope(scope, () =>
+      tf.tidy(() => {
+        const outputs = fn(feeds);
+        for (const [state, value] of scope.assigned) scope.assigned.set(state, tf.keep(tf.clone(value)));
+        return Object.fromEntries(Object.entries(outputs).map(([key, value]) => [key, tf.clone(value)]));
+      }),
+    );
+    const outputs: HostTensors = {};
+    for (const [key, value] of Object.entries(results)) {
+      outputs[key] = await download(value);
+      value.dispose();
+    }
+    for (const feed of Object.values(feeds)) feed.dispose();
+    const commit = options.commitIf?.(outputs) ?? true;
+    for (const [state, value] of scope.assigned) {
+      if (commit) this.replace(state, value);
+      else value.dispose();
+    }
+    return outputs;
+  }
+}
+
+async function download(tensor: Tensor): Promise<HostTensor> {
+  const dtype = tensor.dtype === 'int32' || tensor.dtype === 'bool' ? tensor.dtype : 'float32';
+  return { dtype, shape: tensor.shape, data: (await tensor.data<'float32'>()).slice() };
+}

@@ -1,0 +1,89 @@
+// The running program of an eager engine: states are tensors already, loops are loops.
+import { AnemoneError } from '../../errors/index.js';
+import type { CounterRandom } from '../../random/index.js';
+import type { HostFunction, ProgramScope, ScanBody, ScanResult } from '../scope.js';
+import type { State } from '../state.js';
+import type { HostTensor, TensorSpec } from '../tensors.js';
+import { type Tensor, tf } from '../tf.js';
+
+export class EagerScope implements ProgramScope {
+  readonly assigned = new Map<State, Tensor>();
+  private site = 0;
+
+  constructor(
+    private readonly valueOf: (state: State) => Tensor,
+    private readonly random: CounterRandom | undefined,
+  ) {}
+
+  read(state: State): Tensor {
+    return this.assigned.get(state) ?? this.valueOf(state);
+  }
+
+  assign(state: State, value: Tensor): void {
+    if (value.shape.join() !== state.shape.join()) {
+      throw new AnemoneError({
+        code: 'engine.state-shape',
+        path: state.name,
+        message: `cannot assign shape [${value.shape}] to a state of shape [${state.shape}]`,
+      });
+    }
+    this.assigned.set(state, value);
+  }
+
+  randomBits(count: number, bits: number): Tensor {
+    return tf.tensor1d(drawBits(this.random, this.site++, count, bits), 'int32');
+  }
+
+  scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult {
+    const steps = xs[0].shape[0];
+    const slices = xs.map((x) => tf.unstack(x, 0));
+    let carry = init;
+    const outputs: Tensor[][] = [];
+    for (let i = 0; i < steps; i++) {
+      const t = reverse ? steps - 1 - i : i;
+      const result = body(
+        carry,
+        slices.map((slice) => slice[t]),
+      );
+      carry = result.carry;
+      result.ys.forEach((y, k) => {
+        outputs[k] ??= new Array<Tensor>(steps);
+        outputs[k][t] = y;
+      });
+    }
+    return { carry, ys: outputs.map((ys) => tf.stack(ys, 0)) };
+  }
+
+  hostCall(_name: string, fn: HostFunction, inputs: Tensor[], _outputs: readonly TensorSpec[]): Tensor[] {
+    return fn(inputs.map(toHost)).map(fromHost);
+  }
+}
+
+/** The random integers of one site of one run: the same for every engine. */
+export function drawBits(
+  random: CounterRandom | undefined,
+  site: number,
+  count: number,
+  bits: number,
+): Int32Array {
+  if (!random) {
+    throw new AnemoneError({
+      code: 'engine.no-random-key',
+      message: 'the program draws random bits but run() was given no random key',
+    });
+  }
+  const stream = random.derive('site', site);
+  const shift = 32 - bits;
+  const values = new Int32Array(count);
+  for (let i = 0; i < count; i++) values[i] = stream.bits(i) >>> shift;
+  return values;
+}
+
+export function toHost(tensor: Tensor): HostTensor {
+  const dtype = tensor.dtype === 'int32' || tensor.dtype === 'bool' ? tensor.dtype : 'float32';
+  return { dtype, shape: tensor.shape, data: tensor.dataSync() };
+}
+
+export function fromHost(host: HostTensor): Tensor {
+  return tf.tensor(host.data, [...host.shape], host.dtype);
+}

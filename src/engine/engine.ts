@@ -1,0 +1,56 @@
+// What an engine is: it holds the values of states and turns functions on tfjs ops into programs.
+// Implementations: onnx/ (compiles, default), eager/ (reference on tfjs cpu, tensorflow on tfjs-node).
+import type { CounterRandom } from '../random/index.js';
+import type { State } from './state.js';
+import type { HostData, HostTensor } from './tensors.js';
+import type { Tensor } from './tf.js';
+
+export type Tensors = Record<string, Tensor>;
+export type HostTensors = Record<string, HostTensor>;
+
+export interface RunOptions {
+  /** Key of the run's random streams; required when the program draws random bits (dropout). */
+  readonly random?: CounterRandom;
+  /**
+   * Decides, from the outputs, whether assigned states keep their new values. Default: always.
+   * A training step returns false for a non-finite loss, and nothing has changed.
+   */
+  readonly commitIf?: (outputs: HostTensors) => boolean;
+}
+
+/** A compiled function. One compilation per signature of input shapes; see EngineStats. */
+export interface Program {
+  readonly name: string;
+  run(inputs: HostTensors, options?: RunOptions): Promise<HostTensors>;
+  /** Frees compiled code (not states). */
+  dispose(): void;
+}
+
+export interface CompileOptions {
+  /** At most so many shape signatures are kept compiled; the least recently used goes first. Default 64. */
+  readonly maxSignatures?: number;
+}
+
+export interface EngineStats {
+  compilations: number;
+  compileSeconds: number;
+  evictions: number;
+  runs: number;
+}
+
+export interface Engine {
+  readonly name: string;
+  readonly stats: Readonly<EngineStats>;
+  /**
+   * `fn` is called with tensors of the inputs and returns named outputs. It may read and assign states,
+   * and must be pure otherwise: a compiling engine calls it once per shape signature.
+   */
+  compile(name: string, fn: (inputs: Tensors) => Tensors, options?: CompileOptions): Program;
+  /** Copies a state's value to the host. */
+  read(state: State): Promise<HostData>;
+  /** Sets a state's value from the host (copied). */
+  write(state: State, value: HostData): Promise<void>;
+  /** Forgets the value of states that are no longer used. */
+  release(states: Iterable<State>): void;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,52 @@
+// The program being traced or run right now: what `State.tensor()`, `randomBits`, `scan` and `hostCall`
+// talk to. This is the only global of the library ("the engine in use").
+import { AnemoneError } from '../errors/index.js';
+import type { State } from './state.js';
+import type { HostTensor, TensorSpec } from './tensors.js';
+import type { Tensor } from './tf.js';
+
+export interface ScanResult {
+  /** Carried values after the last iteration. */
+  readonly carry: Tensor[];
+  /** Per-iteration outputs, stacked along a new axis 0. */
+  readonly ys: Tensor[];
+}
+
+export type ScanBody = (carry: Tensor[], xs: Tensor[]) => { carry: Tensor[]; ys: Tensor[] };
+export type HostFunction = (inputs: HostTensor[]) => HostTensor[];
+
+export interface ProgramScope {
+  /** The current value of a state inside this program. */
+  read(state: State): Tensor;
+  /** Makes `value` the state's value for later reads and, when the run is committed, for later runs. */
+  assign(state: State, value: Tensor): void;
+  /** `count` fresh uniform integers in [0, 2^bits), int32 [count]: a function of the run's random key and the site. */
+  randomBits(count: number, bits: number): Tensor;
+  scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult;
+  hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[];
+}
+
+let active: ProgramScope | undefined;
+
+/** The program in progress; an error outside of one. */
+export function currentScope(): ProgramScope {
+  if (!active) {
+    throw new AnemoneError({
+      code: 'engine.no-program',
+      message: 'parameters have tensor values only inside a program',
+      hint: 'wrap the computation in engine.compile(name, fn) and call run()',
+    });
+  }
+  return active;
+}
+
+/** Runs `fn` with `scope` as the current program. */
+export function withScope<R>(scope: ProgramScope, fn: () => R): R {
+  const outer = active;
+  active = scope;
+  try {
+    return fn();
+  } finally {
+    active = outer;
+  }
+}

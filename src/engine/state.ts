@@ -1,0 +1,38 @@
+// A named value that lives across program runs: parameters, buffers (running statistics), optimizer
+// slots, accumulators. The engine in use holds the value; this object is only its identity and its start.
+import { currentScope } from './scope.js';
+import { allocate, type DType, type HostData, sizeOf } from './tensors.js';
+import type { Tensor } from './tf.js';
+
+export class State {
+  constructor(
+    readonly label: string,
+    readonly shape: readonly number[],
+    readonly dtype: DType = 'float32',
+    private readonly makeInitial?: () => HostData,
+  ) {}
+
+  /** Dotted name for messages and checkpoints; modules override it with the full path. */
+  get name(): string {
+    return this.label;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** First value, made when an engine first needs it (zeros by default). */
+  initialValue(): HostData {
+    return this.makeInitial ? this.makeInitial() : allocate(this.dtype, this.size);
+  }
+
+  /** The value inside the program being traced or run. */
+  tensor(): Tensor {
+    return currentScope().read(this);
+  }
+
+  /** Sets the value inside the program being traced or run. */
+  assign(value: Tensor): void {
+    currentScope().assign(this, value);
+  }
+}

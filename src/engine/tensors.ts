@@ -1,0 +1,48 @@
+// Plain host-side tensors: what goes into a program and what comes out. Not for device memory.
+import { AnemoneError } from '../errors/index.js';
+
+export type DType = 'float32' | 'int32' | 'bool';
+export type HostData = Float32Array | Int32Array | Uint8Array;
+
+/** Row-major values on the host. `bool` is stored as 0/1 bytes. */
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: HostData;
+}
+
+export interface TensorSpec {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+export function allocate(dtype: DType, size: number): HostData {
+  if (dtype === 'float32') return new Float32Array(size);
+  return dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size);
+}
+
+export function float32(data: ArrayLike<number>, shape: readonly number[]): HostTensor {
+  return checked({
+    dtype: 'float32',
+    shape,
+    data: data instanceof Float32Array ? data : Float32Array.from(data),
+  });
+}
+
+export function int32(data: ArrayLike<number>, shape: readonly number[]): HostTensor {
+  return checked({ dtype: 'int32', shape, data: data instanceof Int32Array ? data : Int32Array.from(data) });
+}
+
+function checked(tensor: HostTensor): HostTensor {
+  if (tensor.data.length !== sizeOf(tensor.shape)) {
+    throw new AnemoneError({
+      code: 'tensor.size',
+      message: `${tensor.data.length} values do not fill shape [${tensor.shape.join(', ')}]`,
+    });
+  }
+  return tensor;
+}

@@ -1,0 +1,13 @@
+export * from './initializers.js';
+export { Module } from './module.js';
+export { Buffer, joinPath, Parameter } from './parameter.js';
+export { evaluationPass, type Pass, trainingPass } from './pass.js';
+export type {
+  Batch,
+  BatchSource,
+  EvaluatedSample,
+  EvaluationSummary,
+  Evaluator,
+  StepOutput,
+  TrainableModel,
+} from './trainable-model.js';

@@ -1,0 +1,107 @@
+// The tree of modules. Names are those of NeMo's state dict (`encoder.layers.0.self_attn.linear_q.weight`),
+// so that checkpoints need no table of names. A module holds no tensor values: the engine does.
+import { AnemoneError } from '../errors/index.js';
+import type { Initializer } from './initializers.js';
+import { Buffer, joinPath, Parameter } from './parameter.js';
+
+export abstract class Module {
+  /** Seed of the initial values; only the root's counts. */
+  seed = 0;
+  private parent: Module | undefined;
+  private label = '';
+  private readonly members = new Map<string, Module | Parameter | Buffer>();
+
+  /** Dotted path from the root, '' for the root. */
+  get path(): string {
+    return this.parent ? joinPath(this.parent.path, this.label) : '';
+  }
+
+  get root(): Module {
+    return this.parent ? this.parent.root : this;
+  }
+
+  protected parameter(label: string, shape: readonly number[], initializer: Initializer): Parameter {
+    return this.register(label, new Parameter(this, label, shape, initializer));
+  }
+
+  protected buffer(
+    label: string,
+    shape: readonly number[],
+    initial: () => Float32Array | Int32Array,
+    options: { dtype?: 'float32' | 'int32'; persistent?: boolean } = {},
+  ): Buffer {
+    return this.register(label, new Buffer(this, label, shape, initial, options.dtype, options.persistent));
+  }
+
+  /** Adds a child under `label`, which may contain dots (`conv.0`). A module has one parent. */
+  protected child<M extends Module>(label: string, module: M): M {
+    if (module.parent) {
+      throw new AnemoneError({
+        code: 'nn.shared-module',
+        path: module.path,
+        message: `already a part of ${module.parent.constructor.name}; it cannot also be "${label}"`,
+      });
+    }
+    module.parent = this;
+    module.label = label;
+    return this.register(label, module);
+  }
+
+  /** Children `label.0`, `label.1`, … */
+  protected children<M extends Module>(label: string, modules: readonly M[]): readonly M[] {
+    return modules.map((module, i) => this.child(`${label}.${i}`, module));
+  }
+
+  /** All parameters below, in order of registration. */
+  *parameters(): Iterable<Parameter> {
+    for (const member of this.walk()) if (member instanceof Parameter) yield member;
+  }
+
+  /** All buffers below, non-persistent ones too. */
+  *buffers(): Iterable<Buffer> {
+    for (const member of this.walk()) if (member instanceof Buffer) yield member;
+  }
+
+  /** What a checkpoint holds: parameters and persistent buffers by name. */
+  stateDict(): Map<string, Parameter | Buffer> {
+    const states = new Map<string, Parameter | Buffer>();
+    for (const member of this.walk()) {
+      if (member instanceof Parameter || member.persistent) states.set(member.name, member);
+    }
+    return states;
+  }
+
+  /** Modules below and this one, with their paths. */
+  *modules(): Iterable<Module> {
+    yield this;
+    for (const member of this.members.values()) if (member instanceof Module) yield* member.modules();
+  }
+
+  /** Stops training of everything below. */
+  freeze(): void {
+    for (const parameter of this.parameters()) parameter.trainable = false;
+  }
+
+  unfreeze(): void {
+    for (const parameter of this.parameters()) parameter.trainable = true;
+  }
+
+  private *walk(): Iterable<Parameter | Buffer> {
+    for (const member of this.members.values()) {
+      if (member instanceof Module) yield* member.walk();
+      else yield member;
+    }
+  }
+
+  private register<T extends Module | Parameter | Buffer>(label: string, member: T): T {
+    if (this.members.has(label)) {
+      throw new AnemoneError({
+        code: 'nn.duplicate',
+        path: joinPath(this.path, label),
+        message: 'registered twice',
+      });
+    }
+    this.members.set(label, member);
+    return member;
+  }
+}

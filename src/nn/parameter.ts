@@ -1,0 +1,50 @@
+// Parameters and buffers: states that belong to a module and carry its dotted path as their name.
+import { State } from '../engine/index.js';
+import { CounterRandom } from '../random/index.js';
+import type { Initializer } from './initializers.js';
+import type { Module } from './module.js';
+
+export class Parameter extends State {
+  /** Frozen parameters get no gradient and no update. */
+  trainable = true;
+
+  constructor(
+    private readonly owner: Module,
+    label: string,
+    shape: readonly number[],
+    private readonly initializer: Initializer,
+  ) {
+    super(label, shape, 'float32');
+  }
+
+  override get name(): string {
+    return joinPath(this.owner.path, this.label);
+  }
+
+  override initialValue(): Float32Array {
+    return this.initializer(this.shape, new CounterRandom(this.owner.root.seed, 'init', this.name));
+  }
+}
+
+/** A non-trained value of a module (running statistics, tables). */
+export class Buffer extends State {
+  constructor(
+    private readonly owner: Module,
+    label: string,
+    shape: readonly number[],
+    initial: () => Float32Array | Int32Array,
+    dtype: 'float32' | 'int32' = 'float32',
+    /** Non-persistent buffers are left out of state dicts. */
+    readonly persistent = true,
+  ) {
+    super(label, shape, dtype, initial);
+  }
+
+  override get name(): string {
+    return joinPath(this.owner.path, this.label);
+  }
+}
+
+export function joinPath(path: string, label: string): string {
+  return path === '' ? label : `${path}.${label}`;
+}

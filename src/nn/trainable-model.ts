@@ -1,0 +1,76 @@
+// The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
+// batches, training/ drives it; none of them knows more of the others than this file says.
+import type { Engine, HostTensors, Tensor, Tensors } from '../engine/index.js';
+import type { Module } from './module.js';
+import type { Pass } from './pass.js';
+
+/** What one step consumes, collated and padded, on the host. */
+export interface Batch {
+  /** Program inputs by name; their shapes are the signature a step is compiled for. */
+  readonly inputs: HostTensors;
+  /** Number of examples. */
+  readonly size: number;
+  /** Seconds of audio (or tokens, for text) in the batch, for throughput. */
+  readonly units: number;
+  /** One readable name per example (audio path and offset), for error reports and replay. */
+  readonly names: readonly string[];
+  /** Reference texts, when there are any. */
+  readonly texts?: readonly string[];
+}
+
+/** A data set cut into batches. Order is a function of (seed, epoch) only, so that a run can be resumed. */
+export interface BatchSource {
+  readonly name: string;
+  batchesInEpoch(epoch: number): number;
+  /** Batches `from`, from+1, … of the epoch. Ending the iteration early frees what was prefetched. */
+  epoch(epoch: number, from?: number): AsyncIterable<Batch>;
+  /** Gauges for the log line: `queue` (batches ready), `waitSeconds` (spent waiting by the consumer so far). */
+  gauges(): Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+export interface StepOutput {
+  /** Scalar to minimise. */
+  readonly loss: Tensor;
+  /** Further scalars for the log. */
+  readonly logs?: Tensors;
+}
+
+/** One example decoded, for the human eye. */
+export interface EvaluatedSample {
+  readonly name: string;
+  readonly reference: string;
+  readonly hypothesis: string;
+}
+
+export interface EvaluationSummary {
+  /** e.g. `val_loss`, `val_wer`, without the `val_`/`test_` prefix: `loss`, `wer`, `cer`. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly samples: readonly EvaluatedSample[];
+}
+
+/** Accumulates over the batches of one pass through an evaluation set. */
+export interface Evaluator {
+  add(batch: Batch): Promise<void>;
+  summary(): EvaluationSummary;
+}
+
+export interface TrainableModel {
+  /** Root of the module tree: parameters and buffers that are trained and saved. */
+  readonly module: Module;
+  /** The resolved `model` section, as written into checkpoints. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Batches for fit; undefined when the config names no training data. */
+  trainingSource(): Promise<BatchSource | undefined>;
+  validationSources(): Promise<readonly BatchSource[]>;
+  testSources(): Promise<readonly BatchSource[]>;
+  /**
+   * Loss of one batch. Runs inside a program: pure tfjs ops, parameters through `parameter.tensor()`.
+   * `inputs` are the tensors of `Batch.inputs`.
+   */
+  trainingStep(inputs: Tensors, pass: Pass): StepOutput;
+  /** Fresh accumulators of validation/test metrics. */
+  evaluator(engine: Engine): Evaluator;
+  /** Files that a checkpoint must carry to be self-contained (tokenizer model), by name. */
+  artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;
+}
