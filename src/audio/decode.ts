@@ -1,0 +1,254 @@
+// From a file (or its bytes) to mono float samples at the wanted rate. The container is told by its first
+// bytes, never by the file's name. Features and augmentation come after this.
+import { extname } from 'node:path';
+import { AnemoneError } from '../errors/index.js';
+import {
+  type ByteSource,
+  decodeFlac,
+  decodeMp3,
+  fileSource,
+  memorySource,
+  readFlacInfo,
+  readMp3Info,
+  readWavFrames,
+  readWavInfo,
+} from '../formats/index.js';
+import { type ChannelSelector, mixChannels } from './channels.js';
+import { resample } from './resample.js';
+import { type AudioFormat, sniffAudio } from './sniff.js';
+
+export interface DecodeOptions {
+  /** Seconds to skip. Default 0. */
+  readonly offset?: number;
+  /** Seconds to read. Default: to the end. */
+  readonly duration?: number;
+  /** Hz of the result. Default: the file's own rate. */
+  readonly targetSampleRate?: number;
+  /** Which channels make the mono result. Default `average`. */
+  readonly channelSelector?: ChannelSelector;
+  /** Take what a truncated file still holds, with a warning, instead of failing. Default false. */
+  readonly allowTruncated?: boolean;
+}
+
+/** Something odd that did not stop the file from being read. */
+export interface AudioWarning {
+  readonly code: 'audio.mislabelled' | 'audio.truncated' | 'audio.damaged' | 'audio.short-segment';
+  readonly message: string;
+}
+
+export interface DecodedAudio {
+  /** Mono, full scale is [-1, 1). */
+  readonly samples: Float32Array;
+  /** Hz of `samples`. */
+  readonly sampleRate: number;
+  /** Hz in the file. */
+  readonly originalSampleRate: number;
+  /** Channels in the file. */
+  readonly channels: number;
+  /** Seconds of `samples`. */
+  readonly duration: number;
+  readonly format: AudioFormat;
+  readonly warnings: readonly AudioWarning[];
+}
+
+export interface AudioInfo {
+  readonly format: AudioFormat;
+  readonly sampleRate: number;
+  readonly channels: number;
+  /** Samples a channel; for MP3 an upper bound that includes encoder padding. */
+  readonly frames: number | undefined;
+  /** Seconds; undefined where the file does not say (a FLAC written to a pipe). */
+  readonly duration: number | undefined;
+  readonly warnings: readonly AudioWarning[];
+}
+
+/**
+ * Decodes WAV (PCM 8/16/24/32, float, G.711), FLAC or MP3.
+ * @throws AnemoneError naming the file: `audio.missing`, `audio.unreadable`, `audio.empty`,
+ *   `audio.truncated`, `audio.corrupt`, `audio.unknown-format`, `audio.range` (segment outside the file),
+ *   `audio.channel` (no such channel)
+ */
+export async function decodeAudio(
+  input: string | Uint8Array,
+  options: DecodeOptions = {},
+): Promise<DecodedAudio> {
+  const source = await openSource(input);
+  try {
+    const format = await sniffAudio(source);
+    const warnings = labelWarnings(source.name, format);
+    const raw = await readSegment(source, format, options, warnings);
+    const mono = mixChannels(raw.channels, options.channelSelector ?? 'average', source.name);
+    const sampleRate = options.targetSampleRate ?? raw.sampleRate;
+    const samples = resample(mono, raw.sampleRate, sampleRate);
+    return {
+      samples,
+      sampleRate,
+      originalSampleRate: raw.sampleRate,
+      channels: raw.channels.length,
+      duration: samples.length / sampleRate,
+      format,
+      warnings,
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Facts about a file without decoding it (an MP3 is scanned frame by frame). Throws as `decodeAudio`. */
+export async function audioInfo(input: string | Uint8Array): Promise<AudioInfo> {
+  const source = await openSource(input);
+  try {
+    const format = await sniffAudio(source);
+    const warnings = labelWarnings(source.name, format);
+    let facts: { sampleRate: number; channels: number; frames: number | undefined };
+    if (format === 'wav') {
+      const info = await readWavInfo(source);
+      facts = info;
+      if (info.declaredFrames > info.frames)
+        warnings.push(truncatedWarning(info.frames, info.declaredFrames));
+    } else if (format === 'flac') {
+      facts = readFlacInfo(await source.read(0, 1 << 16), source.name);
+    } else {
+      const info = readMp3Info(await source.read(0, source.size), source.name);
+      facts = info;
+      if (info.damaged) warnings.push(damagedWarning);
+    }
+    const { sampleRate, channels, frames } = facts;
+    if (frames === 0) throw emptyError(source.name);
+    const duration = frames === undefined ? undefined : frames / sampleRate;
+    return { format, sampleRate, channels, frames, duration, warnings };
+  } finally {
+    await source.close();
+  }
+}
+
+const damagedWarning: AudioWarning = {
+  code: 'audio.damaged',
+  message: 'parts of the MPEG stream were passed over',
+};
+
+function truncatedWarning(have: number, promised: number): AudioWarning {
+  return { code: 'audio.truncated', message: `${have} of ${promised} promised samples are there` };
+}
+
+function emptyError(file: string): AnemoneError {
+  return new AnemoneError({
+    code: 'audio.empty',
+    message: 'the file holds no audio samples',
+    position: { file },
+  });
+}
+
+async function openSource(input: string | Uint8Array): Promise<ByteSource> {
+  return typeof input === 'string' ? fileSource(input, 'audio') : memorySource(input);
+}
+
+const EXTENSIONS: Readonly<Record<string, AudioFormat>> = {
+  '.wav': 'wav',
+  '.wave': 'wav',
+  '.flac': 'flac',
+  '.mp3': 'mp3',
+};
+
+function labelWarnings(name: string, format: AudioFormat): AudioWarning[] {
+  const label = EXTENSIONS[extname(name).toLowerCase()];
+  if (label === undefined || label === format) return [];
+  return [{ code: 'audio.mislabelled', message: `named ${extname(name)} but holds ${format.toUpperCase()}` }];
+}
+
+interface RawAudio {
+  readonly channels: Float32Array[];
+  readonly sampleRate: number;
+}
+
+async function readSegment(
+  source: ByteSource,
+  format: AudioFormat,
+  options: DecodeOptions,
+  warnings: AudioWarning[],
+): Promise<RawAudio> {
+  const offset = options.offset ?? 0;
+  if (!(offset >= 0) || (options.duration !== undefined && !(options.duration > 0))) {
+    throw new AnemoneError({
+      code: 'audio.range',
+      message: `cannot read ${options.duration} s from ${offset} s`,
+      position: { file: source.name },
+      hint: 'offset must be at least 0 and duration positive',
+    });
+  }
+  const range = (rate: number) => ({
+    start: Math.round(offset * rate),
+    count: options.duration === undefined ? Number.POSITIVE_INFINITY : Math.round(options.duration * rate),
+  });
+  let raw: RawAudio;
+  let missing = false;
+  let total: number | undefined;
+  if (format === 'wav') {
+    const info = await readWavInfo(source);
+    const { start, count } = range(info.sampleRate);
+    total = info.declaredFrames;
+    raw = { channels: await readWavFrames(source, info, start, count), sampleRate: info.sampleRate };
+    missing = Math.min(start + count, info.declaredFrames) > info.frames;
+  } else if (format === 'flac') {
+    const bytes = await source.read(0, source.size);
+    const { sampleRate } = readFlacInfo(bytes, source.name);
+    const { start, count } = range(sampleRate);
+    const decoded = decodeFlac(bytes, source.name, start, count);
+    total = decoded.info.frames;
+    raw = { channels: decoded.channels, sampleRate };
+    missing = decoded.truncated;
+  } else {
+    const decoded = await decodeMp3(await source.read(0, source.size), source.name);
+    total = decoded.channels[0].length;
+    const { start, count } = range(decoded.sampleRate);
+    raw = {
+      channels: decoded.channels.map((c) => c.subarray(start, start + count)),
+      sampleRate: decoded.sampleRate,
+    };
+    if (decoded.damaged) warnings.push(damagedWarning);
+  }
+  checkSegment(source, raw, { missing, total }, options, warnings);
+  return raw;
+}
+
+function checkSegment(
+  source: ByteSource,
+  raw: RawAudio,
+  found: { missing: boolean; total: number | undefined },
+  options: DecodeOptions,
+  warnings: AudioWarning[],
+): void {
+  const have = raw.channels[0].length;
+  const file = source.name;
+  if (found.missing) {
+    const warning = truncatedWarning(have, found.total ?? have);
+    if (!options.allowTruncated || have === 0) {
+      throw new AnemoneError({
+        code: 'audio.truncated',
+        message: `the file ends early: ${warning.message}`,
+        position: { file },
+        hint: 'fetch or convert the file again',
+      });
+    }
+    warnings.push(warning);
+    return;
+  }
+  if (have === 0) {
+    if ((options.offset ?? 0) === 0) throw emptyError(file);
+    const length = ((found.total ?? 0) / raw.sampleRate).toFixed(3);
+    throw new AnemoneError({
+      code: 'audio.range',
+      message: `offset ${options.offset} s lies beyond the end (${length} s)`,
+      position: { file },
+    });
+  }
+  const wanted = options.duration ?? 0;
+  const got = have / raw.sampleRate;
+  // Manifests round durations; only a difference one can hear is worth a word.
+  if (got < wanted - 0.05) {
+    warnings.push({
+      code: 'audio.short-segment',
+      message: `${wanted} s were asked for, ${got.toFixed(3)} s are there`,
+    });
+  }
+}

@@ -1,0 +1,12 @@
+// Audio: reading recordings, changing their rate, augmenting them, and the features models see.
+export { type ChannelSelector, mixChannels } from './channels.js';
+export {
+  type AudioInfo,
+  type AudioWarning,
+  audioInfo,
+  type DecodedAudio,
+  type DecodeOptions,
+  decodeAudio,
+} from './decode.js';
+export { resample } from './resample.js';
+export type { AudioFormat } from './sniff.js';

@@ -1,0 +1,174 @@
+// Changes the sampling rate by a rational factor: a polyphase FIR whose prototype is a Kaiser-windowed sinc.
+// Stop-band below -90 dB from the lower Nyquist frequency on; pass-band flat to 0.87 of it.
+// Rates with a huge common denominator take their coefficients from a fine table by interpolation.
+import { AnemoneError } from '../errors/index.js';
+
+/** Zero crossings of the sinc on each side of its centre. */
+const ZERO_CROSSINGS = 48;
+/** Kaiser's beta for about 95 dB. */
+const BETA = 0.1102 * (95 - 8.7);
+/** Cut-off relative to the lower Nyquist frequency: half of the transition band lies above it. */
+const CUTOFF = 1 - (95 - 8) / (2.285 * 2 * ZERO_CROSSINGS * Math.PI) / 2;
+/** More phases than this are interpolated instead of stored. */
+const MAX_PHASES = 1024;
+
+interface PolyphaseFilter {
+  /** Interpolation and decimation factors, coprime. */
+  readonly up: number;
+  readonly down: number;
+  /** Taps a phase. */
+  readonly taps: number;
+  /** [phases, taps], each phase reversed so that it slides over the input in order. */
+  readonly coefficients: Float32Array;
+  /** Index of the tap at or just before the centre. */
+  readonly centre: number;
+}
+
+// A pure function's results; bounded, because speed perturbation may ask for many factors.
+const filters = new Map<string, PolyphaseFilter>();
+const MAX_FILTERS = 32;
+
+/**
+ * Resamples mono audio. The result has ceil(n * to / from) samples and starts at the same instant;
+ * the input counts as silence beyond its ends. Equal rates return the input itself.
+ * @param from,to Hz, positive; fractions are allowed as long as their ratio is rational with small terms
+ * @throws AnemoneError `audio.sample-rate`
+ */
+export function resample(samples: Float32Array, from: number, to: number): Float32Array {
+  if (!(from > 0) || !(to > 0) || !Number.isFinite(from) || !Number.isFinite(to)) {
+    throw new AnemoneError({
+      code: 'audio.sample-rate',
+      message: `cannot resample from ${from} Hz to ${to} Hz`,
+    });
+  }
+  if (from === to || samples.length === 0) return samples;
+  const [up, down] = ratio(from, to);
+  const length = Math.ceil((samples.length * up) / down);
+  return up <= MAX_PHASES
+    ? polyphase(samples, filterFor(up, down), length)
+    : interpolated(samples, up, down, length);
+}
+
+/** to/from in lowest terms. */
+function ratio(from: number, to: number): [up: number, down: number] {
+  let scale = 1;
+  while (scale < 1e6 && !(Number.isInteger(from * scale) && Number.isInteger(to * scale))) scale *= 10;
+  let a = Math.round(from * scale);
+  let b = Math.round(to * scale);
+  const [down, up] = [a, b];
+  while (b !== 0) [a, b] = [b, a % b];
+  return [up / a, down / a];
+}
+
+/** Modified Bessel function of the first kind, order 0, by its power series. */
+function bessel0(x: number): number {
+  let sum = 1;
+  let term = 1;
+  for (let k = 1; term > sum * 1e-17; k++) {
+    term *= (x / (2 * k)) ** 2;
+    sum += term;
+  }
+  return sum;
+}
+
+const BESSEL_BETA = bessel0(BETA);
+
+/** The prototype at `x` zero crossings from the centre (of the cut-off sinc), gain 1 at frequency 0. */
+function prototype(x: number): number {
+  const position = x / ZERO_CROSSINGS;
+  if (position <= -1 || position >= 1) return 0;
+  const window = bessel0(BETA * Math.sqrt(1 - position * position)) / BESSEL_BETA;
+  return x === 0 ? 1 : (window * Math.sin(Math.PI * x)) / (Math.PI * x);
+}
+
+function filterFor(up: number, down: number): PolyphaseFilter {
+  const key = `${up}/${down}`;
+  const known = filters.get(key);
+  if (known) return known;
+  const filter = designFilter(up, down);
+  if (filters.size >= MAX_FILTERS) filters.delete(filters.keys().next().value as string);
+  filters.set(key, filter);
+  return filter;
+}
+
+function designFilter(up: number, down: number): PolyphaseFilter {
+  // Zero crossings per input sample: below 1 when the output's Nyquist frequency is the lower one.
+  const density = CUTOFF * Math.min(1, up / down);
+  const half = Math.ceil(ZERO_CROSSINGS / density);
+  const taps = 2 * half;
+  const coefficients = new Float32Array(up * taps);
+  for (let phase = 0; phase < up; phase++) {
+    const fraction = phase / up;
+    let sum = 0;
+    for (let k = 0; k < taps; k++) {
+      // Tap k multiplies the input sample k - (half - 1) steps after the one at or before the output.
+      const value = prototype((k - (half - 1) - fraction) * density);
+      coefficients[phase * taps + k] = value * density;
+      sum += value * density;
+    }
+    // Every phase passes a constant unchanged; otherwise the phases' pattern would be heard as a tone.
+    for (let k = 0; k < taps; k++) coefficients[phase * taps + k] /= sum;
+  }
+  return { up, down, taps, coefficients, centre: half - 1 };
+}
+
+function polyphase(samples: Float32Array, filter: PolyphaseFilter, length: number): Float32Array {
+  const { up, down, taps, coefficients, centre } = filter;
+  // Silence on both sides saves a bounds check in the inner loop.
+  const padded = new Float32Array(samples.length + 2 * taps);
+  padded.set(samples, taps);
+  const out = new Float32Array(length);
+  const whole = Math.floor(down / up);
+  const rest = down % up;
+  let phase = 0;
+  let base = taps - centre;
+  for (let n = 0; n < length; n++) {
+    const row = phase * taps;
+    let a = 0;
+    let b = 0;
+    for (let k = 0; k < taps; k += 2) {
+      a += padded[base + k] * coefficients[row + k];
+      b += padded[base + k + 1] * coefficients[row + k + 1];
+    }
+    out[n] = a + b;
+    base += whole;
+    phase += rest;
+    if (phase >= up) {
+      phase -= up;
+      base++;
+    }
+  }
+  return out;
+}
+
+const TABLE_STEPS = 512;
+let prototypeTable: Float64Array | undefined;
+
+/** Half of the symmetric prototype at TABLE_STEPS points a zero crossing. */
+function tableOfPrototype(): Float64Array {
+  prototypeTable ??= Float64Array.from({ length: ZERO_CROSSINGS * TABLE_STEPS + 2 }, (_, i) =>
+    prototype(i / TABLE_STEPS),
+  );
+  return prototypeTable;
+}
+
+function interpolated(samples: Float32Array, up: number, down: number, length: number): Float32Array {
+  const table = tableOfPrototype();
+  const density = CUTOFF * Math.min(1, up / down);
+  const half = ZERO_CROSSINGS / density;
+  const step = density * TABLE_STEPS;
+  const out = new Float32Array(length);
+  for (let n = 0; n < length; n++) {
+    const time = (n * down) / up;
+    const first = Math.max(0, Math.ceil(time - half));
+    const last = Math.min(samples.length - 1, Math.floor(time + half));
+    let sum = 0;
+    for (let i = first; i <= last; i++) {
+      const x = Math.abs(i - time) * step;
+      const index = x | 0;
+      sum += samples[i] * (table[index] + (x - index) * (table[index + 1] - table[index]));
+    }
+    out[n] = sum * density;
+  }
+  return out;
+}

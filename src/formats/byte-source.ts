@@ -1,0 +1,68 @@
+// Random access to bytes that may lie in memory or in a file, so that a reader of a format can take the
+// few parts it needs. Not a stream: the size is known and every read names its place.
+import { type FileHandle, open } from 'node:fs/promises';
+import { AnemoneError } from '../errors/index.js';
+
+export interface ByteSource {
+  /** Total bytes. */
+  readonly size: number;
+  /** File name (or a label for bytes in memory) that errors carry. */
+  readonly name: string;
+  /** Up to `length` bytes from `offset`; fewer at the end, none beyond it. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Bytes in memory; reads are views. */
+export function memorySource(bytes: Uint8Array, name = '<bytes>'): ByteSource {
+  return {
+    size: bytes.length,
+    name,
+    read: async (offset, length) => bytes.subarray(Math.min(offset, bytes.length), offset + length),
+    close: async () => {},
+  };
+}
+
+/**
+ * Opens a regular file.
+ * @throws AnemoneError `<prefix>.missing` when there is none, `<prefix>.unreadable` otherwise.
+ */
+export async function fileSource(path: string, prefix = 'file'): Promise<ByteSource> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new AnemoneError({
+      code: `${prefix}.${missing ? 'missing' : 'unreadable'}`,
+      message: missing ? 'no such file' : `cannot be opened (${(cause as NodeJS.ErrnoException).code})`,
+      position: { file: path },
+      cause,
+    });
+  }
+  const stat = await handle.stat();
+  if (!stat.isFile()) {
+    await handle.close();
+    throw new AnemoneError({
+      code: `${prefix}.unreadable`,
+      message: 'is not a regular file',
+      position: { file: path },
+    });
+  }
+  return {
+    size: stat.size,
+    name: path,
+    read: async (offset, length) => {
+      const wanted = Math.max(0, Math.min(length, stat.size - offset));
+      const bytes = new Uint8Array(wanted);
+      let filled = 0;
+      while (filled < wanted) {
+        const { bytesRead } = await handle.read(bytes, filled, wanted - filled, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return filled === wanted ? bytes : bytes.subarray(0, filled);
+    },
+    close: () => handle.close(),
+  };
+}
