@@ -8,5 +8,6 @@ export {
   type DecodeOptions,
   decodeAudio,
 } from './decode.js';
+export * from './features/index.js';
 export { resample } from './resample.js';
 export type { AudioFormat } from './sniff.js';

@@ -165,7 +165,7 @@ function readResidual(bits: FlacBits, out: Float64Array, order: number): void {
   const method = bits.unsigned(2);
   if (method > 1) throw new FlacDamage('reserved residual coding', false);
   const parameterBits = method === 0 ? 4 : 5;
-  const escape = method === 0 ? 15 : 31;
+  const escapeCode = method === 0 ? 15 : 31;
   const partitions = 1 << bits.unsigned(4);
   const partitionSize = Math.floor(out.length / partitions);
   if (partitionSize * partitions !== out.length || partitionSize < order) {
@@ -175,7 +175,7 @@ function readResidual(bits: FlacBits, out: Float64Array, order: number): void {
   for (let p = 0; p < partitions; p++) {
     const count = p === 0 ? partitionSize - order : partitionSize;
     const parameter = bits.unsigned(parameterBits);
-    if (parameter < escape) bits.rice(parameter, out, at, count);
+    if (parameter < escapeCode) bits.rice(parameter, out, at, count);
     else {
       const width = bits.unsigned(5);
       for (let i = at; i < at + count; i++) out[i] = width === 0 ? 0 : bits.signed(width);

@@ -1,0 +1,253 @@
+// Waveform to log-mel features, number for number as NeMo's AudioToMelSpectrogramPreprocessor computes
+// them, on the host. One utterance at a time is the natural use (worker threads); `computeBatch` gives
+// NeMo's padded batch. Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
+import { AnemoneError } from '../../errors/index.js';
+import type { CounterRandom } from '../../random/index.js';
+import { addDither } from './dither.js';
+import { type RealTransform, realTransform } from './fft.js';
+import { type MelConfig, type ResolvedMel, resolveMelConfig } from './mel-config.js';
+import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
+import { normalizeFeatures } from './normalize.js';
+import { analysisWindow, centredWindow } from './windows.js';
+
+/** The two persistent buffers of the preprocessor; a checkpoint's own are preferred to computed ones. */
+export interface MelTables {
+  /** [windowLength] */
+  readonly window?: Float32Array;
+  /** [features, fftSize/2 + 1] */
+  readonly filterbank?: Float32Array;
+}
+
+export interface ComputeOptions {
+  /** Turns on dither and narrow-band augmentation. Default false. */
+  readonly training?: boolean;
+  /** The utterance's random stream; needed in training when dither or augmentation is on. */
+  readonly random?: CounterRandom;
+  /** How many samples of `audio` are real; the rest counts as batch padding. Default: all. */
+  readonly validSamples?: number;
+  /** Length of the longest item of the batch, in samples: what lies between is zeros. Default: none. */
+  readonly paddedSamples?: number;
+}
+
+export interface MelFeatures {
+  /** [frames, features], row-major: one frame after the other. */
+  readonly features: Float32Array;
+  /** Valid frames. */
+  readonly frames: number;
+}
+
+export interface MelBatch {
+  /** [items, features, frames], as NeMo's. */
+  readonly features: Float32Array;
+  /** Valid frames of each item. */
+  readonly lengths: Int32Array;
+  readonly shape: readonly [items: number, features: number, frames: number];
+}
+
+export class MelFrontEnd {
+  readonly config: ResolvedMel;
+  /** [windowLength] */
+  readonly window: Float32Array;
+  /** [features, fftSize/2 + 1] */
+  readonly filterbank: Float32Array;
+  private readonly sparse: SparseFilterbank;
+  private readonly placedWindow: Float64Array;
+  private readonly transform: RealTransform;
+  private readonly power: Float64Array;
+  private signal = new Float64Array(0);
+
+  /** @throws AnemoneError `audio.features-config` */
+  constructor(config: Partial<MelConfig> = {}, tables: MelTables = {}) {
+    const c = resolveMelConfig(config);
+    this.config = c;
+    this.transform = realTransform(c.fftSize);
+    const bins = this.transform.bins;
+    this.window = tables.window ?? analysisWindow(c.window ?? 'none', c.windowLength);
+    this.filterbank =
+      tables.filterbank ??
+      melFilterbank({
+        sampleRate: c.sample_rate,
+        fftSize: c.fftSize,
+        filters: c.features,
+        low: c.lowfreq,
+        high: c.high,
+        norm: c.mel_norm,
+      });
+    checkTable('window', this.window.length, c.windowLength);
+    checkTable('filterbank', this.filterbank.length, c.features * bins);
+    this.sparse = sparseFilterbank(this.filterbank, c.features, bins);
+    this.placedWindow = centredWindow(this.window, c.fftSize);
+    this.power = new Float64Array(bins);
+  }
+
+  /** Valid frames of an utterance of `samples` samples. */
+  frameCount(samples: number): number {
+    const { fftSize, hop, exact_pad, nemo_compat } = this.config;
+    if (samples <= 0) return 0;
+    const padding = 2 * (exact_pad ? Math.floor((fftSize - hop) / 2) : Math.floor(fftSize / 2));
+    const steps = Math.floor((samples + padding - fftSize) / hop);
+    return Math.max(0, nemo_compat === '1.x' ? steps + 1 : steps);
+  }
+
+  /**
+   * Features of one utterance, normalised, without padding frames: what NeMo computes for it in a batch
+   * of one, or in a batch padded to `paddedSamples` (under `1.x` padding reaches into the last frames).
+   * @throws AnemoneError `audio.too-short` where `1.x` would have nothing to reflect
+   */
+  compute(audio: Float32Array, options: ComputeOptions = {}): MelFeatures {
+    const valid = Math.min(options.validSamples ?? audio.length, audio.length);
+    const frames = this.frameCount(valid);
+    const features = new Float32Array(frames * this.config.features);
+    if (frames === 0) return { features, frames };
+    const training = options.training ?? false;
+    const random = training ? options.random : undefined;
+    if (training && !random && (this.config.dither > 0 || this.config.nb_augmentation_prob > 0)) {
+      throw new AnemoneError({
+        code: 'audio.features-random',
+        message: 'dither and narrow-band augmentation need a random stream in training',
+      });
+    }
+    const padded = Math.max(options.paddedSamples ?? 0, audio.length);
+    this.prepareSignal(audio, valid, padded, frames, random);
+    this.fillFrames(features, frames, this.narrowBandLimit(random));
+    normalizeFeatures(features, frames, this.config);
+    return { features, frames };
+  }
+
+  /**
+   * NeMo's batch: items padded with zeros to the longest, features [B, F, T], frames beyond an item's own
+   * set to `pad_value`, T rounded up as `pad_to` says.
+   * @param lengths valid samples of each item; default the items' own lengths
+   */
+  computeBatch(
+    audios: readonly Float32Array[],
+    lengths: ArrayLike<number> = audios.map((a) => a.length),
+    options: { training?: boolean; random?: CounterRandom } = {},
+  ): MelBatch {
+    const { features: bins, hop, pad_value } = this.config;
+    const longest = audios.reduce((max, a) => Math.max(max, a.length), 0);
+    const items = audios.map((audio, i) =>
+      this.compute(audio, {
+        training: options.training,
+        random: options.random?.derive(i),
+        validSamples: lengths[i],
+        paddedSamples: longest,
+      }),
+    );
+    const columns = this.config.exact_pad
+      ? Math.floor((longest + 2 * this.exactPad - this.config.fftSize) / hop) + 1
+      : Math.floor(longest / hop) + 1;
+    const frames = this.padFrames(Math.max(0, columns));
+    const batch = new Float32Array(items.length * bins * frames).fill(pad_value);
+    items.forEach((item, b) => {
+      for (let f = 0; f < bins; f++) {
+        const row = (b * bins + f) * frames;
+        for (let t = 0; t < item.frames; t++) batch[row + t] = item.features[t * bins + f];
+      }
+    });
+    return {
+      features: batch,
+      lengths: Int32Array.from(items, (item) => item.frames),
+      shape: [items.length, bins, frames],
+    };
+  }
+
+  /** Frames of a batch after `pad_to`. */
+  padFrames(frames: number): number {
+    const { pad_to, max_duration, sample_rate } = this.config;
+    if (pad_to === 'max') return Math.max(frames, this.frameCount(Math.trunc(max_duration * sample_rate)));
+    return pad_to > 0 ? Math.ceil(frames / pad_to) * pad_to : frames;
+  }
+
+  private get exactPad(): number {
+    const { exact_pad, fftSize, hop } = this.config;
+    return exact_pad ? Math.floor((fftSize - hop) / 2) : 0;
+  }
+
+  /**
+   * Fills `this.signal` with what the frames are cut from: [edge padding | signal | edge padding].
+   * Only as much as the wanted frames reach is made.
+   */
+  private prepareSignal(
+    audio: Float32Array,
+    valid: number,
+    padded: number,
+    frames: number,
+    random: CounterRandom | undefined,
+  ): void {
+    const { fftSize, hop, preemph, dither, exact_pad, nemo_compat } = this.config;
+    const reflect = nemo_compat === '1.x';
+    const exact = this.exactPad;
+    const centre = exact_pad ? 0 : Math.floor(fftSize / 2);
+    const edge = exact + centre;
+    const needed = (frames - 1) * hop + fftSize;
+    if (reflect && edge >= padded) {
+      throw new AnemoneError({
+        code: 'audio.too-short',
+        message: `${padded} samples are too few to reflect ${edge} at the ends`,
+        hint: 'raise min_duration, or use nemo_compat "2.5"',
+      });
+    }
+    const total = Math.max(needed, 2 * edge + padded);
+    if (this.signal.length < total) this.signal = new Float64Array(Math.ceil(total * 1.2));
+    const x = this.signal;
+    x.fill(0, 0, total);
+    // Body: with exact_pad NeMo pads first, so that dither and pre-emphasis run over the padding too.
+    const start = centre;
+    const length = padded + 2 * exact;
+    for (let i = 0; i < Math.min(audio.length, padded); i++) x[edge + i] = audio[i];
+    if (reflect && exact > 0) reflectEdges(x, start + exact, padded, exact);
+    if (random && dither > 0) addDither(x, start, length, dither, random.derive('dither'));
+    if (preemph !== null) {
+      for (let i = start + length - 1; i > start; i--) x[i] -= preemph * x[i - 1];
+      // From 2.5 on what pre-emphasis leaves beyond the utterance is cut off.
+      if (!reflect) x.fill(0, start + Math.min(valid, length), start + length);
+    }
+    if (reflect && centre > 0) reflectEdges(x, start, length, centre);
+  }
+
+  /** Bins from here on are zeroed in this utterance. */
+  private narrowBandLimit(random: CounterRandom | undefined): number {
+    const { nb_augmentation_prob, nb_max_freq, sample_rate, fftSize } = this.config;
+    if (!random || nb_augmentation_prob <= 0) return this.transform.bins;
+    if (random.derive('narrow-band').uniform(0) >= nb_augmentation_prob) return this.transform.bins;
+    return Math.min(this.transform.bins, Math.trunc((nb_max_freq / sample_rate) * fftSize));
+  }
+
+  private fillFrames(features: Float32Array, frames: number, limit: number): void {
+    const { hop, mag_power, log, log_zero_guard_type, guard } = this.config;
+    const { filters, first, offsets, weights } = this.sparse;
+    const { power, transform, signal, placedWindow } = this;
+    const clamp = log_zero_guard_type === 'clamp';
+    for (let t = 0, out = 0; t < frames; t++) {
+      transform.power(signal, t * hop, placedWindow, power);
+      if (limit < power.length) power.fill(0, limit);
+      if (mag_power === 1) for (let k = 0; k < power.length; k++) power[k] = Math.sqrt(power[k]);
+      else if (mag_power !== 2) for (let k = 0; k < power.length; k++) power[k] = power[k] ** (mag_power / 2);
+      for (let f = 0; f < filters; f++, out++) {
+        let sum = 0;
+        for (let w = offsets[f], k = first[f]; w < offsets[f + 1]; w++, k++) sum += weights[w] * power[k];
+        if (log) sum = Math.log(clamp ? Math.max(sum, guard) : sum + guard);
+        features[out] = sum;
+      }
+    }
+  }
+}
+
+/** Mirrors the signal at [start, start + length) about its first and last sample, `by` samples outwards. */
+function reflectEdges(x: Float64Array, start: number, length: number, by: number): void {
+  const last = start + length - 1;
+  for (let i = 1; i <= by; i++) {
+    x[start - i] = x[start + i];
+    x[last + i] = x[last - i];
+  }
+}
+
+function checkTable(name: string, have: number, want: number): void {
+  if (have === want) return;
+  throw new AnemoneError({
+    code: 'audio.features-config',
+    path: name,
+    message: `the given ${name} has ${have} values, the configuration needs ${want}`,
+  });
+}
