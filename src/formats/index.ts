@@ -1,12 +1,27 @@
 // Files of others, read and written without executing anything in them.
 export { type ByteSource, fileSource, memorySource } from './byte-source.js';
+export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
+export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
 export { type DecodedMp3, decodeMp3, id3Length, looksLikeMp3, type Mp3Info, readMp3Info } from './mp3.js';
+export { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 export { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
+export { encodePng, type PngImage } from './png.js';
 export { ProtoReader, ProtoWriter, WireType } from './protobuf.js';
 export {
-  defaultNormalizerSpec,
-  defaultTrainerSpec,
+  encodeSafetensors,
+  readSafetensor,
+  readSafetensors,
+  readSafetensorsHeader,
+  type SafeTensor,
+  type SafetensorsDtype,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  safetensorsParts,
+  type TensorData,
+  tensorToFloat32,
+} from './safetensors.js';
+export {
   PieceType,
   readSentencePieceModel,
   type SentencePiece,
@@ -16,4 +31,11 @@ export {
   type SentencePieceTrainerSpec,
   writeSentencePieceModel,
 } from './sentencepiece-model.js';
+export {
+  EventWriter,
+  type EventWriterOptions,
+  readScalarEvents,
+  type ScalarEvent,
+  tfRecord,
+} from './tensorboard.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';

@@ -1,0 +1,46 @@
+// Half precision (IEEE 754 binary16) and bfloat16 as 16-bit patterns, which JavaScript has no arrays for.
+// Conversions round to nearest, ties to even, as PyTorch's do.
+
+const floatBits = new Float32Array(1);
+const intBits = new Uint32Array(floatBits.buffer);
+
+/** float32 to the bits of a binary16; overflow becomes infinity. */
+export function toFloat16Bits(value: number): number {
+  floatBits[0] = value;
+  const bits = intBits[0];
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Subnormal: the unit of the last place is 2^-24.
+    const scaled = Math.abs(floatBits[0]) * 2 ** 24;
+    const floor = Math.floor(scaled);
+    const rest = scaled - floor;
+    return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0));
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | ((rounded - 0x38000000) >>> 13);
+}
+
+export function fromFloat16Bits(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** float32 to the bits of a bfloat16. */
+export function toBfloat16Bits(value: number): number {
+  floatBits[0] = value;
+  const bits = intBits[0];
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+export function fromBfloat16Bits(bits: number): number {
+  intBits[0] = bits << 16;
+  return floatBits[0];
+}
