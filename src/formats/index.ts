@@ -22,6 +22,8 @@ export {
   tensorToFloat32,
 } from './safetensors.js';
 export {
+  defaultNormalizerSpec,
+  defaultTrainerSpec,
   PieceType,
   readSentencePieceModel,
   type SentencePiece,
