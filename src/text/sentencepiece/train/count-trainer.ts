@@ -1,0 +1,19 @@
+// The two model types that need no learning: the most frequent characters, or the most frequent words.
+import type { Corpus } from './corpus.js';
+import { byCount } from './order.js';
+import { UNKNOWN_CODE } from './piece-rules.js';
+
+/** Up to `room` pieces with their log frequency as score. */
+export function countPieces(
+  corpus: Corpus,
+  room: number,
+  modelType: 'char' | 'word',
+): { piece: string; score: number }[] {
+  const unknown = String.fromCharCode(UNKNOWN_CODE);
+  const entries = modelType === 'char' ? corpus.requiredChars : byCount(corpus.words);
+  const total = entries.reduce((sum, [, count]) => sum + count, 0);
+  return entries
+    .filter(([piece]) => !piece.includes(unknown))
+    .slice(0, room)
+    .map(([piece, count]) => ({ piece, score: Math.log(count) - Math.log(total) }));
+}
