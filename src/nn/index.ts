@@ -1,4 +1,5 @@
 export * from './initializers.js';
+export * from './layers/index.js';
 export { Module } from './module.js';
 export { Buffer, joinPath, Parameter } from './parameter.js';
 export { evaluationPass, type Pass, trainingPass } from './pass.js';

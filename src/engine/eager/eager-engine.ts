@@ -87,7 +87,6 @@ export class EagerEngine implements Engine {
     const results = withScope(scope, () =>
       tf.tidy(() => {
         const outputs = fn(feeds);
-        for (const [state, value] of scope.assigned) scope.assigned.set(state, tf.keep(tf.clone(value)));
         return Object.fromEntries(Object.entries(outputs).map(([key, value]) => [key, tf.clone(value)]));
       }),
     );

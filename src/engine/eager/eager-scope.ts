@@ -11,12 +11,12 @@ export class EagerScope implements ProgramScope {
   private site = 0;
 
   constructor(
-    private readonly valueOf: (state: State) => Tensor,
+    private readonly current: (state: State) => Tensor,
     private readonly random: CounterRandom | undefined,
   ) {}
 
   read(state: State): Tensor {
-    return this.assigned.get(state) ?? this.valueOf(state);
+    return this.assigned.get(state) ?? this.current(state);
   }
 
   assign(state: State, value: Tensor): void {
@@ -27,7 +27,9 @@ export class EagerScope implements ProgramScope {
         message: `cannot assign shape [${value.shape}] to a state of shape [${state.shape}]`,
       });
     }
-    this.assigned.set(state, value);
+    // A copy of its own: the value may die with the tidy scope it was made in (differentiation has one).
+    this.assigned.get(state)?.dispose();
+    this.assigned.set(state, tf.keep(tf.clone(value)));
   }
 
   randomBits(count: number, bits: number): Tensor {

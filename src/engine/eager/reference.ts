@@ -4,6 +4,6 @@ import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
 
 export function createReferenceEngine(): EagerEngine {
-  tf.env().set('IS_TEST', true); // no advertisement for tfjs-node on the console
+  tf.env().set('PROD', true); // no advertisement for tfjs-node on the console
   return new EagerEngine('reference', 'cpu');
 }

@@ -1,0 +1,59 @@
+// Activations whose gradients keep only their input.
+
+import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { customGradient } from './custom-gradient.js';
+
+export type Activation = (x: Tensor) => Tensor;
+
+/** x·σ(x), also called swish (Elfwing et al. 2017). */
+export function silu(x: Tensor): Tensor {
+  return customGradient(
+    [x],
+    () => ({ value: tf.mul(x, tf.sigmoid(x)), saved: [x] }),
+    (dy, [x]) => {
+      const gate = tf.sigmoid(x);
+      const slope = tf.mul(gate, tf.add(tf.scalar(1), tf.mul(x, tf.sub(tf.scalar(1), gate))));
+      return [tf.mul(dy, slope)];
+    },
+  );
+}
+
+/** First half of the last axis times the sigmoid of the second (Dauphin et al. 2017). [..., 2C] → [..., C]. */
+export function glu(x: Tensor): Tensor {
+  return customGradient(
+    [x],
+    () => {
+      const [value, gate] = tf.split(x, 2, -1);
+      return { value: tf.mul(value, tf.sigmoid(gate)), saved: [x] };
+    },
+    (dy, [x]) => {
+      const [value, gateInput] = tf.split(x, 2, -1);
+      const gate = tf.sigmoid(gateInput);
+      const dValue = tf.mul(dy, gate);
+      const dGate = tf.mul(tf.mul(dValue, value), tf.sub(tf.scalar(1), gate));
+      return [tf.concat([dValue, dGate], -1)];
+    },
+  );
+}
+
+const named: Readonly<Record<string, Activation>> = {
+  relu: (x) => tf.relu(x),
+  sigmoid: (x) => tf.sigmoid(x),
+  tanh: (x) => tf.tanh(x),
+  silu,
+  swish: silu,
+};
+
+/** The activation of that name: relu, sigmoid, tanh, silu or swish. */
+export function activationByName(name: string): Activation {
+  const activation = named[name];
+  if (!activation) {
+    throw new AnemoneError({
+      code: 'nn.activation',
+      message: `unknown activation "${name}"`,
+      hint: `use one of ${Object.keys(named).join(', ')}`,
+    });
+  }
+  return activation;
+}

@@ -1,0 +1,125 @@
+// Multi-head self-attention, plain and with relative positions (Transformer-XL: Dai et al. 2019).
+import { type Tensor, tf } from '../../engine/index.js';
+import { zeros } from '../initializers.js';
+import { Module } from '../module.js';
+import type { Parameter } from '../parameter.js';
+import type { Pass } from '../pass.js';
+import { dropout } from './dropout.js';
+import { Linear } from './linear.js';
+
+/** What may attend to what. */
+export interface AttentionMask {
+  /** 0 where query i may see key j, -10000 elsewhere; [B or 1, 1, T, T]. */
+  readonly bias: Tensor;
+  /** 1 for queries that see anything, 0 for others; [B,T,1]. */
+  readonly queries: Tensor;
+}
+
+export interface AttentionOptions {
+  readonly width: number;
+  readonly heads: number;
+  /** Of the attention weights. Default 0. */
+  readonly dropout?: number;
+  /** Biases of the four projections. Default true. */
+  readonly bias?: boolean;
+}
+
+/** Plain scaled dot-product attention; the positions were added to the input. */
+export class MultiHeadAttention extends Module {
+  protected readonly linearQ: Linear;
+  protected readonly linearK: Linear;
+  protected readonly linearV: Linear;
+  protected readonly linearOut: Linear;
+  protected readonly headWidth: number;
+
+  constructor(protected readonly options: AttentionOptions) {
+    super();
+    const { width, heads, bias } = options;
+    this.headWidth = width / heads;
+    this.linearQ = this.child('linear_q', new Linear(width, width, { bias }));
+    this.linearK = this.child('linear_k', new Linear(width, width, { bias }));
+    this.linearV = this.child('linear_v', new Linear(width, width, { bias }));
+    this.linearOut = this.child('linear_out', new Linear(width, width, { bias }));
+  }
+
+  /** x [B,T,d] → [B,T,d]. */
+  forward(x: Tensor, mask: AttentionMask, pass: Pass): Tensor {
+    const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
+    const query = this.split(tf.mul(this.linearQ.forward(x), scale));
+    const scores = tf.matMul(query, this.split(this.linearK.forward(x)), false, true);
+    return this.attend(x, scores, mask, pass);
+  }
+
+  /** [B,T,d] → [B,h,T,dk]. */
+  protected split(x: Tensor): Tensor {
+    const [batch, frames] = x.shape;
+    return tf.transpose(tf.reshape(x, [batch, frames, this.options.heads, this.headWidth]), [0, 2, 1, 3]);
+  }
+
+  /** scores [B,h,T,T], already divided by √dk. A query that sees nothing gets zeros before linear_out. */
+  protected attend(x: Tensor, scores: Tensor, mask: AttentionMask, pass: Pass): Tensor {
+    const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
+    const context = tf.matMul(weights, this.split(this.linearV.forward(x)));
+    const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), x.shape);
+    return pass.tap(this.path, this.linearOut.forward(tf.mul(merged, mask.queries)));
+  }
+}
+
+/**
+ * Attention whose scores also depend on the distance of query and key:
+ * ((q+u)·k + (q+v)·linear_pos(position)) / √dk.
+ */
+export class RelativeMultiHeadAttention extends MultiHeadAttention {
+  private readonly linearPos: Linear;
+  readonly posBiasU: Parameter;
+  readonly posBiasV: Parameter;
+
+  /** `shared` gives the two position biases of another layer, which then stand for this layer's own. */
+  constructor(
+    options: AttentionOptions,
+    private readonly shared?: RelativeMultiHeadAttention,
+  ) {
+    super(options);
+    const shape = [options.heads, this.headWidth];
+    this.linearPos = this.child('linear_pos', new Linear(options.width, options.width, { bias: false }));
+    this.posBiasU = this.parameter('pos_bias_u', shape, zeros);
+    this.posBiasV = this.parameter('pos_bias_v', shape, zeros);
+    if (shared) {
+      this.posBiasU.trainable = false;
+      this.posBiasV.trainable = false;
+    }
+  }
+
+  /** x [B,T,d], positions [2T-1,d] from T-1 down to -(T-1) → [B,T,d]. */
+  override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
+    if (!positions) return super.forward(x, mask, pass);
+    const { width, heads } = this.options;
+    const owner = this.shared ?? this;
+    const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
+    const q = this.linearQ.forward(x);
+    const biased = (bias: Parameter): Tensor =>
+      this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [width])), scale));
+    const content = tf.matMul(biased(owner.posBiasU), this.split(this.linearK.forward(x)), false, true);
+    const offsets = tf.transpose(
+      tf.reshape(this.linearPos.forward(positions), [1, positions.shape[0], heads, this.headWidth]),
+      [0, 2, 1, 3],
+    );
+    const distance = relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true));
+    return this.attend(x, tf.add(content, distance), mask, pass);
+  }
+}
+
+/**
+ * Picks for query i and key j the column of their distance: out[i,j] = x[i, T-1-i+j].
+ * x [B,h,T,2T-1] → [B,h,T,T]. On the flattened rows this is the grid of period 2T-2 starting at T-1, so
+ * two slices do it.
+ */
+export function relativeShift(x: Tensor): Tensor {
+  const [batch, heads, frames, columns] = x.shape;
+  if (frames === 1) return x;
+  const flat = tf.reshape(x, [batch * heads, frames * columns]);
+  const aligned = tf.slice(flat, [0, frames - 1], [batch * heads, frames * (columns - 1)]);
+  const grid = tf.reshape(aligned, [batch * heads, frames, columns - 1]);
+  const square = tf.slice(grid, [0, 0, 0], [batch * heads, frames, frames]);
+  return tf.reshape(square, [batch, heads, frames, frames]);
+}

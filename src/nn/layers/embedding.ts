@@ -1,0 +1,54 @@
+// A table of vectors looked up by integer.
+import { type Tensor, tf } from '../../engine/index.js';
+import { normal } from '../initializers.js';
+import { Module } from '../module.js';
+import type { Parameter } from '../parameter.js';
+import { customGradient } from './custom-gradient.js';
+
+export interface EmbeddingOptions {
+  /** This row starts as zeros and gets no gradient. */
+  readonly paddingIndex?: number;
+}
+
+/** `weight` [count, width], N(0, 1) at the start as PyTorch's nn.Embedding. */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+  readonly paddingIndex: number | undefined;
+
+  constructor(
+    readonly count: number,
+    readonly width: number,
+    options: EmbeddingOptions = {},
+  ) {
+    super();
+    this.paddingIndex = options.paddingIndex;
+    this.weight = this.parameter('weight', [count, width], (shape, random) => {
+      const table = normal(1)(shape, random);
+      const row = options.paddingIndex;
+      if (row !== undefined) table.fill(0, row * width, (row + 1) * width);
+      return table;
+    });
+  }
+
+  /** ids int32 [...] → [..., width]. */
+  forward(ids: Tensor): Tensor {
+    const weight = this.weight.tensor();
+    const padding = this.paddingIndex;
+    const flat = tf.reshape(ids, [ids.size]);
+    const rows = customGradient(
+      [weight],
+      () => ({ value: tf.gather(weight, flat as tf.Tensor1D), saved: [flat] }),
+      (dy, [flat]) => {
+        const counted =
+          padding === undefined
+            ? dy
+            : tf.mul(
+                dy,
+                tf.reshape(tf.cast(tf.notEqual(flat, tf.scalar(padding, 'int32')), 'float32'), [-1, 1]),
+              );
+        return [tf.unsortedSegmentSum(counted, flat as tf.Tensor1D, this.count)];
+      },
+    );
+    return tf.reshape(rows, [...ids.shape, this.width]);
+  }
+}

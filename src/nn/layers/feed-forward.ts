@@ -1,0 +1,38 @@
+// The position-wise feed-forward block of (Conformer) transformers.
+import type { Tensor } from '../../engine/index.js';
+import { Module } from '../module.js';
+import type { Pass } from '../pass.js';
+import { type Activation, silu } from './activation.js';
+import { dropout } from './dropout.js';
+import { Linear } from './linear.js';
+
+export interface FeedForwardOptions {
+  /** Default 0. */
+  readonly dropout?: number;
+  /** Default true. */
+  readonly bias?: boolean;
+  /** Default silu. */
+  readonly activation?: Activation;
+}
+
+/** linear2(dropout(activation(linear1(x)))). x [..., width] → same shape. */
+export class FeedForward extends Module {
+  readonly linear1: Linear;
+  readonly linear2: Linear;
+
+  constructor(
+    width: number,
+    hidden: number,
+    private readonly options: FeedForwardOptions = {},
+  ) {
+    super();
+    this.linear1 = this.child('linear1', new Linear(width, hidden, { bias: options.bias }));
+    this.linear2 = this.child('linear2', new Linear(hidden, width, { bias: options.bias }));
+  }
+
+  forward(x: Tensor, pass: Pass): Tensor {
+    const hidden = (this.options.activation ?? silu)(this.linear1.forward(x));
+    const y = this.linear2.forward(dropout(hidden, this.options.dropout ?? 0, pass));
+    return pass.tap(this.path, y);
+  }
+}
