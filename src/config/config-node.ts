@@ -1,0 +1,146 @@
+// The values users see: frozen plain objects and arrays. Where each value was written is kept beside them,
+// out of sight, and asked for with `positionOf`.
+
+import { AnemoneError, type SourcePosition } from '../errors/index.js';
+import { joinPath, MISSING_TEXT } from './raw-tree.js';
+
+export type ConfigScalar = null | boolean | number | string;
+export type ConfigValue = ConfigScalar | ConfigNode | ConfigList;
+export type ConfigList = readonly ConfigValue[];
+
+/** A mapping of a config. A key that is not there reads as `undefined`; one that is `???` throws `config.missing`. */
+export interface ConfigNode {
+  readonly [key: string]: ConfigValue;
+}
+
+/** Stands for `???` where a value is inspected without being used. */
+export const MISSING: unique symbol = Symbol('???');
+
+/** What is remembered of one child of a mapping or list. */
+export interface ChildOrigin {
+  readonly position: SourcePosition | undefined;
+  readonly float: boolean;
+  readonly missing: boolean;
+}
+
+interface Origin {
+  readonly path: readonly (string | number)[];
+  readonly position: SourcePosition | undefined;
+  readonly children: ReadonlyMap<string | number, ChildOrigin>;
+}
+
+/** One child to build a node of. */
+export interface NodeChild extends ChildOrigin {
+  readonly key: string;
+  readonly value: ConfigValue | typeof MISSING;
+}
+
+const origins = new WeakMap<object, Origin>();
+
+/** Builds a frozen mapping without a prototype, so that no key name can reach one. */
+export function buildNode(
+  path: readonly (string | number)[],
+  position: SourcePosition | undefined,
+  children: readonly NodeChild[],
+): ConfigNode {
+  const node = Object.create(null) as Record<string, ConfigValue>;
+  for (const child of children) {
+    const { value } = child;
+    if (value === MISSING) {
+      const missing = () => {
+        throw missingValue([...path, child.key], child.position);
+      };
+      Object.defineProperty(node, child.key, { enumerable: true, get: missing });
+    } else {
+      Object.defineProperty(node, child.key, { enumerable: true, value });
+    }
+  }
+  origins.set(node, { path, position, children: new Map(children.map((child) => [child.key, child])) });
+  return Object.freeze(node);
+}
+
+export function buildList(
+  path: readonly (string | number)[],
+  position: SourcePosition | undefined,
+  items: readonly (ChildOrigin & { readonly value: ConfigValue | typeof MISSING })[],
+): ConfigList {
+  const list = items.map(({ value }) => (value === MISSING ? MISSING_TEXT : value));
+  origins.set(list, { path, position, children: new Map(items.map((item, i) => [i, item])) });
+  return Object.freeze(list);
+}
+
+/** Where a node, or its child `key`, was written; undefined for values made in code. */
+export function positionOf(node: unknown, key?: string | number): SourcePosition | undefined {
+  const origin = originOf(node);
+  return key === undefined ? origin?.position : origin?.children.get(key)?.position;
+}
+
+/** The dotted path of a node from the top of its config; '' for the top itself and for values made in code. */
+export function pathOf(node: unknown): string {
+  return joinPath(originOf(node)?.path ?? []);
+}
+
+/** Whether a child was written as a float: `1.0` and `1` are the same number and may mean different things. */
+export function writtenAsFloat(node: unknown, key: string | number): boolean {
+  return originOf(node)?.children.get(key)?.float ?? false;
+}
+
+/** Whether `key` is there but still `???`. */
+export function isMissing(node: unknown, key: string | number): boolean {
+  return peek(node, key) === MISSING;
+}
+
+/** Keys and values of a mapping; `???` comes as MISSING instead of throwing. */
+export function entriesOf(node: object): [string, unknown][] {
+  return Object.keys(node).map((key) => [key, peek(node, key)]);
+}
+
+/** The child `key` of a mapping or list without throwing: MISSING for `???`, undefined when absent. */
+export function peek(node: unknown, key: string | number): unknown {
+  if (typeof node !== 'object' || node === null || !Object.hasOwn(node, key)) return undefined;
+  if (originOf(node)?.children.get(key)?.missing) return MISSING;
+  const value: unknown = Reflect.get(node, key);
+  return value === MISSING_TEXT ? MISSING : value;
+}
+
+/** Remembers for a typed value made of `source` (by a schema) where `source` came from. */
+export function copyOrigin(source: unknown, target: object): void {
+  const origin = originOf(source);
+  if (origin) origins.set(target, origin);
+}
+
+/** True for mappings: config nodes and plain objects made in code, not lists or class instances. */
+export function isMapping(value: unknown): value is ConfigNode {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+/** The value at a dotted path, undefined when it is not there; throws where the path meets `???`. */
+export function selectValue(node: ConfigNode, path: string): ConfigValue | undefined {
+  let current: ConfigValue | undefined = node;
+  for (const key of path.split('.')) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined;
+    current = Reflect.get(current, key) as ConfigValue;
+  }
+  return current;
+}
+
+/** The error for a mandatory value nobody gave. */
+export function missingValue(
+  path: readonly (string | number)[],
+  position: SourcePosition | undefined,
+): AnemoneError {
+  const dotted = joinPath(path);
+  return new AnemoneError({
+    code: 'config.missing',
+    message: 'a value is required here but it is still ???',
+    path: dotted,
+    position,
+    hint: `set it in the file or with ${dotted}=VALUE`,
+  });
+}
+
+function originOf(node: unknown): Origin | undefined {
+  return typeof node === 'object' && node !== null ? origins.get(node) : undefined;
+}
