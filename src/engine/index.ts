@@ -10,6 +10,7 @@ export type {
   RunOptions,
   Tensors,
 } from './engine.js';
+export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { hostCall } from './primitives/host-call.js';
 export { bernoulliMask, randomBits } from './primitives/random.js';
 export { scan } from './primitives/scan.js';

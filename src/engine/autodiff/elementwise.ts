@@ -80,7 +80,7 @@ export const elementwiseGradients: readonly Gradient[] = [
     kernel: 'Select',
     inputs: ['condition'],
     backward: (dy, [condition]) => ({
-      condition: () => tf.cast(tf.zerosLike(condition), 'float32'),
+      condition: () => tf.zeros(condition.shape, 'float32'),
       t: () => tf.where(condition, dy, tf.zerosLike(dy)),
       e: () => tf.where(condition, tf.zerosLike(dy), dy),
     }),

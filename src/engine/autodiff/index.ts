@@ -15,11 +15,32 @@ const gradients: readonly Gradient[] = [
   ...convolutionGradients,
 ];
 
-/** Kernels whose results never carry a gradient (comparisons, indices). */
-const nonDifferentiable = [
-  'Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr', 'LogicalNot',
-  'ArgMax', 'ArgMin', 'OneHot', 'IsFinite', 'IsNan', 'IsInf', 'FloorDiv', 'Range', 'Fill', 'TopK', 'Mod',
-]; // biome-ignore format: a list
+/** Kernels whose results carry no gradient (comparisons, indices), with their inputs' names: the gradient is zero. */
+const nonDifferentiable: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    [
+      'Equal',
+      'NotEqual',
+      'Greater',
+      'GreaterEqual',
+      'Less',
+      'LessEqual',
+      'LogicalAnd',
+      'LogicalOr',
+      'FloorDiv',
+      'Mod',
+    ].map((kernel) => [kernel, ['a', 'b']]),
+  ),
+  ...Object.fromEntries(
+    ['LogicalNot', 'ArgMax', 'ArgMin', 'IsFinite', 'IsNan', 'IsInf', 'Any', 'All'].map((kernel) => [
+      kernel,
+      ['x'],
+    ]),
+  ),
+  OneHot: ['indices'],
+};
+/** Kernels without tensor inputs. */
+const constants = ['Range', 'Fill'];
 
 let registered = false;
 
@@ -28,6 +49,14 @@ export function registerGradients(): void {
   if (registered) return;
   registered = true;
   for (const gradient of gradients) register(gradient);
+  for (const [kernel, inputs] of Object.entries(nonDifferentiable)) {
+    const zero = (x: Tensor) => tf.zeros(x.shape, 'float32');
+    register({
+      kernel,
+      inputs,
+      backward: (_dy, saved) => Object.fromEntries(inputs.map((name, i) => [name, () => zero(saved[i])])),
+    });
+  }
 }
 
 export function gradientKernels(): string[] {
@@ -35,7 +64,7 @@ export function gradientKernels(): string[] {
 }
 
 export function isNonDifferentiable(kernel: string): boolean {
-  return nonDifferentiable.includes(kernel);
+  return kernel in nonDifferentiable || constants.includes(kernel);
 }
 
 function register(gradient: Gradient): void {

@@ -1,0 +1,119 @@
+// Collects ONNX nodes while a function is traced. Knows nothing of tfjs. Equal nodes are emitted once, equal
+// small constants are stored once; what no output needs is dropped when the graph is finished.
+import type { DType } from '../tensors.js';
+import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './model-proto.js';
+
+export interface EmitOptions {
+  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+  readonly outputs?: number;
+  readonly domain?: string;
+}
+
+const SMALL_CONSTANT_BYTES = 8192;
+
+/** Names and constants shared by a graph and the bodies of its loops. */
+export class GraphNames {
+  private counter = 0;
+  readonly initializers: OnnxInitializer[] = [];
+  private readonly constants = new Map<string, string>();
+
+  fresh(): string {
+    return `v${this.counter++}`;
+  }
+
+  constant(bytes: Uint8Array, shape: readonly number[], dtype: DType | 'int64'): string {
+    const small = bytes.length <= SMALL_CONSTANT_BYTES;
+    const key = small ? `${dtype}|${shape.join()}|${Buffer.from(bytes).toString('latin1')}` : '';
+    const known = small ? this.constants.get(key) : undefined;
+    if (known) return known;
+    const name = this.fresh();
+    this.initializers.push({ name, shape, dtype, bytes });
+    if (small) this.constants.set(key, name);
+    return name;
+  }
+
+  int64(values: readonly number[]): string {
+    const bytes = new Uint8Array(BigInt64Array.from(values, (v) => BigInt(v)).buffer);
+    return this.constant(bytes, [values.length], 'int64');
+  }
+
+  float(value: number): string {
+    return this.constant(new Uint8Array(Float32Array.of(value).buffer), [], 'float32');
+  }
+}
+
+/** One graph, or the body of a loop (then `parent` is the graph around it, whose values it may use). */
+export class GraphBuilder {
+  readonly nodes: OnnxNode[] = [];
+  private readonly emitted = new Map<string, string[]>();
+  private readonly producers = new Map<string, OnnxNode>();
+
+  constructor(
+    readonly names: GraphNames,
+    readonly parent?: GraphBuilder,
+  ) {}
+
+  emit(op: string, inputs: readonly string[], options: EmitOptions = {}): string[] {
+    const attributes = options.attributes ?? {};
+    const count = options.outputs ?? 1;
+    const domain = options.domain ?? '';
+    const hasBody = Object.values(attributes).some((a) => typeof a === 'object' && 'graph' in a);
+    const key = hasBody ? '' : `${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}`;
+    const known = hasBody ? undefined : this.find(key);
+    if (known) return known;
+    const outputs = Array.from({ length: count }, () => this.names.fresh());
+    const node = { op, domain, inputs, outputs, attributes };
+    this.nodes.push(node);
+    for (const output of outputs) this.producers.set(output, node);
+    if (!hasBody) this.emitted.set(key, outputs);
+    return outputs;
+  }
+
+  one(op: string, inputs: readonly string[], options: EmitOptions = {}): string {
+    return this.emit(op, inputs, options)[0];
+  }
+
+  /** The node that makes `name`, in this graph or around it. */
+  producer(name: string): OnnxNode | undefined {
+    return this.producers.get(name) ?? this.parent?.producer(name);
+  }
+
+  private find(key: string): string[] | undefined {
+    return this.emitted.get(key) ?? this.parent?.find(key);
+  }
+}
+
+/** The graph computing `outputs`: dead nodes, unused inputs and constants left out. */
+export function finishGraph(
+  nodes: readonly OnnxNode[],
+  inputs: readonly OnnxValue[],
+  outputs: readonly OnnxValue[],
+  initializers: readonly OnnxInitializer[],
+): OnnxGraph {
+  const needed = new Set(outputs.map((o) => o.name));
+  const kept: OnnxNode[] = [];
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i];
+    if (!node.outputs.some((o) => needed.has(o))) continue;
+    kept.push(node);
+    for (const name of usedNames(node)) needed.add(name);
+  }
+  return {
+    nodes: kept.reverse(),
+    inputs: inputs.filter((v) => needed.has(v.name)),
+    outputs,
+    initializers: initializers.filter((v) => needed.has(v.name)),
+  };
+}
+
+/** Values a node reads, those read by the body of a loop included. */
+export function usedNames(node: OnnxNode): string[] {
+  const names = [...node.inputs];
+  for (const attribute of Object.values(node.attributes)) {
+    if (typeof attribute === 'object' && 'graph' in attribute) {
+      for (const inner of attribute.graph.nodes) names.push(...usedNames(inner));
+      names.push(...attribute.graph.outputs.map((o) => o.name));
+    }
+  }
+  return names;
+}

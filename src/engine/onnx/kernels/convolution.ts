@@ -1,0 +1,207 @@
+// 2-D convolutions (tfjs layout NHWC) and their gradients, through ONNX Conv and ConvTranspose (NCHW).
+import { tf } from '../../tf.js';
+import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
+
+type ConvInfo = tf.backend_util.Conv2DInfo;
+
+function convInfo(
+  x: readonly number[],
+  filter: readonly number[],
+  attrs: Attrs,
+  depthwise = false,
+): ConvInfo {
+  if (attrs.dataFormat && attrs.dataFormat !== 'NHWC') throw new Error('convolutions take NHWC only');
+  return tf.backend_util.computeConv2DInfo(
+    x as [number, number, number, number],
+    filter as [number, number, number, number],
+    attrs.strides,
+    attrs.dilations ?? 1,
+    attrs.pad,
+    attrs.dimRoundingMode,
+    depthwise,
+  );
+}
+
+const padsOf = ({ padInfo: p }: ConvInfo): number[] => [p.top, p.left, p.bottom, p.right];
+const stridesOf = (c: ConvInfo): number[] => [c.strideHeight, c.strideWidth];
+const dilationsOf = (c: ConvInfo): number[] => [c.dilationHeight, c.dilationWidth];
+
+const transpose = ({ graph }: KernelContext, name: string, perm: number[]): string =>
+  graph.one('Transpose', [name], { attributes: { perm } });
+const toNchw = (context: KernelContext, name: string): string => transpose(context, name, [0, 3, 1, 2]);
+const toNhwc = (context: KernelContext, name: string): string => transpose(context, name, [0, 2, 3, 1]);
+
+/** Rows/columns of input that the last window does not reach: ConvTranspose must add them back. */
+function outputPadding(c: ConvInfo): number[] {
+  const rest = (
+    size: number,
+    out: number,
+    stride: number,
+    k: number,
+    dilation: number,
+    before: number,
+    after: number,
+  ) => size - (stride * (out - 1) + (k - 1) * dilation + 1 - before - after);
+  const p = c.padInfo;
+  return [
+    rest(c.inHeight, c.outHeight, c.strideHeight, c.filterHeight, c.dilationHeight, p.top, p.bottom),
+    rest(c.inWidth, c.outWidth, c.strideWidth, c.filterWidth, c.dilationWidth, p.left, p.right),
+  ];
+}
+
+/** [kh,kw,in,mult] filter as ONNX's grouped [in·mult,1,kh,kw]. */
+function groupedFilter(context: KernelContext, filter: Info, c: ConvInfo): string {
+  const moved = transpose(context, context.backend.name(filter), [2, 3, 0, 1]);
+  return context.graph.one('Reshape', [
+    moved,
+    context.graph.names.int64([c.outChannels, 1, c.filterHeight, c.filterWidth]),
+  ]);
+}
+
+const conv2d: Kernel = ({ x, filter }, attrs, context) => {
+  const c = convInfo(x.shape, filter.shape, attrs);
+  const inputs = [
+    toNchw(context, context.backend.name(x)),
+    transpose(context, context.backend.name(filter), [3, 2, 0, 1]),
+  ];
+  const attributes = { pads: padsOf(c), strides: stridesOf(c), dilations: dilationsOf(c) };
+  return context.backend.value(
+    toNhwc(context, context.graph.one('Conv', inputs, { attributes })),
+    c.outShape,
+    'float32',
+  );
+};
+
+const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
+  const c = convInfo(attrs.inputShape, filter.shape, attrs);
+  const inputs = [
+    toNchw(context, context.backend.name(dy)),
+    transpose(context, context.backend.name(filter), [3, 2, 0, 1]),
+  ];
+  const attributes = {
+    pads: padsOf(c),
+    strides: stridesOf(c),
+    dilations: dilationsOf(c),
+    output_padding: outputPadding(c),
+  };
+  const name = context.graph.one('ConvTranspose', inputs, { attributes });
+  return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
+};
+
+/** dW = Σ over windows of x ⊗ dy: one matrix product per filter tap, on a strided view of x. */
+const conv2dFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
+  const { backend, graph } = context;
+  const c = convInfo(x.shape, attrs.filterShape, attrs);
+  const p = c.padInfo;
+  const padded = graph.one('Pad', [
+    backend.name(x),
+    graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]),
+  ]);
+  const rows = c.batchSize * c.outHeight * c.outWidth;
+  const gradient = graph.one('Reshape', [backend.name(dy), graph.names.int64([rows, c.outChannels])]);
+  const taps: string[] = [];
+  for (let i = 0; i < c.filterHeight; i++) {
+    for (let j = 0; j < c.filterWidth; j++) {
+      const view = tapView(context, padded, c, i, j);
+      const flat = graph.one('Reshape', [view, graph.names.int64([rows, c.inChannels])]);
+      const tap = graph.one('Gemm', [flat, gradient], { attributes: { transA: 1 } });
+      taps.push(graph.one('Reshape', [tap, graph.names.int64([1, c.inChannels, c.outChannels])]));
+    }
+  }
+  const stacked = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 0 } });
+  return backend.value(
+    graph.one('Reshape', [stacked, graph.names.int64(attrs.filterShape)]),
+    attrs.filterShape,
+    'float32',
+  );
+};
+
+/** The part of padded x [N,H,W,C] that filter tap (i, j) multiplies, [N,outH,outW,C]. */
+function tapView({ graph }: KernelContext, padded: string, c: ConvInfo, i: number, j: number): string {
+  const top = i * c.dilationHeight;
+  const left = j * c.dilationWidth;
+  const bottom = top + (c.outHeight - 1) * c.strideHeight + 1;
+  const right = left + (c.outWidth - 1) * c.strideWidth + 1;
+  const parts = [
+    [top, left],
+    [bottom, right],
+    [1, 2],
+    [c.strideHeight, c.strideWidth],
+  ];
+  return graph.one('Slice', [padded, ...parts.map((v) => graph.names.int64(v))]);
+}
+
+const depthwise: Kernel = ({ x, filter }, attrs, context) => {
+  const c = convInfo(x.shape, filter.shape, attrs, true);
+  const inputs = [toNchw(context, context.backend.name(x)), groupedFilter(context, filter, c)];
+  const attributes = {
+    group: c.inChannels,
+    pads: padsOf(c),
+    strides: stridesOf(c),
+    dilations: dilationsOf(c),
+  };
+  return context.backend.value(
+    toNhwc(context, context.graph.one('Conv', inputs, { attributes })),
+    c.outShape,
+    'float32',
+  );
+};
+
+const depthwiseInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
+  const c = convInfo(attrs.inputShape, filter.shape, attrs, true);
+  const inputs = [toNchw(context, context.backend.name(dy)), groupedFilter(context, filter, c)];
+  const attributes = {
+    group: c.inChannels,
+    pads: padsOf(c),
+    strides: stridesOf(c),
+    dilations: dilationsOf(c),
+    output_padding: outputPadding(c),
+  };
+  const name = context.graph.one('ConvTranspose', inputs, { attributes });
+  return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
+};
+
+/** Per tap: sum over positions of x·dy, channel by channel. */
+const depthwiseFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
+  const { backend, graph } = context;
+  const c = convInfo(x.shape, attrs.filterShape, attrs, true);
+  const multiplier = c.outChannels / c.inChannels;
+  const p = c.padInfo;
+  const padded = graph.one('Pad', [
+    backend.name(x),
+    graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]),
+  ]);
+  const outShape = [c.batchSize, c.outHeight, c.outWidth];
+  const gradient = graph.one('Reshape', [
+    backend.name(dy),
+    graph.names.int64([...outShape, c.inChannels, multiplier]),
+  ]);
+  const taps: string[] = [];
+  for (let i = 0; i < c.filterHeight; i++) {
+    for (let j = 0; j < c.filterWidth; j++) {
+      const view = graph.one('Reshape', [
+        tapView(context, padded, c, i, j),
+        graph.names.int64([...outShape, c.inChannels, 1]),
+      ]);
+      const product = graph.one('Mul', [view, gradient]);
+      taps.push(
+        graph.one('ReduceSum', [product, graph.names.int64([0, 1, 2])], { attributes: { keepdims: 0 } }),
+      );
+    }
+  }
+  const stacked = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 0 } });
+  return backend.value(
+    graph.one('Reshape', [stacked, graph.names.int64(attrs.filterShape)]),
+    attrs.filterShape,
+    'float32',
+  );
+};
+
+export const convolutionKernels: KernelTable = {
+  Conv2D: conv2d,
+  Conv2DBackpropInput: conv2dInputGradient,
+  Conv2DBackpropFilter: conv2dFilterGradient,
+  DepthwiseConv2dNative: depthwise,
+  DepthwiseConv2dNativeBackpropInput: depthwiseInputGradient,
+  DepthwiseConv2dNativeBackpropFilter: depthwiseFilterGradient,
+};

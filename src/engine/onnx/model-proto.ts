@@ -1,0 +1,101 @@
+// Writes an ONNX model in its protobuf wire format. Only what the graphs of this engine need.
+import { ProtoWriter } from '../../formats/index.js';
+import type { DType } from '../tensors.js';
+
+/** Element types of onnx.TensorProto. */
+export const onnxType = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export type OnnxType = keyof typeof onnxType;
+
+export interface FloatAttribute {
+  readonly float: number;
+}
+export interface GraphAttribute {
+  readonly graph: OnnxGraph;
+}
+/** Integers are int attributes; a float attribute is `{ float: x }`. */
+export type AttributeValue = number | readonly number[] | string | FloatAttribute | GraphAttribute;
+
+export interface OnnxNode {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface OnnxValue {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType | 'int64';
+}
+
+export interface OnnxInitializer extends OnnxValue {
+  /** Little-endian values. */
+  readonly bytes: Uint8Array;
+}
+
+export interface OnnxGraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  readonly initializers: readonly OnnxInitializer[];
+}
+
+const IR_VERSION = 9;
+const OPSET = 18;
+
+export function encodeModel(graph: OnnxGraph): Uint8Array {
+  const writer = new ProtoWriter(1 << 16);
+  writer.int64(1, IR_VERSION).string(2, 'anemone');
+  writer.message(7, (w) => writeGraph(w, graph));
+  writer.message(8, (w) => w.string(1, '').int64(2, OPSET));
+  writer.message(8, (w) => w.string(1, 'com.microsoft').int64(2, 1));
+  return writer.finish();
+}
+
+function writeGraph(writer: ProtoWriter, graph: OnnxGraph): void {
+  for (const node of graph.nodes) writer.message(1, (w) => writeNode(w, node));
+  writer.string(2, 'program');
+  for (const initializer of graph.initializers) {
+    writer.message(5, (w) => {
+      for (const dim of initializer.shape) w.int64(1, dim);
+      w.int32(2, onnxType[initializer.dtype]).string(8, initializer.name).bytes(9, initializer.bytes);
+    });
+  }
+  for (const input of graph.inputs) writer.message(11, (w) => writeValue(w, input));
+  for (const output of graph.outputs) writer.message(12, (w) => writeValue(w, output));
+}
+
+function writeNode(writer: ProtoWriter, node: OnnxNode): void {
+  for (const input of node.inputs) writer.string(1, input);
+  for (const output of node.outputs) writer.string(2, output);
+  writer.string(3, `${node.op}_${node.outputs[0]}`).string(4, node.op);
+  for (const [name, value] of Object.entries(node.attributes)) {
+    writer.message(5, (w) => writeAttribute(w, name, value));
+  }
+  if (node.domain !== '') writer.string(7, node.domain);
+}
+
+function writeAttribute(writer: ProtoWriter, name: string, value: AttributeValue): void {
+  writer.string(1, name);
+  if (typeof value === 'number') writer.int64(3, value).int32(20, 2);
+  else if (typeof value === 'string') writer.bytes(4, new TextEncoder().encode(value)).int32(20, 3);
+  else if ('float' in value) writer.float(2, value.float).int32(20, 1);
+  else if ('graph' in value) writer.message(6, (w) => writeGraph(w, value.graph)).int32(20, 5);
+  else {
+    for (const item of value) writer.int64(8, item);
+    writer.int32(20, 7);
+  }
+}
+
+function writeValue(writer: ProtoWriter, value: OnnxValue): void {
+  writer.string(1, value.name);
+  writer.message(2, (type) => {
+    type.message(1, (tensor) => {
+      tensor.int32(1, onnxType[value.dtype]);
+      tensor.message(2, (shape) => {
+        for (const dim of value.shape) shape.message(1, (d) => d.int64(1, dim));
+      });
+    });
+  });
+}

@@ -1,0 +1,142 @@
+// The default engine: traces a program once per signature of input shapes, makes it one ONNX graph and runs
+// it on ONNX Runtime.
+import { availableParallelism } from 'node:os';
+import { registerGradients } from '../autodiff/index.js';
+import type {
+  CompileOptions,
+  Engine,
+  EngineStats,
+  HostTensors,
+  Program,
+  RunOptions,
+  Tensors,
+} from '../engine.js';
+import type { State } from '../state.js';
+import type { HostData } from '../tensors.js';
+import { CompiledProgram } from './compiled-program.js';
+import type { SessionOptions } from './native-session.js';
+import { StateStore } from './state-store.js';
+import { trace } from './trace.js';
+
+export interface OnnxEngineOptions {
+  /** ONNX Runtime execution provider: cpu (default), cuda, webgpu, dml, coreml. */
+  readonly provider?: string;
+  /** Threads inside an operator; default: the machine's cores. */
+  readonly threads?: number;
+  readonly optimization?: SessionOptions['optimization'];
+  /** ONNX Runtime's own memory pool, one per compiled signature. */
+  readonly arena?: boolean;
+  /** File prefix for ONNX Runtime's profile, written on dispose. */
+  readonly profile?: string;
+}
+
+const DEFAULT_MAX_SIGNATURES = 64;
+
+export class OnnxEngine implements Engine {
+  readonly name = 'onnxruntime';
+  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
+  private readonly store = new StateStore();
+  private readonly programs = new Set<SignatureCache>();
+  private readonly session: SessionOptions;
+
+  constructor(options: OnnxEngineOptions = {}) {
+    registerGradients();
+    this.session = {
+      provider: options.provider ?? 'cpu',
+      threads: options.threads ?? availableParallelism(),
+      optimization: options.optimization ?? 'disabled',
+      arena: options.arena ?? true,
+      ...(options.profile ? { profile: options.profile } : {}),
+    };
+  }
+
+  compile(name: string, fn: (inputs: Tensors) => Tensors, options: CompileOptions = {}): Program {
+    const cache = new SignatureCache(
+      fn,
+      this.session,
+      this.stats,
+      options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
+    );
+    this.programs.add(cache);
+    return {
+      name,
+      run: async (inputs: HostTensors, runOptions: RunOptions = {}) => {
+        const program = await cache.get(inputs);
+        this.stats.runs++;
+        return program.run(inputs, this.store, runOptions);
+      },
+      dispose: () => {
+        this.programs.delete(cache);
+        cache.clear();
+      },
+    };
+  }
+
+  async read(state: State): Promise<HostData> {
+    return (this.store.current(state).data as HostData).slice();
+  }
+
+  async write(state: State, value: HostData): Promise<void> {
+    this.store.set(state, value);
+  }
+
+  release(states: Iterable<State>): void {
+    this.store.release(states);
+  }
+
+  async dispose(): Promise<void> {
+    for (const cache of this.programs) cache.clear();
+    this.programs.clear();
+    this.store.clear();
+  }
+}
+
+/** Compiled programs by signature, least recently used first. */
+class SignatureCache {
+  private readonly compiled = new Map<string, CompiledProgram>();
+
+  constructor(
+    private readonly fn: (inputs: Tensors) => Tensors,
+    private readonly session: SessionOptions,
+    private readonly stats: EngineStats,
+    private readonly limit: number,
+  ) {}
+
+  async get(inputs: HostTensors): Promise<CompiledProgram> {
+    const key = signature(inputs);
+    let program = this.compiled.get(key);
+    if (program) this.compiled.delete(key);
+    else program = await this.compile(inputs);
+    this.compiled.set(key, program);
+    return program;
+  }
+
+  clear(): void {
+    for (const program of this.compiled.values()) {
+      if (this.session.profile) program.endProfiling();
+      void program.dispose();
+    }
+    this.compiled.clear();
+  }
+
+  private async compile(inputs: HostTensors): Promise<CompiledProgram> {
+    const started = performance.now();
+    while (this.compiled.size >= this.limit) {
+      const [oldest, program] = this.compiled.entries().next().value as [string, CompiledProgram];
+      this.compiled.delete(oldest);
+      await program.dispose();
+      this.stats.evictions++;
+    }
+    const program = await CompiledProgram.create(trace(this.fn, inputs), this.session);
+    this.stats.compilations++;
+    this.stats.compileSeconds += (performance.now() - started) / 1000;
+    return program;
+  }
+}
+
+function signature(inputs: HostTensors): string {
+  return Object.keys(inputs)
+    .sort()
+    .map((key) => `${key}:${inputs[key].dtype}[${inputs[key].shape.join()}]`)
+    .join(';');
+}

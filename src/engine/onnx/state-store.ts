@@ -1,0 +1,72 @@
+// Values of states on the host, two buffers each: a program reads one and writes the other, and committing a
+// run swaps them. (Writing in place would let an update overtake a reader inside the graph.)
+import * as ort from 'onnxruntime-node';
+import { AnemoneError } from '../../errors/index.js';
+import type { State } from '../state.js';
+import { allocate, type HostData } from '../tensors.js';
+
+interface Slot {
+  current: ort.Tensor;
+  spare: ort.Tensor | undefined;
+}
+
+export class StateStore {
+  private readonly slots = new Map<State, Slot>();
+
+  /** The tensor holding the state's value. */
+  current(state: State): ort.Tensor {
+    return this.slot(state).current;
+  }
+
+  /** The tensor a run writes the state's next value into. */
+  next(state: State): ort.Tensor {
+    const slot = this.slot(state);
+    slot.spare ??= makeTensor(state, allocate(state.dtype, state.size));
+    return slot.spare;
+  }
+
+  /** Makes what was written into `next` the value. */
+  commit(state: State): void {
+    const slot = this.slot(state);
+    if (!slot.spare) return;
+    [slot.current, slot.spare] = [slot.spare, slot.current];
+  }
+
+  set(state: State, value: HostData): void {
+    if (value.length !== state.size) {
+      throw new AnemoneError({
+        code: 'engine.state-size',
+        path: state.name,
+        message: `expected ${state.size} values, got ${value.length}`,
+      });
+    }
+    const slot = this.slots.get(state);
+    if (slot) (slot.current.data as HostData).set(value);
+    else this.slots.set(state, { current: makeTensor(state, value.slice()), spare: undefined });
+  }
+
+  release(states: Iterable<State>): void {
+    for (const state of states) this.slots.delete(state);
+  }
+
+  clear(): void {
+    this.slots.clear();
+  }
+
+  private slot(state: State): Slot {
+    let slot = this.slots.get(state);
+    if (!slot) {
+      slot = { current: makeTensor(state, state.initialValue()), spare: undefined };
+      this.slots.set(state, slot);
+    }
+    return slot;
+  }
+}
+
+function makeTensor(state: State, data: HostData): ort.Tensor {
+  return toOrt({ dtype: state.dtype, shape: state.shape, data });
+}
+
+export function toOrt(value: { dtype: string; shape: readonly number[]; data: HostData }): ort.Tensor {
+  return new ort.Tensor(value.dtype as 'float32', value.data as Float32Array, value.shape);
+}

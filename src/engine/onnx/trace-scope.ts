@@ -1,0 +1,152 @@
+// The program being traced: states become inputs (and outputs when assigned), random bits become inputs,
+// loops become Scan nodes, host calls become cuts.
+import { AnemoneError } from '../../errors/index.js';
+import type { HostFunction, ProgramScope, ScanBody, ScanResult } from '../scope.js';
+import type { State } from '../state.js';
+import type { DType, TensorSpec } from '../tensors.js';
+import { type Tensor, tf } from '../tf.js';
+import { finishGraph, GraphBuilder } from './graph-builder.js';
+import type { OnnxNode, OnnxValue } from './model-proto.js';
+import type { TraceBackend } from './trace-backend.js';
+
+export interface RandomSite {
+  readonly name: string;
+  readonly count: number;
+  readonly bits: number;
+}
+
+/** A pseudo node: never written to a model, the program is cut here. */
+export interface HostCallNode extends OnnxNode {
+  readonly call: {
+    readonly name: string;
+    readonly fn: HostFunction;
+    readonly inputs: readonly OnnxValue[];
+    readonly outputs: readonly OnnxValue[];
+  };
+}
+
+export const HOST_CALL = '@HostCall';
+
+export class TraceScope implements ProgramScope {
+  readonly inputs: OnnxValue[] = [];
+  readonly stateInputs = new Map<State, string>();
+  readonly assigned = new Map<State, Tensor>();
+  readonly randomSites: RandomSite[] = [];
+  private readonly stateTensors = new Map<State, Tensor>();
+
+  constructor(
+    private readonly backend: TraceBackend,
+    readonly root: GraphBuilder,
+  ) {}
+
+  input(name: string, shape: readonly number[], dtype: DType): Tensor {
+    this.inputs.push({ name, shape, dtype });
+    return this.backend.tensor(this.backend.value(name, shape, dtype));
+  }
+
+  read(state: State): Tensor {
+    const known = this.assigned.get(state) ?? this.stateTensors.get(state);
+    if (known) return known;
+    const name = `s${this.stateInputs.size}`;
+    this.stateInputs.set(state, name);
+    const tensor = tf.keep(this.input(name, state.shape, state.dtype));
+    this.stateTensors.set(state, tensor);
+    return tensor;
+  }
+
+  assign(state: State, value: Tensor): void {
+    if (value.shape.join() !== state.shape.join()) {
+      throw new AnemoneError({
+        code: 'engine.state-shape',
+        path: state.name,
+        message: `cannot assign shape [${value.shape}] to a state of shape [${state.shape}]`,
+      });
+    }
+    this.assigned.set(state, tf.keep(tf.clone(value)));
+  }
+
+  randomBits(count: number, bits: number): Tensor {
+    const name = `r${this.randomSites.length}`;
+    this.randomSites.push({ name, count, bits });
+    return this.input(name, [count], 'int32');
+  }
+
+  scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult {
+    const { backend } = this;
+    const outer = backend.current;
+    const inner = new GraphBuilder(outer.names, outer);
+    const steps = xs[0].shape[0];
+    const bodyInputs: OnnxValue[] = [];
+    const bodyOutputs: OnnxValue[] = [];
+    const parameter = (shape: readonly number[], dtype: DType): Tensor => {
+      const name = inner.names.fresh();
+      bodyInputs.push({ name, shape, dtype });
+      return backend.tensor(backend.value(name, shape, dtype));
+    };
+    const result = backend.within(inner, () => {
+      const carry = init.map((x) => parameter(x.shape, x.dtype as DType));
+      const slices = xs.map((x) => parameter(x.shape.slice(1), x.dtype as DType));
+      const out = body(carry, slices);
+      for (const tensor of [...out.carry, ...out.ys]) {
+        const name = inner.names.fresh();
+        inner.nodes.push({
+          op: 'Identity',
+          domain: '',
+          inputs: [backend.name(tensor)],
+          outputs: [name],
+          attributes: {},
+        });
+        bodyOutputs.push({ name, shape: tensor.shape, dtype: tensor.dtype as DType });
+      }
+      return out;
+    });
+    const direction = (count: number) => Array.from({ length: count }, () => (reverse ? 1 : 0));
+    const names = outer.emit(
+      'Scan',
+      [...init, ...xs].map((x) => backend.name(x)),
+      {
+        outputs: bodyOutputs.length,
+        attributes: {
+          // The body's own inputs stay even when unused: Scan counts them.
+          body: { graph: { ...finishGraph(inner.nodes, [], bodyOutputs, []), inputs: bodyInputs } },
+          num_scan_inputs: xs.length,
+          scan_input_directions: direction(xs.length),
+          ...(result.ys.length > 0 ? { scan_output_directions: direction(result.ys.length) } : {}),
+        },
+      },
+    );
+    const tensors = names.map((name, i) => {
+      const { shape, dtype } = bodyOutputs[i];
+      const full = i < init.length ? shape : [steps, ...shape];
+      return backend.tensor(backend.value(name, full, dtype as DType));
+    });
+    return { carry: tensors.slice(0, init.length), ys: tensors.slice(init.length) };
+  }
+
+  hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
+    const { backend } = this;
+    if (backend.current !== this.root) {
+      throw new AnemoneError({
+        code: 'engine.host-call',
+        path: name,
+        message: 'a host call cannot stand inside a loop',
+      });
+    }
+    const ins = inputs.map((x) => ({ name: backend.name(x), shape: x.shape, dtype: x.dtype as DType }));
+    const outs = outputs.map((spec) => ({
+      name: this.root.names.fresh(),
+      shape: spec.shape,
+      dtype: spec.dtype,
+    }));
+    const node: HostCallNode = {
+      op: HOST_CALL,
+      domain: '',
+      inputs: ins.map((v) => v.name),
+      outputs: outs.map((v) => v.name),
+      attributes: {},
+      call: { name, fn, inputs: ins, outputs: outs },
+    };
+    this.root.nodes.push(node);
+    return outs.map((v) => backend.tensor(backend.value(v.name, v.shape, v.dtype)));
+  }
+}

@@ -1,0 +1,165 @@
+// Runs a program's function once on symbolic tensors and cuts the recorded graph into segments at host calls.
+import type { HostTensors, Tensors } from '../engine.js';
+import { withScope } from '../scope.js';
+import type { State } from '../state.js';
+import type { DType } from '../tensors.js';
+import { type Tensor, tf } from '../tf.js';
+import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
+import { registerKernels } from './kernels/index.js';
+import type { OnnxGraph, OnnxNode, OnnxValue } from './model-proto.js';
+import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
+import { HOST_CALL, type HostCallNode, type RandomSite, TraceScope } from './trace-scope.js';
+
+export interface TracedProgram {
+  readonly segments: readonly OnnxGraph[];
+  /** calls[i] runs between segments[i] and segments[i + 1]. */
+  readonly calls: readonly HostCallNode['call'][];
+  /** User inputs that the graph really reads: key → value. */
+  readonly inputs: ReadonlyMap<string, OnnxValue>;
+  readonly states: ReadonlyMap<State, OnnxValue>;
+  readonly updates: ReadonlyMap<State, OnnxValue>;
+  readonly outputs: ReadonlyMap<string, OnnxValue>;
+  readonly random: readonly RandomSite[];
+}
+
+let kernelsRegistered = false;
+
+export function trace(fn: (inputs: Tensors) => Tensors, inputs: HostTensors): TracedProgram {
+  const backend = traceBackend();
+  if (!kernelsRegistered) {
+    registerKernels(backend);
+    kernelsRegistered = true;
+  }
+  const root = new GraphBuilder(new GraphNames());
+  const scope = new TraceScope(backend, root);
+  return onTraceBackend(() =>
+    backend.within(root, () => {
+      tf.engine().startScope('trace');
+      try {
+        const entries = Object.entries(inputs);
+        const tensors = entries.map(([key, v], i): [string, Tensor] => [
+          key,
+          scope.input(`i${i}`, v.shape, v.dtype),
+        ]);
+        const userInputs = new Map(entries.map(([key], i) => [key, scope.inputs[i]]));
+        const results = withScope(scope, () => fn(Object.fromEntries(tensors)));
+        return assemble(scope, userInputs, results);
+      } finally {
+        tf.engine().endScope();
+      }
+    }),
+  );
+}
+
+function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Tensors): TracedProgram {
+  const taken = new Set<string>();
+  const outputs = new Map(Object.entries(results).map(([key, t]) => [key, outputValue(scope, t, taken)]));
+  const updates = new Map([...scope.assigned].map(([state, t]) => [state, outputValue(scope, t, taken)]));
+  const all = [...outputs.values(), ...updates.values()];
+  const { segments, calls } = cut(scope, all);
+  const read = new Set(
+    segments
+      .flatMap((s) => s.inputs.map((v) => v.name))
+      .concat(calls.flatMap((c) => c.inputs.map((v) => v.name))),
+  );
+  const states = [...scope.stateInputs].filter(([, name]) => read.has(name));
+  const byName = new Map(scope.inputs.map((v) => [v.name, v]));
+  return {
+    segments,
+    calls,
+    inputs: new Map([...inputs].filter(([, v]) => read.has(v.name))),
+    states: new Map(states.map(([state, name]) => [state, byName.get(name) as OnnxValue])),
+    updates,
+    outputs,
+    random: scope.randomSites,
+  };
+}
+
+/** A graph output for `tensor`: the node's own output, or a copy where a name can't serve (inputs, constants, doubles). */
+function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): OnnxValue {
+  const backend = traceBackend();
+  let name = backend.name(tensor);
+  const made = scope.root.producer(name);
+  if (!made || made.op === HOST_CALL || taken.has(name)) {
+    const copy = scope.root.names.fresh();
+    scope.root.nodes.push({ op: 'Identity', domain: '', inputs: [name], outputs: [copy], attributes: {} });
+    name = copy;
+  }
+  taken.add(name);
+  return { name, shape: tensor.shape, dtype: tensor.dtype as DType };
+}
+
+/**
+ * Splits the recorded nodes at host calls; values that cross a cut become outputs and inputs of segments.
+ * Helper nodes whose shape was not recorded (transposes inside a convolution) are made again instead.
+ */
+function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Pick<TracedProgram, 'segments' | 'calls'> {
+  const whole = finishGraph(scope.root.nodes, scope.inputs, outputs, []);
+  const parts: OnnxNode[][] = [[]];
+  const calls: HostCallNode['call'][] = [];
+  for (const node of whole.nodes) {
+    if (node.op === HOST_CALL) {
+      calls.push((node as HostCallNode).call);
+      parts.push([]);
+    } else parts[parts.length - 1].push(node);
+  }
+  const known = new Map(scope.inputs.map((v) => [v.name, v]));
+  for (const call of calls) for (const v of [...call.inputs, ...call.outputs]) known.set(v.name, v);
+  for (const v of outputs) known.set(v.name, v);
+  const initializers = scope.root.names.initializers;
+  const constants = new Set(initializers.map((v) => v.name));
+  const shapeOf = (name: string) => known.get(name) ?? traceBackend().shapeOfName(name);
+  const complete = parts.map((nodes) =>
+    withRemade(nodes, (name) => constants.has(name) || shapeOf(name) !== undefined, scope.root),
+  );
+  const uses = complete.map(segmentInputs);
+  const segments = complete.map((nodes, i) => {
+    const later = new Set([
+      ...uses.slice(i + 1).flat(),
+      ...calls.slice(i).flatMap((call) => call.inputs.map((v) => v.name)),
+      ...outputs.map((v) => v.name),
+    ]);
+    const outs = parts[i].flatMap((n) => n.outputs).filter((name) => later.has(name));
+    const describe = (name: string): OnnxValue => shapeOf(name) as OnnxValue;
+    return finishGraph(
+      nodes,
+      uses[i].filter((name) => !constants.has(name)).map(describe),
+      outs.map(describe),
+      initializers,
+    );
+  });
+  return { segments, calls };
+}
+
+/** The values a list of nodes takes from outside. */
+function segmentInputs(nodes: readonly OnnxNode[]): string[] {
+  const made = new Set(nodes.flatMap((n) => [...n.outputs, ...bodyNames(n)]));
+  return [...new Set(nodes.flatMap(usedNames))].filter((name) => !made.has(name));
+}
+
+/** `nodes`, preceded by copies of the outside nodes whose values cannot cross a cut. */
+function withRemade(nodes: OnnxNode[], canCross: (name: string) => boolean, root: GraphBuilder): OnnxNode[] {
+  const missing = segmentInputs(nodes).filter((name) => !canCross(name));
+  if (missing.length === 0) return nodes;
+  const remade = new Set(missing.map((name) => root.producer(name) as OnnxNode));
+  return withRemade([...remade, ...nodes], canCross, root);
+}
+
+/** Names defined inside loop bodies: not inputs of the segment. */
+function bodyNames(node: OnnxNode): string[] {
+  return Object.values(node.attributes).flatMap((attribute) => {
+    if (typeof attribute !== 'object' || !('graph' in attribute)) return [];
+    const { inputs, nodes } = attribute.graph;
+    return [...inputs.map((v) => v.name), ...nodes.flatMap((n) => [...n.outputs, ...bodyNames(n)])];
+  });
+}
+
+function onTraceBackend<R>(fn: () => R): R {
+  const previous = tf.engine().backendName;
+  void tf.setBackend(TRACE_BACKEND);
+  try {
+    return fn();
+  } finally {
+    if (previous && previous !== TRACE_BACKEND) void tf.setBackend(previous);
+  }
+}
