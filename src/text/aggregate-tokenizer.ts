@@ -1,0 +1,138 @@
+// Several monolingual tokenizers side by side, each with its own range of ids in the order given: NeMo's
+// AggregateTokenizer. Texts must say their language; ids know it.
+import { AnemoneError, didYouMean } from '../errors/index.js';
+import type { Tokenizer } from './tokenizer.js';
+
+interface Member {
+  readonly lang: string;
+  readonly tokenizer: Tokenizer;
+  /** First id. */
+  readonly offset: number;
+}
+
+export class AggregateTokenizer implements Tokenizer {
+  readonly vocabulary: readonly string[];
+  /** There is one of each per language, not one for all. */
+  readonly unkId = -1;
+  readonly bosId = -1;
+  readonly eosId = -1;
+  readonly padId = -1;
+  private readonly members: readonly Member[];
+
+  /** Throws `tokenizer.bad-option` without members. */
+  constructor(tokenizers: Iterable<readonly [string, Tokenizer]>) {
+    const members: Member[] = [];
+    let offset = 0;
+    for (const [lang, tokenizer] of tokenizers) {
+      members.push({ lang, tokenizer, offset });
+      offset += tokenizer.vocabSize;
+    }
+    if (members.length === 0) {
+      throw new AnemoneError({
+        code: 'tokenizer.bad-option',
+        path: 'tokenizer.langs',
+        message: 'an aggregate tokenizer needs at least one language',
+      });
+    }
+    this.members = members;
+    this.vocabulary = members.flatMap(({ tokenizer }) => tokenizer.vocabulary);
+  }
+
+  get vocabSize(): number {
+    return this.vocabulary.length;
+  }
+
+  get langs(): readonly string[] {
+    return this.members.map(({ lang }) => lang);
+  }
+
+  /** @param lang may be left out when there is only one. Throws `text.language-needed`. */
+  textToIds(text: string, lang?: string): number[] {
+    const { tokenizer, offset } = this.member(lang);
+    return tokenizer.textToIds(text).map((id) => id + offset);
+  }
+
+  /** Runs of one language are decoded by its own tokenizer and joined by spaces. */
+  idsToText(ids: Iterable<number>): string {
+    return this.runs(ids)
+      .map(({ member, local }) => member.tokenizer.idsToText(local))
+      .join(' ');
+  }
+
+  textToTokens(text: string, lang?: string): string[] {
+    return this.member(lang).tokenizer.textToTokens(text);
+  }
+
+  tokensToText(tokens: readonly string[], lang?: string): string {
+    return this.member(lang).tokenizer.tokensToText(tokens);
+  }
+
+  tokensToIds(tokens: readonly string[], lang?: string): number[] {
+    const { tokenizer, offset } = this.member(lang);
+    return tokenizer.tokensToIds(tokens).map((id) => id + offset);
+  }
+
+  idsToTokens(ids: Iterable<number>): string[] {
+    return this.runs(ids).flatMap(({ member, local }) => member.tokenizer.idsToTokens(local));
+  }
+
+  /** Language of an id. Throws `text.id-out-of-range`. */
+  langOf(id: number): string {
+    return this.memberOfId(id).lang;
+  }
+
+  /** With a language left out: characters that no member knows. */
+  unknownCharacters(text: string, lang?: string): string[] {
+    const members = lang === undefined ? this.members : [this.member(lang)];
+    const lists = members.map(({ tokenizer }) => tokenizer.unknownCharacters(text));
+    return lists[0].filter((character) => lists.every((list) => list.includes(character)));
+  }
+
+  files(): ReadonlyMap<string, Uint8Array> {
+    const all = new Map<string, Uint8Array>();
+    for (const { lang, tokenizer } of this.members) {
+      for (const [name, bytes] of tokenizer.files()) all.set(`${lang}/${name}`, bytes);
+    }
+    return all;
+  }
+
+  private runs(ids: Iterable<number>): { member: Member; local: number[] }[] {
+    const runs: { member: Member; local: number[] }[] = [];
+    for (const id of ids) {
+      const member = this.memberOfId(id);
+      const last = runs.at(-1);
+      if (last?.member === member) last.local.push(id - member.offset);
+      else runs.push({ member, local: [id - member.offset] });
+    }
+    return runs;
+  }
+
+  private memberOfId(id: number): Member {
+    const member = this.members.findLast(({ offset }) => id >= offset);
+    if (member === undefined || id >= this.vocabSize) {
+      throw new AnemoneError({
+        code: 'text.id-out-of-range',
+        message: `token id ${id} is not in the vocabulary of ${this.vocabSize}`,
+      });
+    }
+    return member;
+  }
+
+  private member(lang: string | undefined): Member {
+    if (lang === undefined && this.members.length === 1) return this.members[0];
+    const member = this.members.find((candidate) => candidate.lang === lang);
+    if (member === undefined) {
+      throw new AnemoneError({
+        code: 'text.language-needed',
+        message:
+          lang === undefined
+            ? 'an aggregate tokenizer needs the language of each text'
+            : `this tokenizer has no language "${lang}"`,
+        hint:
+          (lang === undefined ? undefined : didYouMean(lang, this.langs)) ??
+          `give \`lang\` in the manifest: one of ${this.langs.join(', ')}`,
+      });
+    }
+    return member;
+  }
+}

@@ -1,0 +1,18 @@
+// Text: tokenizers and their training, normalisation, and the metrics that compare texts.
+export { AggregateTokenizer } from './aggregate-tokenizer.js';
+export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
+export { loadTokenizer, type ReadFile, type TokenizerConfig } from './load-tokenizer.js';
+export * from './metrics/index.js';
+export { type CleanTextOptions, cleanText, normalizeText } from './normalize.js';
+export { normalizationNames } from './sentencepiece/charsmap.js';
+export { SentencePieceProcessor } from './sentencepiece/processor.js';
+export { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
+export type { SentencePieceTrainOptions, TrainProgress } from './sentencepiece/train/options.js';
+export {
+  type TokenizerFolderOptions,
+  tokenizerFolder,
+  trainTokenizerFolder,
+} from './sentencepiece/train/tokenizer-folder.js';
+export { type TrainedSentencePiece, trainSentencePiece } from './sentencepiece/train/train.js';
+export type { Tokenizer } from './tokenizer.js';
+export { WordTokenizer } from './word-tokenizer.js';

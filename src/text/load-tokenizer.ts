@@ -1,0 +1,118 @@
+// From a config's `tokenizer:` section (or `labels:`) to a Tokenizer. Reading goes through a function, so
+// that a checkpoint's own copies can take the place of files on disk.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AnemoneError, didYouMean } from '../errors/index.js';
+import { AggregateTokenizer } from './aggregate-tokenizer.js';
+import { CharTokenizer } from './char-tokenizer.js';
+import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
+import type { Tokenizer } from './tokenizer.js';
+import { WordTokenizer } from './word-tokenizer.js';
+
+/** NeMo's `model.tokenizer`, with `char` and `word` added. */
+export interface TokenizerConfig {
+  /** Folder with `tokenizer.model`; or give `model_path`. */
+  readonly dir?: string | null;
+  /** `bpe` for SentencePiece of any kind (also `spe`, `unigram`); `char`, `word`, `agg`. */
+  readonly type: string;
+  readonly model_path?: string | null;
+  /** `word`: the vocabulary, a token a line; else only kept for NeMo's sake. */
+  readonly vocab_path?: string | null;
+  /** `char`: the labels. */
+  readonly labels?: readonly string[] | null;
+  readonly unk_token?: string | null;
+  readonly lowercase?: boolean;
+  /** `agg`: a section for each language, in the order of their ids. */
+  readonly langs?: Readonly<Record<string, TokenizerConfig>>;
+}
+
+export type ReadFile = (path: string) => Uint8Array;
+
+const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
+const knownTypes = [...sentencePieceTypes, 'char', 'word', 'agg'];
+
+/**
+ * @param config the section
+ * @param path where it stands in the config, for messages; default `tokenizer`
+ * @param readFile reads a file's bytes; default from disk
+ * Throws `tokenizer.unknown-type`, `tokenizer.bad-option`, `tokenizer.missing-file` and what the tokenizer throws.
+ */
+export function loadTokenizer(
+  config: TokenizerConfig,
+  path = 'tokenizer',
+  readFile: ReadFile = (file) => readFileSync(file),
+): Tokenizer {
+  const type = String(config.type).toLowerCase();
+  if (sentencePieceTypes.includes(type)) {
+    const file = config.model_path ?? (config.dir ? join(config.dir, 'tokenizer.model') : undefined);
+    if (!file) {
+      throw new AnemoneError({
+        code: 'tokenizer.bad-option',
+        path: `${path}.dir`,
+        message: 'neither `dir` nor `model_path` says where the tokenizer is',
+        hint: 'train one with `anemone tokenizer train` and give its folder as `dir`',
+      });
+    }
+    const key = config.model_path ? 'model_path' : 'dir';
+    return SentencePieceTokenizer.fromBytes(read(file, `${path}.${key}`, readFile), file);
+  }
+  if (type === 'char') {
+    return new CharTokenizer(charLabels(config, path, readFile), {
+      unkToken: config.unk_token ?? undefined,
+      lowercase: config.lowercase ?? false,
+    });
+  }
+  if (type === 'word') {
+    const file = config.vocab_path ?? join(config.dir ?? '.', 'vocab.txt');
+    const key = config.vocab_path ? 'vocab_path' : 'dir';
+    const words = splitLines(read(file, `${path}.${key}`, readFile));
+    return new WordTokenizer(words, { unkToken: config.unk_token ?? undefined });
+  }
+  if (type === 'agg') {
+    const langs = Object.entries(config.langs ?? {});
+    return new AggregateTokenizer(
+      langs.map(([lang, section]) => [lang, loadTokenizer(section, `${path}.langs.${lang}`, readFile)]),
+    );
+  }
+  throw new AnemoneError({
+    code: 'tokenizer.unknown-type',
+    path: `${path}.type`,
+    message: `unknown tokenizer type "${config.type}"`,
+    hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
+  });
+}
+
+function charLabels(config: TokenizerConfig, path: string, readFile: ReadFile): readonly string[] {
+  if (config.labels) return config.labels;
+  if (config.dir) {
+    const bytes = read(join(config.dir, 'labels.json'), `${path}.dir`, readFile);
+    return JSON.parse(new TextDecoder().decode(bytes)) as string[];
+  }
+  throw new AnemoneError({
+    code: 'tokenizer.bad-option',
+    path: `${path}.labels`,
+    message: 'a character tokenizer needs `labels` (or `dir` with a labels.json)',
+  });
+}
+
+function read(file: string, path: string, readFile: ReadFile): Uint8Array {
+  try {
+    return readFile(file);
+  } catch (cause) {
+    throw new AnemoneError({
+      code: 'tokenizer.missing-file',
+      path,
+      message: `cannot read the tokenizer file ${file}`,
+      hint: 'train a tokenizer with `anemone tokenizer train`, or correct the path',
+      details: { file },
+      cause,
+    });
+  }
+}
+
+function splitLines(bytes: Uint8Array): string[] {
+  return new TextDecoder()
+    .decode(bytes)
+    .split(/\r?\n/)
+    .filter((line) => line !== '');
+}

@@ -1,0 +1,80 @@
+// How a hypothesis differs from its reference: Levenshtein distance with its path, over any tokens. Of
+// several shortest paths one is chosen by a fixed rule (from the end: match or substitution before deletion
+// before insertion), so counts of each kind are reproducible. Rates over a corpus are in error-rate.ts.
+
+export type EditKind = 'match' | 'substitution' | 'deletion' | 'insertion';
+
+export interface Edit<T = string> {
+  readonly kind: EditKind;
+  /** Absent for an insertion. */
+  readonly reference?: T;
+  /** Absent for a deletion. */
+  readonly hypothesis?: T;
+}
+
+export interface EditCounts {
+  readonly substitutions: number;
+  readonly deletions: number;
+  readonly insertions: number;
+  readonly matches: number;
+}
+
+/** Fewest substitutions, deletions and insertions (1 each) between the two. */
+export function levenshtein<T>(reference: ArrayLike<T>, hypothesis: ArrayLike<T>): number {
+  const m = hypothesis.length;
+  const row = Int32Array.from({ length: m + 1 }, (_, j) => j);
+  for (let i = 1; i <= reference.length; i++) {
+    let diagonal = row[0];
+    row[0] = i;
+    for (let j = 1; j <= m; j++) {
+      const cost = diagonal + (reference[i - 1] === hypothesis[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = Math.min(cost, row[j] + 1, row[j - 1] + 1);
+    }
+  }
+  return row[m];
+}
+
+/** The edits in order; their number without matches is `levenshtein`. Memory: 4 bytes × both lengths. */
+export function align<T>(reference: ArrayLike<T>, hypothesis: ArrayLike<T>): Edit<T>[] {
+  const n = reference.length;
+  const m = hypothesis.length;
+  const width = m + 1;
+  const table = new Int32Array((n + 1) * width);
+  for (let j = 0; j <= m; j++) table[j] = j;
+  for (let i = 1; i <= n; i++) {
+    table[i * width] = i;
+    for (let j = 1; j <= m; j++) {
+      const cost = table[(i - 1) * width + j - 1] + (reference[i - 1] === hypothesis[j - 1] ? 0 : 1);
+      table[i * width + j] = Math.min(cost, table[(i - 1) * width + j] + 1, table[i * width + j - 1] + 1);
+    }
+  }
+  const edits: Edit<T>[] = [];
+  let i = n;
+  let j = m;
+  while (i > 0 || j > 0) {
+    const here = table[i * width + j];
+    const isMatch = i > 0 && j > 0 && reference[i - 1] === hypothesis[j - 1];
+    if (i > 0 && j > 0 && here === table[(i - 1) * width + j - 1] + (isMatch ? 0 : 1)) {
+      edits.push({
+        kind: isMatch ? 'match' : 'substitution',
+        reference: reference[--i],
+        hypothesis: hypothesis[--j],
+      });
+    } else if (i > 0 && here === table[(i - 1) * width + j] + 1) {
+      edits.push({ kind: 'deletion', reference: reference[--i] });
+    } else edits.push({ kind: 'insertion', hypothesis: hypothesis[--j] });
+  }
+  return edits.reverse();
+}
+
+export function countEdits(edits: Iterable<Edit<unknown>>): EditCounts {
+  const counts = { substitutions: 0, deletions: 0, insertions: 0, matches: 0 };
+  for (const { kind } of edits) {
+    if (kind === 'match') counts.matches++;
+    else if (kind === 'substitution') counts.substitutions++;
+    else if (kind === 'deletion') counts.deletions++;
+    else counts.insertions++;
+  }
+  return counts;
+}

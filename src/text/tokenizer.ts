@@ -1,0 +1,27 @@
+// What every tokenizer can do, whatever is inside. The names follow NeMo's TokenizerSpec. Loading one from a
+// config is in load-tokenizer.ts; training one, in sentencepiece/train.
+
+export interface Tokenizer {
+  /** Number of ids; the blank of a transducer or CTC model comes after them and is not counted. */
+  readonly vocabSize: number;
+  /** Token of each id. */
+  readonly vocabulary: readonly string[];
+  /** Ids of special tokens; -1 for one that does not exist. */
+  readonly unkId: number;
+  readonly bosId: number;
+  readonly eosId: number;
+  readonly padId: number;
+  textToIds(text: string): number[];
+  /** Throws `text.id-out-of-range`. */
+  idsToText(ids: Iterable<number>): string;
+  textToTokens(text: string): string[];
+  tokensToText(tokens: readonly string[]): string;
+  /** A token that does not exist gives the unknown id. Throws `text.unknown-token` where there is none. */
+  tokensToIds(tokens: readonly string[]): number[];
+  /** Throws `text.id-out-of-range`. */
+  idsToTokens(ids: Iterable<number>): string[];
+  /** The distinct characters of a text that the tokenizer cannot represent. */
+  unknownCharacters(text: string): string[];
+  /** Everything needed to make this tokenizer again, as files by name (what checkpoints store). */
+  files(): ReadonlyMap<string, Uint8Array>;
+}
