@@ -1,0 +1,6 @@
+export { type OptimizerEntry, type OptimizerName, optimizerCatalog } from './catalog.js';
+export { clipByNorm, clipByValue, globalNorm } from './clip.js';
+export { createOptimizer } from './create-optimizer.js';
+export { type GroupSelection, selectGroups } from './groups.js';
+export { GroupedOptimizer, type LearningRate, type Optimizer, type ParameterGroup } from './optimizer.js';
+export type { Scalars, SlotSpec, Slots, UpdateRule } from './update-rule.js';

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createReferenceEngine } from '../../src/engine/index.js';
+import { createOptimizer, optimizerCatalog } from '../../src/optim/index.js';
+import { gradients, TwoParameters } from './two-parameters.js';
+
+interface Run {
+  name: string;
+  optimizer?: string;
+  args: Record<string, unknown>;
+  steps: { p: number[]; q: number[] }[];
+}
+
+function golden(file: string): Run[] {
+  const text = readFileSync(new URL(`../golden/${file}`, import.meta.url), 'utf8');
+  return (JSON.parse(text) as { runs: Run[] }).runs;
+}
+
+const OPTIMIZER_OF: Record<string, string> = {
+  novograd_grad_averaging: 'novograd',
+  novograd_luc: 'novograd',
+  adafactor_relative: 'adafactor',
+  adafactor_fixed_lr: 'adafactor',
+  adamw_torch: 'adamw',
+  adam_torch_l2: 'adam',
+  sgd_momentum: 'sgd',
+};
+
+async function check(run: Run): Promise<void> {
+  const engine = createReferenceEngine();
+  const module = new TwoParameters();
+  const name = run.optimizer ?? OPTIMIZER_OF[run.name] ?? run.name;
+  const optimizer = createOptimizer({ name, ...run.args }, module.parameters());
+  const program = engine.compile('update', ({ p, q, scalars }) => {
+    optimizer.update([p, q], scalars);
+    return {};
+  });
+  for (const [t, expected] of run.steps.entries()) {
+    await program.run({ ...gradients(t), scalars: optimizer.scalars(t + 1, (lr) => lr) });
+    for (const key of ['p', 'q'] as const) {
+      const actual = await engine.read(module[key]);
+      expected[key].forEach((value, i) => {
+        expect(Math.abs(actual[i] - value), `${run.name} step ${t} ${key}[${i}]`).toBeLessThan(2e-6);
+      });
+    }
+  }
+  await engine.dispose();
+}
+
+describe.each(['optim_v1.json', 'optim_main.json'])('%s', (file) => {
+  it.each(golden(file).map((run) => [run.name, run] as const))('%s', async (_name, run) => {
+    await check(run);
+  });
+});
+
+describe('catalog', () => {
+  it('has every optimizer that needs no vendor library', () => {
+    expect(Object.keys(optimizerCatalog).sort()).toEqual(
+      'adadelta adafactor adagrad adam adamax adamw adan lamb novograd rmsprop rprop sgd'.split(' '),
+    );
+  });
+});
