@@ -2,11 +2,11 @@
 // slt) and a diphone voice (kal16). The package is a WASI program; it is run once an utterance.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { decodeAudio } from '../../../src/audio/index.js';
 import { AnemoneError } from '../../../src/errors/index.js';
 import { resampleTo } from './clip.js';
 import type { Synthesizer, VoiceSettings } from './synthesizer.js';
 import { runProgram } from './wasi.js';
-import { pcmFromWav } from './wav-bytes.js';
 import { wasm } from './webassembly.js';
 
 /** Mean and spread of the fundamental frequency as each voice has it, in Hz. */
@@ -41,7 +41,7 @@ export async function createFlite(): Promise<Synthesizer> {
         ],
         ...['-t', text],
       ]);
-      const clip = pcmFromWav(result.output);
+      const clip = await decodeAudio(result.output);
       return resampleTo({ samples: clip.samples, sampleRate: clip.sampleRate * voice.formants }, 16000);
     },
   };

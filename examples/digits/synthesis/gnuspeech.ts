@@ -1,9 +1,9 @@
 // Gnuspeech (GPL-3.0, used as a separate tool): an acoustic tube model of the vocal tract. Its tract length
 // is a continuous parameter, so it gives speakers of any size rather than a list of voices.
+import { decodeAudio } from '../../../src/audio/index.js';
 import { AnemoneError } from '../../../src/errors/index.js';
 import { resampleTo } from './clip.js';
 import type { Synthesizer, VoiceSettings } from './synthesizer.js';
-import { pcmFromWav } from './wav-bytes.js';
 
 const DATA = '/data/en';
 const WAV_PATH = '/speech.wav';
@@ -77,7 +77,7 @@ export async function createGnuspeech(): Promise<Synthesizer> {
       withStrings([text, WAV_PATH, DATA, PARAMETERS_PATH], ([textAt, wavAt, dataAt, parametersAt]) => {
         module._GnuSpeech_synthesizeToFile(textAt, wavAt, dataAt, parametersAt, false);
       });
-      return resampleTo(pcmFromWav(module.FS.readFile(WAV_PATH)), 16000);
+      return resampleTo(await decodeAudio(module.FS.readFile(WAV_PATH)), 16000);
     },
   };
 }
