@@ -1,0 +1,142 @@
+// The convolution module of a Conformer layer (Gulati et al. 2020).
+import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import {
+  BatchNorm,
+  DepthwiseConv1d,
+  glu,
+  LayerNorm,
+  Linear,
+  Module,
+  ones,
+  type Parameter,
+  type Pass,
+  silu,
+  zeros,
+} from '../../nn/index.js';
+import type { ResolvedConformerConfig } from './conformer-config.js';
+
+interface Normalisation extends Module {
+  /** x [B,T,C] → same shape. */
+  forward(x: Tensor, pass: Pass): Tensor;
+}
+
+/** pointwise, GLU, depthwise over time, normalisation (always called `batch_norm`), SiLU, pointwise. */
+export class ConformerConvolution extends Module {
+  private readonly pointwise1: Linear;
+  private readonly depthwise: DepthwiseConv1d;
+  private readonly norm: Normalisation;
+  private readonly pointwise2: Linear;
+
+  constructor(config: ResolvedConformerConfig) {
+    super();
+    const { d_model: width, use_bias: bias, conv_kernel_size: kernel } = config;
+    this.pointwise1 = this.child('pointwise_conv1', new Linear(width, 2 * width, { bias, kernelAxes: 1 }));
+    this.depthwise = this.child(
+      'depthwise_conv',
+      new DepthwiseConv1d(width, kernel, { bias, left: leftContext(config) }),
+    );
+    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, width));
+    this.pointwise2 = this.child('pointwise_conv2', new Linear(width, width, { bias, kernelAxes: 1 }));
+  }
+
+  /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. */
+  forward(x: Tensor, valid: Tensor, pass: Pass): Tensor {
+    const gated = tf.mul(glu(this.pointwise1.forward(x)), valid);
+    const normed = this.norm.forward(this.depthwise.forward(gated), pass);
+    return pass.tap(this.path, this.pointwise2.forward(silu(normed)));
+  }
+}
+
+function leftContext({
+  conv_context_size: context,
+  conv_kernel_size: kernel,
+}: ResolvedConformerConfig): number {
+  if (kernel % 2 !== 1) {
+    throw new AnemoneError({
+      code: 'encoder.kernel-size',
+      path: 'encoder.conv_kernel_size',
+      message: `${kernel} is even; the kernel needs a centre`,
+    });
+  }
+  if (context === null) return (kernel - 1) / 2;
+  if (context === 'causal') return kernel - 1;
+  if (context[0] + context[1] + 1 !== kernel) {
+    throw new AnemoneError({
+      code: 'encoder.conv-context',
+      path: 'encoder.conv_context_size',
+      message: `[${context}] does not add up to conv_kernel_size ${kernel} (left + right + 1)`,
+    });
+  }
+  return context[0];
+}
+
+function normalisation(type: string, width: number): Normalisation {
+  const groups = /^group_norm(\d+)$/.exec(type);
+  if (groups) return new GroupNorm(width, Number(groups[1]), true);
+  switch (type) {
+    case 'batch_norm':
+      return new BatchNorm(width);
+    case 'layer_norm':
+      return new LayerNorm(width);
+    case 'instance_norm':
+      return new GroupNorm(width, width, false);
+    case 'fused_batch_norm':
+      return new FusedBatchNorm(width);
+    default:
+      throw new AnemoneError({
+        code: 'encoder.conv-norm',
+        path: 'encoder.conv_norm_type',
+        message: `unknown normalisation "${type}"`,
+        hint: 'use batch_norm, layer_norm, instance_norm, fused_batch_norm or group_norm followed by the number of groups',
+      });
+  }
+}
+
+/** A batch norm folded into its scale and shift, as used when fine-tuning with frozen statistics. */
+class FusedBatchNorm extends Module {
+  private readonly weight: Parameter;
+  private readonly bias: Parameter;
+
+  constructor(width: number) {
+    super();
+    this.weight = this.parameter('weight', [width], ones);
+    this.bias = this.parameter('bias', [width], zeros);
+  }
+
+  forward(x: Tensor): Tensor {
+    return tf.add(tf.mul(x, this.weight.tensor()), this.bias.tensor());
+  }
+}
+
+/** Normalises each item over time and the channels of a group; groups of one channel are instance norm. */
+class GroupNorm extends Module {
+  private readonly weight: Parameter | undefined;
+  private readonly bias: Parameter | undefined;
+
+  constructor(
+    width: number,
+    private readonly groups: number,
+    affine: boolean,
+  ) {
+    super();
+    if (width % groups !== 0) {
+      throw new AnemoneError({
+        code: 'encoder.conv-norm',
+        path: 'encoder.conv_norm_type',
+        message: `${groups} groups do not divide ${width} channels`,
+      });
+    }
+    this.weight = affine ? this.parameter('weight', [width], ones) : undefined;
+    this.bias = affine ? this.parameter('bias', [width], zeros) : undefined;
+  }
+
+  forward(x: Tensor): Tensor {
+    const [batch, frames, width] = x.shape;
+    const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
+    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
+    const variance = tf.mean(tf.square(centred), [1, 3], true);
+    const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
+    return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;
+  }
+}

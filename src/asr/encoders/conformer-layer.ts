@@ -1,0 +1,95 @@
+// One Conformer layer (Gulati et al. 2020): half feed-forward, self-attention, convolution, half feed-forward.
+import { type Tensor, tf } from '../../engine/index.js';
+import {
+  type AttentionMask,
+  dropout,
+  FeedForward,
+  LayerNorm,
+  Module,
+  MultiHeadAttention,
+  type Pass,
+  RelativeMultiHeadAttention,
+} from '../../nn/index.js';
+import type { ResolvedConformerConfig } from './conformer-config.js';
+import { ConformerConvolution } from './conformer-convolution.js';
+
+/** What all layers share in one forward pass. */
+export interface LayerContext {
+  /** Encodings of relative positions [2T-1,d]; undefined for absolute positions. */
+  readonly positions: Tensor | undefined;
+  readonly mask: AttentionMask;
+}
+
+export class ConformerLayer extends Module {
+  private readonly normFeedForward1: LayerNorm;
+  private readonly feedForward1: FeedForward;
+  private readonly normSelfAttention: LayerNorm;
+  readonly selfAttention: MultiHeadAttention;
+  private readonly normConv: LayerNorm;
+  private readonly conv: ConformerConvolution;
+  private readonly normFeedForward2: LayerNorm;
+  private readonly feedForward2: FeedForward;
+  private readonly normOut: LayerNorm;
+
+  /** `tied` is the first layer, when all layers use its position biases. */
+  constructor(
+    private readonly config: ResolvedConformerConfig,
+    tied?: ConformerLayer,
+  ) {
+    super();
+    const { d_model: width, use_bias: bias } = config;
+    const hidden = width * config.ff_expansion_factor;
+    const feedForward = (): FeedForward => new FeedForward(width, hidden, { bias, dropout: config.dropout });
+    this.normFeedForward1 = this.child('norm_feed_forward1', new LayerNorm(width));
+    this.feedForward1 = this.child('feed_forward1', feedForward());
+    this.normSelfAttention = this.child('norm_self_att', new LayerNorm(width));
+    this.selfAttention = this.child('self_attn', attention(config, tied));
+    this.normConv = this.child('norm_conv', new LayerNorm(width));
+    this.conv = this.child('conv', new ConformerConvolution(config));
+    this.normFeedForward2 = this.child('norm_feed_forward2', new LayerNorm(width));
+    this.feedForward2 = this.child('feed_forward2', feedForward());
+    this.normOut = this.child('norm_out', new LayerNorm(width));
+  }
+
+  /** x [B,T,d] → [B,T,d]. */
+  forward(x: Tensor, context: LayerContext, pass: Pass): Tensor {
+    const drop = (y: Tensor): Tensor => dropout(y, this.config.dropout, pass);
+    const half = tf.scalar(0.5);
+    let residual = x;
+    residual = tf.add(
+      residual,
+      tf.mul(drop(this.feedForward1.forward(this.normFeedForward1.forward(residual), pass)), half),
+    );
+    residual = tf.add(residual, drop(this.attend(this.normSelfAttention.forward(residual), context, pass)));
+    residual = tf.add(
+      residual,
+      drop(this.conv.forward(this.normConv.forward(residual), context.mask.queries, pass)),
+    );
+    residual = tf.add(
+      residual,
+      tf.mul(drop(this.feedForward2.forward(this.normFeedForward2.forward(residual), pass)), half),
+    );
+    return pass.tap(this.path, this.normOut.forward(residual));
+  }
+
+  private attend(x: Tensor, { mask, positions }: LayerContext, pass: Pass): Tensor {
+    return this.selfAttention instanceof RelativeMultiHeadAttention
+      ? this.selfAttention.forward(x, mask, pass, positions)
+      : this.selfAttention.forward(x, mask, pass);
+  }
+}
+
+function attention(config: ResolvedConformerConfig, tied: ConformerLayer | undefined): MultiHeadAttention {
+  const options = {
+    width: config.d_model,
+    heads: config.n_heads,
+    dropout: config.dropout_att,
+    bias: config.use_bias,
+  };
+  if (config.self_attention_model === 'abs_pos') return new MultiHeadAttention(options);
+  const owner = tied?.selfAttention;
+  return new RelativeMultiHeadAttention(
+    options,
+    owner instanceof RelativeMultiHeadAttention ? owner : undefined,
+  );
+}

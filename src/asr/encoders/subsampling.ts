@@ -1,0 +1,246 @@
+// Reduces the frame rate before the Conformer layers, by strided convolutions over (time, frequency) or by
+// stacking frames.
+import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import {
+  Conv2d,
+  frameMask,
+  type Initializer,
+  LayerNorm,
+  Linear,
+  linear,
+  Module,
+  type Pass,
+  uniform,
+} from '../../nn/index.js';
+import type { NemoCompat, SubsamplingType } from './conformer-config.js';
+
+export interface SubsamplingOptions {
+  readonly kind: SubsamplingType;
+  /** Input frames per output frame. */
+  readonly factor: number;
+  readonly featIn: number;
+  readonly featOut: number;
+  readonly channels: number;
+  readonly causal: boolean;
+  readonly nemoCompat: NemoCompat;
+}
+
+/** Frames and their number per item. */
+export interface Frames {
+  /** [B,T,D] */
+  readonly x: Tensor;
+  /** int32 [B] */
+  readonly lengths: Tensor;
+}
+
+export abstract class Subsampling extends Module {
+  /** x [B,T,F], lengths [B] → [B,T',d] and the new lengths. */
+  abstract forward(x: Tensor, lengths: Tensor, pass: Pass): Frames;
+  /** Output frames of an utterance of `frames` input frames. */
+  abstract outputLength(frames: number): number;
+}
+
+export function createSubsampling(options: SubsamplingOptions): Subsampling {
+  switch (options.kind) {
+    case 'stacking':
+    case 'stacking_norm':
+      return new StackingSubsampling(options, options.kind === 'stacking_norm');
+    default:
+      return new ConvSubsampling(options);
+  }
+}
+
+/** How one stage changes a length: floor or ceil of (L + offset)/2, plus `add`. */
+interface LengthRule {
+  readonly apply: (length: number) => number;
+  readonly tensor: (lengths: Tensor) => Tensor;
+}
+
+interface Stage {
+  readonly convolutions: readonly { module: Conv2d; relu: boolean }[];
+  readonly pool: boolean;
+  readonly length: LengthRule;
+}
+
+/** Strided (`striding`, `dw_striding`) or pooled (`vggnet`) stages, each halving time and frequency, then `out`. */
+export class ConvSubsampling extends Subsampling {
+  private readonly stages: readonly Stage[];
+  private readonly out: Linear;
+  private readonly binsOut: number;
+
+  constructor(private readonly options: SubsamplingOptions) {
+    super();
+    const count = stageCount(options.factor);
+    this.stages =
+      options.kind === 'vggnet'
+        ? this.pooledStages(count)
+        : Array.from({ length: count }, (_, i) => this.stridedStage(i));
+    this.binsOut = this.reduced(options.featIn);
+    this.out = this.child('out', this.projection(count));
+  }
+
+  override outputLength(frames: number): number {
+    return this.reduced(frames);
+  }
+
+  override forward(x: Tensor, lengths: Tensor, pass: Pass): Frames {
+    const masked = this.options.nemoCompat === '2.5';
+    const mask = (image: Tensor, lengths: Tensor): Tensor =>
+      masked
+        ? tf.mul(image, tf.reshape(frameMask(lengths, image.shape[1]!), [image.shape[0], -1, 1, 1]))
+        : image;
+    let image = tf.reshape(x, [...x.shape, 1]);
+    let remaining = lengths;
+    for (const stage of this.stages) {
+      for (const { module, relu } of stage.convolutions) {
+        image = module.forward(mask(image, remaining));
+        if (module.stride > 1) remaining = stage.length.tensor(remaining);
+        if (relu) image = tf.relu(image);
+      }
+      if (stage.pool) {
+        image = maxPoolCeil(mask(image, remaining));
+        remaining = stage.length.tensor(remaining);
+      }
+    }
+    const y = this.project(mask(image, remaining));
+    return { x: pass.tap(this.path, y), lengths: remaining };
+  }
+
+  /** [B,T',F',C] → [B,T',d]. The stored weight orders its input channel-major, the image is channels-last. */
+  private project(image: Tensor): Tensor {
+    const [batch, frames, bins, channels] = image.shape;
+    const { featOut } = this.options;
+    const stored = tf.reshape(this.out.weight.tensor(), [featOut, channels, bins]);
+    const weight = tf.reshape(tf.transpose(stored, [0, 2, 1]), [featOut, bins * channels]);
+    return linear(tf.reshape(image, [batch, frames, bins * channels]), weight, this.out.bias?.tensor());
+  }
+
+  private stridedStage(index: number): Stage {
+    const { channels, causal, kind } = this.options;
+    // Causal: the kernel's whole reach lies before a frame, and one frame is added after.
+    const padding: readonly [number, number] = causal ? [2, 1] : [1, 1];
+    const padded = padding[0] + padding[1];
+    const length = halving((frames) => frames + padded - 3, 'floor', 1);
+    const strided = { kernel: 3, stride: 2, padding };
+    if (index === 0 || kind === 'striding') {
+      const own = kind === 'dw_striding' ? uniformPair(1 / 3) : {};
+      const module = this.child(
+        `conv.${2 * index}`,
+        new Conv2d(index === 0 ? 1 : channels, channels, { ...strided, ...own }),
+      );
+      return { convolutions: [{ module, relu: true }], pool: false, length };
+    }
+    const position = 2 + 3 * (index - 1);
+    const depthwise = new Conv2d(channels, channels, { ...strided, depthwise: true, ...uniformPair(1 / 3) });
+    const pointwise = new Conv2d(channels, channels, { kernel: 1, ...uniformPair(channels ** -0.5) });
+    return {
+      convolutions: [
+        { module: this.child(`conv.${position}`, depthwise), relu: false },
+        { module: this.child(`conv.${position + 1}`, pointwise), relu: true },
+      ],
+      pool: false,
+      length,
+    };
+  }
+
+  private pooledStages(count: number): Stage[] {
+    const { channels } = this.options;
+    const length = halving((frames) => frames, 'ceil', 0);
+    return Array.from({ length: count }, (_, i) => ({
+      convolutions: [5 * i, 5 * i + 2].map((position) => ({
+        module: this.child(
+          `conv.${position}`,
+          new Conv2d(position === 0 ? 1 : channels, channels, { kernel: 3, padding: [1, 1] }),
+        ),
+        relu: true,
+      })),
+      pool: true,
+      length,
+    }));
+  }
+
+  private projection(count: number): Linear {
+    const { channels, featIn, featOut, kind } = this.options;
+    if (kind !== 'dw_striding') return new Linear(channels * this.binsOut, featOut);
+    const init = uniform((featOut * (featIn / count)) ** -0.5);
+    return new Linear(channels * this.binsOut, featOut, { weightInit: init, biasInit: init });
+  }
+
+  private reduced(length: number): number {
+    return this.stages.reduce((value, stage) => stage.length.apply(value), length);
+  }
+}
+
+/** Consecutive frames side by side, then a projection. */
+export class StackingSubsampling extends Subsampling {
+  private readonly preNorm: LayerNorm | undefined;
+  private readonly projOut: Linear;
+
+  constructor(
+    private readonly options: SubsamplingOptions,
+    normalise: boolean,
+  ) {
+    super();
+    this.preNorm = normalise ? this.child('pre_norm', new LayerNorm(options.featIn)) : undefined;
+    this.projOut = this.child('proj_out', new Linear(options.factor * options.featIn, options.featOut));
+  }
+
+  override outputLength(frames: number): number {
+    return Math.ceil(frames / this.options.factor);
+  }
+
+  override forward(x: Tensor, lengths: Tensor, pass: Pass): Frames {
+    const { factor, featIn } = this.options;
+    const [batch, frames] = x.shape;
+    const pad = (factor - (frames % factor)) % factor;
+    const padded = pad === 0 ? x : tf.pad(x, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
+    const normed = this.preNorm ? this.preNorm.forward(padded) : padded;
+    const stacked = tf.reshape(normed, [batch, (frames + pad) / factor, factor * featIn]);
+    const shorter = tf.floor(tf.div(tf.add(tf.cast(lengths, 'float32'), tf.scalar(pad)), tf.scalar(factor)));
+    return {
+      x: pass.tap(this.path, this.projOut.forward(stacked)),
+      lengths: tf.cast(shorter, 'int32'),
+    };
+  }
+}
+
+function stageCount(factor: number): number {
+  const count = Math.log2(factor);
+  if (!Number.isInteger(count) || count < 1) {
+    throw new AnemoneError({
+      code: 'encoder.subsampling-factor',
+      path: 'encoder.subsampling_factor',
+      message: `${factor} is not a power of two above 1, which convolutional subsampling needs`,
+      hint: 'use 2, 4 or 8, or subsampling: stacking',
+    });
+  }
+  return count;
+}
+
+function halving(shift: (frames: number) => number, round: 'floor' | 'ceil', add: number): LengthRule {
+  const offset = shift(0);
+  return {
+    apply: (length) => Math[round]((length + offset) / 2) + add,
+    tensor: (lengths) => {
+      const half = tf.mul(tf.add(tf.cast(lengths, 'float32'), tf.scalar(offset)), tf.scalar(0.5));
+      // ceil(n/2) = floor((n+1)/2) for integers
+      const rounded = tf.floor(round === 'floor' ? half : tf.add(half, tf.scalar(0.5)));
+      return tf.cast(tf.add(rounded, tf.scalar(add)), 'int32');
+    },
+  };
+}
+
+/** 2×2 maximum with stride 2; odd ends get a window of their own. x ≥ 0 [B,T,F,C]. */
+function maxPoolCeil(x: Tensor): Tensor {
+  const [batch, frames, bins, channels] = x.shape;
+  const [time, frequency] = [Math.ceil(frames / 2), Math.ceil(bins / 2)];
+  const [padTime, padBins] = [2 * time - frames, 2 * frequency - bins];
+  const even =
+    padTime + padBins === 0 ? x : tf.pad(x, [[0, 0], [0, padTime], [0, padBins], [0, 0]]); // biome-ignore format: one line reads better
+  return tf.max(tf.reshape(even, [batch, time, 2, frequency, 2, channels]), [2, 4]);
+}
+
+function uniformPair(bound: number): { weightInit: Initializer; biasInit: Initializer } {
+  return { weightInit: uniform(bound), biasInit: uniform(bound) };
+}
