@@ -3,4 +3,7 @@ export { clipByNorm, clipByValue, globalNorm } from './clip.js';
 export { createOptimizer } from './create-optimizer.js';
 export { type GroupSelection, selectGroups } from './groups.js';
 export { GroupedOptimizer, type LearningRate, type Optimizer, type ParameterGroup } from './optimizer.js';
+export { type ScheduleEntry, scheduleCatalog } from './schedules/catalog.js';
+export { createScheduler } from './schedules/create-scheduler.js';
+export { constantSchedule, type ScheduleProgress, type Scheduler } from './schedules/scheduler.js';
 export type { Scalars, SlotSpec, Slots, UpdateRule } from './update-rule.js';

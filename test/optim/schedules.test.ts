@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createScheduler, scheduleCatalog } from '../../src/optim/index.js';
+
+interface Curve {
+  name: string;
+  base_lr: number;
+  args: Record<string, unknown>;
+  lr_at_step_0_to_23: number[];
+}
+
+function golden(file: string): Curve[] {
+  return JSON.parse(readFileSync(new URL(`../golden/${file}`, import.meta.url), 'utf8')) as Curve[];
+}
+
+describe.each(['lr_v1.json', 'lr_main.json'])('%s', (file) => {
+  const curves = golden(file).map((curve) => [`${curve.name} ${JSON.stringify(curve.args)}`, curve] as const);
+  it.each(curves)('%s', (_label, { name, base_lr, args, lr_at_step_0_to_23: expected }) => {
+    const scheduler = createScheduler({ name, ...args }, undefined);
+    expected.forEach((value, step) => {
+      expect(scheduler.rate(base_lr, { step, epoch: 0 }), `step ${step}`).toBeCloseTo(value, 8);
+    });
+  });
+});
+
+describe('createScheduler', () => {
+  it('covers every schedule of the golden files and the four of PyTorch', () => {
+    const names = new Set(golden('lr_main.json').map((curve) => curve.name));
+    const torch = ['StepLR', 'ExponentialLR', 'CyclicLR'];
+    expect(Object.keys(scheduleCatalog).sort()).toEqual([...names, ...torch].sort());
+  });
+
+  it('keeps the base rate without a section', () => {
+    expect(createScheduler(undefined, undefined).rate(0.3, { step: 9, epoch: 2 })).toBe(0.3);
+  });
+
+  it('names the nearest schedule and the nearest key', () => {
+    expect(() => createScheduler({ name: 'CosineAnealing' }, 10)).toThrow(/CosineAnnealing/);
+    expect(() => createScheduler({ name: 'CosineAnnealing', warmup_step: 3 }, 10)).toThrow(/warmup_steps/);
+  });
+
+  it('refuses warm-up given twice and a length nobody knows', () => {
+    const both = { name: 'CosineAnnealing', warmup_steps: 3, warmup_ratio: 0.1 };
+    expect(() => createScheduler(both, 10)).toThrow(/both given/);
+    expect(() => createScheduler({ name: 'CosineAnnealing' }, undefined)).toThrow(/max_steps/);
+  });
+
+  it('takes warm-up as a share of the run', () => {
+    const ratio = createScheduler({ name: 'WarmupAnnealing', warmup_ratio: 0.2 }, 20);
+    const steps = createScheduler({ name: 'WarmupAnnealing', warmup_steps: 4 }, 20);
+    for (let step = 0; step < 22; step++) {
+      expect(ratio.rate(1, { step, epoch: 0 })).toBe(steps.rate(1, { step, epoch: 0 }));
+    }
+  });
+
+  it('counts epochs where the schedule does', () => {
+    const scheduler = createScheduler({ name: 'ExponentialLR', gamma: 0.5 }, undefined);
+    expect(scheduler.rate(1, { step: 100, epoch: 2 })).toBe(0.25);
+  });
+});
