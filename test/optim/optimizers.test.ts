@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createReferenceEngine } from '../../src/engine/index.js';
+import { createReferenceEngine, type Engine, OnnxEngine } from '../../src/engine/index.js';
 import { createOptimizer, optimizerCatalog } from '../../src/optim/index.js';
 import { gradients, TwoParameters } from './two-parameters.js';
 
@@ -26,8 +26,7 @@ const OPTIMIZER_OF: Record<string, string> = {
   sgd_momentum: 'sgd',
 };
 
-async function check(run: Run): Promise<void> {
-  const engine = createReferenceEngine();
+async function check(run: Run, engine: Engine): Promise<void> {
   const module = new TwoParameters();
   const name = run.optimizer ?? OPTIMIZER_OF[run.name] ?? run.name;
   const optimizer = createOptimizer({ name, ...run.args }, module.parameters());
@@ -47,9 +46,15 @@ async function check(run: Run): Promise<void> {
   await engine.dispose();
 }
 
-describe.each(['optim_v1.json', 'optim_main.json'])('%s', (file) => {
+describe.each(['optim_v1.json', 'optim_main.json', 'optim_torch.json'])('%s', (file) => {
   it.each(golden(file).map((run) => [run.name, run] as const))('%s', async (_name, run) => {
-    await check(run);
+    await check(run, createReferenceEngine());
+  });
+});
+
+describe('compiled by ONNX Runtime', () => {
+  it.each(golden('optim_main.json').map((run) => [run.name, run] as const))('%s', async (_name, run) => {
+    await check(run, new OnnxEngine({ threads: 1 }));
   });
 });
 

@@ -23,6 +23,34 @@ describe.each(['lr_v1.json', 'lr_main.json'])('%s', (file) => {
   });
 });
 
+interface TorchCurves {
+  schedules: { name: string; args: Record<string, unknown>; rates: number[] }[];
+  plateaus: { name: string; args: Record<string, unknown>; metrics: number[]; rates: number[] }[];
+}
+
+describe('curves of PyTorch', () => {
+  const file = readFileSync(new URL('../golden/optim_torch.json', import.meta.url), 'utf8');
+  const { schedules, plateaus } = JSON.parse(file) as TorchCurves;
+
+  it.each(schedules)('$name $args', ({ name, args, rates }) => {
+    const scheduler = createScheduler({ name, ...args }, undefined);
+    rates.forEach((rate, i) => {
+      expect(scheduler.rate(1, { step: i, epoch: i })).toBeCloseTo(rate, 10);
+    });
+  });
+
+  it.each(plateaus)('$name $args', ({ name, args, metrics, rates }) => {
+    let scheduler = createScheduler({ name, ...args }, undefined);
+    metrics.forEach((metric, i) => {
+      scheduler.observe(metric);
+      expect(scheduler.rate(1, { step: 0, epoch: 0 })).toBeCloseTo(rates[i], 10);
+      const resumed = createScheduler({ name, ...args }, undefined);
+      resumed.restore(scheduler.state());
+      scheduler = resumed;
+    });
+  });
+});
+
 describe('createScheduler', () => {
   it('covers every schedule of the golden files and the four of PyTorch', () => {
     const names = new Set(golden('lr_main.json').map((curve) => curve.name));
