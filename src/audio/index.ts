@@ -1,4 +1,5 @@
 // Audio: reading recordings, changing their rate, augmenting them, and the features models see.
+export * from './augment/index.js';
 export { type ChannelSelector, mixChannels } from './channels.js';
 export {
   type AudioInfo,
@@ -11,3 +12,4 @@ export {
 export * from './features/index.js';
 export { resample } from './resample.js';
 export type { AudioFormat } from './sniff.js';
+export { SPEC_AUGMENT_DEFAULTS, type SpecAugmentConfig, SpectrogramAugmentation } from './spec-augment.js';

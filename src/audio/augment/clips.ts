@@ -1,0 +1,100 @@
+// Recordings that augmentations draw from: a manifest of noises or impulse responses, decoded when first
+// drawn and kept within a memory bound.
+import { readFileSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { AnemoneError } from '../../errors/index.js';
+import type { CounterRandom } from '../../random/index.js';
+import { decodeAudio } from '../decode.js';
+
+interface ClipEntry {
+  readonly path: string;
+  readonly offset: number;
+  readonly duration: number | undefined;
+}
+
+/** Samples kept decoded: 64 MiB of float32. */
+const CACHE_SAMPLES = 2 ** 24;
+
+export class ClipSource {
+  private readonly entries: readonly ClipEntry[];
+  private readonly cache = new Map<string, Float32Array>();
+  private cached = 0;
+
+  /**
+   * @param manifests JSON Lines files with `audio_filepath` and optional `offset`, `duration`; relative
+   *   paths are relative to the manifest
+   * @throws AnemoneError `manifest.missing`, `manifest.corrupt`, `manifest.empty`
+   */
+  constructor(manifests: readonly string[]) {
+    this.entries = manifests.flatMap(readManifest);
+    if (this.entries.length === 0) {
+      throw new AnemoneError({
+        code: 'manifest.empty',
+        message: 'the manifest lists no recordings',
+        position: { file: manifests.join(', ') },
+      });
+    }
+  }
+
+  get size(): number {
+    return this.entries.length;
+  }
+
+  /** A clip chosen by the stream's number 0, mono at `sampleRate`. */
+  async draw(sampleRate: number, random: CounterRandom): Promise<Float32Array> {
+    const index = random.integer(0, this.entries.length);
+    const key = `${index}@${sampleRate}`;
+    const known = this.cache.get(key);
+    if (known) return known;
+    const { path, offset, duration } = this.entries[index];
+    const { samples } = await decodeAudio(path, { offset, duration, targetSampleRate: sampleRate });
+    if (!this.cache.has(key) && samples.length <= CACHE_SAMPLES) {
+      this.cache.set(key, samples);
+      this.cached += samples.length;
+    }
+    for (const [oldest, clip] of this.cache) {
+      if (this.cached <= CACHE_SAMPLES) break;
+      this.cache.delete(oldest);
+      this.cached -= clip.length;
+    }
+    return samples;
+  }
+}
+
+function readManifest(file: string): ClipEntry[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AnemoneError({
+      code: 'manifest.missing',
+      message: 'the manifest cannot be read',
+      position: { file },
+      cause,
+    });
+  }
+  return text.split('\n').flatMap((line, i) => {
+    if (line.trim() === '') return [];
+    let entry: { audio_filepath?: unknown; offset?: unknown; duration?: unknown };
+    try {
+      entry = JSON.parse(line) as typeof entry;
+    } catch {
+      entry = {};
+    }
+    const { audio_filepath: path, offset, duration } = entry ?? {};
+    if (typeof path !== 'string') {
+      throw new AnemoneError({
+        code: 'manifest.corrupt',
+        message: 'not a JSON object with audio_filepath',
+        position: { file, line: i + 1 },
+      });
+    }
+    return [
+      {
+        path: isAbsolute(path) ? path : resolve(dirname(file), path),
+        offset: typeof offset === 'number' ? offset : 0,
+        duration: typeof duration === 'number' && duration > 0 ? duration : undefined,
+      },
+    ];
+  });
+}
