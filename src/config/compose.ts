@@ -165,7 +165,7 @@ class Composer {
     ];
     let result = rawMap(tree.position);
     for (const entry of ordered) {
-      const part = entry.self ? atPackage(own, packagePath) : this.include(entry, file, packagePath);
+      const part = entry.self ? atPackage(own, packagePath) : this.include(entry, packagePath);
       if (part) result = mergeRaw(result, part) as RawMap;
     }
     this.reading.pop();
@@ -184,14 +184,14 @@ class Composer {
     }
   }
 
-  private include(entry: DefaultEntry, from: string, parentPackage: string): RawMap | undefined {
+  private include(entry: DefaultEntry, parentPackage: string): RawMap | undefined {
     const key = entry.package === undefined ? entry.group : `${entry.group}@${entry.package}`;
     const choice = entry.group === '' ? undefined : this.choices.get(key);
     if (choice) choice.used = true;
     const options = choice ? choice.options : entry.options;
     let result: RawMap | undefined;
     for (const option of options ?? []) {
-      const part = this.option(entry, option, choice?.position ?? entry.position, from, parentPackage);
+      const part = this.option(entry, option, choice?.position ?? entry.position, parentPackage);
       if (part) result = result === undefined ? part : (mergeRaw(result, part) as RawMap);
     }
     return result;
@@ -201,7 +201,6 @@ class Composer {
     entry: DefaultEntry,
     option: string,
     position: SourcePosition,
-    from: string,
     parentPackage: string,
   ): RawMap | undefined {
     if (option === '???') {

@@ -19,6 +19,8 @@ export const MISSING: unique symbol = Symbol('???');
 /** What is remembered of one child of a mapping or list. */
 export interface ChildOrigin {
   readonly position: SourcePosition | undefined;
+  /** Where its key stands; lists have none. */
+  readonly keyPosition?: SourcePosition;
   readonly float: boolean;
   readonly missing: boolean;
 }
@@ -73,6 +75,12 @@ export function buildList(
 export function positionOf(node: unknown, key?: string | number): SourcePosition | undefined {
   const origin = originOf(node);
   return key === undefined ? origin?.position : origin?.children.get(key)?.position;
+}
+
+/** Where the key of a child was written. */
+export function keyPositionOf(node: unknown, key: string): SourcePosition | undefined {
+  const child = originOf(node)?.children.get(key);
+  return child?.keyPosition ?? child?.position;
 }
 
 /** The dotted path of a node from the top of its config; '' for the top itself and for values made in code. */

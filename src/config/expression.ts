@@ -216,7 +216,7 @@ class ExpressionParser {
     const keys: Expression[] = [];
     let afterSeparator = true;
     for (;;) {
-      if (this.at >= this.text.length) throw this.error('"${" is never closed with "}"', { at: start });
+      if (this.at >= this.text.length) throw this.error(`"\${" is never closed with "}"`, { at: start });
       const char = this.text[this.at];
       if (char === '}') break;
       if (char === ':' && up === 0) return this.call(keys, start);
@@ -238,7 +238,7 @@ class ExpressionParser {
     }
     const text = this.text.slice(start, this.at + 1);
     if (afterSeparator && (keys.length > 0 || up === 0)) {
-      throw this.error(keys.length === 0 ? '"${}" names nothing' : `"${text}" ends in a dot`, { at: start });
+      throw this.error(keys.length === 0 ? `"\${}" names nothing` : `"${text}" ends in a dot`, { at: start });
     }
     this.at++;
     this.nesting--;
@@ -275,7 +275,7 @@ class ExpressionParser {
     if (!this.take('}')) {
       for (;;) {
         args.push(this.element(',}'));
-        if (this.at >= this.text.length) throw this.error('"${" is never closed with "}"', { at: start });
+        if (this.at >= this.text.length) throw this.error(`"\${" is never closed with "}"`, { at: start });
         if (this.take('}')) break;
         this.expect(',', '}');
       }

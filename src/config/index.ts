@@ -23,3 +23,32 @@ export {
   withOverrides,
 } from './load.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
+export { CheckContext, type ComponentLookup, type ConfigWarning } from './schema/context.js';
+export {
+  type ComponentFormatOptions,
+  componentConfig,
+  customFormat,
+  type Format,
+  type FormatSpec,
+  type Interval,
+  interval,
+  type JsonSchema,
+  listOf,
+  oneOf,
+  recordOf,
+  type ValueOf,
+} from './schema/format.js';
+export { formatWarnings, schemaToHelp, schemaToJsonSchema, schemaToMarkdown } from './schema/render.js';
+export {
+  type CheckOptions,
+  type CheckResult,
+  type ConfigOf,
+  defineSchema,
+  type FieldDefinition,
+  type FieldDefinitions,
+  type IgnoredKey,
+  type InferConfig,
+  type ParseOptions,
+  type Schema,
+  type SchemaOptions,
+} from './schema/schema.js';

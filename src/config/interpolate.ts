@@ -111,6 +111,7 @@ class Interpolator {
           float: resolved.float,
           missing: resolved.value === MISSING,
           position: valuePosition(child, node.keyPositions.get(key)),
+          keyPosition: node.keyPositions.get(key),
         };
       });
       return { value: buildNode(path, node.position, children), float: false, size };

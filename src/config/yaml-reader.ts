@@ -86,8 +86,10 @@ class Reader {
     return this.node(node, depth) as RawMap;
   }
 
-  private node(node: Node | null, depth: number, fallback?: SourcePosition): RawNode {
-    const position = node?.range ? this.at(node.range[0]) : (fallback ?? this.at(0));
+  private node(node: Node | null, depth: number, key?: SourcePosition): RawNode {
+    // A mapping or list under a key is best found at its key; a scalar at itself.
+    const atKey = key !== undefined && !isScalar(node);
+    const position = !atKey && node?.range ? this.at(node.range[0]) : (key ?? this.at(0));
     if (++this.count > MAX_NODES) {
       throw new AnemoneError({
         code: 'config.too-large',
@@ -120,7 +122,7 @@ class Reader {
     if (isSeq(node)) {
       const items = node.items.map((item) => {
         if (isPair(item)) throw unsupportedKey(position);
-        return this.node(item as Node | null, depth + 1, position);
+        return this.node((item as Node | null) ?? null, depth + 1);
       });
       return rawList(items, position);
     }

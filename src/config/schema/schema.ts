@@ -1,0 +1,366 @@
+// Schemas: the keys a mapping may have, with types inferred from them. Checking collects every error.
+// convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
+// are ours.
+
+import convict from 'convict';
+import { AnemoneError } from '../../errors/index.js';
+import { throwAll } from '../collect.js';
+import { copyOrigin, isMapping, keyPositionOf, MISSING, pathOf, peek, positionOf } from '../config-node.js';
+import { CheckContext, type ComponentLookup, type ConfigWarning } from './context.js';
+import { describeValue, showValue } from './describe.js';
+import { type Format, type FormatSpec, formatOf, type JsonSchema, type ValueOf } from './format.js';
+
+/** One key of a schema. Without `default` and `optional` it is required. */
+export interface FieldDefinition {
+  /** One or two sentences for the reference and `--help`. */
+  readonly doc: string;
+  readonly format: FormatSpec;
+  /** Used when the key is absent; must itself fit the format. */
+  readonly default?: unknown;
+  /** Whether `null` is allowed. */
+  readonly nullable?: boolean;
+  /** Whether the key may be absent without a default; it is then `undefined`. */
+  readonly optional?: boolean;
+  /** Bounds of numbers: `min` ≤ value ≤ `max`; `above` < value < `below`. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+}
+
+export type FieldDefinitions = Readonly<Record<string, FieldDefinition>>;
+
+type FieldValue<D extends FieldDefinition> =
+  | ValueOf<D['format']>
+  | (D extends { readonly nullable: true } ? null : never)
+  | (D extends { readonly optional: true } ? undefined : never);
+
+/** The typed config of a set of fields. */
+export type ConfigOf<F extends FieldDefinitions> = { readonly [K in keyof F]: FieldValue<F[K]> };
+
+/** The typed config of a schema. */
+export type InferConfig<S> = S extends Schema<infer T> ? T : never;
+
+/** A key that is understood and has no effect here. */
+export interface IgnoredKey {
+  /** What happens instead, a sentence part: `batches are fed without pinning`. */
+  readonly instead: string;
+  /** Values that ask for nothing and so need no warning, such as `false` and `null`. */
+  readonly harmless?: readonly unknown[];
+}
+
+export interface SchemaOptions<T> {
+  /** What the mapping configures. */
+  readonly doc?: string;
+  /** Keys of NeMo's that have no effect here; each one used is a warning. */
+  readonly ignored?: Readonly<Record<string, string | IgnoredKey>>;
+  /** Format of keys beyond the fields. Without it they are errors. They stay in the typed value, untyped. */
+  readonly extra?: FormatSpec;
+  /** Checks that need several keys; runs when every key is right. */
+  readonly refine?: (config: T, report: (key: string, message: string, hint?: string) => void) => void;
+}
+
+export interface CheckOptions {
+  /** Dotted path for messages; default: where the value stands in its config. */
+  readonly path?: string;
+  /** Knows the registered components, so that their mappings are checked too. */
+  readonly lookup?: ComponentLookup;
+  /** Keys that someone else reads and this schema passes over. */
+  readonly skip?: readonly string[];
+}
+
+export interface ParseOptions extends CheckOptions {
+  /** Gets the warnings; without it they are lost. */
+  readonly warnings?: ConfigWarning[];
+}
+
+export interface CheckResult<T> {
+  /** The typed value; undefined if there are errors. */
+  readonly value: T | undefined;
+  readonly errors: readonly AnemoneError[];
+  readonly warnings: readonly ConfigWarning[];
+}
+
+export interface Schema<T> extends Format<T> {
+  readonly name: string;
+  readonly doc: string;
+  readonly fields: FieldDefinitions;
+  readonly ignored: ReadonlyMap<string, IgnoredKey>;
+  readonly extra: Format<unknown> | undefined;
+  /** Checks keys of a mapping at a given place; for nesting and for the container. */
+  checkKeys(node: unknown, at: CheckContext, skip?: readonly string[]): T;
+  /** The typed, frozen value and everything found wrong. Never throws on bad input. */
+  validate(value: unknown, options?: CheckOptions): CheckResult<T>;
+  /** The typed, frozen value. @throws AnemoneError, or AnemoneErrors `config.invalid` with every error */
+  parse(value: unknown, options?: ParseOptions): T;
+}
+
+/**
+ * Defines a schema. Types come from the fields:
+ *
+ *     const schema = defineSchema('Dropout', { rate: { doc: 'Probability.', format: 'number', default: 0.1, min: 0, below: 1 } });
+ *     schema.parse({}).rate   // number
+ *
+ * @throws AnemoneError `config.bad-schema` if a default does not fit its own format
+ */
+export function defineSchema<const F extends FieldDefinitions>(
+  name: string,
+  fields: F,
+  options: SchemaOptions<ConfigOf<F>> = {},
+): Schema<ConfigOf<F>> {
+  const schema = new ObjectSchema<ConfigOf<F>>(name, fields, options);
+  schema.verifyDefinition();
+  return schema;
+}
+
+const ABSENT = Symbol('absent');
+
+/** convict walks into objects and converts text to numbers; a list of one hides a value from both. */
+type Box = readonly [unknown];
+const box = (value: unknown): Box => [value];
+
+class ObjectSchema<T> implements Schema<T> {
+  readonly doc: string;
+  readonly ignored: ReadonlyMap<string, IgnoredKey>;
+  readonly extra: Format<unknown> | undefined;
+  readonly expected: string;
+  readonly nested: readonly Schema<unknown>[];
+
+  constructor(
+    readonly name: string,
+    readonly fields: FieldDefinitions,
+    private readonly options: SchemaOptions<T>,
+  ) {
+    this.doc = options.doc ?? '';
+    this.expected = `a mapping (${name})`;
+    this.extra = options.extra === undefined ? undefined : formatOf(options.extra);
+    const ignored = Object.entries(options.ignored ?? {});
+    this.ignored = new Map(
+      ignored.map(([key, note]) => [key, typeof note === 'string' ? { instead: note } : note]),
+    );
+    this.nested = [this as Schema<unknown>];
+  }
+
+  accepts(value: unknown): boolean {
+    return isMapping(value);
+  }
+
+  check(value: unknown, at: CheckContext): T {
+    return this.checkKeys(value, at);
+  }
+
+  validate(value: unknown, options: CheckOptions = {}): CheckResult<T> {
+    const path = (options.path ?? pathOf(value)).split('.').filter((key) => key !== '');
+    const at = CheckContext.top(path, positionOf(value), options.lookup);
+    const typed = this.checkKeys(value, at, options.skip);
+    return {
+      value: at.problems.length === 0 ? typed : undefined,
+      errors: at.problems,
+      warnings: at.warnings,
+    };
+  }
+
+  parse(value: unknown, options: ParseOptions = {}): T {
+    const result = this.validate(value, options);
+    throwAll(
+      'config.invalid',
+      `${result.errors.length} errors in the config of ${this.name}:`,
+      result.errors,
+    );
+    options.warnings?.push(...result.warnings);
+    return result.value as T;
+  }
+
+  checkKeys(node: unknown, at: CheckContext, skip: readonly string[] = []): T {
+    const typed = Object.create(null) as Record<string, unknown>;
+    if (!isMapping(node)) {
+      const what =
+        node === undefined
+          ? `the section ${this.name} is missing`
+          : `expected ${this.expected}, got ${describeValue(node)}`;
+      at.report({ message: what });
+      return typed as T;
+    }
+    const before = at.problems.length;
+    const present: Record<string, Box> = {};
+    for (const key of Object.keys(node)) {
+      if (skip.includes(key)) continue;
+      if (Object.hasOwn(this.fields, key)) present[key] = box(peek(node, key));
+      else if (this.ignored.has(key)) this.warnIgnored(node, key, at);
+      else if (this.extra) typed[key] = this.extra.check(peek(node, key), at.child(node, key));
+      else this.reportUnknown(node, key, at);
+    }
+    this.runConvict(node, present, typed, at);
+    copyOrigin(node, typed);
+    Object.freeze(typed);
+    if (at.problems.length === before) {
+      this.options.refine?.(typed as T, (key, message, hint) =>
+        at.child(node, key).report({ message, hint }),
+      );
+    }
+    return typed as T;
+  }
+
+  jsonSchema(): JsonSchema {
+    const properties: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(this.fields)) properties[key] = fieldJsonSchema(field);
+    for (const [key, { instead }] of this.ignored)
+      properties[key] = { description: `No effect here: ${instead}.` };
+    const required = Object.entries(this.fields).filter(([, field]) => isRequired(field));
+    return {
+      type: 'object',
+      title: this.name,
+      ...(this.doc && { description: this.doc }),
+      properties,
+      ...(required.length > 0 && { required: required.map(([key]) => key) }),
+      additionalProperties: this.extra ? this.extra.jsonSchema() : false,
+    };
+  }
+
+  verifyDefinition(): void {
+    for (const [key, field] of Object.entries(this.fields)) {
+      const path = `${this.name}.${key}`;
+      if (key.includes('.') || key === '__proto__' || this.ignored.has(key)) {
+        throw new AnemoneError({ code: 'config.bad-schema', message: 'this key name cannot be used', path });
+      }
+      if (!('default' in field)) continue;
+      const at = CheckContext.top([this.name, key], undefined);
+      checkField(field, field.default, at);
+      throwAll('config.bad-schema', `the default of ${path} does not fit its format`, at.problems);
+    }
+  }
+
+  private runConvict(
+    node: object,
+    present: Record<string, Box>,
+    typed: Record<string, unknown>,
+    at: CheckContext,
+  ): void {
+    const before = at.problems.length;
+    const properties: Record<string, convict.SchemaObj<Box>> = {};
+    for (const [key, field] of Object.entries(this.fields)) {
+      properties[key] = {
+        doc: field.doc,
+        default: box('default' in field ? field.default : ABSENT),
+        format: (boxed: Box) => {
+          const found = at.problems.length;
+          typed[key] = this.checkValue(key, field, boxed[0], at.child(node, key));
+          if (at.problems.length > found) throw new Error('refused');
+        },
+      };
+    }
+    const config = convict<Record<string, Box>>(properties, { env: {}, args: [] });
+    try {
+      config.load(present).validate({ allowed: 'strict' });
+    } catch (error) {
+      // Everything refused has been reported with its place; anything else is a bug.
+      if (at.problems.length === before) throw error;
+    }
+  }
+
+  private checkValue(key: string, field: FieldDefinition, value: unknown, at: CheckContext): unknown {
+    if (value === ABSENT) {
+      if (!field.optional) {
+        const doc = field.doc === '' ? undefined : `it is: ${firstSentence(field.doc)}`;
+        at.report({ code: 'config.missing', message: `the key "${key}" is required`, hint: doc });
+      }
+      return undefined;
+    }
+    if (value === MISSING) {
+      at.reportMissing();
+      return undefined;
+    }
+    return checkField(field, value, at);
+  }
+
+  private warnIgnored(node: object, key: string, at: CheckContext): void {
+    const { instead, harmless = [] } = this.ignored.get(key) as IgnoredKey;
+    const value = peek(node, key);
+    if (harmless.some((fine) => JSON.stringify(fine) === JSON.stringify(value))) return;
+    at.child(node, key).warn(`"${key}" has no effect: ${instead}`, keyPositionOf(node, key));
+  }
+
+  private reportUnknown(node: object, key: string, at: CheckContext): void {
+    const known = [...Object.keys(this.fields), ...this.ignored.keys()];
+    const near = at.nearest(key, known);
+    const listed = known.length <= 15 ? `known are ${known.join(', ')}` : undefined;
+    const position = keyPositionOf(node, key) ?? at.position;
+    at.child(node, key).report({
+      code: 'config.unknown-key',
+      message: `${this.name} has no key "${key}"`,
+      hint: near ?? listed,
+      position,
+    });
+  }
+}
+
+function checkField(field: FieldDefinition, value: unknown, at: CheckContext): unknown {
+  if (value === null && field.nullable) return null;
+  const before = at.problems.length;
+  const typed = formatOf(field.format).check(value, at);
+  const bounds = describeBounds(field);
+  if (at.problems.length === before && typeof typed === 'number' && !withinBounds(field, typed)) {
+    at.report({ message: `expected a number ${bounds}, got ${typed}` });
+  }
+  if (at.problems.length > before && value === null) return undefined;
+  return typed;
+}
+
+function withinBounds({ min, max, above, below }: FieldDefinition, value: number): boolean {
+  return !(
+    (min !== undefined && value < min) ||
+    (max !== undefined && value > max) ||
+    (above !== undefined && value <= above) ||
+    (below !== undefined && value >= below)
+  );
+}
+
+/** `≥ 0 and < 1`, or '' without bounds. */
+export function describeBounds({ min, max, above, below }: FieldDefinition): string {
+  const parts = [
+    min !== undefined && `≥ ${min}`,
+    above !== undefined && `> ${above}`,
+    max !== undefined && `≤ ${max}`,
+    below !== undefined && `< ${below}`,
+  ];
+  return parts.filter((part) => part !== false).join(' and ');
+}
+
+export function isRequired(field: FieldDefinition): boolean {
+  return !('default' in field) && !field.optional;
+}
+
+/** What a field takes, in words: format, bounds, null. */
+export function describeField(field: FieldDefinition): string {
+  const bounds = describeBounds(field);
+  const format = formatOf(field.format).expected;
+  return `${format}${bounds && ` ${bounds}`}${field.nullable ? ', or null' : ''}`;
+}
+
+/** `required`, `optional` or the default as YAML shows it. */
+export function describeDefault(field: FieldDefinition): string {
+  if (isRequired(field)) return 'required';
+  return 'default' in field ? showValue(field.default) : 'optional';
+}
+
+function fieldJsonSchema(field: FieldDefinition): JsonSchema {
+  const base = formatOf(field.format).jsonSchema();
+  const bounds = {
+    ...(field.min !== undefined && { minimum: field.min }),
+    ...(field.max !== undefined && { maximum: field.max }),
+    ...(field.above !== undefined && { exclusiveMinimum: field.above }),
+    ...(field.below !== undefined && { exclusiveMaximum: field.below }),
+  };
+  // Interpolations and ??? are text until the config is loaded, so an editor must let them pass.
+  const placeholder = { type: 'string', pattern: '\\$\\{|^\\?\\?\\?$' };
+  const alternatives = [{ ...base, ...bounds }, placeholder, ...(field.nullable ? [{ type: 'null' }] : [])];
+  return {
+    description: field.doc,
+    ...('default' in field && { default: field.default }),
+    anyOf: alternatives,
+  };
+}
+
+function firstSentence(text: string): string {
+  return (/^.*?[.!?](?=\s|$)/s.exec(text)?.[0] ?? text).replace(/\.$/, '').replaceAll('\n', ' ');
+}
