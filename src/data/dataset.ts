@@ -1,0 +1,82 @@
+// The utterances of a source, ready to be planned: where each comes from, how long it is, its tokens.
+// Holds no audio (except waveforms that were given in memory).
+import { type MelConfig, MelFrontEnd, resolveMelConfig } from '../audio/index.js';
+import type { PlannedSet } from './batching/index.js';
+import { type ManifestEntry, utteranceName } from './manifest/index.js';
+import type { UtteranceRef } from './pipeline/task.js';
+
+export interface Utterance {
+  readonly ref: UtteranceRef;
+  /** For reports: path and offset. */
+  readonly name: string;
+  /** Where to look for a mistake: `manifest:line`. */
+  readonly origin: string;
+  readonly text: string;
+  /** Seconds. */
+  readonly seconds: number;
+}
+
+/** Turns a transcript into token ids. */
+export type Tokenize = (text: string) => ArrayLike<number>;
+
+export class SpeechDataset implements PlannedSet {
+  readonly seconds: Float64Array;
+  /** Tokens of each transcript. */
+  readonly tokens: Int32Array;
+  readonly frameSeconds: number;
+  /** Token ids of all transcripts, one after the other. */
+  private readonly ids: Int32Array;
+  private readonly starts: Float64Array;
+  private readonly frontEnd: MelFrontEnd;
+
+  constructor(
+    readonly utterances: readonly Utterance[],
+    tokenize: Tokenize,
+    preprocessor: Partial<MelConfig>,
+    private readonly stretchOf?: (epoch: number, index: number) => number,
+  ) {
+    const { hop, sample_rate } = resolveMelConfig(preprocessor);
+    this.frontEnd = new MelFrontEnd(preprocessor);
+    this.frameSeconds = hop / sample_rate;
+    this.seconds = Float64Array.from(utterances, (u) => u.seconds);
+    const encoded = utterances.map((u) => tokenize(u.text));
+    this.tokens = Int32Array.from(encoded, (ids) => ids.length);
+    this.starts = new Float64Array(utterances.length);
+    let total = 0;
+    encoded.forEach((ids, i) => {
+      this.starts[i] = total;
+      total += ids.length;
+    });
+    this.ids = new Int32Array(total);
+    encoded.forEach((ids, i) => {
+      this.ids.set(Array.from(ids), this.starts[i]);
+    });
+  }
+
+  get length(): number {
+    return this.utterances.length;
+  }
+
+  /** Token ids of one transcript. */
+  tokenIds(index: number): Int32Array {
+    return this.ids.subarray(this.starts[index], this.starts[index] + this.tokens[index]);
+  }
+
+  frames(seconds: number): number {
+    return this.frontEnd.frameCount(Math.round(seconds * this.frontEnd.config.sample_rate));
+  }
+
+  stretch(epoch: number, index: number): number {
+    return this.stretchOf ? this.stretchOf(epoch, index) : 1;
+  }
+}
+
+export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
+  return entries.map((entry, index) => ({
+    ref: { index, path: entry.audioPath, offset: entry.offset, duration: entry.duration },
+    name: utteranceName(entry),
+    origin: entry.source.line === undefined ? entry.source.file : `${entry.source.file}:${entry.source.line}`,
+    text: entry.text,
+    seconds: entry.duration,
+  }));
+}

@@ -1,0 +1,14 @@
+// Data: manifests, their checking, batches, and loading them ahead of the consumer.
+export * from './batching/index.js';
+export { SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
+export {
+  type BadUtterance,
+  type LoaderConfig,
+  type SpeechBatch,
+  SpeechSource,
+  type SpeechSourceOptions,
+} from './loader.js';
+export * from './manifest/index.js';
+export { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
+export type { PipelineConfig, UtteranceRef } from './pipeline/task.js';
+export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

@@ -1,0 +1,26 @@
+// One utterance as a manifest describes it, after paths were resolved and types checked. Not audio.
+import type { SourcePosition } from '../../errors/index.js';
+
+export interface ManifestEntry {
+  /** Absolute path of the recording. */
+  readonly audioPath: string;
+  /** Seconds to skip in the recording. */
+  readonly offset: number;
+  /** Seconds, more than 0. */
+  readonly duration: number;
+  /** Reference transcript; empty when the manifest has none and none was required. */
+  readonly text: string;
+  readonly speaker?: string;
+  readonly lang?: string;
+  /** Class of a classification manifest (`label`, or `labels` joined as written). */
+  readonly label?: string;
+  /** Hz the recording had before it was converted, as the manifest says. */
+  readonly origSampleRate?: number;
+  /** Where it was read. */
+  readonly source: SourcePosition;
+}
+
+/** `path` or `path@offset`: what reports call the utterance. */
+export function utteranceName(entry: Pick<ManifestEntry, 'audioPath' | 'offset'>): string {
+  return entry.offset > 0 ? `${entry.audioPath}@${entry.offset}` : entry.audioPath;
+}

@@ -1,0 +1,200 @@
+// One line of a NeMo manifest (a JSON object) to an entry. Every mistake in the line is reported, not
+// only the first. Keys that no part of the library uses are left alone, as in NeMo.
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { AnemoneError, didYouMean, type SourcePosition } from '../../errors/index.js';
+import type { ManifestEntry } from './entry.js';
+
+export interface ParseOptions {
+  /** A line without any transcript is an error. Default true; prediction sets it to false. */
+  readonly requireText?: boolean;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const AUDIO_KEYS = ['audio_filepath', 'audio_filename'] as const;
+const TEXT_KEYS = ['text', 'text_filepath', 'normalized_text'] as const;
+
+/** Collects what is wrong with one line. */
+class LineReader {
+  readonly errors: AnemoneError[] = [];
+
+  constructor(
+    readonly json: Json,
+    readonly position: SourcePosition,
+  ) {}
+
+  fail(path: string, message: string, hint?: string): undefined {
+    this.errors.push(
+      new AnemoneError({ code: 'data.manifest-value', message, path, position: this.position, hint }),
+    );
+    return undefined;
+  }
+
+  /** The first of `keys` that is present, for keys that stand in for one another. */
+  present(keys: readonly string[]): string | undefined {
+    return keys.find((key) => this.json[key] !== undefined && this.json[key] !== null);
+  }
+
+  string(key: string): string | undefined {
+    const value = this.json[key];
+    if (typeof value === 'string') return value;
+    return this.fail(key, `expected a string, got ${describe(value)}`);
+  }
+
+  /** Speakers and languages are names, yet often written as numbers. */
+  name(key: string): string | undefined {
+    const value = this.json[key];
+    if (value === undefined || value === null) return undefined;
+    return typeof value === 'number' ? String(value) : this.string(key);
+  }
+
+  number(key: string, minimum: number, exclusive: boolean): number | undefined {
+    const value = this.json[key];
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      const hint = typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value));
+      return this.fail(
+        key,
+        `expected a number, got ${describe(value)}`,
+        hint ? 'remove the quotes' : undefined,
+      );
+    }
+    if (value < minimum || (exclusive && value === minimum)) {
+      return this.fail(key, `must be ${exclusive ? 'more than' : 'at least'} ${minimum}, is ${value}`);
+    }
+    return value;
+  }
+}
+
+/**
+ * Parses one line.
+ * @param base folder that relative paths start from
+ * @returns the entry, or what is wrong with the line
+ */
+export function parseEntry(
+  line: string,
+  base: string,
+  source: SourcePosition,
+  options: ParseOptions = {},
+): ManifestEntry | readonly AnemoneError[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (cause) {
+    return [
+      new AnemoneError({
+        code: 'data.manifest-json',
+        message: `not a JSON object: ${(cause as Error).message}`,
+        position: source,
+        hint: line.trimStart().startsWith('[')
+          ? 'a manifest holds one object a line, not one array'
+          : 'each line must be one complete JSON object',
+        cause,
+      }),
+    ];
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return [
+      new AnemoneError({
+        code: 'data.manifest-json',
+        message: `expected a JSON object, got ${describe(json)}`,
+        position: source,
+      }),
+    ];
+  }
+  const reader = new LineReader(json as Json, source);
+  const audioPath = readAudioPath(reader, base);
+  const duration =
+    'duration' in json
+      ? reader.number('duration', 0, true)
+      : reader.fail('duration', 'is missing', missingHint(json, 'duration') ?? 'seconds of audio, a number');
+  const offset = reader.json['offset'] == null ? 0 : reader.number('offset', 0, false);
+  const text = readText(reader, base, options.requireText ?? true);
+  const origSampleRate =
+    reader.json['orig_sample_rate'] == null ? undefined : reader.number('orig_sample_rate', 0, true);
+  const speaker = reader.name('speaker');
+  const lang = reader.name('lang');
+  const label = readLabel(reader);
+  if (reader.errors.length > 0) return reader.errors;
+  // Absent keys are left out: a corpus has millions of entries.
+  return {
+    audioPath: audioPath ?? '',
+    offset: offset ?? 0,
+    duration: duration ?? 0,
+    text: text ?? '',
+    ...(speaker === undefined ? {} : { speaker }),
+    ...(lang === undefined ? {} : { lang }),
+    ...(label === undefined ? {} : { label }),
+    ...(origSampleRate === undefined ? {} : { origSampleRate }),
+    source,
+  };
+}
+
+function readAudioPath(reader: LineReader, base: string): string | undefined {
+  const key = reader.present(AUDIO_KEYS);
+  if (key === undefined) {
+    return reader.fail(
+      'audio_filepath',
+      'is missing',
+      missingHint(reader.json, 'audio_filepath') ?? 'the path of the recording',
+    );
+  }
+  if (Array.isArray(reader.json[key])) {
+    return reader.fail(key, 'a list of files (one a channel) is not supported', 'name one file');
+  }
+  const path = reader.string(key);
+  if (path === '') return reader.fail(key, 'is empty');
+  return path === undefined ? undefined : resolvePath(path, base);
+}
+
+function readText(reader: LineReader, base: string, required: boolean): string | undefined {
+  const key = reader.present(TEXT_KEYS);
+  if (key === undefined) {
+    if (!required) return '';
+    return reader.fail(
+      'text',
+      'is missing',
+      missingHint(reader.json, 'text') ?? 'the transcript; "" for silence',
+    );
+  }
+  const value = reader.string(key);
+  if (key !== 'text_filepath' || value === undefined) return value;
+  const path = resolvePath(value, base);
+  try {
+    return readFileSync(path, 'utf8')
+      .replace(/^\uFEFF/, '')
+      .replace(/\r?\n/g, ' ')
+      .trim();
+  } catch (cause) {
+    return reader.fail(key, `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
+  }
+}
+
+function readLabel(reader: LineReader): string | undefined {
+  const labels = reader.json['labels'];
+  if (Array.isArray(labels)) return labels.map(String).join(' ');
+  return reader.name(reader.present(['label', 'labels', 'command']) ?? 'label');
+}
+
+/** Relative paths start at the manifest, `~` at the user's home. */
+export function resolvePath(path: string, base: string): string {
+  if (path === '~' || path.startsWith('~/')) return join(homedir(), path.slice(1));
+  return isAbsolute(path) ? path : resolve(base, path);
+}
+
+export function manifestFolder(file: string): string {
+  return dirname(resolve(file));
+}
+
+function missingHint(json: object, key: string): string | undefined {
+  const near = Object.keys(json).filter((candidate) => didYouMean(candidate, [key]) !== undefined);
+  return near.length > 0 ? `the line has "${near[0]}"; is "${key}" meant?` : undefined;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`;
+  return typeof value === 'object' ? 'an object' : `${typeof value} ${String(value)}`;
+}

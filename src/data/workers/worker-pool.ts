@@ -1,0 +1,165 @@
+// A few worker threads that share a queue of tasks. Threads start when there is work, rest without keeping
+// the process alive, and end after a while without work. A thread that dies or hangs fails its task only.
+import type { Worker } from 'node:worker_threads';
+import { AnemoneError } from '../../errors/index.js';
+import { errorFromRecord, type Reply } from './serve.js';
+import { spawnWorker } from './spawn.js';
+
+export interface WorkerPoolOptions {
+  /** Module that calls `serve`, from `moduleBeside`. */
+  readonly module: URL;
+  /** Most threads at a time. */
+  readonly threads: number;
+  /** Given to each thread at its start. */
+  readonly data?: unknown;
+  /** Seconds after which a task counts as hung and its thread is ended. Default 300. */
+  readonly timeoutSeconds?: number;
+  /** Seconds without work after which a thread ends. Default 30. */
+  readonly idleSeconds?: number;
+}
+
+interface Job {
+  readonly id: number;
+  readonly task: unknown;
+  readonly label: string;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  job?: Job;
+  timer?: NodeJS.Timeout;
+}
+
+export class WorkerPool {
+  private readonly threads = new Set<Thread>();
+  private readonly queue: Job[] = [];
+  private readonly ended: Promise<number>[] = [];
+  private nextId = 0;
+  private closed = false;
+
+  constructor(private readonly options: WorkerPoolOptions) {}
+
+  /** Threads alive now. */
+  get size(): number {
+    return this.threads.size;
+  }
+
+  /**
+   * Runs a task on the next free thread.
+   * @param label names the task in an error
+   * @param signal drops the task if it has not started by then; one under way is finished
+   * @throws AnemoneError `data.worker-lost`, `data.worker-timeout`, `data.closed`, or what the task threw
+   */
+  run<R>(task: unknown, label = 'a task', signal?: AbortSignal): Promise<R> {
+    if (this.closed) return Promise.reject(closedError());
+    return new Promise<R>((resolve, reject) => {
+      this.queue.push({
+        id: this.nextId++,
+        task,
+        label,
+        signal,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      });
+      this.dispatch();
+    });
+  }
+
+  /** Ends all threads; tasks under way are rejected. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const job of this.queue.splice(0)) job.reject(closedError());
+    for (const thread of [...this.threads]) this.end(thread, closedError());
+    await Promise.all(this.ended);
+  }
+
+  private dispatch(): void {
+    while (this.queue.length > 0) {
+      if (this.queue[0].signal?.aborted) {
+        this.queue.shift()!.reject(closedError());
+        continue;
+      }
+      const idle = [...this.threads].find((thread) => thread.job === undefined);
+      if (!idle && this.threads.size >= this.options.threads) return;
+      this.start(idle ?? this.spawn(), this.queue.shift()!);
+    }
+  }
+
+  private start(thread: Thread, job: Job): void {
+    clearTimeout(thread.timer);
+    thread.job = job;
+    thread.worker.ref();
+    const seconds = this.options.timeoutSeconds ?? 300;
+    thread.timer = setTimeout(() => {
+      this.end(
+        thread,
+        new AnemoneError({
+          code: 'data.worker-timeout',
+          message: `${job.label} took more than ${seconds} s in a worker thread, which was ended`,
+          hint: 'check the files it names',
+        }),
+      );
+      this.dispatch();
+    }, seconds * 1000);
+    thread.worker.postMessage({ id: job.id, task: job.task });
+  }
+
+  private spawn(): Thread {
+    const worker = spawnWorker(this.options.module, { workerData: this.options.data });
+    const thread: Thread = { worker };
+    this.threads.add(thread);
+    worker.on('message', (reply: Reply) => this.finish(thread, reply));
+    worker.on('error', (error) => {
+      this.end(thread, lostError(thread, error));
+      this.dispatch();
+    });
+    worker.on('exit', (code) => {
+      this.end(thread, lostError(thread, `it exited with code ${code}`));
+      this.dispatch();
+    });
+    return thread;
+  }
+
+  private finish(thread: Thread, reply: Reply): void {
+    const job = thread.job;
+    if (job === undefined || job.id !== reply.id) return;
+    clearTimeout(thread.timer);
+    thread.job = undefined;
+    thread.worker.unref();
+    thread.timer = setTimeout(() => this.end(thread), (this.options.idleSeconds ?? 30) * 1000);
+    thread.timer.unref();
+    if (reply.ok) job.resolve(reply.value);
+    else job.reject(errorFromRecord(reply.error));
+    this.dispatch();
+  }
+
+  private end(thread: Thread, error?: AnemoneError): void {
+    if (!this.threads.delete(thread)) return;
+    clearTimeout(thread.timer);
+    thread.worker.removeAllListeners();
+    // An error while it goes down must not become an uncaught one.
+    thread.worker.on('error', () => undefined);
+    const ended = thread.worker.terminate();
+    this.ended.push(ended);
+    void ended.finally(() => this.ended.splice(this.ended.indexOf(ended), 1));
+    if (error) thread.job?.reject(error);
+    thread.job = undefined;
+  }
+}
+
+function lostError(thread: Thread, why: unknown): AnemoneError {
+  const reason = why instanceof Error ? why.message : String(why);
+  return new AnemoneError({
+    code: 'data.worker-lost',
+    message: `a worker thread was lost during ${thread.job?.label ?? 'its start'}: ${reason}`,
+    hint: 'set num_workers: 0 to see the failure in the main thread',
+    cause: why,
+  });
+}
+
+function closedError(): AnemoneError {
+  return new AnemoneError({ code: 'data.closed', message: 'the data source was closed' });
+}
