@@ -16,6 +16,11 @@ export interface WaveformAugmentation {
     sampleRate: number,
     random: CounterRandom,
   ): Float32Array | Promise<Float32Array>;
+  /**
+   * The factor by which `apply` will change the length, from the same stream, without doing it: batches are
+   * planned with it. Absent: the length stays, or nearly so.
+   */
+  stretch?(random: CounterRandom): number;
 }
 
 export interface AugmentationContext {

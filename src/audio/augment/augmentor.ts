@@ -85,12 +85,27 @@ export class Augmentor {
    */
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
     let current = samples;
-    for (const [i, { name, prob, augmentation }] of this.steps.entries()) {
-      const stream = random.derive('augment', i, name);
-      if (stream.uniform(0) >= prob) continue;
-      current = await augmentation.apply(current, sampleRate, stream.derive('apply'));
+    for (const { augmentation, stream } of this.drawn(random)) {
+      current = await augmentation.apply(current, sampleRate, stream);
     }
     return current;
+  }
+
+  /** The factor by which `apply` with the same stream will change the length. */
+  stretch(random: CounterRandom): number {
+    let factor = 1;
+    for (const { augmentation, stream } of this.drawn(random)) factor *= augmentation.stretch?.(stream) ?? 1;
+    return factor;
+  }
+
+  /** The steps that this stream's probabilities select, each with its own stream. */
+  private *drawn(
+    random: CounterRandom,
+  ): Generator<{ augmentation: WaveformAugmentation; stream: CounterRandom }> {
+    for (const [i, { name, prob, augmentation }] of this.steps.entries()) {
+      const stream = random.derive('augment', i, name);
+      if (stream.uniform(0) < prob) yield { augmentation, stream: stream.derive('apply') };
+    }
   }
 }
 

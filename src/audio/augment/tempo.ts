@@ -41,6 +41,10 @@ export class Speed implements WaveformAugmentation {
     const rate = chooseRate(this.rates, random);
     return resample(samples, Math.round(rate * 100), 100);
   }
+
+  stretch(random: CounterRandom): number {
+    return 1 / chooseRate(this.rates, random);
+  }
 }
 
 /** Faster or slower at the same pitch. */
@@ -49,6 +53,10 @@ export class TimeStretch implements WaveformAugmentation {
 
   apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Float32Array {
     return timeStretch(samples, sampleRate, chooseRate(this.rates, random));
+  }
+
+  stretch(random: CounterRandom): number {
+    return 1 / chooseRate(this.rates, random);
   }
 }
 
