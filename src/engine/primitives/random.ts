@@ -19,13 +19,28 @@ export function randomBits(count: number, bits = 31): Tensor {
 export function bernoulliMask(shape: readonly number[], probability: number): Tensor {
   const columns = shape.length === 0 ? 1 : shape[shape.length - 1];
   const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  return tf.reshape(maskFromFactors(maskFactors(rows, columns), probability), [...shape]);
+}
+
+/** The random numbers behind a mask [rows, columns]: int32 [rows,1] and [1,columns]. */
+export interface MaskFactors {
+  readonly rows: Tensor;
+  readonly columns: Tensor;
+}
+
+/** Draws factors of a mask, for code that makes the mask in pieces (rows may be sliced) or twice. */
+export function maskFactors(rows: number, columns: number): MaskFactors {
+  return {
+    rows: tf.reshape(oddIntegers(rows, 30), [rows, 1]),
+    columns: tf.reshape(oddIntegers(columns, 21), [1, columns]),
+  };
+}
+
+/** The bool mask of those factors, each element true with probability `probability`. */
+export function maskFromFactors({ rows, columns }: MaskFactors, probability: number): Tensor {
   const threshold = Math.round(probability * 2 ** 32 - 2 ** 31);
-  if (threshold >= 2 ** 31) return tf.fill([...shape], 1, 'bool');
-  const product = tf.mul(
-    tf.reshape(oddIntegers(rows, 30), [rows, 1]),
-    tf.reshape(oddIntegers(columns, 21), [1, columns]),
-  );
-  return tf.reshape(tf.less(product, tf.scalar(threshold, 'int32')), [...shape]);
+  if (threshold >= 2 ** 31) return tf.fill([rows.shape[0], columns.shape[1]!], 1, 'bool');
+  return tf.less(tf.mul(rows, columns), tf.scalar(threshold, 'int32'));
 }
 
 /** Random odd integers below 2^(bits+1). */

@@ -1,0 +1,119 @@
+// The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens.
+import { type Tensor, tf } from '../../engine/index.js';
+import {
+  dropout,
+  Embedding,
+  type Initializer,
+  Lstm,
+  type LstmBiasInit,
+  type LstmState,
+  Module,
+  type Pass,
+  uniform,
+} from '../../nn/index.js';
+
+export interface PredictionNetworkConfig {
+  readonly pred_hidden: number;
+  readonly pred_rnn_layers: number;
+  /** Longest dependency expected, for the chrono initialisation (Tallec & Ollivier 2018). */
+  readonly t_max?: number | null;
+  readonly dropout?: number;
+  readonly forget_gate_bias?: number | null;
+  readonly hidden_hidden_bias_scale?: number;
+  readonly weights_init_scale?: number;
+}
+
+export interface RNNTDecoderConfig {
+  /** Tokens without blank. */
+  readonly vocab_size: number;
+  readonly prednet: PredictionNetworkConfig;
+  /** The embedding has a row for blank, which stays zero. Default true. */
+  readonly blank_as_pad?: boolean;
+}
+
+export class RNNTDecoder extends Module {
+  readonly width: number;
+  readonly layers: number;
+  /** Index of blank: the token after the last. */
+  readonly blank: number;
+  private readonly embed: Embedding;
+  private readonly lstm: Lstm;
+  private readonly dropout: number;
+
+  constructor(config: RNNTDecoderConfig) {
+    super();
+    const { prednet, vocab_size: vocabulary } = config;
+    const padded = config.blank_as_pad ?? true;
+    this.width = prednet.pred_hidden;
+    this.layers = prednet.pred_rnn_layers;
+    this.blank = vocabulary;
+    this.dropout = prednet.dropout ?? 0;
+    this.embed = this.child(
+      'prediction.embed',
+      new Embedding(padded ? vocabulary + 1 : vocabulary, this.width, {
+        paddingIndex: padded ? vocabulary : undefined,
+      }),
+    );
+    const scale = prednet.weights_init_scale ?? 1;
+    this.lstm = this.child(
+      'prediction.dec_rnn.lstm',
+      new Lstm({
+        inputSize: this.width,
+        hiddenSize: this.width,
+        layers: this.layers,
+        dropout: this.dropout,
+        weightInit: uniform(scale / Math.sqrt(this.width)),
+        biasInit: biasInit(prednet, scale),
+      }),
+    );
+  }
+
+  /** targets int32 [B,U] → [B,U+1,H]; position 0 has seen no token (a zero vector goes in). */
+  forward(targets: Tensor, pass: Pass): Tensor {
+    const [batch] = targets.shape;
+    const tokens = this.embed.forward(tf.transpose(targets));
+    const input = tf.concat([tf.zeros([1, batch, this.width]), tokens], 0);
+    const output = dropout(this.lstm.forward(input, pass), this.dropout, pass);
+    return pass.tap(this.path, tf.transpose(output, [1, 0, 2]));
+  }
+
+  /**
+   * One step of decoding. last int32 [B] are the tokens emitted last, blank meaning "none yet";
+   * states as made by `LstmState` per layer → states after it, the output being the top `h`.
+   */
+  step(last: Tensor, states: readonly LstmState[]): LstmState[] {
+    const isToken = tf.cast(tf.less(last, tf.scalar(this.blank, 'int32')), 'float32');
+    const known = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
+    const input = tf.mul(this.embed.forward(known), tf.reshape(isToken, [-1, 1]));
+    return this.lstm.step(input, states);
+  }
+}
+
+/** Forget gates start open: 1 in one bias and 0 in the other, or by the chrono rule in both. */
+function biasInit(prednet: PredictionNetworkConfig, scale: number): LstmBiasInit {
+  const width = prednet.pred_hidden;
+  const usual = uniform(1 / Math.sqrt(width));
+  const { t_max: longest } = prednet;
+  if (longest) {
+    const chrono: Initializer = (shape, random) => {
+      const bias = new Float32Array(shape[0]);
+      for (let i = 0; i < width; i++) {
+        const forget = Math.log(1 + random.uniform(i) * (longest - 2));
+        bias[width + i] = scale * forget;
+        bias[i] = -scale * forget;
+      }
+      return bias;
+    };
+    return { input: chrono, hidden: chrono };
+  }
+  const forget = prednet.forget_gate_bias === undefined ? 1 : prednet.forget_gate_bias;
+  const hiddenScale = prednet.hidden_hidden_bias_scale ?? 0;
+  const withForget =
+    (change: (value: number) => number): Initializer =>
+    (shape, random) => {
+      const bias = usual(shape, random);
+      if (forget !== null) for (let i = width; i < 2 * width; i++) bias[i] = change(bias[i]);
+      return bias.map((value) => value * scale);
+    };
+  return { input: withForget(() => forget ?? 0), hidden: withForget((value) => value * hiddenScale) };
+}

@@ -1,0 +1,10 @@
+export { type CtcInput, type CtcOptions, ctcCosts } from './ctc-loss.js';
+export { type LossReduction, reduceCosts } from './reduction.js';
+export { type RnntLossInput, rnntLoss } from './rnnt-loss.js';
+export {
+  type LatticeImplementation,
+  type LatticeInput,
+  type LatticeOptions,
+  transducerCosts,
+} from './transducer-lattice.js';
+export { type LatticePosteriors, type LatticeView, latticePosteriors } from './transducer-lattice-host.js';

@@ -1,0 +1,183 @@
+// The transducer lattice inside a program (Graves 2012): cost of each utterance from the log-probabilities
+// of blank and label arcs. Two implementations of one interface: `scan` runs over the lattice's diagonals
+// on the engine, `host` cuts the program and runs loops on the CPU.
+import { type HostTensor, hostCall, scan, type Tensor, tf } from '../../engine/index.js';
+import { customGradient } from '../../nn/index.js';
+import { impossible, logAddExp, shiftColumns } from './log-space.js';
+import { latticeGradient } from './transducer-lattice-host.js';
+
+export interface LatticeInput {
+  /** Log-probabilities of [blank, next label], [B,U+1,T,2]. */
+  readonly picks: Tensor;
+  /** Valid frames and tokens, int32 [B]. */
+  readonly frames: Tensor;
+  readonly tokens: Tensor;
+}
+
+export interface LatticeOptions {
+  /** FastEmit's λ. Default 0. */
+  readonly fastEmit?: number;
+  /** Default scan. */
+  readonly implementation?: LatticeImplementation;
+}
+
+export type LatticeImplementation = 'scan' | 'host';
+
+/** Costs -(1+λ)·log P(target | audio) [B]; differentiable in `picks`. */
+export function transducerCosts(input: LatticeInput, options: LatticeOptions = {}): Tensor {
+  const fastEmit = options.fastEmit ?? 0;
+  return options.implementation === 'host' ? hostCosts(input, fastEmit) : scanCosts(input, fastEmit);
+}
+
+function hostCosts({ picks, frames, tokens }: LatticeInput, fastEmit: number): Tensor {
+  const [batch] = picks.shape;
+  return customGradient(
+    [picks],
+    () => {
+      const [costs, gradient] = hostCall(
+        'transducer-lattice',
+        ([picks, frames, tokens]) => latticeOnHost(picks, frames, tokens, fastEmit),
+        [picks, frames, tokens],
+        [
+          { dtype: 'float32', shape: [batch] },
+          { dtype: 'float32', shape: picks.shape },
+        ],
+      );
+      return { value: costs, saved: [gradient] };
+    },
+    (dy, [gradient]) => [tf.mul(gradient, tf.reshape(dy, [batch, 1, 1, 1]))],
+  );
+}
+
+function latticeOnHost(
+  picks: HostTensor,
+  frames: HostTensor,
+  tokens: HostTensor,
+  fastEmit: number,
+): HostTensor[] {
+  const [batch, rows, width] = picks.shape;
+  const gradient = new Float32Array(picks.data.length);
+  const costs = new Float32Array(batch);
+  for (let b = 0; b < batch; b++) {
+    const view = {
+      picks: picks.data as Float32Array,
+      offset: b * rows * width * 2,
+      frames: width,
+      rows,
+      validFrames: frames.data[b],
+      tokens: tokens.data[b],
+    };
+    costs[b] = latticeGradient(view, fastEmit, gradient);
+  }
+  return [
+    { dtype: 'float32', shape: [batch], data: costs },
+    { dtype: 'float32', shape: picks.shape, data: gradient },
+  ];
+}
+
+/** Arcs leaving each diagonal n = t+u, [D,B,U+1] with D = T+U, and where utterances end. */
+interface Diagonals {
+  readonly blank: Tensor;
+  readonly label: Tensor;
+  /** 0 where diagonal n+1 holds the utterance's final state (T_b, U_b), impossible elsewhere. */
+  readonly end: Tensor;
+}
+
+function scanCosts({ picks, frames, tokens }: LatticeInput, fastEmit: number): Tensor {
+  const [batch, rows, width] = picks.shape;
+  return customGradient(
+    [picks],
+    () => {
+      const arcs = diagonals(picks, frames, tokens);
+      const start = tf.concat([tf.zeros([batch, 1]), tf.fill([batch, rows - 1], impossible)], 1);
+      const { ys } = scan(
+        ([alpha], [blank, label]) => {
+          const byLabel = shiftColumns(tf.add(alpha, label), 1);
+          const next = logAddExp(tf.add(alpha, blank), byLabel);
+          return { carry: [next], ys: [next] };
+        },
+        [start],
+        [arcs.blank, arcs.label],
+      );
+      const after = ys[0];
+      const isEnd = tf.equal(arcs.end, tf.scalar(0));
+      const logLikelihood = tf.sum(tf.where(isEnd, after, tf.zerosLike(after)), [0, 2]);
+      const value = tf.mul(logLikelihood, tf.scalar(-(1 + fastEmit)));
+      const before = tf.concat(
+        [tf.reshape(start, [1, batch, rows]), tf.slice(after, [0, 0, 0], [width + rows - 2, batch, rows])],
+        0,
+      );
+      return { value, saved: [arcs.blank, arcs.label, arcs.end, before, logLikelihood] };
+    },
+    (dy, [blank, label, end, alpha, logLikelihood]) => {
+      const { ys } = scan(
+        ([next], [blank, label, end]) => {
+          const beta = tf.maximum(next, end);
+          const byLabel = tf.add(shiftColumns(beta, -1), label);
+          return { carry: [logAddExp(tf.add(beta, blank), byLabel)], ys: [beta, byLabel] };
+        },
+        [tf.fill([batch, rows], impossible)],
+        [blank, label, end],
+        { reverse: true },
+      );
+      const [afterBlank, byLabel] = ys;
+      const before = tf.sub(alpha, tf.reshape(logLikelihood, [1, batch, 1]));
+      const scale = tf.reshape(dy, [1, batch, 1]);
+      const arc = (logProbability: Tensor, weight: number): Tensor =>
+        undoDiagonals(tf.mul(tf.exp(logProbability), tf.mul(scale, tf.scalar(-weight))), width);
+      const dBlank = arc(tf.add(tf.add(before, blank), afterBlank), 1);
+      const dLabel = arc(tf.add(before, byLabel), 1 + fastEmit);
+      return [tf.stack([dBlank, dLabel], 3)];
+    },
+  );
+}
+
+function diagonals(picks: Tensor, frames: Tensor, tokens: Tensor): Diagonals {
+  const [batch, rows, width] = picks.shape;
+  const [blank, label] = tf.unstack(picks, 3);
+  const time = range(width, [1, 1, width]);
+  const row = range(rows, [1, rows, 1]);
+  const inTime = tf.less(time, tf.reshape(frames, [batch, 1, 1]));
+  const inTarget = tf.logicalAnd(inTime, tf.less(row, tf.reshape(tokens, [batch, 1, 1])));
+  const masked = (values: Tensor, mask: Tensor): Tensor =>
+    tf.where(mask, values, tf.fill(values.shape, impossible));
+  const count = width + rows - 1;
+  const endsAt = tf.reshape(tf.add(frames, tokens), [1, batch, 1]);
+  const atEnd = tf.logicalAnd(
+    tf.equal(tf.add(range(count, [count, 1, 1]), tf.scalar(1, 'int32')), endsAt),
+    tf.equal(range(rows, [1, 1, rows]), tf.reshape(tokens, [1, batch, 1])),
+  );
+  return {
+    blank: toDiagonals(masked(blank, inTime)),
+    label: toDiagonals(masked(label, inTarget)),
+    end: tf.where(atEnd, tf.zeros([count, batch, rows]), tf.fill([count, batch, rows], impossible)),
+  };
+}
+
+function range(count: number, shape: readonly number[]): Tensor {
+  return tf.tensor(
+    Int32Array.from({ length: count }, (_, i) => i),
+    [...shape],
+    'int32',
+  );
+}
+
+/**
+ * [B,R,T] → [T+R-1, B, R] with entry (n, b, u) = x[b, u, n-u], impossible outside. Rows padded to T+R and
+ * read back with a period one shorter start one column later each.
+ */
+function toDiagonals(x: Tensor): Tensor {
+  const [batch, rows, width] = x.shape;
+  const count = width + rows - 1;
+  const padded = tf.pad(x, [[0, 0], [0, 0], [0, rows]], impossible); // biome-ignore format: one line reads better
+  const flat = tf.slice(tf.reshape(padded, [batch, rows * (count + 1)]), [0, 0], [batch, rows * count]);
+  return tf.transpose(tf.reshape(flat, [batch, rows, count]), [2, 0, 1]);
+}
+
+/** The inverse of `toDiagonals`, dropping what lies outside. */
+function undoDiagonals(x: Tensor, width: number): Tensor {
+  const [count, batch, rows] = x.shape;
+  const flat = tf.reshape(tf.transpose(x, [1, 2, 0]), [batch, rows * count]);
+  const padded = tf.pad(flat, [[0, 0], [0, rows]]); // biome-ignore format: one line reads better
+  return tf.slice(tf.reshape(padded, [batch, rows, count + 1]), [0, 0, 0], [batch, rows, width]);
+}
