@@ -117,6 +117,24 @@ export function copyOrigin(source: unknown, target: object): void {
   if (origin) origins.set(target, origin);
 }
 
+/** `node` with `values` laid over it, mappings merged key by key; places of what stays are kept. */
+export function overlayNode(node: ConfigNode, values: Readonly<Record<string, unknown>>): ConfigNode {
+  const origin = originOf(node);
+  const laid = new Map<string, unknown>(entriesOf(node));
+  for (const [key, value] of Object.entries(values)) {
+    const below = laid.get(key);
+    laid.set(key, isMapping(below) && isMapping(value) ? overlayNode(below, value) : value);
+  }
+  const children = [...laid].map(([key, value]): NodeChild => {
+    const known = Object.hasOwn(values, key) ? undefined : origin?.children.get(key);
+    const missing = value === MISSING;
+    const float = known?.float ?? false;
+    const { position, keyPosition } = known ?? { position: origin?.position };
+    return { key, value: value as NodeChild['value'], missing, float, position, keyPosition };
+  });
+  return buildNode(origin?.path ?? [], origin?.position, children);
+}
+
 /** True for mappings: config nodes and plain objects made in code, not lists or class instances. */
 export function isMapping(value: unknown): value is ConfigNode {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;

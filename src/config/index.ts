@@ -7,6 +7,7 @@ export {
   isMapping,
   isMissing,
   missingValue,
+  overlayNode,
   pathOf,
   positionOf,
   selectValue,

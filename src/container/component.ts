@@ -1,0 +1,114 @@
+// What a component is: a named, documented way to build one brick from a typed config.
+// Descriptors are plain data; nothing is registered by making one.
+
+import type { ConfigNode, Schema } from '../config/index.js';
+import { AnemoneError } from '../errors/index.js';
+
+/** The kinds of bricks, each with the words error messages use. */
+export const COMPONENT_KINDS = {
+  preprocessor: 'a preprocessor',
+  spec_augment: 'a spectrogram augmentation',
+  encoder: 'an encoder',
+  decoder: 'a decoder',
+  joint: 'a joint',
+  loss: 'a loss',
+  optimizer: 'an optimizer',
+  scheduler: 'a scheduler',
+  tokenizer: 'a tokenizer',
+  callback: 'a callback',
+  logger: 'a logger',
+  engine: 'an engine',
+  model: 'a model',
+  augmentation: 'a waveform augmentation',
+} as const;
+
+export type ComponentKind = keyof typeof COMPONENT_KINDS;
+
+/**
+ * A kind together with the type its components build, so that `instantiate` returns that type:
+ *
+ *     export const encoderKind = defineKind<Encoder>('encoder');
+ */
+export interface KindOf<T> {
+  readonly kind: ComponentKind;
+  /** Never set; it carries the type. */
+  readonly builds?: T;
+}
+
+export function defineKind<T>(kind: ComponentKind): KindOf<T> {
+  return { kind };
+}
+
+/** What a component may use while it is built. */
+export interface BuildContext {
+  /** A service, by its token. @throws AnemoneError `container.unknown-token`, `container.cycle` */
+  resolve<T>(token: Token<T>): T;
+  /** Builds a component nested in this one's config. */
+  instantiate<T>(node: ConfigNode, kind: KindOf<T> | ComponentKind, options?: InstantiateOptions): T;
+}
+
+export interface InstantiateOptions {
+  /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
+  readonly nameKey?: string;
+  /** The component to build when the mapping does not name one. */
+  readonly defaultName?: string;
+  /** Values that only the caller knows (such as the vocabulary size); they win over the mapping's. */
+  readonly with?: Readonly<Record<string, unknown>>;
+  /** Keys of the mapping that the caller reads itself. */
+  readonly skip?: readonly string[];
+}
+
+/** A typed name of a service in a container. */
+export interface Token<T> {
+  readonly symbol: symbol;
+  /** Never set; it carries the type. */
+  readonly provides?: T;
+}
+
+/** The token named `anemone:<name>`; equal names give equal tokens, also across copies of the package. */
+export function token<T>(name: string): Token<T> {
+  return { symbol: Symbol.for(`anemone:${name}`) };
+}
+
+export interface ComponentDefinition<C, T> {
+  readonly kind: KindOf<T> | ComponentKind;
+  /** The name configs use in `_target_` or `name`. */
+  readonly name: string;
+  /** Further names, such as NeMo's dotted ones; `nemo.collections.x.Y` also answers to `x.Y`. */
+  readonly aliases?: readonly string[];
+  readonly schema: Schema<C>;
+  /** Builds the brick. Called once for every mapping that names the component. */
+  readonly create: (config: C, context: BuildContext) => T;
+}
+
+/** A component of any type, as registries hold it. */
+export interface ComponentDescriptor {
+  readonly kind: ComponentKind;
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly schema: Schema<unknown>;
+  readonly create: (config: unknown, context: BuildContext) => unknown;
+}
+
+/** Describes a component. Hand the result to `registerAll`. */
+export function component<C, T>(definition: ComponentDefinition<C, T>): ComponentDescriptor {
+  const { kind, name, aliases = [], schema, create } = definition;
+  if (!/^[A-Za-z_][\w.-]*$/.test(name)) {
+    throw new AnemoneError({ code: 'container.bad-name', message: `"${name}" cannot name a component` });
+  }
+  return {
+    kind: typeof kind === 'string' ? kind : kind.kind,
+    name,
+    aliases: withShortForms(aliases),
+    schema: schema as Schema<unknown>,
+    // The registry hands `create` only what this very schema has typed.
+    create: (config, context) => create(config as C, context),
+  };
+}
+
+const NEMO_PREFIX = 'nemo.collections.';
+
+function withShortForms(aliases: readonly string[]): readonly string[] {
+  const short = aliases.filter((a) => a.startsWith(NEMO_PREFIX)).map((a) => a.slice(NEMO_PREFIX.length));
+  return [...new Set([...aliases, ...short])];
+}

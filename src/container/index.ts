@@ -1,0 +1,16 @@
+// The public face of the container folder.
+export {
+  type BuildContext,
+  COMPONENT_KINDS,
+  type ComponentDefinition,
+  type ComponentDescriptor,
+  type ComponentKind,
+  component,
+  defineKind,
+  type InstantiateOptions,
+  type KindOf,
+  type Token,
+  token,
+} from './component.js';
+export { Container, inject } from './container.js';
+export { ComponentRegistry } from './registry.js';

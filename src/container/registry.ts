@@ -1,0 +1,128 @@
+// The components a container knows, by kind and name. An object like any other: two of them share nothing.
+
+import { type CheckContext, type ComponentLookup, type ConfigNode, positionOf } from '../config/index.js';
+import { AnemoneError, didYouMean, type SourcePosition } from '../errors/index.js';
+import { COMPONENT_KINDS, type ComponentDescriptor, type ComponentKind } from './component.js';
+
+/** Keys of a component's mapping that say how to build it and are no settings of it (Hydra's). */
+const BUILD_KEYS = ['_target_', '_convert_', '_recursive_'];
+
+export class ComponentRegistry implements ComponentLookup {
+  private readonly byName = new Map<string, ComponentDescriptor[]>();
+  private readonly all: ComponentDescriptor[] = [];
+
+  /** @throws AnemoneError `container.duplicate` if a name or alias is taken within the kind */
+  add(descriptor: ComponentDescriptor): void {
+    for (const name of [descriptor.name, ...descriptor.aliases]) {
+      const taken = this.byName.get(name)?.find(({ kind }) => kind === descriptor.kind);
+      if (taken) {
+        throw new AnemoneError({
+          code: 'container.duplicate',
+          message: `cannot register ${describe(descriptor)}: the name "${name}" belongs to ${describe(taken)}`,
+          hint: 'choose another name',
+        });
+      }
+    }
+    for (const name of new Set([descriptor.name, ...descriptor.aliases])) {
+      this.byName.set(name, [...(this.byName.get(name) ?? []), descriptor]);
+    }
+    this.all.push(descriptor);
+  }
+
+  /** Every component, in the order of registration. */
+  list(kind?: ComponentKind): readonly ComponentDescriptor[] {
+    return this.all.filter((descriptor) => kind === undefined || descriptor.kind === kind);
+  }
+
+  /**
+   * The component a name stands for.
+   * @throws AnemoneError `container.unknown-component` or `container.wrong-kind`, at `position`
+   */
+  find(name: string, kind: ComponentKind, position?: SourcePosition, path?: string): ComponentDescriptor {
+    const named = this.byName.get(name) ?? [];
+    const found = named.find((descriptor) => descriptor.kind === kind);
+    if (found) return found;
+    const fitting = this.list(kind).map((descriptor) => descriptor.name);
+    const wanted = COMPONENT_KINDS[kind];
+    if (named.length > 0) {
+      throw new AnemoneError({
+        code: 'container.wrong-kind',
+        message: `expected ${wanted} here, but "${name}" is ${COMPONENT_KINDS[named[0].kind]}`,
+        path,
+        position,
+        hint: fitting.length > 0 ? `known here: ${fitting.join(', ')}` : undefined,
+      });
+    }
+    // Dotted names are compared by their last part too: people copy module paths that moved.
+    const last = name.slice(name.lastIndexOf('.') + 1);
+    const near = didYouMean(name, this.namesOf(kind)) ?? didYouMean(last, fitting);
+    const listed =
+      fitting.length > 0 ? `known are ${fitting.join(', ')}` : `no component of kind ${kind} is registered`;
+    throw new AnemoneError({
+      code: 'container.unknown-component',
+      message: `there is no ${kind} named "${name}"`,
+      path,
+      position,
+      hint: near ? `${near} Known are ${fitting.join(', ')}` : listed,
+      details: { name, kind, known: fitting },
+    });
+  }
+
+  /** The component a mapping names. @throws AnemoneError also `container.unnamed` */
+  findFor(
+    node: ConfigNode,
+    kind: ComponentKind,
+    nameKey = '_target_',
+    defaultName?: string,
+    path?: string,
+  ): ComponentDescriptor {
+    const name = node[nameKey] ?? defaultName;
+    const position = positionOf(node, nameKey) ?? positionOf(node);
+    if (typeof name !== 'string') {
+      const fitting = this.list(kind).map((descriptor) => descriptor.name);
+      throw new AnemoneError({
+        code: 'container.unnamed',
+        message:
+          name === undefined
+            ? `the key "${nameKey}" must name ${COMPONENT_KINDS[kind]}`
+            : `"${nameKey}" must be the name of ${COMPONENT_KINDS[kind]}`,
+        path,
+        position,
+        hint: `known are ${fitting.join(', ')}`,
+      });
+    }
+    return this.find(name, kind, position, path);
+  }
+
+  checkComponent(node: ConfigNode, kind: string, nameKey: string, at: CheckContext): void {
+    if (!isKind(kind)) {
+      at.report({ code: 'container.unknown-kind', message: `there is no kind of component "${kind}"` });
+      return;
+    }
+    try {
+      const path = at.path.join('.');
+      const descriptor = this.findFor(node, kind, nameKey, undefined, path);
+      descriptor.schema.checkKeys(node, at, buildKeys(nameKey));
+    } catch (error) {
+      if (!(error instanceof AnemoneError)) throw error;
+      at.add(error);
+    }
+  }
+
+  private namesOf(kind: ComponentKind): string[] {
+    return this.list(kind).flatMap((descriptor) => [descriptor.name, ...descriptor.aliases]);
+  }
+}
+
+/** The keys a component's schema does not see. */
+export function buildKeys(nameKey: string, more: readonly string[] = []): readonly string[] {
+  return [...BUILD_KEYS, nameKey, ...more];
+}
+
+export function isKind(kind: string): kind is ComponentKind {
+  return Object.hasOwn(COMPONENT_KINDS, kind);
+}
+
+function describe(descriptor: ComponentDescriptor): string {
+  return `the ${descriptor.kind} "${descriptor.name}"`;
+}
