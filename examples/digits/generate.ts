@@ -3,9 +3,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CounterRandom } from '../../src/random/index.js';
+import { hours, type ManifestLine, writeManifest } from '../lib/manifest.js';
 import { writeHumanStrings } from './human.js';
 import type { Job } from './job.js';
-import { hours, type ManifestLine, writeManifest } from './manifest.js';
 import type { PrepareOptions } from './options.js';
 import { runJobs } from './pool.js';
 import { type Split, sampleVoices } from './voices.js';

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { decodeAudio } from '../../src/audio/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import type { ManifestLine } from '../lib/manifest.js';
 import { DIGIT_WORDS, wordsOf } from './digits.js';
-import type { ManifestLine } from './manifest.js';
 import { drawDigits, drawLevel } from './speak.js';
 import { splice } from './splice.js';
 

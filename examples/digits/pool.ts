@@ -2,8 +2,8 @@
 // here, one after the other.
 import { Worker } from 'node:worker_threads';
 import { AnemoneError } from '../../src/errors/index.js';
+import type { ManifestLine } from '../lib/manifest.js';
 import { type Job, runJob } from './job.js';
-import type { ManifestLine } from './manifest.js';
 import type { WorkerMessage } from './worker.js';
 
 /** Manifest lines in the order of the jobs, however the threads shared them. */

@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { AnemoneError } from '../../src/errors/index.js';
+import { runCommand } from '../lib/command.js';
 import { generateDigits, type PrepareProgress } from './generate.js';
 import { DEFAULT_OPTIONS, type PrepareOptions } from './options.js';
 
@@ -78,7 +79,4 @@ function progressLine(started: number): (progress: PrepareProgress) => void {
   };
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof AnemoneError ? error.message : error);
-  process.exitCode = error instanceof AnemoneError ? error.exitCode : 1;
-});
+runCommand(main);

@@ -1,7 +1,7 @@
 // Thread entry: takes jobs one after the other, reports each utterance and each finished job.
 import { parentPort } from 'node:worker_threads';
+import type { ManifestLine } from '../lib/manifest.js';
 import { type Job, runJob } from './job.js';
-import type { ManifestLine } from './manifest.js';
 
 export type WorkerMessage =
   | { readonly kind: 'utterance'; readonly seconds: number }
