@@ -1,6 +1,7 @@
 // The utterances of a source, ready to be planned: where each comes from, how long it is, its tokens.
 // Holds no audio (except waveforms that were given in memory).
-import { type MelConfig, MelFrontEnd, resolveMelConfig } from '../audio/index.js';
+import { type MelConfig, MelFrontEnd } from '../audio/index.js';
+import { AnemoneError } from '../errors/index.js';
 import type { PlannedSet } from './batching/index.js';
 import { type ManifestEntry, utteranceName } from './manifest/index.js';
 import type { UtteranceRef } from './pipeline/task.js';
@@ -29,27 +30,26 @@ export class SpeechDataset implements PlannedSet {
   private readonly starts: Float64Array;
   private readonly frontEnd: MelFrontEnd;
 
+  /** @param encoded token ids of each transcript */
   constructor(
     readonly utterances: readonly Utterance[],
-    tokenize: Tokenize,
+    encoded: readonly ArrayLike<number>[],
     preprocessor: Partial<MelConfig>,
     private readonly stretchOf?: (epoch: number, index: number) => number,
   ) {
-    const { hop, sample_rate } = resolveMelConfig(preprocessor);
     this.frontEnd = new MelFrontEnd(preprocessor);
+    const { hop, sample_rate } = this.frontEnd.config;
     this.frameSeconds = hop / sample_rate;
     this.seconds = Float64Array.from(utterances, (u) => u.seconds);
-    const encoded = utterances.map((u) => tokenize(u.text));
     this.tokens = Int32Array.from(encoded, (ids) => ids.length);
     this.starts = new Float64Array(utterances.length);
-    let total = 0;
-    encoded.forEach((ids, i) => {
-      this.starts[i] = total;
-      total += ids.length;
-    });
+    const total = encoded.reduce((sum, ids, i) => {
+      this.starts[i] = sum;
+      return sum + ids.length;
+    }, 0);
     this.ids = new Int32Array(total);
     encoded.forEach((ids, i) => {
-      this.ids.set(Array.from(ids), this.starts[i]);
+      this.ids.set(ids, this.starts[i]);
     });
   }
 
@@ -79,4 +79,19 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
     text: entry.text,
     seconds: entry.duration,
   }));
+}
+
+/**
+ * Token ids of all transcripts.
+ * @throws AnemoneError with the manifest line, where the tokenizer refuses a transcript
+ */
+export function encodeTranscripts(utterances: readonly Utterance[], tokenize: Tokenize): ArrayLike<number>[] {
+  return utterances.map(({ text, origin }) => {
+    try {
+      return tokenize(text);
+    } catch (cause) {
+      if (!(cause instanceof AnemoneError)) throw cause;
+      throw new AnemoneError({ code: cause.code, message: `${origin}: ${cause.message}`, cause });
+    }
+  });
 }

@@ -1,6 +1,6 @@
 // Data: manifests, their checking, batches, and loading them ahead of the consumer.
 export * from './batching/index.js';
-export { SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
+export { encodeTranscripts, SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
 export {
   type BadUtterance,
   type LoaderConfig,
@@ -9,6 +9,8 @@ export {
   type SpeechSourceOptions,
 } from './loader.js';
 export * from './manifest/index.js';
+export { type OpenSourceOptions, openEvaluationSources, openSpeechSource } from './open-source.js';
 export { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 export type { PipelineConfig, UtteranceRef } from './pipeline/task.js';
+export { type DataSection, dataSection } from './section.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

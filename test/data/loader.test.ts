@@ -43,7 +43,8 @@ interface Choices {
 
 async function open(manifest: string, { batching, pipeline, loader, onBad }: Choices = {}) {
   const entries = await readManifests(manifest);
-  const dataset = new SpeechDataset(utterancesOf(entries), (text) => [...text].map(() => 7), PREPROCESSOR);
+  const encoded = entries.map(({ text }) => [...text].map(() => 7));
+  const dataset = new SpeechDataset(utterancesOf(entries), encoded, PREPROCESSOR);
   const source = new SpeechSource({
     name: 'train',
     dataset,

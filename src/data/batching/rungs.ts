@@ -62,6 +62,9 @@ export function rungsFromBounds(
   return [...new Set(rungs)].sort((a, b) => a - b);
 }
 
+/** So few transcripts say nothing about what is usual. */
+const FEW = 50;
+
 /**
  * One or two token widths for a bucket: the largest transcript, and a lower rung where a few long
  * transcripts would otherwise widen every batch.
@@ -71,7 +74,7 @@ export function tokenRungs(lengths: readonly number[]): number[] {
   const sorted = [...lengths].sort((a, b) => a - b);
   const largest = roundUp(Math.max(1, sorted[sorted.length - 1]), TOKEN_MULTIPLE);
   const usual = roundUp(Math.max(1, sorted[Math.floor(0.98 * (sorted.length - 1))] * 1.05), TOKEN_MULTIPLE);
-  return largest > 1.4 * usual ? [usual, largest] : [largest];
+  return lengths.length >= FEW && largest > 1.4 * usual ? [usual, largest] : [largest];
 }
 
 export function roundUp(value: number, multiple: number): number {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { AnemoneError, didYouMean, type SourcePosition } from '../../errors/index.js';
+import { AnemoneError, editDistance, type SourcePosition } from '../../errors/index.js';
 import type { ManifestEntry } from './entry.js';
 
 export interface ParseOptions {
@@ -188,7 +188,7 @@ export function manifestFolder(file: string): string {
 }
 
 function missingHint(json: object, key: string): string | undefined {
-  const near = Object.keys(json).filter((candidate) => didYouMean(candidate, [key]) !== undefined);
+  const near = Object.keys(json).filter((have) => editDistance(have, key) <= Math.max(3, key.length / 3));
   return near.length > 0 ? `the line has "${near[0]}"; is "${key}" meant?` : undefined;
 }
 

@@ -84,7 +84,7 @@ export class FeatureCache {
       await writeFile(temporary, bytes);
       await rename(temporary, file);
     } catch (cause) {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => undefined);
       throw new AnemoneError({
         code: 'data.cache-write',
         message: `cannot write to the feature cache: ${(cause as Error).message}`,

@@ -21,13 +21,20 @@ interface Prepared extends MelFeatures {
   readonly bytesWritten: number;
 }
 
+/** The stream of everything random about one utterance in one epoch. */
+export function utteranceStream(root: CounterRandom, epoch: number, index: number): CounterRandom {
+  return root.derive('utterance', epoch, index);
+}
+
 export class UtterancePipeline {
+  private readonly random: CounterRandom;
   private readonly frontEnd: MelFrontEnd;
   private readonly augmentor: Augmentor;
   private readonly masking: SpectrogramAugmentation | undefined;
   private readonly cache: FeatureCache | undefined;
 
   constructor(private readonly config: PipelineConfig) {
+    this.random = new CounterRandom(config.seed);
     this.frontEnd = new MelFrontEnd(config.preprocessor, config.tables);
     this.augmentor = Augmentor.fromConfig(config.training ? config.augmentor : undefined);
     this.masking =
@@ -53,7 +60,7 @@ export class UtterancePipeline {
   }
 
   private async prepare(utterance: UtteranceRef, epoch: number, cacheWrite: boolean): Promise<Prepared> {
-    const random = new CounterRandom(this.config.seed).derive('utterance', epoch, utterance.index);
+    const random = utteranceStream(this.random, epoch, utterance.index);
     const file = await this.cache?.locate(utterance);
     const cached = file === undefined ? undefined : await this.cache?.read(file);
     if (cached) {

@@ -1,0 +1,206 @@
+// From a data section of the configuration to a running BatchSource: reads the manifests, filters, encodes
+// the transcripts, picks buckets, sets up workers and cache. What it decided is told to `log`.
+import { availableParallelism } from 'node:os';
+import { basename, extname } from 'node:path';
+import {
+  Augmentor,
+  type MelConfig,
+  type MelTables,
+  resolveMelConfig,
+  type SpecAugmentConfig,
+} from '../audio/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { CounterRandom } from '../random/index.js';
+import { type BatchingConfig, describeEstimate } from './batching/index.js';
+import { encodeTranscripts, SpeechDataset, type Tokenize, utterancesOf } from './dataset.js';
+import { type LoaderConfig, SpeechSource } from './loader.js';
+import {
+  describeDropped,
+  filterEntries,
+  formatHours,
+  type ManifestSpec,
+  manifestFiles,
+  readManifests,
+  requireSome,
+} from './manifest/index.js';
+import { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
+import type { PipelineConfig } from './pipeline/task.js';
+import { utteranceStream } from './pipeline/utterance-pipeline.js';
+import type { DataSection } from './section.js';
+
+export interface OpenSourceOptions {
+  /** For messages and metrics: `train_ds`, `validation_ds`. */
+  readonly name: string;
+  readonly section: DataSection;
+  /** Training shuffles (unless told otherwise), augments, and keeps batch sizes when recordings fail. */
+  readonly training: boolean;
+  /** The run's seed: order, augmentation, dither. */
+  readonly seed: number;
+  /** Keys of AudioToMelSpectrogramPreprocessor. */
+  readonly preprocessor: Partial<MelConfig>;
+  readonly tables?: MelTables;
+  readonly specAugment?: Partial<SpecAugmentConfig> | null;
+  readonly tokenize: Tokenize;
+  /** Fills targets after their end. Default 0. */
+  readonly padId?: number;
+  /** Gets one line at a time. */
+  readonly log?: (line: string) => void;
+}
+
+/** How many lines unusable recordings may take in the log. */
+const LOGGED_FAILURES = 10;
+
+/**
+ * Opens one source over all manifests of the section; undefined when it names none.
+ * @throws AnemoneError, AnemoneErrors of manifests, filters, tokenizer and front end
+ */
+export async function openSpeechSource(options: OpenSourceOptions): Promise<SpeechSource | undefined> {
+  const spec = options.section.manifest_filepath;
+  if (spec === null || manifestFiles(spec).length === 0) return undefined;
+  return openManifests(options, spec);
+}
+
+/** One source a manifest, as evaluation wants them; named after their files when there are several. */
+export async function openEvaluationSources(
+  options: Omit<OpenSourceOptions, 'training'>,
+): Promise<SpeechSource[]> {
+  const spec = options.section.manifest_filepath;
+  const files = spec === null ? [] : manifestFiles(spec);
+  const sources: SpeechSource[] = [];
+  for (const file of files) {
+    const name = files.length === 1 ? options.name : basename(file, extname(file));
+    sources.push(await openManifests({ ...options, name, training: false }, file));
+  }
+  return sources;
+}
+
+async function openManifests(options: OpenSourceOptions, spec: ManifestSpec): Promise<SpeechSource> {
+  const { section, training, name } = options;
+  const log = (line: string) => options.log?.(`${name}: ${line}`);
+  checkSampleRate(options);
+  const pipeline = await makePipeline(options, log);
+  const report = filterEntries(await readManifests(spec), section);
+  const dropped = describeDropped(report);
+  if (dropped) log(dropped);
+  requireSome(report, name);
+  const utterances = utterancesOf(report.kept);
+  const encoded = encodeTranscripts(utterances, options.tokenize);
+  const kept = withinTokenRate(utterances, encoded, section);
+  if (kept.length < utterances.length) {
+    log(`${utterances.length - kept.length} utterances dropped by min_tps and max_tps`);
+  }
+  const dataset = new SpeechDataset(
+    kept.map((i, index) => ({ ...utterances[i], ref: { ...utterances[i].ref, index } })),
+    kept.map((i) => encoded[i]),
+    options.preprocessor,
+    stretchOf(pipeline),
+  );
+  const shuffle = section.shuffle ?? training;
+  const source = new SpeechSource({
+    name,
+    dataset,
+    batching: { ...section, shuffle } satisfies BatchingConfig,
+    pipeline,
+    loader: await makeLoader(section),
+    padId: options.padId,
+    onBad: limitedLog(log),
+  });
+  log(`${formatHours(sum(dataset.seconds))} of audio; ${describeEstimate(source.estimate())}`);
+  return source;
+}
+
+function checkSampleRate({ section, preprocessor, name }: OpenSourceOptions): void {
+  const rate = resolveMelConfig(preprocessor).sample_rate;
+  if (section.sample_rate === null || section.sample_rate === rate) return;
+  throw new AnemoneError({
+    code: 'data.sample-rate',
+    path: `${name}.sample_rate`,
+    message: `is ${section.sample_rate} Hz, but the preprocessor works at ${rate} Hz`,
+    hint: 'use one rate for both; recordings of any rate are converted',
+  });
+}
+
+async function makePipeline(
+  options: OpenSourceOptions,
+  log: (line: string) => void,
+): Promise<PipelineConfig> {
+  const { section, training, seed, preprocessor, tables, specAugment } = options;
+  const augmentor = training && section.augmentor ? plain(section.augmentor) : undefined;
+  for (const warning of Augmentor.fromConfig(augmentor).warnings) log(warning);
+  const pipeline: PipelineConfig = {
+    preprocessor: plain(preprocessor),
+    tables,
+    channelSelector: section.channel_selector === null ? undefined : plain(section.channel_selector),
+    augmentor,
+    specAugment: specAugment ? plain(specAugment) : undefined,
+    training,
+    seed,
+  };
+  if (section.feature_cache === null) return pipeline;
+  const varying = augmentor
+    ? 'augmentor changes the waveforms'
+    : training && preprocessor.nb_augmentation_prob
+      ? 'nb_augmentation_prob changes the features'
+      : undefined;
+  if (varying) {
+    log(`feature_cache is not used: ${varying} in every epoch`);
+    return pipeline;
+  }
+  return { ...pipeline, cacheFolder: cacheFolder(section.feature_cache, pipeline) };
+}
+
+async function makeLoader(section: DataSection): Promise<LoaderConfig> {
+  const cores = availableParallelism();
+  const workers = Math.min(section.num_workers ?? Math.max(1, Math.floor(cores / 2)), cores);
+  const bound = section.feature_cache_gb;
+  const cacheBudget =
+    section.feature_cache !== null && bound !== null
+      ? bound * 2 ** 30 - (await cacheSize(section.feature_cache))
+      : undefined;
+  return {
+    workers,
+    prefetchBatches: section.prefetch_factor * Math.max(1, workers),
+    prefetchBytes: section.prefetch_mb * 2 ** 20,
+    onBadAudio: section.on_bad_audio,
+    timeoutSeconds: section.worker_timeout,
+    cacheBudget,
+  };
+}
+
+function withinTokenRate(
+  utterances: readonly { readonly seconds: number }[],
+  encoded: readonly ArrayLike<number>[],
+  { min_tps, max_tps }: DataSection,
+): number[] {
+  const rate = (i: number) => encoded[i].length / utterances[i].seconds;
+  return utterances
+    .map((_, i) => i)
+    .filter((i) => rate(i) >= (min_tps ?? 0) && rate(i) <= (max_tps ?? Number.POSITIVE_INFINITY));
+}
+
+/** Lets the planner foresee how long an utterance will be after speed perturbation. */
+function stretchOf(pipeline: PipelineConfig): ((epoch: number, index: number) => number) | undefined {
+  if (!pipeline.augmentor) return undefined;
+  const augmentor = Augmentor.fromConfig(pipeline.augmentor);
+  if (!augmentor.steps.some(({ augmentation }) => augmentation.stretch)) return undefined;
+  const root = new CounterRandom(pipeline.seed);
+  return (epoch, index) => augmentor.stretch(utteranceStream(root, epoch, index).derive('augmentor'));
+}
+
+function limitedLog(log: (line: string) => void): (bad: { message: string }) => void {
+  let seen = 0;
+  return ({ message }) => {
+    seen++;
+    if (seen <= LOGGED_FAILURES) log(`skipped: ${message}`);
+    if (seen === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
+  };
+}
+
+/** Config nodes as plain data, which can be sent to a worker. */
+function plain<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+function sum(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((total, x) => total + x, 0);
+}

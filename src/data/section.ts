@@ -1,0 +1,144 @@
+// The keys of `train_ds`, `validation_ds` and `test_ds`: NeMo's names, with ours where NeMo has none.
+import { defineSchema, type InferConfig, listOf, oneOf } from '../config/index.js';
+
+const optional = { nullable: true, default: null } as const;
+const off = [null, false];
+
+export const dataSection = defineSchema(
+  'dataset',
+  {
+    manifest_filepath: {
+      doc: 'Manifest, several separated by commas, or a list. In validation_ds and test_ds each is a set of its own.',
+      format: oneOf('string', listOf('string')),
+      ...optional,
+    },
+    sample_rate: { doc: 'Hz; must be that of the preprocessor.', format: 'int', ...optional },
+    batch_size: { doc: 'Utterances a batch.', format: 'int', min: 1, ...optional },
+    batch_duration: {
+      doc: 'Seconds of padded audio a batch, instead of batch_size: short utterances make larger batches.',
+      format: 'number',
+      above: 0,
+      ...optional,
+    },
+    quadratic_duration: {
+      doc: 'Seconds. With batch_duration, an utterance of d seconds counts as d + d²/quadratic_duration.',
+      format: 'number',
+      above: 0,
+      ...optional,
+    },
+    max_batch_size: { doc: 'Bound of what batch_duration gives.', format: 'int', min: 1, ...optional },
+    shuffle: { doc: 'A new order each epoch. Default: in training only.', format: 'boolean', ...optional },
+    drop_last: { doc: 'Leave out a last batch that is not full.', format: 'boolean', default: false },
+    num_buckets: {
+      doc: 'Length buckets; 1 mixes all lengths. Default: 12, fewer for small sets.',
+      format: 'int',
+      min: 1,
+      ...optional,
+    },
+    bucket_duration_bins: {
+      doc: 'Seconds, ascending: upper bounds of the buckets. Default: where padding is least.',
+      format: listOf('number', { min: 1 }),
+      ...optional,
+    },
+    bucket_batch_size: {
+      doc: 'Utterances a batch for each bucket, from short to long.',
+      format: listOf('int', { min: 1 }),
+      ...optional,
+    },
+    bucketing_batch_size: {
+      doc: 'As bucket_batch_size; or n, meaning n times the number of buckets at and above this one.',
+      format: oneOf('int', listOf('int', { min: 1 })),
+      ...optional,
+    },
+    bucketing_strategy: {
+      doc: 'fixed_order goes from short to long utterances; the other two mix the batches of all buckets.',
+      format: ['synced_randomized', 'fully_randomized', 'fixed_order'],
+      default: 'synced_randomized',
+    },
+    min_duration: { doc: 'Seconds; shorter utterances are left out.', format: 'number', ...optional },
+    max_duration: { doc: 'Seconds; longer utterances are left out.', format: 'number', ...optional },
+    min_text_length: { doc: 'Characters; shorter transcripts are left out.', format: 'nat', ...optional },
+    max_text_length: { doc: 'Characters; longer transcripts are left out.', format: 'nat', ...optional },
+    min_tps: { doc: 'Tokens a second; slower utterances are left out.', format: 'number', ...optional },
+    max_tps: { doc: 'Tokens a second; faster utterances are left out.', format: 'number', ...optional },
+    max_utts: { doc: 'Use the first so many utterances only; 0 is all.', format: 'nat', ...optional },
+    num_workers: {
+      doc: 'Worker threads that decode and compute features, at most one a core; 0 uses the main thread. Default: half the cores.',
+      format: 'nat',
+      ...optional,
+    },
+    prefetch_factor: { doc: 'Batches made ahead, a worker.', format: 'int', min: 1, default: 2 },
+    prefetch_mb: { doc: 'MiB of features made ahead, at most.', format: 'number', above: 0, default: 256 },
+    worker_timeout: {
+      doc: 'Seconds after which a batch counts as hung.',
+      format: 'number',
+      above: 0,
+      default: 300,
+    },
+    channel_selector: {
+      doc: 'Channel of the recordings (from 0), a list of channels to average, or average.',
+      format: oneOf('nat', listOf('nat', { min: 1 }), ['average']),
+      ...optional,
+    },
+    on_bad_audio: {
+      doc: 'What a recording that cannot be used does: be left out and counted, or end the run.',
+      format: ['skip', 'fail'],
+      default: 'skip',
+    },
+    feature_cache: {
+      doc: 'Folder where features are kept. Not with waveform augmentation; cached features have no dither.',
+      format: 'string',
+      ...optional,
+    },
+    feature_cache_gb: {
+      doc: 'GiB the feature cache may take; beyond it nothing is added. Default: no bound.',
+      format: 'number',
+      above: 0,
+      ...optional,
+    },
+    augmentor: {
+      doc: 'Waveform augmentation in training: names to options with prob.',
+      format: 'mapping',
+      ...optional,
+    },
+    is_tarred: { doc: 'Only false: tarred data sets cannot be read yet.', format: 'boolean', default: false },
+  },
+  {
+    doc: 'A data set and how it is cut into batches.',
+    ignored: {
+      pin_memory: 'there is no pinned memory',
+      labels: { instead: "the model's own labels are used", harmless: off },
+      shuffle_n: 'the whole manifest is shuffled',
+      tarred_audio_filepaths: { instead: 'tarred data sets cannot be read yet', harmless: off },
+      shard_strategy: 'tarred data sets cannot be read yet',
+      use_start_end_token: { instead: 'no start and end tokens are added', harmless: off },
+      trim_silence: { instead: 'recordings are used whole', harmless: off },
+      use_lhotse: { instead: 'batch_duration and the bucket keys work without it', harmless: [true, ...off] },
+      bucket_buffer_size: 'the whole manifest is bucketed',
+      shuffle_buffer_size: 'the whole manifest is shuffled',
+      parser: { instead: 'transcripts are used as they are', harmless: off },
+      normalize_transcripts: { instead: 'transcripts are used as they are', harmless: off },
+      index_by_file_id: { instead: 'utterances keep their order', harmless: off },
+      persistent_workers: 'workers rest and end by themselves',
+    },
+    refine: (c, report) => {
+      const sized = c.batch_size ?? c.batch_duration ?? c.bucket_batch_size ?? c.bucketing_batch_size;
+      if (sized === null) report('batch_size', 'give batch_size or batch_duration');
+      if (c.is_tarred) report('is_tarred', 'tarred data sets cannot be read yet', 'unpack them');
+      for (const [low, high] of [
+        ['min_duration', 'max_duration'],
+        ['min_text_length', 'max_text_length'],
+        ['min_tps', 'max_tps'],
+      ] as const) {
+        if ((c[low] ?? 0) > (c[high] ?? Number.POSITIVE_INFINITY)) report(low, `${c[low]} is above ${high}`);
+      }
+      const bins = c.bucket_duration_bins ?? [];
+      if (bins.some((bin, i) => bin <= (i === 0 ? 0 : bins[i - 1]))) {
+        report('bucket_duration_bins', 'must be positive and ascending');
+      }
+    },
+  },
+);
+
+/** A checked data section. */
+export type DataSection = InferConfig<typeof dataSection>;

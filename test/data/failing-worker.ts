@@ -1,0 +1,11 @@
+// A worker that does as told: echo, throw, hang, or die.
+import { serve } from '../../src/data/workers/index.js';
+import { AnemoneError } from '../../src/errors/index.js';
+
+serve<{ greeting: string }, string, string>((data) => async (task) => {
+  if (task === 'throw') throw new AnemoneError({ code: 'test.thrown', message: 'as told' });
+  if (task === 'bug') throw new TypeError('a bug');
+  if (task === 'die') process.exit(7);
+  if (task === 'hang') for (;;);
+  return { value: `${data.greeting} ${task}` };
+});
