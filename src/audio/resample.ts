@@ -19,7 +19,7 @@ interface PolyphaseFilter {
   /** Taps a phase. */
   readonly taps: number;
   /** [phases, taps], each phase reversed so that it slides over the input in order. */
-  readonly coefficients: Float32Array;
+  readonly coefficients: Float64Array;
   /** Index of the tap at or just before the centre. */
   readonly centre: number;
 }
@@ -94,9 +94,9 @@ function filterFor(up: number, down: number): PolyphaseFilter {
 function designFilter(up: number, down: number): PolyphaseFilter {
   // Zero crossings per input sample: below 1 when the output's Nyquist frequency is the lower one.
   const density = CUTOFF * Math.min(1, up / down);
-  const half = Math.ceil(ZERO_CROSSINGS / density);
+  const half = 2 * Math.ceil(ZERO_CROSSINGS / density / 2);
   const taps = 2 * half;
-  const coefficients = new Float32Array(up * taps);
+  const coefficients = new Float64Array(up * taps);
   for (let phase = 0; phase < up; phase++) {
     const fraction = phase / up;
     let sum = 0;
@@ -115,7 +115,7 @@ function designFilter(up: number, down: number): PolyphaseFilter {
 function polyphase(samples: Float32Array, filter: PolyphaseFilter, length: number): Float32Array {
   const { up, down, taps, coefficients, centre } = filter;
   // Silence on both sides saves a bounds check in the inner loop.
-  const padded = new Float32Array(samples.length + 2 * taps);
+  const padded = new Float64Array(samples.length + 2 * taps);
   padded.set(samples, taps);
   const out = new Float32Array(length);
   const whole = Math.floor(down / up);
@@ -126,11 +126,16 @@ function polyphase(samples: Float32Array, filter: PolyphaseFilter, length: numbe
     const row = phase * taps;
     let a = 0;
     let b = 0;
-    for (let k = 0; k < taps; k += 2) {
-      a += padded[base + k] * coefficients[row + k];
-      b += padded[base + k + 1] * coefficients[row + k + 1];
+    let c = 0;
+    let d = 0;
+    // Four sums, so that an addition need not wait for the one before; taps are a multiple of four.
+    for (let i = base, j = row, end = row + taps; j < end; i += 4, j += 4) {
+      a += padded[i] * coefficients[j];
+      b += padded[i + 1] * coefficients[j + 1];
+      c += padded[i + 2] * coefficients[j + 2];
+      d += padded[i + 3] * coefficients[j + 3];
     }
-    out[n] = a + b;
+    out[n] = a + b + (c + d);
     base += whole;
     phase += rest;
     if (phase >= up) {

@@ -197,9 +197,11 @@ function predictFixed(out: Float64Array, order: number): void {
 
 function predictLinear(out: Float64Array, coefficients: Float64Array, scale: number): void {
   const order = coefficients.length;
+  const reversed = coefficients.toReversed();
+  const inverse = 1 / scale; // a power of two, so the product is exact
   for (let i = order; i < out.length; i++) {
     let sum = 0;
-    for (let j = 0; j < order; j++) sum += coefficients[j] * out[i - 1 - j];
-    out[i] += Math.floor(sum / scale);
+    for (let j = 0, k = i - order; j < order; j++, k++) sum += reversed[j] * out[k];
+    out[i] += Math.floor(sum * inverse);
   }
 }
