@@ -1,6 +1,8 @@
 export { registerGradients } from './autodiff/index.js';
+export { type CreateEngineOptions, createEngine, ENGINES, type EngineName } from './create-engine.js';
 export { EagerEngine } from './eager/eager-engine.js';
 export { createReferenceEngine } from './eager/reference.js';
+export { createTensorFlowEngine, type TensorFlowOptions } from './eager/tensorflow.js';
 export type {
   CompileOptions,
   Engine,
@@ -11,8 +13,16 @@ export type {
   Tensors,
 } from './engine.js';
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
+export { describeFallback, type Placement } from './onnx/placement.js';
+export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
 export { hostCall } from './primitives/host-call.js';
-export { bernoulliMask, randomBits } from './primitives/random.js';
+export {
+  bernoulliMask,
+  type MaskFactors,
+  maskFactors,
+  maskFromFactors,
+  randomBits,
+} from './primitives/random.js';
 export { scan } from './primitives/scan.js';
 export {
   currentScope,

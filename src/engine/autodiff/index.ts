@@ -44,9 +44,9 @@ const constants = ['Range', 'Fill'];
 
 let registered = false;
 
-/** Idempotent; every engine calls it. */
-export function registerGradients(): void {
-  if (registered) return;
+/** Idempotent; every engine calls it. `again`: after another library has replaced entries by its own. */
+export function registerGradients(again = false): void {
+  if (registered && !again) return;
   registered = true;
   for (const gradient of gradients) register(gradient);
   for (const [kernel, inputs] of Object.entries(nonDifferentiable)) {

@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { AnemoneError } from '../../errors/index.js';
+import { type Placement, PlacementProbe } from './placement.js';
+import { isProviderFailure, missingProvider } from './providers.js';
 
 export type OrtTensor = ort.Tensor;
 export type OrtTensors = Record<string, ort.Tensor>;
@@ -16,6 +18,8 @@ export interface SessionOptions {
   readonly arena: boolean;
   readonly profile?: string;
   readonly logSeverity?: 0 | 1 | 2 | 3 | 4;
+  /** Told, after the first run, on which devices the nodes ran. Not for the CPU provider. */
+  readonly onPlacement?: (placement: Placement) => void;
 }
 
 export interface Session {
@@ -65,6 +69,8 @@ export async function createSession(model: Uint8Array, options: SessionOptions):
     const native = options.provider === 'cpu' ? nativeBinding() : null;
     return native ? nativeSession(native, model, options) : await publicSession(model, options);
   } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    if (isProviderFailure(text)) throw missingProvider(options.provider, cause);
     throw ortError('cannot prepare a compiled program', cause);
   }
 }
@@ -108,7 +114,18 @@ function nativeSession(native: Binding, model: Uint8Array, options: SessionOptio
 }
 
 async function publicSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
-  const session = await ort.InferenceSession.create(model, sessionOptions(options));
+  let probe = options.onPlacement && !options.profile ? new PlacementProbe() : undefined;
+  const profiled = probe ? { ...options, profile: probe.prefix } : options;
+  const session = await ort.InferenceSession.create(model, sessionOptions(profiled)).catch((cause) => {
+    probe?.discard();
+    throw cause;
+  });
+  const reportPlacement = () => {
+    if (!probe) return;
+    session.endProfiling();
+    options.onPlacement?.(probe.take());
+    probe = undefined;
+  };
   return {
     async run(feeds, fetches) {
       try {
@@ -117,11 +134,15 @@ async function publicSession(model: Uint8Array, options: SessionOptions): Promis
           const data = results[name].data as Float32Array;
           if (data !== target.data) (target.data as Float32Array).set(data);
         }
+        reportPlacement();
       } catch (cause) {
         throw ortError('a compiled program failed', cause);
       }
     },
-    dispose: () => session.release(),
+    async dispose() {
+      await session.release();
+      probe?.discard();
+    },
     endProfiling: () => session.endProfiling(),
   };
 }

@@ -14,7 +14,10 @@ import type {
 import type { State } from '../state.js';
 import type { HostData } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
+import { keepFreedMemory } from './host-memory.js';
 import type { SessionOptions } from './native-session.js';
+import { describeFallback, type Placement } from './placement.js';
+import { checkProvider, requireProvider } from './providers.js';
 import { StateStore } from './state-store.js';
 import { trace } from './trace.js';
 
@@ -24,10 +27,15 @@ export interface OnnxEngineOptions {
   /** Threads inside an operator; default: the machine's cores. */
   readonly threads?: number;
   readonly optimization?: SessionOptions['optimization'];
-  /** ONNX Runtime's own memory pool, one per compiled signature. */
+  /** ONNX Runtime's own memory pool, one per compiled signature: faster only where malloc cannot be tuned. Default off. */
   readonly arena?: boolean;
   /** File prefix for ONNX Runtime's profile, written on dispose. */
   readonly profile?: string;
+  /**
+   * Told where the nodes of a newly compiled signature ran (providers other than cpu). Default: a process
+   * warning (code ANEMONE_CPU_FALLBACK) for each program that leaves nodes to the CPU.
+   */
+  readonly onPlacement?: (program: string, placement: Placement) => void;
 }
 
 const DEFAULT_MAX_SIGNATURES = 64;
@@ -38,14 +46,19 @@ export class OnnxEngine implements Engine {
   private readonly store = new StateStore();
   private readonly programs = new Set<SignatureCache>();
   private readonly session: SessionOptions;
+  private readonly onPlacement: NonNullable<OnnxEngineOptions['onPlacement']>;
 
   constructor(options: OnnxEngineOptions = {}) {
     registerGradients();
+    keepFreedMemory();
+    const provider = checkProvider(options.provider ?? 'cpu');
+    requireProvider(provider);
+    this.onPlacement = options.onPlacement ?? warnOfFallback();
     this.session = {
-      provider: options.provider ?? 'cpu',
+      provider,
       threads: options.threads ?? availableParallelism(),
       optimization: options.optimization ?? 'disabled',
-      arena: options.arena ?? true,
+      arena: options.arena ?? false,
       ...(options.profile ? { profile: options.profile } : {}),
     };
   }
@@ -53,7 +66,12 @@ export class OnnxEngine implements Engine {
   compile(name: string, fn: (inputs: Tensors) => Tensors, options: CompileOptions = {}): Program {
     const cache = new SignatureCache(
       fn,
-      this.session,
+      {
+        ...this.session,
+        ...(this.session.provider === 'cpu'
+          ? {}
+          : { onPlacement: (placement: Placement) => this.onPlacement(name, placement) }),
+      },
       this.stats,
       options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
     );
@@ -89,6 +107,17 @@ export class OnnxEngine implements Engine {
     this.programs.clear();
     this.store.clear();
   }
+}
+
+/** Warns once for each program; its other signatures leave the same operators to the CPU. */
+function warnOfFallback(): NonNullable<OnnxEngineOptions['onPlacement']> {
+  const warned = new Set<string>();
+  return (program, placement) => {
+    const fallback = describeFallback(placement);
+    if (!fallback || warned.has(program)) return;
+    warned.add(program);
+    process.emitWarning(`program "${program}": ${fallback}`, { code: 'ANEMONE_CPU_FALLBACK' });
+  };
 }
 
 /** Compiled programs by signature, least recently used first. */

@@ -4,20 +4,11 @@ import { gradientKernels, isNonDifferentiable } from '../../../src/engine/autodi
 import { createReferenceEngine, float32, OnnxEngine, State, tf } from '../../../src/engine/index.js';
 import { kernels } from '../../../src/engine/onnx/kernels/index.js';
 import { cases } from './cases.js';
-import { inputValues, numericGradients, runCase } from './run.js';
+import { expectClose, inputValues, numericGradients, runCase } from './run.js';
 
 const reference = createReferenceEngine();
 const onnx = new OnnxEngine({ threads: 1 });
 afterAll(() => onnx.dispose());
-
-function expectClose(actual: Float32Array, expected: Float32Array, tolerance: number): void {
-  expect(actual.length).toBe(expected.length);
-  const worst = actual.reduce(
-    (w, v, i) => Math.max(w, Math.abs(v - expected[i]) / (1 + Math.abs(expected[i]))),
-    0,
-  );
-  expect(worst).toBeLessThan(tolerance);
-}
 
 describe('onnxruntime against reference', () => {
   for (const item of cases) {

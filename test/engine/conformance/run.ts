@@ -1,4 +1,5 @@
 // Runs one conformance case on an engine: value, and gradients of Σ value · weights.
+import { expect } from 'vitest';
 import {
   type Engine,
   type HostTensors,
@@ -84,4 +85,14 @@ export async function numericGradients(engine: Engine, item: Case): Promise<Floa
     gradients.push(gradient);
   }
   return gradients;
+}
+
+/** Every element within `tolerance` × (1 + |expected|). */
+export function expectClose(actual: Float32Array, expected: Float32Array, tolerance: number): void {
+  expect(actual.length).toBe(expected.length);
+  const worst = actual.reduce(
+    (w, v, i) => Math.max(w, Math.abs(v - expected[i]) / (1 + Math.abs(expected[i]))),
+    0,
+  );
+  expect(worst).toBeLessThan(tolerance);
 }

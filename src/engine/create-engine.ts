@@ -1,0 +1,70 @@
+// Engines by name, as a configuration asks for them. Which engine is a deployment question: model code never
+// sees more than the Engine interface.
+import { AnemoneError, didYouMean } from '../errors/index.js';
+import { createReferenceEngine } from './eager/reference.js';
+import { createTensorFlowEngine } from './eager/tensorflow.js';
+import type { Engine } from './engine.js';
+import { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
+
+export const ENGINES = ['onnxruntime', 'tensorflow', 'reference'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+export interface CreateEngineOptions extends OnnxEngineOptions {
+  /** Default `onnxruntime`. `tensorflow` needs tfjs-node installed; `reference` is slow and meant for tests. */
+  readonly name?: EngineName | (string & {});
+  /** For `tensorflow` only: package name or path of the tfjs-node to load. */
+  readonly module?: string;
+}
+
+/** Options by engine; one that the chosen engine does not have is an error rather than ignored. */
+const OPTIONS: Readonly<Record<EngineName, readonly string[]>> = {
+  onnxruntime: ['provider', 'threads', 'optimization', 'arena', 'profile', 'onPlacement'],
+  tensorflow: ['threads', 'module'],
+  reference: ['threads'],
+};
+
+/**
+ * Makes the engine `options.name`.
+ *
+ * Throws `engine.unknown-engine`, `engine.unknown-provider`, `engine.option`, `engine.provider-unavailable`
+ * (the library lacks the provider), `engine.tensorflow-missing`. A provider whose library is there but whose
+ * device is not shows when the first program is compiled.
+ */
+export async function createEngine(options: CreateEngineOptions = {}): Promise<Engine> {
+  const { name = 'onnxruntime', ...rest } = options;
+  if (!(ENGINES as readonly string[]).includes(name)) {
+    throw new AnemoneError({
+      code: 'engine.unknown-engine',
+      path: 'name',
+      message: `"${name}" is not an engine; known: ${ENGINES.join(', ')}`,
+      hint: didYouMean(name, ENGINES),
+    });
+  }
+  checkOptions(name as EngineName, rest);
+  if (name === 'tensorflow') return createTensorFlowEngine({ module: rest.module, threads: rest.threads });
+  if (name === 'reference') return createReferenceEngine();
+  return new OnnxEngine(rest);
+}
+
+function checkOptions(engine: EngineName, options: object): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined || OPTIONS[engine].includes(key)) continue;
+    const owner = ENGINES.find((other) => OPTIONS[other].includes(key));
+    throw new AnemoneError({
+      code: 'engine.option',
+      path: key,
+      message: `engine ${engine} has no option "${key}"`,
+      hint: owner
+        ? `"${key}" belongs to engine ${owner}`
+        : (didYouMean(key, OPTIONS[engine]) ?? `its options: ${OPTIONS[engine].join(', ')}`),
+    });
+  }
+  const threads = (options as OnnxEngineOptions).threads;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new AnemoneError({
+      code: 'engine.option',
+      path: 'threads',
+      message: `expected a whole number of at least 1, got ${threads}`,
+    });
+  }
+}
