@@ -13,3 +13,4 @@ export * from './features/index.js';
 export { resample } from './resample.js';
 export type { AudioFormat } from './sniff.js';
 export { SPEC_AUGMENT_DEFAULTS, type SpecAugmentConfig, SpectrogramAugmentation } from './spec-augment.js';
+export { trimSilence } from './trim.js';

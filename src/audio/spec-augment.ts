@@ -26,6 +26,9 @@ export interface SpecAugmentConfig {
   use_vectorized_spec_augment?: boolean;
   /** Default `2.5`. */
   nemo_compat: NemoCompat;
+  /** Keys of NeMo without effect here. */
+  use_numba_spec_augment?: boolean;
+  rng?: unknown;
 }
 
 export const SPEC_AUGMENT_DEFAULTS: Readonly<SpecAugmentConfig> = {

@@ -63,7 +63,7 @@ export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   if (bytes.length - from < length * Type.BYTES_PER_ELEMENT) {
     throw fail('corrupt', `the data of shape [${shape}] is cut off`);
   }
-  const own = bytes.slice(from, from + length * Type.BYTES_PER_ELEMENT);
+  const own = new Uint8Array(bytes.subarray(from, from + length * Type.BYTES_PER_ELEMENT));
   const data = new Type(own.buffer, 0, length);
   return { dtype, shape, data: fortran === 'True' ? toRowMajor(data, shape, Type) : data };
 }

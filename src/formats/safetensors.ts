@@ -197,8 +197,8 @@ export async function readSafetensor(
     });
   }
   const bytes = await source.read(header.dataOffset + entry.start, entry.end - entry.start);
-  // A copy: aligned, and not keeping a whole file alive for one tensor.
-  const own = bytes.slice();
+  // A copy: aligned, and not keeping a whole file alive for one tensor. (A Buffer's slice is no copy.)
+  const own = new Uint8Array(bytes);
   const Type: ArrayType = TYPES[entry.dtype];
   const data = new Type(own.buffer, 0, own.length / widthOf(entry.dtype));
   return { dtype: entry.dtype, shape: entry.shape, data };

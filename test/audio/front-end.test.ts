@@ -218,6 +218,7 @@ describe('MelFrontEnd', () => {
 
   it.each<[Partial<MelConfig>, string]>([
     [{ frame_splicing: 2 }, 'frame_splicing'],
+    [{ use_torchaudio: true }, 'use_torchaudio'],
     [{ n_window_size: 400, window_size: 0.02 }, 'n_window_size'],
     [{ n_fft: 128 }, 'n_fft'],
     [{ window: 'kaiser' as 'hann' }, 'window'],

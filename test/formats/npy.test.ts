@@ -22,6 +22,8 @@ describe('npy', () => {
       const data = Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i / 7);
       expect(decodeNpy(encodeNpy(data, shape))).toEqual({ dtype: '<f8', shape, data });
     }
+    const pooled = Buffer.from(encodeNpy(Float32Array.of(1, 2)));
+    expect(decodeNpy(pooled).data).toEqual(Float32Array.of(1, 2));
     expect(decodeNpy(encodeNpy(Uint8Array.of(1, 0), [2], '|b1')).dtype).toBe('|b1');
   });
 

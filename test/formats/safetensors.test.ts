@@ -13,6 +13,9 @@ import {
 
 const read = (bytes: Uint8Array) => readSafetensors(memorySource(bytes, 'x.safetensors'));
 
+const PYTHON_FILE =
+  'kAAAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJmb3JtYXQiOiJwdCJ9LCJ3Ijp7ImR0eXBlIjoiRjMyIiwic2hhcGUiOlsxLDJdLCJkYXRhX29mZnNldHMiOlswLDhdfSwiaCI6eyJkdHlwZSI6IkYxNiIsInNoYXBlIjpbMV0sImRhdGFfb2Zmc2V0cyI6WzgsMTBdfX0gICAAAIA/AAAAQAA8';
+
 /** A file with a hand-written header. */
 function file(header: string, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(header);
@@ -56,6 +59,15 @@ describe('safetensors', () => {
     ['safetensors.truncated', file('{}', 0).subarray(0, 9)],
   ])('refuses a bad file: %s (%#)', async (code, bytes) => {
     await expect(read(bytes)).rejects.toMatchObject({ code, position: { file: 'x.safetensors' } });
+  });
+
+  it('reads a file the reference implementation wrote', async () => {
+    // safetensors 0.8.0 for Python: save({'w': float32 [[1, 2]], 'h': float16 [1]}, {'format': 'pt'})
+    const bytes = Buffer.from(PYTHON_FILE, 'base64');
+    const { tensors, metadata } = await read(bytes);
+    expect(metadata).toEqual({ format: 'pt' });
+    expect(tensors.get('w')).toEqual({ dtype: 'F32', shape: [1, 2], data: Float32Array.of(1, 2) });
+    expect(tensors.get('h')).toEqual({ dtype: 'F16', shape: [1], data: Uint16Array.of(0x3c00) });
   });
 
   it('refuses to write data that does not fill its shape', () => {

@@ -65,6 +65,13 @@ export interface MelConfig {
   nb_max_freq: number;
   /** Default `2.5`. */
   nemo_compat: NemoCompat;
+  /** The torchaudio variant is not offered; only false. */
+  use_torchaudio?: boolean;
+  /** Found in NeMo's configurations; without effect here, as (but for `use_grads`) there. */
+  stft_exact_pad?: boolean;
+  stft_conv?: boolean;
+  use_grads?: boolean;
+  rng?: unknown;
 }
 
 export const MEL_DEFAULTS: Readonly<MelConfig> = {
@@ -136,6 +143,7 @@ export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
   if (c.window !== null && !WINDOW_TYPES.includes(c.window)) {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);
   }
+  if (c.use_torchaudio) fail('use_torchaudio', 'the torchaudio variant is not offered', 'leave the key out');
   if (c.frame_splicing !== 1) fail('frame_splicing', 'values above 1 are not supported');
   if (!['add', 'clamp'].includes(c.log_zero_guard_type)) {
     fail('log_zero_guard_type', `${c.log_zero_guard_type} is unknown`, 'add or clamp');
