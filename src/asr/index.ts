@@ -1,7 +1,31 @@
+// Speech recognition: encoders, decoders, losses, decoding, models.
+export { asrComponents } from './components.js';
+export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
 export { type JointActivation, type JointPicksOptions, jointPicks } from './decoders/joint-picks.js';
 export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js';
 export { RNNTJoint, type RNNTJointConfig } from './decoders/rnnt-joint.js';
+export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
+export { type GreedyOptions, GreedyTransducer, type ProjectedFrames } from './decoding/greedy-transducer.js';
+export type { Hypothesis } from './decoding/hypothesis.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export type { Encoded, Encoder } from './encoders/encoder.js';
+export { Preprocessor } from './front-end.js';
+export {
+  encoderKind,
+  frameDecoderKind,
+  jointKind,
+  predictionKind,
+  preprocessorKind,
+  specAugmentKind,
+} from './kinds.js';
 export * from './losses/index.js';
+export type { ModelContext } from './models/context.js';
+export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
+export {
+  type Recognition,
+  type Recognizer,
+  SpeechModel,
+  type SpeechModelConfig,
+} from './models/speech-model.js';
+export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';

@@ -1,7 +1,7 @@
 // The joint network of a transducer, NeMo's RNNTJoint: combines encoder frames and prediction states into
 // scores of the tokens and blank. Always gives logits; losses and decoding normalise.
 import { type Tensor, tf } from '../../engine/index.js';
-import { activationByName, Linear, linear, Module, type Pass } from '../../nn/index.js';
+import { activationByName, evaluationPass, Linear, linear, Module, type Pass } from '../../nn/index.js';
 import { type JointActivation, jointPicks } from './joint-picks.js';
 
 export interface JointNetworkConfig {
@@ -29,9 +29,9 @@ export interface RNNTJointConfig {
 }
 
 export interface JointLossInput {
-  /** [B,T',d] */
-  readonly encoded: Tensor;
-  /** [B,U+1,H] */
+  /** Encoder projection [B,T',J]. */
+  readonly encoder: Tensor;
+  /** Prediction projection [B,U+1,J]. */
   readonly prediction: Tensor;
   /** int32 [B,U] */
   readonly targets: Tensor;
@@ -58,13 +58,13 @@ export class RNNTJoint extends Module {
   }
 
   /** encoded [B,T,d] → [B,T,J]. */
-  projectEncoder(encoded: Tensor): Tensor {
-    return this.enc.forward(encoded);
+  projectEncoder(encoded: Tensor, pass: Pass = evaluationPass): Tensor {
+    return pass.tap(this.enc.path, this.enc.forward(encoded));
   }
 
   /** prediction [..., H] → [..., J]. */
-  projectPrediction(prediction: Tensor): Tensor {
-    return this.pred.forward(prediction);
+  projectPrediction(prediction: Tensor, pass: Pass = evaluationPass): Tensor {
+    return pass.tap(this.pred.path, this.pred.forward(prediction));
   }
 
   /** Logits of projections whose shapes broadcast, [..., J] → [..., K]. No dropout. */
@@ -77,14 +77,12 @@ export class RNNTJoint extends Module {
   /** Log-probabilities of blank and next label over the lattice, [B,U+1,T,2]. */
   picks(input: JointLossInput, pass: Pass, clamp = 0): Tensor {
     const net = this.config.jointnet;
-    const encoder = pass.tap(this.enc.path, this.enc.forward(input.encoded));
-    const prediction = pass.tap(this.pred.path, this.pred.forward(input.prediction));
     const picks = jointPicks(
-      { encoder, prediction, ...this.output(), targets: input.targets, blank: this.blank },
+      { ...input, ...this.output(), blank: this.blank },
       {
         activation: net.activation,
         dropout: pass.training ? (net.dropout ?? 0) : 0,
-        maxElements: this.maxElements(encoder.shape[1]!, prediction.shape[1]!),
+        maxElements: this.maxElements(input.encoder.shape[1]!, input.prediction.shape[1]!),
         clamp,
       },
     );

@@ -1,0 +1,32 @@
+// The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax.
+import { type Tensor, tf } from '../../engine/index.js';
+import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
+
+export interface ConvASRDecoderConfig {
+  /** Width of the encoder's output. */
+  readonly feat_in: number;
+  /** Tokens without blank. */
+  readonly num_classes: number;
+}
+
+export class ConvASRDecoder extends Module {
+  /** Index of blank: the class after the last token. */
+  readonly blank: number;
+  private readonly layer: Linear;
+
+  constructor(config: ConvASRDecoderConfig) {
+    super();
+    this.blank = config.num_classes;
+    const classes = config.num_classes + 1;
+    const weightInit = xavierUniform(config.feat_in, classes);
+    this.layer = this.child(
+      'decoder_layers.0',
+      new Linear(config.feat_in, classes, { kernelAxes: 1, weightInit }),
+    );
+  }
+
+  /** encoded [B,T,d] → log-probabilities [B,T,V+1]. */
+  forward(encoded: Tensor, pass: Pass): Tensor {
+    return pass.tap(this.path, tf.logSoftmax(this.layer.forward(encoded)));
+  }
+}

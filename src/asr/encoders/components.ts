@@ -1,0 +1,117 @@
+// Configuration of the Conformer encoder: NeMo's keys.
+import { defineSchema, listOf, oneOf } from '../../config/index.js';
+import { component } from '../../container/index.js';
+import type { ConformerEncoderConfig } from './conformer-config.js';
+import { conformerDefaults as defaults } from './conformer-config.js';
+import { ConformerEncoder } from './conformer-encoder.js';
+
+const rate = { format: 'number', min: 0, below: 1 } as const;
+const size = { format: 'int', min: 1 } as const;
+const pair = listOf('int', { min: 2, max: 2 });
+
+export const conformerEncoderSchema = defineSchema(
+  'ConformerEncoder',
+  {
+    feat_in: { doc: 'Mel bins.', ...size },
+    feat_out: { doc: 'Width of an added output projection; -1 for none.', format: 'int', default: -1 },
+    n_layers: { doc: 'Conformer layers.', ...size },
+    d_model: { doc: 'Width of the layers.', ...size },
+    subsampling: {
+      doc: 'How the frame rate is reduced.',
+      format: ['striding', 'dw_striding', 'vggnet', 'stacking', 'stacking_norm'],
+      default: defaults.subsampling,
+    },
+    subsampling_factor: {
+      doc: 'Input frames per output frame.',
+      ...size,
+      default: defaults.subsampling_factor,
+    },
+    subsampling_conv_channels: { doc: 'Channels; -1 for d_model.', format: 'int', default: -1 },
+    causal_downsampling: { doc: 'See the past only.', format: 'boolean', default: false },
+    ff_expansion_factor: { doc: 'Hidden over outer width of the feed-forward blocks.', ...size, default: 4 },
+    self_attention_model: {
+      doc: 'Relative or absolute positions.',
+      format: ['rel_pos', 'abs_pos'],
+      default: 'rel_pos',
+    },
+    n_heads: { doc: 'Attention heads; must divide d_model.', ...size, default: defaults.n_heads },
+    att_context_size: {
+      doc: '[left, right] frames seen by attention, -1 for all; or several pairs, one drawn for each training batch.',
+      format: oneOf(pair, listOf(pair, { min: 1 })),
+      default: [-1, -1],
+    },
+    att_context_probs: {
+      doc: 'How often each of several contexts is drawn. Default: equally.',
+      format: listOf('number'),
+      nullable: true,
+      default: null,
+    },
+    att_context_style: {
+      doc: 'Whether the context moves with the frame or in chunks of right + 1 frames.',
+      format: ['regular', 'chunked_limited'],
+      default: 'regular',
+    },
+    xscaling: { doc: 'Multiply the input of the first layer by √d_model.', format: 'boolean', default: true },
+    untie_biases: { doc: 'Position biases of their own for each layer.', format: 'boolean', default: true },
+    conv_kernel_size: { doc: 'Frames; odd.', ...size, default: defaults.conv_kernel_size },
+    conv_norm_type: {
+      doc: 'In the convolution module: batch_norm, layer_norm, instance_norm, fused_batch_norm or group_normN.',
+      format: 'string',
+      default: 'batch_norm',
+    },
+    conv_context_size: {
+      doc: 'null: symmetric; causal: past only; or [left, right], together one less than the kernel.',
+      format: oneOf(['causal'], pair),
+      nullable: true,
+      default: null,
+    },
+    use_bias: { doc: 'Biases in the linear maps and convolutions.', format: 'boolean', default: true },
+    dropout: { doc: 'After each module.', ...rate, default: defaults.dropout },
+    dropout_pre_encoder: { doc: 'Before the first layer.', ...rate, default: defaults.dropout_pre_encoder },
+    dropout_emb: { doc: 'On the position encodings.', ...rate, default: defaults.dropout_emb },
+    dropout_att: { doc: 'On the attention weights.', ...rate, default: defaults.dropout_att },
+    stochastic_depth_drop_prob: { doc: 'Of leaving out a whole layer in training.', ...rate, default: 0 },
+    stochastic_depth_mode: {
+      doc: 'Whether the probability grows with depth.',
+      format: ['linear', 'uniform'],
+      default: 'linear',
+    },
+    stochastic_depth_start_layer: {
+      doc: 'So many layers are never left out.',
+      format: 'int',
+      min: 1,
+      default: 1,
+    },
+    nemo_compat: {
+      doc: '1.x: padding leaks into the last frames in the subsampling, as in NeMo up to 2.4. 2.5: it does not.',
+      format: ['1.x', '2.5'],
+      default: '2.5',
+    },
+  },
+  {
+    doc: 'The Conformer (Gulati et al. 2020).',
+    ignored: {
+      pos_emb_max_len: 'position tables grow as needed',
+      subsampling_conv_chunking_factor: { instead: 'convolutions are not cut', harmless: [1, -1] },
+      reduction: { instead: 'the frame rate is reduced before the first layer only', harmless: [null] },
+      reduction_position: { instead: 'there is no second reduction', harmless: [null] },
+      reduction_factor: { instead: 'there is no second reduction', harmless: [1, null] },
+      global_tokens: { instead: 'there is no local attention', harmless: [0] },
+      global_tokens_spacing: { instead: 'there is no local attention', harmless: [1] },
+      global_attn_separate: { instead: 'there is no local attention', harmless: [false] },
+      use_pytorch_sdpa: 'the engine chooses the kernels',
+      use_pytorch_sdpa_backends: 'the engine chooses the kernels',
+      sync_max_audio_length: 'position tables need no synchronisation',
+    },
+  },
+);
+
+export const encoderComponents = [
+  component({
+    kind: 'encoder',
+    name: 'ConformerEncoder',
+    aliases: ['nemo.collections.asr.modules.ConformerEncoder'],
+    schema: conformerEncoderSchema,
+    create: (config) => new ConformerEncoder(config as ConformerEncoderConfig),
+  }),
+];

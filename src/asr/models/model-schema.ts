@@ -1,0 +1,82 @@
+// Keys that the `model` sections of all speech models share: NeMo's names.
+import {
+  componentConfig,
+  defineSchema,
+  type FieldDefinitions,
+  listOf,
+  recordOf,
+} from '../../config/index.js';
+import { dataSection } from '../../data/index.js';
+
+const optional = { nullable: true, default: null } as const;
+
+const tokenizerSchema = defineSchema(
+  'tokenizer',
+  {
+    type: { doc: 'bpe (any SentencePiece model), char, word or agg.', format: 'string', default: 'bpe' },
+    dir: { doc: 'Folder with tokenizer.model.', format: 'string', ...optional },
+    model_path: { doc: 'The SentencePiece model itself, instead of dir.', format: 'string', ...optional },
+    vocab_path: { doc: 'Vocabulary file, for type: word.', format: 'string', ...optional },
+    labels: { doc: 'Characters, for type: char.', format: listOf('string'), ...optional },
+    unk_token: { doc: 'Stands for unknown tokens.', format: 'string', ...optional },
+    lowercase: { doc: 'Lower-case transcripts first.', format: 'boolean', default: false },
+    langs: {
+      doc: 'A tokenizer section for each language, for type: agg.',
+      format: recordOf('any'),
+      ...optional,
+    },
+  },
+  {
+    ignored: {
+      spe_tokenizer_vocab: 'the model file has the vocabulary',
+      hf_kwargs: 'there is no Hugging Face tokenizer',
+    },
+  },
+);
+
+const data = { format: dataSection, ...optional } as const;
+
+export const commonFields = {
+  target: { doc: 'Class of the model, for restoring.', format: 'string', ...optional },
+  nemo_version: { doc: 'Version that wrote the configuration; only kept.', format: 'string', ...optional },
+  nemo_compat: {
+    doc: 'Which NeMo the numbers of front end and encoder follow: 1.x up to 2.4, 2.5 from there on.',
+    format: ['1.x', '2.5'],
+    default: '2.5',
+  },
+  sample_rate: { doc: 'Hz.', format: 'int', min: 1, default: 16000 },
+  labels: { doc: 'Characters, for models without tokenizer section.', format: listOf('string'), ...optional },
+  tokenizer: { doc: 'Cuts transcripts into tokens.', format: tokenizerSchema, ...optional },
+  train_ds: { doc: 'Training data.', ...data },
+  validation_ds: { doc: 'Validation data.', ...data },
+  test_ds: { doc: 'Test data.', ...data },
+  model_defaults: { doc: 'Values for other keys to refer to.', format: 'mapping', default: {} },
+  preprocessor: { doc: 'Front end.', format: componentConfig('preprocessor') },
+  spec_augment: {
+    doc: 'Masks training features.',
+    format: componentConfig('spec_augment'),
+    ...optional,
+  },
+  encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
+  compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
+  optim: { doc: 'Optimizer and schedule; read by the trainer.', format: 'mapping', ...optional },
+  optim_param_groups: { doc: 'Settings per module; read by the trainer.', format: 'mapping', ...optional },
+  skip_nan_grad: {
+    doc: 'Skip updates that are not finite; read by the trainer.',
+    format: 'boolean',
+    default: false,
+  },
+} as const satisfies FieldDefinitions;
+
+export const commonIgnored = {
+  log_prediction: 'predictions are logged by the trainer',
+  variational_noise: {
+    instead: 'no noise is added to gradients',
+    harmless: [null, { start_step: 0, std: 0 }, { start_step: 0, std: 0.0 }],
+  },
+  normalize_joint_txu: 'gradients are not scaled by length',
+  normalize_encoder_norm: { instead: 'gradients are not scaled by length', harmless: [false] },
+  normalize_decoder_norm: { instead: 'gradients are not scaled by length', harmless: [false] },
+  normalize_joint_norm: { instead: 'gradients are not scaled by length', harmless: [false] },
+  use_cer: { instead: 'both WER and CER are reported', harmless: [false, true] },
+} as const;

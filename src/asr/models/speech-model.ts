@@ -1,0 +1,208 @@
+// What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
+// A model says what its loss is and how its output becomes tokens.
+import type { SpecAugmentConfig } from '../../audio/index.js';
+import { type ConfigNode, resolveConfig } from '../../config/index.js';
+import type { Container, KindOf } from '../../container/index.js';
+import { type DataSection, openEvaluationSources, openSpeechSource } from '../../data/index.js';
+import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import {
+  type BatchSource,
+  type Evaluator,
+  Module,
+  type Pass,
+  type StepOutput,
+  type TrainableModel,
+} from '../../nn/index.js';
+import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
+import type { Hypothesis } from '../decoding/hypothesis.js';
+import type { Encoder } from '../encoders/encoder.js';
+import { Preprocessor } from '../front-end.js';
+import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
+import { containerOf, fileReader, type ModelContext } from './context.js';
+import { SpeechEvaluator } from './speech-evaluator.js';
+import { type TranscribeOptions, type Transcript, transcribeAudio } from './transcribe.js';
+
+/** A checked mapping that names a component. */
+export type Section = Readonly<Record<string, unknown>>;
+
+/** The keys of a `model` section that this class reads; see `commonFields`. */
+export interface SpeechModelConfig {
+  readonly nemo_compat: '1.x' | '2.5';
+  readonly labels: readonly string[] | null;
+  readonly tokenizer: unknown;
+  readonly train_ds: DataSection | null;
+  readonly validation_ds: DataSection | null;
+  readonly test_ds: DataSection | null;
+  readonly preprocessor: Section;
+  readonly spec_augment: Section | null;
+  readonly encoder: Section;
+  readonly compute_eval_loss: boolean;
+}
+
+/** Result of running a model on one batch for evaluation or transcription. */
+export interface Recognition {
+  readonly hypotheses: Hypothesis[];
+  /** Loss of the batch, when asked for. */
+  readonly loss?: number;
+}
+
+/** Compiled programs that recognise batches on one engine. */
+export interface Recognizer {
+  /** `inputs` as in `Batch.inputs`; the loss needs `targets` and `targetLengths`. */
+  recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition>;
+}
+
+export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
+  extends Module
+  implements TrainableModel
+{
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tokenizer: Tokenizer;
+  readonly encoder: Encoder;
+  readonly preprocessor: Preprocessor;
+  protected readonly container: Container;
+  private readonly specAugment: Partial<SpecAugmentConfig> | null;
+  private readonly recognizers = new WeakMap<Engine, Recognizer>();
+
+  /** @param node the `model` section as written; @param settings the same, checked. */
+  protected constructor(
+    node: ConfigNode,
+    protected readonly settings: S,
+    protected readonly context: ModelContext,
+  ) {
+    super();
+    this.seed = context.seed ?? 0;
+    this.container = containerOf(context);
+    this.config = resolveConfig(node) as Readonly<Record<string, unknown>>;
+    this.tokenizer = tokenizerOf(settings, context);
+    const mel = this.build(settings.preprocessor, preprocessorKind);
+    this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
+    this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
+    this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
+  }
+
+  get module(): Module {
+    return this;
+  }
+
+  /** Seconds between two encoder frames. */
+  get frameSeconds(): number {
+    const { hop, sample_rate: rate } = this.preprocessor.frontEnd.config;
+    return (hop / rate) * this.encoder.subsamplingFactor;
+  }
+
+  abstract trainingStep(inputs: Tensors, pass: Pass): StepOutput;
+
+  /** Compiles what `recognizer` hands out. */
+  protected abstract createRecognizer(engine: Engine): Recognizer;
+
+  recognizer(engine: Engine): Recognizer {
+    let recognizer = this.recognizers.get(engine);
+    if (!recognizer) {
+      recognizer = this.createRecognizer(engine);
+      this.recognizers.set(engine, recognizer);
+    }
+    return recognizer;
+  }
+
+  evaluator(engine: Engine): Evaluator {
+    return new SpeechEvaluator(this.recognizer(engine), this.tokenizer, this.settings.compute_eval_loss);
+  }
+
+  /**
+   * Transcribes audio files (paths) or waveforms (mono, at the model's sample rate, in [-1, 1]).
+   * Results keep the order of `audio`.
+   */
+  async transcribe(
+    audio: readonly (string | Float32Array)[],
+    options: TranscribeOptions = {},
+  ): Promise<Transcript[]> {
+    const engine = options.engine ?? this.context.engine;
+    if (!engine) {
+      throw new AnemoneError({
+        code: 'asr.no-engine',
+        message: 'transcribe needs the engine that holds the weights',
+        hint: 'pass { engine }, or make the model with a trainer',
+      });
+    }
+    return transcribeAudio(this, this.recognizer(engine), audio, options);
+  }
+
+  async trainingSource(): Promise<BatchSource | undefined> {
+    const { train_ds: section } = this.settings;
+    if (!section) return undefined;
+    return openSpeechSource({ ...this.sourceOptions('train_ds', section), training: true });
+  }
+
+  async validationSources(): Promise<readonly BatchSource[]> {
+    return this.evaluationSources('validation_ds', this.settings.validation_ds);
+  }
+
+  async testSources(): Promise<readonly BatchSource[]> {
+    return this.evaluationSources('test_ds', this.settings.test_ds);
+  }
+
+  async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.tokenizer.files();
+  }
+
+  protected text(hypothesis: Hypothesis): string {
+    return this.tokenizer.idsToText(hypothesis.tokens);
+  }
+
+  /** Builds a nested component; where it has a key `nemo_compat`, that follows the model's unless given. */
+  protected build<T>(section: Section, kind: KindOf<T>, values: Section = {}): T {
+    const node = section as ConfigNode;
+    const descriptor = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
+    const follows = 'nemo_compat' in descriptor.schema.fields && !('nemo_compat' in section);
+    const compat = follows ? { nemo_compat: this.settings.nemo_compat } : {};
+    return this.container.instantiate(node, kind, { with: { ...compat, ...values } });
+  }
+
+  private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {
+    return section ? openEvaluationSources(this.sourceOptions(name, section)) : Promise.resolve([]);
+  }
+
+  private sourceOptions(name: string, section: DataSection) {
+    return {
+      name,
+      section,
+      seed: this.seed,
+      preprocessor: this.preprocessor.config,
+      specAugment: this.specAugment,
+      tokenize: (text: string) => this.tokenizer.textToIds(text),
+      log: this.context.log,
+    };
+  }
+}
+
+function tokenizerOf(settings: SpeechModelConfig, context: ModelContext): Tokenizer {
+  if (settings.tokenizer) {
+    return loadTokenizer(settings.tokenizer as TokenizerConfig, 'model.tokenizer', fileReader(context));
+  }
+  if (settings.labels) return new CharTokenizer(settings.labels);
+  throw new AnemoneError({
+    code: 'asr.no-tokenizer',
+    path: 'model',
+    message: 'there is neither a tokenizer section nor labels',
+    hint: 'give model.tokenizer (for BPE) or model.labels (for characters)',
+  });
+}
+
+/** Names of `Batch.inputs` of speech. */
+export interface SpeechInputs {
+  /** [B,T,F] */
+  readonly features: Tensor;
+  /** int32 [B] */
+  readonly featureLengths: Tensor;
+  /** int32 [B,U] */
+  readonly targets: Tensor;
+  /** int32 [B] */
+  readonly targetLengths: Tensor;
+}
+
+export function speechInputs(inputs: Tensors): SpeechInputs {
+  const { features, featureLengths, targets, targetLengths } = inputs;
+  return { features, featureLengths, targets, targetLengths };
+}
