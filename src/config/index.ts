@@ -24,6 +24,7 @@ export {
   withOverrides,
 } from './load.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
+export { type RunOptions, runWithConfig } from './run-with-config.js';
 export { CheckContext, type ComponentLookup, type ConfigWarning } from './schema/context.js';
 export {
   type ComponentFormatOptions,

@@ -47,6 +47,7 @@ export function readYaml(text: string, file: string): RawMap {
       lineCounter: lines,
       prettyErrors: false,
       uniqueKeys: false,
+      resolveKnownTags: false,
     });
   } catch (cause) {
     if (cause instanceof RangeError) throw tooDeep({ file });
@@ -76,6 +77,8 @@ class Reader {
   readonly problems: AnemoneError[] = [];
   private count = 0;
   private readonly open = new Set<Node>();
+  /** Finding an anchor searches the document; a file of many aliases would be slow. */
+  private readonly targets = new Map<Alias, Node | undefined>();
 
   constructor(
     private readonly at: (offset: number) => SourcePosition,
@@ -88,7 +91,7 @@ class Reader {
 
   private node(node: Node | null, depth: number, key?: SourcePosition): RawNode {
     // A mapping or list under a key is best found at its key; a scalar at itself.
-    const atKey = key !== undefined && !isScalar(node);
+    const atKey = key !== undefined && !isScalar(node) && !isAlias(node);
     const position = !atKey && node?.range ? this.at(node.range[0]) : (key ?? this.at(0));
     if (++this.count > MAX_NODES) {
       throw new AnemoneError({
@@ -160,7 +163,8 @@ class Reader {
   }
 
   private alias(alias: Alias, depth: number, position: SourcePosition): RawNode {
-    const target = this.target(alias);
+    if (!this.targets.has(alias)) this.targets.set(alias, this.target(alias));
+    const target = this.targets.get(alias);
     if (target === undefined) {
       throw new AnemoneError({
         code: 'config.unknown-alias',
@@ -235,6 +239,7 @@ function unsupportedKey(position: SourcePosition): AnemoneError {
 }
 
 function syntaxError(error: { code: string; message: string }, position: SourcePosition): AnemoneError {
+  if (error.message.includes('call stack')) return tooDeep(position);
   const message = error.message.split('\n')[0].replace(/[.:]?\s*$/, '');
   const tab = error.code === 'TAB_AS_INDENT';
   return new AnemoneError({

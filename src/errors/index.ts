@@ -7,3 +7,4 @@ export {
   type SourcePosition,
 } from './anemone-error.js';
 export { didYouMean, editDistance, nearestNames } from './nearest.js';
+export { type ErrorReport, exitOnClosedPipe, reportOf } from './report.js';

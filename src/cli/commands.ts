@@ -1,0 +1,7 @@
+// The commands of `anemone`, in the order of its help. A command imports what it needs inside its action, so that
+// `anemone --help` stays instant.
+
+import type { Command } from 'commander';
+import { register as config } from './config.js';
+
+export const commands: readonly ((program: Command) => void)[] = [config];

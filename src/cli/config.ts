@@ -1,0 +1,43 @@
+// `anemone config`: the effective config of a file and overrides, as it would be used.
+
+import type { Command } from 'commander';
+
+interface PrintOptions {
+  readonly positions?: boolean;
+  readonly json?: boolean;
+  readonly key?: string;
+}
+
+export function register(program: Command): void {
+  const config = program.command('config').description('Look at configs.');
+  config
+    .command('print')
+    .description(
+      'Print the effective config: merged, overridden, interpolated. The output is a config again.',
+    )
+    .argument('<file>', 'a YAML file')
+    .argument(
+      '[overrides...]',
+      'key=value, +key=value, ++key=value or ~key (after "--" if it starts with a dash)',
+    )
+    .option('--positions', 'say where each value was written')
+    .option('--json', 'print JSON')
+    .option('--key <path>', 'only this part, such as model.encoder')
+    .action(print);
+}
+
+async function print(file: string, overrides: string[], options: PrintOptions): Promise<void> {
+  const { isMapping, loadConfig, resolveConfig, selectValue, toYaml } = await import('../config/index.js');
+  const { AnemoneError } = await import('../errors/index.js');
+  const config = loadConfig(file, overrides);
+  const part = options.key === undefined ? config : selectValue(config, options.key);
+  if (part === undefined) {
+    throw new AnemoneError({ code: 'config.unknown-key', message: `${file} has no "${options.key}"` });
+  }
+  if (!isMapping(part)) {
+    process.stdout.write(`${typeof part === 'string' ? part : JSON.stringify(part)}\n`);
+    return;
+  }
+  const json = options.json ? `${JSON.stringify(resolveConfig(part), null, 2)}\n` : undefined;
+  process.stdout.write(json ?? toYaml(part, { positions: options.positions ?? false }));
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+// The `anemone` command: finds the subcommand, runs it, and turns errors into one clear line and an exit code.
+// The commands themselves are files beside this one, listed in commands.ts.
+
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { exitOnClosedPipe, reportOf } from '../errors/index.js';
+import { commands } from './commands.js';
+import { packageVersion } from './version.js';
+
+/** The whole program; tests parse with it, `run` executes it. */
+export function createProgram(): Command {
+  const program = new Command('anemone')
+    .description('Train, validate and use speech models from YAML configs.')
+    .version(packageVersion())
+    .showHelpAfterError('(see anemone --help)')
+    .exitOverride();
+  for (const register of commands) register(program);
+  for (const command of everyCommand(program)) command.exitOverride();
+  return program;
+}
+
+/** Runs a command line (without program and script) and returns the exit code: 0, 2 for the user's mistakes, 1 for bugs. */
+export async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync([...argv], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    // commander has printed its own message; help and version are no errors.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 || error.code === 'commander.help' ? 0 : 2;
+    const { text, exitCode } = reportOf(error);
+    process.stderr.write(text);
+    return exitCode;
+  }
+}
+
+function everyCommand(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
+}
+
+/** True when this file is what Node was asked to run, also through npm's link. */
+function isMain(): boolean {
+  const script = process.argv[1];
+  try {
+    return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
+  } catch {
+    return false;
+  }
+}
+
+if (isMain()) {
+  exitOnClosedPipe();
+  process.exitCode = await run(process.argv.slice(2));
+}

@@ -1,0 +1,24 @@
+// What a program that ends with an error says and exits with. Expected errors are for the user: their text and
+// code 2. Anything else is a bug: the stack and code 1.
+
+import { AnemoneError } from './anemone-error.js';
+
+export interface ErrorReport {
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** The text for stderr (with a final newline) and the exit code of an error. */
+export function reportOf(error: unknown): ErrorReport {
+  if (error instanceof AnemoneError) return { text: `error: ${error.message}\n`, exitCode: error.exitCode };
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { text: `unexpected error, please report it:\n${stack}\n`, exitCode: 1 };
+}
+
+/** Ends quietly when the reader of our output goes away (`anemone ... | head`). */
+export function exitOnClosedPipe(stream: NodeJS.WriteStream = process.stdout): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
