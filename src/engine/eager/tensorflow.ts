@@ -4,6 +4,7 @@ import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
 import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
+import { addExplicitPadding } from './explicit-padding.js';
 
 export interface TensorFlowOptions {
   /** Package name or absolute path of a tfjs-node; default: tfjs-node-gpu if installed, else tfjs-node. */
@@ -18,9 +19,11 @@ const BACKEND = 'tensorflow';
 export async function createTensorFlowEngine(options: TensorFlowOptions = {}): Promise<EagerEngine> {
   if (options.threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(options.threads);
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'; // TensorFlow greets on stderr otherwise
+  tf.env().set('PROD', true); // tfjs warns of every kernel that it registers a second time
   await loadFirst(options.module ? [options.module] : PACKAGES);
   // tfjs-node brings tfjs's own gradients along; every engine differentiates by our tables.
   registerGradients(true);
+  addExplicitPadding(BACKEND);
   if (!(await tf.setBackend(BACKEND))) {
     throw new AnemoneError({
       code: 'engine.tensorflow',

@@ -3,6 +3,7 @@ import type { DType } from '../../tensors.js';
 import { tf } from '../../tf.js';
 import type { EmitOptions, GraphBuilder } from '../graph-builder.js';
 import type { TraceBackend } from '../trace-backend.js';
+import { sameShape } from '../trace-values.js';
 
 export type Info = tf.TensorInfo;
 export type Inputs = Record<string, Info>;
@@ -48,12 +49,44 @@ export function emitBroadcast(
     (acc, { shape: s }) => tf.broadcast_util.assertAndGetBroadcastShape(acc as number[], s as number[]),
     [],
   );
-  const name = graph.one(
-    op,
-    raws.map((r) => r.name),
-    options,
-  );
-  return backend.value(name, shape, dtype, raw);
+  const ones = trailingOnes(raw);
+  if (ones === 0 || raws.every((r) => r.shape.length === 0)) {
+    return backend.value(graph.one(op, raws.map((r) => r.name), options), shape, dtype, raw); // biome-ignore format: one call
+  }
+  // ONNX Runtime broadcasts [.., 1] with a scalar element by element: work without the trailing ones.
+  const trimmed = raws.map((r) => {
+    const kept = r.shape.length === 0 ? r.shape : r.shape.slice(0, r.shape.length - ones);
+    const own = backend.shapeOfName(r.name)?.dtype as DType | undefined;
+    return { name: reshapeValue(r.name, kept, own ?? dtype, { graph, backend }, r.shape), shape: kept };
+  });
+  const trimmedShape = raw.slice(0, raw.length - ones);
+  const name = graph.one(op, trimmed.map((r) => r.name), options); // biome-ignore format: one call
+  backend.value(name, trimmedShape, dtype);
+  return backend.value(reshapeValue(name, raw, dtype, { graph, backend }, trimmedShape), shape, dtype, raw);
+}
+
+function trailingOnes(shape: readonly number[]): number {
+  let count = 0;
+  while (count < shape.length - 1 && shape[shape.length - 1 - count] === 1) count++;
+  return count;
+}
+
+/** The value `name` of shape `from` as `shape`; chains of reshapes collapse, back to the original if that is its shape. */
+export function reshapeValue(
+  name: string,
+  shape: readonly number[],
+  dtype: DType,
+  { graph, backend }: KernelContext,
+  from: readonly number[],
+): string {
+  if (sameShape(from, shape)) return name;
+  const producer = graph.producer(name);
+  const root = producer?.op === 'Reshape' ? producer.inputs[0] : name;
+  const known = backend.shapeOfName(root);
+  if (known && sameShape(known.shape, shape)) return root;
+  const reshaped = graph.one('Reshape', [root, graph.names.int64(shape)]);
+  backend.value(reshaped, shape, dtype);
+  return reshaped;
 }
 
 export function broadcastShape(...inputs: Info[]): number[] {

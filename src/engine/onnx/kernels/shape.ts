@@ -2,20 +2,13 @@
 import { sizeOf } from '../../tensors.js';
 import { tf } from '../../tf.js';
 import { sameShape } from '../trace-values.js';
-import { axesOf, dtypeOf, type Info, type Kernel, type KernelContext, type KernelTable } from './kernel.js';
+import { axesOf, dtypeOf, type Info, type Kernel, type KernelContext, type KernelTable, reshapeValue } from './kernel.js';
 
-export function reshape(x: Info, shape: readonly number[], { backend, graph }: KernelContext): Info {
-  if (sameShape(x.shape, shape)) return backend.broadcast(x, shape);
-  const value = backend.of(x);
-  if (value.raw.length === 0) return backend.broadcast(x, shape);
-  const name = backend.name(x);
-  const producer = graph.producer(name);
-  const root = producer?.op === 'Reshape' ? producer.inputs[0] : name;
-  const source = producer?.op === 'Reshape' ? graph.producer(root) : undefined;
-  // A reshape back to the shape of the operator's own output is that output. Its shape is not stored, but a
-  // Gemm's or MatMul's consumer asks for it often: one Reshape node costs nothing at run time anyway.
-  void source;
-  return backend.value(graph.one('Reshape', [root, graph.names.int64(shape)]), shape, dtypeOf(x));
+export function reshape(x: Info, shape: readonly number[], context: KernelContext): Info {
+  const { backend } = context;
+  if (sameShape(x.shape, shape) || backend.of(x).raw.length === 0) return backend.broadcast(x, shape);
+  const name = reshapeValue(backend.name(x), shape, dtypeOf(x), context, x.shape);
+  return backend.value(name, shape, dtypeOf(x));
 }
 
 const slice: Kernel = ({ x }, { begin, size }, context) => {
