@@ -1,0 +1,113 @@
+// The public interface of callbacks. Every hook does nothing unless overridden; the Trainer calls them in
+// the order in which they were given and awaits each.
+import type { Engine, State } from '../../engine/index.js';
+import { AnemoneError, didYouMean } from '../../errors/index.js';
+import type { EvaluatedSample, TrainableModel } from '../../nn/index.js';
+import type { Optimizer, Scheduler } from '../../optim/index.js';
+import type { CheckpointContent } from '../checkpoint/content.js';
+import type { RunProgress } from '../run-progress.js';
+import type { TrainerOptions } from '../trainer-options.js';
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** Why a fit ended. */
+export interface Outcome {
+  readonly kind: 'finished' | 'stopped' | 'interrupted' | 'failed';
+  /** One sentence part: `max_epochs reached`, `SIGINT`. */
+  readonly reason: string;
+}
+
+/** What one optimizer step did. */
+export interface StepReport {
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  readonly logs: Readonly<Record<string, number>>;
+  readonly committed: boolean;
+  readonly examples: number;
+  readonly units: number;
+  /** Wall-clock of the step, and of waiting for its data, in seconds. */
+  readonly seconds: number;
+  readonly waitSeconds: number;
+}
+
+/** What one pass over the validation sets found. */
+export interface ValidationReport {
+  /** By names as a monitor gives them: `val_loss`, `val_wer`. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly samples: readonly EvaluatedSample[];
+  readonly seconds: number;
+}
+
+/** A fit in progress, as callbacks see it. */
+export interface TrainingRun {
+  readonly model: TrainableModel;
+  readonly engine: Engine;
+  readonly options: TrainerOptions;
+  readonly optimizer: Optimizer;
+  readonly scheduler: Scheduler;
+  readonly progress: Readonly<RunProgress>;
+  /** Latest value of everything logged: `train_loss`, `val_wer`, … */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Optimizer steps of the whole run, when known. */
+  readonly totalSteps: number | undefined;
+  /** Whether there is a validation set in use. */
+  readonly validates: boolean;
+  /** Adds metrics and writes them to the loggers under the current step. */
+  log(metrics: Readonly<Record<string, number>>): Promise<void>;
+  /** A line for the person who watches. */
+  say(text: string): void;
+  /** Ends the fit after the current step. The first reason counts. */
+  stop(outcome: Outcome): void;
+  /** What a checkpoint made now would hold. */
+  snapshot(): Promise<CheckpointContent>;
+}
+
+/**
+ * The latest value of a metric that `path` of the config names.
+ * @throws AnemoneError `trainer.monitor` naming what there is
+ */
+export function monitored(run: Pick<TrainingRun, 'metrics'>, monitor: string, path: string): number {
+  const value = run.metrics[monitor];
+  if (value !== undefined) return value;
+  const known = Object.keys(run.metrics);
+  throw new AnemoneError({
+    code: 'trainer.monitor',
+    path,
+    message: `there is no metric "${monitor}"`,
+    hint: didYouMean(monitor, known) ?? `logged so far: ${known.join(', ')}`,
+  });
+}
+
+export abstract class Callback {
+  /** Key of its state in checkpoints; unique within a trainer. */
+  abstract readonly name: string;
+  /** Saves the state of all callbacks, and so comes after the others at each hook. */
+  readonly savesRun: boolean = false;
+
+  async onFitStart(_run: TrainingRun): Promise<void> {}
+  async onStep(_run: TrainingRun, _step: StepReport): Promise<void> {}
+  async onValidationStart(_run: TrainingRun): Promise<void> {}
+  async onValidationEnd(_run: TrainingRun, _report: ValidationReport): Promise<void> {}
+  async onEpochEnd(_run: TrainingRun): Promise<void> {}
+  /** Also after an error, with the weights as they were before the failing step. */
+  async onFitEnd(_run: TrainingRun, _outcome: Outcome): Promise<void> {}
+
+  /** What a checkpoint keeps of this callback besides tensors; undefined for nothing. */
+  state(): JsonValue | undefined {
+    return undefined;
+  }
+
+  restore(_state: JsonValue): void {}
+
+  /** Tensors a checkpoint keeps of this callback, read after `onFitStart`, by file-wide unique names. */
+  tensors(_run: Pick<TrainingRun, 'model'>): readonly State[] {
+    return [];
+  }
+}

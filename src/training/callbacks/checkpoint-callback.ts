@@ -1,0 +1,79 @@
+// Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last
+// one when the fit ends for whatever reason.
+import { mkdir } from 'node:fs/promises';
+import { ENDING, freeFolder, type Retention, retain } from '../checkpoint/folder.js';
+import { writeCheckpoint } from '../checkpoint/writer.js';
+import { writing } from '../io-error.js';
+import { Callback, type JsonValue, monitored, type Outcome, type TrainingRun } from './callback.js';
+
+export interface CheckpointOptions extends Retention {
+  readonly folder: string;
+  /** Start of the names, usually the experiment's. */
+  readonly prefix: string;
+  readonly everyNEpochs: number;
+  readonly everyNSteps: number | undefined;
+  readonly everySeconds: number | undefined;
+}
+
+export class CheckpointCallback extends Callback {
+  readonly name = 'checkpoint';
+  override readonly savesRun = true;
+  /** Metrics in hand are of the weights being saved. */
+  private scored = false;
+  private savedAt: number | undefined;
+  private lastSave = performance.now();
+  /** The checkpoint saved last. */
+  latest: string | undefined;
+
+  constructor(readonly options: CheckpointOptions) {
+    super();
+  }
+
+  override async onFitStart(run: TrainingRun): Promise<void> {
+    // A folder that cannot be written must not cost an epoch of training.
+    await writing(this.options.folder, () => mkdir(this.options.folder, { recursive: true }));
+    this.savedAt = run.progress.batches > 0 ? run.progress.batches : undefined;
+  }
+
+  override async onStep(run: TrainingRun): Promise<void> {
+    const { everyNSteps, everySeconds } = this.options;
+    const stepsDue = everyNSteps !== undefined && run.progress.step % everyNSteps === 0;
+    const timeDue = everySeconds !== undefined && performance.now() - this.lastSave >= 1000 * everySeconds;
+    if (stepsDue || timeDue) await this.save(run, false);
+  }
+
+  override async onValidationEnd(run: TrainingRun): Promise<void> {
+    if (this.options.saveTopK !== 0)
+      monitored(run, this.options.monitor, 'exp_manager.checkpoint_callback_params.monitor');
+    await this.save(run, true);
+  }
+
+  override async onEpochEnd(run: TrainingRun): Promise<void> {
+    if (!run.validates && run.progress.epoch % this.options.everyNEpochs === 0) await this.save(run, false);
+  }
+
+  override async onFitEnd(run: TrainingRun, _outcome: Outcome): Promise<void> {
+    if (this.savedAt !== run.progress.batches) await this.save(run, false);
+  }
+
+  override state(): JsonValue {
+    const { monitor, mode } = this.options;
+    return { monitor, mode, scored: this.scored };
+  }
+
+  private async save(run: TrainingRun, scored: boolean): Promise<void> {
+    const { folder, prefix, monitor } = this.options;
+    const { epoch, step, batches } = run.progress;
+    const value = run.metrics[monitor];
+    const score =
+      scored && Number.isFinite(value) ? `${monitor.replaceAll('/', '_')}=${value.toFixed(4)}-` : '';
+    const target = await freeFolder(folder, `${prefix}--${score}epoch=${epoch}-step=${step}`, ENDING);
+    this.scored = scored;
+    await writeCheckpoint(target, await run.snapshot(), run.engine);
+    this.scored = false;
+    this.savedAt = batches;
+    this.lastSave = performance.now();
+    this.latest = target;
+    await retain(folder, this.options);
+  }
+}

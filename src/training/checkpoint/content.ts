@@ -1,0 +1,46 @@
+// What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts).
+import type { State } from '../../engine/index.js';
+import type { JsonValue } from '../callbacks/callback.js';
+import type { RunProgress } from '../run-progress.js';
+
+export const CHECKPOINT_FORMAT = 'anemone-checkpoint';
+export const CHECKPOINT_VERSION = 1;
+
+/** The part that is not tensors, `state.json`. */
+export interface CheckpointState {
+  readonly progress: Readonly<RunProgress>;
+  /** Seed of weights and dropout; with `progress` it fixes every random stream. */
+  readonly seed: number;
+  /** Name of the engine the run computed on; bit-identity holds on the same one only. */
+  readonly engine: string;
+  readonly optimizer: { readonly name: string; readonly groups: readonly string[] };
+  readonly scheduler: { readonly name: string; readonly state: Readonly<Record<string, number>> };
+  /** By callback name. */
+  readonly callbacks: Readonly<Record<string, JsonValue>>;
+  /** Latest metrics when it was saved; non-finite ones are left out. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** Tensors that share a file: weights, optimizer slots, averaged weights. */
+export interface TensorGroup {
+  /** File name without the ending. */
+  readonly name: string;
+  readonly states: readonly State[];
+}
+
+export interface CheckpointContent {
+  readonly state: CheckpointState;
+  /** The run's config as YAML: `model`, `trainer`, and `exp_manager` where there is one. */
+  readonly config: string;
+  readonly groups: readonly TensorGroup[];
+  /** Files the model needs to be used again, by name. */
+  readonly artifacts: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Size and hash of every file: written last, it makes a checkpoint complete. */
+export interface CheckpointManifest {
+  readonly format: typeof CHECKPOINT_FORMAT;
+  readonly version: number;
+  readonly created: string;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}

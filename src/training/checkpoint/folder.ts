@@ -1,0 +1,112 @@
+// A folder of checkpoints: what is in it, which is newest or best, and which may go.
+import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { AnemoneError } from '../../errors/index.js';
+import { removeLeftovers } from './atomic-folder.js';
+import { Checkpoint } from './reader.js';
+
+export const ENDING = '.ckpt';
+
+export interface FolderListing {
+  /** Complete checkpoints, the furthest first. */
+  readonly checkpoints: readonly Checkpoint[];
+  /** One sentence per damaged one. */
+  readonly damaged: readonly string[];
+}
+
+export async function listCheckpoints(folder: string): Promise<FolderListing> {
+  const names = (await readdir(folder).catch(() => [])).filter(
+    (n) => n.endsWith(ENDING) && !n.startsWith('.'),
+  );
+  const checkpoints: Checkpoint[] = [];
+  const damaged: string[] = [];
+  for (const name of names) {
+    try {
+      checkpoints.push(await Checkpoint.open(join(folder, name)));
+    } catch (error) {
+      if (!(error instanceof AnemoneError)) throw error;
+      damaged.push(error.message);
+    }
+  }
+  const order = (c: Checkpoint) => c.state.progress.batches;
+  checkpoints.sort((a, b) => order(b) - order(a) || b.created.localeCompare(a.created));
+  return { checkpoints, damaged };
+}
+
+/** `wanted` in `folder`, or with a version appended when the name is taken: nothing is overwritten. */
+export async function freeFolder(folder: string, wanted: string, ending = ''): Promise<string> {
+  const taken = new Set(await readdir(folder).catch(() => []));
+  for (let version = 0; ; version++) {
+    const name = `${wanted}${version === 0 ? '' : `-v${version}`}${ending}`;
+    if (!taken.has(name)) return join(folder, name);
+  }
+}
+
+export interface Retention {
+  readonly monitor: string;
+  readonly mode: 'min' | 'max';
+  /** -1 keeps all. */
+  readonly saveTopK: number;
+  readonly saveLast: boolean;
+}
+
+/** The checkpoints that have the monitored metric, best first. */
+export function ranked(
+  checkpoints: readonly Checkpoint[],
+  { monitor, mode }: Pick<Retention, 'monitor' | 'mode'>,
+): Checkpoint[] {
+  const sign = mode === 'min' ? 1 : -1;
+  return checkpoints
+    .filter((c) => Number.isFinite(c.state.metrics[monitor]))
+    .sort((a, b) => sign * (a.state.metrics[monitor] - b.state.metrics[monitor]));
+}
+
+/** Deletes what is neither among the best nor last. */
+export async function retain(folder: string, rule: Retention): Promise<void> {
+  await removeLeftovers(folder);
+  if (rule.saveTopK < 0) return;
+  const { checkpoints } = await listCheckpoints(folder);
+  const keep = new Set(ranked(checkpoints.filter(isScored), rule).slice(0, rule.saveTopK));
+  if (rule.saveLast && checkpoints.length > 0) keep.add(checkpoints[0]);
+  for (const checkpoint of checkpoints) {
+    if (!keep.has(checkpoint)) await rm(checkpoint.path, { recursive: true, force: true });
+  }
+}
+
+/** Saved right after a validation: its metrics are of these very weights. */
+function isScored(checkpoint: Checkpoint): boolean {
+  const scored = checkpoint.state.callbacks['checkpoint'];
+  return typeof scored === 'object' && scored !== null && 'scored' in scored && scored['scored'] === true;
+}
+
+/**
+ * The checkpoint a path means: itself, or of a folder (an experiment or its `checkpoints`) the best by the
+ * metric its run monitored, else the last.
+ * @throws AnemoneError `checkpoint.missing`, `checkpoint.damaged`
+ */
+export async function resolveCheckpoint(path: string): Promise<Checkpoint> {
+  const clean = path.replace(/[/\\]+$/, '');
+  if (basename(clean).endsWith(ENDING)) return Checkpoint.open(clean);
+  for (const folder of [clean, join(clean, 'checkpoints')]) {
+    const { checkpoints, damaged } = await listCheckpoints(folder);
+    if (checkpoints.length === 0 && damaged.length > 0) {
+      throw new AnemoneError({ code: 'checkpoint.damaged', message: damaged.join('\n') });
+    }
+    if (checkpoints.length === 0) continue;
+    return ranked(checkpoints.filter(isScored), monitorOf(checkpoints[0]))[0] ?? checkpoints[0];
+  }
+  throw new AnemoneError({
+    code: 'checkpoint.missing',
+    message: 'no checkpoint here',
+    position: { file: path },
+    hint: `give a folder that ends in ${ENDING}, or one that contains some (${dirname(clean)}?)`,
+  });
+}
+
+/** The metric by which the run chose its best checkpoints. */
+function monitorOf(checkpoint: Checkpoint): Pick<Retention, 'monitor' | 'mode'> {
+  const own = checkpoint.state.callbacks['checkpoint'] as
+    | { monitor?: string; mode?: 'min' | 'max' }
+    | undefined;
+  return { monitor: own?.monitor ?? 'val_loss', mode: own?.mode ?? 'min' };
+}

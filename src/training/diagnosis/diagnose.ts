@@ -1,0 +1,49 @@
+// Runs one training step again with a probe in every module and finds the first thing that is not finite.
+import { type Engine, type HostTensors, type Tensor, valueAndGrads } from '../../engine/index.js';
+import type { Parameter, TrainableModel } from '../../nn/index.js';
+import type { CounterRandom } from '../../random/index.js';
+import { type Measurement, measurementsOf, Probe } from './probe.js';
+
+export interface Diagnosis {
+  /** In the order of computation: inputs, weights, outputs, loss, gradients. */
+  readonly measurements: readonly Measurement[];
+  /** The first of them that is not finite; undefined if all are. */
+  readonly first: Measurement | undefined;
+  readonly loss: number;
+}
+
+/** Repeats the forward and backward pass of a batch. Changes nothing: the program commits no state. */
+export async function diagnose(
+  model: TrainableModel,
+  engine: Engine,
+  inputs: HostTensors,
+  random: CounterRandom,
+): Promise<Diagnosis> {
+  const parameters = [...model.module.parameters()].filter((parameter) => parameter.trainable);
+  const program = engine.compile('diagnosis', (batch) => {
+    const probe = new Probe();
+    for (const [name, tensor] of Object.entries(batch)) probe.record('input', name, tensor);
+    for (const parameter of parameters) probe.record('weight', parameter.name, parameter.tensor());
+    const { value, grads } = valueAndGrads(() => {
+      const { loss } = model.trainingStep(batch, probe.pass());
+      probe.record('loss', 'loss', loss);
+      return loss;
+    }, parameters);
+    recordGradients(probe, parameters, grads);
+    return { ...probe.outputs(), loss: value };
+  });
+  try {
+    const results = await program.run(inputs, { random, commitIf: () => false });
+    const measurements = measurementsOf(results);
+    const first = measurements.find(({ nonfinite }) => nonfinite > 0);
+    return { measurements, first, loss: results['loss'].data[0] };
+  } finally {
+    program.dispose();
+  }
+}
+
+function recordGradients(probe: Probe, parameters: readonly Parameter[], grads: readonly Tensor[]): void {
+  // Later layers first: the order in which the backward pass meets them.
+  for (let i = parameters.length - 1; i >= 0; i--)
+    probe.record('weight gradient', parameters[i].name, grads[i]);
+}

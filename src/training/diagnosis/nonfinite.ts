@@ -1,0 +1,114 @@
+// What happens when a step's loss or gradient is not finite: skip it and count, or explain it, write it
+// down for replay and stop. The weights are those of before the step either way.
+import { join } from 'node:path';
+import { AnemoneError } from '../../errors/index.js';
+import { freeFolder } from '../checkpoint/folder.js';
+import type { FitRun } from '../fit/fit-run.js';
+import type { MicroStep, StepResult } from '../fit/step-programs.js';
+import { likelyCauses } from './causes.js';
+import { type Diagnosis, diagnose } from './diagnose.js';
+import { type StepRecord, writeDump } from './dump.js';
+import { describeFirst, explain } from './explanation.js';
+
+/** Gradient norms that are remembered. */
+const HISTORY = 16;
+
+export class NonfiniteHandler {
+  private readonly norms: number[] = [];
+  private skipped = 0;
+
+  constructor(
+    private readonly mode: 'stop' | 'skip',
+    /** Where dumps go. */
+    private readonly folder: string,
+  ) {}
+
+  /** Called after every step. */
+  remember(gradNorm: number, loss: number): void {
+    if (!Number.isFinite(gradNorm) || !Number.isFinite(loss)) return;
+    this.norms.push(gradNorm);
+    if (this.norms.length > HISTORY) this.norms.shift();
+  }
+
+  /**
+   * @param counters the dropout counter of each batch of the step
+   * @throws AnemoneError `training.nonfinite` in mode `stop`
+   */
+  async handle(run: FitRun, result: StepResult, counters: ReadonlyMap<MicroStep, number>): Promise<void> {
+    if (this.mode === 'skip') {
+      this.skipped++;
+      const names = result.refused.flatMap(({ batch }) => batch.names).join(', ');
+      const what = `loss ${result.loss}, gradient norm ${result.gradNorm}`;
+      run.say(`step ${run.progress.step} skipped (${this.skipped} so far): ${what}; utterances: ${names}`);
+      await run.log({ skipped_steps: this.skipped });
+      return;
+    }
+    const { step, diagnosis } = await this.locate(run, result.refused);
+    const record = this.record(run, result, step, diagnosis, counters.get(step) ?? run.progress.batches);
+    const text = explain(record, diagnosis);
+    const target = await freeFolder(this.folder, `nonfinite-step=${record.step}`);
+    const saved = await writeDump(target, {
+      record,
+      inputs: step.batch.inputs,
+      model: run.model,
+      engine: run.engine,
+      config: run.parts.config,
+      text,
+    }).then(
+      () => `written for replay: anemone replay ${target}`,
+      (error: unknown) =>
+        `could not be written for replay: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    throw new AnemoneError({
+      code: 'training.nonfinite',
+      message: `training stopped before the update: ${text}\n  the batch and the weights are ${saved}\n `,
+      hint: 'fix the cause and resume; trainer.nonfinite=skip drops such steps instead',
+      details: { step: record.step, dump: target, first: describeFirst(diagnosis) },
+    });
+  }
+
+  /** The first refused batch that shows something when repeated, else the first. */
+  private async locate(
+    run: FitRun,
+    refused: readonly MicroStep[],
+  ): Promise<{ step: MicroStep; diagnosis: Diagnosis }> {
+    let fallback: { step: MicroStep; diagnosis: Diagnosis } | undefined;
+    for (const step of refused) {
+      const diagnosis = await diagnose(run.model, run.engine, step.batch.inputs, step.random);
+      if (diagnosis.first) return { step, diagnosis };
+      fallback ??= { step, diagnosis };
+    }
+    return fallback as { step: MicroStep; diagnosis: Diagnosis };
+  }
+
+  private record(
+    run: FitRun,
+    { loss, gradNorm }: StepResult,
+    { batch }: MicroStep,
+    diagnosis: Diagnosis,
+    counter: number,
+  ): StepRecord {
+    const learningRate = run.learningRate();
+    const { gradient_clip_val: limit } = run.options;
+    const { seed } = run.parts;
+    const facts = {
+      step: run.progress.step,
+      epoch: run.progress.epoch,
+      loss,
+      gradNorm,
+      learningRate,
+      names: batch.names,
+      gradNorms: [...this.norms],
+      scheduler: run.scheduler.name,
+      clipped: limit !== null && limit > 0,
+    };
+    const causes = likelyCauses({ ...facts, diagnosis, inputs: batch.inputs, texts: batch.texts });
+    const texts = batch.texts ?? null;
+    return { ...facts, causes, seed, counter, texts, engine: run.engine.name };
+  }
+}
+
+/** For a caller that only needs the place of dumps. */
+export function dumpFolder(logFolder: string | undefined): string {
+  return join(logFolder ?? '.', 'diagnosis');
+}

@@ -1,0 +1,55 @@
+// One pass through evaluation sets: batches to the model's evaluators, metrics out under monitor names.
+import type { Interval } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
+import type { ProgressView } from './progress/progress-view.js';
+import { countOf } from './trainer-options.js';
+
+export interface Evaluation {
+  /** `val_wer` is the first set's; with several sets each also has `val_wer/NAME`. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Of all sets, in order. */
+  readonly samples: readonly EvaluatedSample[];
+  readonly seconds: number;
+}
+
+export async function evaluate(
+  model: TrainableModel,
+  engine: Engine,
+  sources: readonly BatchSource[],
+  options: {
+    readonly prefix: string;
+    readonly limit: Interval;
+    readonly view: ProgressView;
+    readonly label?: string;
+  },
+): Promise<Evaluation> {
+  const started = performance.now();
+  const metrics: Record<string, number> = {};
+  const samples: EvaluatedSample[] = [];
+  for (const source of sources) {
+    const evaluator = model.evaluator(engine);
+    const total = countOf(options.limit, source.batchesInEpoch(0));
+    let done = 0;
+    if (total > 0) {
+      for await (const batch of source.epoch(0)) {
+        await evaluator.add(batch);
+        options.view.evaluating(`${options.label ?? ''}${source.name}`, ++done, total);
+        if (done >= total) break;
+      }
+    }
+    const summary = evaluator.summary();
+    samples.push(...summary.samples);
+    for (const [key, value] of Object.entries(summary.metrics)) {
+      const name = `${options.prefix}_${key}`;
+      if (sources.length > 1) metrics[`${name}/${source.name}`] = value;
+      metrics[name] ??= value;
+    }
+  }
+  return { metrics, samples, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Reference over hypothesis, for logs. */
+export function describeSample({ name, reference, hypothesis }: EvaluatedSample): string {
+  return `${name}\n  reference:  ${reference}\n  hypothesis: ${hypothesis}`;
+}

@@ -1,0 +1,39 @@
+export {
+  Callback,
+  type JsonValue,
+  monitored,
+  type Outcome,
+  type StepReport,
+  type TrainingRun,
+  type ValidationReport,
+} from './callbacks/callback.js';
+export { CheckpointCallback, type CheckpointOptions } from './callbacks/checkpoint-callback.js';
+export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stopping.js';
+export { EmaCallback, type EmaOptions } from './callbacks/ema.js';
+export { RunTimeLimit, StepTiming } from './callbacks/timing.js';
+export type { CheckpointContent, CheckpointState } from './checkpoint/content.js';
+export { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
+export { Checkpoint } from './checkpoint/reader.js';
+export { restoreWeights, type WeightChoice } from './checkpoint/restore.js';
+export { writeCheckpoint } from './checkpoint/writer.js';
+export { type Diagnosis, diagnose } from './diagnosis/diagnose.js';
+export { readDump, type StepDump } from './diagnosis/dump.js';
+export type { Measurement } from './diagnosis/probe.js';
+export { type Replay, replay } from './diagnosis/replay.js';
+export { createEngine } from './engine-choice.js';
+export { type Evaluation, evaluate } from './evaluate.js';
+export { CsvLogger } from './loggers/csv.js';
+export { JsonLinesLogger, type MetricRow, readMetricRows } from './loggers/json-lines.js';
+export type { MetricsLogger } from './loggers/logger.js';
+export { TensorBoardLogger } from './loggers/tensorboard.js';
+export {
+  LiveLineView,
+  LogLineView,
+  type ProgressView,
+  QuietView,
+  type StepStatus,
+} from './progress/progress-view.js';
+export type { RunProgress } from './run-progress.js';
+export { exitCodeOf } from './signals.js';
+export { type EvaluationSettings, type FitResult, Trainer, type TrainerDependencies } from './trainer.js';
+export { type TrainerOptions, trainerSchema } from './trainer-options.js';

@@ -1,0 +1,55 @@
+// A CSV table with a column per metric. A metric that appears later widens the table: the file is rewritten.
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { MetricsLogger } from './logger.js';
+
+type Row = Readonly<Record<string, string>>;
+
+export class CsvLogger implements MetricsLogger {
+  private columns: string[] = ['step'];
+
+  constructor(readonly path: string) {}
+
+  async start(step: number): Promise<void> {
+    await mkdir(dirname(this.path), { recursive: true });
+    const rows = (await this.read()).filter((row) => Number(row['step']) <= step);
+    await this.rewrite(rows);
+  }
+
+  async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {
+    const row: Record<string, string> = { step: String(step) };
+    for (const [key, value] of Object.entries(metrics)) row[key] = String(value);
+    const added = Object.keys(row).filter((key) => !this.columns.includes(key));
+    if (added.length > 0) {
+      const rows = await this.read();
+      this.columns.push(...added);
+      await this.rewrite(rows);
+    }
+    await appendFile(this.path, `${this.line(row)}\n`);
+  }
+
+  async text(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  private line(row: Row): string {
+    return this.columns.map((column) => row[column] ?? '').join(',');
+  }
+
+  private async read(): Promise<Row[]> {
+    const text = await readFile(this.path, 'utf8').catch(() => '');
+    const [header, ...lines] = text.split('\n');
+    if (!header) return [];
+    const columns = header.split(',');
+    for (const column of columns) if (!this.columns.includes(column)) this.columns.push(column);
+    return lines
+      .map((line) => line.split(','))
+      .filter((cells) => cells.length === columns.length)
+      .map((cells) => Object.fromEntries(cells.map((cell, i) => [columns[i], cell])));
+  }
+
+  private async rewrite(rows: readonly Row[]): Promise<void> {
+    const lines = [this.columns.join(','), ...rows.map((row) => this.line(row))];
+    await writeFile(this.path, lines.map((line) => `${line}\n`).join(''));
+  }
+}

@@ -1,0 +1,136 @@
+// What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
+
+export interface StepStatus {
+  readonly step: number;
+  readonly totalSteps: number | undefined;
+  /** 1-based epoch in progress, and how many there are. */
+  readonly epoch: number;
+  readonly totalEpochs: number | undefined;
+  /** Mean loss since the last log row. */
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly examplesPerSecond: number;
+  readonly unitsPerSecond: number;
+  /** Share of time spent waiting for data, 0 to 1. */
+  readonly waitShare: number;
+  readonly compilations: number;
+  readonly compileSeconds: number;
+  readonly rssBytes: number;
+  readonly etaSeconds: number | undefined;
+}
+
+export interface ProgressView {
+  /** After each step; `logged` when a log row was due. */
+  step(status: StepStatus, logged: boolean): void;
+  /** During an evaluation. */
+  evaluating(name: string, done: number, total: number): void;
+  /** A line that stays. */
+  say(text: string): void;
+  /** Removes what is live. */
+  end(): void;
+}
+
+/** Prints nothing but what must be said. */
+export class QuietView implements ProgressView {
+  constructor(private readonly write: (line: string) => void) {}
+  step(): void {}
+  evaluating(): void {}
+  end(): void {}
+  say(text: string): void {
+    this.write(`${text}\n`);
+  }
+}
+
+/** A line per log row, for files and pipes. */
+export class LogLineView implements ProgressView {
+  constructor(private readonly write: (line: string) => void) {}
+
+  step(status: StepStatus, logged: boolean): void {
+    if (logged) this.write(`${describeStep(status)}\n`);
+  }
+
+  evaluating(): void {}
+
+  say(text: string): void {
+    this.write(`${text}\n`);
+  }
+
+  end(): void {}
+}
+
+/** One line that is rewritten in place, for terminals. */
+export class LiveLineView implements ProgressView {
+  private shown = false;
+  private next = 0;
+
+  constructor(
+    private readonly stream: NodeJS.WriteStream,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  step(status: StepStatus): void {
+    this.live(() => describeStep(status));
+  }
+
+  evaluating(name: string, done: number, total: number): void {
+    this.live(() => `${name}: batch ${done} of ${total}`);
+  }
+
+  say(text: string): void {
+    this.end();
+    this.stream.write(`${text}\n`);
+  }
+
+  end(): void {
+    if (this.shown) this.stream.write('\r\u001b[2K');
+    this.shown = false;
+  }
+
+  private live(text: () => string): void {
+    if (this.now() < this.next) return;
+    this.next = this.now() + 100;
+    // One column stays free: a full line would wrap and could not be rewritten.
+    this.stream.write(`\r\u001b[2K${text().slice(0, (this.stream.columns || 120) - 1)}`);
+    this.shown = true;
+  }
+}
+
+/** The view that suits a stream. */
+export function viewFor(stream: NodeJS.WriteStream, enabled: boolean): ProgressView {
+  const write = (line: string) => void stream.write(line);
+  if (!enabled) return new QuietView(write);
+  return stream.isTTY ? new LiveLineView(stream) : new LogLineView(write);
+}
+
+export function describeStep(s: StepStatus): string {
+  const of = (value: number, total: number | undefined) =>
+    total === undefined ? `${value}` : `${value}/${total}`;
+  const parts = [
+    `step ${of(s.step, s.totalSteps)}`,
+    `epoch ${of(s.epoch, s.totalEpochs)}`,
+    `loss ${formatNumber(s.loss)}`,
+    `lr ${s.learningRate.toExponential(2)}`,
+    `${s.examplesPerSecond.toFixed(1)} utt/s`,
+    `${s.unitsPerSecond.toFixed(0)} audio-s/s`,
+    `data wait ${(100 * s.waitShare).toFixed(0)}%`,
+    `${s.compilations} compiled in ${s.compileSeconds.toFixed(1)} s`,
+    `RSS ${(s.rssBytes / 2 ** 20).toFixed(0)} MB`,
+  ];
+  if (s.etaSeconds !== undefined) parts.push(`ETA ${formatDuration(s.etaSeconds)}`);
+  return parts.join(' | ');
+}
+
+/** Four significant digits, without an exponent for everyday sizes. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : value.toPrecision(4);
+}
+
+/** `1:02:03` or `2:03`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number) => String(n).padStart(2, '0');
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}

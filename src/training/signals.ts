@@ -1,0 +1,26 @@
+// SIGINT and SIGTERM during a fit: the first asks for a stop after the step, the second ends the process.
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+export type StopSignal = keyof typeof EXIT_CODES;
+
+/** Exit code of a process that was asked to stop: 128 + the signal's number, as shells count. */
+export function exitCodeOf(signal: string): number {
+  return EXIT_CODES[signal as StopSignal] ?? 1;
+}
+
+/**
+ * Listens until the returned function is called. A second signal of either kind exits at once.
+ * @param asked called once with the first signal
+ */
+export function listenForStop(asked: (signal: StopSignal) => void): () => void {
+  let seen = false;
+  const listener = (signal: NodeJS.Signals) => {
+    if (seen) process.exit(exitCodeOf(signal));
+    seen = true;
+    asked(signal as StopSignal);
+  };
+  for (const signal of Object.keys(EXIT_CODES)) process.on(signal, listener);
+  return () => {
+    for (const signal of Object.keys(EXIT_CODES)) process.removeListener(signal, listener);
+  };
+}

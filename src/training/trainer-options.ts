@@ -1,0 +1,240 @@
+// The `trainer` section: keys as in PyTorch Lightning, checked and turned into typed options. Keys that
+// mean nothing here are named in one warning; values we cannot honour are errors.
+import {
+  type ConfigWarning,
+  customFormat,
+  defineSchema,
+  type InferConfig,
+  type Interval,
+  interval,
+  isMapping,
+  oneOf,
+} from '../config/index.js';
+
+/** Seconds of `DD:HH:MM:SS` or of a mapping {days, hours, minutes, seconds}. */
+export function parseDuration(value: unknown): number {
+  if (isMapping(value)) {
+    const units: Record<string, number> = {
+      weeks: 604800,
+      days: 86400,
+      hours: 3600,
+      minutes: 60,
+      seconds: 1,
+    };
+    return Object.entries(value).reduce((sum, [unit, count]) => {
+      if (!Object.hasOwn(units, unit) || typeof count !== 'number') {
+        throw new Error(`use ${Object.keys(units).join(', ')} with numbers`);
+      }
+      return sum + count * units[unit];
+    }, 0);
+  }
+  const parts = typeof value === 'string' ? /^(\d+):(\d{1,2}):(\d{1,2}):(\d{1,2})$/.exec(value) : null;
+  if (!parts) throw new Error('days, hours, minutes and seconds, two digits each');
+  const [days, hours, minutes, seconds] = parts.slice(1).map(Number);
+  return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
+}
+
+const duration = () =>
+  customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
+
+const fullPrecision = customFormat('32', (value) => {
+  if (value !== 32 && value !== '32' && value !== '32-true') {
+    throw new Error('training in reduced precision is not supported yet; use precision: 32');
+  }
+  return 32;
+});
+
+/** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
+function onlyOne(what: string) {
+  return customFormat(`one ${what}`, (value) => {
+    const one = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
+    if (!one && !(Array.isArray(value) && value.length === 1)) {
+      throw new Error(`training on several is not supported yet; use 1`);
+    }
+    return 1;
+  });
+}
+
+/** `n`, or `{epoch: n, …}`: from that epoch on. */
+const accumulation = oneOf(
+  customFormat('an integer ≥ 1', (value) => {
+    if (!Number.isInteger(value) || (value as number) < 1) throw new Error('');
+    return value as number;
+  }),
+  customFormat('a mapping of first epochs to counts', (value) => {
+    const valid =
+      isMapping(value) &&
+      Object.entries(value).every(
+        ([epoch, count]) => /^\d+$/.test(epoch) && Number.isInteger(count) && Number(count) >= 1,
+      );
+    if (!valid) throw new Error('');
+    return value as unknown as Readonly<Record<string, number>>;
+  }),
+);
+
+const wholeEpoch: Interval = { fraction: 1 };
+const oneProcess = 'there is one process and one device';
+
+export const trainerSchema = defineSchema(
+  'trainer',
+  {
+    max_epochs: {
+      doc: 'Epochs to train; null with no other limit means 1000, -1 no limit.',
+      format: 'int',
+      nullable: true,
+      default: null,
+    },
+    max_steps: { doc: 'Optimizer steps to train; -1 for no limit.', format: 'int', default: -1 },
+    max_time: {
+      doc: 'Training time over all resumed runs, DD:HH:MM:SS or {hours: 2}.',
+      format: duration(),
+      nullable: true,
+      default: null,
+    },
+    accumulate_grad_batches: {
+      doc: 'Batches whose gradients are averaged before an update; {epoch: n} changes it from an epoch on.',
+      format: accumulation,
+      default: 1,
+    },
+    gradient_clip_val: {
+      doc: 'Limit of the gradient; null or 0 turns clipping off.',
+      format: 'number',
+      min: 0,
+      nullable: true,
+      default: null,
+    },
+    gradient_clip_algorithm: {
+      doc: 'norm: limit the norm over all parameters; value: limit every element.',
+      format: ['norm', 'value'],
+      default: 'norm',
+    },
+    val_check_interval: {
+      doc: 'Validate after so many batches (integer) or parts of an epoch (float).',
+      format: interval(),
+      default: wholeEpoch,
+    },
+    check_val_every_n_epoch: {
+      doc: 'Validate in every n-th epoch; null counts val_check_interval across epochs.',
+      format: 'int',
+      min: 1,
+      nullable: true,
+      default: 1,
+    },
+    limit_train_batches: {
+      doc: 'Batches of an epoch that are used: a count or a part.',
+      format: interval(),
+      default: wholeEpoch,
+    },
+    limit_val_batches: {
+      doc: 'Batches of each validation set that are used; 0 turns validation off.',
+      format: interval(),
+      default: wholeEpoch,
+    },
+    limit_test_batches: {
+      doc: 'Batches of each test set that are used.',
+      format: interval(),
+      default: wholeEpoch,
+    },
+    limit_predict_batches: {
+      doc: 'Batches that predict uses.',
+      format: interval(),
+      default: wholeEpoch,
+    },
+    log_every_n_steps: { doc: 'Steps between log rows.', format: 'int', min: 1, default: 50 },
+    num_sanity_val_steps: {
+      doc: 'Validation batches tried before training; -1 for all.',
+      format: 'int',
+      min: -1,
+      default: 2,
+    },
+    seed: { doc: 'Seed of initial weights and dropout.', format: 'nat', default: 0 },
+    deterministic: {
+      doc: 'Runs repeat bit by bit on the same engine either way; the key is accepted for its name.',
+      format: oneOf('boolean', ['warn']),
+      nullable: true,
+      default: true,
+    },
+    engine: {
+      doc: 'What computes: {name: onnxruntime | reference | tensorflow} and its options (provider, threads).',
+      format: 'mapping',
+      default: { name: 'onnxruntime' },
+    },
+    enable_progress_bar: { doc: 'The live progress line.', format: 'boolean', default: true },
+    precision: { doc: 'Bits of the computation; 32 only.', format: fullPrecision, default: 32 },
+    devices: { doc: 'Devices; 1 only (-1 and auto mean 1).', format: onlyOne('device'), default: 1 },
+    num_nodes: { doc: 'Machines; 1 only.', format: onlyOne('machine'), default: 1 },
+    nonfinite: {
+      doc: 'What a NaN or infinite loss or gradient does: stop explains it and ends, skip drops the step.',
+      format: ['stop', 'skip'],
+      default: 'stop',
+    },
+    handle_signals: {
+      doc: 'SIGINT and SIGTERM finish the step, save and stop; a second one ends the process at once.',
+      format: 'boolean',
+      default: true,
+    },
+  },
+  {
+    doc: 'The training loop; keys as in PyTorch Lightning.',
+    ignored: {
+      accelerator: { instead: 'trainer.engine chooses what computes', harmless: ['auto', 'cpu', null] },
+      strategy: { instead: oneProcess, harmless: ['auto', 'ddp', null] },
+      gpus: { instead: 'trainer.engine chooses what computes', harmless: [0, null] },
+      logger: { instead: 'exp_manager makes the loggers', harmless: [false, null] },
+      enable_checkpointing: { instead: 'exp_manager makes the checkpoints', harmless: [false, null] },
+      checkpoint_callback: { instead: 'exp_manager makes the checkpoints', harmless: [false, null] },
+      callbacks: { instead: 'callbacks are given to new Trainer()', harmless: [null] },
+      default_root_dir: { instead: 'exp_manager.exp_dir says where things go', harmless: [null] },
+      resume_from_checkpoint: { instead: 'use exp_manager.resume_from_checkpoint', harmless: [null] },
+      min_epochs: { instead: 'no minimum is kept', harmless: [null, 0, 1] },
+      min_steps: { instead: 'no minimum is kept', harmless: [null, 0] },
+      enable_model_summary: { instead: 'parameters are counted in one line', harmless: [true, false, null] },
+      weights_summary: { instead: 'parameters are counted in one line', harmless: [null] },
+      sync_batchnorm: { instead: oneProcess, harmless: [false, null] },
+      replace_sampler_ddp: { instead: oneProcess, harmless: [false, true, null] },
+      use_distributed_sampler: { instead: oneProcess, harmless: [false, true, null] },
+      benchmark: { instead: 'there is nothing to tune', harmless: [false, true, null] },
+      detect_anomaly: { instead: 'a non-finite loss is always explained', harmless: [false, null] },
+      profiler: { instead: 'timings are in the log', harmless: [null] },
+      plugins: { instead: 'there are none', harmless: [null] },
+      amp_backend: { instead: 'precision is 32', harmless: ['native', null] },
+      amp_level: { instead: 'precision is 32', harmless: [null] },
+      overfit_batches: { instead: 'use limit_train_batches', harmless: [0, null] },
+      fast_dev_run: { instead: 'use limit_*_batches', harmless: [false, null] },
+      reload_dataloaders_every_n_epochs: {
+        instead: 'data sources live for the whole run',
+        harmless: [0, null],
+      },
+      inference_mode: { instead: 'evaluation never keeps gradients', harmless: [true, false, null] },
+      progress_bar_refresh_rate: { instead: 'see enable_progress_bar', harmless: [null] },
+      barebones: { instead: 'leave exp_manager out', harmless: [false, null] },
+    },
+    refine: ({ max_epochs, max_steps }, report) => {
+      if (max_epochs !== null && max_epochs < -1) report('max_epochs', 'expected -1 or more');
+      if (max_steps < -1) report('max_steps', 'expected -1 or more');
+    },
+  },
+);
+
+export type TrainerOptions = InferConfig<typeof trainerSchema>;
+
+/** Checks the section; `warnings` receives what has no effect. */
+export function trainerOptions(config: unknown, warnings: ConfigWarning[]): TrainerOptions {
+  return trainerSchema.parse(config ?? {}, { warnings });
+}
+
+/** How many of `total` an interval means. */
+export function countOf(limit: Interval, total: number): number {
+  return 'batches' in limit ? Math.min(limit.batches, total) : Math.floor(limit.fraction * total);
+}
+
+/** Batches per update in an epoch. */
+export function accumulationAt(options: TrainerOptions, epoch: number): number {
+  const setting = options.accumulate_grad_batches;
+  if (typeof setting === 'number') return setting;
+  const started = Object.entries(setting)
+    .map(([first, count]) => ({ first: Number(first), count }))
+    .filter(({ first }) => first <= epoch)
+    .sort((a, b) => b.first - a.first);
+  return started[0]?.count ?? 1;
+}

@@ -1,0 +1,243 @@
+// The Trainer: options, engine, callbacks and loggers around the state machine of fit/, and the shorter
+// ways through evaluation. What a run is made of is assembled here; nothing is computed here.
+import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
+import { createOptimizer, createScheduler } from '../optim/index.js';
+import type { Callback, Outcome } from './callbacks/callback.js';
+import { resolveCheckpoint } from './checkpoint/folder.js';
+import type { Checkpoint } from './checkpoint/reader.js';
+import { restoreRun, restoreWeights, type WeightChoice } from './checkpoint/restore.js';
+import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
+import { createEngine } from './engine-choice.js';
+import { type Evaluation, evaluate } from './evaluate.js';
+import { FitRun } from './fit/fit-run.js';
+import { FitPlan } from './fit/plan.js';
+import { type FitState, firstState } from './fit/states.js';
+import { StepPrograms } from './fit/step-programs.js';
+import type { MetricsLogger } from './loggers/logger.js';
+import { type ProgressView, viewFor } from './progress/progress-view.js';
+import { freshProgress, type RunProgress } from './run-progress.js';
+import { listenForStop } from './signals.js';
+import { type TrainerOptions, trainerOptions } from './trainer-options.js';
+
+export interface TrainerDependencies {
+  /** Instead of the one `engine` names; the caller disposes it. */
+  readonly engine?: Engine;
+  readonly callbacks?: readonly Callback[];
+  readonly loggers?: readonly MetricsLogger[];
+  /** Instead of a progress line on stderr. */
+  readonly view?: ProgressView;
+}
+
+export interface FitResult {
+  readonly outcome: Outcome;
+  readonly progress: Readonly<RunProgress>;
+  /** Latest value of everything logged. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export class Trainer {
+  readonly options: TrainerOptions;
+  readonly callbacks: Callback[];
+  readonly loggers: MetricsLogger[];
+  readonly view: ProgressView;
+  /** Where a run's files go; set by `expManager`. */
+  logFolder: string | undefined;
+  /** Checkpoint that the next fit goes on from when it is given none; set by `expManager`. */
+  resumeFrom: Checkpoint | undefined;
+  /** Further sections that checkpoints keep; set by `expManager`. */
+  readonly recorded: Record<string, ConfigNode> = {};
+  private made: Engine | undefined;
+
+  /**
+   * @param config the `trainer` section, or plain values of its keys
+   * @throws AnemoneError for unknown keys, wrong types and values that are not supported
+   */
+  constructor(
+    config: unknown = {},
+    private readonly dependencies: TrainerDependencies = {},
+  ) {
+    const warnings: ConfigWarning[] = [];
+    this.options = trainerOptions(config, warnings);
+    this.callbacks = [...(dependencies.callbacks ?? [])];
+    this.loggers = [...(dependencies.loggers ?? [])];
+    this.view = dependencies.view ?? viewFor(process.stderr, this.options.enable_progress_bar);
+    if (warnings.length > 0) this.view.say(formatWarnings(warnings));
+    this.recorded['trainer'] = section(config);
+  }
+
+  /** The engine of all runs of this trainer. */
+  get engine(): Engine {
+    if (this.dependencies.engine) return this.dependencies.engine;
+    this.made ??= createEngine(this.options.engine);
+    return this.made;
+  }
+
+  /**
+   * Trains until a limit, a callback or a signal ends it.
+   * @param settings.checkpoint path to go on from, everything included (weights, optimizer, data order)
+   */
+  async fit(model: TrainableModel, settings: { readonly checkpoint?: string } = {}): Promise<FitResult> {
+    const checkpoint = settings.checkpoint ? await resolveCheckpoint(settings.checkpoint) : this.resumeFrom;
+    const run = await this.prepare(model, checkpoint);
+    const unlisten = this.options.handle_signals
+      ? listenForStop((signal) => {
+          run.say(`${signal}: finishing the step and saving; once more to stop at once`);
+          run.stop({ kind: 'interrupted', reason: signal });
+        })
+      : () => {};
+    try {
+      await this.drive(run);
+    } finally {
+      unlisten();
+      await this.close(run);
+    }
+    return {
+      outcome: run.outcome ?? { kind: 'finished', reason: 'done' },
+      progress: run.progress,
+      metrics: run.metrics,
+    };
+  }
+
+  /** Metrics of the validation sets, under `val_*`. */
+  async validate(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
+    const sources = await model.validationSources();
+    return this.evaluateOn(model, sources, 'val', this.options.limit_val_batches, settings);
+  }
+
+  /** Metrics of the test sets, under `test_*`. */
+  async test(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
+    const sources = await model.testSources();
+    return this.evaluateOn(model, sources, 'test', this.options.limit_test_batches, settings);
+  }
+
+  /** What the model says about every example of the given sets. */
+  async predict(
+    model: TrainableModel,
+    sources: readonly BatchSource[],
+    settings: EvaluationSettings = {},
+  ): Promise<readonly EvaluatedSample[]> {
+    const limit = this.options.limit_predict_batches;
+    return (await this.evaluateOn(model, sources, 'predict', limit, settings)).samples;
+  }
+
+  /** Frees the engine this trainer made. */
+  async dispose(): Promise<void> {
+    await this.made?.dispose();
+    this.made = undefined;
+  }
+
+  private async evaluateOn(
+    model: TrainableModel,
+    sources: readonly BatchSource[],
+    prefix: string,
+    limit: TrainerOptions['limit_val_batches'],
+    settings: EvaluationSettings,
+  ): Promise<Evaluation> {
+    if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
+    if (settings.checkpoint) {
+      const checkpoint = await resolveCheckpoint(settings.checkpoint);
+      await restoreWeights(checkpoint, model, this.engine, settings.weights ?? 'auto');
+    }
+    try {
+      return await evaluate(model, this.engine, sources, { prefix, limit, view: this.view });
+    } finally {
+      this.view.end();
+      for (const source of sources) await source.close();
+    }
+  }
+
+  private async prepare(model: TrainableModel, checkpoint: Checkpoint | undefined): Promise<FitRun> {
+    const { options, engine, view } = this;
+    const source = await model.trainingSource();
+    if (!source) throw noData('train');
+    const validation = await model.validationSources();
+    model.module.seed = checkpoint?.state.seed ?? options.seed;
+    const plan = new FitPlan(options, source, validation);
+    if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
+    const optim = section(model.config['optim']);
+    const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
+    const optimizer = createOptimizer(optim, model.module.parameters(), groups);
+    const scheduler = createScheduler(optim['sched'] ? section(optim['sched']) : undefined, plan.totalSteps);
+    // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
+    const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
+    const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
+    const programs = new StepPrograms(engine, model, optimizer, { algorithm, limit: limit || undefined });
+    const skip = options.nonfinite === 'skip' || model.config['skip_nan_grad'] === true;
+    if (checkpoint) {
+      await restoreRun(checkpoint, { model, engine, optimizer, scheduler, callbacks });
+      view.say(`resumed from ${checkpoint.path} (step ${checkpoint.state.progress.step})`);
+    }
+    return new FitRun({
+      model,
+      engine,
+      options,
+      optimizer,
+      scheduler,
+      programs,
+      plan,
+      source,
+      validation,
+      callbacks,
+      loggers: this.loggers,
+      view,
+      nonfinite: new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder)),
+      config: toYaml({ model: section(model.config), ...this.recorded }),
+      progress: checkpoint ? { ...checkpoint.state.progress } : freshProgress(),
+      metrics: checkpoint ? { ...checkpoint.state.metrics } : {},
+      seed: checkpoint?.state.seed ?? options.seed,
+      resumed: checkpoint !== undefined,
+    });
+  }
+
+  private async drive(run: FitRun): Promise<void> {
+    try {
+      for (const logger of this.loggers) await logger.start(run.progress.step);
+      for (const callback of run.callbacks) await callback.onFitStart(run);
+      let state: FitState | undefined = firstState;
+      while (state) state = await state.next(run);
+    } catch (error) {
+      // The weights are those of the last whole step: save them before giving up.
+      const reason = error instanceof Error ? error.message : String(error);
+      await finish(run, { kind: 'failed', reason }).catch((second: unknown) => {
+        run.say(`and saving failed too: ${second instanceof Error ? second.message : String(second)}`);
+      });
+      throw error;
+    }
+    await finish(run, run.outcome ?? { kind: 'finished', reason: 'done' });
+  }
+
+  private async close(run: FitRun): Promise<void> {
+    this.view.end();
+    await run.closeStream();
+    run.parts.programs.dispose();
+    for (const source of [run.parts.source, ...run.parts.validation]) await source.close();
+    for (const logger of this.loggers) await logger.close();
+  }
+}
+
+export interface EvaluationSettings {
+  /** Path of a checkpoint, or a folder of some; default: the weights the model has. */
+  readonly checkpoint?: string;
+  /** Which weights of it; default `auto`. */
+  readonly weights?: WeightChoice;
+}
+
+async function finish(run: FitRun, outcome: Outcome): Promise<void> {
+  for (const callback of run.callbacks) await callback.onFitEnd(run, outcome);
+  if (outcome.kind !== 'failed') run.say(`${outcome.kind}: ${outcome.reason}`);
+}
+
+function section(value: unknown): ConfigNode {
+  return isMapping(value) ? value : {};
+}
+
+function noData(kind: string, message = `the model's config names no ${kind} data`): AnemoneError {
+  return new AnemoneError({
+    code: 'trainer.no-data',
+    message,
+    hint: `set model.${kind}_ds.manifest_filepath`,
+  });
+}
