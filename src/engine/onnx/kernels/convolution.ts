@@ -58,8 +58,24 @@ function groupedFilter(context: KernelContext, filter: Info, c: ConvInfo): strin
   ]);
 }
 
+/** Below this many input channels the windows are copied out and multiplied in one product. */
+const FEW_CHANNELS = 8;
+
 const conv2d: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs);
+  if (c.inChannels < FEW_CHANNELS) {
+    const { backend, graph } = context;
+    const { name, columns } = windows(context, x, c);
+    const weight = graph.one('Reshape', [backend.name(filter), graph.names.int64([columns, c.outChannels])]);
+    const product = graph.one('Gemm', [name, weight], { attributes: { transA: 0, transB: 0 } });
+    const rows = c.batchSize * c.outHeight * c.outWidth;
+    backend.value(product, [rows, c.outChannels], 'float32');
+    return backend.value(
+      graph.one('Reshape', [product, graph.names.int64(c.outShape)]),
+      c.outShape,
+      'float32',
+    );
+  }
   const inputs = [
     toNchw(context, context.backend.name(x)),
     transpose(context, context.backend.name(filter), [3, 2, 0, 1]),
@@ -88,17 +104,41 @@ const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
   return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
 };
 
+/** Every output position's window of x as a row: [N·outH·outW, kh·kw·in]. */
+function windows(context: KernelContext, x: Info, c: ConvInfo): { name: string; columns: number } {
+  const { graph } = context;
+  const padded = pad(context, x, c);
+  const taps: string[] = [];
+  for (let i = 0; i < c.filterHeight; i++) {
+    for (let j = 0; j < c.filterWidth; j++) taps.push(tapView(context, padded, c, i, j));
+  }
+  const columns = taps.length * c.inChannels;
+  const all = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 3 } });
+  const rows = c.batchSize * c.outHeight * c.outWidth;
+  return { name: graph.one('Reshape', [all, graph.names.int64([rows, columns])]), columns };
+}
+
+function pad({ backend, graph }: KernelContext, x: Info, { padInfo: p }: ConvInfo): string {
+  return graph.one('Pad', [
+    backend.name(x),
+    graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]),
+  ]);
+}
+
 /** dW = Σ over windows of x ⊗ dy: one matrix product per filter tap, on a strided view of x. */
 const conv2dFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
   const { backend, graph } = context;
   const c = convInfo(x.shape, attrs.filterShape, attrs);
-  const p = c.padInfo;
-  const padded = graph.one('Pad', [
-    backend.name(x),
-    graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]),
-  ]);
+  const padded = pad(context, x, c);
   const rows = c.batchSize * c.outHeight * c.outWidth;
   const gradient = graph.one('Reshape', [backend.name(dy), graph.names.int64([rows, c.outChannels])]);
+  if (c.inChannels < FEW_CHANNELS) {
+    const product = graph.one('Gemm', [windows(context, x, c).name, gradient], {
+      attributes: { transA: 1, transB: 0 },
+    });
+    const name = graph.one('Reshape', [product, graph.names.int64(attrs.filterShape)]);
+    return backend.value(name, attrs.filterShape, 'float32');
+  }
   const taps: string[] = [];
   for (let i = 0; i < c.filterHeight; i++) {
     for (let j = 0; j < c.filterWidth; j++) {
@@ -166,11 +206,7 @@ const depthwiseFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
   const { backend, graph } = context;
   const c = convInfo(x.shape, attrs.filterShape, attrs, true);
   const multiplier = c.outChannels / c.inChannels;
-  const p = c.padInfo;
-  const padded = graph.one('Pad', [
-    backend.name(x),
-    graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]),
-  ]);
+  const padded = pad(context, x, c);
   const outShape = [c.batchSize, c.outHeight, c.outWidth];
   const gradient = graph.one('Reshape', [
     backend.name(dy),

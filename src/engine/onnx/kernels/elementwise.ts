@@ -1,5 +1,7 @@
 // Elementwise kernels as ONNX nodes.
 import type { DType } from '../../tensors.js';
+import type { OnnxNode } from '../model-proto.js';
+import type { TraceBackend } from '../trace-backend.js';
 import { sameShape } from '../trace-values.js';
 import {
   broadcastShape,
@@ -41,18 +43,26 @@ const add: Kernel = (inputs, attrs, context) => {
   return gemmWithBias(a, b, context) ?? binary('Add')(inputs, attrs, context);
 };
 
-function gemmWithBias(a: Info, b: Info, { backend, graph }: KernelContext): Info | undefined {
-  const bias = backend.of(b);
-  if (a.shape.length !== 2 || bias.raw.length !== 1 || bias.raw[0] !== a.shape[1] || bias.dtype !== 'float32')
+/** `product` is a matrix product [.., N], perhaps reshaped since, and `bias` a vector [N]. */
+function gemmWithBias(product: Info, bias: Info, { backend, graph }: KernelContext): Info | undefined {
+  const { raw, dtype } = backend.of(bias);
+  const value = backend.of(product);
+  const width = product.shape[product.shape.length - 1];
+  if (raw.length !== 1 || raw[0] !== width || dtype !== 'float32' || value.name === undefined)
     return undefined;
-  const product = backend.of(a);
-  const producer =
-    product.name === undefined || !sameShape(product.raw, a.shape) ? undefined : graph.producer(product.name);
-  if (producer?.op !== 'Gemm' || producer.inputs.length !== 2) return undefined;
-  const name = graph.one('Gemm', [...producer.inputs, backend.raw(b).name], {
-    attributes: producer.attributes,
-  });
-  return backend.value(name, a.shape, 'float32');
+  if (!sameShape(value.raw, product.shape)) return undefined;
+  const made = graph.producer(value.name);
+  const gemm = made?.op === 'Reshape' ? graph.producer(made.inputs[0]) : made;
+  if (gemm?.op !== 'Gemm' || gemm.inputs.length !== 2 || !sameWidth(gemm, width, backend)) return undefined;
+  const name = graph.one('Gemm', [...gemm.inputs, backend.raw(bias).name], { attributes: gemm.attributes });
+  if (made?.op !== 'Reshape') return backend.value(name, product.shape, 'float32');
+  return backend.value(graph.one('Reshape', [name, made.inputs[1]]), product.shape, 'float32');
+}
+
+/** Whether the product's rows are as wide as the bias: a reshape may have cut them. */
+function sameWidth(gemm: OnnxNode, width: number, backend: TraceBackend): boolean {
+  const shape = backend.shapeOfName(gemm.outputs[0])?.shape;
+  return shape !== undefined && shape[1] === width;
 }
 
 const multiplyBySelf: Kernel = ({ x }, _attrs, context) =>

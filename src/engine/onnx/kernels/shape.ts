@@ -2,7 +2,15 @@
 import { sizeOf } from '../../tensors.js';
 import { tf } from '../../tf.js';
 import { sameShape } from '../trace-values.js';
-import { axesOf, dtypeOf, type Info, type Kernel, type KernelContext, type KernelTable, reshapeValue } from './kernel.js';
+import {
+  axesOf,
+  dtypeOf,
+  type Info,
+  type Kernel,
+  type KernelContext,
+  type KernelTable,
+  reshapeValue,
+} from './kernel.js';
 
 export function reshape(x: Info, shape: readonly number[], context: KernelContext): Info {
   const { backend } = context;
