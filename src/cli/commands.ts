@@ -3,5 +3,6 @@
 
 import type { Command } from 'commander';
 import { register as config } from './config.js';
+import { register as manifest } from './manifest.js';
 
-export const commands: readonly ((program: Command) => void)[] = [config];
+export const commands: readonly ((program: Command) => void)[] = [config, manifest];

@@ -1,5 +1,6 @@
 // Data: manifests, their checking, batches, and loading them ahead of the consumer.
 export * from './batching/index.js';
+export * from './check/index.js';
 export { encodeTranscripts, SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
 export {
   type BadUtterance,
