@@ -3,6 +3,7 @@ export * from './layers/index.js';
 export { Module } from './module.js';
 export { Buffer, joinPath, Parameter } from './parameter.js';
 export { evaluationPass, type Pass, trainingPass } from './pass.js';
+export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export type {
   Batch,
   BatchSource,
