@@ -13,4 +13,5 @@ export {
   token,
 } from './component.js';
 export { Container, inject } from './container.js';
+export { type ConfigSection, configJsonSchema, configReference } from './reference.js';
 export { ComponentRegistry } from './registry.js';

@@ -2,7 +2,8 @@
 
 /** The candidates within a small edit distance of `name`, nearest first. */
 export function nearestNames(name: string, candidates: Iterable<string>, limit = 3): string[] {
-  const budget = Math.max(2, Math.floor(name.length / 3));
+  // A short name must share at least one letter, or anything would be near it.
+  const budget = Math.min(Math.max(2, Math.floor(name.length / 3)), name.length - 1);
   return [...candidates]
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= budget)

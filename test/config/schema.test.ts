@@ -128,6 +128,11 @@ describe('errors', () => {
     }
   });
 
+  it('say when a choice only lacks its quotes', () => {
+    const schema = defineSchema('V', { compat: { doc: '', format: ['1.x', '2.5'], default: '2.5' } });
+    expect(errorsOf('model: {compat: 2.5}', schema)[0]).toMatch(/got the number 2\.5 — put it in quotes$/);
+  });
+
   it('never convert text to numbers, and say how to', () => {
     expect(errorsOf('model: {vocab_size: "128"}')[0]).toMatch(/got the text "128" — write it without quotes/);
   });

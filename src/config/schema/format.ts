@@ -107,10 +107,10 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
     accepts: (value) => values.some((allowed) => typeof allowed === typeof value),
     check: (value, at) => {
       if (!values.includes(value as T)) {
-        const hint =
-          typeof value === 'string'
-            ? at.nearest(value, values.filter((v) => typeof v === 'string') as string[])
-            : undefined;
+        const texts = values.filter((v): v is T & string => typeof v === 'string');
+        const unquoted = typeof value !== 'string' && texts.includes(String(value) as T & string);
+        const near = typeof value === 'string' ? at.nearest(value, texts) : undefined;
+        const hint = unquoted ? 'put it in quotes' : near;
         at.report({
           message: `expected ${values.length === 1 ? '' : 'one of '}${expected}, got ${describeValue(value)}`,
           hint,
@@ -299,6 +299,9 @@ export function componentConfig(
     },
     jsonSchema: () => ({
       type: 'object',
+      // The container's reference replaces this by the choice among the registered components.
+      'x-component-kind': kind,
+      'x-component-name-key': nameKey,
       required: [nameKey],
       properties: { [nameKey]: { type: 'string' } },
     }),

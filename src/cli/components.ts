@@ -1,0 +1,40 @@
+// `anemone components`: what a config can name, and the help of one component, printed from its schema.
+
+import type { Command } from 'commander';
+import type { Container } from '../container/index.js';
+
+/** `load` gives the container to describe; it is called only when the command runs. */
+export function registerComponents(program: Command, load: () => Promise<Container>): void {
+  program
+    .command('components')
+    .description('List what a config can name, or print the keys of one component.')
+    .argument('[name]', 'a component, such as ConformerEncoder or adamw')
+    .action(async (name: string | undefined) => {
+      process.stdout.write(await describeComponents(await load(), name));
+    });
+}
+
+/** The text the command prints. @throws AnemoneError for a name nobody registered */
+export async function describeComponents(container: Container, name?: string): Promise<string> {
+  const { schemaToHelp } = await import('../config/index.js');
+  const { AnemoneError, didYouMean } = await import('../errors/index.js');
+  const all = container.components.list();
+  if (name === undefined) {
+    const kinds = [...new Set(all.map(({ kind }) => kind))];
+    const namesOf = (kind: string) => all.filter((c) => c.kind === kind).map((c) => c.name);
+    return `${kinds.map((kind) => `${kind}: ${namesOf(kind).join(', ')}`).join('\n')}\n`;
+  }
+  const found = all.filter((c) => c.name === name || c.aliases.includes(name));
+  if (found.length === 0) {
+    throw new AnemoneError({
+      code: 'container.unknown-component',
+      message: `there is no component named "${name}"`,
+      hint:
+        didYouMean(
+          name,
+          all.map((c) => c.name),
+        ) ?? 'without a name, all are listed',
+    });
+  }
+  return found.map((c) => `${c.kind} ${schemaToHelp(c.schema)}`).join('\n');
+}
