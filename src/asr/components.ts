@@ -1,11 +1,6 @@
 // Every component of the asr folder, for the composition root.
 import type { ComponentDescriptor } from '../container/index.js';
-import { decoderComponents } from './decoders/components.js';
-import { encoderComponents } from './encoders/components.js';
-import { frontEndComponents } from './front-end.js';
+import { brickComponents } from './brick-components.js';
+import { modelComponents } from './models/components.js';
 
-export const asrComponents: readonly ComponentDescriptor[] = [
-  ...frontEndComponents,
-  ...encoderComponents,
-  ...decoderComponents,
-];
+export const asrComponents: readonly ComponentDescriptor[] = [...brickComponents, ...modelComponents];

@@ -20,7 +20,10 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
+export { createModel, type ModelFactory, modelKind } from './models/components.js';
 export type { ModelContext } from './models/context.js';
+export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
+export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
 export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
 export {
   type Recognition,

@@ -1,10 +1,11 @@
 // What a model needs besides its configuration. A Trainer fits this interface.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Container } from '../../container/index.js';
+import { formatWarnings, type ParseOptions } from '../../config/index.js';
+import { type ComponentDescriptor, Container } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
 import type { ReadFile } from '../../text/index.js';
-import { asrComponents } from '../components.js';
+import { brickComponents } from '../brick-components.js';
 
 export interface ModelContext {
   /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
@@ -15,12 +16,46 @@ export interface ModelContext {
   readonly engine?: Engine;
   /** Files from a checkpoint, which take the place of those on disk with the same base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
-  /** Gets a line for the user at a time. Default: dropped. */
+  /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
   readonly log?: (line: string) => void;
+  /** A trainer's. */
+  readonly view?: { say(text: string): void };
 }
 
-export function containerOf(context: ModelContext): Container {
-  return context.container ?? new Container().registerAll(asrComponents);
+/** The context's container, or one that knows the bricks of this folder and `more`. */
+export function containerOf(context: ModelContext, more: readonly ComponentDescriptor[] = []): Container {
+  return context.container ?? new Container().registerAll([...brickComponents, ...more]);
+}
+
+/** Makes a model, and tells the log which keys of its section had no effect. */
+export function buildModel<T>(
+  context: ModelContext,
+  make: (own: ModelContext, options: ParseOptions) => T,
+): T {
+  const container = containerOf(context);
+  const { components: lookup, warnings } = container;
+  const known = warnings.length;
+  const model = make(ownContext(context, container), { lookup, warnings });
+  const fresh = warnings.slice(known);
+  if (fresh.length > 0) logOf(context)?.(formatWarnings(fresh));
+  return model;
+}
+
+function logOf({ log, view }: ModelContext): ((line: string) => void) | undefined {
+  return log ?? (view ? (line) => view.say(line) : undefined);
+}
+
+/** A trainer is much more than a context; this keeps the context's keys, and asks for the engine when needed. */
+export function ownContext(context: ModelContext, container: Container): ModelContext {
+  return {
+    container,
+    seed: context.seed,
+    artifacts: context.artifacts,
+    log: logOf(context),
+    get engine() {
+      return context.engine;
+    },
+  };
 }
 
 export function fileReader(context: ModelContext): ReadFile {

@@ -10,7 +10,7 @@ import { jointKind, predictionKind } from '../kinds.js';
 import { rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
 import { transducerCosts } from '../losses/transducer-lattice.js';
-import { containerOf, type ModelContext } from './context.js';
+import { buildModel, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
@@ -74,12 +74,10 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
    * @throws AnemoneError, AnemoneErrors with everything wrong in the section
    */
   static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecRNNTBPEModel {
-    const container = containerOf(context);
-    const settings = rnntModelSchema.parse(node, {
-      lookup: container.components,
-      warnings: container.warnings,
-    });
-    return new EncDecRNNTBPEModel(node, settings, { ...pick(context), container });
+    return buildModel(
+      context,
+      (own, options) => new EncDecRNNTBPEModel(node, rnntModelSchema.parse(node, options), own),
+    );
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
@@ -123,25 +121,4 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 }
 
 /** The same with characters: the vocabulary is `labels`. */
-export class EncDecRNNTModel extends EncDecRNNTBPEModel {
-  static override fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecRNNTModel {
-    const container = containerOf(context);
-    const settings = rnntModelSchema.parse(node, {
-      lookup: container.components,
-      warnings: container.warnings,
-    });
-    return new EncDecRNNTModel(node, settings, { ...pick(context), container });
-  }
-}
-
-/** A trainer has more than a context; only the context's own keys are kept, read when needed. */
-export function pick(context: ModelContext): ModelContext {
-  return {
-    seed: context.seed,
-    artifacts: context.artifacts,
-    log: context.log,
-    get engine() {
-      return context.engine;
-    },
-  };
-}
+export class EncDecRNNTModel extends EncDecRNNTBPEModel {}

@@ -63,7 +63,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   readonly preprocessor: Preprocessor;
   protected readonly container: Container;
   private readonly specAugment: Partial<SpecAugmentConfig> | null;
-  private readonly recognizers = new WeakMap<Engine, Recognizer>();
+  private recognizers = new WeakMap<Engine, Recognizer>();
 
   /** @param node the `model` section as written; @param settings the same, checked. */
   protected constructor(
@@ -104,6 +104,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       this.recognizers.set(engine, recognizer);
     }
     return recognizer;
+  }
+
+  /** After a change of how this model decodes. */
+  protected forgetRecognizers(): void {
+    this.recognizers = new WeakMap();
   }
 
   evaluator(engine: Engine): Evaluator {

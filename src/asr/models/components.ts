@@ -1,0 +1,75 @@
+// Models by name, so that a configuration's `target` says which one it describes.
+import type { ConfigNode } from '../../config/index.js';
+import { component, defineKind } from '../../container/index.js';
+import type { TrainableModel } from '../../nn/index.js';
+import { containerOf, type ModelContext, ownContext } from './context.js';
+import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
+import { EncDecHybridRNNTCTCBPEModel, hybridModelSchema } from './hybrid-model.js';
+import { EncDecRNNTBPEModel, rnntModelSchema } from './rnnt-model.js';
+
+/** Makes models of one class. A model component builds this, for a model needs more than its config. */
+export interface ModelFactory {
+  fromConfig(node: ConfigNode, context?: ModelContext): TrainableModel;
+}
+
+export const modelKind = defineKind<ModelFactory>('model');
+
+function nemoNames(name: string, file: string): string[] {
+  return [`nemo.collections.asr.models.${name}`, `nemo.collections.asr.models.${file}.${name}`];
+}
+
+export const modelComponents = [
+  ...(
+    [
+      ['EncDecRNNTBPEModel', 'rnnt_bpe_models'],
+      ['EncDecRNNTModel', 'rnnt_models'],
+    ] as const
+  ).map(([name, file]) =>
+    component({
+      kind: modelKind,
+      name,
+      aliases: nemoNames(name, file),
+      schema: rnntModelSchema,
+      create: (): ModelFactory => EncDecRNNTBPEModel,
+    }),
+  ),
+  ...(
+    [
+      ['EncDecCTCModelBPE', 'ctc_bpe_models'],
+      ['EncDecCTCModel', 'ctc_models'],
+    ] as const
+  ).map(([name, file]) =>
+    component({
+      kind: modelKind,
+      name,
+      aliases: nemoNames(name, file),
+      schema: ctcModelSchema,
+      create: (): ModelFactory => EncDecCTCModelBPE,
+    }),
+  ),
+  ...(
+    [
+      ['EncDecHybridRNNTCTCBPEModel', 'hybrid_rnnt_ctc_bpe_models'],
+      ['EncDecHybridRNNTCTCModel', 'hybrid_rnnt_ctc_models'],
+    ] as const
+  ).map(([name, file]) =>
+    component({
+      kind: modelKind,
+      name,
+      aliases: nemoNames(name, file),
+      schema: hybridModelSchema,
+      create: (): ModelFactory => EncDecHybridRNNTCTCBPEModel,
+    }),
+  ),
+];
+
+/**
+ * The model that a `model` section describes; `target` names its class, EncDecRNNTBPEModel if absent.
+ * @throws AnemoneError `container.unknown-component`, and what the class's `fromConfig` throws
+ */
+export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
+  const container = containerOf(context, modelComponents);
+  const descriptor = container.components.findFor(node, 'model', 'target', 'EncDecRNNTBPEModel', 'model');
+  const factory = descriptor.create({}, container) as ModelFactory;
+  return factory.fromConfig(node, ownContext(context, container));
+}

@@ -1,0 +1,42 @@
+// The CTC branch of a model: classifier, loss, best-path decoding. A whole model (EncDecCTCModel) or the
+// auxiliary branch of a hybrid one.
+import { type Tensor, tf } from '../../engine/index.js';
+import type { Pass } from '../../nn/index.js';
+import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import { ctcCosts } from '../losses/ctc-loss.js';
+import { type LossReduction, reduceCosts } from '../losses/reduction.js';
+import type { LatticeImplementation } from '../losses/transducer-lattice.js';
+
+export interface CtcTargets {
+  /** Valid encoder frames, int32 [B]. */
+  readonly lengths: Tensor;
+  /** int32 [B,U] */
+  readonly targets: Tensor;
+  readonly targetLengths: Tensor;
+}
+
+/** Scalar loss of encoded frames [B,T',d]. */
+export function ctcLoss(
+  decoder: ConvASRDecoder,
+  encoded: Tensor,
+  { lengths, targets, targetLengths }: CtcTargets,
+  pass: Pass,
+  options: { reduction: LossReduction; implementation?: LatticeImplementation },
+): Tensor {
+  const logProbabilities = decoder.forward(encoded, pass);
+  const costs = ctcCosts(
+    { logProbabilities, targets, frames: lengths, tokens: targetLengths, blank: decoder.blank },
+    { zeroInfinity: true, implementation: options.implementation },
+  );
+  return reduceCosts(costs, targetLengths, options.reduction);
+}
+
+/** Best class of each frame and its log-probability, both [B,T']. */
+export function bestPath(
+  decoder: ConvASRDecoder,
+  encoded: Tensor,
+  pass: Pass,
+): { best: Tensor; scores: Tensor } {
+  const logProbabilities = decoder.forward(encoded, pass);
+  return { best: tf.argMax(logProbabilities, 2), scores: tf.max(logProbabilities, 2) };
+}

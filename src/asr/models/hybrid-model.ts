@@ -1,0 +1,98 @@
+// A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
+import { type ConfigNode, defineSchema, type InferConfig } from '../../config/index.js';
+import { type Engine, type Tensors, tf } from '../../engine/index.js';
+import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
+import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import { frameDecoderKind } from '../kinds.js';
+import { buildModel, type ModelContext } from './context.js';
+import { ctcLoss } from './ctc-head.js';
+import { ctcFields } from './ctc-model.js';
+import { CtcRecognizer } from './ctc-recognizer.js';
+import { commonIgnored } from './model-schema.js';
+import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
+import { type Recognizer, speechInputs } from './speech-model.js';
+
+const auxCtcSchema = defineSchema(
+  'aux_ctc',
+  {
+    ...ctcFields,
+    ctc_loss_weight: { doc: 'Share w of the CTC loss.', format: 'number', min: 0, max: 1, default: 0.5 },
+  },
+  {
+    doc: 'The CTC branch.',
+    ignored: { use_cer: { instead: 'both WER and CER are reported', harmless: [false, true] } },
+  },
+);
+
+export const hybridModelSchema = defineSchema(
+  'EncDecHybridRNNTCTCBPEModel',
+  { ...rnntFields, aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema } },
+  { doc: 'A transducer with an auxiliary CTC branch.', ignored: commonIgnored },
+);
+
+export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
+
+export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
+  readonly ctcDecoder: ConvASRDecoder;
+  private readonly auxiliary: HybridModelConfig['aux_ctc'];
+  private decodes: 'rnnt' | 'ctc' = 'rnnt';
+
+  /** Use `fromConfig`. */
+  constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
+    super(node, settings, context);
+    this.auxiliary = settings.aux_ctc;
+    this.ctcDecoder = this.child(
+      'ctc_decoder',
+      this.build(settings.aux_ctc.decoder, frameDecoderKind, {
+        num_classes: this.tokenizer.vocabSize,
+        feat_in: this.encoder.width,
+      }),
+    );
+  }
+
+  /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
+  static override fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecHybridRNNTCTCBPEModel {
+    return buildModel(
+      context,
+      (own, options) => new EncDecHybridRNNTCTCBPEModel(node, hybridModelSchema.parse(node, options), own),
+    );
+  }
+
+  /** Chooses the branch that evaluation and transcription decode with. Default: rnnt. */
+  changeDecodingStrategy(decoder: 'rnnt' | 'ctc'): void {
+    this.decodes = decoder;
+    this.forgetRecognizers();
+  }
+
+  override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
+    const forward = this.forward(inputs, pass);
+    const rnnt = this.loss(forward, inputs, pass);
+    const weight = this.auxiliary.ctc_loss_weight;
+    if (weight === 0) return { loss: rnnt };
+    const ctc = this.ctcLoss(forward, inputs, pass);
+    const loss = tf.add(tf.mul(rnnt, tf.scalar(1 - weight)), tf.mul(ctc, tf.scalar(weight)));
+    return { loss, logs: { train_rnnt_loss: rnnt, train_ctc_loss: ctc } };
+  }
+
+  protected override createRecognizer(engine: Engine): Recognizer {
+    if (this.decodes === 'rnnt') return super.createRecognizer(engine);
+    return new CtcRecognizer(engine, {
+      decoder: this.ctcDecoder,
+      encode: ({ features, featureLengths }) =>
+        this.encoder.forward(features, featureLengths, evaluationPass),
+      loss: (forward, inputs) => this.ctcLoss(forward, inputs, evaluationPass),
+    });
+  }
+
+  private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {
+    const { targets, targetLengths } = speechInputs(inputs);
+    const { encoded, lengths } = forward;
+    return ctcLoss(this.ctcDecoder, encoded, { lengths, targets, targetLengths }, pass, {
+      reduction: this.auxiliary.ctc_reduction,
+      implementation: this.auxiliary.ctc_implementation,
+    });
+  }
+}
+
+/** The same with characters: the vocabulary is `labels`. */
+export class EncDecHybridRNNTCTCModel extends EncDecHybridRNNTCTCBPEModel {}
