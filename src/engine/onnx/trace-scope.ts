@@ -33,6 +33,8 @@ export class TraceScope implements ProgramScope {
   readonly assigned = new Map<State, Tensor>();
   readonly randomSites: RandomSite[] = [];
   private readonly stateTensors = new Map<State, Tensor>();
+  /** Tensors that outlive tidy scopes while the program is traced; tfjs would count them for ever. */
+  private readonly kept: Tensor[] = [];
 
   constructor(
     private readonly backend: TraceBackend,
@@ -49,7 +51,7 @@ export class TraceScope implements ProgramScope {
     if (known) return known;
     const name = `s${this.stateInputs.size}`;
     this.stateInputs.set(state, name);
-    const tensor = tf.keep(this.input(name, state.shape, state.dtype));
+    const tensor = this.keep(this.input(name, state.shape, state.dtype));
     this.stateTensors.set(state, tensor);
     return tensor;
   }
@@ -62,7 +64,17 @@ export class TraceScope implements ProgramScope {
         message: `cannot assign shape [${value.shape}] to a state of shape [${state.shape}]`,
       });
     }
-    this.assigned.set(state, tf.keep(tf.clone(value)));
+    this.assigned.set(state, this.keep(tf.clone(value)));
+  }
+
+  /** Call when the graph has been taken. */
+  dispose(): void {
+    for (const tensor of this.kept) tensor.dispose();
+  }
+
+  private keep(tensor: Tensor): Tensor {
+    this.kept.push(tf.keep(tensor));
+    return tensor;
   }
 
   randomBits(count: number, bits: number): Tensor {

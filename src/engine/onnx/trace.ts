@@ -46,6 +46,7 @@ export function trace(fn: (inputs: Tensors) => Tensors, inputs: HostTensors): Tr
         return assemble(scope, userInputs, results);
       } finally {
         tf.engine().endScope();
+        scope.dispose();
       }
     }),
   );

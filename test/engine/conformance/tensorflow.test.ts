@@ -1,0 +1,40 @@
+// The conformance suite on the tensorflow engine; skipped unless a tfjs-node is installed (or named by path in
+// ANEMONE_TFJS_NODE, for one built elsewhere; see docs/engines.md).
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine, createReferenceEngine, type Engine } from '../../../src/engine/index.js';
+import { cases } from './cases.js';
+import { expectClose, inputValues, runCase } from './run.js';
+
+async function tensorflow(): Promise<Engine | undefined> {
+  try {
+    return await createEngine({ name: 'tensorflow', module: process.env['ANEMONE_TFJS_NODE'] });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'engine.tensorflow-missing') return undefined;
+    throw error;
+  }
+}
+
+const engine = await tensorflow();
+const reference = createReferenceEngine();
+afterAll(() => engine?.dispose());
+
+describe.skipIf(!engine)('tensorflow against reference', () => {
+  for (const item of cases) {
+    it(item.name, async () => {
+      const expected = await runCase(reference, item, inputValues(item));
+      const actual = await runCase(engine as Engine, item, inputValues(item));
+      expectClose(actual.value, expected.value, 5e-6);
+      actual.gradients.forEach((g, k) => {
+        expectClose(g, expected.gradients[k], 1e-5);
+      });
+    });
+  }
+});
+
+describe.skipIf(engine)('without tfjs-node', () => {
+  it('says which package to install', async () => {
+    await expect(createEngine({ name: 'tensorflow' })).rejects.toThrow(
+      /tfjs-node-gpu or @tensorflow\/tfjs-node.*npm install/,
+    );
+  });
+});

@@ -1,0 +1,71 @@
+// Engines and providers by name: what is made, and what a wrong name or a missing library is told.
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  createEngine,
+  describeFallback,
+  type Engine,
+  float32,
+  OnnxEngine,
+  supportedProviders,
+  tf,
+} from '../../src/engine/index.js';
+
+const made: Engine[] = [];
+async function make(...args: Parameters<typeof createEngine>): Promise<Engine> {
+  const engine = await createEngine(...args);
+  made.push(engine);
+  return engine;
+}
+afterEach(async () => {
+  for (const engine of made.splice(0)) await engine.dispose();
+});
+
+describe('createEngine', () => {
+  it('makes onnxruntime by default, reference by name; both compute', async () => {
+    for (const engine of [await make({ threads: 1 }), await make({ name: 'reference' })]) {
+      const program = engine.compile('double', ({ x }) => ({ y: tf.mul(x, 2) }));
+      const { y } = await program.run({ x: float32([1, -3], [2]) });
+      expect([...y.data]).toEqual([2, -6]);
+    }
+    expect(made.map((engine) => engine.name)).toEqual(['onnxruntime', 'reference']);
+  });
+
+  it.each([
+    [{ name: 'onnxruntim' }, 'engine.unknown-engine', /did you mean "onnxruntime"\?/],
+    [{ provider: 'webgp' }, 'engine.unknown-provider', /did you mean "webgpu"\?/],
+    [{ provider: 'tpu' }, 'engine.unknown-provider', /known: cpu, webgpu, cuda, dml, coreml/],
+    [{ name: 'reference', provider: 'cuda' }, 'engine.option', /belongs to engine onnxruntime/],
+    [{ thread: 2 } as object, 'engine.option', /did you mean "threads"\?/],
+    [{ threads: 0 }, 'engine.option', /at least 1, got 0/],
+  ])('refuses %j', async (options, code, text) => {
+    await expect(make(options)).rejects.toMatchObject({ code, message: expect.stringMatching(text) });
+  });
+
+  it('says where a provider that this platform lacks exists', async () => {
+    const missing = ['dml', 'coreml'].find((name) => !supportedProviders().includes(name)) as string;
+    await expect(make({ provider: missing })).rejects.toMatchObject({
+      code: 'engine.provider-unavailable',
+      message: expect.stringMatching(/exists on (Windows|macOS) only/),
+    });
+  });
+
+  it.skipIf(!supportedProviders().includes('cuda'))('explains a CUDA library that cannot load', async () => {
+    const engine = new OnnxEngine({ provider: 'cuda', onPlacement: () => {} });
+    const program = engine.compile('double', ({ x }) => ({ y: tf.mul(x, 2) }));
+    const outcome = await program.run({ x: float32([1], [1]) }).catch((error: unknown) => error);
+    // On a machine with CUDA the program simply runs.
+    if (outcome instanceof Error) {
+      expect(outcome).toMatchObject({ code: 'engine.provider-unavailable', exitCode: 2 });
+      expect(outcome.message).toMatch(/onnxruntime-node-install=cuda12/);
+    }
+    await engine.dispose();
+  });
+});
+
+describe('describeFallback', () => {
+  it('counts the nodes left to the CPU, most frequent first', () => {
+    const placement = { webgpu: { Gemm: 5, Add: 2 }, cpu: { Sign: 1, Scan: 2 } };
+    expect(describeFallback(placement)).toBe('3 of 10 nodes ran on the CPU: Scan 2, Sign 1');
+    expect(describeFallback({ webgpu: { Gemm: 5 } })).toBeUndefined();
+  });
+});
