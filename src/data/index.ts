@@ -14,4 +14,10 @@ export { type OpenSourceOptions, openEvaluationSources, openSpeechSource } from 
 export { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 export type { PipelineConfig, UtteranceRef } from './pipeline/task.js';
 export { type DataSection, dataSection } from './section.js';
+export {
+  openTranscriptionSource,
+  type TranscriptionInput,
+  type TranscriptionOptions,
+  TranscriptionSource,
+} from './transcription.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

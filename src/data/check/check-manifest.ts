@@ -1,12 +1,11 @@
 // Checks manifests and the recordings they name. Gathers facts and findings; says nothing to anyone and
 // changes nothing. Printing is in render.ts.
-import { availableParallelism } from 'node:os';
 import { type AnemoneError, formatPosition } from '../../errors/index.js';
 import { type ManifestEntry, type ManifestSpec, scanManifests, utteranceName } from '../manifest/index.js';
-import { moduleBeside, WorkerPool } from '../workers/index.js';
 import { type Finding, type FindingKind, isFatal } from './finding.js';
 import { type Histogram, histogram } from './histogram.js';
-import { type Inspection, inspect } from './inspect.js';
+import type { Inspection } from './inspect.js';
+import { type InspectOptions, inspectAll } from './inspect-all.js';
 import { type FitConfig, TextFit } from './text-fit.js';
 
 /** What the check needs of a tokenizer; `Tokenizer` of the text folder fits. */
@@ -15,20 +14,14 @@ export interface CheckTokenizer {
   unknownCharacters(text: string): string[];
 }
 
-export interface CheckOptions extends FitConfig {
+export interface CheckOptions extends FitConfig, InspectOptions {
   readonly tokenizer?: CheckTokenizer;
   /** Seconds. Default 0.1. */
   readonly minDuration?: number;
   /** Seconds. Default: no bound. */
   readonly maxDuration?: number;
-  /** Decode every recording instead of reading headers. Default false. */
-  readonly deep?: boolean;
-  /** Worker threads; 0 is the main thread. Default: the cores. */
-  readonly workers?: number;
   /** Transcripts are needed. Default true. */
   readonly requireText?: boolean;
-  /** Gets the number of recordings looked at so far. */
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 export interface CheckReport {
@@ -52,8 +45,6 @@ export interface CheckReport {
   readonly fatal: boolean;
 }
 
-/** Files a task; small enough for progress, large enough to be worth a message. */
-const CHUNK = 64;
 /** Differences of durations that matter: so many seconds and such a share. */
 const MISMATCH = { seconds: 0.1, share: 0.02 };
 
@@ -61,7 +52,10 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
   const contents = await scanManifests(spec, { maxErrors: 10_000, requireText: options.requireText ?? true });
   const { entries } = contents;
   const findings: Finding[] = contents.errors.map(lineFinding);
-  const inspections = await inspectAll([...new Set(entries.map((e) => e.audioPath))], options);
+  const inspections = await inspectAll(
+    entries.map((e) => e.audioPath),
+    options,
+  );
   const text = checkTexts(entries, options);
   findings.push(
     ...checkAudio(entries, inspections),
@@ -92,39 +86,6 @@ function lineFinding(error: AnemoneError): Finding {
   const place = `${formatPosition(position)}: `;
   const message = error.message.startsWith(place) ? error.message.slice(place.length) : error.message;
   return { kind: 'bad-line', position, message };
-}
-
-async function inspectAll(
-  paths: readonly string[],
-  { deep = false, workers = availableParallelism(), onProgress }: CheckOptions,
-): Promise<Map<string, Inspection>> {
-  const chunks = Array.from({ length: Math.ceil(paths.length / CHUNK) }, (_, i) =>
-    paths.slice(i * CHUNK, (i + 1) * CHUNK),
-  );
-  let done = 0;
-  const note = (seen: Inspection[]) => {
-    done += seen.length;
-    onProgress?.(done, paths.length);
-    return seen;
-  };
-  // Starting threads costs more than a few headers.
-  if (workers === 0 || (chunks.length < 4 && !deep)) {
-    const all: Inspection[] = [];
-    for (const chunk of chunks) all.push(...note(await inspect({ paths: chunk, deep })));
-    return new Map(all.map((seen) => [seen.path, seen]));
-  }
-  const threads = Math.min(workers, chunks.length);
-  const pool = new WorkerPool({ module: moduleBeside('./inspect-worker', import.meta.url), threads });
-  try {
-    const all = await Promise.all(
-      chunks.map(async (chunk) =>
-        note(await pool.run<Inspection[]>({ paths: chunk, deep }, `the check of ${chunk[0]}`)),
-      ),
-    );
-    return new Map(all.flat().map((seen) => [seen.path, seen]));
-  } finally {
-    await pool.close();
-  }
 }
 
 const KIND_OF_ERROR: Readonly<Record<string, FindingKind>> = {

@@ -1,0 +1,135 @@
+// Batches for transcribing: any mix of files, segments and waveforms, sorted by length so that little is
+// padding. Rows name their input, so that results can be put back in order; inputs that cannot be used do
+// not stop the others.
+import { availableParallelism } from 'node:os';
+import { type ChannelSelector, type MelConfig, type MelTables, resolveMelConfig } from '../audio/index.js';
+import { inspectAll } from './check/inspect-all.js';
+import { SpeechDataset, type Utterance } from './dataset.js';
+import { type SpeechBatch, SpeechSource } from './loader.js';
+
+/** A file, a segment of one, or a mono waveform in [-1, 1). */
+export type TranscriptionInput =
+  | string
+  | Float32Array
+  | { readonly audioPath: string; readonly offset?: number; readonly duration?: number };
+
+export interface TranscriptionOptions {
+  /** Keys of AudioToMelSpectrogramPreprocessor. */
+  readonly preprocessor: Partial<MelConfig>;
+  readonly tables?: MelTables;
+  readonly channelSelector?: ChannelSelector;
+  /** Hz of waveforms given in memory. Default: the preprocessor's. */
+  readonly sampleRate?: number;
+  /** Utterances a batch. Default 16. */
+  readonly batchSize?: number;
+  /** Seconds of padded audio a batch; long recordings then make smaller batches. Default 240. */
+  readonly batchDuration?: number;
+  /** Worker threads; 0 is the main thread. Default: half the cores, none for a handful of inputs. */
+  readonly workers?: number;
+}
+
+/** So few inputs are done before a thread has started. */
+const HANDFUL = 8;
+
+/** Looks at all inputs and plans their batches. */
+export async function openTranscriptionSource(
+  inputs: readonly TranscriptionInput[],
+  options: TranscriptionOptions,
+): Promise<TranscriptionSource> {
+  const { sample_rate } = resolveMelConfig(options.preprocessor);
+  const rate = options.sampleRate ?? sample_rate;
+  const failures = new Map<number, string>();
+  const probed = await inspectAll(
+    inputs.flatMap((input) => (input instanceof Float32Array ? [] : fileOf(input).audioPath)),
+    { workers: options.workers },
+  );
+  const found: { input: number; utterance: Utterance }[] = [];
+  inputs.forEach((given, input) => {
+    if (given instanceof Float32Array) {
+      const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: given, sampleRate: rate };
+      found.push({ input, utterance: utterance(ref, given.length / rate) });
+      return;
+    }
+    const { audioPath: path, offset = 0, duration } = fileOf(given);
+    const seen = probed.get(path);
+    if (seen?.error) failures.set(input, seen.error.message);
+    // A FLAC from a pipe does not say how long it is; its batch grows when it is read.
+    else
+      found.push({
+        input,
+        utterance: utterance(
+          { index: 0, path, offset, duration },
+          duration ?? Math.max(0, (seen?.duration ?? 0) - offset),
+        ),
+      });
+  });
+  found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
+  return new TranscriptionSource(found, failures, inputs.length, options);
+}
+
+function fileOf(input: Exclude<TranscriptionInput, Float32Array>) {
+  return typeof input === 'string' ? { audioPath: input } : input;
+}
+
+function utterance(ref: Utterance['ref'], seconds: number): Utterance {
+  return { ref, name: ref.path, origin: ref.path, text: '', seconds };
+}
+
+export class TranscriptionSource {
+  private readonly source: SpeechSource | undefined;
+  private readonly inputs: readonly number[];
+
+  constructor(
+    found: readonly { readonly input: number; readonly utterance: Utterance }[],
+    private readonly failed: Map<number, string>,
+    /** Number of inputs. */
+    readonly total: number,
+    options: TranscriptionOptions,
+  ) {
+    this.inputs = found.map(({ input }) => input);
+    if (found.length === 0) return;
+    const workers =
+      options.workers ?? (found.length <= HANDFUL ? 0 : Math.max(1, availableParallelism() >> 1));
+    this.source = new SpeechSource({
+      name: 'transcription',
+      dataset: new SpeechDataset(
+        found.map(({ utterance: u }, index) => ({ ...u, ref: { ...u.ref, index } })),
+        found.map(() => []),
+        options.preprocessor,
+      ),
+      batching: {
+        batch_duration: options.batchDuration ?? 240,
+        max_batch_size: options.batchSize ?? 16,
+        batch_size: options.batchSize ?? 16,
+        shuffle: false,
+        bucketing_strategy: 'fixed_order',
+      },
+      pipeline: {
+        preprocessor: options.preprocessor,
+        tables: options.tables,
+        channelSelector: options.channelSelector,
+        training: false,
+        seed: 0,
+      },
+      loader: { workers, onBadAudio: 'skip' },
+      onBad: (bad) => this.failed.set(this.inputs[bad.index], bad.message),
+    });
+  }
+
+  /** Batches from short to long; `indices` are positions in the inputs. */
+  async *batches(): AsyncGenerator<SpeechBatch, void, undefined> {
+    if (!this.source) return;
+    for await (const batch of this.source.epoch(0)) {
+      yield { ...batch, indices: batch.indices.map((index) => this.inputs[index]) };
+    }
+  }
+
+  /** Inputs that could not be used so far, and why; complete after the last batch. */
+  failures(): ReadonlyMap<number, string> {
+    return this.failed;
+  }
+
+  async close(): Promise<void> {
+    await this.source?.close();
+  }
+}

@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { MelFrontEnd } from '../../src/audio/index.js';
+import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../src/data/index.js';
+import { makeCorpus, RATE, tone } from './corpus.js';
+
+const preprocessor = { sample_rate: RATE, features: 8 };
+const corpus = makeCorpus(12);
+afterAll(() => corpus.remove());
+const file = (i: number) => join(corpus.folder, 'wavs', `u${i}.wav`);
+
+async function collect(inputs: readonly TranscriptionInput[], workers: number) {
+  const source = await openTranscriptionSource(inputs, { preprocessor, batchSize: 4, workers });
+  const batches: SpeechBatch[] = [];
+  for await (const batch of source.batches()) batches.push(batch);
+  await source.close();
+  return { batches, failures: source.failures(), total: source.total };
+}
+
+describe('transcription batches', () => {
+  it('take files, segments and waveforms, go from short to long, and name their inputs', async () => {
+    writeFileSync(join(corpus.folder, 'bad.wav'), 'nothing');
+    const waveform = tone(0.9, 500);
+    const inputs: TranscriptionInput[] = [
+      ...Array.from({ length: 12 }, (_, i) => file(i)),
+      waveform,
+      { audioPath: file(6), offset: 0.1, duration: 0.2 },
+      join(corpus.folder, 'none.wav'),
+      join(corpus.folder, 'bad.wav'),
+    ];
+    const { batches, failures, total } = await collect(inputs, 0);
+    expect(total).toBe(16);
+    expect([...failures.keys()].sort((a, b) => a - b)).toEqual([14, 15]);
+    const rows = batches.flatMap((b) =>
+      b.indices.map((index, row) => [index, b.inputs.featureLengths.data[row]]),
+    );
+    expect(rows.map(([index]) => index).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 14 }, (_, i) => i),
+    );
+    const frontEnd = new MelFrontEnd(preprocessor);
+    const frames = new Map(rows.map(([index, n]) => [index, n]));
+    expect(frames.get(12)).toBe(frontEnd.frameCount(waveform.length));
+    expect(frames.get(13)).toBe(frontEnd.frameCount(0.2 * RATE));
+    corpus.durations.forEach((s, i) => {
+      expect(frames.get(i)).toBe(frontEnd.frameCount(Math.round(s * RATE)));
+    });
+    const lengths = rows.map(([, n]) => n);
+    expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
+    expect((await collect(inputs, 2)).batches).toEqual(batches);
+  });
+
+  it('are none for no input and for none that can be used', async () => {
+    expect((await collect([], 0)).batches).toEqual([]);
+    const { batches, failures } = await collect(['/no/such.wav'], 0);
+    expect(batches).toEqual([]);
+    expect(failures.get(0)).toContain('/no/such.wav');
+  });
+});
