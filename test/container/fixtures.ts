@@ -53,8 +53,8 @@ export const model = component({
     optim: { doc: 'Optimizer.', format: componentConfig('optimizer', { nameKey: 'name' }) },
   }),
   create: (config, context: BuildContext) => ({
-    encoder: context.instantiate(config.encoder as never, encoderKind, { with: { feat_in: 64 } }),
-    optim: context.instantiate(config.optim as never, 'optimizer', { nameKey: 'name' }),
+    encoder: context.instantiate(config.encoder, encoderKind, { with: { feat_in: 64 } }),
+    optim: context.instantiate(config.optim, 'optimizer', { nameKey: 'name' }),
   }),
 });
 

@@ -1,7 +1,7 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
 // as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
 
-import { copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
+import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
 
@@ -34,7 +34,7 @@ export interface NamedFormats {
   boolean: boolean;
   string: string;
   /** Any mapping, taken as it is. */
-  mapping: Readonly<Record<string, unknown>>;
+  mapping: ConfigNode;
   any: unknown;
 }
 export type NamedFormat = keyof NamedFormats;
@@ -279,10 +279,7 @@ export interface ComponentFormatOptions {
  * A mapping that describes a component of some kind. It is checked against that component's own schema when the
  * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`.
  */
-export function componentConfig(
-  kind: string,
-  options: ComponentFormatOptions = {},
-): Format<Readonly<Record<string, unknown>>> {
+export function componentConfig(kind: string, options: ComponentFormatOptions = {}): Format<ConfigNode> {
   const { nameKey = '_target_' } = options;
   return {
     expected: `a mapping with "${nameKey}" naming a component of kind ${kind}`,
