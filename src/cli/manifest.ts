@@ -1,5 +1,7 @@
 // `anemone manifest check`: what is in a data set, and what is wrong with it, before a training run finds out.
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { CheckOptions, LossKind } from '../data/index.js';
 
@@ -71,7 +73,7 @@ async function mergeFlags(flags: CheckFlags, configured: CheckOptions): Promise<
   const tokenizer =
     flags.tokenizer === undefined
       ? configured.tokenizer
-      : loadTokenizer({ dir: flags.tokenizer, type: 'bpe' }, '--tokenizer');
+      : loadTokenizer({ dir: flags.tokenizer, type: tokenizerType(flags.tokenizer) }, '--tokenizer');
   return {
     ...configured,
     tokenizer,
@@ -82,6 +84,11 @@ async function mergeFlags(flags: CheckFlags, configured: CheckOptions): Promise<
     deep: flags.deep,
     workers: flags.workers,
   };
+}
+
+/** A character tokenizer's folder has its labels; every other kind here is a SentencePiece model. */
+function tokenizerType(folder: string): string {
+  return existsSync(join(folder, 'labels.json')) ? 'char' : 'bpe';
 }
 
 /** The parts of a training config that a check needs; the rest may be unfinished. */
