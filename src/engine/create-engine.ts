@@ -30,7 +30,7 @@ const OPTIONS: Readonly<Record<EngineName, readonly string[]>> = {
  * (the library lacks the provider), `engine.tensorflow-missing`. A provider whose library is there but whose
  * device is not shows when the first program is compiled.
  */
-export async function createEngine(options: CreateEngineOptions = {}): Promise<Engine> {
+export function createEngine(options: CreateEngineOptions = {}): Engine {
   const { name = 'onnxruntime', ...rest } = options;
   if (!(ENGINES as readonly string[]).includes(name)) {
     throw new AnemoneError({

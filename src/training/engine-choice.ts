@@ -1,5 +1,5 @@
 // The engine that `trainer.engine` names.
-import { createReferenceEngine, type Engine, OnnxEngine } from '../engine/index.js';
+import { createReferenceEngine, createTensorFlowEngine, type Engine, OnnxEngine } from '../engine/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
 
 type Section = Readonly<Record<string, unknown>>;
@@ -23,7 +23,11 @@ export function createEngine(config: Section): Engine {
     checkOptions(options, OPTION_TYPES);
     return new OnnxEngine(options);
   }
-  const known = ['onnxruntime', 'reference'];
+  if (name === 'tensorflow') {
+    checkOptions(options, { threads: 'number', module: 'string' });
+    return createTensorFlowEngine(options);
+  }
+  const known = ['onnxruntime', 'tensorflow', 'reference'];
   throw new AnemoneError({
     code: 'engine.unknown',
     path: 'trainer.engine.name',

@@ -1,5 +1,6 @@
 // The tensorflow engine: programs run op by op on tfjs-node, when the user has installed it. It is never a
 // dependency: it fetches a binary from outside npm and stands still at TensorFlow 2.9. See docs/engines.md.
+import { createRequire } from 'node:module';
 import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
 import { tf } from '../tf.js';
@@ -16,15 +17,16 @@ export interface TensorFlowOptions {
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
 const BACKEND = 'tensorflow';
 
-export async function createTensorFlowEngine(options: TensorFlowOptions = {}): Promise<EagerEngine> {
+/** Throws `engine.tensorflow-missing` (not installed), `engine.tensorflow-broken` (installed, does not load). */
+export function createTensorFlowEngine(options: TensorFlowOptions = {}): EagerEngine {
   if (options.threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(options.threads);
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'; // TensorFlow greets on stderr otherwise
   tf.env().set('PROD', true); // tfjs warns of every kernel that it registers a second time
-  await loadFirst(options.module ? [options.module] : PACKAGES);
+  loadFirst(options.module ? [options.module] : PACKAGES);
   // tfjs-node brings tfjs's own gradients along; every engine differentiates by our tables.
   registerGradients(true);
   addExplicitPadding(BACKEND);
-  if (!(await tf.setBackend(BACKEND))) {
+  if (!tf.findBackend(BACKEND)) {
     throw new AnemoneError({
       code: 'engine.tensorflow',
       message: 'tfjs-node was loaded, but its TensorFlow backend did not start',
@@ -34,11 +36,12 @@ export async function createTensorFlowEngine(options: TensorFlowOptions = {}): P
   return new EagerEngine('tensorflow', BACKEND);
 }
 
-/** Imports the first of `names` that is installed. One that is installed but broken is an error, not skipped. */
-async function loadFirst(names: readonly string[]): Promise<void> {
+/** Loads the first of `names` that is installed. One that is installed but broken is an error, not skipped. */
+function loadFirst(names: readonly string[]): void {
+  const require = createRequire(import.meta.url);
   for (const name of names) {
     try {
-      await import(name);
+      require(name);
       return;
     } catch (cause) {
       if (!isNotInstalled(cause, name)) throw brokenPackage(name, cause);
