@@ -22,6 +22,8 @@ export type { Measurement } from './diagnosis/probe.js';
 export { type Replay, replay } from './diagnosis/replay.js';
 export { createEngine } from './engine-choice.js';
 export { type Evaluation, evaluate } from './evaluate.js';
+export { expManager } from './exp-manager.js';
+export { type ExpManagerOptions, expManagerSchema } from './exp-manager-options.js';
 export { CsvLogger } from './loggers/csv.js';
 export { JsonLinesLogger, type MetricRow, readMetricRows } from './loggers/json-lines.js';
 export type { MetricsLogger } from './loggers/logger.js';
@@ -33,6 +35,8 @@ export {
   QuietView,
   type StepStatus,
 } from './progress/progress-view.js';
+export { type ReportData, reportPage } from './report/page.js';
+export { ReportCallback } from './report/report-callback.js';
 export type { RunProgress } from './run-progress.js';
 export { exitCodeOf } from './signals.js';
 export { type EvaluationSettings, type FitResult, Trainer, type TrainerDependencies } from './trainer.js';

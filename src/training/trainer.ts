@@ -1,5 +1,6 @@
 // The Trainer: options, engine, callbacks and loggers around the state machine of fit/, and the shorter
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
+import { join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
@@ -18,6 +19,7 @@ import { type FitState, firstState } from './fit/states.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
 import { type ProgressView, viewFor } from './progress/progress-view.js';
+import { TeeView } from './progress/tee-view.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import { type TrainerOptions, trainerOptions } from './trainer-options.js';
@@ -42,7 +44,7 @@ export class Trainer {
   readonly options: TrainerOptions;
   readonly callbacks: Callback[];
   readonly loggers: MetricsLogger[];
-  readonly view: ProgressView;
+  view: ProgressView;
   /** Where a run's files go; set by `expManager`. */
   logFolder: string | undefined;
   /** Checkpoint that the next fit goes on from when it is given none; set by `expManager`. */
@@ -66,6 +68,11 @@ export class Trainer {
     this.view = dependencies.view ?? viewFor(process.stderr, this.options.enable_progress_bar);
     if (warnings.length > 0) this.view.say(formatWarnings(warnings));
     this.recorded['trainer'] = section(config);
+  }
+
+  /** A trainer is the context a model is made in: seed, engine and where to say things. */
+  get seed(): number {
+    return this.options.seed;
   }
 
   /** The engine of all runs of this trainer. */
@@ -123,6 +130,12 @@ export class Trainer {
     return (await this.evaluateOn(model, sources, 'predict', limit, settings)).samples;
   }
 
+  /** Makes `folder` the place of this run's files; what is said is also written to its log. */
+  enterFolder(folder: string): void {
+    this.logFolder = folder;
+    this.view = new TeeView(this.view, join(folder, 'anemone_log.txt'));
+  }
+
   /** Frees the engine this trainer made. */
   async dispose(): Promise<void> {
     await this.made?.dispose();
@@ -151,10 +164,11 @@ export class Trainer {
 
   private async prepare(model: TrainableModel, checkpoint: Checkpoint | undefined): Promise<FitRun> {
     const { options, engine, view } = this;
+    // Before the data is opened: its order and augmentation follow the same seed.
+    model.module.seed = checkpoint?.state.seed ?? options.seed;
     const source = await model.trainingSource();
     if (!source) throw noData('train');
     const validation = await model.validationSources();
-    model.module.seed = checkpoint?.state.seed ?? options.seed;
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
     const optim = section(model.config['optim']);

@@ -14,7 +14,11 @@ export interface FolderListing {
   readonly damaged: readonly string[];
 }
 
-export async function listCheckpoints(folder: string): Promise<FolderListing> {
+/** @param options.verify also compares the contents with their hashes, from the newest back to a good one */
+export async function listCheckpoints(
+  folder: string,
+  options: { readonly verify?: boolean } = {},
+): Promise<FolderListing> {
   const names = (await readdir(folder).catch(() => [])).filter(
     (n) => n.endsWith(ENDING) && !n.startsWith('.'),
   );
@@ -30,7 +34,23 @@ export async function listCheckpoints(folder: string): Promise<FolderListing> {
   }
   const order = (c: Checkpoint) => c.state.progress.batches;
   checkpoints.sort((a, b) => order(b) - order(a) || b.created.localeCompare(a.created));
+  while (options.verify && checkpoints.length > 0) {
+    const problem = await problemOf(checkpoints[0]);
+    if (problem === undefined) break;
+    damaged.push(problem);
+    checkpoints.shift();
+  }
   return { checkpoints, damaged };
+}
+
+async function problemOf(checkpoint: Checkpoint): Promise<string | undefined> {
+  try {
+    await checkpoint.verify();
+    return undefined;
+  } catch (error) {
+    if (error instanceof AnemoneError) return error.message;
+    throw error;
+  }
 }
 
 /** `wanted` in `folder`, or with a version appended when the name is taken: nothing is overwritten. */

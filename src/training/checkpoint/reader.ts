@@ -37,6 +37,11 @@ export class Checkpoint {
     return new Checkpoint(path, JSON.parse(text.toString()) as CheckpointState, manifest.created, manifest);
   }
 
+  /** Compares every file with its hash. @throws AnemoneError `checkpoint.damaged` */
+  async verify(): Promise<void> {
+    for (const file of Object.keys(this.manifest.files)) await readChecked(this.path, file, this.manifest);
+  }
+
   has(group: string): boolean {
     return `${group}.safetensors` in this.manifest.files;
   }

@@ -43,6 +43,7 @@ export class CsvLogger implements MetricsLogger {
     const columns = header.split(',');
     for (const column of columns) if (!this.columns.includes(column)) this.columns.push(column);
     return lines
+      .filter((line) => line !== '')
       .map((line) => line.split(','))
       .filter((cells) => cells.length === columns.length)
       .map((cells) => Object.fromEntries(cells.map((cell, i) => [columns[i], cell])));

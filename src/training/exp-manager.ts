@@ -1,0 +1,149 @@
+// The experiment manager: gives a trainer a folder, loggers, callbacks and, when asked, a checkpoint to go
+// on from. The counterpart of NeMo's exp_manager(trainer, cfg.exp_manager).
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping } from '../config/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
+import { EarlyStopping } from './callbacks/early-stopping.js';
+import { EmaCallback } from './callbacks/ema.js';
+import { RunTimeLimit, StepTiming } from './callbacks/timing.js';
+import { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
+import type { Checkpoint } from './checkpoint/reader.js';
+import {
+  checkpointSchema,
+  type ExpManagerOptions,
+  earlyStoppingSchema,
+  expManagerSchema,
+} from './exp-manager-options.js';
+import { writing } from './io-error.js';
+import { CsvLogger } from './loggers/csv.js';
+import { JsonLinesLogger } from './loggers/json-lines.js';
+import { TensorBoardLogger } from './loggers/tensorboard.js';
+import { ReportCallback } from './report/report-callback.js';
+import type { Trainer } from './trainer.js';
+
+/**
+ * Sets the trainer up for one run and returns the run's folder.
+ * @param config the `exp_manager` section; null for none, and then nothing happens
+ * @throws AnemoneError for wrong keys, a folder that cannot be written, nothing to resume from
+ */
+export async function expManager(trainer: Trainer, config: unknown): Promise<string | undefined> {
+  if (config === undefined || config === null) return undefined;
+  const warnings: ConfigWarning[] = [];
+  const options = expManagerSchema.parse(config, { warnings });
+  const folder = await runFolder(options);
+  await writing(folder, () => mkdir(folder, { recursive: true }));
+  await writing(folder, () => writeFile(join(folder, 'cmd-args.log'), `${process.argv.join(' ')}\n`));
+  trainer.enterFolder(folder);
+  if (warnings.length > 0) trainer.view.say(formatWarnings(warnings));
+  if (isMapping(config)) trainer.recorded['exp_manager'] = config as ConfigNode;
+  for (const file of options.files_to_copy ?? []) await copyFile(file, join(folder, basename(file)));
+  const checkpoints = checkpointCallback(options, folder);
+  trainer.resumeFrom = await resumption(options, checkpoints.options.folder, (text) =>
+    trainer.view.say(text),
+  );
+  addLoggers(trainer, options, folder);
+  addCallbacks(trainer, options, folder, checkpoints);
+  return folder;
+}
+
+async function runFolder(options: ExpManagerOptions): Promise<string> {
+  if (options.explicit_log_dir !== null) return options.explicit_log_dir;
+  const experiment = join(options.exp_dir ?? 'anemone_experiments', options.name ?? 'default');
+  if (options.version !== null) return join(experiment, options.version);
+  if (options.resume_if_exists) return experiment;
+  if (options.use_datetime_version) return join(experiment, timestamp(new Date()));
+  const runs = await readdir(experiment).catch(() => []);
+  const numbers = runs.map((run) => Number(/^version_(\d+)$/.exec(run)?.[1] ?? -1));
+  return join(experiment, `version_${Math.max(-1, ...numbers) + 1}`);
+}
+
+/** `2026-11-23_14-05-09`, local time. */
+function timestamp(date: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day}_${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join('-')}`;
+}
+
+async function resumption(
+  options: ExpManagerOptions,
+  folder: string,
+  say: (text: string) => void,
+): Promise<Checkpoint | undefined> {
+  if (options.resume_from_checkpoint !== null) return resolveCheckpoint(options.resume_from_checkpoint);
+  if (!options.resume_if_exists) return undefined;
+  const { checkpoints, damaged } = await listCheckpoints(folder, { verify: true });
+  const newest = checkpoints[0];
+  for (const problem of damaged)
+    say(`${problem}; ${newest ? `${newest.path} is used` : 'there is no other'}`);
+  if (newest) return newest;
+  if (options.resume_ignore_no_checkpoint) {
+    say(`no checkpoint in ${folder}: starting from the beginning`);
+    return undefined;
+  }
+  throw new AnemoneError({
+    code: 'exp-manager.nothing-to-resume',
+    path: 'exp_manager.resume_if_exists',
+    message: `there is no checkpoint in ${folder}`,
+    hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start from the beginning then',
+  });
+}
+
+function addLoggers(trainer: Trainer, options: ExpManagerOptions, folder: string): void {
+  if (options.create_tensorboard_logger) trainer.loggers.push(new TensorBoardLogger(folder));
+  if (options.create_csv_logger) trainer.loggers.push(new CsvLogger(join(folder, 'metrics.csv')));
+  if (options.create_jsonl_logger) trainer.loggers.push(new JsonLinesLogger(join(folder, 'metrics.jsonl')));
+}
+
+function addCallbacks(
+  trainer: Trainer,
+  options: ExpManagerOptions,
+  folder: string,
+  checkpoints: CheckpointCallback,
+): void {
+  const { callbacks } = trainer;
+  if (options.ema?.enable) {
+    const {
+      decay,
+      every_n_steps: everyNSteps,
+      validate_original_weights: validateOriginalWeights,
+    } = options.ema;
+    callbacks.push(new EmaCallback({ decay, everyNSteps, validateOriginalWeights }));
+  }
+  if (options.log_step_timing) {
+    callbacks.push(new StepTiming(Number(options.step_timing_kwargs?.['buffer_size'] ?? 1)));
+  }
+  if (options.max_time_per_run !== null) callbacks.push(new RunTimeLimit(options.max_time_per_run));
+  if (options.create_early_stopping_callback) callbacks.push(earlyStopping(options));
+  if (options.create_report) callbacks.push(new ReportCallback(folder, options.name ?? 'default'));
+  if (options.create_checkpoint_callback) callbacks.push(checkpoints);
+}
+
+function checkpointCallback(options: ExpManagerOptions, folder: string): CheckpointCallback {
+  const params = options.checkpoint_callback_params ?? checkpointSchema.parse({});
+  return new CheckpointCallback({
+    folder: params.dirpath ?? join(folder, 'checkpoints'),
+    prefix: params.prefix ?? options.name ?? 'default',
+    monitor: params.monitor,
+    mode: params.mode,
+    saveTopK: params.save_top_k,
+    saveLast: params.save_last,
+    everyNEpochs: params.every_n_epochs,
+    everyNSteps: params.every_n_train_steps ?? undefined,
+    everySeconds: params.train_time_interval ?? undefined,
+  });
+}
+
+function earlyStopping(options: ExpManagerOptions): EarlyStopping {
+  const params = options.early_stopping_callback_params ?? earlyStoppingSchema.parse({});
+  return new EarlyStopping({
+    monitor: params.monitor,
+    mode: params.mode,
+    minDelta: params.min_delta,
+    patience: params.patience,
+    checkFinite: params.check_finite,
+    stoppingThreshold: params.stopping_threshold ?? undefined,
+    divergenceThreshold: params.divergence_threshold ?? undefined,
+  });
+}

@@ -1,0 +1,31 @@
+// Passes progress on and keeps what was said in a file.
+import { appendFileSync } from 'node:fs';
+import type { ProgressView, StepStatus } from './progress-view.js';
+
+export class TeeView implements ProgressView {
+  constructor(
+    private readonly inner: ProgressView,
+    private readonly path: string,
+  ) {}
+
+  step(status: StepStatus, logged: boolean): void {
+    this.inner.step(status, logged);
+  }
+
+  evaluating(name: string, done: number, total: number): void {
+    this.inner.evaluating(name, done, total);
+  }
+
+  say(text: string): void {
+    this.inner.say(text);
+    try {
+      appendFileSync(this.path, `${new Date().toISOString()} ${text}\n`);
+    } catch {
+      // A full disk must not end a run through its log; checkpoints report it.
+    }
+  }
+
+  end(): void {
+    this.inner.end();
+  }
+}

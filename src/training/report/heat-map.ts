@@ -1,0 +1,74 @@
+// A grid of values as a picture (PNG inside SVG, so that axes and a path stay sharp).
+import { encodePng } from '../../formats/index.js';
+import type { HeatMap } from '../../nn/index.js';
+import { colourOf } from './colour-map.js';
+import { coordinate, escapeHtml, shortNumber } from './markup.js';
+import { linearTicks } from './scale.js';
+
+const WIDTH = 1140;
+const LEFT = 90;
+const BOTTOM = 42;
+const TOP = 8;
+/** Rows with names get room for them. */
+const NAMED_ROW = 18;
+const MOST_NAMES = 40;
+
+export function heatMap(map: HeatMap): string {
+  const named = map.rowNames !== undefined && map.rowNames.length <= MOST_NAMES;
+  const height = named ? Math.max(120, map.rows * NAMED_ROW) : Math.min(Math.max(map.rows * 3, 160), 320);
+  const width = WIDTH - LEFT - 10;
+  const x = (column: number) => LEFT + ((column + 0.5) / map.columns) * width;
+  const y = (row: number) => TOP + height - ((row + 0.5) / map.rows) * height;
+  const path = (map.path ?? [])
+    .map(([column, row]) => `${coordinate(x(column))},${coordinate(y(row))}`)
+    .join(' ');
+  const total = TOP + height + BOTTOM;
+  return `<figure class="wide"><figcaption><b>${escapeHtml(map.title)}</b></figcaption>
+<svg viewBox="0 0 ${WIDTH} ${total}" role="img" aria-label="${escapeHtml(map.title)}">
+<image x="${LEFT}" y="${TOP}" width="${width}" height="${height}" preserveAspectRatio="none" style="image-rendering:pixelated" href="${picture(map)}"/>
+${path === '' ? '' : `<polyline class="path" points="${path}"/>`}
+${rowLabels(map, named, y)}
+${linearTicks(0, map.columns - 1, 8)
+  .map(
+    (tick) =>
+      `<text x="${coordinate(x(tick))}" y="${TOP + height + 16}" text-anchor="middle">${shortNumber(tick)}</text>`,
+  )
+  .join('')}
+<text x="${LEFT + width / 2}" y="${total - 6}" text-anchor="middle">${escapeHtml(map.xLabel)}</text>
+<text transform="translate(12 ${TOP + height / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(map.yLabel)}</text>
+</svg><p>${escapeHtml(map.caption)}</p></figure>`;
+}
+
+function rowLabels(map: HeatMap, named: boolean, y: (row: number) => number): string {
+  const rows = named ? (map.rowNames?.map((_, row) => row) ?? []) : linearTicks(0, map.rows - 1, 4);
+  return rows
+    .map((row) => {
+      const name = named ? (map.rowNames?.[row] ?? '') : shortNumber(row);
+      return `<text x="${LEFT - 6}" y="${coordinate(y(row))}" dy="4" text-anchor="end">${escapeHtml(name)}</text>`;
+    })
+    .join('');
+}
+
+/** The grid as a data URI, one pixel a cell. Colours span the finite values. */
+function picture({ rows, columns, values }: HeatMap): string {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (!Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const span = high > low ? high - low : 1;
+  const pixels = new Uint8Array(rows * columns * 4);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const value = values[row * columns + column];
+      if (!Number.isFinite(value)) continue;
+      // Pictures are stored from the top, grids from the bottom.
+      const at = 4 * ((rows - 1 - row) * columns + column);
+      pixels.set([...colourOf((value - low) / span), 255], at);
+    }
+  }
+  const png = encodePng({ width: columns, height: rows, pixels });
+  return `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
+}
