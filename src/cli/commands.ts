@@ -2,7 +2,11 @@
 // `anemone --help` stays instant.
 
 import type { Command } from 'commander';
+import { registerComponents } from './components.js';
 import { register as config } from './config.js';
 import { register as manifest } from './manifest.js';
 
-export const commands: readonly ((program: Command) => void)[] = [config, manifest];
+const components = (program: Command): void =>
+  registerComponents(program, async () => (await import('../composition.js')).createDefaultContainer());
+
+export const commands: readonly ((program: Command) => void)[] = [config, manifest, components];
