@@ -7,6 +7,7 @@ export { RNNTJoint, type RNNTJointConfig } from './decoders/rnnt-joint.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
 export { type GreedyOptions, GreedyTransducer, type ProjectedFrames } from './decoding/greedy-transducer.js';
 export type { Hypothesis } from './decoding/hypothesis.js';
+export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export type { Encoded, Encoder } from './encoders/encoder.js';

@@ -51,6 +51,14 @@ describe('EncDecRNNTBPEModel', () => {
     expect(metrics['wer']).toBe(0);
     expect(metrics['loss']).toBeLessThan(3);
     expect(samples[0]).toEqual({ name: 'item 0', reference: 'abc', hypothesis: 'abc' });
+    const [picture, lattice] = await model.reportContributions(engine);
+    expect([picture.rows, lattice.rows, lattice.rowNames]).toEqual([16, 4, ['(start)', 'a', 'b', 'c']]);
+    // The three tones follow each other, so the best path emits them in the thirds of the utterance.
+    const { tokenFrames, posteriors, frames } = await model.align(engine, batchOf(model, ['abc']).inputs);
+    expect(tokenFrames.length).toBe(3);
+    expect([...tokenFrames].sort((a, b) => a - b)).toEqual(tokenFrames);
+    expect(posteriors[0]).toBeCloseTo(1, 3);
+    expect(posteriors[4 * frames - 1]).toBeCloseTo(1, 3);
     const transcripts = await model.transcribe([toneSpeech('bb', 2), toneSpeech('abc', 0)]);
     expect(transcripts.map((transcript) => transcript.text)).toEqual(['bb', 'abc']);
     expect(transcripts[1].tokens[2].seconds).toBeGreaterThan(transcripts[1].tokens[1].seconds);

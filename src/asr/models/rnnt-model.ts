@@ -1,17 +1,19 @@
 // Transducer models (Graves 2012): EncDecRNNTBPEModel (tokenizer) and EncDecRNNTModel (characters), which
 // differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
-import type { Engine, Tensor, Tensors } from '../../engine/index.js';
-import type { Pass, StepOutput } from '../../nn/index.js';
+import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
 import type { RNNTDecoder } from '../decoders/rnnt-decoder.js';
 import type { RNNTJoint } from '../decoders/rnnt-joint.js';
 import { decodingSchema } from '../decoding/config.js';
+import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
 import { transducerCosts } from '../losses/transducer-lattice.js';
 import { buildModel, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
+import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
 
@@ -109,6 +111,35 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
       this.lossSettings,
     );
     return reduceCosts(costs, targetLengths, this.reduction);
+  }
+
+  /** Where the model places the tokens of one utterance (`inputs` as in `Batch.inputs`, batch size 1). */
+  async align(engine: Engine, inputs: HostTensors): Promise<LatticeAlignment> {
+    const program = engine.compile('lattice', (tensors) => {
+      const forward = this.forward(tensors, evaluationPass);
+      return { picks: this.picks(forward, tensors, evaluationPass), lengths: tf.clone(forward.lengths) };
+    });
+    try {
+      const { picks, lengths } = await program.run(inputs);
+      const [, rows, frames] = picks.shape;
+      return alignLattice({
+        picks: picks.data as Float32Array,
+        offset: 0,
+        frames,
+        rows,
+        validFrames: lengths.data[0],
+        tokens: inputs['targetLengths'].data[0],
+      });
+    } finally {
+      program.dispose();
+    }
+  }
+
+  protected override async picturesOf(example: Example, engine: Engine): Promise<readonly HeatMap[]> {
+    const alignment = await this.align(engine, example.inputs);
+    const { targets, targetLengths } = example.inputs;
+    const ids = Array.from(targets.data.slice(0, targetLengths.data[0]));
+    return [latticePicture(example, alignment, this.tokenizer.idsToTokens(ids))];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -17,9 +17,11 @@ export class SpeechEvaluator implements Evaluator {
     private readonly recognizer: Recognizer,
     private readonly tokenizer: Tokenizer,
     private readonly withLoss: boolean,
+    private readonly onBatch: (batch: Batch) => void = () => {},
   ) {}
 
   async add(batch: Batch): Promise<void> {
+    this.onBatch(batch);
     const { hypotheses, loss } = await this.recognizer.recognize(batch.inputs, this.withLoss);
     if (loss !== undefined) this.lossSum += loss * batch.size;
     this.utterances += batch.size;

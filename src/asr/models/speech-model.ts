@@ -9,8 +9,10 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   type BatchSource,
   type Evaluator,
+  type HeatMap,
   Module,
   type Pass,
+  type ReportContributor,
   type StepOutput,
   type TrainableModel,
 } from '../../nn/index.js';
@@ -20,6 +22,7 @@ import type { Encoder } from '../encoders/encoder.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
+import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
 import { type TranscribeOptions, type Transcript, transcribeAudio } from './transcribe.js';
 
@@ -55,7 +58,7 @@ export interface Recognizer {
 
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Module
-  implements TrainableModel
+  implements TrainableModel, ReportContributor
 {
   readonly config: Readonly<Record<string, unknown>>;
   readonly tokenizer: Tokenizer;
@@ -63,6 +66,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   readonly preprocessor: Preprocessor;
   protected readonly container: Container;
   private readonly specAugment: Partial<SpecAugmentConfig> | null;
+  /** What the report's pictures show. */
+  private example: Example | undefined;
   private recognizers = new WeakMap<Engine, Recognizer>();
 
   /** @param node the `model` section as written; @param settings the same, checked. */
@@ -112,7 +117,23 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   evaluator(engine: Engine): Evaluator {
-    return new SpeechEvaluator(this.recognizer(engine), this.tokenizer, this.settings.compute_eval_loss);
+    return new SpeechEvaluator(
+      this.recognizer(engine),
+      this.tokenizer,
+      this.settings.compute_eval_loss,
+      (batch) => {
+        this.example ??= firstExample(batch);
+      },
+    );
+  }
+
+  /** The spectrogram of the first utterance evaluated; models add what else they can show of it. */
+  async reportContributions(engine: Engine): Promise<readonly HeatMap[]> {
+    return this.example ? [spectrogram(this.example), ...(await this.picturesOf(this.example, engine))] : [];
+  }
+
+  protected async picturesOf(_example: Example, _engine: Engine): Promise<readonly HeatMap[]> {
+    return [];
   }
 
   /**
