@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MelFrontEnd } from '../../src/audio/index.js';
 import {
@@ -149,6 +151,15 @@ describe('an epoch', () => {
     expect(again.slice(0, 2)).toEqual(first);
     await source.close();
     await expect(collect(source, 0)).rejects.toMatchObject({ code: 'data.closed' });
+  });
+});
+
+describe('a program', () => {
+  it('ends although it left an epoch early and closed nothing', () => {
+    const { manifest } = corpus(12);
+    const script = fileURLToPath(new URL('./leaving.ts', import.meta.url));
+    const out = execFileSync(process.execPath, ['--import', 'tsx', script, manifest], { timeout: 50_000 });
+    expect(String(out)).toBe('left after 2\n');
   });
 });
 

@@ -14,6 +14,9 @@ export interface ErrorRecord {
   readonly stack?: string;
 }
 
+/** Sent once, when the thread has loaded its code and listens. */
+export const READY = 'ready';
+
 export type Reply =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | { readonly id: number; readonly ok: false; readonly error: ErrorRecord };
@@ -47,6 +50,7 @@ export function serve<D, T, R>(start: (data: D) => (task: T) => Promise<Answer<R
       port.postMessage(reply, transfer as readonly TransferListItem[] as TransferListItem[]);
     })();
   });
+  port.postMessage(READY);
 }
 
 export function recordError(error: unknown): ErrorRecord {

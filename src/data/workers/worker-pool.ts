@@ -2,7 +2,7 @@
 // the process alive, and end after a while without work. A thread that dies or hangs fails its task only.
 import type { Worker } from 'node:worker_threads';
 import { AnemoneError } from '../../errors/index.js';
-import { errorFromRecord, type Reply } from './serve.js';
+import { errorFromRecord, READY, type Reply } from './serve.js';
 import { spawnWorker } from './spawn.js';
 
 export interface WorkerPoolOptions {
@@ -29,9 +29,14 @@ interface Job {
 
 interface Thread {
   readonly worker: Worker;
+  /** It has loaded its code. */
+  ready: boolean;
   job?: Job;
   timer?: NodeJS.Timeout;
 }
+
+/** Loading the code is not part of a task; on a busy machine it takes seconds. */
+const START_SECONDS = 120;
 
 export class WorkerPool {
   private readonly threads = new Set<Thread>();
@@ -89,29 +94,36 @@ export class WorkerPool {
   }
 
   private start(thread: Thread, job: Job): void {
-    clearTimeout(thread.timer);
     thread.job = job;
     thread.worker.ref();
+    this.watch(thread, thread.ready ? 0 : START_SECONDS);
+    thread.worker.postMessage({ id: job.id, task: job.task });
+  }
+
+  /** (Re)starts the clock of the thread's task. */
+  private watch(thread: Thread, graceSeconds: number): void {
+    clearTimeout(thread.timer);
     const seconds = this.options.timeoutSeconds ?? 300;
-    thread.timer = setTimeout(() => {
+    const giveUp = () => {
+      const label = thread.job?.label ?? 'a task';
       this.end(
         thread,
         new AnemoneError({
           code: 'data.worker-timeout',
-          message: `${job.label} took more than ${seconds} s in a worker thread, which was ended`,
+          message: `${label} took more than ${seconds} s in a worker thread, which was ended`,
           hint: 'check the files it names',
         }),
       );
       this.dispatch();
-    }, seconds * 1000);
-    thread.worker.postMessage({ id: job.id, task: job.task });
+    };
+    thread.timer = setTimeout(giveUp, (seconds + graceSeconds) * 1000);
   }
 
   private spawn(): Thread {
     const worker = spawnWorker(this.options.module, { workerData: this.options.data });
-    const thread: Thread = { worker };
+    const thread: Thread = { worker, ready: false };
     this.threads.add(thread);
-    worker.on('message', (reply: Reply) => this.finish(thread, reply));
+    worker.on('message', (reply: Reply | typeof READY) => this.receive(thread, reply));
     worker.on('error', (error) => {
       this.end(thread, lostError(thread, error));
       this.dispatch();
@@ -123,7 +135,12 @@ export class WorkerPool {
     return thread;
   }
 
-  private finish(thread: Thread, reply: Reply): void {
+  private receive(thread: Thread, reply: Reply | typeof READY): void {
+    if (reply === READY) {
+      thread.ready = true;
+      if (thread.job) this.watch(thread, 0);
+      return;
+    }
     const job = thread.job;
     if (job === undefined || job.id !== reply.id) return;
     clearTimeout(thread.timer);
