@@ -185,14 +185,22 @@ describe('joint picks', () => {
 
   it.each([
     ['one block', 1e9, 0, 'tanh'],
+    ['three pieces', 1e9, 0, 'tanh', 80],
+    ['three pieces, dropout', 1e9, 0.3, 'relu', 80],
     ['three blocks', 80, 0, 'tanh'],
     ['a block per frame', 1, 0, 'sigmoid'],
     ['one block, dropout', 1e9, 0.3, 'tanh'],
+    ['one block, dropout, relu', 1e9, 0.3, 'relu'],
+    ['three blocks, dropout, relu', 80, 0.3, 'relu'],
     ['three blocks, dropout', 80, 0.3, 'tanh'],
-  ] as const)('gradient equals finite differences: %s', async (_name, maxElements, dropout, activation) => {
-    const error = await gradientError(picks({ maxElements, dropout, activation }), tensors, { constant });
-    expect(error).toBeLessThan(5e-3);
-  });
+  ] as const)(
+    'gradient equals finite differences: %s',
+    async (_name, maxElements, dropout, activation, pieceElements?: number) => {
+      const options = { maxElements, dropout, activation, pieceElements };
+      const error = await gradientError(picks(options), tensors, { constant });
+      expect(error).toBeLessThan(5e-3);
+    },
+  );
 
   it('does not depend on the block size', async () => {
     const all = { ...tensors, ...constant };

@@ -1,7 +1,7 @@
 // The part of the joint network that would hold [B,T,U+1,K]: from the two projections to the
 // log-probabilities of the lattice's arcs. Works in blocks of time, so that a bound on the number of
 // elements holds in both directions; the gradient computes a block again instead of keeping it.
-import { type MaskFactors, maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
+import { maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
 import { customGradient } from '../../nn/index.js';
 
 export type JointActivation = 'relu' | 'tanh' | 'sigmoid';
@@ -24,6 +24,8 @@ export interface JointPicksOptions {
   readonly dropout: number;
   /** Largest number of elements of any tensor over (batch, time, target, class). */
   readonly maxElements: number;
+  /** Elements of the temporaries of one piece of time, within the bound. Default 2^22. */
+  readonly pieceElements?: number;
   /** Gradients of the logits are clipped to ±clamp; off when ≤ 0. */
   readonly clamp: number;
 }
@@ -38,9 +40,12 @@ export function arcSelectors(targets: Tensor, classes: number, blank: number): T
   return tf.reshape(tf.cast(oneHot, 'float32'), [pairs.size / 2, 2, classes]);
 }
 
+/** More pieces would cost more calls than they save memory. */
+const mostPieces = 8;
+
 /** Log-probabilities of blank and of the next label at every lattice point, [B,U+1,T,2]. */
 export function jointPicks(input: JointPicksInput, options: JointPicksOptions): Tensor {
-  const { encoder, prediction, weight, bias, targets, blank } = input;
+  const { encoder, prediction, weight, targets, blank } = input;
   const [batch, frames, hidden] = encoder.shape;
   const rows = prediction.shape[1]!;
   const [classes] = weight.shape;
@@ -48,54 +53,102 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
   const blockFrames = Math.max(1, Math.min(frames, Math.floor(options.maxElements / perFrame)));
   const blocks = Math.ceil(frames / blockFrames);
   const selectors = arcSelectors(targets, classes, blank);
-  const factors = options.dropout > 0 ? maskFactors(blocks * batch * rows * blockFrames, hidden) : undefined;
-  const network = new JointBlock(options, [batch, rows, blockFrames, hidden, classes]);
-  return blocks === 1
-    ? singleBlock(network, encoder, prediction, weight, bias, selectors, factors)
-    : manyBlocks(network, blocks, encoder, prediction, weight, bias, selectors, factors);
+  if (blocks > 1) {
+    return manyBlocks(
+      new JointBlock(options, [batch, rows, blockFrames, hidden, classes]),
+      blocks,
+      input,
+      selectors,
+    );
+  }
+  const pieceElements = options.pieceElements ?? 2 ** 22;
+  const pieces = Math.min(mostPieces, frames, Math.ceil((perFrame * frames) / pieceElements));
+  return savedPieces(options, pieces, input, selectors);
 }
 
-/** Everything in one piece: the gradient keeps the log-probabilities, which fit the bound. */
-function singleBlock(
-  network: JointBlock,
-  encoder: Tensor,
-  prediction: Tensor,
-  weight: Tensor,
-  bias: Tensor,
+/**
+ * Everything fits the bound: the gradient keeps the log-probabilities. Time is still cut into a few pieces,
+ * for the many temporaries of the same size.
+ */
+function savedPieces(
+  options: JointPicksOptions,
+  pieces: number,
+  { encoder, prediction, weight, bias }: JointPicksInput,
   selectors: Tensor,
-  factors: MaskFactors | undefined,
 ): Tensor {
-  const random = factors ? [factors.rows, factors.columns] : [];
+  const [batch, frames, width] = encoder.shape;
+  const rows = prediction.shape[1]!;
+  const [classes] = weight.shape;
+  const bounds = Array.from({ length: pieces + 1 }, (_, i) => Math.round((i * frames) / pieces));
+  const parts = bounds.slice(1).map((end, i) => {
+    const length = end - bounds[i];
+    return {
+      start: bounds[i],
+      length,
+      network: new JointBlock(options, [batch, rows, length, width, classes]),
+    };
+  });
+  const random = parts.flatMap(({ length }) => {
+    if (options.dropout <= 0) return [];
+    const factors = maskFactors(batch * rows * length, width);
+    return [factors.rows, factors.columns];
+  });
+  const maskFactorsOf = (all: readonly Tensor[], i: number): readonly Tensor[] => all.slice(2 * i, 2 * i + 2);
+  const piece = (x: Tensor, start: number, length: number): Tensor =>
+    pieces === 1 ? x : tf.slice(x, [0, start, 0], [batch, length, width]);
   return customGradient(
     [encoder, prediction, weight, bias],
     () => {
-      const hidden = network.hidden(encoder, prediction, network.mask(random));
-      const logProbabilities = network.logProbabilities(hidden.dropped, weight, bias);
+      const results = parts.map(({ start, length, network }, i) => {
+        const mask = network.mask(maskFactorsOf(random, i));
+        const { dropped } = network.hidden(piece(encoder, start, length), prediction, mask);
+        const logProbabilities = network.logProbabilities(dropped, weight, bias);
+        return { logProbabilities, picks: network.pick(logProbabilities, selectors) };
+      });
+      const picks = results.map((result) => result.picks);
       return {
-        value: network.pick(logProbabilities, selectors),
-        saved: [encoder, prediction, weight, selectors, logProbabilities, ...random],
+        value: pieces === 1 ? picks[0] : tf.concat(picks, 2),
+        saved: [
+          encoder,
+          prediction,
+          weight,
+          selectors,
+          ...results.map((result) => result.logProbabilities),
+          ...random,
+        ],
       };
     },
-    (dy, [encoder, prediction, weight, selectors, logProbabilities, ...random]) => {
-      const mask = network.mask(random);
-      const hidden = network.hidden(encoder, prediction, mask);
-      const back = network.backward(dy, hidden, logProbabilities, weight, selectors, mask);
-      return [back.encoder, back.prediction, back.weight, back.bias];
+    (dy, [encoder, prediction, weight, selectors, ...more]) => {
+      const logProbabilities = more.slice(0, pieces);
+      const random = more.slice(pieces);
+      const grads = parts.map(({ start, length, network }, i) => {
+        const mask = network.mask(maskFactorsOf(random, i));
+        const hidden = network.hidden(piece(encoder, start, length), prediction, mask);
+        const dPicks = pieces === 1 ? dy : tf.slice(dy, [0, 0, start, 0], [batch, rows, length, 2]);
+        return network.backward(dPicks, hidden, logProbabilities[i], weight, selectors, mask);
+      });
+      const total = (part: (grad: JointGradients) => Tensor): Tensor =>
+        grads.map(part).reduce((sum, grad) => tf.add(sum, grad));
+      const dEncoder = grads.map((grad) => grad.encoder);
+      return [
+        pieces === 1 ? dEncoder[0] : tf.concat(dEncoder, 1),
+        total((grad) => grad.prediction),
+        total((grad) => grad.weight),
+        total((grad) => grad.bias),
+      ];
     },
   );
 }
 
+/** Beyond the bound: a loop over blocks of time, whose gradient computes each block again. */
 function manyBlocks(
   network: JointBlock,
   blocks: number,
-  encoder: Tensor,
-  prediction: Tensor,
-  weight: Tensor,
-  bias: Tensor,
+  { encoder, prediction, weight, bias }: JointPicksInput,
   selectors: Tensor,
-  factors: MaskFactors | undefined,
 ): Tensor {
   const [batch, rows, blockFrames, width, classes] = network.dims;
+  const factors = network.hasDropout ? maskFactors(blocks * batch * rows * blockFrames, width) : undefined;
   const frames = encoder.shape[1]!;
   const padding = blocks * blockFrames - frames;
   const random = factors
@@ -153,9 +206,17 @@ function manyBlocks(
 }
 
 interface Hidden {
-  /** Activation [B,U+1,T,J] before and, as rows [N,J], after dropout. */
+  /** Activation [B,U+1,T,J]. */
   readonly activated: Tensor;
+  /** What is left of it by dropout, as rows [N,J]; the survivors are not scaled up here. */
   readonly dropped: Tensor;
+}
+
+interface JointGradients {
+  readonly encoder: Tensor;
+  readonly prediction: Tensor;
+  readonly weight: Tensor;
+  readonly bias: Tensor;
 }
 
 /** One block of time. Rows are ordered (utterance, target position, frame). */
@@ -165,6 +226,10 @@ class JointBlock {
     /** B, U+1, frames of a block, J, K. */
     readonly dims: readonly [number, number, number, number, number],
   ) {}
+
+  get hasDropout(): boolean {
+    return this.options.dropout > 0;
+  }
 
   /** The dropout mask [N,J] of this block, if there is dropout. */
   mask(random: readonly Tensor[]): Tensor | undefined {
@@ -179,12 +244,13 @@ class JointBlock {
       tf.reshape(prediction, [batch, rows, 1, width]),
     );
     const activated = activate[this.options.activation](sum);
-    return { activated, dropped: this.drop(tf.reshape(activated, [batch * rows * frames, width]), mask) };
+    const flat = tf.reshape(activated, [batch * rows * frames, width]);
+    return { activated, dropped: mask ? tf.where(mask, flat, tf.zerosLike(flat)) : flat };
   }
 
   /** [N,K] */
   logProbabilities(dropped: Tensor, weight: Tensor, bias: Tensor): Tensor {
-    return tf.logSoftmax(tf.add(tf.matMul(dropped, weight, false, true), bias));
+    return tf.logSoftmax(tf.add(tf.matMul(dropped, this.scaled(weight), false, true), bias));
   }
 
   pick(logProbabilities: Tensor, selectors: Tensor): Tensor {
@@ -201,7 +267,7 @@ class JointBlock {
     weight: Tensor,
     selectors: Tensor,
     mask: Tensor | undefined,
-  ): { encoder: Tensor; prediction: Tensor; weight: Tensor; bias: Tensor } {
+  ): JointGradients {
     const [batch, rows, frames, width, classes] = this.dims;
     const count = batch * rows * frames;
     const chosen = tf.reshape(tf.matMul(tf.reshape(dPicks, [batch * rows, frames, 2]), selectors), [
@@ -212,22 +278,32 @@ class JointBlock {
     const exact = tf.sub(chosen, tf.mul(tf.exp(logProbabilities), total));
     const { clamp } = this.options;
     const dLogits = clamp > 0 ? tf.clipByValue(exact, -clamp, clamp) : exact;
-    const dDropped = this.drop(tf.matMul(dLogits, weight), mask);
-    const dSum = tf.mul(
-      tf.reshape(dDropped, [batch, rows, frames, width]),
-      slope[this.options.activation](hidden.activated),
-    );
+    const dDropped = tf.matMul(dLogits, this.scaled(weight));
+    const dSum = tf.reshape(this.throughActivation(dDropped, hidden, mask), [batch, rows, frames, width]);
     return {
       encoder: tf.sum(dSum, 1),
       prediction: tf.sum(dSum, 2),
-      weight: tf.matMul(dLogits, hidden.dropped, true, false),
+      weight: this.scaled(tf.matMul(dLogits, hidden.dropped, true, false)),
       bias: tf.sum(dLogits, 0),
     };
   }
 
-  private drop(x: Tensor, mask: Tensor | undefined): Tensor {
-    if (!mask) return x;
-    return tf.where(mask, tf.mul(x, tf.scalar(1 / (1 - this.options.dropout))), tf.zerosLike(x));
+  /** Backward of dropout and activation. For relu both are one mask: where something positive came out. */
+  private throughActivation(
+    dDropped: Tensor,
+    { activated, dropped }: Hidden,
+    mask: Tensor | undefined,
+  ): Tensor {
+    const zero = tf.zerosLike(dDropped);
+    const { activation } = this.options;
+    if (activation === 'relu') return tf.where(tf.greater(dropped, tf.scalar(0)), dDropped, zero);
+    const kept = mask ? tf.where(mask, dDropped, zero) : dDropped;
+    return tf.mul(kept, slope[activation](tf.reshape(activated, dDropped.shape)));
+  }
+
+  /** The scale of dropout's survivors, put on the output layer because that is smaller. */
+  private scaled(weight: Tensor): Tensor {
+    return this.hasDropout ? tf.mul(weight, tf.scalar(1 / (1 - this.options.dropout))) : weight;
   }
 }
 
@@ -238,8 +314,7 @@ const activate: Readonly<Record<JointActivation, (x: Tensor) => Tensor>> = {
 };
 
 /** Derivatives in terms of the activation's value y. */
-const slope: Readonly<Record<JointActivation, (y: Tensor) => Tensor>> = {
-  relu: (y) => tf.cast(tf.greater(y, tf.scalar(0)), 'float32'),
+const slope: Readonly<Record<'tanh' | 'sigmoid', (y: Tensor) => Tensor>> = {
   tanh: (y) => tf.sub(tf.scalar(1), tf.square(y)),
   sigmoid: (y) => tf.mul(y, tf.sub(tf.scalar(1), y)),
 };
