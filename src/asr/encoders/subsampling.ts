@@ -4,6 +4,7 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   Conv2d,
+  customGradient,
   frameMask,
   type Initializer,
   LayerNorm,
@@ -86,25 +87,26 @@ export class ConvSubsampling extends Subsampling {
 
   override forward(x: Tensor, lengths: Tensor, pass: Pass): Frames {
     const masked = this.options.nemoCompat === '2.5';
-    const mask = (image: Tensor, lengths: Tensor): Tensor =>
-      masked
-        ? tf.mul(image, tf.reshape(frameMask(lengths, image.shape[1]!), [image.shape[0], -1, 1, 1]))
-        : image;
-    let image = tf.reshape(x, [...x.shape, 1]);
+    const maskOf = (image: Tensor, lengths: Tensor): Tensor | undefined =>
+      masked ? tf.reshape(frameMask(lengths, image.shape[1]!), [image.shape[0], -1, 1, 1]) : undefined;
+    const raw = tf.reshape(x, [...x.shape, 1]);
+    const mask = maskOf(raw, lengths);
+    let image = mask ? tf.mul(raw, mask) : raw;
     let remaining = lengths;
+    // NeMo masks before every layer. What a pointwise or pooling layer makes of padding is masked after it
+    // anyway, so masking after the activations gives the same numbers.
     for (const stage of this.stages) {
       for (const { module, relu } of stage.convolutions) {
-        image = module.forward(mask(image, remaining));
+        image = module.forward(image);
         if (module.stride > 1) remaining = stage.length.tensor(remaining);
-        if (relu) image = tf.relu(image);
+        if (relu) image = maskedRelu(image, maskOf(image, remaining));
       }
       if (stage.pool) {
-        image = maxPoolCeil(mask(image, remaining));
+        image = maxPoolCeil(image);
         remaining = stage.length.tensor(remaining);
       }
     }
-    const y = this.project(mask(image, remaining));
-    return { x: pass.tap(this.path, y), lengths: remaining };
+    return { x: pass.tap(this.path, this.project(image)), lengths: remaining };
   }
 
   /** [B,T',F',C] → [B,T',d]. The stored weight orders its input channel-major, the image is channels-last. */
@@ -229,6 +231,19 @@ function halving(shift: (frames: number) => number, round: 'floor' | 'ceil', add
       return tf.cast(tf.add(rounded, tf.scalar(add)), 'int32');
     },
   };
+}
+
+/** relu(x)·mask; the gradient keeps the result only, which the next convolution needs too. */
+function maskedRelu(x: Tensor, mask: Tensor | undefined): Tensor {
+  if (!mask) return tf.relu(x);
+  return customGradient(
+    [x],
+    () => {
+      const value = tf.mul(tf.relu(x), mask);
+      return { value, saved: [value] };
+    },
+    (dy, [value]) => [tf.where(tf.greater(value, tf.scalar(0)), dy, tf.zerosLike(dy))],
+  );
 }
 
 /** 2×2 maximum with stride 2; odd ends get a window of their own. x ≥ 0 [B,T,F,C]. */
