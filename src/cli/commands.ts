@@ -4,9 +4,21 @@
 import type { Command } from 'commander';
 import { registerComponents } from './components.js';
 import { register as config } from './config.js';
+import { register as evaluate } from './evaluate.js';
 import { register as manifest } from './manifest.js';
+import { register as replay } from './replay.js';
+import { register as train } from './train.js';
+import { register as transcribe } from './transcribe.js';
 
 const components = (program: Command): void =>
   registerComponents(program, async () => (await import('../composition.js')).createDefaultContainer());
 
-export const commands: readonly ((program: Command) => void)[] = [config, manifest, components];
+export const commands: readonly ((program: Command) => void)[] = [
+  train,
+  evaluate,
+  transcribe,
+  config,
+  manifest,
+  components,
+  replay,
+];

@@ -20,7 +20,6 @@ export { type Diagnosis, diagnose } from './diagnosis/diagnose.js';
 export { readDump, type StepDump } from './diagnosis/dump.js';
 export type { Measurement } from './diagnosis/probe.js';
 export { type Replay, replay } from './diagnosis/replay.js';
-export { createEngine } from './engine-choice.js';
 export { type Evaluation, evaluate } from './evaluate.js';
 export { expManager } from './exp-manager.js';
 export { type ExpManagerOptions, expManagerSchema } from './exp-manager-options.js';

@@ -2,7 +2,7 @@
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
 import { join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml } from '../config/index.js';
-import type { Engine } from '../engine/index.js';
+import { createEngine, type Engine } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -11,7 +11,6 @@ import { resolveCheckpoint } from './checkpoint/folder.js';
 import type { Checkpoint } from './checkpoint/reader.js';
 import { restoreRun, restoreWeights, type WeightChoice } from './checkpoint/restore.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
-import { createEngine } from './engine-choice.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
 import { FitPlan } from './fit/plan.js';

@@ -1,0 +1,24 @@
+// How `train`, `validate` and `test` print what an evaluation found.
+
+import type { EvaluatedSample } from '../nn/index.js';
+
+export interface EvaluationFindings {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly samples: readonly EvaluatedSample[];
+}
+
+/** Metrics a line, error rates as percentages, then up to `count` aligned pairs. */
+export async function describeEvaluation(findings: EvaluationFindings, count: number): Promise<string> {
+  const { formatAlignment } = await import('../text/index.js');
+  const lines = Object.entries(findings.metrics).map(
+    ([name, value]) => `${name}: ${metricText(name, value)}`,
+  );
+  for (const { name, reference, hypothesis } of findings.samples.slice(0, count)) {
+    lines.push('', name, formatAlignment(reference, hypothesis));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function metricText(name: string, value: number): string {
+  return /_(wer|cer)(\/|$)/.test(name) ? `${(100 * value).toFixed(2)}%` : value.toPrecision(5);
+}

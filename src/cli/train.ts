@@ -1,0 +1,92 @@
+// `anemone train`: a config to a trained model, validated on the way and tested at the end.
+
+import type { Command } from 'commander';
+import type { Config, ConfigNode } from '../config/index.js';
+
+interface TrainOptions {
+  readonly test: boolean;
+  readonly samples: string;
+}
+
+/** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
+const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
+
+export function register(program: Command): void {
+  program
+    .command('train')
+    .description(
+      'Train the model of a config. Ctrl-C saves and stops; run again with resume_if_exists to go on.',
+    )
+    .argument('<config>', 'a YAML file')
+    .argument('[overrides...]', 'key=value, +key=value, ++key=value or ~key')
+    .option('--no-test', 'leave out the test at the end, which happens where model.test_ds names data')
+    .option('--samples <n>', 'aligned reference/hypothesis pairs to print', '3')
+    .action(train);
+}
+
+async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
+  const { createModel } = await import('../asr/index.js');
+  const { createDefaultContainer } = await import('../composition.js');
+  const { loadConfig } = await import('../config/index.js');
+  const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
+  const config = loadConfig(file, overrides);
+  const problem = await sectionProblem(config, file);
+  if (problem) throw problem;
+  const trainer = new Trainer(config['trainer'] ?? {});
+  const folder = await expManager(trainer, config['exp_manager']);
+  const { seed, view } = trainer;
+  const context = { seed, view, container: createDefaultContainer(), engine: trainer.engine };
+  const model = createModel(config['model'] as ConfigNode, context);
+  try {
+    const { outcome } = await trainer.fit(model);
+    if (outcome.kind === 'interrupted') {
+      process.exitCode = exitCodeOf(outcome.reason);
+    } else if (options.test && (await hasTestData(config))) {
+      const { describeEvaluation } = await import('./evaluation-report.js');
+      const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
+      if (best) view.say(`testing ${best.path}`);
+      const findings = await trainer.test(model, { checkpoint: best?.path });
+      process.stdout.write(await describeEvaluation(findings, Number(options.samples)));
+    }
+    if (folder !== undefined) process.stdout.write(await describeFolder(folder));
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+async function sectionProblem(config: Config, file: string): Promise<Error | undefined> {
+  const { isMapping } = await import('../config/index.js');
+  const { AnemoneError, didYouMean } = await import('../errors/index.js');
+  for (const key of Object.keys(config)) {
+    const hint = SECTIONS.includes(key) ? undefined : didYouMean(key, SECTIONS);
+    if (hint)
+      return new AnemoneError({ code: 'config.unknown-key', path: key, message: 'unknown section', hint });
+  }
+  if (isMapping(config['model'])) return undefined;
+  return new AnemoneError({
+    code: 'config.missing',
+    message: 'there is no model section',
+    position: { file },
+    hint: 'anemone config print shows what the file means',
+  });
+}
+
+async function hasTestData(config: Config): Promise<boolean> {
+  const { selectValue } = await import('../config/index.js');
+  return Boolean(selectValue(config, 'model.test_ds.manifest_filepath'));
+}
+
+/** Where things were left. */
+async function describeFolder(folder: string): Promise<string> {
+  const { existsSync, readdirSync } = await import('node:fs');
+  const { join } = await import('node:path');
+  const lines: string[] = [];
+  if (existsSync(join(folder, 'checkpoints'))) {
+    const { resolveCheckpoint } = await import('../training/index.js');
+    const best = await resolveCheckpoint(folder).catch(() => undefined);
+    if (best) lines.push(`checkpoint:  ${best.path}`);
+  }
+  if (readdirSync(folder).some((name) => name.startsWith('events.out'))) lines.push(`TensorBoard: ${folder}`);
+  if (existsSync(join(folder, 'report.html'))) lines.push(`report:      ${join(folder, 'report.html')}`);
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
