@@ -1,0 +1,87 @@
+// The losses and the joint on the compiling engine against the reference engine.
+import { describe, expect, it } from 'vitest';
+import { ctcCosts, jointPicks, transducerCosts } from '../../src/asr/index.js';
+import {
+  createReferenceEngine,
+  type HostTensor,
+  int32,
+  OnnxEngine,
+  type Tensor,
+  tf,
+} from '../../src/engine/index.js';
+import { evaluate, maxDifference, randomTensor } from '../nn/support.js';
+
+type Inputs = Record<string, HostTensor>;
+
+async function compare(
+  inputs: Inputs,
+  by: string,
+  costs: (tensors: Record<string, Tensor>) => Tensor,
+  tolerance = 1e-4,
+): Promise<void> {
+  const results = [];
+  for (const engine of [createReferenceEngine(), new OnnxEngine({ threads: 1 })]) {
+    results.push(
+      await evaluate(
+        (tensors) => ({
+          costs: costs(tensors),
+          gradient: tf.grad((x) => tf.sum(costs({ ...tensors, [by]: x })))(tensors[by]),
+        }),
+        inputs,
+        engine,
+      ),
+    );
+    await engine.dispose();
+  }
+  for (const key of ['costs', 'gradient']) {
+    expect(maxDifference(results[0][key].data, results[1][key].data)).toBeLessThan(tolerance);
+  }
+}
+
+describe.each(['scan', 'host'] as const)('%s', (implementation) => {
+  it('transducer', async () => {
+    const inputs = {
+      picks: randomTensor([3, 5, 9, 2], 1),
+      frames: int32([9, 4, 7], [3]),
+      tokens: int32([4, 2, 0], [3]),
+    };
+    await compare(inputs, 'picks', ({ picks, frames, tokens }) =>
+      transducerCosts({ picks, frames, tokens }, { implementation, fastEmit: 0.01 }),
+    );
+  });
+
+  it('CTC', async () => {
+    const inputs = {
+      lp: randomTensor([3, 9, 5], 1),
+      targets: int32([0, 1, 1, 2, 3, 0, 0, 0, 0], [3, 3]),
+      frames: int32([9, 4, 7], [3]),
+      tokens: int32([3, 2, 0], [3]),
+    };
+    await compare(inputs, 'lp', ({ lp, targets, frames, tokens }) =>
+      ctcCosts({ logProbabilities: lp, targets, frames, tokens, blank: 4 }, { implementation }),
+    );
+  });
+});
+
+describe.each([
+  ['pieces', 1e9, 90],
+  ['blocks', 90, 1e9],
+] as const)('joint in %s', (_name, maxElements, pieceElements) => {
+  it.each(['relu', 'tanh'] as const)('%s', async (activation) => {
+    const inputs = {
+      encoder: randomTensor([2, 7, 4], 1),
+      prediction: randomTensor([2, 3, 4], 2),
+      weight: randomTensor([6, 4], 3),
+      bias: randomTensor([6], 4),
+      targets: int32([0, 2, 4, 1], [2, 2]),
+    };
+    for (const by of ['encoder', 'prediction', 'weight', 'bias']) {
+      await compare(inputs, by, ({ encoder, prediction, weight, bias, targets }) =>
+        jointPicks(
+          { encoder, prediction, weight, bias, targets, blank: 5 },
+          { activation, dropout: 0.25, maxElements, pieceElements, clamp: 0 },
+        ),
+      );
+    }
+  });
+});
