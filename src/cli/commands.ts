@@ -7,6 +7,7 @@ import { register as config } from './config.js';
 import { register as evaluate } from './evaluate.js';
 import { register as manifest } from './manifest.js';
 import { register as replay } from './replay.js';
+import { register as tokenizer } from './tokenizer.js';
 import { register as train } from './train.js';
 import { register as transcribe } from './transcribe.js';
 
@@ -17,8 +18,9 @@ export const commands: readonly ((program: Command) => void)[] = [
   train,
   evaluate,
   transcribe,
-  config,
+  tokenizer,
   manifest,
+  config,
   components,
   replay,
 ];

@@ -1,0 +1,41 @@
+// Command: the quickstart. Makes the data, trains a tokenizer and a small Conformer transducer, tests it on human
+// voices, transcribes a recording.
+//   npx tsx examples/digits/quickstart.ts [overrides of conf/quickstart.yaml...]
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run } from '../../src/cli/main.js';
+
+const CONFIG = 'conf/quickstart.yaml';
+const DATA = 'quickstart-data';
+const RUNS = 'quickstart-runs/quickstart-digits';
+/** Ten words allow no larger vocabulary; with it every digit is one token. */
+const VOCABULARY = '52';
+const RECORDING = join(DATA, 'audio/test/allison-000.wav');
+
+const started = performance.now();
+const version = new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-');
+
+await step('data: digits spoken by synthetic voices to train on, by people to test on', async () => {
+  const script = fileURLToPath(new URL('prepare.ts', import.meta.url));
+  return spawnSync(process.execPath, ['--import', 'tsx', script], { stdio: 'inherit' }).status ?? 1;
+});
+if (!existsSync(join(DATA, `tokenizer_spe_bpe_v${VOCABULARY}`))) {
+  const manifest = join(DATA, 'train.json');
+  await step('tokenizer', () =>
+    run(['tokenizer', 'train', '--manifest', manifest, '--vocab-size', VOCABULARY, '--out', DATA]),
+  );
+}
+await step('training, with validation on unheard synthetic voices; then the test on people', () =>
+  run(['train', CONFIG, `++exp_manager.version=${version}`, ...process.argv.slice(2)]),
+);
+await step(`transcribing ${RECORDING}`, () => run(['transcribe', join(RUNS, version), RECORDING]));
+process.stdout.write(`\ndone in ${((performance.now() - started) / 60000).toFixed(1)} minutes\n`);
+
+/** Runs one part of the quickstart; a failure ends it with the part's exit code. */
+async function step(title: string, action: () => Promise<number>): Promise<void> {
+  process.stdout.write(`\n== ${title}\n`);
+  const exitCode = await action();
+  if (exitCode !== 0) process.exit(exitCode);
+}

@@ -1,0 +1,81 @@
+// `anemone tokenizer train`: transcripts to a SentencePiece model, in the folder layout NeMo uses.
+
+import type { Command } from 'commander';
+
+interface TokenizerOptions {
+  readonly manifest: string[];
+  readonly text: string[];
+  readonly out: string;
+  readonly vocabSize: string;
+  readonly type: string;
+  readonly characterCoverage?: string;
+  readonly normalization?: string;
+  readonly lowerCase: boolean;
+  readonly specials: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('tokenizer')
+    .description('Tokenizers.')
+    .command('train')
+    .description(
+      'Train a SentencePiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE for model.tokenizer.dir.',
+    )
+    .option('--manifest <file...>', 'take the transcripts of manifests', [])
+    .option('--text <file...>', 'take text files, a sentence a line', [])
+    .option('--out <dir>', 'folder to make the tokenizer folder in', '.')
+    .requiredOption('--vocab-size <n>', 'number of tokens, <unk> included')
+    .option('--type <type>', 'bpe, unigram, char or word', 'bpe')
+    .option('--character-coverage <share>', 'share of the characters that must be covered, 0.98 to 1')
+    .option('--normalization <name>', 'identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf (default nmt_nfkc)')
+    .option('--lower-case', 'lower-case the text first', false)
+    .option('--specials', 'add <s> and </s>', false)
+    .action(train);
+}
+
+async function train(options: TokenizerOptions): Promise<void> {
+  const { trainTokenizerFolder } = await import('../text/index.js');
+  const lines = await trainingLines(options);
+  const coverage = options.characterCoverage;
+  const { dir, pieces } = trainTokenizerFolder({
+    lines: options.lowerCase ? lines.map((line) => line.toLowerCase()) : lines,
+    dataRoot: options.out,
+    vocabSize: Number(options.vocabSize),
+    modelType: options.type as 'bpe',
+    ...(coverage === undefined ? {} : { characterCoverage: Number(coverage) }),
+    ...(options.normalization === undefined ? {} : { normalization: options.normalization }),
+    ...(options.specials ? {} : { bosId: -1, eosId: -1 }),
+  });
+  process.stdout.write(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
+}
+
+async function trainingLines({ manifest, text }: TokenizerOptions): Promise<string[]> {
+  const { AnemoneError } = await import('../errors/index.js');
+  if (manifest.length + text.length === 0) {
+    throw new AnemoneError({
+      code: 'cli.option',
+      message: 'no text to train on',
+      hint: 'give --manifest or --text',
+    });
+  }
+  const lines: string[] = [];
+  if (manifest.length > 0) {
+    const { readManifests } = await import('../data/index.js');
+    for (const entry of await readManifests(manifest)) if (entry.text) lines.push(entry.text);
+  }
+  const { readFile } = await import('node:fs/promises');
+  for (const file of text) {
+    const content = await readFile(file, 'utf8').catch((cause: Error) => {
+      throw new AnemoneError({
+        code: 'file.unreadable',
+        message: `cannot read ${file}: ${cause.message}`,
+        cause,
+      });
+    });
+    lines.push(...content.split(/\r?\n/).filter((line) => line.trim() !== ''));
+  }
+  if (lines.length === 0)
+    throw new AnemoneError({ code: 'cli.no-text', message: 'the given files hold no text' });
+  return lines;
+}
