@@ -1,6 +1,6 @@
 // How a hypothesis differs from its reference: Levenshtein distance with its path, over any tokens. Of
-// several shortest paths one is chosen by a fixed rule (from the end: match or substitution before deletion
-// before insertion), so counts of each kind are reproducible. Rates over a corpus are in error-rate.ts.
+// several shortest paths the one with most matches is taken (of those, from the end, a substitution before a
+// deletion before an insertion), so counts of each kind are reproducible. Rates over a corpus are in error-rate.ts.
 
 export type EditKind = 'match' | 'substitution' | 'deletion' | 'insertion';
 
@@ -35,18 +35,22 @@ export function levenshtein<T>(reference: ArrayLike<T>, hypothesis: ArrayLike<T>
   return row[m];
 }
 
-/** The edits in order; their number without matches is `levenshtein`. Memory: 4 bytes × both lengths. */
+/** The edits in order; their number without matches is `levenshtein`. Memory: 8 bytes × both lengths. */
 export function align<T>(reference: ArrayLike<T>, hypothesis: ArrayLike<T>): Edit<T>[] {
   const n = reference.length;
   const m = hypothesis.length;
   const width = m + 1;
-  const table = new Int32Array((n + 1) * width);
-  for (let j = 0; j <= m; j++) table[j] = j;
+  // An error outweighs every match there can be; a match lowers the cost by one.
+  const error = Math.min(n, m) + 1;
+  const table = new Float64Array((n + 1) * width);
+  const diagonalCost = (i: number, j: number): number =>
+    table[(i - 1) * width + j - 1] + (reference[i - 1] === hypothesis[j - 1] ? -1 : error);
+  for (let j = 0; j <= m; j++) table[j] = j * error;
   for (let i = 1; i <= n; i++) {
-    table[i * width] = i;
+    table[i * width] = i * error;
     for (let j = 1; j <= m; j++) {
-      const cost = table[(i - 1) * width + j - 1] + (reference[i - 1] === hypothesis[j - 1] ? 0 : 1);
-      table[i * width + j] = Math.min(cost, table[(i - 1) * width + j] + 1, table[i * width + j - 1] + 1);
+      const gap = Math.min(table[(i - 1) * width + j], table[i * width + j - 1]) + error;
+      table[i * width + j] = Math.min(diagonalCost(i, j), gap);
     }
   }
   const edits: Edit<T>[] = [];
@@ -54,14 +58,14 @@ export function align<T>(reference: ArrayLike<T>, hypothesis: ArrayLike<T>): Edi
   let j = m;
   while (i > 0 || j > 0) {
     const here = table[i * width + j];
-    const isMatch = i > 0 && j > 0 && reference[i - 1] === hypothesis[j - 1];
-    if (i > 0 && j > 0 && here === table[(i - 1) * width + j - 1] + (isMatch ? 0 : 1)) {
+    if (i > 0 && j > 0 && here === diagonalCost(i, j)) {
+      const isMatch = reference[i - 1] === hypothesis[j - 1];
       edits.push({
         kind: isMatch ? 'match' : 'substitution',
         reference: reference[--i],
         hypothesis: hypothesis[--j],
       });
-    } else if (i > 0 && here === table[(i - 1) * width + j] + 1) {
+    } else if (i > 0 && here === table[(i - 1) * width + j] + error) {
       edits.push({ kind: 'deletion', reference: reference[--i] });
     } else edits.push({ kind: 'insertion', hypothesis: hypothesis[--j] });
   }

@@ -12,7 +12,7 @@ export interface FormatAlignmentOptions {
 
 const labels = ['ref ', 'hyp ', '    '];
 
-/** Blocks of three lines (reference, hypothesis, marks), a blank line between blocks; no final newline. */
+/** Blocks of lines (reference, hypothesis, marks if any), a blank line between blocks; no final newline. */
 export function formatAlignment(
   reference: string,
   hypothesis: string,
@@ -38,7 +38,12 @@ export function formatAlignment(
     rows = rows.map((row, i) => (row === '' && rows[0] === '' ? cells[i] : row + gap + cells[i]));
   }
   blocks.push(rows);
-  return blocks.map((block) => block.map((row, i) => (labels[i] + row).trimEnd()).join('\n')).join('\n\n');
+  return blocks
+    .map((block) => {
+      const shown = block.map((row, i) => (labels[i] + row).trimEnd());
+      return (shown[2] === '' ? shown.slice(0, 2) : shown).join('\n');
+    })
+    .join('\n\n');
 }
 
 /** Terminal columns: combining marks take none, East Asian wide characters two. */

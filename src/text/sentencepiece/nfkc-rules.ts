@@ -4,14 +4,19 @@
 // with Unicode 13; characters that came later are left out here too, so that a tokenizer trained on any
 // Node normalises alike.
 
-/** Code points with a decomposition that were assigned after Unicode 13 (whole blocks where those are new). */
+/** Code points with a decomposition or a lower case that were assigned after Unicode 13 (some by whole blocks). */
 const newerThanUnicode13: readonly (readonly [number, number])[] = [
-  [0xa7f1, 0xa7f4],
-  [0x105c0, 0x105ff],
+  [0x1c89, 0x1c8a],
+  [0x2c2f, 0x2c2f],
+  [0xa7c0, 0xa7c1],
+  [0xa7cb, 0xa7f4],
+  [0x10570, 0x105ff],
   [0x10780, 0x107bf],
+  [0x10d40, 0x10d8f],
   [0x11380, 0x113ff],
   [0x16100, 0x1613f],
   [0x16d40, 0x16d7f],
+  [0x16ea0, 0x16edf],
   [0x1ccd6, 0x1ccf9],
   [0x1e030, 0x1e06d],
 ];
@@ -29,7 +34,7 @@ export function nfkcRules(): NormalizationRules {
   const decomposed = new Set<string>();
   for (let code = 1; code <= lastCodePoint; code++) {
     if (code === 0xd800) code = 0xe000;
-    if (newerThanUnicode13.some(([from, to]) => code >= from && code <= to)) continue;
+    if (isNewer(code)) continue;
     const character = String.fromCodePoint(code);
     const composed = character.normalize('NFKC');
     if (composed !== character) rules.set(character, composed);
@@ -76,6 +81,7 @@ export function withCaseFolding(rules: NormalizationRules): NormalizationRules {
   for (const [source, target] of rules) folded.set(source, [...target].map(foldCase).join(''));
   for (let code = 1; code <= 0x1ffff; code++) {
     if (code === 0xd800) code = 0xe000;
+    if (isNewer(code)) continue;
     const character = String.fromCodePoint(code);
     const lower = foldCase(character);
     if (lower !== character && !folded.has(character)) folded.set(character, lower);
@@ -83,9 +89,15 @@ export function withCaseFolding(rules: NormalizationRules): NormalizationRules {
   return withoutRedundant(folded);
 }
 
-/** Simple case folding, approximated by lower(upper(c)) where both stay single characters. */
+function isNewer(code: number): boolean {
+  return newerThanUnicode13.some(([from, to]) => code >= from && code <= to);
+}
+
+/** Simple case folding: lower(upper(c)) where both stay single characters, but for two oddities of Unicode. */
 function foldCase(character: string): string {
+  if (character === '\u0131') return character; // dotless i: not the same letter as i
   const upper = character.toUpperCase();
+  if (/\p{Script=Cherokee}/u.test(character)) return upper; // whose capitals were there first
   const lower = (codePointLength(upper) === 1 ? upper : character).toLowerCase();
   return codePointLength(lower) === 1 ? lower : character;
 }

@@ -15,5 +15,10 @@ export function countPieces(
   return entries
     .filter(([piece]) => !piece.includes(unknown))
     .slice(0, room)
-    .map(([piece, count]) => ({ piece, score: Math.log(count) - Math.log(total) }));
+    .map(([piece, count]) => ({ piece, score: logFloat(count) - logFloat(total) }));
+}
+
+/** The logarithm in single precision, which shows in the last digit of a `.vocab` file. */
+function logFloat(count: number): number {
+  return Math.fround(Math.log(Math.fround(count)));
 }
