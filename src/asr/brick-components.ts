@@ -1,5 +1,6 @@
-// The parts of speech models that a configuration may name.
+// What the `model` section of a speech model may name: its parts, optimizers and schedules.
 import type { ComponentDescriptor } from '../container/index.js';
+import { optimizerComponents, schedulerComponents } from '../optim/index.js';
 import { decoderComponents } from './decoders/components.js';
 import { encoderComponents } from './encoders/components.js';
 import { frontEndComponents } from './front-end.js';
@@ -8,4 +9,6 @@ export const brickComponents: readonly ComponentDescriptor[] = [
   ...frontEndComponents,
   ...encoderComponents,
   ...decoderComponents,
+  ...optimizerComponents,
+  ...schedulerComponents,
 ];

@@ -32,10 +32,11 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const config = loadConfig(file, overrides);
   const problem = await sectionProblem(config, file);
   if (problem) throw problem;
-  const trainer = new Trainer(config['trainer'] ?? {});
+  const container = createDefaultContainer();
+  const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const folder = await expManager(trainer, config['exp_manager']);
   const { seed, view } = trainer;
-  const context = { seed, view, container: createDefaultContainer(), engine: trainer.engine };
+  const context = { seed, view, container, engine: trainer.engine };
   const model = createModel(config['model'] as ConfigNode, context);
   try {
     const { outcome } = await trainer.fit(model);

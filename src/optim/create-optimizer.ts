@@ -1,50 +1,43 @@
 // From the `optim` section of a model's config to an optimizer over its trainable parameters.
-import { AnemoneError, didYouMean } from '../errors/index.js';
+import { Container } from '../container/index.js';
 import type { Parameter } from '../nn/index.js';
-import { type OptimizerEntry, optimizerCatalog } from './catalog.js';
+import { build, nameKeyOf } from './build.js';
+import { optimizerComponents, optimizerKind } from './components.js';
 import { selectGroups } from './groups.js';
 import { GroupedOptimizer, type Optimizer } from './optimizer.js';
-import { completeOptions } from './options.js';
+import { schedulerComponents } from './schedules/components.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Keys of `optim` that are not settings of the optimizer. */
-const STRUCTURE = new Set(['name', '_target_', 'sched', 'args']);
+/** A container that knows the optimizers and schedules of this library. */
+export function optimContainer(): Container {
+  return new Container().registerAll([...optimizerComponents, ...schedulerComponents]);
+}
 
 /**
- * @param config `optim`: `name`, `lr`, the optimizer's own settings, `sched` (not read here).
- * @param groups `optim_param_groups`: settings per submodule or name pattern; `lr_scale` multiplies `lr`.
- * @throws AnemoneError for an unknown name, unknown or mistyped settings, a group that names nothing.
+ * @param config `optim`: `name` (default adam), `lr`, the optimizer's own settings, `sched` (not read here)
+ * @param groups `optim_param_groups`: settings per submodule or name pattern; `lr_scale` multiplies `lr`
+ * @param container knows the optimizers; default: those of this library
+ * @throws AnemoneError for an unknown name, unknown or mistyped settings, a group that names nothing
  */
 export function createOptimizer(
   config: Section,
   parameters: Iterable<Parameter>,
   groups: Readonly<Record<string, Section | null>> = {},
+  container: Container = optimContainer(),
 ): Optimizer {
-  const name = String(config['name'] ?? config['_target_'] ?? 'adam').replace(/^torch\.optim\./, '');
-  const entry = optimizerEntry(name);
-  const settings = Object.fromEntries(Object.entries(config).filter(([key]) => !STRUCTURE.has(key)));
-  const base = completeOptions('optim', settings, entry.defaults);
   const trainable = [...parameters].filter((parameter) => parameter.trainable);
+  const nameKey = nameKeyOf(config);
+  const name = String(config[nameKey] ?? 'adam');
   return new GroupedOptimizer(
     name,
     selectGroups(trainable, groups).map(({ name: group, parameters: members, overrides }) => {
       const { lr_scale: scale = 1, ...own } = overrides;
-      const merged = completeOptions(`optim_param_groups.${group}`, own, base);
-      const lr = merged.lr * Number(scale);
-      return { name: group, parameters: members, rule: entry.rule({ ...merged, lr }), lr };
+      const settings = { ...config, ...own, [nameKey]: name };
+      const path = Object.keys(overrides).length === 0 ? 'model.optim' : `model.optim_param_groups.${group}`;
+      const recipe = build(container, settings, optimizerKind, path);
+      const lr = recipe.lr * Number(scale);
+      return { name: group, parameters: members, rule: recipe.rule(lr), lr };
     }),
   );
-}
-
-function optimizerEntry(name: string): OptimizerEntry {
-  const entries = new Map<string, OptimizerEntry>(Object.entries(optimizerCatalog));
-  const entry = entries.get(name.toLowerCase());
-  if (entry) return entry;
-  throw new AnemoneError({
-    code: 'optim.unknown',
-    path: 'optim.name',
-    message: `there is no optimizer "${name}"`,
-    hint: didYouMean(name, entries.keys()) ?? `known: ${[...entries.keys()].join(', ')}`,
-  });
 }

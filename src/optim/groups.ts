@@ -43,7 +43,7 @@ function emptyGroup(pattern: string, parameters: readonly Parameter[]): AnemoneE
   const tops = [...new Set(parameters.map((parameter) => parameter.name.split('.')[0]))];
   return new AnemoneError({
     code: 'optim.empty-group',
-    path: `optim_param_groups.${pattern}`,
+    path: `model.optim_param_groups.${pattern}`,
     message: 'names no trainable parameter that is not in an earlier group',
     hint: `use a module (${tops.slice(0, 6).join(', ')}) or a pattern such as "*.bias"`,
   });

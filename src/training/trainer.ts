@@ -2,6 +2,7 @@
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
 import { join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml } from '../config/index.js';
+import type { Container } from '../container/index.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
@@ -28,6 +29,8 @@ export interface TrainerDependencies {
   readonly engine?: Engine;
   readonly callbacks?: readonly Callback[];
   readonly loggers?: readonly MetricsLogger[];
+  /** Knows the optimizers and schedules that `model.optim` may name; default: those of this library. */
+  readonly container?: Container;
   /** Instead of a progress line on stderr. */
   readonly view?: ProgressView;
 }
@@ -163,6 +166,12 @@ export class Trainer {
 
   private async prepare(model: TrainableModel, checkpoint: Checkpoint | undefined): Promise<FitRun> {
     const { options, engine, view } = this;
+    // What is wrong in the config shows before any data is read.
+    const { container } = this.dependencies;
+    const optim = section(model.config['optim']);
+    const sched = isMapping(optim['sched']) ? optim['sched'] : undefined;
+    const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
+    const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     // Before the data is opened: its order and augmentation follow the same seed.
     model.module.seed = checkpoint?.state.seed ?? options.seed;
     const source = await model.trainingSource();
@@ -170,10 +179,7 @@ export class Trainer {
     const validation = await model.validationSources();
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
-    const optim = section(model.config['optim']);
-    const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
-    const optimizer = createOptimizer(optim, model.module.parameters(), groups);
-    const scheduler = createScheduler(optim['sched'] ? section(optim['sched']) : undefined, plan.totalSteps);
+    const scheduler = createScheduler(sched, plan.totalSteps, container);
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;

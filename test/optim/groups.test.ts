@@ -47,7 +47,11 @@ describe('parameter groups', () => {
   it('names what is wrong with a setting', () => {
     const { p } = new TwoParameters();
     expect(() => createOptimizer({ name: 'adamm' }, [p])).toThrow(/did you mean "adam"/);
-    expect(() => createOptimizer({ name: 'adam', beta: 1 }, [p])).toThrow(/optim.beta: unknown key.*betas/);
-    expect(() => createOptimizer({ name: 'adam', betas: 0.9 }, [p])).toThrow(/expected 2 numbers/);
+    expect(() => createOptimizer({ name: 'adam', beta: 1 }, [p])).toThrow(
+      /^model.optim.beta: adam has no key .*betas/,
+    );
+    expect(() => createOptimizer({ name: 'adam', betas: 0.9 }, [p])).toThrow(
+      /model.optim.betas: expected a list of 2 numbers/,
+    );
   });
 });

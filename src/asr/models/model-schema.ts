@@ -59,7 +59,11 @@ export const commonFields = {
   },
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
-  optim: { doc: 'Optimizer and schedule; read by the trainer.', format: 'mapping', ...optional },
+  optim: {
+    doc: 'Optimizer and schedule; read by the trainer.',
+    format: componentConfig('optimizer', { nameKey: 'name' }),
+    ...optional,
+  },
   optim_param_groups: { doc: 'Settings per module; read by the trainer.', format: 'mapping', ...optional },
   skip_nan_grad: {
     doc: 'Skip updates that are not finite; read by the trainer.',

@@ -72,7 +72,7 @@ export function noamAnnealing(options: NoamOptions, maxSteps: number): Rate {
   if (warmup <= 0) {
     throw new AnemoneError({
       code: 'optim.schedule',
-      path: 'optim.sched.warmup_steps',
+      path: 'model.optim.sched.warmup_steps',
       message: 'NoamAnnealing needs a warm-up of at least one step',
       hint: 'set warmup_steps or warmup_ratio',
     });
@@ -125,7 +125,7 @@ export function t5InverseSquareRootAnnealing(options: T5Options, maxSteps: numbe
   if (constant <= 0) {
     throw new AnemoneError({
       code: 'optim.schedule',
-      path: 'optim.sched.constant_steps',
+      path: 'model.optim.sched.constant_steps',
       message: 'T5InverseSquareRootAnnealing needs constant_steps or constant_ratio',
     });
   }

@@ -31,7 +31,7 @@ export function stepsOrRatio(
   if (steps !== null && ratio !== null) {
     throw new AnemoneError({
       code: 'optim.schedule',
-      path: `optim.sched.${key}_steps`,
+      path: `model.optim.sched.${key}_steps`,
       message: `${key}_steps and ${key}_ratio are both given`,
       hint: 'set one of them to null',
     });

@@ -32,7 +32,8 @@ export class CheckpointCallback extends Callback {
   override async onFitStart(run: TrainingRun): Promise<void> {
     // A folder that cannot be written must not cost an epoch of training.
     await writing(this.options.folder, () => mkdir(this.options.folder, { recursive: true }));
-    this.savedAt = run.progress.batches > 0 ? run.progress.batches : undefined;
+    // What a run starts from is saved already, or is not worth saving.
+    this.savedAt = run.progress.batches;
   }
 
   override async onStep(run: TrainingRun): Promise<void> {

@@ -49,15 +49,9 @@ function rowLabels(map: HeatMap, named: boolean, y: (row: number) => number): st
     .join('');
 }
 
-/** The grid as a data URI, one pixel a cell. Colours span the finite values. */
+/** The grid as a data URI, one pixel a cell. */
 function picture({ rows, columns, values }: HeatMap): string {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
-    if (!Number.isFinite(value)) continue;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
+  const [low, high] = colourRange(values);
   const span = high > low ? high - low : 1;
   const pixels = new Uint8Array(rows * columns * 4);
   for (let row = 0; row < rows; row++) {
@@ -71,4 +65,13 @@ function picture({ rows, columns, values }: HeatMap): string {
   }
   const png = encodePng({ width: columns, height: rows, pixels });
   return `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
+}
+
+/** Share of the values at either end that may leave the colour scale, so that a few do not darken the rest. */
+const OUTLIERS = 0.005;
+
+function colourRange(values: Float32Array): readonly [number, number] {
+  const sorted = values.filter(Number.isFinite).sort();
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  return at(1 - OUTLIERS) > at(OUTLIERS) ? [at(OUTLIERS), at(1 - OUTLIERS)] : [at(0), at(1)];
 }

@@ -1,0 +1,267 @@
+// The optimizers by the names NeMo knows them under, with their settings and defaults (PyTorch's, and
+// NeMo's for its own).
+import { componentConfig, defineSchema } from '../config/index.js';
+import { type ComponentDescriptor, component, defineKind } from '../container/index.js';
+import { flagField, numberField, pairField, sizeField, tripleField } from './fields.js';
+import { AdafactorRule } from './rules/adafactor.js';
+import { AdamRule } from './rules/adam.js';
+import { AdanRule } from './rules/adan.js';
+import { AdadeltaRule, AdagradRule, AdamaxRule, RmspropRule } from './rules/adaptive.js';
+import { LambRule } from './rules/lamb.js';
+import { NovogradRule } from './rules/novograd.js';
+import { RpropRule } from './rules/rprop.js';
+import { SgdRule } from './rules/sgd.js';
+import type { UpdateRule } from './update-rule.js';
+
+/** What an optimizer component builds: the arithmetic, and the base learning rate it was given. */
+export interface OptimizerRecipe {
+  readonly lr: number;
+  /** @param lr base rate of the parameter group, `lr` times its scale */
+  rule(lr: number): UpdateRule;
+}
+
+export const optimizerKind = defineKind<OptimizerRecipe>('optimizer');
+
+const lr = (value: number) => sizeField('Base learning rate, shaped by the schedule.', value);
+const decay = (value: number) => sizeField('Weight decay.', value);
+const eps = (value: number) => sizeField('Added to the denominator.', value);
+const betas = (a: number, b: number) => pairField('Decay of the moments.', a, b);
+const sched = {
+  doc: 'Learning-rate schedule; null keeps the rate constant.',
+  format: componentConfig('scheduler', { nameKey: 'name' }),
+  nullable: true,
+  default: null,
+} as const;
+
+const adamFields = {
+  lr: lr(1e-3),
+  betas: betas(0.9, 0.999),
+  eps: eps(1e-8),
+  amsgrad: flagField('Divide by the greatest second moment so far.', false),
+  sched,
+} as const;
+
+const torch = (name: string) => [`torch.optim.${name}`];
+
+export const optimizerComponents: readonly ComponentDescriptor[] = [
+  component({
+    kind: optimizerKind,
+    name: 'sgd',
+    aliases: torch('SGD'),
+    schema: defineSchema(
+      'sgd',
+      {
+        lr: lr(1e-3),
+        momentum: sizeField('Share of the velocity that stays.', 0),
+        dampening: numberField('Share of a gradient that does not enter the velocity.', 0),
+        nesterov: flagField("Nesterov's step.", false),
+        weight_decay: decay(0),
+        sched,
+      },
+      { doc: 'Stochastic gradient descent with momentum (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new SgdRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adam',
+    aliases: torch('Adam'),
+    schema: defineSchema(
+      'adam',
+      { ...adamFields, weight_decay: decay(0) },
+      { doc: 'Adam; weight decay is added to the gradient (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdamRule({ ...o, decoupled: false }) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adamw',
+    aliases: torch('AdamW'),
+    schema: defineSchema(
+      'adamw',
+      { ...adamFields, weight_decay: decay(0.01) },
+      { doc: 'Adam with decoupled weight decay (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdamRule({ ...o, decoupled: true }) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adadelta',
+    aliases: torch('Adadelta'),
+    schema: defineSchema(
+      'adadelta',
+      {
+        lr: lr(1),
+        rho: sizeField('Decay of the averages.', 0.9),
+        eps: eps(1e-6),
+        weight_decay: decay(0),
+        sched,
+      },
+      { doc: 'Adadelta (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdadeltaRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adamax',
+    aliases: torch('Adamax'),
+    schema: defineSchema(
+      'adamax',
+      { lr: lr(2e-3), betas: betas(0.9, 0.999), eps: eps(1e-8), weight_decay: decay(0), sched },
+      { doc: 'Adam with the infinity norm (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdamaxRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adagrad',
+    aliases: torch('Adagrad'),
+    schema: defineSchema(
+      'adagrad',
+      {
+        lr: lr(1e-2),
+        lr_decay: sizeField('The rate is divided by 1 + (t−1)·lr_decay.', 0),
+        weight_decay: decay(0),
+        initial_accumulator_value: sizeField('Start of the sum of squares.', 0),
+        eps: eps(1e-10),
+        sched,
+      },
+      { doc: 'Adagrad (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdagradRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'rmsprop',
+    aliases: torch('RMSprop'),
+    schema: defineSchema(
+      'rmsprop',
+      {
+        lr: lr(1e-2),
+        alpha: sizeField('Decay of the averages.', 0.99),
+        eps: eps(1e-8),
+        weight_decay: decay(0),
+        momentum: sizeField('Share of the velocity that stays.', 0),
+        centered: flagField('Subtract the squared mean gradient.', false),
+        sched,
+      },
+      { doc: 'RMSprop (PyTorch).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new RmspropRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'rprop',
+    aliases: torch('Rprop'),
+    schema: defineSchema(
+      'rprop',
+      {
+        lr: lr(1e-2),
+        etas: pairField('Factors of the step size after a change of sign and without one.', 0.5, 1.2),
+        step_sizes: pairField('Least and greatest step size.', 1e-6, 50),
+        sched,
+      },
+      {
+        doc: 'Resilient backpropagation (PyTorch). The rate is the first step size; a schedule has no effect.',
+      },
+    ),
+    create: (o) => ({ lr: o.lr, rule: (rate) => new RpropRule({ ...o, lr: rate }) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'novograd',
+    aliases: ['nemo.core.optim.novograd.Novograd'],
+    schema: defineSchema(
+      'novograd',
+      {
+        lr: lr(1e-3),
+        betas: betas(0.95, 0.98),
+        eps: eps(1e-8),
+        weight_decay: decay(0),
+        grad_averaging: flagField('Take 1−β₁ of each gradient.', false),
+        amsgrad: flagField('Divide by the greatest second moment so far.', false),
+        luc: flagField("Limit the step by the parameter's norm (LARC).", false),
+        luc_trust: sizeField('Largest step relative to that norm.', 1e-3),
+        luc_eps: sizeField('Added to its denominator.', 1e-8),
+        sched,
+      },
+      { doc: "NeMo's NovoGrad: one second moment per tensor." },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new NovogradRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adafactor',
+    aliases: ['nemo.core.optim.adafactor.Adafactor'],
+    schema: defineSchema(
+      'adafactor',
+      {
+        lr: {
+          doc: 'Base learning rate; not used with relative_step.',
+          format: 'number',
+          min: 0,
+          nullable: true,
+          default: null,
+        },
+        eps: pairField("Added to squares; least scale by the parameter's size.", 1e-30, 1e-3),
+        clip_threshold: sizeField('Limit of the RMS of an update.', 1),
+        decay_rate: numberField('β₂ = 1 − t^decay_rate.', -0.8),
+        beta1: { doc: 'Momentum; null for none.', format: 'number', nullable: true, default: null },
+        weight_decay: decay(0),
+        scale_parameter: flagField("Scale the rate by the parameter's RMS.", true),
+        relative_step: flagField('Rate 1/√t, at most min_step; lr and schedule are not used.', true),
+        warmup_init: flagField('Start the relative rate at 1e-6·t.', false),
+        min_step: sizeField('Limit of the relative rate.', 1e-2),
+        sched,
+      },
+      {
+        doc: 'Adafactor: second moments of matrices as row and column means.',
+        refine: (o, report) => {
+          if (!o.relative_step && o.lr === null) report('lr', 'needed when relative_step is false');
+        },
+      },
+    ),
+    create: (o) => ({ lr: o.lr ?? 0, rule: () => new AdafactorRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'adan',
+    aliases: ['nemo.core.optim.adan.Adan'],
+    schema: defineSchema(
+      'adan',
+      {
+        lr: lr(1e-3),
+        betas: tripleField('Decay of the moments.', 0.98, 0.92, 0.99),
+        eps: eps(1e-8),
+        weight_decay: decay(0),
+        max_grad_norm: sizeField("Limit of the group's gradient norm; 0 for none.", 0),
+        no_prox: flagField('Decay before the step, as AdamW, instead of after it.', false),
+        sched,
+      },
+      { doc: 'Adan: Nesterov momentum from gradient differences.' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdanRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'lamb',
+    aliases: ['apex.optimizers.FusedLAMB'],
+    schema: defineSchema(
+      'lamb',
+      {
+        lr: lr(1e-3),
+        betas: betas(0.9, 0.999),
+        eps: eps(1e-6),
+        weight_decay: decay(0.01),
+        bias_correction: flagField('Correct the moments for their start at zero.', true),
+        grad_averaging: flagField('Take 1−β₁ of each gradient.', true),
+        adam_w_mode: flagField('Decoupled weight decay.', true),
+        max_grad_norm: sizeField("Limit of the group's gradient norm; 0 for none.", 1),
+        use_nvlamb: flagField('Scale tensors without weight decay too.', false),
+        sched,
+      },
+      { doc: 'LAMB with the conventions of Apex FusedLAMB.' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new LambRule(o) }),
+  }),
+];
