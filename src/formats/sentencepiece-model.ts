@@ -227,7 +227,7 @@ function readTrainerSpec(reader: ProtoReader, into: SentencePieceTrainerSpec): v
 function readNormalizerSpec(reader: ProtoReader, into: SentencePieceNormalizerSpec): void {
   while (reader.next()) {
     if (reader.field === 1) into.name = reader.string();
-    else if (reader.field === 2) into.precompiledCharsmap = reader.bytes().slice();
+    else if (reader.field === 2) into.precompiledCharsmap = new Uint8Array(reader.bytes());
     else if (reader.field === 3) into.addDummyPrefix = reader.bool();
     else if (reader.field === 4) into.removeExtraWhitespaces = reader.bool();
     else if (reader.field === 5) into.escapeWhitespaces = reader.bool();
