@@ -156,11 +156,19 @@ class SignatureCache {
       await program.dispose();
       this.stats.evictions++;
     }
-    const program = await CompiledProgram.create(trace(this.fn, inputs), this.session);
+    const program = await CompiledProgram.create(
+      trace(this.fn, inputs, !hasOwnOperators(this.session.provider)),
+      this.session,
+    );
     this.stats.compilations++;
     this.stats.compileSeconds += (performance.now() - started) / 1000;
     return program;
   }
+}
+
+/** Measured by placement reports: the webgpu provider leaves FusedMatMul, the products of attention, to the CPU. */
+function hasOwnOperators(provider: string): boolean {
+  return provider === 'cpu' || provider === 'cuda';
 }
 
 function signature(inputs: HostTensors): string {

@@ -13,6 +13,8 @@ export const TRACE_BACKEND = 'anemone-trace';
 
 export class TraceBackend extends tf.KernelBackend {
   private readonly values: tf.DataStorage<TraceValue>;
+  /** Use only operators of the ONNX standard: those of ONNX Runtime's own have CPU (and CUDA) kernels only. */
+  standardOperators = false;
   private graph: GraphBuilder | undefined;
   private shapes = new Map<string, OnnxValue>();
 

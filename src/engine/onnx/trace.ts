@@ -24,8 +24,14 @@ export interface TracedProgram {
 
 let kernelsRegistered = false;
 
-export function trace(fn: (inputs: Tensors) => Tensors, inputs: HostTensors): TracedProgram {
+/** `standardOperators`: for providers without kernels for ONNX Runtime's own operators. */
+export function trace(
+  fn: (inputs: Tensors) => Tensors,
+  inputs: HostTensors,
+  standardOperators = false,
+): TracedProgram {
   const backend = traceBackend();
+  backend.standardOperators = standardOperators;
   if (!kernelsRegistered) {
     registerKernels(backend);
     kernelsRegistered = true;

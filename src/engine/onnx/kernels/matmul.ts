@@ -1,5 +1,6 @@
 // Matrix products and lookups by index.
 import { tf } from '../../tf.js';
+import type { GraphBuilder } from '../graph-builder.js';
 import { castTo } from './elementwise.js';
 import { axesOf, dtypeOf, type Info, type Kernel, type KernelTable } from './kernel.js';
 
@@ -13,11 +14,23 @@ const matMul: Kernel = ({ a, b }, { transposeA, transposeB }, { backend, graph }
   if (ra === 2 && rb === 2)
     return backend.value(graph.one('Gemm', inputs, { attributes }), [rows, columns], 'float32');
   const name =
-    transposeA || transposeB
-      ? graph.one('FusedMatMul', inputs, { attributes, domain: 'com.microsoft' })
-      : graph.one('MatMul', inputs);
+    !transposeA && !transposeB
+      ? graph.one('MatMul', inputs)
+      : backend.standardOperators
+        ? graph.one('MatMul', [
+            transposeA ? swapLast(graph, inputs[0], ra) : inputs[0],
+            transposeB ? swapLast(graph, inputs[1], rb) : inputs[1],
+          ])
+        : graph.one('FusedMatMul', inputs, { attributes, domain: 'com.microsoft' });
   return backend.value(name, [...batch, rows, columns], 'float32');
 };
+
+/** The value `name` of `rank` axes with the last two exchanged. */
+function swapLast(graph: GraphBuilder, name: string, rank: number): string {
+  const perm = Array.from({ length: rank }, (_, axis) => axis);
+  [perm[rank - 2], perm[rank - 1]] = [rank - 1, rank - 2];
+  return graph.one('Transpose', [name], { attributes: { perm } });
+}
 
 const oneHot: Kernel = ({ indices }, { depth, onValue, offValue, dtype }, { backend, graph }) => {
   // ONNX Runtime's OneHot lacks the int32 combination: compare with 0..depth-1 instead.
