@@ -1,7 +1,7 @@
 // The commands in README.md, docs/ and the examples' READMEs: blocks tagged `test` run, and what any block names exists.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { commandBlocks, npmScripts, repositoryFiles } from './readme-commands.js';
@@ -58,5 +58,24 @@ describe('documented commands', () => {
     expect({ unknown, missing }).toEqual({ unknown: [], missing: [] });
     if (!block.run || process.platform === 'win32') return;
     execFileSync('bash', ['-euo', 'pipefail', '-c', block.commands.join('\n')], { cwd: root, stdio: 'pipe' });
+  });
+});
+
+describe('links', () => {
+  it.each(documents.map((file) => relative(root, file)))('%s links to files that exist', (file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const targets = [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)[^)]*\)/g)].map((match) => match[1]);
+    const missing = targets.filter((target) => !existsSync(join(root, dirname(file), target)));
+    expect(missing).toEqual([]);
+  });
+});
+
+describe('the index of docs/', () => {
+  it('names every page', () => {
+    const index = readFileSync(join(root, 'docs/README.md'), 'utf8');
+    const pages = readdirSync(join(root, 'docs')).filter(
+      (name) => name.endsWith('.md') && name !== 'README.md',
+    );
+    expect(pages.filter((name) => !index.includes(`(${name})`))).toEqual([]);
   });
 });
