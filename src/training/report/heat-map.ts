@@ -28,7 +28,7 @@ export function heatMap(map: HeatMap): string {
 <image x="${LEFT}" y="${TOP}" width="${width}" height="${height}" preserveAspectRatio="none" style="image-rendering:pixelated" href="${picture(map)}"/>
 ${path === '' ? '' : `<polyline class="path" points="${path}"/>`}
 ${rowLabels(map, named, y)}
-${linearTicks(0, map.columns - 1, 8)
+${linearTicks(0, map.columns - 1, 8, 1)
   .map(
     (tick) =>
       `<text x="${coordinate(x(tick))}" y="${TOP + height + 16}" text-anchor="middle">${shortNumber(tick)}</text>`,
@@ -40,7 +40,7 @@ ${linearTicks(0, map.columns - 1, 8)
 }
 
 function rowLabels(map: HeatMap, named: boolean, y: (row: number) => number): string {
-  const rows = named ? (map.rowNames?.map((_, row) => row) ?? []) : linearTicks(0, map.rows - 1, 4);
+  const rows = named ? (map.rowNames?.map((_, row) => row) ?? []) : linearTicks(0, map.rows - 1, 4, 1);
   return rows
     .map((row) => {
       const name = named ? (map.rowNames?.[row] ?? '') : shortNumber(row);

@@ -27,6 +27,7 @@ export function lineChart(title: string, curves: readonly Curve[]): string {
   const x = linearScale(
     all.map(([step]) => step),
     [LEFT, WIDTH - RIGHT],
+    { counts: true },
   );
   const y = linearScale(
     all.map(([, value]) => value),

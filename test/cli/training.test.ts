@@ -1,0 +1,152 @@
+// The commands around training, in this process, on tone speech: train, resume, validate, test, transcribe,
+// replay.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { run } from '../../src/cli/main.js';
+import { toYaml } from '../../src/config/index.js';
+import { encodeWav } from '../../src/formats/index.js';
+import { tinyModel, toneSpeech } from '../asr/support.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'anemone-train-'));
+const config = join(folder, 'tone.yaml');
+const out = (...parts: string[]) => join(folder, ...parts);
+
+beforeAll(() => {
+  const texts = ['ab', 'ba', 'c a', 'bc', 'cab', 'b a'];
+  const rows = texts.map((text, i) => {
+    const samples = toneSpeech(text, i);
+    writeFileSync(out(`${i}.wav`), encodeWav([samples], { sampleRate: 8000 }));
+    return JSON.stringify({ audio_filepath: `${i}.wav`, duration: samples.length / 8000, text });
+  });
+  writeFileSync(out('all.json'), `${rows.join('\n')}\n`);
+  const set = { manifest_filepath: out('all.json'), sample_rate: 8000, batch_size: 3, num_workers: 0 };
+  const model = tinyModel({
+    target: 'EncDecRNNTModel',
+    train_ds: { ...set, shuffle: true },
+    validation_ds: set,
+    test_ds: set,
+    optim: { name: 'adamw', lr: 0.01 },
+  });
+  writeFileSync(
+    config,
+    `${toYaml({ name: 'tone', model })}
+trainer: {max_epochs: 2, log_every_n_steps: 1, engine: {name: onnxruntime, threads: 1}}
+exp_manager:
+  exp_dir: ${folder}
+  name: \${name}
+  resume_if_exists: true
+  resume_ignore_no_checkpoint: true
+  create_tensorboard_logger: true
+  checkpoint_callback_params: {monitor: val_wer}
+`,
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+async function anemone(...args: string[]) {
+  const printed = { out: '', err: '' };
+  const keep = (key: 'out' | 'err') => (chunk: unknown) => {
+    printed[key] += String(chunk);
+    return true;
+  };
+  vi.spyOn(process.stdout, 'write').mockImplementation(keep('out'));
+  vi.spyOn(process.stderr, 'write').mockImplementation(keep('err'));
+  const code = await run(args);
+  vi.restoreAllMocks();
+  return { code, ...printed };
+}
+
+describe('anemone train', () => {
+  it('trains, tests and says where everything is', async () => {
+    const { code, out: text, err } = await anemone('train', config);
+    expect(err).toMatch(
+      /step 1\/4 \| epoch 1\/2 \| loss .* utt\/s \| .* audio-s\/s \| data wait \d+% \| \d+ compiled/,
+    );
+    expect(err).toMatch(/validation at step 4: val_wer/);
+    expect(code, err).toBe(0);
+    expect(text).toMatch(/test_wer: \d+\.\d\d%[\s\S]*ref /);
+    expect(text).toMatch(/checkpoint: .*\.ckpt\nTensorBoard: .*\nreport: .*report\.html\n$/);
+    expect(readFileSync(out('tone', 'report.html'), 'utf8')).toContain('Alignment in the transducer lattice');
+  });
+
+  it('goes on where it stopped', async () => {
+    const { code, err } = await anemone('train', config, 'trainer.max_epochs=3', '--no-test');
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/resumed from .* \(step 4\)/);
+    expect(err).toMatch(/step 5\/6/);
+  });
+
+  it('gives one line for mistakes', async () => {
+    expect(await anemone('train', out('none.yaml'))).toMatchObject({ code: 2 });
+    const wrong = await anemone('train', config, 'model.optim.lr=fast');
+    expect(wrong.err).toMatch(/^error: .*model.optim.lr: expected a number, got .*fast/);
+    writeFileSync(out('odd.yaml'), 'modle: {}\nmodel: {}\n');
+    expect((await anemone('train', out('odd.yaml'))).err).toMatch(/unknown section.*did you mean "model"/);
+    const other = await anemone('train', config, 'model.encoder.d_model=8');
+    expect(other.code).toBe(2);
+    expect(other.err).toMatch(/another architecture[\s\S]*of another shape: encoder\./);
+  });
+});
+
+describe('a trained model', () => {
+  it('is validated and tested', async () => {
+    const { code, out: text } = await anemone('validate', out('tone'), '--json', '--samples', '2');
+    expect(code).toBe(0);
+    const found = JSON.parse(text) as { metrics: Record<string, number>; samples: unknown[] };
+    expect(Object.keys(found.metrics).sort()).toEqual(['val_cer', 'val_loss', 'val_wer']);
+    expect(found.samples).toHaveLength(2);
+    writeFileSync(out('one.json'), readFileSync(out('all.json'), 'utf8').split('\n')[0]);
+    const tested = await anemone('test', out('tone'), '--manifest', out('one.json'), '--engine', 'reference');
+    expect(tested.out).toMatch(/^test_wer: /);
+    expect(tested.out.match(/ref /g)).toHaveLength(1);
+  });
+
+  it('transcribes files and manifests, and names what it cannot read', async () => {
+    const files = await anemone('transcribe', out('tone'), out('0.wav'), out('missing.wav'));
+    expect(files.code).toBe(2);
+    expect(files.out).toMatch(/^.*0\.wav\t.*\n$/);
+    expect(files.err).toMatch(/error: .*missing.wav.*no such file/);
+    process.exitCode = undefined;
+    const listed = await anemone(
+      'transcribe',
+      out('tone'),
+      '--manifest',
+      out('all.json'),
+      '--output',
+      out('pred.json'),
+    );
+    expect(listed.code).toBe(0);
+    expect(listed.err).toMatch(/word error rate of 6: \d/);
+    const rows = readFileSync(out('pred.json'), 'utf8').trim().split('\n');
+    expect(rows).toHaveLength(6);
+    expect(JSON.parse(rows[2])).toMatchObject({ text: 'c a', pred_text: expect.any(String) });
+  });
+
+  it('is asked for nothing or for something that is not there', async () => {
+    expect((await anemone('transcribe', out('tone'))).err).toMatch(/name audio files or a --manifest/);
+    expect((await anemone('test', out('nowhere'))).err).toMatch(/no checkpoint here/);
+    expect((await anemone('test', out('tone'), '--weights', 'ema')).err).toMatch(/no averaged weights/);
+  });
+});
+
+describe('anemone replay', () => {
+  it('repeats what training printed', async () => {
+    const changes = ['exp_manager.name=broken', 'model.optim.lr=1e20', '--no-test'];
+    const { code, err } = await anemone('train', config, ...changes);
+    expect(code).toBe(2);
+    expect(err).toMatch(/first not finite: [\s\S]*utterances: [\s\S]*anemone replay/);
+    const diagnosis = out('broken', 'diagnosis');
+    const dump = join(diagnosis, readdirSync(diagnosis)[0]);
+    expect(existsSync(join(dump, 'batch.safetensors'))).toBe(true);
+    const again = await anemone('replay', dump);
+    expect(again.code, again.err).toBe(0);
+    expect(again.out).toBe(readFileSync(join(dump, 'explanation.txt'), 'utf8'));
+    expect((await anemone('replay', folder)).err).toMatch(/no step.json/);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { HeatMap } from '../../src/nn/index.js';
+import { reportPage } from '../../src/training/index.js';
+import { linearScale, linearTicks } from '../../src/training/report/scale.js';
+
+const picture: HeatMap = {
+  title: 'Lattice <b>',
+  caption: 'A grid.',
+  rows: 2,
+  columns: 3,
+  values: Float32Array.of(0, 1, 2, 3, Number.NEGATIVE_INFINITY, 5),
+  xLabel: 'frame',
+  yLabel: 'token',
+  rowNames: ['one', 'two'],
+  path: [
+    [0, 0],
+    [2, 1],
+  ],
+};
+
+const page = reportPage({
+  title: 'run & co',
+  facts: [['step', '10']],
+  rows: [
+    { step: 5, train_loss: 2, learning_rate: 0.1 },
+    { step: 10, train_loss: null, val_wer: 0.5 },
+    { step: 15, train_loss: 1 },
+  ],
+  samples: [{ name: 'a.wav', reference: 'one two three', hypothesis: 'one too' }],
+  pictures: [picture],
+});
+
+describe('the report', () => {
+  it('needs nothing but itself', () => {
+    const links = page.match(/(?:href|src)="(?!data:)[^"]*"|url\(|@import|<script/g);
+    expect(links).toBeNull();
+    expect(page).toContain('data:image/png;base64,');
+  });
+
+  it('draws the curves it has values for, and leaves out what is not finite', () => {
+    expect(page.match(/<polyline class="line/g)).toHaveLength(3);
+    expect(page).toContain('train_loss at step 5: 2');
+    expect(page).not.toContain('train_loss at step 10');
+    expect(page).not.toContain('Gradient norm');
+  });
+
+  it('aligns the samples', () => {
+    const row = (...cells: string[]) => cells.map((cell) => `<td${cell}</td>`).join('');
+    const m = ' class="match">one';
+    expect(page).toContain(row(m, ' class="deletion">two', ' class="substitution">three'));
+    expect(page).toContain(row(m, '>', ' class="substitution">too'));
+  });
+
+  it('escapes what it is given', () => {
+    expect(page).toContain('run &amp; co');
+    expect(page).toContain('Lattice &lt;b&gt;');
+  });
+});
+
+describe('scales', () => {
+  it('have round ticks', () => {
+    expect(linearTicks(0, 10)).toEqual([0, 2, 4, 6, 8, 10]);
+    expect(linearTicks(3, 3).length).toBeGreaterThan(0);
+    const scale = linearScale([0.3, 8.7], [0, 100], { nice: true });
+    expect([scale.at(0), scale.at(10)]).toEqual([0, 100]);
+  });
+});
