@@ -21,7 +21,10 @@ export async function evaluate(
     readonly prefix: string;
     readonly limit: Interval;
     readonly view: ProgressView;
+    /** Put before the set's name in the progress. */
     readonly label?: string;
+    /** Asked after each batch: leave the rest out. */
+    readonly interrupted?: () => boolean;
   },
 ): Promise<Evaluation> {
   const started = performance.now();
@@ -35,7 +38,7 @@ export async function evaluate(
       for await (const batch of source.epoch(0)) {
         await evaluator.add(batch);
         options.view.evaluating(`${options.label ?? ''}${source.name}`, ++done, total);
-        if (done >= total) break;
+        if (done >= total || options.interrupted?.()) break;
       }
     }
     const summary = evaluator.summary();

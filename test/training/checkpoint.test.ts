@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engine/index.js';
 import { memorySource, readSafetensorsHeader } from '../../src/formats/index.js';
-import { expManager, listCheckpoints, resolveCheckpoint, Trainer } from '../../src/training/index.js';
+import {
+  Callback,
+  expManager,
+  listCheckpoints,
+  resolveCheckpoint,
+  Trainer,
+  type TrainingRun,
+} from '../../src/training/index.js';
 import { RecordingView, temporaryFolder, weightsOf } from './helpers.js';
 import { ToyModel, type ToyOptions } from './toy-model.js';
 
@@ -123,6 +130,27 @@ describe('resuming', () => {
     const folder = temporaryFolder();
     await train(folder, { ...config, max_steps: 6 });
     const resumed = await train(folder, { ...config, max_steps: 10 });
+    expect(resumed.weights).toEqual(whole.weights);
+  });
+
+  it('makes up for a validation that was cut short', async () => {
+    const config = { max_steps: 25, num_sanity_val_steps: 0, handle_signals: false };
+    const whole = await train(temporaryFolder(), config, { optim });
+    const folder = temporaryFolder();
+    class Impatient extends Callback {
+      readonly name = 'impatient';
+      override async onValidationStart(run: TrainingRun): Promise<void> {
+        if (run.progress.step === 20) run.stop({ kind: 'interrupted', reason: 'SIGINT' });
+      }
+    }
+    const view = new RecordingView();
+    const callbacks = [new Impatient()];
+    const trainer = new Trainer(config, { engine: createReferenceEngine(), view, callbacks });
+    await expManager(trainer, manager(folder, { ema: { enable: true } }));
+    const { progress } = await trainer.fit(new ToyModel({ optim }));
+    expect(progress).toMatchObject({ step: 20, validationPending: true });
+    const resumed = await train(folder, config, { optim }, { ema: { enable: true } });
+    expect(resumed.view.lines.join('\n')).toMatch(/resumed[\s\S]*validation at step 20/);
     expect(resumed.weights).toEqual(whole.weights);
   });
 

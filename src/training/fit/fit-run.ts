@@ -139,7 +139,8 @@ export class FitRun implements TrainingRun {
 
   async validate(limit: Interval, label = ''): Promise<Evaluation> {
     const { validation: sources, view } = this.parts;
-    return evaluate(this.model, this.engine, sources, { prefix: 'val', limit, view, label });
+    const interrupted = () => this.outcome?.kind === 'interrupted';
+    return evaluate(this.model, this.engine, sources, { prefix: 'val', limit, view, label, interrupted });
   }
 
   /** Logs a validation and lets the schedule hear of it. */

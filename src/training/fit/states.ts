@@ -17,6 +17,7 @@ const sanity: FitState = {
       const limit = wanted < 0 ? { fraction: 1 } : { batches: wanted };
       await run.validate(limit, 'sanity check of ');
     }
+    if (run.outcome) return undefined;
     return run.progress.validationPending ? validate : start;
   },
 };
@@ -49,6 +50,8 @@ const validate: FitState = {
   async next(run) {
     for (const callback of run.callbacks) await callback.onValidationStart(run);
     const report = await run.validate(run.options.limit_val_batches);
+    // Cut short by a signal: it stays due and is done on resume.
+    if (run.outcome?.kind === 'interrupted') return undefined;
     run.progress.validationPending = false;
     await run.reportValidation(report);
     for (const callback of run.callbacks) await callback.onValidationEnd(run, report);
