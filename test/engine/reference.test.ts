@@ -54,7 +54,7 @@ describe('reference engine', () => {
     const engine = createReferenceEngine();
     const program = engine.compile('mask', () => ({ mask: bernoulliMask([400, 300], 0.9) }));
     const out = await program.run({}, { random: new CounterRandom(1) });
-    const mask = out['mask'].data;
+    const mask = out['mask'].data as Uint8Array;
     const mean = mask.reduce((a, b) => a + b, 0) / mask.length;
     expect(Math.abs(mean - 0.9)).toBeLessThan(0.005);
     // Over 2x2 rectangles the number of zeros has the binomial variance: no product structure shows.
