@@ -116,15 +116,17 @@ export function describeStep(s: StepStatus): string {
     `${s.compilations} compiled in ${s.compileSeconds.toFixed(1)} s`,
     `RSS ${(s.rssBytes / 2 ** 20).toFixed(0)} MB`,
   ];
-  if (s.etaSeconds !== undefined) parts.push(`ETA ${formatDuration(s.etaSeconds)}`);
+  // Early in the line: a narrow terminal cuts off the end.
+  if (s.etaSeconds !== undefined) parts.splice(4, 0, `ETA ${formatDuration(s.etaSeconds)}`);
   return parts.join(' | ');
 }
 
-/** Four significant digits, without an exponent for everyday sizes. */
+/** At least four significant digits, without an exponent for everyday sizes. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : value.toPrecision(4);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
+  return size >= 1000 ? value.toFixed(0) : value.toPrecision(4);
 }
 
 /** `1:02:03` or `2:03`. */
