@@ -1,0 +1,79 @@
+// The Conformer-transducer that the benchmarks time, from a config as a user would write it.
+import { EncDecRNNTModel } from '../../src/asr/index.js';
+import { configFromObject } from '../../src/config/index.js';
+import { type Engine, float32, int32 } from '../../src/engine/index.js';
+import type { Batch } from '../../src/nn/index.js';
+import { CounterRandom } from '../../src/random/index.js';
+
+export interface Sizes {
+  readonly threads: number;
+  readonly d: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly vocabulary: number;
+  readonly hidden: number;
+  readonly batch: number;
+  /** Feature frames, 10 ms each. */
+  readonly frames: number;
+  readonly tokens: number;
+}
+
+export function transducer(sizes: Sizes, engine: Engine): EncDecRNNTModel {
+  const config = configFromObject({
+    model: {
+      labels: Array.from({ length: sizes.vocabulary }, (_, i) => String.fromCodePoint(0x4e00 + i)),
+      preprocessor: {
+        _target_: 'AudioToMelSpectrogramPreprocessor',
+        features: 80,
+        window_size: 0.025,
+        n_fft: 512,
+      },
+      encoder: {
+        _target_: 'ConformerEncoder',
+        feat_in: 80,
+        n_layers: sizes.layers,
+        d_model: sizes.d,
+        n_heads: sizes.heads,
+        subsampling: 'striding',
+        subsampling_factor: 4,
+        dropout: 0.1,
+        dropout_emb: 0,
+        dropout_att: 0.1,
+      },
+      decoder: {
+        _target_: 'RNNTDecoder',
+        prednet: { pred_hidden: sizes.hidden, pred_rnn_layers: 1, dropout: 0.2 },
+      },
+      joint: {
+        _target_: 'RNNTJoint',
+        jointnet: { joint_hidden: sizes.hidden, activation: 'relu', dropout: 0.2 },
+      },
+      optim: { name: 'adamw', lr: 1e-3, betas: [0.9, 0.98], weight_decay: 1e-3 },
+    },
+  });
+  return EncDecRNNTModel.fromConfig(config.model, { engine });
+}
+
+/** Noise for speech; lengths a little below the maximum, as in a length bucket. */
+export function noiseBatch({ batch, frames, tokens, vocabulary }: Sizes): Batch {
+  const random = new CounterRandom(3);
+  const features = Float32Array.from({ length: batch * frames * 80 }, (_, i) => random.normal(i));
+  const targets = Int32Array.from({ length: batch * tokens }, (_, i) => random.integer(i, vocabulary));
+  return {
+    inputs: {
+      features: float32(features, [batch, frames, 80]),
+      featureLengths: int32(
+        Array.from({ length: batch }, (_, i) => frames - Math.floor((i * frames) / (8 * batch))),
+        [batch],
+      ),
+      targets: int32(targets, [batch, tokens]),
+      targetLengths: int32(
+        Array.from({ length: batch }, (_, i) => tokens - (i % 5)),
+        [batch],
+      ),
+    },
+    size: batch,
+    units: (batch * frames) / 100,
+    names: Array.from({ length: batch }, (_, i) => `noise ${i}`),
+  };
+}

@@ -1,0 +1,60 @@
+// One training step (forward, loss, backward, AdamW) of a Conformer-transducer, ours against PyTorch's, in turn.
+//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8]
+// The peer is set up by benchmarks/peers/setup.sh; without it only ours is timed.
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Contestant, machine, peerPython, peerScript, ratio, summarize, table } from './lib/contestant.js';
+import type { Sizes } from './lib/model.js';
+
+const WARM_UP = 2;
+const { values: flags } = parseArgs({
+  options: {
+    threads: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '8' },
+    layers: { type: 'string', default: '8' },
+    d: { type: 'string', default: '256' },
+    batch: { type: 'string', default: '8' },
+    seconds: { type: 'string', default: '8' },
+  },
+});
+const sizes: Sizes = {
+  threads: Number(flags.threads),
+  d: Number(flags.d),
+  layers: Number(flags.layers),
+  heads: 4,
+  vocabulary: 256,
+  hidden: 640,
+  batch: Number(flags.batch),
+  frames: Number(flags.seconds) * 100,
+  tokens: Number(flags.seconds) * 6,
+};
+const argument = JSON.stringify(sizes);
+const child = fileURLToPath(new URL('lib/train-step-child.ts', import.meta.url));
+const ours = await Contestant.start('anemone', process.execPath, ['--import', 'tsx', child, argument]);
+const python = peerPython();
+const peer = python
+  ? await Contestant.start('pytorch', python, [peerScript('train_step.py'), argument], {
+      OMP_NUM_THREADS: flags.threads,
+    })
+  : undefined;
+const contestants = [ours.contestant, ...(peer ? [peer.contestant] : [])];
+for (let round = 0; round < WARM_UP + Number(flags.rounds); round++) {
+  for (const contestant of contestants) await contestant.run(round >= WARM_UP);
+}
+for (const contestant of contestants) contestant.end();
+
+const rows = contestants.map(summarize);
+const ratios = peer
+  ? { time: ratio(ours.contestant, peer.contestant), peakRss: rows[0].peakRssMb / rows[1].peakRssMb }
+  : undefined;
+const versions = { anemone: ours.ready, pytorch: peer?.ready };
+console.log(
+  JSON.stringify({ benchmark: 'train-step', machine, sizes, versions, results: rows, ratios }, null, 1),
+);
+console.log(`\n${machine}, ${sizes.threads} threads\n${table(rows)}`);
+if (ratios) {
+  const { median, min, max } = ratios.time;
+  console.log(
+    `time ours/PyTorch: ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)}), peak memory ${ratios.peakRss.toFixed(2)}`,
+  );
+}
