@@ -18,7 +18,8 @@ export interface Sizes {
   readonly tokens: number;
 }
 
-export function transducer(sizes: Sizes, engine: Engine): EncDecRNNTModel {
+/** `more` adds keys to the `model` section. */
+export function transducer(sizes: Sizes, engine: Engine, more: object = {}): EncDecRNNTModel {
   const config = configFromObject({
     model: {
       labels: Array.from({ length: sizes.vocabulary }, (_, i) => String.fromCodePoint(0x4e00 + i)),
@@ -49,6 +50,7 @@ export function transducer(sizes: Sizes, engine: Engine): EncDecRNNTModel {
         jointnet: { joint_hidden: sizes.hidden, activation: 'relu', dropout: 0.2 },
       },
       optim: { name: 'adamw', lr: 1e-3, betas: [0.9, 0.98], weight_decay: 1e-3 },
+      ...more,
     },
   });
   return EncDecRNNTModel.fromConfig(config.model, { engine });
