@@ -4,9 +4,8 @@
 // Both get the same generated waveforms of 2 to 12 seconds, decoded and in memory, and time the way from samples to
 // tokens. The weights are untrained, so what comes out is noise and only its amount matters: each side emits at most
 // one token a frame, by the same algorithm, and the bias of blank is set beforehand so that about one frame in four
-// emits one. The counts
-// reached are in `versions`; compare them before the times. The peer is set up by benchmarks/peers/setup.sh; without
-// it only ours is timed.
+// emits one. The counts reached are in `versions`; compare them before the times. The peer is set up by
+// benchmarks/peers/setup.sh; without it only ours is timed.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
