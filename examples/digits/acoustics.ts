@@ -1,29 +1,45 @@
-// The way from a mouth to a file: room, microphone, line and noise, simulated. Training and validation
-// speech gets it once when the data is prepared, which makes synthetic voices differ in more than voice.
-// On-the-fly augmentation (speed, gain, noise, masks) is the trainer's and comes on top.
+// The way from a mouth to a file, simulated once when the data is prepared: the microphone's colour, the
+// line's band and quantisation, the noise around. Rooms, speed, gain and masks are not here: the trainer
+// draws them anew every epoch.
+import { convolve } from '../../src/audio/index.js';
 import type { CounterRandom } from '../../src/random/index.js';
 import { type Clip, rms } from './synthesis/clip.js';
 
 /** How likely each stage is. */
 export interface ChannelOdds {
-  readonly room: number;
   readonly microphone: number;
   readonly line: number;
   readonly noise: number;
 }
 
-export const TRAINING_ODDS: ChannelOdds = { room: 0.4, microphone: 0.7, line: 0.35, noise: 0.5 };
+export const TRAINING_ODDS: ChannelOdds = { microphone: 0.7, line: 0.35, noise: 0.4 };
+
+/** Gain, as a factor, at a frequency in Hz. */
+type Response = (frequency: number) => number;
 
 /** The clip as it would arrive through a random channel; the input is left alone. */
 export function throughChannel(clip: Clip, random: CounterRandom, odds: ChannelOdds): Clip {
   const { sampleRate } = clip;
-  let samples = clip.samples;
   const happens = (index: number, odd: number) => random.uniform(index) < odd;
-  if (happens(0, odds.room)) samples = room(samples, sampleRate, random.derive('room'));
-  if (happens(1, odds.microphone)) samples = microphone(samples, sampleRate, random.derive('microphone'));
-  if (happens(2, odds.line)) samples = line(samples, sampleRate, random.derive('line'));
+  const responses: Response[] = [];
+  if (happens(0, odds.microphone)) responses.push(microphone(sampleRate, random.derive('microphone')));
+  const onLine = happens(1, odds.line);
+  if (onLine) responses.push(line(random.derive('line')));
+  let samples = clip.samples;
+  if (responses.length > 0) {
+    const combined: Response = (frequency) => responses.reduce((gain, part) => gain * part(frequency), 1);
+    samples = centred(samples, firFromResponse(combined, sampleRate, 255));
+  }
   if (happens(3, odds.noise)) samples = noise(samples, random.derive('noise'));
-  return { samples, sampleRate };
+  if (onLine && happens(2, 0.5)) samples = muLaw(samples);
+  return { samples: withinFullScale(samples), sampleRate };
+}
+
+/** Filters raise peaks; what would clip in a file is turned down instead. */
+function withinFullScale(samples: Float32Array): Float32Array {
+  let peak = 0;
+  for (const x of samples) peak = Math.max(peak, Math.abs(x));
+  return peak < 1 ? samples : samples.map((x) => (0.98 * x) / peak);
 }
 
 /** Uniform in [low, high). */
@@ -31,54 +47,15 @@ function between(random: CounterRandom, index: number, low: number, high: number
   return low + (high - low) * random.uniform(index);
 }
 
-/** Full convolution by overlap of taps; fine for the few thousand taps of a short room. */
-function convolve(samples: Float32Array, taps: Float32Array, length: number): Float32Array {
-  const out = new Float32Array(length);
-  for (let k = 0; k < taps.length; k++) {
-    const tap = taps[k];
-    if (tap === 0) continue;
-    const end = Math.min(samples.length, length - k);
-    for (let i = 0; i < end; i++) out[i + k] += tap * samples[i];
-  }
-  return out;
-}
-
-/** The direct sound, a few reflections, and a sparse exponentially decaying tail. */
-function room(samples: Float32Array, sampleRate: number, random: CounterRandom): Float32Array {
-  const reverberation = between(random, 0, 0.08, 0.45);
-  const taps = new Float32Array(Math.round(reverberation * sampleRate));
-  const tail = 10 ** (-between(random, 1, -3, 15) / 20);
-  // One tap in sixteen: echoes are dense enough for a speech model and cost a sixteenth.
-  const count = Math.floor(taps.length / 16);
-  let energy = 0;
-  for (let i = 0; i < count; i++) {
-    const at = 16 * i + random.integer(100 + 2 * i, 16);
-    taps[at] = random.normal(50_000 + i) * Math.exp((-6.9 * at) / taps.length);
-    energy += taps[at] ** 2;
-  }
-  const scale = tail / Math.sqrt(Math.max(energy, 1e-9));
-  for (let i = 0; i < taps.length; i++) taps[i] *= scale;
-  for (let i = 0; i < 4; i++) {
-    taps[Math.floor(between(random, 2 + 2 * i, 0.001, 0.02) * sampleRate)] += between(
-      random,
-      3 + 2 * i,
-      -0.4,
-      0.4,
-    );
-  }
-  taps[0] = 1;
-  return convolve(samples, taps, samples.length + Math.round(0.1 * sampleRate));
-}
-
 /** A smooth random frequency response: a tilt and three cosine ripples over log frequency. */
-function microphone(samples: Float32Array, sampleRate: number, random: CounterRandom): Float32Array {
+function microphone(sampleRate: number, random: CounterRandom): Response {
   const tilt = between(random, 0, -12, 12);
   const ripples = [1, 2, 3].map((k) => ({
     k,
     decibels: (random.normal(10 + k) * 4) / k,
     phase: between(random, 20 + k, 0, 2 * Math.PI),
   }));
-  const response = (frequency: number) => {
+  return (frequency) => {
     const octaves = Math.log2(1 + (15 * frequency) / (sampleRate / 2)) / 4;
     const decibels = ripples.reduce(
       (sum, ripple) => sum + ripple.decibels * Math.cos(Math.PI * ripple.k * octaves + ripple.phase),
@@ -86,26 +63,19 @@ function microphone(samples: Float32Array, sampleRate: number, random: CounterRa
     );
     return 10 ** (decibels / 20);
   };
-  return centred(samples, firFromResponse(response, sampleRate, 127));
 }
 
-/** A limited band (a telephone's among them), half of the time with mu-law's quantisation. */
-function line(samples: Float32Array, sampleRate: number, random: CounterRandom): Float32Array {
+/** A limited band, a telephone's among them. */
+function line(random: CounterRandom): Response {
   const highs = [3400, 3600, 3800, 4000, 4000, 5000, 6000, 7000];
   const lows = [50, 80, 100, 200, 300];
   const high = highs[random.integer(0, highs.length)];
   const low = lows[random.integer(1, lows.length)];
-  const response = (frequency: number) => (frequency >= low && frequency <= high ? 1 : 0);
-  const out = centred(samples, firFromResponse(response, sampleRate, 255));
-  return random.uniform(2) < 0.5 ? muLaw(out) : out;
+  return (frequency) => (frequency >= low && frequency <= high ? 1 : 0);
 }
 
 /** Hamming-windowed FIR with the given magnitude response and linear phase. */
-function firFromResponse(
-  response: (frequency: number) => number,
-  sampleRate: number,
-  length: number,
-): Float32Array {
+function firFromResponse(response: Response, sampleRate: number, length: number): Float32Array {
   const half = (length - 1) / 2;
   const grid = 256;
   const taps = new Float32Array(length);
@@ -122,7 +92,7 @@ function firFromResponse(
 /** Convolution that keeps length and timing. */
 function centred(samples: Float32Array, taps: Float32Array): Float32Array {
   const half = (taps.length - 1) / 2;
-  return convolve(samples, taps, samples.length + half).subarray(half);
+  return convolve(samples, taps).slice(half, half + samples.length);
 }
 
 function muLaw(samples: Float32Array): Float32Array {

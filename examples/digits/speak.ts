@@ -20,9 +20,15 @@ export interface SpeechAmounts {
   readonly spliced: number;
 }
 
-/** Random digits, one to seven of them. */
-export function drawDigits(random: CounterRandom): number[] {
-  const length = 1 + random.integer(0, MAX_STRING_LENGTH);
+/** Short strings teach a transducer where words are, so training has more of them. */
+const TRAINING_LENGTH_RATIO = 0.85;
+
+/** Random digits, one to seven of them; length n + 1 is `ratio` times as likely as length n. */
+export function drawDigits(random: CounterRandom, ratio = 1): number[] {
+  const weights = Array.from({ length: MAX_STRING_LENGTH }, (_, i) => ratio ** i);
+  let left = random.uniform(0) * weights.reduce((sum, weight) => sum + weight, 0);
+  let length = 1;
+  while (length < MAX_STRING_LENGTH && left >= weights[length - 1]) left -= weights[length++ - 1];
   return Array.from({ length }, (_, i) => random.integer(1 + i, DIGIT_WORDS.length));
 }
 
@@ -39,7 +45,7 @@ export async function* speak(
 ): AsyncGenerator<Utterance> {
   for (let i = 0; i < amounts.fluent; i++) {
     const draw = random.derive('fluent', i);
-    const digits = drawDigits(draw.derive('digits'));
+    const digits = drawDigits(draw.derive('digits'), TRAINING_LENGTH_RATIO);
     const separators = draw.integer(0, 3) === 0 ? ', ' : ' ';
     const rate = voice.rate * 2 ** (0.3 * (draw.uniform(1) - 0.5));
     const text = `${wordsOf(digits).split(' ').join(separators)}.`;
@@ -55,7 +61,7 @@ export async function* speak(
   }
   for (let i = 0; i < amounts.spliced; i++) {
     const draw = random.derive('spliced', i);
-    const digits = drawDigits(draw.derive('digits'));
+    const digits = drawDigits(draw.derive('digits'), TRAINING_LENGTH_RATIO);
     const clip = splice(
       digits.map((digit) => words[digit]),
       draw.derive('splice'),

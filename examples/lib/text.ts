@@ -6,7 +6,8 @@ export function spokenForm(written: string): string {
     .toLowerCase()
     .replace(/[’‘`´]/g, "'")
     .replace(/[^\p{L}\p{N}']+/gu, ' ')
-    .replace(/(^|\s)'+(?=\s|$)/g, ' ')
+    .replace(/(^|\s)'+/g, ' ')
+    .replace(/''+/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
 }
