@@ -77,6 +77,11 @@ export class Trainer {
     return this.options.seed;
   }
 
+  /** What the config of a model made with this trainer may name, when the trainer was given a container. */
+  get container(): Container | undefined {
+    return this.dependencies.container;
+  }
+
   /** The engine of all runs of this trainer. */
   get engine(): Engine {
     if (this.dependencies.engine) return this.dependencies.engine;
