@@ -1,6 +1,7 @@
-// Keeps freed memory in the process. Measured with six batch shapes: ONNX Runtime's own pool, one a compiled
-// shape, took 2.6 times the memory of plain malloc; plain malloc as configured by glibc gives large blocks back to the kernel
-// after every operator and spends 15% of the step on page faults. Telling glibc to keep them gives both.
+// Keeps freed memory in the process. Measured with six batch shapes: ONNX Runtime's own pool, one a compiled shape,
+// took 2.6 times the memory of plain malloc; but plain malloc, as glibc configures it, gives large blocks back to the
+// kernel after every operator, which costs 15-25% of the step in page faults. Telling glibc to keep them is fast and
+// stays small over many shapes. Its price is fragmentation: one large shape takes 1.4 times what the pool would.
 import { createRequire } from 'node:module';
 
 const M_TRIM_THRESHOLD = -1;
