@@ -20,4 +20,5 @@ export {
   type TranscriptionOptions,
   TranscriptionSource,
 } from './transcription.js';
+export { type UnknownText, unknownTextOf } from './unknown-text.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

@@ -27,6 +27,7 @@ import { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 import type { PipelineConfig } from './pipeline/task.js';
 import { utteranceStream } from './pipeline/utterance-pipeline.js';
 import type { DataSection } from './section.js';
+import { describeUnknown, type UnknownText } from './unknown-text.js';
 
 export interface OpenSourceOptions {
   /** For messages and metrics: `train_ds`, `validation_ds`. */
@@ -41,6 +42,8 @@ export interface OpenSourceOptions {
   readonly tables?: MelTables;
   readonly specAugment?: Partial<SpecAugmentConfig> | null;
   readonly tokenize: Tokenize;
+  /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
+  readonly unknown?: UnknownText;
   /** Fills targets after their end. Default 0. */
   readonly padId?: number;
   /** Gets one line at a time. */
@@ -88,6 +91,16 @@ async function openManifests(options: OpenSourceOptions, spec: ManifestSpec): Pr
   const kept = withinTokenRate(utterances, encoded, section);
   if (kept.length < utterances.length) {
     log(`${utterances.length - kept.length} utterances dropped by min_tps and max_tps`);
+  }
+  if (options.unknown) {
+    const fatal = section.on_unknown_text === 'fail';
+    const warning = describeUnknown(
+      kept.map((i) => utterances[i]),
+      kept.map((i) => encoded[i]),
+      options.unknown,
+      { name, fatal },
+    );
+    if (warning) log(warning);
   }
   const dataset = new SpeechDataset(
     kept.map((i, index) => ({ ...utterances[i], ref: { ...utterances[i].ref, index } })),

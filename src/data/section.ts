@@ -85,6 +85,11 @@ export const dataSection = defineSchema(
       format: ['skip', 'fail'],
       default: 'skip',
     },
+    on_unknown_text: {
+      doc: 'What transcripts with characters the tokenizer does not know do: be told of in the log, or end the run before it starts.',
+      format: ['warn', 'fail'],
+      default: 'warn',
+    },
     feature_cache: {
       doc: 'Folder where features are kept. Not with waveform augmentation; cached features have no dither.',
       format: 'string',

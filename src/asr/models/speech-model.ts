@@ -3,7 +3,12 @@
 import type { SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
-import { type DataSection, openEvaluationSources, openSpeechSource } from '../../data/index.js';
+import {
+  type DataSection,
+  openEvaluationSources,
+  openSpeechSource,
+  unknownTextOf,
+} from '../../data/index.js';
 import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -198,6 +203,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       preprocessor: this.preprocessor.config,
       specAugment: this.specAugment,
       tokenize: (text: string) => this.tokenizer.textToIds(text),
+      unknown: unknownTextOf(this.tokenizer),
       log: this.context.log,
     };
   }
