@@ -2,11 +2,12 @@
 // segment, size and time of the recording), so that changing any of them makes a new one. Files are written
 // under another name and renamed: a reader sees a whole file or none.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { resolveMelConfig } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { makeFolder } from '../../formats/index.js';
 import type { PipelineConfig, UtteranceRef } from './task.js';
 
 /** Raise when the computation of features changes. */
@@ -80,7 +81,7 @@ export class FeatureCache {
     bytes.set(new Uint8Array(features.buffer, features.byteOffset, features.byteLength), HEADER_BYTES);
     const temporary = `${file}.${process.pid}-${threadId}-${this.written++}.tmp`;
     try {
-      await mkdir(dirname(file), { recursive: true });
+      makeFolder(dirname(file));
       await writeFile(temporary, bytes);
       await rename(temporary, file);
     } catch (cause) {
