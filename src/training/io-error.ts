@@ -33,7 +33,11 @@ export function writeFailure(path: string, cause: unknown): unknown {
   if (cause instanceof AnemoneError || !(cause instanceof Error)) return cause;
   const { code: system, syscall, path: refused } = cause as NodeJS.ErrnoException;
   if (system === undefined || (syscall === undefined && !(system in CAUSES))) return cause;
-  const [code, what, hint] = CAUSES[system] ?? ['io.failed', `cannot write here: ${cause.message}`, ELSEWHERE];
+  const [code, what, hint] = CAUSES[system] ?? [
+    'io.failed',
+    `cannot write here: ${cause.message}`,
+    ELSEWHERE,
+  ];
   // A folder above may be what is in the way.
   const above = refused !== undefined && resolve(path).startsWith(resolve(refused) + sep);
   const message = above && !what.includes(refused) ? `${what} (${refused})` : what;

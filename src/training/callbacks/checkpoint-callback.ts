@@ -1,7 +1,8 @@
 // Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last
 // one when the fit ends for whatever reason.
 import { makeFolder } from '../../formats/index.js';
-import { ENDING, freeFolder, type Retention, retain } from '../checkpoint/folder.js';
+import { freeFolder, type Retention, retain } from '../checkpoint/folder.js';
+import { ENDING } from '../checkpoint/missing.js';
 import { writeCheckpoint } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
 import { Callback, type JsonValue, monitored, type Outcome, type TrainingRun } from './callback.js';
