@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { SpeechModel } from '../asr/index.js';
+import { importOption } from './own-components.js';
 
 interface TranscribeOptions {
   readonly manifest?: string[];
@@ -9,6 +10,7 @@ interface TranscribeOptions {
   readonly output?: string;
   readonly weights: string;
   readonly engine?: string;
+  readonly import: readonly string[];
 }
 
 /** One thing to transcribe, and what a manifest says about it. */
@@ -40,6 +42,7 @@ export function register(program: Command): void {
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
+    .addOption(importOption())
     .action(transcribe);
 }
 
@@ -57,8 +60,8 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new AnemoneError({ code: 'cli.option', path: '--batch-size', message: 'expected an integer ≥ 1' });
   }
-  const { weights, engine } = options;
-  const { model, trainer } = await loadTrainedModel(checkpoint, { overrides: [], weights, engine });
+  const { weights, engine, import: modules } = options;
+  const { model, trainer } = await loadTrainedModel(checkpoint, { overrides: [], weights, engine, modules });
   try {
     if (!isSpeechModel(model)) {
       throw new AnemoneError({ code: 'cli.not-speech', message: 'this checkpoint is not a speech model' });
