@@ -11,7 +11,7 @@ import {
   type PlannedBatch,
 } from './batching/index.js';
 import type { SpeechDataset } from './dataset.js';
-import type { BatchFeatures, BatchTask, PipelineConfig } from './pipeline/task.js';
+import type { BatchFeatures, BatchTask, PipelineConfig, UtteranceRef } from './pipeline/task.js';
 import { UtterancePipeline } from './pipeline/utterance-pipeline.js';
 import { type PrefetchGauges, prefetch } from './prefetch.js';
 import { moduleBeside, WorkerPool } from './workers/index.js';
@@ -182,7 +182,7 @@ export class SpeechSource implements BatchSource {
   private task(planned: PlannedBatch, epoch: number, refill: boolean): BatchTask {
     const { cacheBudget } = this.options.loader;
     return {
-      items: Array.from(planned.indices, (i) => this.dataset.utterances[i].ref),
+      items: Array.from(planned.indices, (i) => sendable(this.dataset.utterances[i].ref)),
       epoch,
       frames: planned.frames,
       rungs: this.planner.rungs,
@@ -267,4 +267,12 @@ export class SpeechSource implements BatchSource {
       hint: 'run `anemone manifest check` on the manifest',
     });
   }
+}
+
+/** A message to a thread takes the whole buffer of a view along: a view on a part gets a buffer of its own. */
+function sendable(ref: UtteranceRef): UtteranceRef {
+  const { samples } = ref;
+  return samples && samples.byteLength < samples.buffer.byteLength
+    ? { ...ref, samples: samples.slice() }
+    : ref;
 }

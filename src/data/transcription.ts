@@ -31,6 +31,9 @@ export interface TranscriptionOptions {
 /** So few inputs are done before a thread has started. */
 const HANDFUL = 8;
 
+/** Lengths that batches are padded to, at most: each is compiled. */
+const MOST_BUCKETS = 12;
+
 /** Looks at all inputs and plans their batches. */
 export async function openTranscriptionSource(
   inputs: readonly TranscriptionInput[],
@@ -103,6 +106,7 @@ export class TranscriptionSource {
         batch_size: options.batchSize ?? 16,
         shuffle: false,
         bucketing_strategy: 'fixed_order',
+        num_buckets: Math.min(MOST_BUCKETS, Math.ceil(found.length / (options.batchSize ?? 16))),
       },
       pipeline: {
         preprocessor: options.preprocessor,
@@ -112,7 +116,9 @@ export class TranscriptionSource {
         seed: 0,
       },
       loader: { workers, onBadAudio: 'skip' },
-      onBad: (bad) => this.failed.set(this.inputs[bad.index], bad.message),
+      // The message names the file already, which is all the origin there is.
+      onBad: ({ index, name, message }) =>
+        this.failed.set(this.inputs[index], message.replace(`${name}: `, '')),
     });
   }
 

@@ -122,7 +122,10 @@ describe('a trained model', () => {
       out('pred.json'),
     );
     expect(listed.code).toBe(0);
-    expect(listed.err).toMatch(/word error rate of 6: \d/);
+    expect(listed.err).toMatch(/6 transcripts in .*pred\.json\nword error rate of 6: \d/);
+    const nowhere = await anemone('transcribe', out('tone'), out('0.wav'), '--output', out('no/pred.json'));
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.err).toMatch(/^error: --output: cannot write the transcripts: ENOENT/m);
     const rows = readFileSync(out('pred.json'), 'utf8').trim().split('\n');
     expect(rows).toHaveLength(6);
     expect(JSON.parse(rows[2])).toMatchObject({ text: 'c a', pred_text: expect.any(String) });

@@ -7,6 +7,7 @@ import {
   type DataSection,
   openEvaluationSources,
   openSpeechSource,
+  type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
 import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
@@ -142,11 +143,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   /**
-   * Transcribes audio files (paths) or waveforms (mono, at the model's sample rate, in [-1, 1]).
-   * Results keep the order of `audio`.
+   * Transcribes audio files (paths), segments of them, or waveforms (mono, at the model's sample rate, in
+   * [-1, 1]). Results keep the order of `audio`. Few features are in memory at a time, however many inputs
+   * there are.
+   * @throws AnemoneError `asr.no-engine`, and `asr.bad-audio` without `options.onBad`
    */
   async transcribe(
-    audio: readonly (string | Float32Array)[],
+    audio: readonly TranscriptionInput[],
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
     const engine = options.engine ?? this.context.engine;
