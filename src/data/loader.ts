@@ -30,6 +30,8 @@ export interface LoaderConfig {
   readonly prefetchBytes?: number;
   /** What an unusable recording does: end the run, or be left out and counted. Default `skip`. */
   readonly onBadAudio?: 'skip' | 'fail';
+  /** End the run where nothing seems to be usable any more (an unmounted disk). Default true. */
+  readonly givesUp?: boolean;
   /** Seconds after which a batch counts as hung. Default 300. */
   readonly timeoutSeconds?: number;
   /** Bytes the feature cache may still grow by. Default: no bound. */
@@ -136,12 +138,16 @@ export class SpeechSource implements BatchSource {
       yielded++;
       yield batch;
     }
-    if (yielded === 0 && from === 0) throw this.hopeless();
+    if (yielded === 0 && from === 0 && this.givesUp) throw this.hopeless();
   }
 
   async close(): Promise<void> {
     this.closed = true;
     await this.pool?.close();
+  }
+
+  private get givesUp(): boolean {
+    return this.options.loader.givesUp ?? true;
   }
 
   private plan(epoch: number): readonly PlannedBatch[] {
@@ -174,7 +180,7 @@ export class SpeechSource implements BatchSource {
         return this.assemble(planned, result);
       }
       this.counts.unusableInARow += result.failures.length;
-      if (this.counts.unusableInARow >= HOPELESS) throw this.hopeless();
+      if (this.counts.unusableInARow >= HOPELESS && this.givesUp) throw this.hopeless();
     }
     return undefined;
   }

@@ -115,7 +115,7 @@ export class TranscriptionSource {
         training: false,
         seed: 0,
       },
-      loader: { workers, onBadAudio: 'skip' },
+      loader: { workers, onBadAudio: 'skip', givesUp: false },
       // The message names the file already, which is all the origin there is.
       onBad: ({ index, name, message }) =>
         this.failed.set(this.inputs[index], message.replace(`${name}: `, '')),
