@@ -66,6 +66,10 @@ export class SpeechDataset implements PlannedSet {
     return this.frontEnd.frameCount(Math.round(seconds * this.frontEnd.config.sample_rate));
   }
 
+  padFrames(frames: number): number {
+    return this.frontEnd.padFrames(frames);
+  }
+
   stretch(epoch: number, index: number): number {
     return this.stretchOf ? this.stretchOf(epoch, index) : 1;
   }

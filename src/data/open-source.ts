@@ -144,6 +144,7 @@ async function makePipeline(
     preprocessor: plain(preprocessor),
     tables,
     channelSelector: section.channel_selector === null ? undefined : plain(section.channel_selector),
+    trimSilence: section.trim_silence ?? false,
     augmentor,
     specAugment: specAugment ? plain(specAugment) : undefined,
     training,

@@ -80,6 +80,12 @@ export const dataSection = defineSchema(
       format: oneOf('nat', listOf('nat', { min: 1 }), ['average']),
       ...optional,
     },
+    trim_silence: {
+      doc: 'Cut what is 60 dB below the loudest off both ends. Durations and their bounds are those of the manifest.',
+      format: 'boolean',
+      nullable: true,
+      default: false,
+    },
     on_bad_audio: {
       doc: 'What a recording that cannot be used does: be left out and counted, or end the run.',
       format: ['skip', 'fail'],
@@ -117,7 +123,6 @@ export const dataSection = defineSchema(
       tarred_audio_filepaths: { instead: 'tarred data sets cannot be read yet', harmless: off },
       shard_strategy: 'tarred data sets cannot be read yet',
       use_start_end_token: { instead: 'no start and end tokens are added', harmless: off },
-      trim_silence: { instead: 'recordings are used whole', harmless: off },
       use_lhotse: { instead: 'batch_duration and the bucket keys work without it', harmless: [true, ...off] },
       bucket_buffer_size: 'the whole manifest is bucketed',
       shuffle_buffer_size: 'the whole manifest is shuffled',

@@ -67,7 +67,9 @@ export async function openTranscriptionSource(
       });
   });
   found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
-  return new TranscriptionSource(found, failures, inputs.length, options);
+  // As in NeMo, what is transcribed is not padded to a multiple.
+  const preprocessor = { ...options.preprocessor, pad_to: 0 };
+  return new TranscriptionSource(found, failures, inputs.length, { ...options, preprocessor });
 }
 
 function fileOf(input: Exclude<TranscriptionInput, Float32Array>) {

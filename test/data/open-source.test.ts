@@ -185,6 +185,48 @@ describe('transcripts with what the tokenizer does not know', () => {
   });
 });
 
+describe('the front end of a batch', () => {
+  it('pads frames to a multiple of pad_to with pad_value, as planned', async () => {
+    const made = corpus(9);
+    for (const pad_to of [24, 0, 'max'] as const) {
+      const preprocessor = { ...PREPROCESSOR, dither: 0, pad_to, pad_value: -3, max_duration: 2 };
+      const source = await open(made, 'batch_size: 2', { preprocessor });
+      const planned = new Set(source.estimate().shapes.map((shape) => shape.frames));
+      for (const { inputs, size } of await collect(source)) {
+        const [, frames, bins] = inputs.features.shape;
+        expect(planned).toContain(frames);
+        if (pad_to === 24) expect(frames % 24).toBe(0);
+        if (pad_to === 'max') expect(frames).toBe(200);
+        for (let row = 0; row < size; row++) {
+          const valid = inputs.featureLengths.data[row];
+          const rest = inputs.features.data.slice((row * frames + valid) * bins, (row + 1) * frames * bins);
+          expect(rest.length > 0 && rest.every((x) => x === -3)).toBe(true);
+        }
+      }
+    }
+  });
+
+  it('sees no silent ends with trim_silence', async () => {
+    const made = corpus(1);
+    const loud = tone(0.5, 400);
+    const padded = Float32Array.of(...new Float32Array(6000), ...loud, ...new Float32Array(9000));
+    writeFileSync(join(made.folder, 'wavs/u0.wav'), wav(padded));
+    writeFileSync(
+      made.manifest,
+      JSON.stringify({ audio_filepath: 'wavs/u0.wav', duration: 2.375, text: 'a' }),
+    );
+    const framesOf = async (yaml: string) => {
+      const [batch] = await collect(await open(made, `batch_size: 1\n${yaml}`));
+      return batch.inputs.featureLengths.data[0];
+    };
+    expect(await framesOf('')).toBe(237);
+    // Half a second from sample 6000 on; frames of 2048 every 512 that touch it: 10 to 21.
+    expect(await framesOf('trim_silence: true')).toBe(Math.floor((12 * 512) / 80));
+    expect(await framesOf(`trim_silence: true\nfeature_cache: ${join(made.folder, 'c')}`)).toBe(76);
+    expect(await framesOf(`feature_cache: ${join(made.folder, 'c')}`)).toBe(237);
+  });
+});
+
 describe('speed perturbation', () => {
   it('is foreseen by the plan: no batch outgrows its planned shape', async () => {
     const yaml =

@@ -62,7 +62,7 @@ export async function transcribeAudio(
     tellBad();
     let done = told.size;
     for await (const batch of source.batches()) {
-      const { hypotheses } = await recognizer.recognize(rounded(batch), false);
+      const { hypotheses } = await recognizer.recognize(rounded(batch, preprocessor.pad_value ?? 0), false);
       batch.indices.forEach((index, row) => {
         transcripts[index] = transcriptOf(model, hypotheses[row]);
       });
@@ -77,11 +77,11 @@ export async function transcribeAudio(
   return transcripts;
 }
 
-/** Features [B,T,F] with T rounded up; the new frames are zeros. */
-function rounded({ inputs: { features, featureLengths } }: SpeechBatch): HostTensors {
+/** Features [B,T,F] with T rounded up. */
+function rounded({ inputs: { features, featureLengths } }: SpeechBatch, fill: number): HostTensors {
   const [size, frames, bins] = features.shape;
   const wanted = Math.ceil(frames / FRAME_STEP) * FRAME_STEP;
-  const data = new Float32Array(size * wanted * bins);
+  const data = new Float32Array(size * wanted * bins).fill(fill);
   for (let row = 0; row < size; row++) {
     const from = row * frames * bins;
     data.set(features.data.subarray(from, from + frames * bins) as Float32Array, row * wanted * bins);

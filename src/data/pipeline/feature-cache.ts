@@ -23,11 +23,12 @@ export interface CachedFeatures {
 
 /** The subfolder of `root` that belongs to this front end. */
 export function cacheFolder(root: string, config: PipelineConfig): string {
-  const { preprocessor, tables, channelSelector } = config;
+  const { preprocessor, tables, channelSelector, trimSilence } = config;
   const facts = {
     version: VERSION,
     frontEnd: resolveMelConfig(preprocessor),
     channelSelector: channelSelector ?? 'average',
+    ...(trimSilence ? { trimSilence } : {}),
     tables: tables && Object.entries(tables).map(([name, table]) => [name, digest(table)]),
   };
   return join(root, digest(JSON.stringify(facts, sortedKeys)).slice(0, 16));

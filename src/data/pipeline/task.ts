@@ -9,6 +9,8 @@ export interface PipelineConfig {
   readonly tables?: MelTables;
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector;
+  /** Cut silence off both ends, before augmentation. */
+  readonly trimSilence?: boolean;
   /** NeMo's `augmentor` section: waveform augmentation, training only. */
   readonly augmentor?: Readonly<Record<string, unknown>>;
   /** NeMo's `spec_augment` section, training only. */
@@ -56,7 +58,7 @@ export interface ItemFailure {
 }
 
 export interface BatchFeatures {
-  /** [rows, frames, bins], zeros after each utterance's own frames. */
+  /** [rows, frames, bins], `pad_value` after each utterance's own frames. */
   readonly features: Float32Array;
   readonly shape: readonly [rows: number, frames: number, bins: number];
   /** [rows] valid frames. */

@@ -8,6 +8,7 @@ import {
   MelFrontEnd,
   resample,
   SpectrogramAugmentation,
+  trimSilence,
 } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { CounterRandom } from '../../random/index.js';
@@ -98,10 +99,11 @@ export class UtterancePipeline {
             channelSelector: this.config.channelSelector,
           })
         ).samples;
-    return this.augmentor.apply(samples, rate, random.derive('augmentor'));
+    const heard = this.config.trimSilence ? trimSilence(samples) : samples;
+    return this.augmentor.apply(heard, rate, random.derive('augmentor'));
   }
 
-  /** Pads with zeros to the planned frames, or to the next rung where an utterance is longer. */
+  /** Pads with `pad_value` to the planned frames, or to the next rung where an utterance is longer. */
   private collate(
     prepared: readonly (Prepared | undefined)[],
     task: BatchTask,
@@ -113,8 +115,9 @@ export class UtterancePipeline {
         : usable;
     const bins = this.frontEnd.config.features;
     const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
-    const frames = roundUpToRung(Math.max(longest, task.frames), task.rungs);
-    const features = new Float32Array(rows.length * frames * bins);
+    const rung = roundUpToRung(Math.max(longest, task.frames), task.rungs);
+    const frames = this.frontEnd.padFrames(rung);
+    const features = new Float32Array(rows.length * frames * bins).fill(this.frontEnd.config.pad_value);
     rows.forEach((item, row) => {
       features.set(prepared[item]!.features, row * frames * bins);
     });
