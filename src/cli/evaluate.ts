@@ -67,14 +67,16 @@ async function evaluate(
 /** Overrides that make `section` read other manifests or batches. */
 function setChanges(section: string, { manifest, batchSize }: EvaluateOptions, config: Config): string[] {
   const changes: string[] = [];
+  const [, name] = section.split('.');
+  const model = config['model'] as Readonly<Record<string, unknown>> | undefined;
+  const own = model?.[name] as Readonly<Record<string, unknown>> | null | undefined;
   if (manifest) {
+    if (own?.['is_tarred']) changes.push(`++${section}.is_tarred=false`);
     const files = manifest.map((file) => JSON.stringify(file));
     changes.push(`++${section}.manifest_filepath=${files.length === 1 ? files[0] : `[${files.join(', ')}]`}`);
   }
-  const [, name] = section.split('.');
-  const model = config['model'] as Readonly<Record<string, unknown>> | undefined;
   // A config without this set says nothing about its batches either.
-  const size = batchSize ?? (manifest && !model?.[name] ? DEFAULT_BATCH_SIZE : undefined);
+  const size = batchSize ?? (manifest && !own ? DEFAULT_BATCH_SIZE : undefined);
   if (size !== undefined) changes.push(`++${section}.batch_size=${size}`);
   return changes;
 }

@@ -14,6 +14,7 @@ export { type OpenSourceOptions, openEvaluationSources, openSpeechSource } from 
 export { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 export type { PipelineConfig, UtteranceRef } from './pipeline/task.js';
 export { type DataSection, dataSection } from './section.js';
+export { expandShards, type PathSpec } from './tarred/index.js';
 export {
   openTranscriptionSource,
   type TranscriptionInput,

@@ -14,19 +14,12 @@ import { CounterRandom } from '../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
 import { encodeTranscripts, SpeechDataset, type Tokenize, utterancesOf } from './dataset.js';
 import { type LoaderConfig, SpeechSource } from './loader.js';
-import {
-  describeDropped,
-  filterEntries,
-  formatHours,
-  type ManifestSpec,
-  manifestFiles,
-  readManifests,
-  requireSome,
-} from './manifest/index.js';
+import { describeDropped, filterEntries, formatHours, requireSome } from './manifest/index.js';
 import { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 import type { PipelineConfig } from './pipeline/task.js';
 import { utteranceStream } from './pipeline/utterance-pipeline.js';
 import type { DataSection } from './section.js';
+import { manifestsOf, sectionEntries } from './section-entries.js';
 import { describeUnknown, type UnknownText } from './unknown-text.js';
 
 export interface OpenSourceOptions {
@@ -58,31 +51,35 @@ const LOGGED_FAILURES = 10;
  * @throws AnemoneError, AnemoneErrors of manifests, filters, tokenizer and front end
  */
 export async function openSpeechSource(options: OpenSourceOptions): Promise<SpeechSource | undefined> {
-  const spec = options.section.manifest_filepath;
-  if (spec === null || manifestFiles(spec).length === 0) return undefined;
-  return openManifests(options, spec);
+  const files = manifestsOf(options.section);
+  return files.length === 0 ? undefined : openManifests(options, files);
 }
 
-/** One source a manifest, as evaluation wants them; named after their files when there are several. */
+/**
+ * One source a manifest, as evaluation wants them; named after their files when there are several. The manifests of
+ * archives are parts of one set.
+ */
 export async function openEvaluationSources(
   options: Omit<OpenSourceOptions, 'training'>,
 ): Promise<SpeechSource[]> {
-  const spec = options.section.manifest_filepath;
-  const files = spec === null ? [] : manifestFiles(spec);
+  const files = manifestsOf(options.section);
+  if (options.section.is_tarred && files.length > 0) {
+    return [await openManifests({ ...options, training: false }, files)];
+  }
   const sources: SpeechSource[] = [];
   for (const file of files) {
     const name = files.length === 1 ? options.name : basename(file, extname(file));
-    sources.push(await openManifests({ ...options, name, training: false }, file));
+    sources.push(await openManifests({ ...options, name, training: false }, [file]));
   }
   return sources;
 }
 
-async function openManifests(options: OpenSourceOptions, spec: ManifestSpec): Promise<SpeechSource> {
+async function openManifests(options: OpenSourceOptions, files: readonly string[]): Promise<SpeechSource> {
   const { section, training, name } = options;
   const log = (line: string) => options.log?.(`${name}: ${line}`);
   checkSampleRate(options);
   const pipeline = await makePipeline(options, log);
-  const report = filterEntries(await readManifests(spec), section);
+  const report = filterEntries(await sectionEntries(options.section, files, { name, log }), section);
   const dropped = describeDropped(report);
   if (dropped) log(dropped);
   requireSome(report, name);

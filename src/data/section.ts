@@ -3,13 +3,14 @@ import { defineSchema, type InferConfig, listOf, oneOf } from '../config/index.j
 
 const optional = { nullable: true, default: null } as const;
 const off = [null, false];
+const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
 
 export const dataSection = defineSchema(
   'dataset',
   {
     manifest_filepath: {
       doc: 'Manifest, several separated by commas, or a list. In validation_ds and test_ds each is a set of its own.',
-      format: oneOf('string', listOf('string')),
+      format: oneOf('string', listOf(oneOf('string', listOf('string')))),
       ...optional,
     },
     sample_rate: { doc: 'Hz; must be that of the preprocessor.', format: 'int', ...optional },
@@ -112,7 +113,16 @@ export const dataSection = defineSchema(
       format: 'mapping',
       ...optional,
     },
-    is_tarred: { doc: 'Only false: tarred data sets cannot be read yet.', format: 'boolean', default: false },
+    is_tarred: {
+      doc: 'The recordings lie in the archives of tarred_audio_filepaths.',
+      format: 'boolean',
+      default: false,
+    },
+    tarred_audio_filepaths: {
+      doc: 'Archives, with ranges and choices in braces (audio_{0..3}.tar) or between _OP_ and _CL_; or lists of them.',
+      format: oneOf('string', listOf(oneOf('string', listOf('string')))),
+      ...optional,
+    },
   },
   {
     doc: 'A data set and how it is cut into batches.',
@@ -120,8 +130,13 @@ export const dataSection = defineSchema(
       pin_memory: 'there is no pinned memory',
       labels: { instead: "the model's own labels are used", harmless: off },
       shuffle_n: 'the whole manifest is shuffled',
-      tarred_audio_filepaths: { instead: 'tarred data sets cannot be read yet', harmless: off },
-      shard_strategy: 'tarred data sets cannot be read yet',
+      shard_strategy: oneProcess,
+      tarred_shard_strategy: oneProcess,
+      shard_manifests: { instead: 'manifests with braces are expanded', harmless: [true, ...off] },
+      skip_missing_manifest_entries: {
+        instead: 'recordings without a line are passed over, lines without a recording are counted',
+        harmless: [true, ...off],
+      },
       use_start_end_token: { instead: 'no start and end tokens are added', harmless: off },
       use_lhotse: { instead: 'batch_duration and the bucket keys work without it', harmless: [true, ...off] },
       bucket_buffer_size: 'the whole manifest is bucketed',
@@ -134,7 +149,9 @@ export const dataSection = defineSchema(
     refine: (c, report) => {
       const sized = c.batch_size ?? c.batch_duration ?? c.bucket_batch_size ?? c.bucketing_batch_size;
       if (sized === null) report('batch_size', 'give batch_size or batch_duration');
-      if (c.is_tarred) report('is_tarred', 'tarred data sets cannot be read yet', 'unpack them');
+      if (c.is_tarred && c.tarred_audio_filepaths === null) {
+        report('tarred_audio_filepaths', 'is needed with is_tarred', 'name the archives');
+      }
       for (const [low, high] of [
         ['min_duration', 'max_duration'],
         ['min_text_length', 'max_text_length'],

@@ -34,6 +34,7 @@ export {
   type SentencePieceTrainerSpec,
   writeSentencePieceModel,
 } from './sentencepiece-model.js';
+export { readTar, type TarFile, type TarInput, type TarMember, tarParts } from './tar.js';
 export {
   EventWriter,
   type EventWriterOptions,
@@ -42,3 +43,4 @@ export {
   tfRecord,
 } from './tensorboard.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
+export { windowOf } from './window.js';

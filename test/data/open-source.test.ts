@@ -88,7 +88,7 @@ bucketing_batch_size: null
     const together = configFromText('is_tarred: true\nmin_duration: 5\nmax_duration: 1');
     expect(dataSection.validate(together).errors.map((e) => e.path)).toEqual([
       'batch_size',
-      'is_tarred',
+      'tarred_audio_filepaths',
       'min_duration',
     ]);
   });

@@ -44,7 +44,7 @@ export class FeatureCache {
   async locate(item: UtteranceRef): Promise<string | undefined> {
     if (item.samples) return undefined;
     try {
-      const { size, mtimeMs } = await stat(item.path);
+      const { size, mtimeMs } = await stat(item.archive?.path ?? item.path);
       const key = digest(JSON.stringify([item.path, item.offset, item.duration ?? null, size, mtimeMs]));
       return join(this.folder, key.slice(0, 2), `${key.slice(2, 34)}.feat`);
     } catch {

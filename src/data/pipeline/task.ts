@@ -1,5 +1,6 @@
 // What travels between the loader and its worker threads: plain data only.
 import type { ChannelSelector, MelConfig, MelTables, SpecAugmentConfig } from '../../audio/index.js';
+import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
 export interface PipelineConfig {
@@ -31,6 +32,8 @@ export interface UtteranceRef {
   readonly offset: number;
   /** Seconds; absent reads to the end. */
   readonly duration?: number;
+  /** Where the recording lies in an archive; `path` then only names it. */
+  readonly archive?: ArchivePlace;
   /** Mono waveform, used instead of the file. */
   readonly samples?: Float32Array;
   /** Hz of `samples`; default the front end's. */

@@ -11,6 +11,7 @@ import {
   trimSilence,
 } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { type ByteSource, fileSource, windowOf } from '../../formats/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { roundUpToRung } from '../batching/rungs.js';
 import { FeatureCache } from './feature-cache.js';
@@ -25,6 +26,13 @@ interface Prepared extends MelFeatures {
 /** The stream of everything random about one utterance in one epoch. */
 export function utteranceStream(root: CounterRandom, epoch: number, index: number): CounterRandom {
   return root.derive('utterance', epoch, index);
+}
+
+/** A file to open, or the stretch of an archive that holds the recording; whoever decodes it closes it. */
+async function recordingOf({ path, archive }: UtteranceRef): Promise<string | ByteSource> {
+  if (!archive) return path;
+  const file = await fileSource(archive.path, 'audio');
+  return { ...windowOf(file, archive.offset, archive.size, path), close: () => file.close() };
 }
 
 export class UtterancePipeline {
@@ -92,7 +100,7 @@ export class UtterancePipeline {
     const samples = utterance.samples
       ? resample(utterance.samples, utterance.sampleRate ?? rate, rate)
       : (
-          await decodeAudio(utterance.path, {
+          await decodeAudio(await recordingOf(utterance), {
             offset: utterance.offset,
             duration: utterance.duration,
             targetSampleRate: rate,
