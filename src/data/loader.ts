@@ -2,7 +2,7 @@
 // and hands them out in order. What a batch holds does not depend on how many threads made it.
 import type { HostTensors } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
-import type { Batch, BatchSource } from '../nn/index.js';
+import type { Batch, BatchOutline, BatchSource } from '../nn/index.js';
 import {
   type BatchingConfig,
   BatchPlanner,
@@ -11,6 +11,7 @@ import {
   type PlannedBatch,
 } from './batching/index.js';
 import type { SpeechDataset } from './dataset.js';
+import { outlineOf } from './largest-batch.js';
 import type { BatchFeatures, BatchTask, PipelineConfig, UtteranceRef } from './pipeline/task.js';
 import { UtterancePipeline } from './pipeline/utterance-pipeline.js';
 import { type PrefetchGauges, prefetch } from './prefetch.js';
@@ -95,6 +96,11 @@ export class SpeechSource implements BatchSource {
   /** Shapes, padding and the largest batch of an epoch, before it is run. */
   estimate(epoch = 0): EpochEstimate {
     return estimateEpoch(this.planner, this.dataset, epoch);
+  }
+
+  largestBatch(): BatchOutline {
+    const bins = this.options.pipeline.preprocessor.features ?? 64;
+    return outlineOf(this.name, this.options.batching, this.estimate(), bins);
   }
 
   /** Utterances found unusable so far. */

@@ -2,7 +2,7 @@
 // Implementations: onnx/ (compiles, default), eager/ (reference on tfjs cpu, tensorflow on tfjs-node).
 import type { CounterRandom } from '../random/index.js';
 import type { State } from './state.js';
-import type { HostData, HostTensor } from './tensors.js';
+import type { HostData, HostTensor, TensorSpec } from './tensors.js';
 import type { Tensor } from './tf.js';
 
 export type Tensors = Record<string, Tensor>;
@@ -22,6 +22,11 @@ export interface RunOptions {
 export interface Program {
   readonly name: string;
   run(inputs: HostTensors, options?: RunOptions): Promise<HostTensors>;
+  /**
+   * Bytes of the values between inputs and outputs that are alive at once in a run with inputs of these shapes.
+   * States and the heap's fragmentation are not in it. Absent where the engine cannot know before it runs.
+   */
+  peakBytes?(inputs: Readonly<Record<string, TensorSpec>>): number;
   /** Frees compiled code (not states). */
   dispose(): void;
 }

@@ -6,6 +6,7 @@ export { evaluationPass, type Pass, trainingPass } from './pass.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export type {
   Batch,
+  BatchOutline,
   BatchSource,
   EvaluatedSample,
   EvaluationSummary,

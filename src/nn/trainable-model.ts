@@ -1,6 +1,6 @@
 // The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
 // batches, training/ drives it; none of them knows more of the others than this file says.
-import type { Engine, HostTensors, Tensor, Tensors } from '../engine/index.js';
+import type { Engine, HostTensors, Tensor, TensorSpec, Tensors } from '../engine/index.js';
 import type { Module } from './module.js';
 import type { Pass } from './pass.js';
 
@@ -18,12 +18,28 @@ export interface Batch {
   readonly texts?: readonly string[];
 }
 
+/** What is known of a batch before it is made. */
+export interface BatchOutline {
+  /** Shapes of `Batch.inputs`. */
+  readonly inputs: Readonly<Record<string, TensorSpec>>;
+  /** Number of examples. */
+  readonly size: number;
+  /** For messages: "8 × 1504 frames × 72 tokens". */
+  readonly text: string;
+  /** Shapes of a batch of `size` such examples. */
+  inputsFor(size: number): Readonly<Record<string, TensorSpec>>;
+  /** What to set in the config so that no batch has more than `size` such examples; 0: fewer than one must do. */
+  advice(size: number): string;
+}
+
 /** A data set cut into batches. Order is a function of (seed, epoch) only, so that a run can be resumed. */
 export interface BatchSource {
   readonly name: string;
   batchesInEpoch(epoch: number): number;
   /** Batches `from`, from+1, … of the epoch. Ending the iteration early frees what was prefetched. */
   epoch(epoch: number, from?: number): AsyncIterable<Batch>;
+  /** The batch that takes the most memory, known before it is made; absent where no such thing is known. */
+  largestBatch?(): BatchOutline;
   /** Gauges for the log line: `queue` (batches ready), `waitSeconds` (spent waiting by the consumer so far). */
   gauges(): Readonly<Record<string, number>>;
   close(): Promise<void>;

@@ -168,6 +168,11 @@ export const trainerSchema = defineSchema(
       format: ['stop', 'skip'],
       default: 'stop',
     },
+    memory_check: {
+      doc: 'Estimate before the first step what the largest batch takes, and stop when it cannot fit.',
+      format: 'boolean',
+      default: true,
+    },
     handle_signals: {
       doc: 'SIGINT and SIGTERM finish the step, save and stop; a second one ends the process at once.',
       format: 'boolean',

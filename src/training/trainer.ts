@@ -14,6 +14,7 @@ import { restoreRun, restoreWeights, type WeightChoice } from './checkpoint/rest
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
+import { checkMemory } from './fit/memory-check.js';
 import { FitPlan } from './fit/plan.js';
 import { type FitState, firstState } from './fit/states.js';
 import { StepPrograms } from './fit/step-programs.js';
@@ -22,7 +23,7 @@ import { type ProgressView, viewFor } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
-import { type TrainerOptions, trainerOptions } from './trainer-options.js';
+import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
 
 export interface TrainerDependencies {
   /** Instead of the one `engine` names; the caller disposes it. */
@@ -189,6 +190,10 @@ export class Trainer {
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
     const programs = new StepPrograms(engine, model, optimizer, { algorithm, limit: limit || undefined });
+    if (options.memory_check) {
+      const accumulates = accumulationAt(options, 0) > 1;
+      checkMemory({ source, programs, accumulates, say: (line) => view.say(line) });
+    }
     const skip = options.nonfinite === 'skip' || model.config['skip_nan_grad'] === true;
     if (checkpoint) {
       await restoreRun(checkpoint, { model, engine, optimizer, scheduler, callbacks });

@@ -65,6 +65,26 @@ describe('resample', () => {
     }
   });
 
+  it.each([
+    [16000, 17600],
+    [17600, 16000],
+    [15991, 16000],
+  ])('fast, %i to %i Hz: a narrower pass-band and a little more left beyond it', (from, to) => {
+    const nyquist = Math.min(from, to) / 2;
+    for (const share of [0.01, 0.3, 0.65]) {
+      const { gain, residual } = analyse(
+        resample(sine(nyquist * share, from, 16000), from, to, 'fast'),
+        nyquist * share,
+        to,
+      );
+      expect(Math.abs(gain)).toBeLessThan(0.05);
+      expect(residual).toBeLessThan(-65);
+    }
+    if (to < from) {
+      expect(level(resample(sine(nyquist * 1.05, from, 16000), from, to, 'fast'))).toBeLessThan(-70);
+    }
+  });
+
   it('gives ceil(n * to / from) samples', () => {
     for (const [n, from, to] of [
       [1, 44100, 16000],

@@ -27,13 +27,13 @@ function start(folder: string, delay: number): Run {
   return { process: child, ended };
 }
 
-/** Waits until the process has printed a step. */
-async function training(run: Run): Promise<void> {
+/** Waits until the process prints `text`, of a step if nothing else is said. */
+async function printed(run: Run, text = 'step '): Promise<void> {
   await Promise.race([
     run.ended,
     new Promise<void>((resolve) => {
       run.process.stderr?.on('data', (chunk: Buffer) => {
-        if (chunk.toString().includes('step ')) resolve();
+        if (chunk.toString().includes(text)) resolve();
       });
     }),
   ]);
@@ -62,7 +62,7 @@ describe('a run that is killed', () => {
     let killed = 0;
     for (let kills = 0; kills < 4; kills++) {
       const run = start(broken, 15);
-      await training(run);
+      await printed(run);
       moments.push(random.integer(kills, 350));
       await wait(moments[kills]);
       run.process.kill('SIGKILL');
@@ -91,7 +91,7 @@ describe('a run that is asked to stop', () => {
   ] as const)('finishes the step and saves on %s, and exits with %i', async (signal, code) => {
     const folder = temporaryFolder();
     const run = start(folder, 60);
-    await training(run);
+    await printed(run);
     run.process.kill(signal);
     const end = await run.ended;
     expect(end.code, end.log).toBe(code);
@@ -105,9 +105,10 @@ describe('a run that is asked to stop', () => {
 
   it('ends at once when asked again', async () => {
     const run = start(temporaryFolder(), 5000);
-    await wait(2500);
+    // A step takes five seconds: both signals come during the second.
+    await printed(run);
     run.process.kill('SIGINT');
-    await wait(150);
+    await printed(run, 'finishing the step');
     run.process.kill('SIGTERM');
     expect((await run.ended).code).toBe(143);
   });

@@ -50,25 +50,24 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
   const rows = prediction.shape[1]!;
   const [classes] = weight.shape;
   const perFrame = batch * rows * Math.max(classes, hidden);
-  const blockFrames = Math.max(1, Math.min(frames, Math.floor(options.maxElements / perFrame)));
-  const blocks = Math.ceil(frames / blockFrames);
+  /** Pieces of time needed so that none has more elements than this. */
+  const piecesOf = (elements: number): number => Math.min(frames, Math.ceil((perFrame * frames) / elements));
+  const least = piecesOf(options.maxElements);
   const selectors = arcSelectors(targets, classes, blank);
-  if (blocks > 1) {
-    return manyBlocks(
-      new JointBlock(options, [batch, rows, blockFrames, hidden, classes]),
-      blocks,
-      input,
-      selectors,
-    );
+  // What the gradient keeps is the log-probabilities alone, so only they must fit the bound as a whole.
+  if (batch * rows * frames * classes <= options.maxElements) {
+    const wished = Math.min(mostPieces, piecesOf(options.pieceElements ?? 2 ** 22));
+    return savedPieces(options, Math.max(least, wished), input, selectors);
   }
-  const pieceElements = options.pieceElements ?? 2 ** 22;
-  const pieces = Math.min(mostPieces, frames, Math.ceil((perFrame * frames) / pieceElements));
-  return savedPieces(options, pieces, input, selectors);
+  const blockFrames = Math.ceil(frames / least);
+  const blocks = Math.ceil(frames / blockFrames);
+  const network = new JointBlock(options, [batch, rows, blockFrames, hidden, classes]);
+  return manyBlocks(network, blocks, input, selectors);
 }
 
 /**
- * Everything fits the bound: the gradient keeps the log-probabilities. Time is still cut into a few pieces,
- * for the many temporaries of the same size.
+ * All log-probabilities fit the bound: the gradient keeps them. Time is still cut into a few pieces, for the
+ * many temporaries of the same size and for the hidden layer, which may be wider than there are classes.
  */
 function savedPieces(
   options: JointPicksOptions,

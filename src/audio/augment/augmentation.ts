@@ -62,6 +62,13 @@ export class OptionReader {
     return value;
   }
 
+  text(key: string, fallback: string): string {
+    const value = this.take(key);
+    if (value === undefined || value === null) return fallback;
+    if (typeof value !== 'string') throw this.wrong(key, 'a word', value);
+    return value;
+  }
+
   /** `min_<name>` and `max_<name>` style pairs, in order. */
   range(lowKey: string, highKey: string, low: number, high: number): readonly [low: number, high: number] {
     const pair = [this.number(lowKey, low), this.number(highKey, high)] as const;

@@ -4,10 +4,9 @@ import { ComplexFft } from '../features/index.js';
 /** The full convolution, x.length + h.length - 1 samples. */
 export function convolve(x: Float32Array, h: Float32Array): Float32Array {
   if (x.length === 0 || h.length === 0) return new Float32Array(0);
-  const size =
-    2 ** Math.ceil(Math.log2(Math.max(1024, Math.min(4 * h.length, x.length + h.length - 1), h.length + 1)));
+  const size = cheapestSize(x.length, h.length);
   const block = size - h.length + 1;
-  const fft = new ComplexFft(size);
+  const fft = transformOf(size);
   const hRe = new Float64Array(size);
   const hIm = new Float64Array(size);
   hRe.set(h);
@@ -34,6 +33,31 @@ export function convolve(x: Float32Array, h: Float32Array): Float32Array {
     for (let i = 0; i < second; i++) out[at + block + i] += im[i];
   }
   return out;
+}
+
+/** The transform size with the fewest operations: large ones waste the last block, small ones overlap much. */
+function cheapestSize(signal: number, response: number): number {
+  let best = 0;
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (let size = 1024; size < 4 * (signal + response); size *= 2) {
+    if (size <= response) continue;
+    const pairs = Math.ceil(signal / (2 * (size - response + 1)));
+    const cost = (2 * pairs + 1) * size * Math.log2(size);
+    if (cost < bestCost) [best, bestCost] = [size, cost];
+  }
+  return best || 1024;
+}
+
+// Twiddle factors are a pure function of the size and cost as much as a transform.
+const transforms = new Map<number, ComplexFft>();
+
+function transformOf(size: number): ComplexFft {
+  let fft = transforms.get(size);
+  if (!fft) {
+    fft = new ComplexFft(size);
+    transforms.set(size, fft);
+  }
+  return fft;
 }
 
 /**

@@ -2,6 +2,7 @@
 // with a speaker and a microphone somewhere in it, then a diffuse tail of noise that decays exponentially.
 // No files are needed. It is meant to vary the training data, not to predict a given room.
 import type { CounterRandom } from '../../random/index.js';
+import { addDither } from '../features/index.js';
 import {
   type AugmentationFactory,
   OptionReader,
@@ -115,9 +116,12 @@ function addTail(scene: TailScene, random: CounterRandom, response: Float32Array
   // Sum over all samples of (level e^{-decay n})^2 is `energy`.
   const level = Math.sqrt(energy * 2 * decay);
   const onset = Math.max(1, (Math.cbrt(volume) / SPEED_OF_SOUND) * sampleRate * 1.5);
-  for (let n = 0; n < response.length; n++) {
-    const rise = Math.min(1, n / onset);
-    response[n] += rise * level * Math.exp(-decay * n) * random.normal(n);
+  const noise = new Float32Array(response.length);
+  addDither(noise, 0, noise.length, 1, random);
+  const fall = Math.exp(-decay);
+  let height = level;
+  for (let n = 0; n < response.length; n++, height *= fall) {
+    response[n] += Math.min(1, n / onset) * height * noise[n];
   }
 }
 

@@ -1,7 +1,7 @@
 // Perturbations of tempo and pitch: speed (both, by resampling), time_stretch (tempo alone) and pitch (pitch
 // alone). Keys of the first two are NeMo's.
 import type { CounterRandom } from '../../random/index.js';
-import { resample } from '../resample.js';
+import { type ResampleQuality, resample } from '../resample.js';
 import {
   type AugmentationFactory,
   OptionReader,
@@ -35,11 +35,14 @@ function chooseRate({ range, count }: RateChoice, random: CounterRandom): number
  * other way round, which makes no difference for ranges that are symmetric about 1.
  */
 export class Speed implements WaveformAugmentation {
-  constructor(readonly rates: RateChoice = { range: [0.9, 1.1], count: 5 }) {}
+  constructor(
+    readonly rates: RateChoice = { range: [0.9, 1.1], count: 5 },
+    readonly quality: ResampleQuality = 'best',
+  ) {}
 
   apply(samples: Float32Array, _sampleRate: number, random: CounterRandom): Float32Array {
     const rate = chooseRate(this.rates, random);
-    return resample(samples, Math.round(rate * 100), 100);
+    return resample(samples, Math.round(rate * 100), 100, this.quality);
   }
 
   stretch(random: CounterRandom): number {
@@ -85,13 +88,30 @@ function rateChoice(read: OptionReader): RateChoice {
   return { range, count };
 }
 
+/** librosa's resamplers by name, as in NeMo; ours has two qualities. */
+const RESAMPLERS: Readonly<Record<string, ResampleQuality>> = {
+  kaiser_best: 'best',
+  soxr_vhq: 'best',
+  soxr_hq: 'best',
+  kaiser_fast: 'fast',
+  soxr_mq: 'fast',
+  soxr_lq: 'fast',
+};
+
+function resampleQuality(read: OptionReader): ResampleQuality {
+  const type = read.text('resample_type', 'kaiser_best');
+  const quality = RESAMPLERS[type];
+  if (!quality) throw read.fail('resample_type', `expected one of ${Object.keys(RESAMPLERS).join(', ')}`);
+  return quality;
+}
+
 export const speed: AugmentationFactory = (options, context) => {
   const read = new OptionReader(options, context);
   const rates = rateChoice(read);
   read.ignore(['sr', 'rng']);
-  read.ignore(['resample_type'], 'is ignored; the library has one resampler');
+  const quality = resampleQuality(read);
   read.finish();
-  return new Speed(rates);
+  return new Speed(rates, quality);
 };
 
 export const timeStretching: AugmentationFactory = (options, context) => {

@@ -106,6 +106,11 @@ export function finishGraph(
   };
 }
 
+/** The node that makes each value. */
+export function producers(nodes: readonly OnnxNode[]): ReadonlyMap<string, OnnxNode> {
+  return new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+}
+
 /** Values a node reads, those read by the body of a loop included. */
 export function usedNames(node: OnnxNode): string[] {
   const names = [...node.inputs];

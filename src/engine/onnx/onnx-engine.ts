@@ -12,14 +12,15 @@ import type {
   Tensors,
 } from '../engine.js';
 import type { State } from '../state.js';
-import type { HostData } from '../tensors.js';
+import type { HostData, TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import { keepFreedMemory } from './host-memory.js';
+import { peakBytes } from './live-memory.js';
 import type { SessionOptions } from './native-session.js';
 import { describeFallback, type Placement } from './placement.js';
 import { checkProvider, requireProvider } from './providers.js';
 import { StateStore } from './state-store.js';
-import { trace } from './trace.js';
+import { type TracedProgram, trace } from './trace.js';
 
 export interface OnnxEngineOptions {
   /** ONNX Runtime execution provider: cpu (default), cuda, webgpu, dml, coreml. */
@@ -83,6 +84,7 @@ export class OnnxEngine implements Engine {
         this.stats.runs++;
         return program.run(inputs, this.store, runOptions);
       },
+      peakBytes: (inputs) => peakBytes(cache.trace(inputs)),
       dispose: () => {
         this.programs.delete(cache);
         cache.clear();
@@ -148,6 +150,10 @@ class SignatureCache {
     this.compiled.clear();
   }
 
+  trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
+    return trace(this.fn, inputs, !hasOwnOperators(this.session.provider));
+  }
+
   private async compile(inputs: HostTensors): Promise<CompiledProgram> {
     const started = performance.now();
     while (this.compiled.size >= this.limit) {
@@ -156,10 +162,7 @@ class SignatureCache {
       await program.dispose();
       this.stats.evictions++;
     }
-    const program = await CompiledProgram.create(
-      trace(this.fn, inputs, !hasOwnOperators(this.session.provider)),
-      this.session,
-    );
+    const program = await CompiledProgram.create(this.trace(inputs), this.session);
     this.stats.compilations++;
     this.stats.compileSeconds += (performance.now() - started) / 1000;
     return program;

@@ -1,8 +1,8 @@
 // Runs a program's function once on symbolic tensors and cuts the recorded graph into segments at host calls.
-import type { HostTensors, Tensors } from '../engine.js';
+import type { Tensors } from '../engine.js';
 import { withScope } from '../scope.js';
 import type { State } from '../state.js';
-import type { DType } from '../tensors.js';
+import type { DType, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
 import { registerKernels } from './kernels/index.js';
@@ -27,7 +27,7 @@ let kernelsRegistered = false;
 /** `standardOperators`: for providers without kernels for ONNX Runtime's own operators. */
 export function trace(
   fn: (inputs: Tensors) => Tensors,
-  inputs: HostTensors,
+  inputs: Readonly<Record<string, TensorSpec>>,
   standardOperators = false,
 ): TracedProgram {
   const backend = traceBackend();

@@ -7,6 +7,7 @@ import {
   type Program,
   State,
   type Tensor,
+  type TensorSpec,
   type Tensors,
   tf,
   valueAndGrads,
@@ -44,6 +45,18 @@ export interface StepResult {
 const SCALARS = '$scalars';
 const KEEP = '$keep';
 
+/** Bytes of a step. */
+export interface StepMemory {
+  /** Of the values between the batch and the update, as far as they are alive at once. */
+  readonly live: number;
+  /** Of weights, optimizer state and accumulated gradients, old and new value. */
+  readonly states: number;
+}
+
+const SCALAR: TensorSpec = { dtype: 'float32', shape: [] };
+const STATE_COPIES = 2;
+const FLOAT_BYTES = 4;
+
 export class StepPrograms {
   private readonly fused: Program;
   private readonly micro: Program;
@@ -65,6 +78,20 @@ export class StepPrograms {
   /** One optimizer step over one or more batches. `scalars` are the optimizer's numbers for it. */
   async run(steps: readonly MicroStep[], scalars: HostTensors[string]): Promise<StepResult> {
     return steps.length === 1 ? this.runFused(steps[0], scalars) : this.runAccumulated(steps, scalars);
+  }
+
+  /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
+  memoryOf(batch: Readonly<Record<string, TensorSpec>>, accumulates: boolean): StepMemory | undefined {
+    const [program, extra] = accumulates
+      ? [this.micro, { [KEEP]: SCALAR }]
+      : [this.fused, { [SCALARS]: this.optimizer.scalars(1, (lr) => lr) }];
+    if (!program.peakBytes) return undefined;
+    const states = [...this.optimizer.parameters, ...this.optimizer.slots];
+    const all = accumulates ? [...states, ...this.accumulators] : states;
+    return {
+      live: program.peakBytes({ ...batch, ...extra }),
+      states: STATE_COPIES * FLOAT_BYTES * all.reduce((sum, state) => sum + state.size, 0),
+    };
   }
 
   dispose(): void {

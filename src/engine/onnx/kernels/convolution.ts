@@ -1,5 +1,6 @@
 // 2-D convolutions (tfjs layout NHWC) and their gradients, through ONNX Conv and ConvTranspose (NCHW).
 import { tf } from '../../tf.js';
+import type { EmitOptions } from '../graph-builder.js';
 import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
 
 type ConvInfo = tf.backend_util.Conv2DInfo;
@@ -26,9 +27,23 @@ const padsOf = ({ padInfo: p }: ConvInfo): number[] => [p.top, p.left, p.bottom,
 const stridesOf = (c: ConvInfo): number[] => [c.strideHeight, c.strideWidth];
 const dilationsOf = (c: ConvInfo): number[] => [c.dilationHeight, c.dilationWidth];
 
+/** An operator whose result is an intermediate of these kernels; its shape serves estimates of memory. */
+function one(
+  { graph, backend }: KernelContext,
+  op: string,
+  inputs: readonly string[],
+  shape: readonly number[],
+  attributes: EmitOptions['attributes'] = {},
+): string {
+  const name = graph.one(op, inputs, { attributes });
+  backend.value(name, shape, 'float32');
+  return name;
+}
+
 const transpose = ({ graph }: KernelContext, name: string, perm: number[]): string =>
   graph.one('Transpose', [name], { attributes: { perm } });
 const toNchw = (context: KernelContext, name: string): string => transpose(context, name, [0, 3, 1, 2]);
+const nchw = ([n, h, w, c]: readonly number[]): number[] => [n, c, h, w];
 const toNhwc = (context: KernelContext, name: string): string => transpose(context, name, [0, 2, 3, 1]);
 
 /** Rows/columns of input that the last window does not reach: ConvTranspose must add them back. */
@@ -81,11 +96,8 @@ const conv2d: Kernel = ({ x, filter }, attrs, context) => {
     transpose(context, context.backend.name(filter), [3, 2, 0, 1]),
   ];
   const attributes = { pads: padsOf(c), strides: stridesOf(c), dilations: dilationsOf(c) };
-  return context.backend.value(
-    toNhwc(context, context.graph.one('Conv', inputs, { attributes })),
-    c.outShape,
-    'float32',
-  );
+  const name = one(context, 'Conv', inputs, nchw(c.outShape), attributes);
+  return context.backend.value(toNhwc(context, name), c.outShape, 'float32');
 };
 
 const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
@@ -100,7 +112,7 @@ const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
     dilations: dilationsOf(c),
     output_padding: outputPadding(c),
   };
-  const name = context.graph.one('ConvTranspose', inputs, { attributes });
+  const name = one(context, 'ConvTranspose', inputs, nchw(attrs.inputShape), attributes);
   return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
 };
 
@@ -113,16 +125,16 @@ function windows(context: KernelContext, x: Info, c: ConvInfo): { name: string; 
     for (let j = 0; j < c.filterWidth; j++) taps.push(tapView(context, padded, c, i, j));
   }
   const columns = taps.length * c.inChannels;
-  const all = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 3 } });
+  const shape = [c.batchSize, c.outHeight, c.outWidth, columns];
+  const all = taps.length === 1 ? taps[0] : one(context, 'Concat', taps, shape, { axis: 3 });
   const rows = c.batchSize * c.outHeight * c.outWidth;
   return { name: graph.one('Reshape', [all, graph.names.int64([rows, columns])]), columns };
 }
 
-function pad({ backend, graph }: KernelContext, x: Info, { padInfo: p }: ConvInfo): string {
-  return graph.one('Pad', [
-    backend.name(x),
-    graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]),
-  ]);
+function pad(context: KernelContext, x: Info, { padInfo: p, ...c }: ConvInfo): string {
+  const before = context.graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]);
+  const shape = [c.batchSize, c.inHeight + p.top + p.bottom, c.inWidth + p.left + p.right, c.inChannels];
+  return one(context, 'Pad', [context.backend.name(x), before], shape);
 }
 
 /** dW = Σ over windows of x ⊗ dy: one matrix product per filter tap, on a strided view of x. */
@@ -144,7 +156,7 @@ const conv2dFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
     for (let j = 0; j < c.filterWidth; j++) {
       const view = tapView(context, padded, c, i, j);
       const flat = graph.one('Reshape', [view, graph.names.int64([rows, c.inChannels])]);
-      const tap = graph.one('Gemm', [flat, gradient], { attributes: { transA: 1 } });
+      const tap = one(context, 'Gemm', [flat, gradient], [c.inChannels, c.outChannels], { transA: 1 });
       taps.push(graph.one('Reshape', [tap, graph.names.int64([1, c.inChannels, c.outChannels])]));
     }
   }
@@ -157,7 +169,7 @@ const conv2dFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
 };
 
 /** The part of padded x [N,H,W,C] that filter tap (i, j) multiplies, [N,outH,outW,C]. */
-function tapView({ graph }: KernelContext, padded: string, c: ConvInfo, i: number, j: number): string {
+function tapView(context: KernelContext, padded: string, c: ConvInfo, i: number, j: number): string {
   const top = i * c.dilationHeight;
   const left = j * c.dilationWidth;
   const bottom = top + (c.outHeight - 1) * c.strideHeight + 1;
@@ -168,7 +180,8 @@ function tapView({ graph }: KernelContext, padded: string, c: ConvInfo, i: numbe
     [1, 2],
     [c.strideHeight, c.strideWidth],
   ];
-  return graph.one('Slice', [padded, ...parts.map((v) => graph.names.int64(v))]);
+  const shape = [c.batchSize, c.outHeight, c.outWidth, c.inChannels];
+  return one(context, 'Slice', [padded, ...parts.map((v) => context.graph.names.int64(v))], shape);
 }
 
 const depthwise: Kernel = ({ x, filter }, attrs, context) => {
@@ -180,11 +193,8 @@ const depthwise: Kernel = ({ x, filter }, attrs, context) => {
     strides: stridesOf(c),
     dilations: dilationsOf(c),
   };
-  return context.backend.value(
-    toNhwc(context, context.graph.one('Conv', inputs, { attributes })),
-    c.outShape,
-    'float32',
-  );
+  const name = one(context, 'Conv', inputs, nchw(c.outShape), attributes);
+  return context.backend.value(toNhwc(context, name), c.outShape, 'float32');
 };
 
 const depthwiseInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
@@ -197,7 +207,7 @@ const depthwiseInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
     dilations: dilationsOf(c),
     output_padding: outputPadding(c),
   };
-  const name = context.graph.one('ConvTranspose', inputs, { attributes });
+  const name = one(context, 'ConvTranspose', inputs, nchw(attrs.inputShape), attributes);
   return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
 };
 
