@@ -63,13 +63,13 @@ export interface AudioInfo {
 }
 
 /**
- * Decodes WAV (PCM 8/16/24/32, float, G.711), FLAC or MP3.
+ * Decodes WAV (PCM 8/16/24/32, float, G.711), FLAC or MP3, from a file, its bytes, or a source, which is closed.
  * @throws AnemoneError naming the file: `audio.missing`, `audio.unreadable`, `audio.empty`,
  *   `audio.truncated`, `audio.corrupt`, `audio.unknown-format`, `audio.range` (segment outside the file),
  *   `audio.channel` (no such channel)
  */
 export async function decodeAudio(
-  input: string | Uint8Array,
+  input: string | Uint8Array | ByteSource,
   options: DecodeOptions = {},
 ): Promise<DecodedAudio> {
   const source = await openSource(input);
@@ -139,8 +139,9 @@ function emptyError(file: string): AnemoneError {
   });
 }
 
-async function openSource(input: string | Uint8Array): Promise<ByteSource> {
-  return typeof input === 'string' ? fileSource(input, 'audio') : memorySource(input);
+async function openSource(input: string | Uint8Array | ByteSource): Promise<ByteSource> {
+  if (typeof input === 'string') return fileSource(input, 'audio');
+  return input instanceof Uint8Array ? memorySource(input) : input;
 }
 
 const EXTENSIONS: Readonly<Record<string, AudioFormat>> = {

@@ -6,13 +6,13 @@ import { registerComponents } from './components.js';
 import { register as config } from './config.js';
 import { register as evaluate } from './evaluate.js';
 import { register as manifest } from './manifest.js';
+import { containerWith } from './own-components.js';
 import { register as replay } from './replay.js';
 import { register as tokenizer } from './tokenizer.js';
 import { register as train } from './train.js';
 import { register as transcribe } from './transcribe.js';
 
-const components = (program: Command): void =>
-  registerComponents(program, async () => (await import('../composition.js')).createDefaultContainer());
+const components = (program: Command): void => registerComponents(program, containerWith);
 
 export const commands: readonly ((program: Command) => void)[] = [
   train,

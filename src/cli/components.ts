@@ -2,15 +2,20 @@
 
 import type { Command } from 'commander';
 import type { Container } from '../container/index.js';
+import { importOption } from './own-components.js';
 
 /** `load` gives the container to describe; it is called only when the command runs. */
-export function registerComponents(program: Command, load: () => Promise<Container>): void {
+export function registerComponents(
+  program: Command,
+  load: (modules: readonly string[]) => Promise<Container>,
+): void {
   program
     .command('components')
     .description('List what a config can name, or print the keys of one component.')
     .argument('[name]', 'a component, such as ConformerEncoder or adamw')
-    .action(async (name: string | undefined) => {
-      process.stdout.write(await describeComponents(await load(), name));
+    .addOption(importOption())
+    .action(async (name: string | undefined, options: { readonly import: readonly string[] }) => {
+      process.stdout.write(await describeComponents(await load(options.import), name));
     });
 }
 

@@ -2,6 +2,8 @@
 // manifests given here.
 
 import type { Command } from 'commander';
+import type { Config } from '../config/index.js';
+import { importOption } from './own-components.js';
 
 interface EvaluateOptions {
   readonly manifest?: string[];
@@ -10,9 +12,12 @@ interface EvaluateOptions {
   readonly engine?: string;
   readonly samples: string;
   readonly json?: boolean;
+  readonly import: readonly string[];
 }
 
 type Kind = 'validate' | 'test';
+
+const DEFAULT_BATCH_SIZE = '16';
 
 export function register(program: Command): void {
   for (const kind of ['validate', 'test'] as const) {
@@ -29,6 +34,7 @@ export function register(program: Command): void {
       .option('--engine <name>', 'onnxruntime, tensorflow or reference')
       .option('--samples <n>', 'aligned reference/hypothesis pairs to print', '5')
       .option('--json', 'print metrics and samples as JSON')
+      .addOption(importOption())
       .action((path: string, overrides: string[], options: EvaluateOptions) =>
         evaluate(kind, path, overrides, options),
       );
@@ -44,9 +50,9 @@ async function evaluate(
   const { loadTrainedModel } = await import('./trained-model.js');
   const { describeEvaluation } = await import('./evaluation-report.js');
   const section = kind === 'test' ? 'model.test_ds' : 'model.validation_ds';
-  const { weights, engine } = options;
-  const changes = [...setChanges(section, options), ...overrides];
-  const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine });
+  const { weights, engine, import: modules } = options;
+  const changes = (config: Config) => [...setChanges(section, options, config), ...overrides];
+  const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine, modules });
   try {
     const { metrics, samples, seconds } = await trainer[kind](model);
     const text = options.json
@@ -59,12 +65,18 @@ async function evaluate(
 }
 
 /** Overrides that make `section` read other manifests or batches. */
-function setChanges(section: string, { manifest, batchSize }: EvaluateOptions): string[] {
+function setChanges(section: string, { manifest, batchSize }: EvaluateOptions, config: Config): string[] {
   const changes: string[] = [];
+  const [, name] = section.split('.');
+  const model = config['model'] as Readonly<Record<string, unknown>> | undefined;
+  const own = model?.[name] as Readonly<Record<string, unknown>> | null | undefined;
   if (manifest) {
+    if (own?.['is_tarred']) changes.push(`++${section}.is_tarred=false`);
     const files = manifest.map((file) => JSON.stringify(file));
     changes.push(`++${section}.manifest_filepath=${files.length === 1 ? files[0] : `[${files.join(', ')}]`}`);
   }
-  if (batchSize !== undefined) changes.push(`++${section}.batch_size=${batchSize}`);
+  // A config without this set says nothing about its batches either.
+  const size = batchSize ?? (manifest && !own ? DEFAULT_BATCH_SIZE : undefined);
+  if (size !== undefined) changes.push(`++${section}.batch_size=${size}`);
   return changes;
 }

@@ -94,6 +94,7 @@ function tokenizerType(folder: string): string {
 /** The parts of a training config that a check needs; the rest may be unfinished. */
 async function fromConfig(file: string): Promise<{ manifests: string[]; options: CheckOptions }> {
   const { loadConfig, selectValue } = await import('../config/index.js');
+  const { AnemoneError } = await import('../errors/index.js');
   const { manifestFiles } = await import('../data/index.js');
   const { loadTokenizer } = await import('../text/index.js');
   const config = loadConfig(file);
@@ -106,6 +107,14 @@ async function fromConfig(file: string): Promise<{ manifests: string[]; options:
     }
   };
   const manifests = ['train_ds', 'validation_ds', 'test_ds'].flatMap((section) => {
+    if (value(`${section}.is_tarred`) === true) {
+      throw new AnemoneError({
+        code: 'cli.tarred',
+        path: `model.${section}.is_tarred`,
+        message: 'recordings in archives cannot be checked',
+        hint: 'check the data set before it is packed, or its unpacked archives',
+      });
+    }
     const spec = value(`${section}.manifest_filepath`);
     return spec === undefined ? [] : manifestFiles(spec as string | string[]);
   });

@@ -1,10 +1,12 @@
 // `anemone replay`: repeats a training step whose loss was not finite and explains it again.
 
 import type { Command } from 'commander';
+import { containerWith, importOption } from './own-components.js';
 
 interface ReplayOptions {
   readonly engine?: string;
   readonly all?: boolean;
+  readonly import: readonly string[];
 }
 
 export function register(program: Command): void {
@@ -14,20 +16,21 @@ export function register(program: Command): void {
     .argument('<folder>', 'the folder training named (…/diagnosis/nonfinite-step=N)')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference; default: as in the run')
     .option('--all', 'print the size of every input, output and gradient')
+    .addOption(importOption())
     .action(replayStep);
 }
 
 async function replayStep(folder: string, options: ReplayOptions): Promise<void> {
   const { createModel } = await import('../asr/index.js');
-  const { createDefaultContainer } = await import('../composition.js');
   const { createEngine } = await import('../engine/index.js');
   const { readDump, replay } = await import('../training/index.js');
+  const container = await containerWith(options.import);
   const dump = await readDump(folder);
   const engine = createEngine({ name: options.engine ?? dump.record.engine });
   try {
     const context = {
       engine,
-      container: createDefaultContainer(),
+      container,
       artifacts: dump.artifacts,
       seed: dump.record.seed,
     };

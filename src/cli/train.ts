@@ -2,10 +2,12 @@
 
 import type { Command } from 'commander';
 import type { Config, ConfigNode } from '../config/index.js';
+import { containerWith, importOption } from './own-components.js';
 
 interface TrainOptions {
   readonly test: boolean;
   readonly samples: string;
+  readonly import: readonly string[];
 }
 
 /** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
@@ -21,18 +23,18 @@ export function register(program: Command): void {
     .argument('[overrides...]', 'key=value, +key=value, ++key=value or ~key')
     .option('--no-test', 'leave out the test at the end, which happens where model.test_ds names data')
     .option('--samples <n>', 'aligned reference/hypothesis pairs to print', '3')
+    .addOption(importOption())
     .action(train);
 }
 
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
   const { createModel } = await import('../asr/index.js');
-  const { createDefaultContainer } = await import('../composition.js');
   const { loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
+  const container = await containerWith(options.import);
   const config = loadConfig(file, overrides);
   const problem = await sectionProblem(config, file);
   if (problem) throw problem;
-  const container = createDefaultContainer();
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const folder = await expManager(trainer, config['exp_manager']);
   const { seed, view } = trainer;

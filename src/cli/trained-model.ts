@@ -1,17 +1,20 @@
 // What the commands that use a trained model share: the model a checkpoint holds, with its weights loaded.
 
 import type { SpeechModel } from '../asr/index.js';
-import type { ConfigNode } from '../config/index.js';
+import type { Config, ConfigNode } from '../config/index.js';
 import type { TrainableModel } from '../nn/index.js';
 import type { Trainer } from '../training/index.js';
+import { containerWith } from './own-components.js';
 
 export interface TrainedModelOptions {
   /** `key=value` changes of the checkpoint's config. */
-  readonly overrides: readonly string[];
+  readonly overrides: readonly string[] | ((config: Config) => readonly string[]);
   /** `auto` (averaged where the run kept an average), `raw` or `ema`. */
   readonly weights: string;
   /** Engine to compute on; default: the one the run used. */
   readonly engine?: string;
+  /** Modules that export components of the user's own. */
+  readonly modules?: readonly string[];
 }
 
 export interface TrainedModel {
@@ -25,18 +28,19 @@ export interface TrainedModel {
 export async function loadTrainedModel(path: string, options: TrainedModelOptions): Promise<TrainedModel> {
   const { AnemoneError } = await import('../errors/index.js');
   const { createModel } = await import('../asr/index.js');
-  const { createDefaultContainer } = await import('../composition.js');
   const { withOverrides } = await import('../config/index.js');
   const { resolveCheckpoint, restoreWeights, Trainer } = await import('../training/index.js');
   if (!['auto', 'raw', 'ema'].includes(options.weights)) {
     throw new AnemoneError({ code: 'cli.option', path: '--weights', message: 'expected auto, raw or ema' });
   }
+  const container = await containerWith(options.modules);
   const checkpoint = await resolveCheckpoint(path);
   const engine = options.engine === undefined ? [] : [`++trainer.engine={name: ${options.engine}}`];
-  const config = withOverrides(await checkpoint.config(), [...engine, ...options.overrides]);
-  const trainer = new Trainer(config['trainer'] ?? {});
+  const own = await checkpoint.config();
+  const overrides = typeof options.overrides === 'function' ? options.overrides(own) : options.overrides;
+  const config = withOverrides(own, [...engine, ...overrides]);
+  const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
-  const container = createDefaultContainer();
   const { seed, view } = trainer;
   const context = { seed, view, container, artifacts, engine: trainer.engine };
   const model = createModel(config['model'] as ConfigNode, context);

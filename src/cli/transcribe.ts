@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { SpeechModel } from '../asr/index.js';
+import { importOption } from './own-components.js';
 
 interface TranscribeOptions {
   readonly manifest?: string[];
@@ -9,6 +10,7 @@ interface TranscribeOptions {
   readonly output?: string;
   readonly weights: string;
   readonly engine?: string;
+  readonly import: readonly string[];
 }
 
 /** One thing to transcribe, and what a manifest says about it. */
@@ -23,8 +25,8 @@ interface Done extends Job {
   readonly prediction: string;
 }
 
-/** Recordings that are decoded and held at a time. */
-const BATCHES_AT_ONCE = 8;
+/** Recordings that are sorted by length together; what is done appears after so many. */
+const JOBS_AT_ONCE = 1024;
 
 export function register(program: Command): void {
   program
@@ -40,11 +42,13 @@ export function register(program: Command): void {
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
+    .addOption(importOption())
     .action(transcribe);
 }
 
 async function transcribe(checkpoint: string, audio: string[], options: TranscribeOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
+  const { ErrorRate } = await import('../text/index.js');
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
   const jobs = [...audio.map((path) => ({ path })), ...(await manifestJobs(options.manifest ?? []))];
   const batchSize = Number(options.batchSize);
@@ -57,25 +61,33 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new AnemoneError({ code: 'cli.option', path: '--batch-size', message: 'expected an integer ≥ 1' });
   }
-  const { weights, engine } = options;
-  const { model, trainer } = await loadTrainedModel(checkpoint, { overrides: [], weights, engine });
+  const { weights, engine, import: modules } = options;
+  const { model, trainer } = await loadTrainedModel(checkpoint, { overrides: [], weights, engine, modules });
+  let output: Awaited<ReturnType<typeof outputFile>> | undefined;
   try {
     if (!isSpeechModel(model)) {
       throw new AnemoneError({ code: 'cli.not-speech', message: 'this checkpoint is not a speech model' });
     }
-    const done: Done[] = [];
-    for (let from = 0; from < jobs.length; from += batchSize * BATCHES_AT_ONCE) {
-      const part = await transcribeJobs(
-        model,
-        jobs.slice(from, from + batchSize * BATCHES_AT_ONCE),
-        batchSize,
-      );
-      if (!options.output)
-        for (const { path, prediction } of part) process.stdout.write(`${path}\t${prediction}\n`);
-      done.push(...part);
+    output = options.output === undefined ? undefined : await outputFile(options.output);
+    const rate = new ErrorRate('word');
+    let done = 0;
+    let referenced = 0;
+    for (let from = 0; from < jobs.length; from += JOBS_AT_ONCE) {
+      const part = await transcribeJobs(model, jobs.slice(from, from + JOBS_AT_ONCE), batchSize);
+      await (output ? output.write(part.map(manifestLine)) : print(part));
+      for (const { text, prediction } of part) {
+        if (!text) continue;
+        rate.add(text, prediction);
+        referenced++;
+      }
+      done += part.length;
     }
-    await finish(done, options.output);
+    if (output) process.stderr.write(`${done} transcripts in ${options.output}\n`);
+    if (referenced > 0) {
+      process.stderr.write(`word error rate of ${referenced}: ${(100 * rate.rate).toFixed(2)}%\n`);
+    }
   } finally {
+    await output?.close();
     await trainer.dispose();
   }
 }
@@ -94,41 +106,43 @@ async function manifestJobs(files: readonly string[]): Promise<Job[]> {
 
 /** All jobs that work; the others are named on stderr and make the exit code 2. */
 async function transcribeJobs(model: SpeechModel, jobs: readonly Job[], batchSize: number): Promise<Done[]> {
-  const { AnemoneError } = await import('../errors/index.js');
-  const inputs: { job: Job; samples: Float32Array }[] = [];
-  for (const job of jobs) {
-    try {
-      inputs.push({ job, samples: await samplesOf(model, job) });
-    } catch (error) {
-      if (!(error instanceof AnemoneError)) throw error;
-      process.stderr.write(`error: ${error.message}\n`);
+  const bad = new Set<number>();
+  const inputs = jobs.map(({ path, offset, duration }) => ({ audioPath: path, offset, duration }));
+  const transcripts = await model.transcribe(inputs, {
+    batchSize,
+    onBad: (index, message) => {
+      bad.add(index);
+      process.stderr.write(`error: ${message}\n`);
       process.exitCode = 2;
+    },
+  });
+  return jobs.flatMap((job, i) => (bad.has(i) ? [] : { ...job, prediction: transcripts[i].text }));
+}
+
+function print(done: readonly Done[]): void {
+  for (const { path, prediction } of done) process.stdout.write(`${path}\t${prediction}\n`);
+}
+
+function manifestLine({ path, offset, duration, text, prediction }: Done): string {
+  return JSON.stringify({ audio_filepath: path, offset, duration, text, pred_text: prediction });
+}
+
+/** The file of `--output`; what does not fit on the disk or may not be written there is an error of the user's. */
+async function outputFile(path: string) {
+  const { open } = await import('node:fs/promises');
+  const { AnemoneError } = await import('../errors/index.js');
+  const writing = async <R>(write: () => Promise<R>): Promise<R> => {
+    try {
+      return await write();
+    } catch (cause) {
+      const message = `cannot write the transcripts: ${(cause as Error).message}`;
+      throw new AnemoneError({ code: 'cli.output', path: '--output', message, cause });
     }
-  }
-  const waveforms = inputs.map(({ samples }) => samples);
-  const transcripts = waveforms.length === 0 ? [] : await model.transcribe(waveforms, { batchSize });
-  return transcripts.map(({ text }, i) => ({ ...inputs[i].job, prediction: text }));
-}
-
-async function samplesOf(model: SpeechModel, { path, offset, duration }: Job): Promise<Float32Array> {
-  const { decodeAudio } = await import('../audio/index.js');
-  const targetSampleRate = model.preprocessor.frontEnd.config.sample_rate;
-  return (await decodeAudio(path, { offset, duration, targetSampleRate })).samples;
-}
-
-async function finish(done: readonly Done[], output: string | undefined): Promise<void> {
-  const { ErrorRate } = await import('../text/index.js');
-  if (output !== undefined) {
-    const { writeFile } = await import('node:fs/promises');
-    const lines = done.map(({ path, offset, duration, text, prediction }) =>
-      JSON.stringify({ audio_filepath: path, offset, duration, text, pred_text: prediction }),
-    );
-    await writeFile(output, `${lines.join('\n')}\n`);
-    process.stderr.write(`${done.length} transcripts in ${output}\n`);
-  }
-  const referenced = done.filter(({ text }) => text !== undefined && text !== '');
-  if (referenced.length === 0) return;
-  const rate = new ErrorRate('word');
-  for (const { text, prediction } of referenced) rate.add(text ?? '', prediction);
-  process.stderr.write(`word error rate of ${referenced.length}: ${(100 * rate.rate).toFixed(2)}%\n`);
+  };
+  const file = await writing(() => open(path, 'w'));
+  return {
+    write: (lines: readonly string[]) =>
+      writing(() => file.appendFile(lines.map((line) => `${line}\n`).join(''))),
+    close: () => file.close(),
+  };
 }

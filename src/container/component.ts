@@ -106,6 +106,20 @@ export function component<C, T>(definition: ComponentDefinition<C, T>): Componen
   };
 }
 
+/** Whether a value is what `component` returns, also that of another copy of this package. */
+export function isComponent(value: unknown): value is ComponentDescriptor {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, name, aliases, schema, create } = value as Partial<ComponentDescriptor>;
+  return (
+    typeof kind === 'string' &&
+    Object.hasOwn(COMPONENT_KINDS, kind) &&
+    typeof name === 'string' &&
+    Array.isArray(aliases) &&
+    typeof schema?.parse === 'function' &&
+    typeof create === 'function'
+  );
+}
+
 const NEMO_PREFIX = 'nemo.collections.';
 
 function withShortForms(aliases: readonly string[]): readonly string[] {

@@ -8,6 +8,7 @@ export {
   component,
   defineKind,
   type InstantiateOptions,
+  isComponent,
   type KindOf,
   type Token,
   token,

@@ -57,7 +57,9 @@ export class ComponentRegistry implements ComponentLookup {
     const last = name.slice(name.lastIndexOf('.') + 1);
     const near = didYouMean(name, this.namesOf(kind)) ?? didYouMean(last, fitting);
     const listed =
-      fitting.length > 0 ? `known are ${fitting.join(', ')}` : `no component of kind ${kind} is registered`;
+      fitting.length > 0
+        ? `known are ${fitting.join(', ')}; one of your own must be registered (commands: --import)`
+        : `no component of kind ${kind} is registered`;
     throw new AnemoneError({
       code: 'container.unknown-component',
       message: `there is no ${kind} named "${name}"`,

@@ -66,6 +66,10 @@ export class SpeechDataset implements PlannedSet {
     return this.frontEnd.frameCount(Math.round(seconds * this.frontEnd.config.sample_rate));
   }
 
+  padFrames(frames: number): number {
+    return this.frontEnd.padFrames(frames);
+  }
+
   stretch(epoch: number, index: number): number {
     return this.stretchOf ? this.stretchOf(epoch, index) : 1;
   }
@@ -73,7 +77,13 @@ export class SpeechDataset implements PlannedSet {
 
 export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
   return entries.map((entry, index) => ({
-    ref: { index, path: entry.audioPath, offset: entry.offset, duration: entry.duration },
+    ref: {
+      index,
+      path: entry.audioPath,
+      offset: entry.offset,
+      duration: entry.duration,
+      ...(entry.archive ? { archive: entry.archive } : {}),
+    },
     name: utteranceName(entry),
     origin: entry.source.line === undefined ? entry.source.file : `${entry.source.file}:${entry.source.line}`,
     text: entry.text,

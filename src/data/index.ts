@@ -14,10 +14,12 @@ export { type OpenSourceOptions, openEvaluationSources, openSpeechSource } from 
 export { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 export type { PipelineConfig, UtteranceRef } from './pipeline/task.js';
 export { type DataSection, dataSection } from './section.js';
+export { expandShards, type PathSpec } from './tarred/index.js';
 export {
   openTranscriptionSource,
   type TranscriptionInput,
   type TranscriptionOptions,
   TranscriptionSource,
 } from './transcription.js';
+export { type UnknownText, unknownTextOf } from './unknown-text.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

@@ -12,7 +12,7 @@ import {
 } from './batching/index.js';
 import type { SpeechDataset } from './dataset.js';
 import { outlineOf } from './largest-batch.js';
-import type { BatchFeatures, BatchTask, PipelineConfig } from './pipeline/task.js';
+import type { BatchFeatures, BatchTask, PipelineConfig, UtteranceRef } from './pipeline/task.js';
 import { UtterancePipeline } from './pipeline/utterance-pipeline.js';
 import { type PrefetchGauges, prefetch } from './prefetch.js';
 import { moduleBeside, WorkerPool } from './workers/index.js';
@@ -31,6 +31,8 @@ export interface LoaderConfig {
   readonly prefetchBytes?: number;
   /** What an unusable recording does: end the run, or be left out and counted. Default `skip`. */
   readonly onBadAudio?: 'skip' | 'fail';
+  /** End the run where nothing seems to be usable any more (an unmounted disk). Default true. */
+  readonly givesUp?: boolean;
   /** Seconds after which a batch counts as hung. Default 300. */
   readonly timeoutSeconds?: number;
   /** Bytes the feature cache may still grow by. Default: no bound. */
@@ -142,12 +144,16 @@ export class SpeechSource implements BatchSource {
       yielded++;
       yield batch;
     }
-    if (yielded === 0 && from === 0) throw this.hopeless();
+    if (yielded === 0 && from === 0 && this.givesUp) throw this.hopeless();
   }
 
   async close(): Promise<void> {
     this.closed = true;
     await this.pool?.close();
+  }
+
+  private get givesUp(): boolean {
+    return this.options.loader.givesUp ?? true;
   }
 
   private plan(epoch: number): readonly PlannedBatch[] {
@@ -180,7 +186,7 @@ export class SpeechSource implements BatchSource {
         return this.assemble(planned, result);
       }
       this.counts.unusableInARow += result.failures.length;
-      if (this.counts.unusableInARow >= HOPELESS) throw this.hopeless();
+      if (this.counts.unusableInARow >= HOPELESS && this.givesUp) throw this.hopeless();
     }
     return undefined;
   }
@@ -188,7 +194,7 @@ export class SpeechSource implements BatchSource {
   private task(planned: PlannedBatch, epoch: number, refill: boolean): BatchTask {
     const { cacheBudget } = this.options.loader;
     return {
-      items: Array.from(planned.indices, (i) => this.dataset.utterances[i].ref),
+      items: Array.from(planned.indices, (i) => sendable(this.dataset.utterances[i].ref)),
       epoch,
       frames: planned.frames,
       rungs: this.planner.rungs,
@@ -273,4 +279,12 @@ export class SpeechSource implements BatchSource {
       hint: 'run `anemone manifest check` on the manifest',
     });
   }
+}
+
+/** A message to a thread takes the whole buffer of a view along: a view on a part gets a buffer of its own. */
+function sendable(ref: UtteranceRef): UtteranceRef {
+  const { samples } = ref;
+  return samples && samples.byteLength < samples.buffer.byteLength
+    ? { ...ref, samples: samples.slice() }
+    : ref;
 }

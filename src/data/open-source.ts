@@ -14,19 +14,13 @@ import { CounterRandom } from '../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
 import { encodeTranscripts, SpeechDataset, type Tokenize, utterancesOf } from './dataset.js';
 import { type LoaderConfig, SpeechSource } from './loader.js';
-import {
-  describeDropped,
-  filterEntries,
-  formatHours,
-  type ManifestSpec,
-  manifestFiles,
-  readManifests,
-  requireSome,
-} from './manifest/index.js';
+import { describeDropped, filterEntries, formatHours, requireSome } from './manifest/index.js';
 import { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 import type { PipelineConfig } from './pipeline/task.js';
 import { utteranceStream } from './pipeline/utterance-pipeline.js';
 import type { DataSection } from './section.js';
+import { manifestsOf, sectionEntries } from './section-entries.js';
+import { describeUnknown, type UnknownText } from './unknown-text.js';
 
 export interface OpenSourceOptions {
   /** For messages and metrics: `train_ds`, `validation_ds`. */
@@ -41,6 +35,8 @@ export interface OpenSourceOptions {
   readonly tables?: MelTables;
   readonly specAugment?: Partial<SpecAugmentConfig> | null;
   readonly tokenize: Tokenize;
+  /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
+  readonly unknown?: UnknownText;
   /** Fills targets after their end. Default 0. */
   readonly padId?: number;
   /** Gets one line at a time. */
@@ -55,31 +51,35 @@ const LOGGED_FAILURES = 10;
  * @throws AnemoneError, AnemoneErrors of manifests, filters, tokenizer and front end
  */
 export async function openSpeechSource(options: OpenSourceOptions): Promise<SpeechSource | undefined> {
-  const spec = options.section.manifest_filepath;
-  if (spec === null || manifestFiles(spec).length === 0) return undefined;
-  return openManifests(options, spec);
+  const files = manifestsOf(options.section);
+  return files.length === 0 ? undefined : openManifests(options, files);
 }
 
-/** One source a manifest, as evaluation wants them; named after their files when there are several. */
+/**
+ * One source a manifest, as evaluation wants them; named after their files when there are several. The manifests of
+ * archives are parts of one set.
+ */
 export async function openEvaluationSources(
   options: Omit<OpenSourceOptions, 'training'>,
 ): Promise<SpeechSource[]> {
-  const spec = options.section.manifest_filepath;
-  const files = spec === null ? [] : manifestFiles(spec);
+  const files = manifestsOf(options.section);
+  if (options.section.is_tarred && files.length > 0) {
+    return [await openManifests({ ...options, training: false }, files)];
+  }
   const sources: SpeechSource[] = [];
   for (const file of files) {
     const name = files.length === 1 ? options.name : basename(file, extname(file));
-    sources.push(await openManifests({ ...options, name, training: false }, file));
+    sources.push(await openManifests({ ...options, name, training: false }, [file]));
   }
   return sources;
 }
 
-async function openManifests(options: OpenSourceOptions, spec: ManifestSpec): Promise<SpeechSource> {
+async function openManifests(options: OpenSourceOptions, files: readonly string[]): Promise<SpeechSource> {
   const { section, training, name } = options;
   const log = (line: string) => options.log?.(`${name}: ${line}`);
   checkSampleRate(options);
   const pipeline = await makePipeline(options, log);
-  const report = filterEntries(await readManifests(spec), section);
+  const report = filterEntries(await sectionEntries(options.section, files, { name, log }), section);
   const dropped = describeDropped(report);
   if (dropped) log(dropped);
   requireSome(report, name);
@@ -88,6 +88,16 @@ async function openManifests(options: OpenSourceOptions, spec: ManifestSpec): Pr
   const kept = withinTokenRate(utterances, encoded, section);
   if (kept.length < utterances.length) {
     log(`${utterances.length - kept.length} utterances dropped by min_tps and max_tps`);
+  }
+  if (options.unknown) {
+    const fatal = section.on_unknown_text === 'fail';
+    const warning = describeUnknown(
+      kept.map((i) => utterances[i]),
+      kept.map((i) => encoded[i]),
+      options.unknown,
+      { name, fatal },
+    );
+    if (warning) log(warning);
   }
   const dataset = new SpeechDataset(
     kept.map((i, index) => ({ ...utterances[i], ref: { ...utterances[i].ref, index } })),
@@ -131,6 +141,7 @@ async function makePipeline(
     preprocessor: plain(preprocessor),
     tables,
     channelSelector: section.channel_selector === null ? undefined : plain(section.channel_selector),
+    trimSilence: section.trim_silence ?? false,
     augmentor,
     specAugment: specAugment ? plain(specAugment) : undefined,
     training,

@@ -3,13 +3,14 @@ import { defineSchema, type InferConfig, listOf, oneOf } from '../config/index.j
 
 const optional = { nullable: true, default: null } as const;
 const off = [null, false];
+const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
 
 export const dataSection = defineSchema(
   'dataset',
   {
     manifest_filepath: {
       doc: 'Manifest, several separated by commas, or a list. In validation_ds and test_ds each is a set of its own.',
-      format: oneOf('string', listOf('string')),
+      format: oneOf('string', listOf(oneOf('string', listOf('string')))),
       ...optional,
     },
     sample_rate: { doc: 'Hz; must be that of the preprocessor.', format: 'int', ...optional },
@@ -80,10 +81,21 @@ export const dataSection = defineSchema(
       format: oneOf('nat', listOf('nat', { min: 1 }), ['average']),
       ...optional,
     },
+    trim_silence: {
+      doc: 'Cut what is 60 dB below the loudest off both ends. Durations and their bounds are those of the manifest.',
+      format: 'boolean',
+      nullable: true,
+      default: false,
+    },
     on_bad_audio: {
       doc: 'What a recording that cannot be used does: be left out and counted, or end the run.',
       format: ['skip', 'fail'],
       default: 'skip',
+    },
+    on_unknown_text: {
+      doc: 'What transcripts with characters the tokenizer does not know do: be told of in the log, or end the run before it starts.',
+      format: ['warn', 'fail'],
+      default: 'warn',
     },
     feature_cache: {
       doc: 'Folder where features are kept. Not with waveform augmentation; cached features have no dither.',
@@ -101,7 +113,16 @@ export const dataSection = defineSchema(
       format: 'mapping',
       ...optional,
     },
-    is_tarred: { doc: 'Only false: tarred data sets cannot be read yet.', format: 'boolean', default: false },
+    is_tarred: {
+      doc: 'The recordings lie in the archives of tarred_audio_filepaths.',
+      format: 'boolean',
+      default: false,
+    },
+    tarred_audio_filepaths: {
+      doc: 'Archives, with ranges and choices in braces (audio_{0..3}.tar) or between _OP_ and _CL_; or lists of them.',
+      format: oneOf('string', listOf(oneOf('string', listOf('string')))),
+      ...optional,
+    },
   },
   {
     doc: 'A data set and how it is cut into batches.',
@@ -109,10 +130,14 @@ export const dataSection = defineSchema(
       pin_memory: 'there is no pinned memory',
       labels: { instead: "the model's own labels are used", harmless: off },
       shuffle_n: 'the whole manifest is shuffled',
-      tarred_audio_filepaths: { instead: 'tarred data sets cannot be read yet', harmless: off },
-      shard_strategy: 'tarred data sets cannot be read yet',
+      shard_strategy: oneProcess,
+      tarred_shard_strategy: oneProcess,
+      shard_manifests: { instead: 'manifests with braces are expanded', harmless: [true, ...off] },
+      skip_missing_manifest_entries: {
+        instead: 'recordings without a line are passed over, lines without a recording are counted',
+        harmless: [true, ...off],
+      },
       use_start_end_token: { instead: 'no start and end tokens are added', harmless: off },
-      trim_silence: { instead: 'recordings are used whole', harmless: off },
       use_lhotse: { instead: 'batch_duration and the bucket keys work without it', harmless: [true, ...off] },
       bucket_buffer_size: 'the whole manifest is bucketed',
       shuffle_buffer_size: 'the whole manifest is shuffled',
@@ -124,7 +149,9 @@ export const dataSection = defineSchema(
     refine: (c, report) => {
       const sized = c.batch_size ?? c.batch_duration ?? c.bucket_batch_size ?? c.bucketing_batch_size;
       if (sized === null) report('batch_size', 'give batch_size or batch_duration');
-      if (c.is_tarred) report('is_tarred', 'tarred data sets cannot be read yet', 'unpack them');
+      if (c.is_tarred && c.tarred_audio_filepaths === null) {
+        report('tarred_audio_filepaths', 'is needed with is_tarred', 'name the archives');
+      }
       for (const [low, high] of [
         ['min_duration', 'max_duration'],
         ['min_text_length', 'max_text_length'],

@@ -31,6 +31,9 @@ export interface TranscriptionOptions {
 /** So few inputs are done before a thread has started. */
 const HANDFUL = 8;
 
+/** Lengths that batches are padded to, at most: each is compiled. */
+const MOST_BUCKETS = 12;
+
 /** Looks at all inputs and plans their batches. */
 export async function openTranscriptionSource(
   inputs: readonly TranscriptionInput[],
@@ -64,7 +67,9 @@ export async function openTranscriptionSource(
       });
   });
   found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
-  return new TranscriptionSource(found, failures, inputs.length, options);
+  // As in NeMo, what is transcribed is not padded to a multiple.
+  const preprocessor = { ...options.preprocessor, pad_to: 0 };
+  return new TranscriptionSource(found, failures, inputs.length, { ...options, preprocessor });
 }
 
 function fileOf(input: Exclude<TranscriptionInput, Float32Array>) {
@@ -103,6 +108,7 @@ export class TranscriptionSource {
         batch_size: options.batchSize ?? 16,
         shuffle: false,
         bucketing_strategy: 'fixed_order',
+        num_buckets: Math.min(MOST_BUCKETS, Math.ceil(found.length / (options.batchSize ?? 16))),
       },
       pipeline: {
         preprocessor: options.preprocessor,
@@ -111,8 +117,10 @@ export class TranscriptionSource {
         training: false,
         seed: 0,
       },
-      loader: { workers, onBadAudio: 'skip' },
-      onBad: (bad) => this.failed.set(this.inputs[bad.index], bad.message),
+      loader: { workers, onBadAudio: 'skip', givesUp: false },
+      // The message names the file already, which is all the origin there is.
+      onBad: ({ index, name, message }) =>
+        this.failed.set(this.inputs[index], message.replace(`${name}: `, '')),
     });
   }
 

@@ -3,6 +3,7 @@ export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
+export { makeFolder } from './make-folder.js';
 export { type DecodedMp3, decodeMp3, id3Length, looksLikeMp3, type Mp3Info, readMp3Info } from './mp3.js';
 export { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 export { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
@@ -33,6 +34,7 @@ export {
   type SentencePieceTrainerSpec,
   writeSentencePieceModel,
 } from './sentencepiece-model.js';
+export { readTar, type TarFile, type TarInput, type TarMember, tarParts } from './tar.js';
 export {
   EventWriter,
   type EventWriterOptions,
@@ -41,3 +43,4 @@ export {
   tfRecord,
 } from './tensorboard.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
+export { windowOf } from './window.js';

@@ -1,11 +1,12 @@
 // TensorBoard event files: TFRecord framing around Event messages. Scalars, histograms, texts and images are
 // written, each event in one write, so that a killed run leaves a readable file. Layouts: TensorFlow's
 // event.proto, summary.proto and tensor.proto.
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AnemoneError } from '../errors/index.js';
 import { maskedCrc32c } from './crc32c.js';
+import { makeFolder } from './make-folder.js';
 import { encodePng, type PngImage } from './png.js';
 import { ProtoReader, ProtoWriter } from './protobuf.js';
 
@@ -44,7 +45,7 @@ export class EventWriter {
     const name = `events.out.tfevents.${seconds}.${hostname()}.${process.pid}${options.suffix ?? ''}`;
     this.path = join(directory, name);
     try {
-      mkdirSync(directory, { recursive: true });
+      makeFolder(directory);
       this.file = openSync(this.path, 'a');
     } catch (cause) {
       throw this.failure(cause);

@@ -71,14 +71,13 @@ export class WordTokenizer implements Tokenizer {
 
   /** Characters of the words that are not in the list. */
   unknownCharacters(text: string): string[] {
+    return [...new Set(this.unknownWords(text).join(''))];
+  }
+
+  /** The distinct words of a text that are not in the list. */
+  unknownWords(text: string): string[] {
     const known = new Set(this.vocabulary);
-    return [
-      ...new Set(
-        this.words(text)
-          .filter((word) => !known.has(word))
-          .join(''),
-      ),
-    ];
+    return [...new Set(this.words(text).filter((word) => !known.has(word)))];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {

@@ -1,9 +1,10 @@
 // The experiment manager: gives a trainer a folder, loggers, callbacks and, when asked, a checkpoint to go
 // on from. The counterpart of NeMo's exp_manager(trainer, cfg.exp_manager).
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
+import { makeFolder } from '../formats/index.js';
 import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
 import { EarlyStopping } from './callbacks/early-stopping.js';
 import { EmaCallback } from './callbacks/ema.js';
@@ -33,12 +34,15 @@ export async function expManager(trainer: Trainer, config: unknown): Promise<str
   const warnings: ConfigWarning[] = [];
   const options = expManagerSchema.parse(config, { warnings });
   const folder = await runFolder(options);
-  await writing(folder, () => mkdir(folder, { recursive: true }));
+  await writing(folder, async () => makeFolder(folder));
   await writing(folder, () => writeFile(join(folder, 'cmd-args.log'), `${process.argv.join(' ')}\n`));
   trainer.enterFolder(folder);
   if (warnings.length > 0) trainer.view.say(formatWarnings(warnings));
   if (isMapping(config)) trainer.recorded['exp_manager'] = config as ConfigNode;
-  for (const file of options.files_to_copy ?? []) await copyFile(file, join(folder, basename(file)));
+  for (const file of options.files_to_copy ?? []) {
+    const copy = join(folder, basename(file));
+    await writing(copy, () => copyFile(file, copy));
+  }
   const checkpoints = checkpointCallback(options, folder);
   trainer.resumeFrom = await resumption(options, checkpoints.options.folder, (text) =>
     trainer.view.say(text),

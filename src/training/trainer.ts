@@ -231,6 +231,7 @@ export class Trainer {
       // The weights are those of the last whole step: save them before giving up.
       const reason = error instanceof Error ? error.message : String(error);
       await finish(run, { kind: 'failed', reason }).catch((second: unknown) => {
+        if (codeOf(second) !== undefined && codeOf(second) === codeOf(error)) return; // the same full disk
         run.say(`and saving failed too: ${second instanceof Error ? second.message : String(second)}`);
       });
       throw error;
@@ -257,6 +258,10 @@ export interface EvaluationSettings {
 async function finish(run: FitRun, outcome: Outcome): Promise<void> {
   for (const callback of run.callbacks) await callback.onFitEnd(run, outcome);
   if (outcome.kind !== 'failed') run.say(`${outcome.kind}: ${outcome.reason}`);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof AnemoneError ? error.code : undefined;
 }
 
 function section(value: unknown): ConfigNode {

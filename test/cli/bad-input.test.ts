@@ -28,6 +28,8 @@ it.each<[string, string[], RegExp]>([
   ['unset value', ['model.optim.lr=???'], /a value is required here but it is still \?\?\? — set it/],
   ['circle', circle, /interpolations go in a circle: .* → .* — give one/],
   ['unknown override', ['model.nope=1'], /there is no "nope" in "model" — to add/],
+  ['folder in a file', ['+exp_manager.exp_dir=/dev/null/x'], /a file stands .*\(\/dev\/null\) — choose/],
+  ['folder in /proc', ['+exp_manager.exp_dir=/proc/none'], /\/proc\/none.* — choose/],
   ['unknown component', ['model.encoder._target_=Nope'], /there is no encoder named "Nope" — known are/],
 ])('%s', async (_name, overrides, message) => {
   let printed = '';

@@ -122,7 +122,10 @@ describe('a trained model', () => {
       out('pred.json'),
     );
     expect(listed.code).toBe(0);
-    expect(listed.err).toMatch(/word error rate of 6: \d/);
+    expect(listed.err).toMatch(/6 transcripts in .*pred\.json\nword error rate of 6: \d/);
+    const nowhere = await anemone('transcribe', out('tone'), out('0.wav'), '--output', out('no/pred.json'));
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.err).toMatch(/^error: --output: cannot write the transcripts: ENOENT/m);
     const rows = readFileSync(out('pred.json'), 'utf8').trim().split('\n');
     expect(rows).toHaveLength(6);
     expect(JSON.parse(rows[2])).toMatchObject({ text: 'c a', pred_text: expect.any(String) });
@@ -130,7 +133,13 @@ describe('a trained model', () => {
 
   it('is asked for nothing or for something that is not there', async () => {
     expect((await anemone('transcribe', out('tone'))).err).toMatch(/name audio files or a --manifest/);
-    expect((await anemone('test', out('nowhere'))).err).toMatch(/no checkpoint here/);
+    expect((await anemone('test', out('nowhere'))).err).toMatch(/no such checkpoint — found in .*: .*\btone/);
+    expect((await anemone('validate', out('toen'))).err).toMatch(
+      /no such checkpoint — did you mean .*tone\?/,
+    );
+    expect((await anemone('transcribe', folder, out('0.wav'))).err).toMatch(
+      /no checkpoint here — found in .*: .*\btone/,
+    );
     expect((await anemone('test', out('tone'), '--weights', 'ema')).err).toMatch(/no averaged weights/);
   });
 });
@@ -147,6 +156,8 @@ describe('anemone replay', () => {
     const again = await anemone('replay', dump);
     expect(again.code, again.err).toBe(0);
     expect(again.out).toBe(readFileSync(join(dump, 'explanation.txt'), 'utf8'));
-    expect((await anemone('replay', folder)).err).toMatch(/no step.json/);
+    expect((await anemone('replay', out('broken'))).err).toMatch(
+      /no step.json.* — found nearby: .*nonfinite-step=/,
+    );
   });
 });

@@ -10,8 +10,15 @@ import {
   openSpeechSource,
   type SpeechBatch,
   type SpeechSource,
+  unknownTextOf,
 } from '../../src/data/index.js';
 import { AnemoneError } from '../../src/errors/index.js';
+import {
+  CharTokenizer,
+  SentencePieceTokenizer,
+  type Tokenizer,
+  WordTokenizer,
+} from '../../src/text/index.js';
 import { type Corpus, makeCorpus, RATE, tone, wav } from './corpus.js';
 
 const PREPROCESSOR = { sample_rate: RATE, features: 16, dither: 1e-5 };
@@ -81,7 +88,7 @@ bucketing_batch_size: null
     const together = configFromText('is_tarred: true\nmin_duration: 5\nmax_duration: 1');
     expect(dataSection.validate(together).errors.map((e) => e.path)).toEqual([
       'batch_size',
-      'is_tarred',
+      'tarred_audio_filepaths',
       'min_duration',
     ]);
   });
@@ -127,6 +134,96 @@ bucketing_batch_size: null
       throw new AnemoneError({ code: 'text.unknown-character', message: 'cannot encode' });
     };
     await expect(open(made, 'batch_size: 2', { tokenize })).rejects.toThrow(/train\.jsonl:1: cannot encode/);
+  });
+});
+
+describe('transcripts with what the tokenizer does not know', () => {
+  const opened = async (texts: readonly string[], tokenizer: Tokenizer, yaml = '') => {
+    const lines: string[] = [];
+    const made = corpus(texts.length, (line, i) => {
+      line.text = texts[i];
+    });
+    await open(made, `batch_size: 1\n${yaml}`, {
+      tokenize: (text) => tokenizer.textToIds(text),
+      unknown: unknownTextOf(tokenizer),
+      log: (line) => lines.push(line),
+    });
+    return lines.filter((line) => line.includes('does not know'));
+  };
+  const letters = new CharTokenizer(['a', 'b', ' ']);
+
+  it('are told of once, with counts, the first line, and what to do', async () => {
+    const [line, ...more] = await opened(['ab', 'açb', 'çç é', 'b a'], letters);
+    expect(more).toEqual([]);
+    expect(line).toMatch(
+      /^train_ds: warning: 2 of 4 transcripts have characters .*: "ç" \(U\+00E7\) in 2, "é" \(U\+00E9\) in 1; the first is .*train\.jsonl:2\. They are left out, .* make them labels or tokens; .* manifest check/,
+    );
+    expect(line).not.toContain('lower-case');
+    expect(await opened(['ab', 'b a'], letters)).toEqual([]);
+    expect((await opened(['AB', 'ab'], letters))[0]).toContain('lower-case the transcripts');
+    const many = Array.from({ length: 30 }, (_, i) => String.fromCharCode(0x400 + i)).join('');
+    expect((await opened([many], letters))[0]).toContain(', and 10 more;');
+  });
+
+  it('can end the run instead', async () => {
+    await expect(opened(['ab', 'açb'], letters, 'on_unknown_text: fail')).rejects.toMatchObject({
+      code: 'data.unknown-text',
+      message: expect.stringMatching(/1 of 2 transcripts.*train\.jsonl:2 — clean/),
+    });
+  });
+
+  it('are found with every kind of tokenizer', async () => {
+    const words = new WordTokenizer(['<unk>', 'good', 'day'], { unkToken: '<unk>' });
+    expect((await opened(['good day', 'bad day'], words))[0]).toMatch(
+      /have words .*: "bad" in 1; .* replaced by <unk>/,
+    );
+    const pieces = SentencePieceTokenizer.fromBytes(readFileSync('test/fixtures/text/test_model.model'));
+    expect(await opened(['I saw a girl'], pieces)).toEqual([]);
+    expect((await opened(['I saw', 'I saw 猫'], pieces))[0]).toMatch(
+      /1 of 2 .*"猫" \(U\+732B\) in 1; .*:2\. They are replaced by <unk>/,
+    );
+  });
+});
+
+describe('the front end of a batch', () => {
+  it('pads frames to a multiple of pad_to with pad_value, as planned', async () => {
+    const made = corpus(9);
+    for (const pad_to of [24, 0, 'max'] as const) {
+      const preprocessor = { ...PREPROCESSOR, dither: 0, pad_to, pad_value: -3, max_duration: 2 };
+      const source = await open(made, 'batch_size: 2', { preprocessor });
+      const planned = new Set(source.estimate().shapes.map((shape) => shape.frames));
+      for (const { inputs, size } of await collect(source)) {
+        const [, frames, bins] = inputs.features.shape;
+        expect(planned).toContain(frames);
+        if (pad_to === 24) expect(frames % 24).toBe(0);
+        if (pad_to === 'max') expect(frames).toBe(200);
+        for (let row = 0; row < size; row++) {
+          const valid = inputs.featureLengths.data[row];
+          const rest = inputs.features.data.slice((row * frames + valid) * bins, (row + 1) * frames * bins);
+          expect(rest.length > 0 && rest.every((x) => x === -3)).toBe(true);
+        }
+      }
+    }
+  });
+
+  it('sees no silent ends with trim_silence', async () => {
+    const made = corpus(1);
+    const loud = tone(0.5, 400);
+    const padded = Float32Array.of(...new Float32Array(6000), ...loud, ...new Float32Array(9000));
+    writeFileSync(join(made.folder, 'wavs/u0.wav'), wav(padded));
+    writeFileSync(
+      made.manifest,
+      JSON.stringify({ audio_filepath: 'wavs/u0.wav', duration: 2.375, text: 'a' }),
+    );
+    const framesOf = async (yaml: string) => {
+      const [batch] = await collect(await open(made, `batch_size: 1\n${yaml}`));
+      return batch.inputs.featureLengths.data[0];
+    };
+    expect(await framesOf('')).toBe(237);
+    // Half a second from sample 6000 on; frames of 2048 every 512 that touch it: 10 to 21.
+    expect(await framesOf('trim_silence: true')).toBe(Math.floor((12 * 512) / 80));
+    expect(await framesOf(`trim_silence: true\nfeature_cache: ${join(made.folder, 'c')}`)).toBe(76);
+    expect(await framesOf(`feature_cache: ${join(made.folder, 'c')}`)).toBe(237);
   });
 });
 

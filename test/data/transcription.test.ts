@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MelFrontEnd } from '../../src/audio/index.js';
@@ -48,6 +48,17 @@ describe('transcription batches', () => {
     const lengths = rows.map(([, n]) => n);
     expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
     expect((await collect(inputs, 2)).batches).toEqual(batches);
+  });
+
+  it('go on after any number of recordings that cannot be decoded', async () => {
+    const cut = join(corpus.folder, 'cut.wav');
+    writeFileSync(cut, readFileSync(file(0)).subarray(0, 60));
+    const inputs = [...Array.from({ length: 40 }, () => cut), file(3)];
+    const { batches, failures } = await collect(inputs, 0);
+    expect(batches.flatMap((b) => b.indices)).toEqual([40]);
+    expect(failures.size).toBe(40);
+    expect(failures.get(7)).toMatch(/^\S+cut\.wav: the file ends early/);
+    expect((await collect([cut], 0)).failures.size).toBe(1);
   });
 
   it('are none for no input and for none that can be used', async () => {

@@ -1,5 +1,7 @@
 // The example with an encoder of the user's own: as a user runs it, and that padding does not reach its output.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TimeDelayEncoder, timeDelaySchema } from '../../examples/custom-encoder/encoder.js';
@@ -8,8 +10,11 @@ import { evaluationPass } from '../../src/nn/index.js';
 
 const root = join(import.meta.dirname, '../..');
 
-function example(...overrides: string[]) {
-  const args = ['--import', 'tsx', 'examples/custom-encoder/train.ts', ...overrides];
+const example = (...overrides: string[]) => node('examples/custom-encoder/train.ts', ...overrides);
+const anemone = (...args: string[]) => node('src/cli/main.ts', ...args);
+
+function node(...command: string[]) {
+  const args = ['--import', 'tsx', ...command];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
   return { code: status, out: stdout, err: stderr };
 }
@@ -29,6 +34,31 @@ describe('an encoder of the user', () => {
     expect(code).toBe(2);
     expect(err).toMatch(/witdh.*did you mean "width"/);
     expect(err).not.toMatch(/\n\s+at /);
+  });
+
+  it('is trained, tested and used from the command line with --import', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'anemone-own-'));
+    const own = ['--import', './examples/custom-encoder/encoder.ts'];
+    const run = [`+exp_manager.exp_dir=${folder}`, '+exp_manager.name=own', '+exp_manager.version=a'];
+    const trained = anemone(
+      'train',
+      'examples/custom-encoder/model.yaml',
+      'trainer.max_epochs=2',
+      ...run,
+      ...own,
+    );
+    expect(trained.code, trained.err).toBe(0);
+    const checkpoint = join(folder, 'own/a');
+    const manifest = ['--manifest', 'examples/custom-encoder/digits.jsonl'];
+    const tested = anemone('test', checkpoint, ...manifest, ...own);
+    expect(tested.code, tested.err).toBe(0);
+    expect(tested.out).toMatch(/^test_wer: /);
+    const heard = anemone('transcribe', checkpoint, 'examples/digits/voices/allison/7.flac', ...own);
+    expect(heard.out, heard.err).toMatch(/7\.flac\t/);
+    const without = anemone('test', checkpoint, ...manifest);
+    expect(without.code).toBe(2);
+    expect(without.err).toMatch(/no encoder named "TimeDelayEncoder".*--import/);
+    rmSync(folder, { recursive: true });
   });
 
   it('gives an utterance the same output in a longer batch', async () => {

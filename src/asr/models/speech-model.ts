@@ -3,7 +3,13 @@
 import type { SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
-import { type DataSection, openEvaluationSources, openSpeechSource } from '../../data/index.js';
+import {
+  type DataSection,
+  openEvaluationSources,
+  openSpeechSource,
+  type TranscriptionInput,
+  unknownTextOf,
+} from '../../data/index.js';
 import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -137,11 +143,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   /**
-   * Transcribes audio files (paths) or waveforms (mono, at the model's sample rate, in [-1, 1]).
-   * Results keep the order of `audio`.
+   * Transcribes audio files (paths), segments of them, or waveforms (mono, at the model's sample rate, in
+   * [-1, 1]). Results keep the order of `audio`. Few features are in memory at a time, however many inputs
+   * there are.
+   * @throws AnemoneError `asr.no-engine`, and `asr.bad-audio` without `options.onBad`
    */
   async transcribe(
-    audio: readonly (string | Float32Array)[],
+    audio: readonly TranscriptionInput[],
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
     const engine = options.engine ?? this.context.engine;
@@ -198,6 +206,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       preprocessor: this.preprocessor.config,
       specAugment: this.specAugment,
       tokenize: (text: string) => this.tokenizer.textToIds(text),
+      unknown: unknownTextOf(this.tokenizer),
       log: this.context.log,
     };
   }

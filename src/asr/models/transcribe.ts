@@ -1,17 +1,25 @@
-// From audio to text with a trained model: decodes and featurises files, batches them by length so that
-// little is padding, restores the order.
-import { decodeAudio } from '../../audio/index.js';
+// From audio to text with a trained model: batches come featurised from the data folder's worker threads, from
+// short to long; results go back into the order of the inputs.
+import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../data/index.js';
 import type { Engine, HostTensors } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Recognizer, SpeechModel } from './speech-model.js';
 
 export interface TranscribeOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine;
-  /** Default 8. */
+  /** Utterances a batch; recordings of more than half a minute make smaller ones. Default 8. */
   readonly batchSize?: number;
+  /** Threads that decode and compute features; 0 is the main thread. Default: half the cores, none for a handful. */
+  readonly workers?: number;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: (done: number, total: number) => void;
+  /**
+   * Called for an input that cannot be used, with its place in `audio`; its transcript is then empty.
+   * Without it, such an input ends the call.
+   */
+  readonly onBad?: (index: number, message: string) => void;
 }
 
 export interface Transcript {
@@ -27,63 +35,58 @@ export interface TimedToken {
   readonly seconds: number;
 }
 
-interface Item {
-  readonly index: number;
-  readonly features: Float32Array;
-  readonly frames: number;
-}
+/** Frame counts are rounded up to this many, so that further calls need few new programs. */
+const FRAME_STEP = 64;
 
-/** Frame counts are rounded up to this many, so that few shapes are compiled. */
-const frameStep = 64;
-
+/** @throws AnemoneError `asr.bad-audio` without `onBad` */
 export async function transcribeAudio(
   model: SpeechModel,
   recognizer: Recognizer,
-  audio: readonly (string | Float32Array)[],
+  audio: readonly TranscriptionInput[],
   options: TranscribeOptions,
 ): Promise<Transcript[]> {
-  const items: Item[] = [];
-  for (const [index, source] of audio.entries()) items.push(await featurise(model, source, index));
-  items.sort((a, b) => b.frames - a.frames);
-  const batchSize = options.batchSize ?? 8;
-  const transcripts = new Array<Transcript>(audio.length);
-  for (let from = 0; from < items.length; from += batchSize) {
-    const batch = items.slice(from, from + batchSize);
-    const { hypotheses } = await recognizer.recognize(collate(model, batch), false);
-    batch.forEach((item, i) => {
-      transcripts[item.index] = transcriptOf(model, hypotheses[i]);
-    });
-    options.onProgress?.(from + batch.length, items.length);
+  const { batchSize = 8, workers } = options;
+  const { config: preprocessor } = model.preprocessor;
+  const source = await openTranscriptionSource(audio, { preprocessor, batchSize, workers });
+  const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));
+  const told = new Set<number>();
+  const tellBad = () => {
+    for (const [index, message] of source.failures()) {
+      if (told.has(index)) continue;
+      told.add(index);
+      if (!options.onBad) throw new AnemoneError({ code: 'asr.bad-audio', message });
+      options.onBad(index, message);
+    }
+  };
+  try {
+    tellBad();
+    let done = told.size;
+    for await (const batch of source.batches()) {
+      const { hypotheses } = await recognizer.recognize(rounded(batch, preprocessor.pad_value ?? 0), false);
+      batch.indices.forEach((index, row) => {
+        transcripts[index] = transcriptOf(model, hypotheses[row]);
+      });
+      done += batch.size;
+      options.onProgress?.(done, audio.length);
+      tellBad();
+    }
+    tellBad();
+  } finally {
+    await source.close();
   }
   return transcripts;
 }
 
-async function featurise(model: SpeechModel, source: string | Float32Array, index: number): Promise<Item> {
-  const { frontEnd } = model.preprocessor;
-  const samples =
-    typeof source === 'string'
-      ? (await decodeAudio(source, { targetSampleRate: frontEnd.config.sample_rate })).samples
-      : source;
-  const { features, frames } = frontEnd.compute(samples);
-  return { index, features, frames };
-}
-
-function collate(model: SpeechModel, items: readonly Item[]): HostTensors {
-  const bins = model.preprocessor.frontEnd.config.features;
-  const longest = items.reduce((most, item) => Math.max(most, item.frames), 1);
-  const frames = Math.ceil(longest / frameStep) * frameStep;
-  const features = new Float32Array(items.length * frames * bins);
-  items.forEach((item, i) => {
-    features.set(item.features.subarray(0, item.frames * bins), i * frames * bins);
-  });
-  return {
-    features: { dtype: 'float32', shape: [items.length, frames, bins], data: features },
-    featureLengths: {
-      dtype: 'int32',
-      shape: [items.length],
-      data: Int32Array.from(items, (item) => item.frames),
-    },
-  };
+/** Features [B,T,F] with T rounded up. */
+function rounded({ inputs: { features, featureLengths } }: SpeechBatch, fill: number): HostTensors {
+  const [size, frames, bins] = features.shape;
+  const wanted = Math.ceil(frames / FRAME_STEP) * FRAME_STEP;
+  const data = new Float32Array(size * wanted * bins).fill(fill);
+  for (let row = 0; row < size; row++) {
+    const from = row * frames * bins;
+    data.set(features.data.subarray(from, from + frames * bins) as Float32Array, row * wanted * bins);
+  }
+  return { features: { dtype: 'float32', shape: [size, wanted, bins], data }, featureLengths };
 }
 
 export function transcriptOf(model: SpeechModel, hypothesis: Hypothesis): Transcript {

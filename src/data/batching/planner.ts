@@ -34,6 +34,8 @@ export interface PlannedSet {
   frames(seconds: number): number;
   /** Seconds that one frame stands for. */
   readonly frameSeconds: number;
+  /** Frames after the front end's own padding (`pad_to`). Absent: none. */
+  padFrames?(frames: number): number;
   /** By how much augmentation will stretch utterance `index` in this epoch. Absent: not at all. */
   stretch?(epoch: number, index: number): number;
 }
@@ -72,12 +74,13 @@ export class BatchPlanner {
     const lengths = this.frameLengths(0);
     const longest = lengths.reduce((max, n) => Math.max(max, n), 0);
     const bins = config.bucket_duration_bins;
-    this.rungs = bins
+    const rungs = bins
       ? rungsFromBounds(
           bins.map((s) => set.frames(s) + SLACK_FRAMES),
           longest,
         )
       : optimalRungs(lengths, this.rungCount());
+    this.rungs = [...new Set(rungs.map((rung) => this.padFrames(rung)))];
     this.sizes = bucketBatchSizes(
       config,
       this.rungs.map((frames) => frames * set.frameSeconds),
@@ -106,6 +109,10 @@ export class BatchPlanner {
     // A set in a fixed order is mixed too: the first few batches, which limits may cut off, then stand for all.
     if (!this.bucketing || bucketing_strategy === 'fixed_order') return planned;
     return Array.from(random.derive('order').permutation(planned.length), (i) => planned[i]);
+  }
+
+  private padFrames(frames: number): number {
+    return this.set.padFrames ? this.set.padFrames(frames) : frames;
   }
 
   private rungCount(): number {
@@ -163,7 +170,7 @@ export class BatchPlanner {
       frames = Math.max(frames, lengths[i]);
       tokens = Math.max(tokens, this.set.tokens[i]);
     }
-    const padded = roundUpToRung(frames, this.rungs);
+    const padded = this.padFrames(roundUpToRung(frames, this.rungs));
     // Short utterances with long transcripts land in any bucket of shorter ones: look at those rungs too.
     const bucket = this.bucketOf(frames);
     const widths = this.tokenRungs.slice(0, bucket + 1).flat();

@@ -1,8 +1,17 @@
 // One utterance as a manifest describes it, after paths were resolved and types checked. Not audio.
 import type { SourcePosition } from '../../errors/index.js';
 
+/** A recording inside a tar archive. */
+export interface ArchivePlace {
+  /** Absolute path of the archive. */
+  readonly path: string;
+  /** Bytes of the archive before the recording, and of the recording. */
+  readonly offset: number;
+  readonly size: number;
+}
+
 export interface ManifestEntry {
-  /** Absolute path of the recording. */
+  /** Absolute path of the recording; `archive:member` for one in an archive. */
   readonly audioPath: string;
   /** Seconds to skip in the recording. */
   readonly offset: number;
@@ -16,6 +25,9 @@ export interface ManifestEntry {
   readonly label?: string;
   /** Hz the recording had before it was converted, as the manifest says. */
   readonly origSampleRate?: number;
+  /** Number of the archive it is in, as the manifest says. */
+  readonly shardId?: number;
+  readonly archive?: ArchivePlace;
   /** Where it was read. */
   readonly source: SourcePosition;
 }

@@ -1,5 +1,5 @@
 // Manifests: lists of utterances as NeMo writes them.
-export { type ManifestEntry, utteranceName } from './entry.js';
+export { type ArchivePlace, type ManifestEntry, utteranceName } from './entry.js';
 export {
   type Dropped,
   describeDropped,

@@ -127,6 +127,7 @@ export function parseEntry(
     ...(lang === undefined ? {} : { lang }),
     ...(label === undefined ? {} : { label }),
     ...(origSampleRate === undefined ? {} : { origSampleRate }),
+    ...(typeof reader.json['shard_id'] === 'number' ? { shardId: reader.json['shard_id'] } : {}),
     source,
   };
 }

@@ -17,11 +17,11 @@ export interface ManifestContents {
   readonly stopped: boolean;
 }
 
-/** A path, several separated by commas, or a list of either, as `manifest_filepath` may be. */
-export type ManifestSpec = string | readonly string[];
+/** A path, several separated by commas, or a list of either or of such lists, as `manifest_filepath` may be. */
+export type ManifestSpec = string | readonly (string | readonly string[])[];
 
 export function manifestFiles(spec: ManifestSpec): string[] {
-  const list = typeof spec === 'string' ? [spec] : spec;
+  const list = typeof spec === 'string' ? [spec] : spec.flat();
   return list
     .flatMap((item) => item.split(','))
     .map((item) => item.trim())

@@ -2,11 +2,12 @@
 // segment, size and time of the recording), so that changing any of them makes a new one. Files are written
 // under another name and renamed: a reader sees a whole file or none.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { resolveMelConfig } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { makeFolder } from '../../formats/index.js';
 import type { PipelineConfig, UtteranceRef } from './task.js';
 
 /** Raise when the computation of features changes. */
@@ -22,11 +23,12 @@ export interface CachedFeatures {
 
 /** The subfolder of `root` that belongs to this front end. */
 export function cacheFolder(root: string, config: PipelineConfig): string {
-  const { preprocessor, tables, channelSelector } = config;
+  const { preprocessor, tables, channelSelector, trimSilence } = config;
   const facts = {
     version: VERSION,
     frontEnd: resolveMelConfig(preprocessor),
     channelSelector: channelSelector ?? 'average',
+    ...(trimSilence ? { trimSilence } : {}),
     tables: tables && Object.entries(tables).map(([name, table]) => [name, digest(table)]),
   };
   return join(root, digest(JSON.stringify(facts, sortedKeys)).slice(0, 16));
@@ -42,7 +44,7 @@ export class FeatureCache {
   async locate(item: UtteranceRef): Promise<string | undefined> {
     if (item.samples) return undefined;
     try {
-      const { size, mtimeMs } = await stat(item.path);
+      const { size, mtimeMs } = await stat(item.archive?.path ?? item.path);
       const key = digest(JSON.stringify([item.path, item.offset, item.duration ?? null, size, mtimeMs]));
       return join(this.folder, key.slice(0, 2), `${key.slice(2, 34)}.feat`);
     } catch {
@@ -80,7 +82,7 @@ export class FeatureCache {
     bytes.set(new Uint8Array(features.buffer, features.byteOffset, features.byteLength), HEADER_BYTES);
     const temporary = `${file}.${process.pid}-${threadId}-${this.written++}.tmp`;
     try {
-      await mkdir(dirname(file), { recursive: true });
+      makeFolder(dirname(file));
       await writeFile(temporary, bytes);
       await rename(temporary, file);
     } catch (cause) {

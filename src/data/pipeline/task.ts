@@ -1,5 +1,6 @@
 // What travels between the loader and its worker threads: plain data only.
 import type { ChannelSelector, MelConfig, MelTables, SpecAugmentConfig } from '../../audio/index.js';
+import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
 export interface PipelineConfig {
@@ -9,6 +10,8 @@ export interface PipelineConfig {
   readonly tables?: MelTables;
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector;
+  /** Cut silence off both ends, before augmentation. */
+  readonly trimSilence?: boolean;
   /** NeMo's `augmentor` section: waveform augmentation, training only. */
   readonly augmentor?: Readonly<Record<string, unknown>>;
   /** NeMo's `spec_augment` section, training only. */
@@ -29,6 +32,8 @@ export interface UtteranceRef {
   readonly offset: number;
   /** Seconds; absent reads to the end. */
   readonly duration?: number;
+  /** Where the recording lies in an archive; `path` then only names it. */
+  readonly archive?: ArchivePlace;
   /** Mono waveform, used instead of the file. */
   readonly samples?: Float32Array;
   /** Hz of `samples`; default the front end's. */
@@ -56,7 +61,7 @@ export interface ItemFailure {
 }
 
 export interface BatchFeatures {
-  /** [rows, frames, bins], zeros after each utterance's own frames. */
+  /** [rows, frames, bins], `pad_value` after each utterance's own frames. */
   readonly features: Float32Array;
   readonly shape: readonly [rows: number, frames: number, bins: number];
   /** [rows] valid frames. */

@@ -8,8 +8,10 @@ import {
   MelFrontEnd,
   resample,
   SpectrogramAugmentation,
+  trimSilence,
 } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { type ByteSource, fileSource, windowOf } from '../../formats/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { roundUpToRung } from '../batching/rungs.js';
 import { FeatureCache } from './feature-cache.js';
@@ -24,6 +26,13 @@ interface Prepared extends MelFeatures {
 /** The stream of everything random about one utterance in one epoch. */
 export function utteranceStream(root: CounterRandom, epoch: number, index: number): CounterRandom {
   return root.derive('utterance', epoch, index);
+}
+
+/** A file to open, or the stretch of an archive that holds the recording; whoever decodes it closes it. */
+async function recordingOf({ path, archive }: UtteranceRef): Promise<string | ByteSource> {
+  if (!archive) return path;
+  const file = await fileSource(archive.path, 'audio');
+  return { ...windowOf(file, archive.offset, archive.size, path), close: () => file.close() };
 }
 
 export class UtterancePipeline {
@@ -91,17 +100,18 @@ export class UtterancePipeline {
     const samples = utterance.samples
       ? resample(utterance.samples, utterance.sampleRate ?? rate, rate)
       : (
-          await decodeAudio(utterance.path, {
+          await decodeAudio(await recordingOf(utterance), {
             offset: utterance.offset,
             duration: utterance.duration,
             targetSampleRate: rate,
             channelSelector: this.config.channelSelector,
           })
         ).samples;
-    return this.augmentor.apply(samples, rate, random.derive('augmentor'));
+    const heard = this.config.trimSilence ? trimSilence(samples) : samples;
+    return this.augmentor.apply(heard, rate, random.derive('augmentor'));
   }
 
-  /** Pads with zeros to the planned frames, or to the next rung where an utterance is longer. */
+  /** Pads with `pad_value` to the planned frames, or to the next rung where an utterance is longer. */
   private collate(
     prepared: readonly (Prepared | undefined)[],
     task: BatchTask,
@@ -113,8 +123,9 @@ export class UtterancePipeline {
         : usable;
     const bins = this.frontEnd.config.features;
     const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
-    const frames = roundUpToRung(Math.max(longest, task.frames), task.rungs);
-    const features = new Float32Array(rows.length * frames * bins);
+    const rung = roundUpToRung(Math.max(longest, task.frames), task.rungs);
+    const frames = this.frontEnd.padFrames(rung);
+    const features = new Float32Array(rows.length * frames * bins).fill(this.frontEnd.config.pad_value);
     rows.forEach((item, row) => {
       features.set(prepared[item]!.features, row * frames * bins);
     });

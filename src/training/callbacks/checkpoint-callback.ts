@@ -1,7 +1,8 @@
 // Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last
 // one when the fit ends for whatever reason.
-import { mkdir } from 'node:fs/promises';
-import { ENDING, freeFolder, type Retention, retain } from '../checkpoint/folder.js';
+import { makeFolder } from '../../formats/index.js';
+import { freeFolder, type Retention, retain } from '../checkpoint/folder.js';
+import { ENDING } from '../checkpoint/missing.js';
 import { writeCheckpoint } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
 import { Callback, type JsonValue, monitored, type Outcome, type TrainingRun } from './callback.js';
@@ -31,7 +32,7 @@ export class CheckpointCallback extends Callback {
 
   override async onFitStart(run: TrainingRun): Promise<void> {
     // A folder that cannot be written must not cost an epoch of training.
-    await writing(this.options.folder, () => mkdir(this.options.folder, { recursive: true }));
+    await writing(this.options.folder, async () => makeFolder(this.options.folder));
     // What a run starts from is saved already, or is not worth saving.
     this.savedAt = run.progress.batches;
   }
@@ -75,6 +76,6 @@ export class CheckpointCallback extends Callback {
     this.savedAt = batches;
     this.lastSave = performance.now();
     this.latest = target;
-    await retain(folder, this.options);
+    await writing(folder, () => retain(folder, this.options));
   }
 }

@@ -1,6 +1,7 @@
 // A folder that is there whole or not at all: written under a hidden name, synced to disk, then renamed.
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeFolder } from '../../formats/index.js';
 
 const MARK = '.writing-';
 
@@ -13,7 +14,7 @@ export async function writeFolderAtomically(
   fill: (folder: string) => Promise<void>,
 ): Promise<void> {
   const parent = dirname(target);
-  await mkdir(parent, { recursive: true });
+  makeFolder(parent);
   const temporary = join(parent, `.${basename(target)}${MARK}${process.pid}`);
   await rm(temporary, { recursive: true, force: true });
   try {

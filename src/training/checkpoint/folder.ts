@@ -1,11 +1,10 @@
 // A folder of checkpoints: what is in it, which is newest or best, and which may go.
-import { readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
 import { removeLeftovers } from './atomic-folder.js';
+import { ENDING, missingCheckpoint } from './missing.js';
 import { Checkpoint } from './reader.js';
-
-export const ENDING = '.ckpt';
 
 export interface FolderListing {
   /** Complete checkpoints, the furthest first. */
@@ -105,7 +104,9 @@ function isScored(checkpoint: Checkpoint): boolean {
  * @throws AnemoneError `checkpoint.missing`, `checkpoint.damaged`
  */
 export async function resolveCheckpoint(path: string): Promise<Checkpoint> {
-  const clean = path.replace(/[/\\]+$/, '');
+  const clean = path.replace(/[/\\]+$/, '') || path;
+  const isFolder = (await stat(clean).catch(() => undefined))?.isDirectory() ?? false;
+  if (!isFolder) throw await missingCheckpoint(clean);
   if (basename(clean).endsWith(ENDING)) return Checkpoint.open(clean);
   for (const folder of [clean, join(clean, 'checkpoints')]) {
     const { checkpoints, damaged } = await listCheckpoints(folder);
@@ -115,12 +116,7 @@ export async function resolveCheckpoint(path: string): Promise<Checkpoint> {
     if (checkpoints.length === 0) continue;
     return ranked(checkpoints.filter(isScored), monitorOf(checkpoints[0]))[0] ?? checkpoints[0];
   }
-  throw new AnemoneError({
-    code: 'checkpoint.missing',
-    message: 'no checkpoint here',
-    position: { file: path },
-    hint: `give a folder that ends in ${ENDING}, or one that contains some (${dirname(clean)}?)`,
-  });
+  throw await missingCheckpoint(clean);
 }
 
 /** The metric by which the run chose its best checkpoints. */

@@ -12,7 +12,11 @@ import { writeFolderAtomically } from '../checkpoint/atomic-folder.js';
 import { weightStates } from '../checkpoint/restore.js';
 import { groupParts, safeTensor } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
+import { folderAbove, foldersBelow, someOf } from '../nearby.js';
 import type { Explanation } from './explanation.js';
+
+/** Start of the names of dumps; the step follows. */
+export const DUMP_PREFIX = 'nonfinite-step=';
 
 /** `step.json` of a dump. Non-finite numbers are written as text. */
 export interface StepRecord extends Explanation {
@@ -72,11 +76,15 @@ export async function writeDump(
 export async function readDump(folder: string): Promise<StepDump> {
   const text = await readFile(join(folder, 'step.json'), 'utf8').catch(() => undefined);
   if (text === undefined) {
+    const found = await foldersBelow(await folderAbove(folder), (name) => name.startsWith(DUMP_PREFIX));
     throw new AnemoneError({
       code: 'replay.not-a-dump',
       message: 'there is no step.json: this is not a step that training wrote for replay',
       position: { file: folder },
-      hint: 'give the folder named when training stopped (nonfinite-step=…)',
+      hint:
+        found.length > 0
+          ? `found nearby: ${someOf(found)}`
+          : `give the folder named when training stopped (…/diagnosis/${DUMP_PREFIX}N)`,
     });
   }
   const record = JSON.parse(text, readNonfinite) as StepRecord;

@@ -7,7 +7,7 @@ import type { FitRun } from '../fit/fit-run.js';
 import type { MicroStep, StepResult } from '../fit/step-programs.js';
 import { likelyCauses } from './causes.js';
 import { type Diagnosis, diagnose } from './diagnose.js';
-import { type StepRecord, writeDump } from './dump.js';
+import { DUMP_PREFIX, type StepRecord, writeDump } from './dump.js';
 import { describeFirst, explain } from './explanation.js';
 
 /** Gradient norms that are remembered. */
@@ -46,7 +46,7 @@ export class NonfiniteHandler {
     const { step, diagnosis } = await this.locate(run, result.refused);
     const record = this.record(run, result, step, diagnosis, counters.get(step) ?? run.progress.batches);
     const text = explain(record, diagnosis);
-    const target = await freeFolder(this.folder, `nonfinite-step=${record.step}`);
+    const target = await freeFolder(this.folder, `${DUMP_PREFIX}${record.step}`);
     const saved = await writeDump(target, {
       record,
       inputs: step.batch.inputs,

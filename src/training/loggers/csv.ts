@@ -1,6 +1,9 @@
 // A CSV table with a column per metric. A metric that appears later widens the table: the file is rewritten.
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../formats/index.js';
+import { writing } from '../io-error.js';
+import { replaceFile } from '../replace-file.js';
 import type { MetricsLogger } from './logger.js';
 
 type Row = Readonly<Record<string, string>>;
@@ -11,7 +14,7 @@ export class CsvLogger implements MetricsLogger {
   constructor(readonly path: string) {}
 
   async start(step: number): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
+    await writing(this.path, async () => makeFolder(dirname(this.path)));
     const rows = (await this.read()).filter((row) => Number(row['step']) <= step);
     await this.rewrite(rows);
   }
@@ -25,7 +28,7 @@ export class CsvLogger implements MetricsLogger {
       this.columns.push(...added);
       await this.rewrite(rows);
     }
-    await appendFile(this.path, `${this.line(row)}\n`);
+    await writing(this.path, () => appendFile(this.path, `${this.line(row)}\n`));
   }
 
   async text(): Promise<void> {}
@@ -51,6 +54,6 @@ export class CsvLogger implements MetricsLogger {
 
   private async rewrite(rows: readonly Row[]): Promise<void> {
     const lines = [this.columns.join(','), ...rows.map((row) => this.line(row))];
-    await writeFile(this.path, lines.map((line) => `${line}\n`).join(''));
+    await replaceFile(this.path, lines.map((line) => `${line}\n`).join(''));
   }
 }

@@ -1,6 +1,9 @@
 // One JSON object a line: {"step": 100, "train_loss": 1.5, …}. Non-finite numbers become null.
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../formats/index.js';
+import { writing } from '../io-error.js';
+import { replaceFile } from '../replace-file.js';
 import type { MetricsLogger } from './logger.js';
 
 export interface MetricRow {
@@ -12,14 +15,14 @@ export class JsonLinesLogger implements MetricsLogger {
   constructor(readonly path: string) {}
 
   async start(step: number): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
+    await writing(this.path, async () => makeFolder(dirname(this.path)));
     const rows = await readMetricRows(this.path);
     const kept = rows.filter((row) => row.step <= step);
-    await writeFile(this.path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await replaceFile(this.path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
   }
 
   async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {
-    await appendFile(this.path, `${JSON.stringify({ step, ...metrics })}\n`);
+    await writing(this.path, () => appendFile(this.path, `${JSON.stringify({ step, ...metrics })}\n`));
   }
 
   async text(): Promise<void> {}

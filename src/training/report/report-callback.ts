@@ -1,13 +1,12 @@
 // Keeps report.html of a run up to date: after every validation and at the end.
 
-import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type EvaluatedSample, type HeatMap, isReportContributor } from '../../nn/index.js';
 import { Callback, type Outcome, type TrainingRun, type ValidationReport } from '../callbacks/callback.js';
-import { writing } from '../io-error.js';
 import { type MetricRow, readMetricRows } from '../loggers/json-lines.js';
 import { formatDuration } from '../progress/progress-view.js';
+import { replaceFile } from '../replace-file.js';
 import { reportPage, summaryFacts } from './page.js';
 
 export class ReportCallback extends Callback {
@@ -48,7 +47,7 @@ export class ReportCallback extends Callback {
       samples: this.samples,
       pictures: await pictures(run),
     });
-    await writing(this.path, () => writeFile(this.path, html));
+    await replaceFile(this.path, html);
   }
 }
 

@@ -1,8 +1,9 @@
 // Trains a tokenizer and leaves it in a folder laid out and named as NeMo's process_asr_text_tokenizer.py
 // does: `tokenizer_spe_bpe_v128/` with tokenizer.model, tokenizer.vocab and vocab.txt.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnemoneError } from '../../../errors/index.js';
+import { makeFolder } from '../../../formats/index.js';
 import { SentencePieceTokenizer } from '../sentencepiece-tokenizer.js';
 import type { SentencePieceTrainOptions } from './options.js';
 import { type TrainedSentencePiece, trainSentencePiece } from './train.js';
@@ -31,7 +32,7 @@ export function trainTokenizerFolder(
   const trained = trainSentencePiece(options);
   const dir = tokenizerFolder(options);
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolder(dir);
     for (const [name, bytes] of SentencePieceTokenizer.fromBytes(trained.model).files()) {
       const file = join(dir, name);
       writeFileSync(`${file}.partial`, bytes);
