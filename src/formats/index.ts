@@ -33,6 +33,7 @@ export {
   type SentencePieceTrainerSpec,
   writeSentencePieceModel,
 } from './sentencepiece-model.js';
+export { readTar, type TarFile, type TarInput, type TarMember, tarParts } from './tar.js';
 export {
   EventWriter,
   type EventWriterOptions,
@@ -40,4 +41,13 @@ export {
   type ScalarEvent,
   tfRecord,
 } from './tensorboard.js';
+export { type TorchEntry, type TorchParts, torchParts } from './torch/index.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
+export {
+  NEMO_WEIGHTS,
+  openWeights,
+  readWeights,
+  torchWeights,
+  type WeightFile,
+  type WeightInfo,
+} from './weights.js';
