@@ -21,7 +21,7 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
-export { createModel, type ModelFactory, modelKind } from './models/components.js';
+export { createModel, type ModelFactory, modelKind, restoreModel } from './models/components.js';
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
@@ -33,3 +33,4 @@ export {
   type SpeechModelConfig,
 } from './models/speech-model.js';
 export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';
+export { type RestoreOptions, restoreConfig } from './nemo/restore.js';

@@ -1,4 +1,5 @@
 // Files of others, read and written without executing anything in them.
+export { writeFileAtomically } from './atomic-file.js';
 export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';

@@ -20,7 +20,7 @@ const MAX_MEMBERS = 100_000;
 const MAX_EXTENDED = 1 << 20;
 /** Weights hardly compress: an archive that grows more than this is a bomb. */
 const MAX_GROWTH = 64;
-const FREE_GROWTH = 1 << 28;
+const FREE_GROWTH = 1 << 26;
 
 export interface TarFile {
   readonly members: ReadonlyMap<string, TarMember>;

@@ -1,5 +1,11 @@
 export * from './initializers.js';
 export * from './layers/index.js';
+export {
+  type LoadReport,
+  type LoadWeightsOptions,
+  loadWeights,
+  type WeightSource,
+} from './load-weights.js';
 export { Module } from './module.js';
 export { Buffer, joinPath, Parameter } from './parameter.js';
 export { evaluationPass, type Pass, trainingPass } from './pass.js';

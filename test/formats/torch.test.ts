@@ -17,7 +17,7 @@ const folder = join(import.meta.dirname, '../fixtures/torch');
 const bytesOf = (name: string) => new Uint8Array(readFileSync(join(folder, name)));
 const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')).tensors as Record<
   string,
-  { shape: number[]; values: number[] }
+  { readonly shape: readonly number[]; readonly values: readonly number[] }
 >;
 const ofModule = (prefix: string) =>
   Object.fromEntries(
@@ -31,7 +31,7 @@ function numbers(tensor: SafeTensor): number[] {
   return Array.from(tensor.data as Iterable<number | bigint>, Number);
 }
 
-async function all(bytes: Uint8Array): Promise<Record<string, { shape: number[]; values: number[] }>> {
+async function all(bytes: Uint8Array): Promise<typeof expected> {
   const weights = await readWeights(memorySource(bytes, 'x.pt'));
   const entries = [...weights.entries.keys()].map(async (name) => {
     const tensor = await weights.read(name);

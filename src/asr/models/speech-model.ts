@@ -21,6 +21,7 @@ import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
+import { type ReadState, saveArchive } from '../nemo/save.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
@@ -144,15 +145,21 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     audio: readonly (string | Float32Array)[],
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
-    const engine = options.engine ?? this.context.engine;
-    if (!engine) {
-      throw new AnemoneError({
-        code: 'asr.no-engine',
-        message: 'transcribe needs the engine that holds the weights',
-        hint: 'pass { engine }, or make the model with a trainer',
-      });
-    }
+    const engine = this.engineFor(options.engine, 'transcribe');
     return transcribeAudio(this, this.recognizer(engine), audio, options);
+  }
+
+  /**
+   * Saves the model as a .nemo archive, which NeMo restores as one of its own.
+   * @param options.engine holds the weights; default: the engine the model was made with
+   * @param options.instead values that take the place of a state's own, such as averaged weights
+   * @throws AnemoneError `asr.no-engine`, `nemo.not-nemos` for models of parts that NeMo does not have
+   */
+  async saveTo(
+    path: string,
+    options: { readonly engine?: Engine; readonly instead?: ReadState } = {},
+  ): Promise<void> {
+    await saveArchive(this, path, this.engineFor(options.engine, 'saveTo'), options.instead);
   }
 
   async trainingSource(): Promise<BatchSource | undefined> {
@@ -171,6 +178,16 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
+  }
+
+  private engineFor(given: Engine | undefined, method: string): Engine {
+    const engine = given ?? this.context.engine;
+    if (engine) return engine;
+    throw new AnemoneError({
+      code: 'asr.no-engine',
+      message: `${method} needs the engine that holds the weights`,
+      hint: 'pass { engine }, or make the model with a trainer',
+    });
   }
 
   protected text(hypothesis: Hypothesis): string {
