@@ -12,6 +12,7 @@ export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-co
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export type { Encoded, Encoder } from './encoders/encoder.js';
 export { Preprocessor } from './front-end.js';
+export { type Stages, stagesOf } from './inspection/stages.js';
 export {
   encoderKind,
   frameDecoderKind,

@@ -55,7 +55,7 @@ export async function restoreArchive<M extends Module>(
       config,
       (tried) => {
         const { model: node, artifacts } = restoredConfig(tried.model, files);
-        return make(node, { ...withEngine(context), artifacts });
+        return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts });
       },
       say,
     );
@@ -73,7 +73,21 @@ function wholeConfig(config: ConfigNode): ConfigNode {
   return isMapping(config['model']) ? config : { model: config };
 }
 
+/**
+ * NeMo writes every key of its decoding and data into every archive. That they have no effect here is worth no
+ * lines each time a model is opened; keys of the network are another matter.
+ */
+function withoutTheUsual(say: (line: string) => void): (text: string) => void {
+  const usual =
+    /: model\.(log_prediction|tokenizer\.spe_tokenizer_vocab|encoder\.pos_emb_max_len|use_cer|(train_ds|validation_ds|test_ds|optim|decoding|aux_ctc\.decoding)\.\S+): /;
+  return (text) => {
+    const [heading, ...lines] = text.split('\n');
+    const kept = lines.filter((line) => line.trim() !== '' && !usual.test(line));
+    if (lines.length === 0 || kept.length > 0) say([heading, ...kept].join('\n'));
+  };
+}
+
 /** A trainer's keys are getters; a spread of it would lose them. */
-function withEngine({ seed, container, engine, log, view }: ModelContext): ModelContext {
-  return { seed, container, engine, log, view };
+function withEngine({ seed, container, engine }: ModelContext): ModelContext {
+  return { seed, container, engine };
 }

@@ -17,8 +17,10 @@ export interface SavedConfig {
 
 /** What a model has that decides its class. */
 interface Parts {
-  readonly decoder?: { readonly width?: number };
-  readonly joint?: { readonly config: { readonly jointnet: { readonly joint_hidden: number } } };
+  readonly decoder?: { readonly width?: number; readonly layers?: number };
+  readonly joint?: {
+    readonly config: { readonly jointnet: { readonly joint_hidden: number; readonly activation: string } };
+  };
   readonly ctcDecoder?: unknown;
 }
 
@@ -63,6 +65,9 @@ export function savedConfig(
   if (characters) delete config['tokenizer'];
   else config['tokenizer'] = tokenizerSection(tokenizer, config['tokenizer'] as Plain, register);
   fillSizes(config, model, parts);
+  // NeMo's transcribe looks into this section.
+  const { sample_rate } = model.preprocessor.frontEnd.config;
+  config['validation_ds'] ??= { manifest_filepath: null, sample_rate, batch_size: 8, shuffle: false };
   return { yaml: toYaml(configFromObject(escaped(config) as ConfigNode)), artifacts };
 }
 
@@ -155,7 +160,7 @@ function fillSizes(config: Plain, model: SpeechModel, { decoder, joint, ctcDecod
     return;
   }
   if (ctcDecoder) Object.assign(at(config, 'aux_ctc.decoder') as Plain, classifier);
-  const { joint_hidden } = joint.config.jointnet;
+  const { joint_hidden, activation } = joint.config.jointnet;
   const sizes = { encoder_hidden: model.encoder.width, pred_hidden: decoder?.width };
   config['model_defaults'] = {
     ...(config['model_defaults'] as Plain),
@@ -163,10 +168,12 @@ function fillSizes(config: Plain, model: SpeechModel, { decoder, joint, ctcDecod
     pred_hidden: sizes.pred_hidden,
     joint_hidden,
   };
-  (config['decoder'] as Plain)['vocab_size'] = vocabulary.length;
+  const prediction = config['decoder'] as Plain;
+  prediction['vocab_size'] = vocabulary.length;
+  Object.assign(prediction['prednet'] as Plain, { pred_rnn_layers: decoder?.layers });
   const jointSection = config['joint'] as Plain;
   Object.assign(jointSection, { num_classes: vocabulary.length, vocabulary });
-  Object.assign(jointSection['jointnet'] as Plain, sizes);
+  Object.assign(jointSection['jointnet'] as Plain, { ...sizes, activation });
   config['decoding'] ??= { strategy: 'greedy_batch', greedy: { max_symbols: 10 } };
 }
 
