@@ -34,4 +34,5 @@ export {
   type SpeechModelConfig,
 } from './models/speech-model.js';
 export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';
+export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
 export { type RestoreOptions, restoreConfig } from './nemo/restore.js';

@@ -21,7 +21,7 @@ export function register(program: Command): void {
       .description(
         `Metrics of a checkpoint on the ${kind === 'test' ? 'test' : 'validation'} set of its config.`,
       )
-      .argument('<checkpoint>', 'a .ckpt folder, or a run: its best checkpoint is taken')
+      .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
       .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
       .option('--manifest <file...>', 'evaluate on these manifests instead')
       .option('--batch-size <n>', 'utterances a batch')

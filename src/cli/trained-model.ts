@@ -31,6 +31,8 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   if (!['auto', 'raw', 'ema'].includes(options.weights)) {
     throw new AnemoneError({ code: 'cli.option', path: '--weights', message: 'expected auto, raw or ema' });
   }
+  const { isArchive, loadArchive } = await import('./restored-model.js');
+  if (isArchive(path)) return loadArchive(path, options);
   const checkpoint = await resolveCheckpoint(path);
   const engine = options.engine === undefined ? [] : [`++trainer.engine={name: ${options.engine}}`];
   const config = withOverrides(await checkpoint.config(), [...engine, ...options.overrides]);

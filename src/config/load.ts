@@ -78,6 +78,18 @@ export function configFromObject(
   return finish(rawFromPlain(value, position) as RawMap, parseOverrides(overrides), options);
 }
 
+/** A config from values that are what they are: `${` in a text is no interpolation. */
+export function configFromValues(value: object): Config {
+  return configFromObject(escaped(value) as object);
+}
+
+function escaped(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/(\\*)\$\{/g, '$1$1\\${');
+  if (Array.isArray(value)) return value.map(escaped);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, escaped(child)]));
+}
+
 /** A copy of a loaded config with more overrides; interpolations are computed anew. */
 export function withOverrides(config: ConfigNode, overrides: readonly string[]): Config {
   const source = sources.get(config);

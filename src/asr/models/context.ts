@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { formatWarnings, type ParseOptions } from '../../config/index.js';
 import { type ComponentDescriptor, Container } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
+import type { Module } from '../../nn/index.js';
 import type { ReadFile } from '../../text/index.js';
 import { brickComponents } from '../brick-components.js';
 
@@ -27,8 +28,10 @@ export function containerOf(context: ModelContext, more: readonly ComponentDescr
   return context.container ?? new Container().registerAll([...brickComponents, ...more]);
 }
 
-/** Makes a model, and tells the log which keys of its section had no effect. */
-export function buildModel<T>(
+type Section = Readonly<Record<string, unknown>>;
+
+/** Makes a model, freezes what its section says, and tells the log which keys of it had no effect. */
+export function buildModel<T extends Module & { readonly config: Section }>(
   context: ModelContext,
   make: (own: ModelContext, options: ParseOptions) => T,
 ): T {
@@ -36,6 +39,8 @@ export function buildModel<T>(
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });
+  const frozen = model.config['freeze'];
+  if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
   const fresh = warnings.slice(known);
   if (fresh.length > 0) logOf(context)?.(formatWarnings(fresh));
   return model;

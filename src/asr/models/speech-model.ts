@@ -1,27 +1,28 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens.
 import type { SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, resolveConfig } from '../../config/index.js';
+import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
 import { type DataSection, openEvaluationSources, openSpeechSource } from '../../data/index.js';
 import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
+  type ArchivableModel,
   type BatchSource,
   type Evaluator,
   type HeatMap,
   Module,
   type Pass,
+  type ReadState,
   type ReportContributor,
   type StepOutput,
-  type TrainableModel,
 } from '../../nn/index.js';
 import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
-import { type ReadState, saveArchive } from '../nemo/save.js';
+import { saveArchive } from '../nemo/save.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
@@ -59,7 +60,7 @@ export interface Recognizer {
 
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Module
-  implements TrainableModel, ReportContributor
+  implements ArchivableModel, ReportContributor
 {
   readonly config: Readonly<Record<string, unknown>>;
   readonly tokenizer: Tokenizer;
@@ -162,6 +163,34 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     await saveArchive(this, path, this.engineFor(options.engine, 'saveTo'), options.instead);
   }
 
+  /**
+   * A model of the same class with another vocabulary, and this one's encoder and front end; this one is not
+   * changed. The rest starts anew: all of decoder and joint, as in NeMo, or with `keep: 'all'` only the layers
+   * whose size or meaning the vocabulary decides.
+   * @param vocabulary a `tokenizer` section, or labels
+   * @throws AnemoneError `asr.no-engine`, and what is wrong with the tokenizer
+   */
+  async changeVocabulary(
+    vocabulary: { readonly tokenizer: Section } | { readonly labels: readonly string[] },
+    options: { readonly engine?: Engine; readonly keep?: 'encoder' | 'all' } = {},
+  ): Promise<this> {
+    const engine = this.engineFor(options.engine, 'changeVocabulary');
+    const { tokenizer: _, labels: __, ...rest } = this.config;
+    const node = configFromValues({ model: { ...rest, ...vocabulary } }).model;
+    const { fromConfig } = this.constructor as unknown as {
+      fromConfig: (node: ConfigNode, context: ModelContext) => SpeechModel;
+    };
+    const { seed, container, log } = this.context;
+    const model = fromConfig(node, { seed, container, log, engine });
+    const old = this.stateDict();
+    for (const [name, state] of model.stateDict()) {
+      const starts = options.keep === 'all' ? VOCABULARY_LAYERS : BEHIND_ENCODER;
+      const from = starts.test(name) ? undefined : old.get(name);
+      if (from) await engine.write(state, await engine.read(from));
+    }
+    return model as this;
+  }
+
   async trainingSource(): Promise<BatchSource | undefined> {
     const { train_ds: section } = this.settings;
     if (!section) return undefined;
@@ -219,6 +248,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     };
   }
 }
+
+const BEHIND_ENCODER = /^(decoder|joint|ctc_decoder)\./;
+const VOCABULARY_LAYERS = /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers)\./;
 
 function tokenizerOf(settings: SpeechModelConfig, context: ModelContext): Tokenizer {
   if (settings.tokenizer) {

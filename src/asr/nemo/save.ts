@@ -13,13 +13,11 @@ import {
   torchParts,
   writeFileAtomically,
 } from '../../formats/index.js';
+import type { ReadState } from '../../nn/index.js';
 import { brickComponents } from '../brick-components.js';
 import type { SpeechModel } from '../models/speech-model.js';
 import { NEMO_CONFIG } from './archive.js';
 import { savedConfig } from './saved-config.js';
-
-/** Instead of a state's own value, when it returns one; for averaged weights. */
-export type ReadState = (state: State) => Promise<TensorData | undefined>;
 
 /**
  * Writes the archive; an older file of the name is replaced once the new one is complete.

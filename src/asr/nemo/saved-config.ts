@@ -1,6 +1,6 @@
 // A model's config as NeMo reads it: its class paths, the sizes and vocabularies NeMo expects to find written
 // down, and none of the keys that are this library's own.
-import { type ConfigNode, configFromObject, toYaml } from '../../config/index.js';
+import { configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { AggregateTokenizer, CharTokenizer, type Tokenizer, WordTokenizer } from '../../text/index.js';
@@ -68,7 +68,7 @@ export function savedConfig(
   // NeMo's transcribe looks into this section.
   const { sample_rate } = model.preprocessor.frontEnd.config;
   config['validation_ds'] ??= { manifest_filepath: null, sample_rate, batch_size: 8, shuffle: false };
-  return { yaml: toYaml(configFromObject(escaped(config) as ConfigNode)), artifacts };
+  return { yaml: toYaml(configFromValues(config)), artifacts };
 }
 
 const COMPONENTS = [
@@ -175,12 +175,4 @@ function fillSizes(config: Plain, model: SpeechModel, { decoder, joint, ctcDecod
   Object.assign(jointSection, { num_classes: vocabulary.length, vocabulary });
   Object.assign(jointSection['jointnet'] as Plain, { ...sizes, activation });
   config['decoding'] ??= { strategy: 'greedy_batch', greedy: { max_symbols: 10 } };
-}
-
-/** Values are what they are: `${` in a label is no interpolation. */
-function escaped(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/(\\*)\$\{/g, '$1$1\\${');
-  if (Array.isArray(value)) return value.map(escaped);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, escaped(child)]));
 }
