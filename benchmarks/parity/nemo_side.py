@@ -16,6 +16,7 @@ from cases import LABELS, TEXT, cases
 from omegaconf import OmegaConf, open_dict
 from safetensors.numpy import load_file, save_file
 
+import nemo
 from nemo.collections.asr import models
 from nemo.collections.asr.models import ASRModel
 from nemo.utils import logging
@@ -128,14 +129,14 @@ def make(folder):
     (folder / "nemo").mkdir(parents=True, exist_ok=True)
     recording(folder / "recording.wav")
     samples = samples_of(folder / "recording.wav")
-    for seed, (name, (kind, config)) in enumerate(cases(tokenizer(folder / "tokenizer")).items()):
+    for seed, (name, (kind, config)) in enumerate(cases(tokenizer(folder / "tokenizer"), nemo.__version__).items()):
         torch.manual_seed(seed)
         model = getattr(models, kind)(cfg=OmegaConf.create(config))
         shake(model, seed)
         save_file(compute(model, samples), folder / "nemo" / f"{name}.safetensors")
         model.save_to(str(folder / "nemo" / f"{name}.nemo"))
         print("made", name, flush=True)
-    facts = {"text": TEXT, "nemo": __import__("nemo").__version__, "torch": torch.__version__}
+    facts = {"text": TEXT, "nemo": nemo.__version__, "torch": torch.__version__}
     (folder / "facts.json").write_text(json.dumps(facts) + "\n")
 
 

@@ -102,9 +102,10 @@ export function makeTolerantly<M>(
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
       const problems = error instanceof AnemoneErrors ? error.errors : [error];
-      const drop = problems.map((problem) => dispensable(problem));
-      if (drop.some((path) => path === undefined || gone.has(path))) throw error;
+      const drop = problems.map(dispensable).filter((path) => path !== undefined && !gone.has(path));
       const paths = [...new Set(drop as string[])];
+      // What remains are problems of the network, told without those that solve themselves.
+      if (paths.length === 0) throw error;
       for (const path of paths) gone.add(path);
       say(`left out of the archive's config: ${paths.join(', ')}`);
       current = withOverrides(
