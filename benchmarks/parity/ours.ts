@@ -76,16 +76,10 @@ async function keep(name: string, model: SpeechModel): Promise<void> {
   });
   await writeFile(`${target}.safetensors`, encodeSafetensors(entries));
   // Not model.transcribe, which pads batches; NeMo decodes the one recording as it is.
-  const { frontEnd } = model.preprocessor;
-  const { features, frames } = frontEnd.compute(samples);
-  const bins = frontEnd.config.features;
-  const { hypotheses } = await model.recognizer(engine).recognize(
-    {
-      features: { dtype: 'float32', shape: [1, frames, bins], data: features.slice(0, frames * bins) },
-      featureLengths: { dtype: 'int32', shape: [1], data: Int32Array.of(frames) },
-    },
-    false,
-  );
+  const signal = tensors.get('processed_signal') as HostTensor;
+  const { hypotheses } = await model
+    .recognizer(engine)
+    .recognize({ features: transposed(signal, signal.shape[2]), featureLengths: framesOf(tensors) }, false);
   const transcript = model.tokenizer.idsToText(hypotheses[0].tokens);
   await writeFile(`${target}.json`, JSON.stringify({ transcript }));
 }
@@ -94,18 +88,13 @@ async function keep(name: string, model: SpeechModel): Promise<void> {
 async function everything(model: SpeechModel): Promise<Map<string, HostTensor>> {
   const { tensors } = await stagesOf(model, engine, samples, text);
   const signal = tensors.get('processed_signal') as HostTensor;
-  const [, bins, frames] = signal.shape;
-  const padded = new Float32Array((frames + 43) * bins);
-  for (let t = 0; t < frames; t++) {
-    for (let bin = 0; bin < bins; bin++) padded[t * bins + bin] = signal.data[bin * frames + t];
-  }
   const program = engine.compile('padded', ({ features, lengths: given }) => {
     const { encoded, lengths } = model.encoder.forward(features, given, evaluationPass);
     return { encoded: tf.transpose(encoded, [0, 2, 1]), lengths: tf.clone(lengths) };
   });
   const { encoded, lengths } = await program.run({
-    features: { dtype: 'float32', shape: [1, frames + 43, bins], data: padded },
-    lengths: { dtype: 'int32', shape: [1], data: Int32Array.of(frames) },
+    features: transposed(signal, signal.shape[2] + 43),
+    lengths: framesOf(tensors),
   });
   program.dispose();
   const [, width, total] = encoded.shape;
@@ -116,10 +105,24 @@ async function everything(model: SpeechModel): Promise<Map<string, HostTensor>> 
   return new Map([...tensors, ['padded.outputs', { dtype: 'float32', shape: [1, width, valid], data }]]);
 }
 
+/** [1,F,T] → [1,`frames`,F], zeros at the end. */
+function transposed({ shape, data }: HostTensor, frames: number): HostTensor {
+  const [, bins, from] = shape;
+  const out = new Float32Array(frames * bins);
+  for (let t = 0; t < from; t++)
+    for (let bin = 0; bin < bins; bin++) out[t * bins + bin] = data[bin * from + t];
+  return { dtype: 'float32', shape: [1, frames, bins], data: out };
+}
+
+function framesOf(tensors: ReadonlyMap<string, HostTensor>): HostTensor {
+  return tensors.get('processed_signal_length') as HostTensor;
+}
+
 /** A model that was never NeMo's: from a config of this package, with random weights. */
 async function fresh(name: string): Promise<void> {
   const config = loadConfig(join(import.meta.dirname, 'new-model.yaml'), [
     `model.tokenizer.dir=${join(folder, 'tokenizer')}`,
+    `model.nemo_compat="${/^(1|2\.[0-4])\./.test(nemo) ? '1.x' : '2.5'}"`,
   ]);
   await keep(name, createModel(config.model, { engine, seed: 7 }) as SpeechModel);
 }

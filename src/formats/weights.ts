@@ -20,8 +20,8 @@ export interface WeightFile {
   /** For messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, WeightInfo>;
-  /** A tensor's numbers, in memory of their own. */
-  read(name: string): Promise<SafeTensor>;
+  /** A tensor's numbers, in memory of their own; or in `scratch`, as in `ByteSource.read`. */
+  read(name: string, scratch?: Uint8Array): Promise<SafeTensor>;
   close(): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ export async function torchWeights(source: ByteSource, lenient: boolean): Promis
   return {
     name: source.name,
     entries: tensors,
-    read: (name) => file.read(known(tensors, name, source.name)),
+    read: (name, scratch) => file.read(known(tensors, name, source.name), scratch),
     close: async () => {},
   };
 }

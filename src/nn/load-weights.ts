@@ -16,6 +16,9 @@ export interface LoadReport {
   readonly unexpected: readonly string[];
 }
 
+/** Bytes; larger tensors get memory of their own. */
+const MAX_SCRATCH = 1 << 26;
+
 /** What `loadWeights` needs of a file. */
 export type WeightSource = Pick<WeightFile, 'name' | 'entries' | 'read'>;
 
@@ -45,8 +48,30 @@ export async function loadWeights(
     ...listed('of another shape', reshaped),
   ];
   if (problems.length > 0) throw mismatch(problems, weights.name);
-  for (const state of present) await engine.write(state, valueFor(state, await weights.read(state.name)));
+  await copyAll(present, weights, engine);
   return { loaded: present.map((state) => state.name), missing, unexpected };
+}
+
+/**
+ * The engine copies, so two pieces of memory do for all, one being read into while the other is copied: fresh
+ * memory for every tensor would cost more than the reading.
+ */
+async function copyAll(
+  states: readonly State[],
+  weights: WeightSource,
+  engine: Pick<Engine, 'write'>,
+): Promise<void> {
+  const largest = states.reduce((most, { size }) => Math.max(most, size), 0);
+  const scratch = [0, 1].map(() => new Uint8Array(Math.min(8 * largest, MAX_SCRATCH)));
+  const read = (i: number) => weights.read(states[i].name, scratch[i % 2]);
+  let next = states.length > 0 ? read(0) : undefined;
+  for (const [i, state] of states.entries()) {
+    const tensor = await (next as Promise<SafeTensor>);
+    next = i + 1 < states.length ? read(i + 1) : undefined;
+    // If this write fails, nobody waits for the next read any more.
+    next?.catch(() => {});
+    await engine.write(state, valueFor(state, tensor));
+  }
 }
 
 /** The names on one line, the first few where there are many. */

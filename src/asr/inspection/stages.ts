@@ -10,7 +10,7 @@ import type { SpeechModel } from '../models/speech-model.js';
 
 export interface Stages {
   /**
-   * `processed_signal` [1,F,T] and `processed_signal_length`; `encoder.pre_encode` and `encoder.layers.N`
+   * `processed_signal` [1,F,T] (padded as in NeMo) and `processed_signal_length`; `encoder.pre_encode` and `encoder.layers.N`
    * [1,T',d]; `encoder.outputs` [1,d,T'] and `encoder.encoded_lengths`; of a transducer `decoder.outputs`
    * [1,H,U+1], `joint.outputs` [1,T',U+1,K] (log-probabilities) and `loss.rnnt`; of a CTC branch
    * `decoder.logprobs` or `ctc_decoder.logprobs` [1,T',V+1] and `loss.ctc`.
@@ -30,8 +30,8 @@ export async function stagesOf(
   samples: Float32Array,
   text?: string,
 ): Promise<Stages> {
-  const { features, frames } = model.preprocessor.frontEnd.compute(samples);
-  const bins = model.preprocessor.frontEnd.config.features;
+  // With the padding that NeMo gives a batch of one: stages without masks see it.
+  const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch([samples]);
   const said = text ?? (await model.transcribe([samples], { engine }))[0].text;
   const targets = Int32Array.from(model.tokenizer.textToIds(said));
   const rows = Math.max(targets.length, 1);
@@ -43,12 +43,14 @@ export async function stagesOf(
     data: Int32Array.from(values),
   });
   const inputs: HostTensors = {
-    features: { dtype: 'float32', shape: [1, frames, bins], data: features.slice(0, frames * bins) },
-    featureLengths: int(frames),
+    signal: { dtype: 'float32', shape: [...shape], data: features },
+    featureLengths: int(lengths[0]),
     targets: { dtype: 'int32', shape: [1, rows], data: padded },
     targetLengths: int(targets.length),
   };
-  const program = engine.compile('inspect', (tensors) => computeStages(model, tensors));
+  const program = engine.compile('inspect', ({ signal, ...rest }) =>
+    computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }),
+  );
   try {
     const outputs = await program.run(inputs);
     const order = (name: string) => ORDER.findIndex((pattern) => pattern.test(name));
@@ -81,7 +83,7 @@ function computeStages(model: SpeechModel, inputs: Tensors): Tensors {
   };
   const { features, featureLengths } = inputs;
   Object.assign(out, losses(model, inputs));
-  out['processed_signal'] = tf.transpose(features, [0, 2, 1]);
+  out['processed_signal'] = tf.clone(inputs['signal']);
   out['processed_signal_length'] = tf.clone(featureLengths);
   const { encoded, lengths } = model.encoder.forward(features, featureLengths, pass);
   out['encoder.outputs'] = tf.transpose(encoded, [0, 2, 1]);

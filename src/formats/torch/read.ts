@@ -20,8 +20,11 @@ export interface ReadTorchOptions {
 export interface TorchFile {
   /** What was saved: dictionaries are Maps, tensors are `TorchTensor`. */
   readonly value: PickleValue;
-  /** A tensor's numbers. @throws AnemoneError `torch.corrupt`, `zip.corrupt`, `zip.truncated` */
-  read(tensor: TorchTensor): Promise<SafeTensor>;
+  /**
+   * A tensor's numbers; `scratch` as in `ByteSource.read`.
+   * @throws AnemoneError `torch.corrupt`, `zip.corrupt`, `zip.truncated`
+   */
+  read(tensor: TorchTensor, scratch?: Uint8Array): Promise<SafeTensor>;
 }
 
 /** Where a storage's bytes are. */
@@ -45,7 +48,7 @@ export async function readTorch(source: ByteSource, options: ReadTorchOptions = 
   const reader = head[0] === 0x50 && head[1] === 0x4b ? await zipReader(source) : await legacyReader(source);
   const names = torchNames({ file: source.name, lenient: options.lenient ?? false });
   const { value, place } = await reader(names);
-  return { value, read: (tensor) => readTensor(tensor, place, source.name) };
+  return { value, read: (tensor, scratch) => readTensor(tensor, place, source.name, scratch) };
 }
 
 type Names = ReturnType<typeof torchNames>;
@@ -154,6 +157,7 @@ async function readTensor(
   tensor: TorchTensor,
   place: (storage: TorchStorage) => Promise<Place>,
   file: string,
+  scratch?: Uint8Array,
 ): Promise<SafeTensor> {
   const fail = failure(file);
   const { storage, dtype, shape } = tensor;
@@ -174,7 +178,7 @@ async function readTensor(
   if (sizeOf(shape) > Math.max(MAX_REPETITION, storage.length)) {
     throw fail('corrupt', `a tensor of shape [${shape}] repeats a storage of ${storage.length} numbers`);
   }
-  const data = await source.read(offset + from, extent);
+  const data = await source.read(offset + from, extent, scratch);
   if (data.length !== extent) throw fail('corrupt', 'the file ends before its numbers do');
   if (crc !== undefined && extent === bytes && crc32(data) !== crc) {
     throw fail('corrupt', `the checksum of storage ${storage.key} does not fit`);
