@@ -1,6 +1,9 @@
 // A .nemo archive for the commands that use a trained model: what trained-model.ts does for checkpoints.
 import type { TrainedModel, TrainedModelOptions } from './trained-model.js';
 
+/** Of sets that are named on the command line, for archives that have no such section. */
+const BATCH_SIZE = 8;
+
 export function isArchive(path: string): boolean {
   return path.endsWith('.nemo');
 }
@@ -9,7 +12,7 @@ export function isArchive(path: string): boolean {
 export async function loadArchive(path: string, options: TrainedModelOptions): Promise<TrainedModel> {
   const { restoreConfig, restoreModel } = await import('../asr/index.js');
   const { createDefaultContainer } = await import('../composition.js');
-  const { isMapping } = await import('../config/index.js');
+  const { isMapping, selectValue } = await import('../config/index.js');
   const { AnemoneError } = await import('../errors/index.js');
   const { Trainer } = await import('../training/index.js');
   if (options.weights === 'ema') {
@@ -17,7 +20,17 @@ export async function loadArchive(path: string, options: TrainedModelOptions): P
     throw new AnemoneError({ code: 'cli.option', path: '--weights', message });
   }
   const engine = options.engine === undefined ? [] : [`++trainer.engine={name: ${options.engine}}`];
-  const overrides = [...engine, ...options.overrides];
+  const written = await restoreConfig(path);
+  const sizes = ['test_ds', 'validation_ds'].filter(
+    (name) =>
+      options.overrides.some((change) => change.includes(`model.${name}.manifest_filepath`)) &&
+      !selectValue(written, `model.${name}.batch_size`),
+  );
+  const overrides = [
+    ...engine,
+    ...sizes.map((name) => `++model.${name}.batch_size=${BATCH_SIZE}`),
+    ...options.overrides,
+  ];
   const { trainer: section } = await restoreConfig(path, overrides);
   const trainer = new Trainer(isMapping(section) ? section : {});
   const { seed, view } = trainer;

@@ -58,6 +58,7 @@ export async function restoreArchive<M extends Module>(
         return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts });
       },
       say,
+      options.overrides,
     );
     const states = [...model.stateDict().values()];
     const { missing, unexpected } = await loadWeights(states, await archive.weights(), engine, options);

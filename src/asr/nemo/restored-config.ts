@@ -87,12 +87,14 @@ const NETWORK = ['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'la
 /**
  * Makes a model of the config, leaving out what is aside of the network where it is not understood: unknown
  * keys first, then whole sections. `say` is told of each.
+ * @param asked what the user changed, as `key=value`: sections these name are kept, and their mistakes told
  * @throws AnemoneError, AnemoneErrors for what the network needs and is wrong
  */
 export function makeTolerantly<M>(
   config: Config,
   make: (config: Config) => M,
   say: (line: string) => void,
+  asked: readonly string[] = [],
 ): M {
   let current = config;
   const gone = new Set<string>();
@@ -102,12 +104,20 @@ export function makeTolerantly<M>(
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
       const problems = error instanceof AnemoneErrors ? error.errors : [error];
-      const drop = problems.map(dispensable).filter((path) => path !== undefined && !gone.has(path));
-      const paths = [...new Set(drop as string[])];
+      const reasons = new Map<string, AnemoneError>();
+      for (const problem of problems) {
+        const path = dispensable(problem, asked);
+        if (path !== undefined && !gone.has(path)) reasons.set(path, problem);
+      }
       // What remains are problems of the network, told without those that solve themselves.
-      if (paths.length === 0) throw error;
+      if (reasons.size === 0) throw error;
+      const paths = [...reasons.keys()];
       for (const path of paths) gone.add(path);
-      say(`left out of the archive's config: ${paths.join(', ')}`);
+      const unknown = paths.filter((path) => reasons.get(path)?.code === 'config.unknown-key');
+      if (unknown.length > 0) say(`left out of the archive's config: ${unknown.join(', ')}`);
+      for (const [path, { code, message }] of reasons) {
+        if (code !== 'config.unknown-key') say(`left out of the archive's config: ${path} (${message})`);
+      }
       current = withOverrides(
         current,
         paths.map((path) => `~${path}`),
@@ -117,10 +127,12 @@ export function makeTolerantly<M>(
 }
 
 /** What to leave out so that a problem goes away; undefined when the network needs it. */
-function dispensable({ code, path = '' }: AnemoneError): string | undefined {
+function dispensable({ code, path = '' }: AnemoneError, asked: readonly string[]): string | undefined {
   const within = path.replace(/^model\./, '');
   const aside = ASIDE.find((section) => within === section || within.startsWith(`${section}.`));
   const [top] = within.split('.');
   if (code === 'config.unknown-key' && (aside || !NETWORK.includes(top))) return path;
-  return aside && `model.${aside}`;
+  if (!aside || asked.some((change) => change.replace(/^[+~]*model\./, '').startsWith(aside)))
+    return undefined;
+  return `model.${aside}`;
 }
