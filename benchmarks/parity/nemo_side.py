@@ -2,6 +2,7 @@
 
     python nemo_side.py make DIR    random models as DIR/nemo/*.nemo, a recording, and what NeMo computes of it
     python nemo_side.py check DIR   restores DIR/ours/*.nemo with strict=True and compares with *.safetensors there
+    python nemo_side.py trained DIR restores what trained.ts trained, transcribes with it, and trains it on
 """
 import json
 import os
@@ -165,7 +166,30 @@ def check(folder):
     return 0 if worst < 1e-3 else 1
 
 
+def trained(folder):
+    import lightning.pytorch as lightning
+
+    folder = folder / "trained"
+    model = ASRModel.restore_from(str(folder / "run/checkpoints/tones.nemo"), map_location="cpu", strict=True)
+    rows = [json.loads(line) for line in (folder / "all.json").read_text().splitlines()]
+    found = model.transcribe([str(folder / row["audio_filepath"]) for row in rows], batch_size=1, verbose=False)
+    found = found[0] if isinstance(found, tuple) else found
+    found = [getattr(one, "text", one) for one in found]
+    ours = json.loads((folder / "transcripts.json").read_text())
+    equal = sum(a == b for a, b in zip(found, ours))
+    print(f"{equal} of {len(rows)} transcripts equal, {sum(a == row['text'] for a, row in zip(found, rows))} right")
+    model.setup_training_data(model.cfg.train_ds)
+    trainer = lightning.Trainer(
+        max_steps=5, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    model.set_trainer(trainer)
+    trainer.fit(model)
+    trainer.save_checkpoint(folder / "lightning.ckpt")
+    print(f"trained on for {trainer.global_step} steps, loss {float(trainer.callback_metrics['train_loss']):.4f}")
+    return 0 if equal == len(rows) else 1
+
+
 if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     command, where = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
-    sys.exit({"make": make, "check": check}[command](where))
+    sys.exit({"make": make, "check": check, "trained": trained}[command](where))
