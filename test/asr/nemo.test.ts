@@ -138,6 +138,15 @@ describe('archives that NeMo made', () => {
     expect(Math.max(...Object.values(found))).toBeLessThan(1e-5);
   });
 
+  it('finds the characters of a model where old archives have them', async () => {
+    const archive = await readTar(memorySource(new Uint8Array(readFileSync(characters))));
+    const text = new TextDecoder().decode(await archive.read('model_config.yaml'));
+    const old = text.replace(/^labels:\n(- .*\n)+/m, '');
+    expect(old).not.toBe(text);
+    const model = await restoreModel(await altered(characters, { 'model_config.yaml': old }), { engine });
+    expect(model.tokenizer.idsToText([8, 9])).toBe('hi');
+  });
+
   it('gives its config alone, and takes changes of it', async () => {
     const config = await restoreConfig(hybrid, ['model.encoder.dropout=0.3']);
     expect(selectValue(config, 'model.encoder.dropout')).toBe(0.3);
@@ -221,6 +230,29 @@ describe('archives of our own', () => {
   });
 });
 
+describe('several tokenizers', () => {
+  it('are archived apart and found again', async () => {
+    const data = new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/text/test_model.model')));
+    const other = new Uint8Array(
+      readFileSync(join(import.meta.dirname, '../fixtures/text/test_ja_model.model')),
+    );
+    writeFileSync(file('en.model'), data);
+    writeFileSync(file('de.model'), other);
+    const langs = {
+      en: { type: 'bpe', model_path: file('en.model') },
+      de: { type: 'bpe', model_path: file('de.model') },
+    };
+    const node = tinyModel({ labels: undefined, tokenizer: { type: 'agg', langs } });
+    const model = createModel(node, { engine }) as SpeechModel;
+    await model.saveTo(file('agg.nemo'));
+    const again = await restoreModel(file('agg.nemo'), { engine });
+    expect(again.tokenizer.vocabulary).toEqual(model.tokenizer.vocabulary);
+    expect(selectValue(await restoreConfig(file('agg.nemo')), 'model.tokenizer.langs.de.model_path')).toMatch(
+      /^nemo:/,
+    );
+  });
+});
+
 describe('wrong and hostile archives', () => {
   const failing = async (changes: Parameters<typeof altered>[1], path = characters) =>
     failure(restoreModel(await altered(path, changes), { engine }));
@@ -255,6 +287,14 @@ describe('wrong and hostile archives', () => {
       hybrid,
     );
     expect(lost.code).toBe('tokenizer.missing-file');
+  });
+
+  it('cannot make a model read files of this machine', async () => {
+    const outside = join(import.meta.dirname, '../fixtures/text/test_model.model');
+    const text = (await configText(hybrid)).replace(/model_path: .*/, `model_path: ${outside}`);
+    const error = await failing({ 'model_config.yaml': text }, hybrid);
+    expect(error.code).toBe('tokenizer.missing-file');
+    expect(String(error.cause)).toContain('the archive has no such file');
   });
 
   it('unknown keys of the network are errors; those of data, decoding and training are left out', async () => {

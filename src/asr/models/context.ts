@@ -17,6 +17,8 @@ export interface ModelContext {
   readonly engine?: Engine;
   /** Files from a checkpoint, which take the place of those on disk with the same base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
+  /** Files come from `artifacts` alone: a stranger's archive must not name files of this machine. Default false. */
+  readonly sealed?: boolean;
   /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
   readonly log?: (line: string) => void;
   /** A trainer's. */
@@ -56,6 +58,7 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
     container,
     seed: context.seed,
     artifacts: context.artifacts,
+    sealed: context.sealed,
     log: logOf(context),
     get engine() {
       return context.engine;
@@ -63,6 +66,11 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
   };
 }
 
-export function fileReader(context: ModelContext): ReadFile {
-  return (path) => context.artifacts?.get(basename(path)) ?? readFileSync(path);
+export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
+  return (path) => {
+    const bytes = artifacts?.get(basename(path));
+    if (bytes) return bytes;
+    if (sealed) throw new Error('the archive has no such file');
+    return readFileSync(path);
+  };
 }

@@ -49,13 +49,15 @@ export async function restoreArchive<M extends Module>(
   const archive = await openNemoArchive(path);
   try {
     const files = await archive.artifacts();
+    // A tokenizer of the user's own may come from disk.
+    const sealed = !options.config && !options.overrides?.some((change) => change.includes('tokenizer'));
     const written = await archive.config(options.overrides);
     const config = options.config ? mergeConfigs(written, wholeConfig(options.config)) : written;
     const model = makeTolerantly(
       config,
       (tried) => {
         const { model: node, artifacts } = restoredConfig(tried.model, files);
-        return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts });
+        return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts, sealed });
       },
       say,
       options.overrides,
