@@ -12,6 +12,7 @@ export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-co
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export type { Encoded, Encoder } from './encoders/encoder.js';
 export { Preprocessor } from './front-end.js';
+export { type Stages, stagesOf } from './inspection/stages.js';
 export {
   encoderKind,
   frameDecoderKind,
@@ -21,7 +22,7 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
-export { createModel, type ModelFactory, modelKind } from './models/components.js';
+export { createModel, type ModelFactory, modelKind, restoreModel } from './models/components.js';
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
@@ -33,3 +34,5 @@ export {
   type SpeechModelConfig,
 } from './models/speech-model.js';
 export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';
+export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
+export { type RestoreOptions, restoreConfig } from './nemo/restore.js';

@@ -18,6 +18,7 @@ interface EvaluateOptions {
 type Kind = 'validate' | 'test';
 
 const DEFAULT_BATCH_SIZE = '16';
+const SIZE_KEYS = ['batch_size', 'batch_duration', 'bucket_batch_size', 'bucketing_batch_size'];
 
 export function register(program: Command): void {
   for (const kind of ['validate', 'test'] as const) {
@@ -26,7 +27,7 @@ export function register(program: Command): void {
       .description(
         `Metrics of a checkpoint on the ${kind === 'test' ? 'test' : 'validation'} set of its config.`,
       )
-      .argument('<checkpoint>', 'a .ckpt folder, or a run: its best checkpoint is taken')
+      .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
       .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
       .option('--manifest <file...>', 'evaluate on these manifests instead')
       .option('--batch-size <n>', 'utterances a batch')
@@ -75,8 +76,9 @@ function setChanges(section: string, { manifest, batchSize }: EvaluateOptions, c
     const files = manifest.map((file) => JSON.stringify(file));
     changes.push(`++${section}.manifest_filepath=${files.length === 1 ? files[0] : `[${files.join(', ')}]`}`);
   }
-  // A config without this set says nothing about its batches either.
-  const size = batchSize ?? (manifest && !own ? DEFAULT_BATCH_SIZE : undefined);
+  // A config without this set says nothing about its batches either; NeMo's may leave them to a bucketing key.
+  const sized = SIZE_KEYS.some((key) => own?.[key] !== undefined && own[key] !== null);
+  const size = batchSize ?? (manifest && !sized ? DEFAULT_BATCH_SIZE : undefined);
   if (size !== undefined) changes.push(`++${section}.batch_size=${size}`);
   return changes;
 }

@@ -28,7 +28,7 @@ export function register(program: Command): void {
 }
 
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
-  const { createModel } = await import('../asr/index.js');
+  const { createModel, initFromConfig } = await import('../asr/index.js');
   const { loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
@@ -41,6 +41,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const context = { seed, view, container, engine: trainer.engine };
   const model = createModel(config['model'] as ConfigNode, context);
   try {
+    await initFromConfig(model.module, config, trainer.engine, (line) => view.say(line));
     const { outcome } = await trainer.fit(model);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);

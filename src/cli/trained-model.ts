@@ -34,11 +34,11 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
     throw new AnemoneError({ code: 'cli.option', path: '--weights', message: 'expected auto, raw or ema' });
   }
   const container = await containerWith(options.modules);
+  const { isArchive, loadArchive } = await import('./restored-model.js');
+  if (isArchive(path)) return loadArchive(path, options, container);
   const checkpoint = await resolveCheckpoint(path);
-  const engine = options.engine === undefined ? [] : [`++trainer.engine={name: ${options.engine}}`];
   const own = await checkpoint.config();
-  const overrides = typeof options.overrides === 'function' ? options.overrides(own) : options.overrides;
-  const config = withOverrides(own, [...engine, ...overrides]);
+  const config = withOverrides(own, overridesOf(options, own));
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
   const { seed, view } = trainer;
@@ -46,6 +46,12 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const model = createModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');
   return { trainer, model, path: checkpoint.path };
+}
+
+/** All changes of `config` that the options ask for. */
+export function overridesOf({ engine, overrides }: TrainedModelOptions, config: Config): string[] {
+  const own = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
+  return [...own, ...(typeof overrides === 'function' ? overrides(config) : overrides)];
 }
 
 export function isSpeechModel(model: TrainableModel): model is SpeechModel {

@@ -32,7 +32,7 @@ export function register(program: Command): void {
   program
     .command('transcribe')
     .description('Turn recordings into text with a trained model.')
-    .argument('<checkpoint>', 'a .ckpt folder, or a run: its best checkpoint is taken')
+    .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
     .argument('[audio...]', 'WAV, FLAC or MP3 files')
     .option(
       '--manifest <file...>',

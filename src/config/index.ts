@@ -18,6 +18,7 @@ export {
   type Config,
   configFromObject,
   configFromText,
+  configFromValues,
   type LoadOptions,
   loadConfig,
   mergeConfigs,

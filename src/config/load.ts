@@ -6,7 +6,7 @@ import { composeFile } from './compose.js';
 import type { ConfigNode } from './config-node.js';
 import { type InterpolationOptions, interpolate } from './interpolate.js';
 import { applyOverride, type Override, parseOverride } from './overrides.js';
-import { cloneRaw, mergeRaw, type RawMap, rawFromPlain, rawMap } from './raw-tree.js';
+import { cloneRaw, mergeRaw, type RawMap, rawFromPlain, rawMap, setEntry } from './raw-tree.js';
 import { readYaml } from './yaml-reader.js';
 
 /** A whole config. The sections every training config has are typed; a file may have any others. */
@@ -51,13 +51,21 @@ export function loadConfig(
   return finish(tree, parsed, options);
 }
 
-/** A config from YAML text; `file` names it in errors. Its defaults list, if any, is not followed. */
+/**
+ * A config from YAML text; `file` names it in errors. Its defaults list, if any, is not followed.
+ * `under`: the text is the section of this name, not a whole config.
+ */
 export function configFromText(
   text: string,
   overrides: readonly string[] = [],
-  options: LoadOptions & { readonly file?: string } = {},
+  options: LoadOptions & { readonly file?: string; readonly under?: string } = {},
 ): Config {
-  return finish(readYaml(text, options.file ?? '(text)'), parseOverrides(overrides), options);
+  const file = options.file ?? '(text)';
+  const section = readYaml(text, file);
+  if (options.under === undefined) return finish(section, parseOverrides(overrides), options);
+  const whole = rawMap({ file });
+  setEntry(whole, options.under, section, section.position);
+  return finish(whole, parseOverrides(overrides), options);
 }
 
 /** A config from a plain object, with the meaning of YAML: interpolations and `???` count. */
@@ -68,6 +76,18 @@ export function configFromObject(
 ): Config {
   const position: SourcePosition = { file: '(object)' };
   return finish(rawFromPlain(value, position) as RawMap, parseOverrides(overrides), options);
+}
+
+/** A config from values that are what they are: `${` in a text is no interpolation. */
+export function configFromValues(value: object): Config {
+  return configFromObject(escaped(value) as object);
+}
+
+function escaped(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/(\\*)\$\{/g, '$1$1\\${');
+  if (Array.isArray(value)) return value.map(escaped);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, escaped(child)]));
 }
 
 /** A copy of a loaded config with more overrides; interpolations are computed anew. */

@@ -8,8 +8,11 @@ export interface ByteSource {
   readonly size: number;
   /** File name (or a label for bytes in memory) that errors carry. */
   readonly name: string;
-  /** Up to `length` bytes from `offset`; fewer at the end, none beyond it. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Up to `length` bytes from `offset`; fewer at the end, none beyond it.
+   * @param scratch memory that may be used for them, if they fit; they are then valid until it is used again
+   */
+  read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -52,9 +55,10 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
   return {
     size: stat.size,
     name: path,
-    read: async (offset, length) => {
+    read: async (offset, length, scratch) => {
       const wanted = Math.max(0, Math.min(length, stat.size - offset));
-      const bytes = new Uint8Array(wanted);
+      const fits = scratch !== undefined && scratch.length >= wanted;
+      const bytes = fits ? scratch.subarray(0, wanted) : new Uint8Array(wanted);
       let filled = 0;
       while (filled < wanted) {
         const { bytesRead } = await handle.read(bytes, filled, wanted - filled, offset + filled);

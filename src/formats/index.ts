@@ -1,4 +1,5 @@
 // Files of others, read and written without executing anything in them.
+export { writeFileAtomically } from './atomic-file.js';
 export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
@@ -42,5 +43,14 @@ export {
   type ScalarEvent,
   tfRecord,
 } from './tensorboard.js';
+export { type TorchEntry, type TorchParts, torchParts } from './torch/index.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
+export {
+  NEMO_WEIGHTS,
+  openWeights,
+  readWeights,
+  torchWeights,
+  type WeightFile,
+  type WeightInfo,
+} from './weights.js';
 export { windowOf } from './window.js';

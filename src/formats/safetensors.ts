@@ -17,7 +17,7 @@ export type TensorData =
   | Uint8Array
   | Int8Array;
 
-interface ArrayType {
+export interface ArrayType {
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): TensorData;
 }
@@ -39,6 +39,11 @@ const TYPES = {
 } as const satisfies Record<string, ArrayType>;
 
 export type SafetensorsDtype = keyof typeof TYPES;
+
+/** The array that holds numbers of a type. */
+export function arrayTypeOf(dtype: SafetensorsDtype): ArrayType {
+  return TYPES[dtype];
+}
 
 export interface SafeTensor {
   readonly dtype: SafetensorsDtype;

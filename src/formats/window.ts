@@ -6,7 +6,8 @@ export function windowOf(source: ByteSource, offset: number, size: number, name:
   return {
     size,
     name,
-    read: (from, length) => source.read(offset + from, Math.max(0, Math.min(length, size - from))),
+    read: (from, length, scratch) =>
+      source.read(offset + from, Math.max(0, Math.min(length, size - from)), scratch),
     close: async () => {},
   };
 }

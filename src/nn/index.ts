@@ -1,16 +1,26 @@
 export * from './initializers.js';
 export * from './layers/index.js';
+export {
+  type LoadReport,
+  type LoadWeightsOptions,
+  loadWeights,
+  type WeightSource,
+} from './load-weights.js';
 export { Module } from './module.js';
+export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter } from './parameter.js';
 export { evaluationPass, type Pass, trainingPass } from './pass.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
-export type {
-  Batch,
-  BatchOutline,
-  BatchSource,
-  EvaluatedSample,
-  EvaluationSummary,
-  Evaluator,
-  StepOutput,
-  TrainableModel,
+export {
+  type ArchivableModel,
+  type Batch,
+  type BatchOutline,
+  type BatchSource,
+  type EvaluatedSample,
+  type EvaluationSummary,
+  type Evaluator,
+  isArchivable,
+  type ReadState,
+  type StepOutput,
+  type TrainableModel,
 } from './trainable-model.js';

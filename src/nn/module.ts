@@ -1,7 +1,8 @@
 // The tree of modules. Names are those of NeMo's state dict (`encoder.layers.0.self_attn.linear_q.weight`),
 // so that checkpoints need no table of names. A module holds no tensor values: the engine does.
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, didYouMean } from '../errors/index.js';
 import type { Initializer } from './initializers.js';
+import { namePattern } from './name-pattern.js';
 import { Buffer, joinPath, Parameter } from './parameter.js';
 
 export abstract class Module {
@@ -77,13 +78,35 @@ export abstract class Module {
     for (const member of this.members.values()) if (member instanceof Module) yield* member.modules();
   }
 
-  /** Stops training of everything below. */
-  freeze(): void {
-    for (const parameter of this.parameters()) parameter.trainable = false;
+  /**
+   * Stops training of everything below, or of what the patterns name: a module's path, or a pattern with `*`
+   * over full parameter names (`encoder.layers.0`, `*.norm_out.*`). Statistics of batch norms still follow the data.
+   * @throws AnemoneError `nn.no-such-parameter` for a pattern that names nothing
+   */
+  freeze(...patterns: readonly string[]): void {
+    for (const parameter of this.matching(patterns)) parameter.trainable = false;
   }
 
-  unfreeze(): void {
-    for (const parameter of this.parameters()) parameter.trainable = true;
+  /** The opposite of `freeze`. */
+  unfreeze(...patterns: readonly string[]): void {
+    for (const parameter of this.matching(patterns)) parameter.trainable = true;
+  }
+
+  private matching(patterns: readonly string[]): Iterable<Parameter> {
+    const all = [...this.parameters()];
+    if (patterns.length === 0) return all;
+    return patterns.flatMap((pattern) => {
+      const matches = namePattern(pattern);
+      const found = all.filter((parameter) => matches(parameter.name));
+      if (found.length > 0) return found;
+      const names = all.map((parameter) => parameter.name);
+      throw new AnemoneError({
+        code: 'nn.no-such-parameter',
+        path: pattern,
+        message: 'names no parameter',
+        hint: didYouMean(pattern, names) ?? `parameters are ${names.slice(0, 3).join(', ')}, …`,
+      });
+    });
   }
 
   private *walk(): Iterable<Parameter | Buffer> {

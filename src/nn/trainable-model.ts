@@ -1,6 +1,6 @@
 // The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
 // batches, training/ drives it; none of them knows more of the others than this file says.
-import type { Engine, HostTensors, Tensor, TensorSpec, Tensors } from '../engine/index.js';
+import type { Engine, HostData, HostTensors, State, Tensor, TensorSpec, Tensors } from '../engine/index.js';
 import type { Module } from './module.js';
 import type { Pass } from './pass.js';
 
@@ -89,4 +89,17 @@ export interface TrainableModel {
   evaluator(engine: Engine): Evaluator;
   /** Files that a checkpoint must carry to be self-contained (tokenizer model), by name. */
   artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+/** The value to write for a state; undefined: the one it has. */
+export type ReadState = (state: State) => Promise<HostData | undefined>;
+
+/** A model that can be saved as a single file with everything it needs. */
+export interface ArchivableModel extends TrainableModel {
+  /** @param options.instead values that take the place of a state's own, such as averaged weights */
+  saveTo(path: string, options: { readonly engine?: Engine; readonly instead?: ReadState }): Promise<void>;
+}
+
+export function isArchivable(model: TrainableModel): model is ArchivableModel {
+  return 'saveTo' in model && typeof model.saveTo === 'function';
 }

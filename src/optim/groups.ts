@@ -1,7 +1,7 @@
 // Which parameter belongs to which group: `optim_param_groups` of the model's config, NeMo's meaning (a
 // group is named after a submodule) widened by patterns with `*` over full parameter names.
 import { AnemoneError } from '../errors/index.js';
-import type { Parameter } from '../nn/index.js';
+import { namePattern, type Parameter } from '../nn/index.js';
 
 export interface GroupSelection {
   /** `default` for what no entry names. */
@@ -22,7 +22,7 @@ export function selectGroups(
   let rest = parameters;
   const groups: GroupSelection[] = [];
   for (const [pattern, overrides] of Object.entries(entries)) {
-    const matches = matcher(pattern);
+    const matches = namePattern(pattern);
     const chosen = rest.filter((parameter) => matches(parameter.name));
     if (chosen.length === 0) throw emptyGroup(pattern, parameters);
     groups.push({ name: pattern, parameters: chosen, overrides: overrides ?? {} });
@@ -30,13 +30,6 @@ export function selectGroups(
   }
   if (rest.length > 0) groups.push({ name: 'default', parameters: rest, overrides: {} });
   return groups;
-}
-
-function matcher(pattern: string): (name: string) => boolean {
-  if (!pattern.includes('*')) return (name) => name === pattern || name.startsWith(`${pattern}.`);
-  const literal = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  const expression = new RegExp(`^${literal.join('.*')}$`);
-  return (name) => expression.test(name);
 }
 
 function emptyGroup(pattern: string, parameters: readonly Parameter[]): AnemoneError {

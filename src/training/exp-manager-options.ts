@@ -8,7 +8,6 @@ const once = (instead: string, ...harmless: readonly unknown[]) => ({
   instead,
   harmless: [null, ...harmless],
 });
-const folderOnly = 'checkpoints are folders of safetensors and JSON';
 
 export const checkpointSchema = defineSchema(
   'checkpoint_callback_params',
@@ -48,15 +47,27 @@ export const checkpointSchema = defineSchema(
       nullable: true,
       default: null,
     },
+    save_nemo_on_train_end: {
+      doc: 'At the end also write the model as one file that NeMo restores, NAME.nemo.',
+      format: 'boolean',
+      default: true,
+    },
+    always_save_nemo: {
+      doc: 'Write that file after every checkpoint.',
+      format: 'boolean',
+      default: false,
+    },
+    save_best_model: {
+      doc: 'Write the best checkpoint into it instead of the last one.',
+      format: 'boolean',
+      default: false,
+    },
+    postfix: { doc: 'End of its name.', format: 'string', default: '.nemo' },
   },
   {
     doc: 'When checkpoints are saved and which are kept.',
     ignored: {
       filename: once('names are NAME--METRIC=VALUE-epoch=E-step=S.ckpt'),
-      postfix: once(folderOnly, '.nemo'),
-      save_best_model: once('the best checkpoint is a complete model already', true, false),
-      always_save_nemo: once(folderOnly, true, false),
-      save_nemo_on_train_end: once(folderOnly, true, false),
       model_parallel_size: once('there is one process', 1),
       save_weights_only: once('the optimizer is always saved', false),
       save_on_train_epoch_end: once('they are saved after validations', false),

@@ -8,6 +8,7 @@ import { makeFolder } from '../formats/index.js';
 import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
 import { EarlyStopping } from './callbacks/early-stopping.js';
 import { EmaCallback } from './callbacks/ema.js';
+import { NemoFileCallback } from './callbacks/nemo-file.js';
 import { RunTimeLimit, StepTiming } from './callbacks/timing.js';
 import { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
 import type { Checkpoint } from './checkpoint/reader.js';
@@ -121,7 +122,7 @@ function addCallbacks(
   if (options.max_time_per_run !== null) callbacks.push(new RunTimeLimit(options.max_time_per_run));
   if (options.create_early_stopping_callback) callbacks.push(earlyStopping(options));
   if (options.create_report) callbacks.push(new ReportCallback(folder, options.name ?? 'default'));
-  if (options.create_checkpoint_callback) callbacks.push(checkpoints);
+  if (options.create_checkpoint_callback) callbacks.push(checkpoints, nemoFile(options, checkpoints));
 }
 
 function checkpointCallback(options: ExpManagerOptions, folder: string): CheckpointCallback {
@@ -136,6 +137,16 @@ function checkpointCallback(options: ExpManagerOptions, folder: string): Checkpo
     everyNEpochs: params.every_n_epochs,
     everyNSteps: params.every_n_train_steps ?? undefined,
     everySeconds: params.train_time_interval ?? undefined,
+  });
+}
+
+function nemoFile(options: ExpManagerOptions, checkpoints: CheckpointCallback): NemoFileCallback {
+  const params = options.checkpoint_callback_params ?? checkpointSchema.parse({});
+  return new NemoFileCallback(checkpoints, {
+    always: params.always_save_nemo,
+    onEnd: params.save_nemo_on_train_end,
+    best: params.save_best_model,
+    postfix: params.postfix,
   });
 }
 

@@ -1,11 +1,14 @@
 // Models by name, so that a configuration's `target` says which one it describes.
 import type { ConfigNode } from '../../config/index.js';
 import { component, defineKind } from '../../container/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import type { TrainableModel } from '../../nn/index.js';
+import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { containerOf, type ModelContext, ownContext } from './context.js';
 import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridModelSchema } from './hybrid-model.js';
 import { EncDecRNNTBPEModel, rnntModelSchema } from './rnnt-model.js';
+import { SpeechModel } from './speech-model.js';
 
 /** Makes models of one class. A model component builds this, for a model needs more than its config. */
 export interface ModelFactory {
@@ -72,4 +75,22 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
   const descriptor = container.components.findFor(node, 'model', 'target', 'EncDecRNNTBPEModel', 'model');
   const factory = descriptor.create({}, container) as ModelFactory;
   return factory.fromConfig(node, ownContext(context, container));
+}
+
+/**
+ * The model of a .nemo archive, of the class its `target` names, with its weights in the context's engine
+ * (NeMo's `ASRModel.restore_from`).
+ * @throws AnemoneError; see `restoreArchive`
+ */
+export function restoreModel(
+  path: string,
+  context: ModelContext,
+  options: RestoreOptions = {},
+): Promise<SpeechModel> {
+  const make = (node: ConfigNode, own: ModelContext): SpeechModel => {
+    const model = createModel(node, own);
+    if (model instanceof SpeechModel) return model;
+    throw new AnemoneError({ code: 'nemo.not-speech', message: `${path} holds no speech model` });
+  };
+  return restoreArchive(path, make, context, options);
 }

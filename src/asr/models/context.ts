@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { formatWarnings, type ParseOptions } from '../../config/index.js';
 import { type ComponentDescriptor, Container } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
+import type { Module } from '../../nn/index.js';
 import type { ReadFile } from '../../text/index.js';
 import { brickComponents } from '../brick-components.js';
 
@@ -16,6 +17,8 @@ export interface ModelContext {
   readonly engine?: Engine;
   /** Files from a checkpoint, which take the place of those on disk with the same base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
+  /** Files come from `artifacts` alone: a stranger's archive must not name files of this machine. Default false. */
+  readonly sealed?: boolean;
   /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
   readonly log?: (line: string) => void;
   /** A trainer's. */
@@ -27,8 +30,10 @@ export function containerOf(context: ModelContext, more: readonly ComponentDescr
   return context.container ?? new Container().registerAll([...brickComponents, ...more]);
 }
 
-/** Makes a model, and tells the log which keys of its section had no effect. */
-export function buildModel<T>(
+type Section = Readonly<Record<string, unknown>>;
+
+/** Makes a model, freezes what its section says, and tells the log which keys of it had no effect. */
+export function buildModel<T extends Module & { readonly config: Section }>(
   context: ModelContext,
   make: (own: ModelContext, options: ParseOptions) => T,
 ): T {
@@ -36,6 +41,8 @@ export function buildModel<T>(
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });
+  const frozen = model.config['freeze'];
+  if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
   const fresh = warnings.slice(known);
   if (fresh.length > 0) logOf(context)?.(formatWarnings(fresh));
   return model;
@@ -51,6 +58,7 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
     container,
     seed: context.seed,
     artifacts: context.artifacts,
+    sealed: context.sealed,
     log: logOf(context),
     get engine() {
       return context.engine;
@@ -58,6 +66,11 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
   };
 }
 
-export function fileReader(context: ModelContext): ReadFile {
-  return (path) => context.artifacts?.get(basename(path)) ?? readFileSync(path);
+export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
+  return (path) => {
+    const bytes = artifacts?.get(basename(path));
+    if (bytes) return bytes;
+    if (sealed) throw new Error('the archive has no such file');
+    return readFileSync(path);
+  };
 }

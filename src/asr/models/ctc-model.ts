@@ -6,6 +6,7 @@ import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { decodingSchema } from '../decoding/config.js';
 import { frameDecoderKind } from '../kinds.js';
+import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
@@ -57,6 +58,18 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
       context,
       (own, options) => new EncDecCTCModelBPE(node, ctcModelSchema.parse(node, options), own),
     );
+  }
+
+  /**
+   * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
+   * @throws AnemoneError; see `restoreArchive`
+   */
+  static restoreFrom(
+    path: string,
+    context: ModelContext,
+    options: RestoreOptions = {},
+  ): Promise<EncDecCTCModelBPE> {
+    return restoreArchive(path, (node, own) => EncDecCTCModelBPE.fromConfig(node, own), context, options);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

@@ -4,6 +4,7 @@ import { type Engine, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { frameDecoderKind } from '../kinds.js';
+import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
@@ -55,6 +56,23 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return buildModel(
       context,
       (own, options) => new EncDecHybridRNNTCTCBPEModel(node, hybridModelSchema.parse(node, options), own),
+    );
+  }
+
+  /**
+   * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
+   * @throws AnemoneError; see `restoreArchive`
+   */
+  static override restoreFrom(
+    path: string,
+    context: ModelContext,
+    options: RestoreOptions = {},
+  ): Promise<EncDecHybridRNNTCTCBPEModel> {
+    return restoreArchive(
+      path,
+      (node, own) => EncDecHybridRNNTCTCBPEModel.fromConfig(node, own),
+      context,
+      options,
     );
   }
 

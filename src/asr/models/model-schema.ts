@@ -65,6 +65,11 @@ export const commonFields = {
     ...optional,
   },
   optim_param_groups: { doc: 'Settings per module; read by the trainer.', format: 'mapping', ...optional },
+  freeze: {
+    doc: 'Modules that are not trained, or patterns with `*` over parameter names: [encoder.pre_encode, "*.bias"].',
+    format: listOf('string'),
+    default: [],
+  },
   skip_nan_grad: {
     doc: 'Skip updates that are not finite; read by the trainer.',
     format: 'boolean',

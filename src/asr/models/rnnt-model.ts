@@ -11,6 +11,7 @@ import { jointKind, predictionKind } from '../kinds.js';
 import { rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
 import { transducerCosts } from '../losses/transducer-lattice.js';
+import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
@@ -80,6 +81,18 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
       context,
       (own, options) => new EncDecRNNTBPEModel(node, rnntModelSchema.parse(node, options), own),
     );
+  }
+
+  /**
+   * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
+   * @throws AnemoneError; see `restoreArchive`
+   */
+  static restoreFrom(
+    path: string,
+    context: ModelContext,
+    options: RestoreOptions = {},
+  ): Promise<EncDecRNNTBPEModel> {
+    return restoreArchive(path, (node, own) => EncDecRNNTBPEModel.fromConfig(node, own), context, options);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

@@ -1,7 +1,7 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens.
 import type { SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, resolveConfig } from '../../config/index.js';
+import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
 import {
   type DataSection,
@@ -13,20 +13,22 @@ import {
 import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
+  type ArchivableModel,
   type BatchSource,
   type Evaluator,
   type HeatMap,
   Module,
   type Pass,
+  type ReadState,
   type ReportContributor,
   type StepOutput,
-  type TrainableModel,
 } from '../../nn/index.js';
 import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
+import { saveArchive } from '../nemo/save.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
@@ -64,7 +66,7 @@ export interface Recognizer {
 
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Module
-  implements TrainableModel, ReportContributor
+  implements ArchivableModel, ReportContributor
 {
   readonly config: Readonly<Record<string, unknown>>;
   readonly tokenizer: Tokenizer;
@@ -152,15 +154,49 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     audio: readonly TranscriptionInput[],
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
-    const engine = options.engine ?? this.context.engine;
-    if (!engine) {
-      throw new AnemoneError({
-        code: 'asr.no-engine',
-        message: 'transcribe needs the engine that holds the weights',
-        hint: 'pass { engine }, or make the model with a trainer',
-      });
-    }
+    const engine = this.engineFor(options.engine, 'transcribe');
     return transcribeAudio(this, this.recognizer(engine), audio, options);
+  }
+
+  /**
+   * Saves the model as a .nemo archive, which NeMo restores as one of its own.
+   * @param options.engine holds the weights; default: the engine the model was made with
+   * @param options.instead values that take the place of a state's own, such as averaged weights
+   * @throws AnemoneError `asr.no-engine`, `nemo.not-nemos` for models of parts that NeMo does not have
+   */
+  async saveTo(
+    path: string,
+    options: { readonly engine?: Engine; readonly instead?: ReadState } = {},
+  ): Promise<void> {
+    await saveArchive(this, path, this.engineFor(options.engine, 'saveTo'), options.instead);
+  }
+
+  /**
+   * A model of the same class with another vocabulary, and this one's encoder and front end; this one is not
+   * changed. The rest starts anew: all of decoder and joint, as in NeMo, or with `keep: 'all'` only the layers
+   * whose size or meaning the vocabulary decides.
+   * @param vocabulary a `tokenizer` section, or labels
+   * @throws AnemoneError `asr.no-engine`, and what is wrong with the tokenizer
+   */
+  async changeVocabulary(
+    vocabulary: { readonly tokenizer: Section } | { readonly labels: readonly string[] },
+    options: { readonly engine?: Engine; readonly keep?: 'encoder' | 'all' } = {},
+  ): Promise<this> {
+    const engine = this.engineFor(options.engine, 'changeVocabulary');
+    const { tokenizer: _, labels: __, ...rest } = this.config;
+    const node = configFromValues({ model: { ...rest, ...vocabulary } }).model;
+    const { fromConfig } = this.constructor as unknown as {
+      fromConfig: (node: ConfigNode, context: ModelContext) => SpeechModel;
+    };
+    const { seed, container, log } = this.context;
+    const model = fromConfig(node, { seed, container, log, engine });
+    const old = this.stateDict();
+    for (const [name, state] of model.stateDict()) {
+      const starts = options.keep === 'all' ? VOCABULARY_LAYERS : BEHIND_ENCODER;
+      const from = starts.test(name) ? undefined : old.get(name);
+      if (from) await engine.write(state, await engine.read(from));
+    }
+    return model as this;
   }
 
   async trainingSource(): Promise<BatchSource | undefined> {
@@ -179,6 +215,16 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
+  }
+
+  private engineFor(given: Engine | undefined, method: string): Engine {
+    const engine = given ?? this.context.engine;
+    if (engine) return engine;
+    throw new AnemoneError({
+      code: 'asr.no-engine',
+      message: `${method} needs the engine that holds the weights`,
+      hint: 'pass { engine }, or make the model with a trainer',
+    });
   }
 
   protected text(hypothesis: Hypothesis): string {
@@ -211,6 +257,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     };
   }
 }
+
+const BEHIND_ENCODER = /^(decoder|joint|ctc_decoder)\./;
+const VOCABULARY_LAYERS = /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers)\./;
 
 function tokenizerOf(settings: SpeechModelConfig, context: ModelContext): Tokenizer {
   if (settings.tokenizer) {

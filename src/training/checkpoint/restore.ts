@@ -6,6 +6,7 @@ import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { Callback } from '../callbacks/callback.js';
 import { applyTensors } from './apply.js';
 import type { Checkpoint } from './reader.js';
+import { noAverage } from './values.js';
 
 /** Parameters and persistent buffers, in the model's order. */
 export function weightStates(model: TrainableModel): readonly State[] {
@@ -26,11 +27,7 @@ export async function restoreWeights(
   if (choice === 'raw') return;
   if (!checkpoint.has('ema')) {
     if (choice === 'auto') return;
-    throw new AnemoneError({
-      code: 'checkpoint.no-ema',
-      message: 'this checkpoint holds no averaged weights',
-      position: { file: checkpoint.path },
-    });
+    throw noAverage(checkpoint.path);
   }
   const averages = await checkpoint.tensors('ema');
   for (const parameter of model.module.parameters()) {

@@ -1,0 +1,126 @@
+// What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so
+// that two implementations, or two states of one model, can be compared number by number.
+import { type Engine, type HostTensor, type HostTensors, type Tensors, tf } from '../../engine/index.js';
+import { evaluationPass, type Pass } from '../../nn/index.js';
+import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import { EncDecCTCModelBPE } from '../models/ctc-model.js';
+import { EncDecHybridRNNTCTCBPEModel } from '../models/hybrid-model.js';
+import { EncDecRNNTBPEModel } from '../models/rnnt-model.js';
+import type { SpeechModel } from '../models/speech-model.js';
+
+export interface Stages {
+  /**
+   * `processed_signal` [1,F,T] (padded as in NeMo) and `processed_signal_length`; `encoder.pre_encode` and `encoder.layers.N`
+   * [1,T',d]; `encoder.outputs` [1,d,T'] and `encoder.encoded_lengths`; of a transducer `decoder.outputs`
+   * [1,H,U+1], `joint.outputs` [1,T',U+1,K] (log-probabilities) and `loss.rnnt`; of a CTC branch
+   * `decoder.logprobs` or `ctc_decoder.logprobs` [1,T',V+1] and `loss.ctc`.
+   */
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  /** The text that prediction network and losses were given. */
+  readonly text: string;
+}
+
+/**
+ * @param samples mono, at the model's sample rate
+ * @param text reference of the recording; default: what the model recognises
+ */
+export async function stagesOf(
+  model: SpeechModel,
+  engine: Engine,
+  samples: Float32Array,
+  text?: string,
+): Promise<Stages> {
+  // With the padding that NeMo gives a batch of one: stages without masks see it.
+  const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch([samples]);
+  const said = text ?? (await model.transcribe([samples], { engine }))[0].text;
+  const targets = Int32Array.from(model.tokenizer.textToIds(said));
+  const rows = Math.max(targets.length, 1);
+  const padded = new Int32Array(rows);
+  padded.set(targets);
+  const int = (...values: number[]): HostTensor => ({
+    dtype: 'int32',
+    shape: [values.length],
+    data: Int32Array.from(values),
+  });
+  const inputs: HostTensors = {
+    signal: { dtype: 'float32', shape: [...shape], data: features },
+    featureLengths: int(lengths[0]),
+    targets: { dtype: 'int32', shape: [1, rows], data: padded },
+    targetLengths: int(targets.length),
+  };
+  const program = engine.compile('inspect', ({ signal, ...rest }) =>
+    computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }),
+  );
+  try {
+    const outputs = await program.run(inputs);
+    const order = (name: string) => ORDER.findIndex((pattern) => pattern.test(name));
+    const named = Object.entries(outputs).sort(([a], [b]) => order(a) - order(b));
+    return { tensors: new Map(named), text: said };
+  } finally {
+    program.dispose();
+  }
+}
+
+const ORDER = [
+  /^processed/,
+  /^encoder\.pre/,
+  /^encoder\.layers/,
+  /^encoder\./,
+  /^decoder\./,
+  /^joint/,
+  /^ctc/,
+  /^/,
+];
+
+function computeStages(model: SpeechModel, inputs: Tensors): Tensors {
+  const out: Tensors = {};
+  const pass: Pass = {
+    training: false,
+    tap: (path, x) => {
+      if (/^encoder\.(pre_encode|layers\.\d+)$/.test(path)) out[path] = x;
+      return x;
+    },
+  };
+  const { features, featureLengths } = inputs;
+  Object.assign(out, losses(model, inputs));
+  out['processed_signal'] = tf.clone(inputs['signal']);
+  out['processed_signal_length'] = tf.clone(featureLengths);
+  const { encoded, lengths } = model.encoder.forward(features, featureLengths, pass);
+  out['encoder.outputs'] = tf.transpose(encoded, [0, 2, 1]);
+  out['encoder.encoded_lengths'] = tf.clone(lengths);
+  if (model instanceof EncDecRNNTBPEModel) Object.assign(out, transducerStages(model, inputs, encoded));
+  const branch = ctcBranch(model);
+  if (branch) {
+    const [name, decoder] = branch;
+    out[`${name}.logprobs`] = decoder.forward(encoded, evaluationPass);
+  }
+  return out;
+}
+
+/** By what a model trains with; a hybrid's two are apart. */
+function losses(model: SpeechModel, inputs: Tensors): Tensors {
+  const { loss, logs } = model.trainingStep(inputs, evaluationPass);
+  if (logs?.['train_rnnt_loss']) {
+    return { 'loss.rnnt': logs['train_rnnt_loss'], 'loss.ctc': logs['train_ctc_loss'] };
+  }
+  return { [model instanceof EncDecCTCModelBPE ? 'loss.ctc' : 'loss.rnnt']: loss };
+}
+
+function ctcBranch(model: SpeechModel): readonly [string, ConvASRDecoder] | undefined {
+  if (model instanceof EncDecHybridRNNTCTCBPEModel) return ['ctc_decoder', model.ctcDecoder];
+  if (model instanceof EncDecCTCModelBPE) return ['decoder', model.decoder];
+  return undefined;
+}
+
+function transducerStages(model: EncDecRNNTBPEModel, inputs: Tensors, encoded: Tensors[string]): Tensors {
+  const { joint, decoder } = model;
+  const predicted = decoder.forward(inputs['targets'], evaluationPass);
+  const logits = joint.logits(
+    tf.expandDims(joint.projectEncoder(encoded), 2),
+    tf.expandDims(joint.projectPrediction(predicted), 1),
+  );
+  return {
+    'decoder.outputs': tf.transpose(predicted, [0, 2, 1]),
+    'joint.outputs': tf.logSoftmax(logits),
+  };
+}

@@ -1,0 +1,96 @@
+// From a .nemo archive to a model with its weights. Which class is up to the caller, or to the archive's
+// `target`; see models/components.ts.
+import { type Config, type ConfigNode, isMapping, mergeConfigs } from '../../config/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { loadWeights, type Module } from '../../nn/index.js';
+import type { ModelContext } from '../models/context.js';
+import { openNemoArchive } from './archive.js';
+import { makeTolerantly, restoredConfig } from './restored-config.js';
+
+export interface RestoreOptions {
+  /** Changes of the archive's config, as `key=value`; keys start with `model.`. */
+  readonly overrides?: readonly string[];
+  /** A whole config, or its `model` section, laid over the archive's (NeMo's `override_config_path`, loaded). */
+  readonly config?: ConfigNode;
+  /** Whether every weight must be in the archive and none beyond. Default true. */
+  readonly strict?: boolean;
+}
+
+/** The config an archive holds, under `model`. @throws AnemoneError `nemo.*`, `tar.*`, `config.*` */
+export async function restoreConfig(path: string, overrides: readonly string[] = []): Promise<Config> {
+  const archive = await openNemoArchive(path);
+  try {
+    return await archive.config(overrides);
+  } finally {
+    await archive.close();
+  }
+}
+
+/**
+ * @param make builds a model of a `model` section
+ * @throws AnemoneError `nemo.*`, `tar.*`, `zip.*`, `torch.*`, `pickle.*` for what is wrong with the archive,
+ *   `config.*` for its config, `checkpoint.mismatch` for weights that do not fit
+ */
+export async function restoreArchive<M extends Module>(
+  path: string,
+  make: (node: ConfigNode, context: ModelContext) => M,
+  context: ModelContext,
+  options: RestoreOptions = {},
+): Promise<M> {
+  const { engine } = context;
+  if (!engine) {
+    throw new AnemoneError({
+      code: 'asr.no-engine',
+      message: 'restoring needs the engine that is to hold the weights',
+      hint: 'pass a trainer, or { engine }',
+    });
+  }
+  const say = (line: string) => (context.log ?? ((text) => context.view?.say(text)))(line);
+  const archive = await openNemoArchive(path);
+  try {
+    const files = await archive.artifacts();
+    // A tokenizer of the user's own may come from disk.
+    const sealed = !options.config && !options.overrides?.some((change) => change.includes('tokenizer'));
+    const written = await archive.config(options.overrides);
+    const config = options.config ? mergeConfigs(written, wholeConfig(options.config)) : written;
+    const model = makeTolerantly(
+      config,
+      (tried) => {
+        const { model: node, artifacts } = restoredConfig(tried.model, files);
+        return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts, sealed });
+      },
+      say,
+      options.overrides,
+    );
+    const states = [...model.stateDict().values()];
+    const { missing, unexpected } = await loadWeights(states, await archive.weights(), engine, options);
+    if (missing.length > 0) say(`${path} has no ${missing.join(', ')}: kept as initialised`);
+    if (unexpected.length > 0) say(`${path}: not used are ${unexpected.join(', ')}`);
+    return model;
+  } finally {
+    await archive.close();
+  }
+}
+
+function wholeConfig(config: ConfigNode): ConfigNode {
+  return isMapping(config['model']) ? config : { model: config };
+}
+
+/**
+ * NeMo writes every key of its decoding and data into every archive. That they have no effect here is worth no
+ * lines each time a model is opened; keys of the network are another matter.
+ */
+function withoutTheUsual(say: (line: string) => void): (text: string) => void {
+  const usual =
+    /: model\.(log_prediction|tokenizer\.spe_tokenizer_vocab|encoder\.pos_emb_max_len|use_cer|(train_ds|validation_ds|test_ds|optim|decoding|aux_ctc\.decoding)\.\S+): /;
+  return (text) => {
+    const [heading, ...lines] = text.split('\n');
+    const kept = lines.filter((line) => line.trim() !== '' && !usual.test(line));
+    if (lines.length === 0 || kept.length > 0) say([heading, ...kept].join('\n'));
+  };
+}
+
+/** A trainer's keys are getters; a spread of it would lose them. */
+function withEngine({ seed, container, engine }: ModelContext): ModelContext {
+  return { seed, container, engine };
+}

@@ -1,0 +1,65 @@
+// Writes a model as a .nemo archive that NeMo restores: a tar of model_config.yaml, the tokenizer's files under
+// names of their own, and model_weights.ckpt as torch.save writes it.
+import { createHash } from 'node:crypto';
+import { Container } from '../../container/index.js';
+import type { Engine, State } from '../../engine/index.js';
+import {
+  NEMO_WEIGHTS,
+  type SafetensorsDtype,
+  type TarInput,
+  type TensorData,
+  type TorchEntry,
+  tarParts,
+  torchParts,
+  writeFileAtomically,
+} from '../../formats/index.js';
+import type { ReadState } from '../../nn/index.js';
+import { brickComponents } from '../brick-components.js';
+import type { SpeechModel } from '../models/speech-model.js';
+import { NEMO_CONFIG } from './archive.js';
+import { savedConfig } from './saved-config.js';
+
+/**
+ * Writes the archive; an older file of the name is replaced once the new one is complete.
+ * @throws AnemoneError `nemo.not-nemos` for models of parts that NeMo does not have
+ */
+export async function saveArchive(
+  model: SpeechModel,
+  path: string,
+  engine: Pick<Engine, 'read'>,
+  instead: ReadState = async () => undefined,
+): Promise<void> {
+  const { yaml, artifacts } = savedConfig(model, new Container().registerAll(brickComponents), hashedName);
+  const value = async (state: State) => (await instead(state)) ?? (await engine.read(state));
+  const weights = torchParts([...model.stateDict().values()].map((state) => entryOf(state, value)));
+  const file = (name: string, bytes: Uint8Array): TarInput => ({
+    name: `./${name}`,
+    size: bytes.length,
+    parts: [bytes],
+  });
+  await writeFileAtomically(
+    path,
+    tarParts([
+      file(NEMO_CONFIG, Buffer.from(yaml)),
+      ...[...artifacts].map(([name, bytes]) => file(name, bytes)),
+      { name: `./${NEMO_WEIGHTS}`, ...weights },
+    ]),
+  );
+}
+
+/** NeMo draws 32 random hex digits; the content's hash makes equal models equal files. */
+function hashedName(file: string, bytes: Uint8Array): string {
+  return `${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}_${file}`;
+}
+
+/** Integers are 64 bits wide in PyTorch. */
+function entryOf(state: State, value: (state: State) => Promise<TensorData>): TorchEntry {
+  const { name, shape } = state;
+  const dtypes = { float32: 'F32', int32: 'I64', bool: 'BOOL' } as const;
+  const dtype: SafetensorsDtype = dtypes[state.dtype];
+  const data = async () => {
+    const own = await value(state);
+    return state.dtype === 'int32' ? BigInt64Array.from(own as Int32Array, BigInt) : own;
+  };
+  return { name, shape, dtype, data };
+}

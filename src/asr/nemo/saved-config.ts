@@ -1,0 +1,178 @@
+// A model's config as NeMo reads it: its class paths, the sizes and vocabularies NeMo expects to find written
+// down, and none of the keys that are this library's own.
+import { configFromValues, toYaml } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { AggregateTokenizer, CharTokenizer, type Tokenizer, WordTokenizer } from '../../text/index.js';
+import type { SpeechModel } from '../models/speech-model.js';
+
+type Plain = Record<string, unknown>;
+
+export interface SavedConfig {
+  /** model_config.yaml */
+  readonly yaml: string;
+  /** Members of the archive by name. */
+  readonly artifacts: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What a model has that decides its class. */
+interface Parts {
+  readonly decoder?: { readonly width?: number; readonly layers?: number };
+  readonly joint?: {
+    readonly config: { readonly jointnet: { readonly joint_hidden: number; readonly activation: string } };
+  };
+  readonly ctcDecoder?: unknown;
+}
+
+/** Keys that NeMo's classes of a section do not take. */
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  preprocessor: ['nemo_compat'],
+  spec_augment: ['nemo_compat'],
+  encoder: ['nemo_compat'],
+  joint: ['max_elements'],
+  loss: ['implementation'],
+  'decoding.greedy': ['window'],
+  'aux_ctc.decoding.greedy': ['window'],
+  aux_ctc: ['ctc_implementation'],
+  '': ['ctc_implementation'],
+};
+
+/** @param name gives a file of the tokenizer its name in the archive */
+export function savedConfig(
+  model: SpeechModel,
+  container: Container,
+  name: (file: string, bytes: Uint8Array) => string,
+): SavedConfig {
+  const config = structuredClone(model.config) as Plain;
+  const { tokenizer } = model;
+  const parts = model as unknown as Parts;
+  const characters = tokenizer instanceof CharTokenizer;
+  for (const [path, keys] of Object.entries(OWN)) {
+    const section = at(config, path);
+    for (const key of keys) if (section) delete section[key];
+  }
+  for (const [section, kind] of COMPONENTS) rename(at(config, section), kind, container);
+  for (const [key, value] of Object.entries(config)) if (value === null) delete config[key];
+  const artifacts = new Map<string, Uint8Array>();
+  const register = (file: string, bytes: Uint8Array): string => {
+    const member = name(file.replace(/^.*\//, ''), bytes);
+    artifacts.set(member, bytes);
+    return `nemo:${member}`;
+  };
+  config['target'] = targetOf(parts, characters);
+  config['nemo_version'] ??= config['nemo_compat'] === '1.x' ? '1.23.0' : '2.5.0';
+  config['labels'] = [...tokenizer.vocabulary];
+  if (characters) delete config['tokenizer'];
+  else config['tokenizer'] = tokenizerSection(tokenizer, config['tokenizer'] as Plain, register);
+  fillSizes(config, model, parts);
+  // NeMo's transcribe looks into this section.
+  const { sample_rate } = model.preprocessor.frontEnd.config;
+  config['validation_ds'] ??= { manifest_filepath: null, sample_rate, batch_size: 8, shuffle: false };
+  return { yaml: toYaml(configFromValues(config)), artifacts };
+}
+
+const COMPONENTS = [
+  ['preprocessor', 'preprocessor'],
+  ['spec_augment', 'spec_augment'],
+  ['encoder', 'encoder'],
+  ['decoder', 'decoder'],
+  ['joint', 'joint'],
+  ['aux_ctc.decoder', 'decoder'],
+] as const;
+
+function at(config: Plain, path: string): Plain | undefined {
+  let section: unknown = config;
+  for (const key of path === '' ? [] : path.split('.')) section = (section as Plain | undefined)?.[key];
+  return typeof section === 'object' && section !== null ? (section as Plain) : undefined;
+}
+
+/** Our names of components become the class paths that Python imports. */
+function rename(section: Plain | undefined, kind: string, container: Container): void {
+  if (!section) return;
+  const written = String(section['_target_']);
+  const found = container.components
+    .list()
+    .find((c) => c.kind === kind && (c.name === written || c.aliases.includes(written)));
+  const path = [written, ...(found?.aliases ?? [])].find((alias) => alias.startsWith('nemo.'));
+  if (!path) {
+    throw new AnemoneError({
+      code: 'nemo.not-nemos',
+      path: `${kind}._target_`,
+      message: `NeMo has no ${written}, so it could not restore this model`,
+      hint: 'export to safetensors instead, or use a component of NeMo',
+    });
+  }
+  section['_target_'] = path;
+}
+
+function targetOf({ joint, ctcDecoder }: Parts, characters: boolean): string {
+  const family = ctcDecoder ? 'hybrid_rnnt_ctc' : joint ? 'rnnt' : 'ctc';
+  const classes = {
+    hybrid_rnnt_ctc: ['EncDecHybridRNNTCTCModel', 'EncDecHybridRNNTCTCBPEModel'],
+    rnnt: ['EncDecRNNTModel', 'EncDecRNNTBPEModel'],
+    ctc: ['EncDecCTCModel', 'EncDecCTCModelBPE'],
+  }[family];
+  const file = characters ? `${family}_models` : `${family}_bpe_models`;
+  return `nemo.collections.asr.models.${file}.${characters ? classes[0] : classes[1]}`;
+}
+
+type Register = (file: string, bytes: Uint8Array) => string;
+
+function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Register): Plain {
+  if (tokenizer instanceof WordTokenizer) {
+    throw new AnemoneError({
+      code: 'nemo.not-nemos',
+      path: 'model.tokenizer.type',
+      message: 'NeMo has no word tokenizer for speech models, so it could not restore this model',
+    });
+  }
+  const files = tokenizer.files();
+  if (!(tokenizer instanceof AggregateTokenizer)) {
+    return { ...filesOf(files, '', register), dir: written['dir'] ?? null, type: 'bpe' };
+  }
+  const langs: Plain = {};
+  for (const lang of tokenizer.langs) {
+    langs[lang] = { ...filesOf(files, `${lang}/`, register), dir: null, type: 'bpe' };
+  }
+  return { type: 'agg', dir: null, langs };
+}
+
+function filesOf(files: ReadonlyMap<string, Uint8Array>, folder: string, register: Register): Plain {
+  const keys = {
+    model_path: 'tokenizer.model',
+    vocab_path: 'vocab.txt',
+    spe_tokenizer_vocab: 'tokenizer.vocab',
+  };
+  const section: Plain = {};
+  for (const [key, file] of Object.entries(keys)) {
+    const bytes = files.get(folder + file);
+    if (bytes) section[key] = register(file, bytes);
+  }
+  return section;
+}
+
+/** What NeMo's constructors read from the config instead of deriving it. */
+function fillSizes(config: Plain, model: SpeechModel, { decoder, joint, ctcDecoder }: Parts): void {
+  const vocabulary = [...model.tokenizer.vocabulary];
+  const classifier = { num_classes: vocabulary.length, vocabulary, feat_in: model.encoder.width };
+  if (!joint) {
+    Object.assign(config['decoder'] as Plain, classifier);
+    return;
+  }
+  if (ctcDecoder) Object.assign(at(config, 'aux_ctc.decoder') as Plain, classifier);
+  const { joint_hidden, activation } = joint.config.jointnet;
+  const sizes = { encoder_hidden: model.encoder.width, pred_hidden: decoder?.width };
+  config['model_defaults'] = {
+    ...(config['model_defaults'] as Plain),
+    enc_hidden: sizes.encoder_hidden,
+    pred_hidden: sizes.pred_hidden,
+    joint_hidden,
+  };
+  const prediction = config['decoder'] as Plain;
+  prediction['vocab_size'] = vocabulary.length;
+  Object.assign(prediction['prednet'] as Plain, { pred_rnn_layers: decoder?.layers });
+  const jointSection = config['joint'] as Plain;
+  Object.assign(jointSection, { num_classes: vocabulary.length, vocabulary });
+  Object.assign(jointSection['jointnet'] as Plain, { ...sizes, activation });
+  config['decoding'] ??= { strategy: 'greedy_batch', greedy: { max_symbols: 10 } };
+}

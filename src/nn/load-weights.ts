@@ -1,0 +1,99 @@
+// Puts the tensors of a file into states of the same names, or says how the two differ.
+import type { Engine, HostData, State } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { type SafeTensor, tensorToFloat32, type WeightFile } from '../formats/index.js';
+
+export interface LoadWeightsOptions {
+  /** Whether states without a tensor, and tensors without a state, are errors. Default true. */
+  readonly strict?: boolean;
+}
+
+export interface LoadReport {
+  readonly loaded: readonly string[];
+  /** States that keep the value they had. */
+  readonly missing: readonly string[];
+  /** Tensors that nothing took. */
+  readonly unexpected: readonly string[];
+}
+
+/** Bytes; larger tensors get memory of their own. */
+const MAX_SCRATCH = 1 << 26;
+
+/** What `loadWeights` needs of a file. */
+export type WeightSource = Pick<WeightFile, 'name' | 'entries' | 'read'>;
+
+/**
+ * Writes every tensor into the state of its name, one at a time. Halves become floats, 64-bit integers 32-bit.
+ * @throws AnemoneError `checkpoint.mismatch` naming missing, unexpected and differently shaped tensors (with
+ *   `strict: false` only the last); nothing is written then
+ */
+export async function loadWeights(
+  states: readonly State[],
+  weights: WeightSource,
+  engine: Pick<Engine, 'write'>,
+  options: LoadWeightsOptions = {},
+): Promise<LoadReport> {
+  const { entries } = weights;
+  const wanted = new Set(states.map((state) => state.name));
+  const missing = states.filter((state) => !entries.has(state.name)).map((state) => state.name);
+  const unexpected = [...entries.keys()].filter((name) => !wanted.has(name));
+  const present = states.filter((state) => entries.has(state.name));
+  const reshaped = present
+    .filter((state) => entries.get(state.name)?.shape.join() !== state.shape.join())
+    .map((state) => `${state.name} is [${entries.get(state.name)?.shape}], the model has [${state.shape}]`);
+  const strict = options.strict ?? true;
+  const problems = [
+    ...(strict ? listed('missing in the checkpoint', missing) : []),
+    ...(strict ? listed('unknown to the model', unexpected) : []),
+    ...listed('of another shape', reshaped),
+  ];
+  if (problems.length > 0) throw mismatch(problems, weights.name);
+  await copyAll(present, weights, engine);
+  return { loaded: present.map((state) => state.name), missing, unexpected };
+}
+
+/**
+ * The engine copies, so two pieces of memory do for all, one being read into while the other is copied: fresh
+ * memory for every tensor would cost more than the reading.
+ */
+async function copyAll(
+  states: readonly State[],
+  weights: WeightSource,
+  engine: Pick<Engine, 'write'>,
+): Promise<void> {
+  const largest = states.reduce((most, { size }) => Math.max(most, size), 0);
+  const scratch = [0, 1].map(() => new Uint8Array(Math.min(8 * largest, MAX_SCRATCH)));
+  const read = (i: number) => weights.read(states[i].name, scratch[i % 2]);
+  let next = states.length > 0 ? read(0) : undefined;
+  for (const [i, state] of states.entries()) {
+    const tensor = await (next as Promise<SafeTensor>);
+    next = i + 1 < states.length ? read(i + 1) : undefined;
+    // If this write fails, nobody waits for the next read any more.
+    next?.catch(() => {});
+    await engine.write(state, valueFor(state, tensor));
+  }
+}
+
+/** The names on one line, the first few where there are many. */
+function listed(what: string, names: readonly string[]): string[] {
+  const shown = 8;
+  if (names.length === 0) return [];
+  const rest = names.length > shown ? `, and ${names.length - shown} more` : '';
+  return [`${names.length} ${what}: ${names.slice(0, shown).join(', ')}${rest}`];
+}
+
+function valueFor(state: State, tensor: SafeTensor): HostData {
+  if (state.dtype === 'float32') return tensorToFloat32(tensor);
+  const { data } = tensor;
+  if (state.dtype === 'bool') return data as Uint8Array;
+  return data instanceof Int32Array ? data : Int32Array.from(data as Iterable<number | bigint>, Number);
+}
+
+function mismatch(problems: readonly string[], source: string): AnemoneError {
+  return new AnemoneError({
+    code: 'checkpoint.mismatch',
+    message: `the checkpoint is of another architecture\n  ${problems.join('\n  ')}\n `,
+    position: { file: source },
+    hint: 'compare the model sections of the two configs',
+  });
+}

@@ -1,0 +1,71 @@
+// Writes the model of a run as one .nemo file beside its checkpoints: at the end, or after every checkpoint.
+import { join } from 'node:path';
+import { AnemoneError } from '../../errors/index.js';
+import { isArchivable } from '../../nn/index.js';
+import { resolveCheckpoint } from '../checkpoint/folder.js';
+import { Checkpoint } from '../checkpoint/reader.js';
+import { checkpointValues } from '../checkpoint/values.js';
+import { Callback, type Outcome, type TrainingRun } from './callback.js';
+import type { CheckpointCallback } from './checkpoint-callback.js';
+
+export interface NemoFileOptions {
+  /** After every checkpoint, not only at the end. */
+  readonly always: boolean;
+  readonly onEnd: boolean;
+  /** The best checkpoint's weights instead of the last one's. */
+  readonly best: boolean;
+  /** End of the name, which starts with that of the checkpoints. */
+  readonly postfix: string;
+}
+
+/** Comes after the callback that saves checkpoints. Averaged weights are written where the run keeps them. */
+export class NemoFileCallback extends Callback {
+  readonly name = 'nemo-file';
+  override readonly savesRun = true;
+  private written: string | undefined;
+
+  constructor(
+    private readonly checkpoints: CheckpointCallback,
+    readonly options: NemoFileOptions,
+  ) {
+    super();
+  }
+
+  override async onStep(run: TrainingRun): Promise<void> {
+    await this.after(run);
+  }
+
+  override async onValidationEnd(run: TrainingRun): Promise<void> {
+    await this.after(run);
+  }
+
+  override async onEpochEnd(run: TrainingRun): Promise<void> {
+    await this.after(run);
+  }
+
+  override async onFitEnd(run: TrainingRun, outcome: Outcome): Promise<void> {
+    const wanted = this.options.onEnd || this.options.always;
+    if (wanted && outcome.kind !== 'failed' && outcome.kind !== 'interrupted') await this.write(run);
+  }
+
+  private async after(run: TrainingRun): Promise<void> {
+    if (this.options.always && this.checkpoints.latest !== this.written) await this.write(run);
+  }
+
+  private async write(run: TrainingRun): Promise<void> {
+    const { folder, prefix } = this.checkpoints.options;
+    const { latest } = this.checkpoints;
+    if (!latest || !isArchivable(run.model)) return;
+    this.written = latest;
+    const target = join(folder, `${prefix}${this.options.postfix}`);
+    try {
+      const source = this.options.best ? await resolveCheckpoint(folder) : await Checkpoint.open(latest);
+      await run.model.saveTo(target, { engine: run.engine, instead: await checkpointValues(source) });
+      run.say(`saved ${target}`);
+    } catch (error) {
+      // A model that NeMo has no parts for is trained all the same.
+      if (!(error instanceof AnemoneError)) throw error;
+      run.say(`no ${target}: ${error.message}`);
+    }
+  }
+}
