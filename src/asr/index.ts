@@ -1,7 +1,12 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
 export { asrComponents } from './components.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
-export { type JointActivation, type JointPicksOptions, jointPicks } from './decoders/joint-picks.js';
+export {
+  type JointActivation,
+  type JointHead,
+  type JointPicksOptions,
+  jointPicks,
+} from './decoders/joint-picks.js';
 export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js';
 export { RNNTJoint, type RNNTJointConfig } from './decoders/rnnt-joint.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
@@ -33,3 +38,4 @@ export {
   type SpeechModelConfig,
 } from './models/speech-model.js';
 export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';
+export { outputLayout, plainRnnt, type TransducerVariant } from './transducer-variant.js';
