@@ -1,14 +1,18 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
 export { asrComponents } from './components.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
+export { HATJoint } from './decoders/hat-joint.js';
 export {
   type JointActivation,
   type JointHead,
   type JointPicksOptions,
   jointPicks,
 } from './decoders/joint-picks.js';
+export { PredictionNetwork } from './decoders/prediction-network.js';
 export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js';
-export { RNNTJoint, type RNNTJointConfig } from './decoders/rnnt-joint.js';
+export { RNNTJoint } from './decoders/rnnt-joint.js';
+export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
+export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
 export { type GreedyOptions, GreedyTransducer, type ProjectedFrames } from './decoding/greedy-transducer.js';
 export type { Hypothesis } from './decoding/hypothesis.js';

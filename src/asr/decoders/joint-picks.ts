@@ -46,6 +46,8 @@ export interface JointPicksOptions {
 export function arcSelectors(targets: Tensor, { size, arcs }: JointHead): Tensor {
   const [batch, length] = targets.shape;
   const rows = length! + 1;
+  // tfjs refuses a one-hot of one class.
+  if (size === 1) return tf.ones([batch * rows, arcs.length, 1]);
   // There is no next label after the last; any output fills the place.
   const labels = tf.concat([targets, tf.zeros([batch, 1], 'int32')], 1);
   const outputs = arcs.map((arc) => (arc === 'label' ? labels : tf.fill([batch, rows], arc, 'int32')));

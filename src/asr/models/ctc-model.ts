@@ -4,7 +4,7 @@ import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from
 import type { Engine, Tensors } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { decodingSchema } from '../decoding/config.js';
+import { ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { frameDecoderKind } from '../kinds.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
@@ -15,7 +15,7 @@ import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
   decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
-  decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
+  decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
   ctc_reduction: {
     doc: 'From costs of utterances to the loss.',
     format: ['mean_batch', 'mean', 'mean_volume', 'sum'],
