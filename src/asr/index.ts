@@ -13,10 +13,19 @@ export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js'
 export { RNNTJoint } from './decoders/rnnt-joint.js';
 export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
 export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
+export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
+export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
-export { type GreedyOptions, GreedyTransducer, type ProjectedFrames } from './decoding/greedy-transducer.js';
+export {
+  type GreedyOptions,
+  GreedyTransducer,
+  type ProjectedFrames,
+  type TransducerNetwork,
+} from './decoding/greedy-transducer.js';
 export type { Hypothesis } from './decoding/hypothesis.js';
 export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
+export { parseArpa } from './decoding/lm/arpa.js';
+export { type LmState, NgramModel } from './decoding/lm/ngram-model.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export type { Encoded, Encoder } from './encoders/encoder.js';
@@ -41,5 +50,12 @@ export {
   SpeechModel,
   type SpeechModelConfig,
 } from './models/speech-model.js';
-export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';
+export type { TranscribeOptions } from './models/transcribe.js';
+export type {
+  Confidences,
+  TimedText,
+  TimedToken,
+  Timestamps,
+  Transcript,
+} from './models/transcript.js';
 export { outputLayout, plainRnnt, type TransducerVariant } from './transducer-variant.js';

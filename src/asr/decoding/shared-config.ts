@@ -146,3 +146,22 @@ export function confidenceSettings(decoding: {
     words,
   };
 }
+
+/** What transcripts hold; `type` is the section's rnnt_timestamp_type or ctc_timestamp_type. */
+export function transcriptFields(
+  decoding: {
+    readonly compute_timestamps: boolean | null;
+    readonly word_seperator: string;
+    readonly segment_seperators: readonly string[] | null;
+    readonly segment_gap_threshold: number | null;
+  } & Parameters<typeof confidenceSettings>[0],
+  type: TimestampType,
+) {
+  return {
+    timestamps: decoding.compute_timestamps ? type : undefined,
+    wordSeparator: decoding.word_seperator,
+    segmentSeparators: decoding.segment_seperators ?? [],
+    segmentGap: decoding.segment_gap_threshold,
+    confidence: confidenceSettings(decoding),
+  };
+}

@@ -8,6 +8,7 @@ import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
+import { transcriptFields } from '../decoding/shared-config.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -18,6 +19,7 @@ import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
+import type { TranscriptSettings } from './transcript.js';
 import { transducerSearch } from './transducer-search.js';
 import { transducerVariant } from './transducer-settings.js';
 
@@ -174,6 +176,11 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
     this.decoding = decodingSchema.parse(decoding, { path: 'model.decoding' });
     this.forgetRecognizers();
+  }
+
+  protected override transcriptSettings(): TranscriptSettings {
+    const kind = this.variant.kind === 'tdt' ? 'tdt' : 'rnnt';
+    return { kind, ...transcriptFields(this.decoding, this.decoding.rnnt_timestamp_type) };
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -2,29 +2,19 @@
 // little is padding, restores the order.
 import { decodeAudio } from '../../audio/index.js';
 import type { Engine, HostTensors } from '../../engine/index.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
+import type { TimestampType } from '../decoding/shared-config.js';
 import type { Recognizer, SpeechModel } from './speech-model.js';
+import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
 
 export interface TranscribeOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine;
   /** Default 8. */
   readonly batchSize?: number;
+  /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
+  readonly timestamps?: boolean | TimestampType;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-export interface Transcript {
-  readonly text: string;
-  readonly tokens: readonly TimedToken[];
-  /** Sum of the log-probabilities of the choices made. */
-  readonly score: number;
-}
-
-export interface TimedToken {
-  readonly token: string;
-  /** Start of the encoder frame that emitted it, in seconds. */
-  readonly seconds: number;
 }
 
 interface Item {
@@ -40,8 +30,13 @@ export async function transcribeAudio(
   model: SpeechModel,
   recognizer: Recognizer,
   audio: readonly (string | Float32Array)[],
+  settings: TranscriptSettings,
   options: TranscribeOptions,
 ): Promise<Transcript[]> {
+  const maker = new TranscriptMaker(model.tokenizer, model.frameSeconds, {
+    ...settings,
+    ...(options.timestamps !== undefined && { timestamps: timestampsOf(options.timestamps) }),
+  });
   const items: Item[] = [];
   for (const [index, source] of audio.entries()) items.push(await featurise(model, source, index));
   items.sort((a, b) => b.frames - a.frames);
@@ -51,7 +46,7 @@ export async function transcribeAudio(
     const batch = items.slice(from, from + batchSize);
     const { hypotheses } = await recognizer.recognize(collate(model, batch), false);
     batch.forEach((item, i) => {
-      transcripts[item.index] = transcriptOf(model, hypotheses[i]);
+      transcripts[item.index] = maker.transcript(hypotheses[i]);
     });
     options.onProgress?.(from + batch.length, items.length);
   }
@@ -86,11 +81,7 @@ function collate(model: SpeechModel, items: readonly Item[]): HostTensors {
   };
 }
 
-export function transcriptOf(model: SpeechModel, hypothesis: Hypothesis): Transcript {
-  const tokens = model.tokenizer.idsToTokens(hypothesis.tokens);
-  return {
-    text: model.tokenizer.idsToText(hypothesis.tokens),
-    tokens: tokens.map((token, i) => ({ token, seconds: hypothesis.frames[i] * model.frameSeconds })),
-    score: hypothesis.score,
-  };
+function timestampsOf(wanted: boolean | TimestampType): TimestampType | undefined {
+  if (typeof wanted === 'string') return wanted;
+  return wanted ? 'all' : undefined;
 }
