@@ -23,6 +23,23 @@ export interface CtcFrames {
 
 const never = Number.NEGATIVE_INFINITY;
 
+/** The single most probable path to a prefix: where it emitted the tokens, newest first. */
+interface BestPath {
+  readonly score: number;
+  readonly emitted: Emission | undefined;
+}
+
+interface Emission {
+  readonly frame: number;
+  readonly before: Emission | undefined;
+}
+
+/** Log-probability of all paths that end in one way, and the best of them. */
+interface Ending {
+  sum: number;
+  best: BestPath;
+}
+
 interface CtcPrefix {
   readonly token: number;
   readonly parent: CtcPrefix | undefined;
@@ -31,14 +48,12 @@ interface CtcPrefix {
   /** What language model and token bonus add to the paths' probability. */
   readonly bonus: number;
   readonly lmState: LmState;
-  /** Frame at which the token most probably came in, and the log-probability of that. */
-  frame: number;
-  entry: number;
-  /** Log-probability of all paths here that end in blank, and in the token; of the next frame while it is made. */
-  blank: number;
-  label: number;
-  nextBlank: number;
-  nextLabel: number;
+  /** Paths that end in blank, and in the token. */
+  blank: Ending;
+  label: Ending;
+  /** The same of the next frame, while it is made. */
+  nextBlank: Ending;
+  nextLabel: Ending;
 }
 
 /** All prefixes in the beam at the end, best first. Their scores are those of the paths plus bonuses. */
@@ -46,7 +61,7 @@ export function ctcBeamSearch(frames: CtcFrames, options: CtcBeamOptions): Hypot
   const { logProbabilities, offset, classes, length } = frames;
   const blank = classes - 1;
   const root = prefix(-1, undefined, 0, options.lm?.model.start() ?? []);
-  root.blank = 0;
+  root.blank = { sum: 0, best: { score: 0, emitted: undefined } };
   let beam = [root];
   for (let t = 0; t < length; t++) {
     const at = offset + t * classes;
@@ -55,31 +70,41 @@ export function ctcBeamSearch(frames: CtcFrames, options: CtcBeamOptions): Hypot
     let most = never;
     for (let k = 0; k < classes; k++) most = Math.max(most, logProbabilities[at + k]);
     const least = most - options.threshold;
-    const add = (to: CtcPrefix, which: 'nextBlank' | 'nextLabel', score: number): void => {
-      touched.add(to);
-      to[which] = addLog(to[which], score);
-    };
     for (const from of beam) {
-      const all = addLog(from.blank, from.label);
-      add(from, 'nextBlank', all + logProbabilities[at + blank]);
-      if (from.parent) add(from, 'nextLabel', from.label + logProbabilities[at + from.token]);
+      const all = join(from.blank, from.label);
+      touched.add(from);
+      from.nextBlank = join(from.nextBlank, moved(all, logProbabilities[at + blank]));
+      if (from.parent) {
+        from.nextLabel = join(from.nextLabel, moved(from.label, logProbabilities[at + from.token]));
+      }
       for (let token = 0; token < blank; token++) {
         const value = logProbabilities[at + token];
         if (value < least) continue;
         // The same token again is a new one only after a blank.
         const paths = token === from.token ? from.blank : all;
-        if (paths === never) continue;
+        if (paths.sum === never) continue;
         const child = extend(from, token, options);
-        if (paths + value > child.entry) {
-          child.entry = paths + value;
-          child.frame = t;
-        }
-        add(child, 'nextLabel', paths + value);
+        touched.add(child);
+        child.nextLabel = join(child.nextLabel, moved(paths, value, t));
       }
     }
     beam = survivors([...touched], options);
   }
   return beam.map((found) => hypothesis(found, options)).sort((a, b) => b.score - a.score);
+}
+
+const nothing: Ending = { sum: never, best: { score: never, emitted: undefined } };
+
+function join(a: Ending, b: Ending): Ending {
+  if (a.sum === never) return b;
+  if (b.sum === never) return a;
+  return { sum: addLog(a.sum, b.sum), best: b.best.score > a.best.score ? b.best : a.best };
+}
+
+/** One frame on; with `emits` a token comes in there. */
+function moved({ sum, best }: Ending, value: number, emits?: number): Ending {
+  const emitted = emits === undefined ? best.emitted : { frame: emits, before: best.emitted };
+  return { sum: sum + value, best: { score: best.score + value, emitted } };
 }
 
 function prefix(token: number, parent: CtcPrefix | undefined, bonus: number, lmState: LmState): CtcPrefix {
@@ -90,12 +115,10 @@ function prefix(token: number, parent: CtcPrefix | undefined, bonus: number, lmS
     children: new Map(),
     bonus,
     lmState,
-    frame: 0,
-    entry: never,
-    blank: never,
-    label: never,
-    nextBlank: never,
-    nextLabel: never,
+    blank: nothing,
+    label: nothing,
+    nextBlank: nothing,
+    nextLabel: nothing,
   };
 }
 
@@ -115,37 +138,35 @@ function survivors(touched: readonly CtcPrefix[], { beamSize, threshold }: CtcBe
   for (const one of touched) {
     one.blank = one.nextBlank;
     one.label = one.nextLabel;
-    one.nextBlank = never;
-    one.nextLabel = never;
+    one.nextBlank = nothing;
+    one.nextLabel = nothing;
   }
   const sorted = [...touched].sort((a, b) => total(b) - total(a));
   const least = total(sorted[0]) - threshold;
   const kept = sorted.slice(0, beamSize).filter((one) => total(one) >= least);
   for (const one of sorted.slice(kept.length)) {
-    one.blank = never;
-    one.label = never;
+    one.blank = nothing;
+    one.label = nothing;
   }
   return kept;
 }
 
 function total({ blank, label, bonus }: CtcPrefix): number {
-  return addLog(blank, label) + bonus;
+  return join(blank, label).sum + bonus;
 }
 
 function hypothesis(found: CtcPrefix, { lm }: CtcBeamOptions): Hypothesis {
   const tokens: number[] = [];
   const frames: number[] = [];
-  for (let at: CtcPrefix = found; at.parent; at = at.parent) {
-    tokens.push(at.token);
-    frames.push(at.frame);
-  }
+  for (let at: CtcPrefix = found; at.parent; at = at.parent) tokens.push(at.token);
+  const { emitted } = join(found.blank, found.label).best;
+  for (let at = emitted; at; at = at.before) frames.push(at.frame);
   const end = lm ? lm.weight * lm.model.finish(found.lmState) : 0;
   return { tokens: tokens.reverse(), frames: frames.reverse(), score: total(found) + end };
 }
 
+/** Of finite numbers. */
 function addLog(a: number, b: number): number {
-  if (a === never) return b;
-  if (b === never) return a;
   const high = Math.max(a, b);
   return high + Math.log1p(Math.exp(Math.min(a, b) - high));
 }

@@ -2,7 +2,7 @@
 // number of tokens plus blanks, and may be at different frames.
 import type { TargetLength } from '../config.js';
 import type { Prefix } from './prefix.js';
-import { type BeamHypothesis, byScore, logAdd, type Search, start, topK } from './search.js';
+import { type BeamHypothesis, byScore, logAdd, type Search, sortNBest, start, topK } from './search.js';
 
 export function* alignmentLengthSearch(
   root: Prefix,
@@ -10,6 +10,7 @@ export function* alignmentLengthSearch(
   beamSize: number,
   vocabulary: number,
   longest: TargetLength,
+  normalise: boolean,
 ): Search {
   const beam = Math.min(beamSize, vocabulary);
   const most = 'tokens' in longest ? longest.tokens : Math.floor(longest.perFrame * frames);
@@ -41,7 +42,8 @@ export function* alignmentLengthSearch(
     });
     current = recombine(extended.sort(byScore).slice(0, beam));
   }
-  return final.length > 0 ? final : current;
+  // Where nothing reached the end in time, NeMo gives the unfinished beam as it is.
+  return final.length > 0 ? sortNBest(final, normalise) : current;
 }
 
 /** Equal sequences become one, with the sum of their probabilities. */

@@ -61,8 +61,19 @@ export class BeamTransducer {
     return searches.map(({ turn }) => this.result(turn.done ? turn.value : []));
   }
 
+  /** Gives hypotheses in their final order. */
   private search(root: Prefix, frames: number): Search {
-    const { strategy, beam, fusion } = this.options;
+    const { strategy, beam } = this.options;
+    const { variant, decoder } = this.network;
+    if (strategy === 'alsd' && variant.kind !== 'tdt' && beam.beam_size > 1) {
+      const { beam_size: size, alsd_max_target_len: longest, score_norm: normalise } = beam;
+      return alignmentLengthSearch(root, frames, size, decoder.vocabulary, longest, normalise);
+    }
+    return sorted(this.unsorted(root, frames, strategy), beam.score_norm);
+  }
+
+  private unsorted(root: Prefix, frames: number, strategy: BeamStrategy): Search {
+    const { beam, fusion } = this.options;
     const { variant, decoder } = this.network;
     const { vocabulary } = decoder;
     const adaptive = {
@@ -81,20 +92,14 @@ export class BeamTransducer {
     }
     // As NeMo: with one hypothesis every strategy is the greedy search.
     if (beam.beam_size === 1) return defaultSearch(root, frames, 1, vocabulary);
-    switch (strategy) {
-      case 'beam':
-        return defaultSearch(root, frames, beam.beam_size, vocabulary);
-      case 'tsd':
-        return timeSynchronousSearch(root, frames, beam.beam_size, vocabulary, beam.tsd_max_sym_exp);
-      case 'alsd':
-        return alignmentLengthSearch(root, frames, beam.beam_size, vocabulary, beam.alsd_max_target_len);
-      case 'maes':
-        return adaptiveExpansionSearch(root, frames, adaptive);
-    }
+    if (strategy === 'maes') return adaptiveExpansionSearch(root, frames, adaptive);
+    return strategy === 'tsd'
+      ? timeSynchronousSearch(root, frames, beam.beam_size, vocabulary, beam.tsd_max_sym_exp)
+      : defaultSearch(root, frames, beam.beam_size, vocabulary);
   }
 
   private result(found: readonly BeamHypothesis[]): Hypothesis {
-    const sorted = sortNBest(found, this.options.beam.score_norm).map(
+    const alternatives = found.map(
       ({ prefix, frames, score, durations }): Hypothesis => ({
         tokens: prefix.tokens(),
         frames: [...frames],
@@ -102,7 +107,11 @@ export class BeamTransducer {
         ...(durations && { durations }),
       }),
     );
-    const [best] = sorted;
-    return this.options.beam.return_best_hypothesis ? best : { ...best, alternatives: sorted };
+    const [best] = alternatives;
+    return this.options.beam.return_best_hypothesis ? best : { ...best, alternatives };
   }
+}
+
+function* sorted(search: Search, normalise: boolean): Search {
+  return sortNBest(yield* search, normalise);
 }
