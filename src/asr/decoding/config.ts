@@ -35,18 +35,24 @@ const greedySchema = defineSchema(
   'greedy',
   {
     max_symbols: {
-      doc: 'Most tokens at one encoder frame; null for no limit.',
+      doc: 'Most tokens at one encoder frame; null for no limit. Default 10.',
       format: 'int',
       min: 1,
       nullable: true,
-      default: 10,
+      optional: true,
+    },
+    max_symbols_per_step: {
+      doc: 'The same, where max_symbols is not given.',
+      format: 'int',
+      min: 1,
+      nullable: true,
+      optional: true,
     },
     window: { doc: 'Encoder frames looked at in one call of the engine.', format: 'int', min: 1, default: 8 },
     ...greedyConfidence,
   },
   {
     ignored: {
-      max_symbols_per_step: 'use max_symbols',
       preserve_alignments: { instead: 'log-probabilities are not kept', harmless: [false, null] },
       compute_timestamps: { instead: 'use decoding.compute_timestamps', harmless: [false, null] },
       tdt_include_token_duration: { instead: 'durations are always given', harmless: [false, true] },
@@ -119,7 +125,7 @@ const beamSchema = defineSchema(
         instead: 'decoding.strategy says it',
         harmless: ['default', 'beam', 'tsd', 'alsd', 'maes'],
       },
-      tsd_max_sym_exp_per_step: 'use tsd_max_sym_exp',
+      tsd_max_sym_exp_per_step: { instead: 'as in NeMo, tsd_max_sym_exp counts', harmless: [50] },
       nsc_max_timesteps_expansion: { instead: 'there is no such search', harmless: [1] },
       nsc_prefix_alpha: { instead: 'there is no such search', harmless: [1] },
       language_model: { instead: 'use ngram_lm_model', harmless: [null] },
@@ -129,11 +135,11 @@ const beamSchema = defineSchema(
       max_symbols_per_step: { instead: 'each strategy has its own limit', harmless: [10, null] },
       blank_lm_score_mode: {
         instead: 'blank gets no score of the language model',
-        harmless: ['no_score', 'lm_weighted_full', null],
+        harmless: ['no_score', 'lm_weighted_full', 'NO_SCORE', 'LM_WEIGHTED_FULL', null],
       },
       pruning_mode: {
         instead: 'the language model counts before pruning',
-        harmless: ['early', 'late', null],
+        harmless: ['early', 'late', 'EARLY', 'LATE', null],
       },
       allow_cuda_graphs: { instead: 'the step is compiled', harmless: [true, false] },
       boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
@@ -176,6 +182,12 @@ export const decodingSchema = defineSchema(
     },
   },
 );
+
+/** Most tokens at one frame, null for no limit. */
+export function mostSymbols(greedy: DecodingConfig['greedy']): number | null {
+  const { max_symbols: own, max_symbols_per_step: other } = greedy;
+  return own ?? (other === undefined && own === undefined ? 10 : (other ?? null));
+}
 
 export type DecodingConfig = InferConfig<typeof decodingSchema>;
 export type BeamConfig = DecodingConfig['beam'];

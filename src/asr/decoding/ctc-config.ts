@@ -2,6 +2,44 @@
 import { defineSchema, type InferConfig } from '../../config/index.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
+const prefixBeam = 'the search is a prefix beam search';
+
+/** Sections that NeMo writes out with these values when nobody has asked for anything. */
+const untouched = {
+  flashlight: {
+    lexicon_path: null,
+    boost_path: null,
+    beam_size_token: 16,
+    beam_threshold: 20,
+    // -Infinity, as JSON has it.
+    unk_weight: null,
+    sil_weight: 0,
+  },
+  pyctcdecode: {
+    beam_prune_logp: -10,
+    token_min_logp: -5,
+    prune_history: false,
+    hotwords: null,
+    hotword_weight: 10,
+  },
+  wfst: {
+    beam_size: 4,
+    search_type: 'riva',
+    return_best_hypothesis: true,
+    preserve_alignments: false,
+    compute_timestamps: false,
+    decoding_mode: 'nbest',
+    open_vocabulary_decoding: false,
+    beam_width: 10,
+    lm_weight: 1,
+    device: 'cuda',
+    arpa_lm_path: null,
+    wfst_lm_path: null,
+    riva_decoding_cfg: {},
+    k2_decoding_cfg: { search_beam: 20, output_beam: 10, min_active_states: 30, max_active_states: 10000 },
+  },
+};
+
 const greedySchema = defineSchema('ctc greedy', greedyConfidence, {
   ignored: {
     preserve_alignments: { instead: 'log-probabilities are not kept', harmless: [false, null] },
@@ -52,8 +90,8 @@ const beamSchema = defineSchema(
       allow_cuda_graphs: { instead: 'decoding runs on the host', harmless: [true, false] },
       boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
       boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
-      flashlight_cfg: 'the search is a prefix beam search',
-      pyctcdecode_cfg: 'the search is a prefix beam search',
+      flashlight_cfg: { instead: prefixBeam, harmless: [null, untouched.flashlight] },
+      pyctcdecode_cfg: { instead: prefixBeam, harmless: [null, untouched.pyctcdecode] },
       // NeMo's hybrid configs copy the transducer's section.
       score_norm: { instead: 'scores are compared as they are', harmless: [true, false] },
       tsd_max_sym_exp: { instead: 'CTC has one choice a frame', harmless: [50] },
@@ -80,7 +118,7 @@ export const ctcDecodingSchema = defineSchema(
     ignored: {
       ...sharedIgnored,
       rnnt_timestamp_type: { instead: 'this is CTC', harmless: ['all'] },
-      wfst: 'the search is a prefix beam search',
+      wfst: { instead: prefixBeam, harmless: [null, untouched.wfst] },
       fused_batch_size: { instead: 'batches are decoded whole', harmless: [null, -1] },
     },
   },

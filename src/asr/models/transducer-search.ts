@@ -5,7 +5,7 @@ import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { HATJoint } from '../decoders/hat-joint.js';
 import { type BeamStrategy, BeamTransducer } from '../decoding/beam/beam-transducer.js';
 import type { Fusion } from '../decoding/beam/language-model.js';
-import { BEAM_STRATEGIES, type BeamConfig, type DecodingConfig } from '../decoding/config.js';
+import { BEAM_STRATEGIES, type BeamConfig, type DecodingConfig, mostSymbols } from '../decoding/config.js';
 import { GreedyTransducer, type TransducerNetwork } from '../decoding/greedy-transducer.js';
 import { loadTokenLm } from '../decoding/lm/token-words.js';
 import { confidenceSettings } from '../decoding/shared-config.js';
@@ -22,8 +22,8 @@ export function transducerSearch(
   const { strategy, greedy, beam } = decoding;
   const confidence = confidenceSettings(decoding);
   if (!isBeam(strategy)) {
-    const { max_symbols: maxSymbols, window } = greedy;
-    return new GreedyTransducer(engine, network, { maxSymbols, window, confidence });
+    const maxSymbols = mostSymbols(greedy);
+    return new GreedyTransducer(engine, network, { maxSymbols, window: greedy.window, confidence });
   }
   if (confidence)
     throw refuse('confidence_cfg', `there is no confidence with strategy ${strategy}`, 'use greedy');
