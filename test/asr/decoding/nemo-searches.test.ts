@@ -1,12 +1,14 @@
 // Greedy and beam searches on small networks against NeMo's own classes (golden/scripts/decoding.py).
 import { describe, expect, it } from 'vitest';
 import { BeamTransducer } from '../../../src/asr/decoding/beam/beam-transducer.js';
+import type { Fusion } from '../../../src/asr/decoding/beam/language-model.js';
 import { decodingSchema } from '../../../src/asr/decoding/config.js';
 import { GreedyTransducer, type ProjectedFrames } from '../../../src/asr/decoding/greedy-transducer.js';
 import type { Hypothesis } from '../../../src/asr/decoding/hypothesis.js';
 import {
   HATJoint,
   outputLayout,
+  parseArpa,
   RNNTDecoder,
   RNNTJoint,
   StatelessTransducerDecoder,
@@ -22,6 +24,8 @@ interface NemoHypothesis {
   readonly score: number;
   readonly durations?: number[];
 }
+
+type BeamArguments = Readonly<Record<string, number | boolean | string>>;
 
 interface Entry {
   readonly prednet: 'lstm' | 'stateless';
@@ -48,6 +52,7 @@ const { searches: file } = golden<{
     durations: number[];
     big_blanks: number[];
     scale: number;
+    arpa: string;
     entries: Entry[];
   };
 }>('decoding_nemo');
@@ -120,13 +125,24 @@ async function projected(engine: Engine, joint: RNNTJoint | HATJoint): Promise<P
 
 const optionNames: Readonly<Record<string, string>> = { tsd_max_sym_exp_per_step: 'tsd_max_sym_exp' };
 
-function beamConfig(args: Readonly<Record<string, number | boolean>>) {
+function beamConfig(args: BeamArguments) {
   const beam = Object.entries(args).map(([name, value]) => {
     if (name !== 'alsd_max_target_len') return [optionNames[name] ?? name, value];
     return [name, Number.isInteger(value) ? { tokens: value } : { perFrame: value }];
   });
   const section = { beam: { ...Object.fromEntries(beam), return_best_hypothesis: false } };
   return decodingSchema.parse(section).beam;
+}
+
+/** The language model whose scores NeMo was given. */
+function fusionOf(args: BeamArguments): Fusion | undefined {
+  if (!args['ngram_lm_model']) return undefined;
+  return {
+    model: parseArpa(new TextEncoder().encode(file.arpa), 'golden'),
+    words: Array.from({ length: V }, (_, id) => String(id)),
+    weight: args['ngram_lm_alpha'] as number,
+    internalWeight: (args['hat_ilm_weight'] as number | undefined) ?? 0,
+  };
 }
 
 describe.each(file.entries.map((entry) => [`${entry.kind}, ${entry.prednet}`, entry] as const))(
@@ -154,9 +170,11 @@ describe.each(file.entries.map((entry) => [`${entry.kind}, ${entry.prednet}`, en
         const net = await network(engine, entry);
         const input = await projected(engine, net.joint);
         const strategy = search === 'default' ? 'beam' : (search as 'tsd' | 'alsd' | 'maes');
-        const found = await new BeamTransducer(engine, net, { strategy, beam: beamConfig(args) }).decode(
-          input,
-        );
+        const found = await new BeamTransducer(engine, net, {
+          strategy,
+          beam: beamConfig(args),
+          fusion: fusionOf(args),
+        }).decode(input);
         for (const [b, { alternatives = [] }] of found.entries()) {
           expect(alternatives.map(({ tokens }) => tokens)).toEqual(
             nbest[b].map(({ tokens }) => tokens.slice(1)),
