@@ -4,19 +4,22 @@ import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from
 import type { Engine, Tensors } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { decodingSchema } from '../decoding/config.js';
+import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { transcriptFields } from '../decoding/shared-config.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
-import { buildModel, type ModelContext } from './context.js';
+import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
+import { ctcSearch } from './ctc-search.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
+import type { TranscriptSettings } from './transcript.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
   decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
-  decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
+  decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
   ctc_reduction: {
     doc: 'From costs of utterances to the loss.',
     format: ['mean_batch', 'mean', 'mean_volume', 'sum'],
@@ -39,6 +42,7 @@ export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   readonly decoder: ConvASRDecoder;
+  protected decoding: CtcDecodingConfig;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
@@ -50,6 +54,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
         feat_in: this.encoder.width,
       }),
     );
+    this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -82,9 +87,21 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return { loss };
   }
 
+  /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
+  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+    this.decoding = ctcDecodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.forgetRecognizers();
+  }
+
+  protected override transcriptSettings(): TranscriptSettings {
+    return { kind: 'ctc', ...transcriptFields(this.decoding, this.decoding.ctc_timestamp_type) };
+  }
+
   protected override createRecognizer(engine: Engine): Recognizer {
+    const read = fileReader(this.context);
     return new CtcRecognizer(engine, {
       decoder: this.decoder,
+      search: ctcSearch(this.decoding, this.decoder.blank, this.tokenizer, read),
       encode: ({ features, featureLengths }) =>
         this.encoder.forward(features, featureLengths, evaluationPass),
       loss: ({ encoded, lengths }, inputs) => {

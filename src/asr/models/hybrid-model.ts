@@ -3,15 +3,19 @@ import { type ConfigNode, defineSchema, type InferConfig } from '../../config/in
 import { type Engine, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { transcriptFields } from '../decoding/shared-config.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
-import { buildModel, type ModelContext } from './context.js';
+import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
+import { ctcSearch } from './ctc-search.js';
 import { commonIgnored } from './model-schema.js';
 import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
 import { type Recognizer, speechInputs } from './speech-model.js';
+import type { TranscriptSettings } from './transcript.js';
 
 const auxCtcSchema = defineSchema(
   'aux_ctc',
@@ -37,6 +41,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   readonly ctcDecoder: ConvASRDecoder;
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
+  private ctcDecoding: CtcDecodingConfig;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
@@ -49,6 +54,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
         feat_in: this.encoder.width,
       }),
     );
+    this.ctcDecoding = settings.aux_ctc.decoding ?? ctcDecodingSchema.parse({});
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -76,9 +82,20 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     );
   }
 
-  /** Chooses the branch that evaluation and transcription decode with. Default: rnnt. */
-  changeDecodingStrategy(decoder: 'rnnt' | 'ctc'): void {
+  /**
+   * Chooses the branch that evaluation and transcription decode with, rnnt at first, and maybe how: `decoding` is a
+   * section like `model.decoding` or `model.aux_ctc.decoding`.
+   */
+  changeDecodingStrategy(decoder: 'rnnt' | 'ctc', decoding?: Readonly<Record<string, unknown>>): void {
     this.decodes = decoder;
+    this.forgetRecognizers();
+    if (decoding) this.changeDecoding(decoding);
+  }
+
+  /** Of the branch that decodes. */
+  override changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+    if (this.decodes === 'rnnt') super.changeDecoding(decoding);
+    else this.ctcDecoding = ctcDecodingSchema.parse(decoding, { path: 'model.aux_ctc.decoding' });
     this.forgetRecognizers();
   }
 
@@ -92,10 +109,16 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return { loss, logs: { train_rnnt_loss: rnnt, train_ctc_loss: ctc } };
   }
 
+  protected override transcriptSettings(): TranscriptSettings {
+    if (this.decodes === 'rnnt') return super.transcriptSettings();
+    return { kind: 'ctc', ...transcriptFields(this.ctcDecoding, this.ctcDecoding.ctc_timestamp_type) };
+  }
+
   protected override createRecognizer(engine: Engine): Recognizer {
     if (this.decodes === 'rnnt') return super.createRecognizer(engine);
     return new CtcRecognizer(engine, {
       decoder: this.ctcDecoder,
+      search: ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, fileReader(this.context)),
       encode: ({ features, featureLengths }) =>
         this.encoder.forward(features, featureLengths, evaluationPass),
       loss: (forward, inputs) => this.ctcLoss(forward, inputs, evaluationPass),

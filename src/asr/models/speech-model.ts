@@ -32,7 +32,8 @@ import { saveArchive } from '../nemo/save.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
-import { type TranscribeOptions, type Transcript, transcribeAudio } from './transcribe.js';
+import { type TranscribeOptions, transcribeAudio } from './transcribe.js';
+import type { Transcript, TranscriptSettings } from './transcript.js';
 
 /** A checked mapping that names a component. */
 export type Section = Readonly<Record<string, unknown>>;
@@ -110,6 +111,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** Compiles what `recognizer` hands out. */
   protected abstract createRecognizer(engine: Engine): Recognizer;
 
+  /** What the decoding section says about transcripts. */
+  protected abstract transcriptSettings(): TranscriptSettings;
+
   recognizer(engine: Engine): Recognizer {
     let recognizer = this.recognizers.get(engine);
     if (!recognizer) {
@@ -155,7 +159,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
     const engine = this.engineFor(options.engine, 'transcribe');
-    return transcribeAudio(this, this.recognizer(engine), audio, options);
+    return transcribeAudio(this, this.recognizer(engine), audio, this.transcriptSettings(), options);
   }
 
   /**
