@@ -4,6 +4,8 @@ import { component } from '../../container/index.js';
 import type { ConformerEncoderConfig } from './conformer-config.js';
 import { conformerDefaults as defaults } from './conformer-config.js';
 import { ConformerEncoder } from './conformer-encoder.js';
+import { type ConvASREncoderConfig, convAsrEncoderSchema } from './conv-asr-config.js';
+import { ConvASREncoder } from './conv-asr-encoder.js';
 
 const rate = { format: 'number', min: 0, below: 1 } as const;
 const size = { format: 'int', min: 1 } as const;
@@ -113,5 +115,12 @@ export const encoderComponents = [
     aliases: ['nemo.collections.asr.modules.ConformerEncoder'],
     schema: conformerEncoderSchema,
     create: (config) => new ConformerEncoder(config as ConformerEncoderConfig),
+  }),
+  component({
+    kind: 'encoder',
+    name: 'ConvASREncoder',
+    aliases: ['nemo.collections.asr.modules.ConvASREncoder'],
+    schema: convAsrEncoderSchema,
+    create: (config) => new ConvASREncoder(config as ConvASREncoderConfig),
   }),
 ];

@@ -4,6 +4,7 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   BatchNorm,
   DepthwiseConv1d,
+  GroupNorm,
   glu,
   LayerNorm,
   Linear,
@@ -73,7 +74,7 @@ function leftContext({
 
 function normalisation(type: string, width: number): Normalisation {
   const groups = /^group_norm(\d+)$/.exec(type);
-  if (groups) return new GroupNorm(width, Number(groups[1]), true);
+  if (groups) return new GroupNorm(width, Number(groups[1]));
   switch (type) {
     case 'batch_norm':
       return new BatchNorm(width);
@@ -106,37 +107,5 @@ class FusedBatchNorm extends Module {
 
   forward(x: Tensor): Tensor {
     return tf.add(tf.mul(x, this.weight.tensor()), this.bias.tensor());
-  }
-}
-
-/** Normalises each item over time and the channels of a group; groups of one channel are instance norm. */
-class GroupNorm extends Module {
-  private readonly weight: Parameter | undefined;
-  private readonly bias: Parameter | undefined;
-
-  constructor(
-    width: number,
-    private readonly groups: number,
-    affine: boolean,
-  ) {
-    super();
-    if (width % groups !== 0) {
-      throw new AnemoneError({
-        code: 'encoder.conv-norm',
-        path: 'encoder.conv_norm_type',
-        message: `${groups} groups do not divide ${width} channels`,
-      });
-    }
-    this.weight = affine ? this.parameter('weight', [width], ones) : undefined;
-    this.bias = affine ? this.parameter('bias', [width], zeros) : undefined;
-  }
-
-  forward(x: Tensor): Tensor {
-    const [batch, frames, width] = x.shape;
-    const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
-    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
-    const variance = tf.mean(tf.square(centred), [1, 3], true);
-    const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
-    return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;
   }
 }

@@ -67,6 +67,10 @@ export class ConformerEncoder extends Module implements Encoder {
     return this.config.subsampling_factor;
   }
 
+  get layerCount(): number {
+    return this.layers.length;
+  }
+
   outputLength(frames: number): number {
     return this.preEncode instanceof Linear ? frames : this.preEncode.outputLength(frames);
   }
