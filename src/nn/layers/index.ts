@@ -17,7 +17,13 @@ export { FeedForward, type FeedForwardOptions } from './feed-forward.js';
 export { GroupNorm } from './group-norm.js';
 export { LayerNorm, layerNormOp } from './layer-norm.js';
 export { Linear, type LinearOptions, linear } from './linear.js';
+export {
+  type LocalAttentionOptions,
+  LocalMultiHeadAttention,
+  localAttentionMask,
+  localBlock,
+} from './local-attention.js';
 export { Lstm, type LstmBiasInit, type LstmOptions, type LstmState, lstmRecurrence } from './lstm.js';
 export { type AttentionContext, attentionMask, frameMask } from './masks.js';
-export { absolutePositions, relativePositions } from './positional-encoding.js';
+export { absolutePositions, localPositions, relativePositions } from './positional-encoding.js';
 export { stochasticDepth, stochasticDepthSchedule } from './stochastic-depth.js';

@@ -3,7 +3,7 @@
     python test/golden/scripts/nemo_encoders.py test/golden
 
 writes encoders.json: for each variant the state dict's names and shapes, the output in evaluation, a loss in
-training (dropout 0), and for each parameter one projection of its gradient; and parameter_counts.json: the
+training (dropout 0), and for each parameter one projection and the length of its gradient; and parameter_counts.json: the
 parameters of every stock configuration. Weights and inputs follow the formulas of test/asr/golden.ts.
 """
 import json
@@ -130,9 +130,11 @@ def record(make, config, frames=45, lengths=(45, 29)):
     encoder = make(**config)
     state = encoder.state_dict()
     keys = sorted(state)
+    written = set()  # tied parameters have several names; the first one's values hold
     with torch.no_grad():
         for p, key in enumerate(keys):
-            if not key.endswith("num_batches_tracked"):
+            if not key.endswith("num_batches_tracked") and state[key].data_ptr() not in written:
+                written.add(state[key].data_ptr())
                 state[key].copy_(formula(key, p, tuple(state[key].shape)))
     bins = config["feat_in"]
     x = torch.tensor(np.sin(0.37 * np.arange(2 * bins * frames) + 0.2).reshape(2, bins, frames), dtype=torch.float32)
@@ -154,7 +156,8 @@ def record(make, config, frames=45, lengths=(45, 29)):
     for name, parameter in encoder.named_parameters(remove_duplicate=True):
         g = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         g = g.double().reshape(-1)
-        gradients[name] = float(f"{float((g * torch.cos(0.5 * torch.arange(len(g)).double() + 0.3)).sum()):.8g}")
+        projection = (g * torch.cos(0.5 * torch.arange(len(g)).double() + 0.3)).sum()
+        gradients[name] = [float(f"{float(v):.7g}") for v in (projection, g.norm())]
     return {
         "config": config,
         "lengths": list(lengths),
