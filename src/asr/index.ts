@@ -17,6 +17,11 @@ export {
 } from './encoders/conv-asr-config.js';
 export { ConvASREncoder } from './encoders/conv-asr-encoder.js';
 export type { Encoded, Encoder, InnerLayers } from './encoders/encoder.js';
+export {
+  type SqueezeformerEncoderConfig,
+  squeezeformerEncoderSchema,
+} from './encoders/squeezeformer-config.js';
+export { SqueezeformerEncoder } from './encoders/squeezeformer-encoder.js';
 export { Preprocessor } from './front-end.js';
 export {
   encoderKind,

@@ -1,4 +1,4 @@
-// Configuration of the Conformer encoder: NeMo's keys.
+// The encoders as components, and the configuration of the Conformer: NeMo's keys.
 import { defineSchema, listOf, oneOf } from '../../config/index.js';
 import { component } from '../../container/index.js';
 import type { ConformerEncoderConfig } from './conformer-config.js';
@@ -6,6 +6,8 @@ import { conformerDefaults as defaults, subsamplingTypes } from './conformer-con
 import { ConformerEncoder } from './conformer-encoder.js';
 import { type ConvASREncoderConfig, convAsrEncoderSchema } from './conv-asr-config.js';
 import { ConvASREncoder } from './conv-asr-encoder.js';
+import { type SqueezeformerEncoderConfig, squeezeformerEncoderSchema } from './squeezeformer-config.js';
+import { SqueezeformerEncoder } from './squeezeformer-encoder.js';
 
 const rate = { format: 'number', min: 0, below: 1 } as const;
 const size = { format: 'int', min: 1 } as const;
@@ -143,5 +145,12 @@ export const encoderComponents = [
     aliases: ['nemo.collections.asr.modules.ConvASREncoder'],
     schema: convAsrEncoderSchema,
     create: (config) => new ConvASREncoder(config as ConvASREncoderConfig),
+  }),
+  component({
+    kind: 'encoder',
+    name: 'SqueezeformerEncoder',
+    aliases: ['nemo.collections.asr.modules.SqueezeformerEncoder'],
+    schema: squeezeformerEncoderSchema,
+    create: (config) => new SqueezeformerEncoder(config as SqueezeformerEncoderConfig),
   }),
 ];

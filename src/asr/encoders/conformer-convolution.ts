@@ -4,6 +4,7 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   BatchNorm,
   DepthwiseConv1d,
+  fanInUniform,
   GroupNorm,
   glu,
   LayerNorm,
@@ -22,6 +23,15 @@ interface Normalisation extends Module {
   forward(x: Tensor, pass: Pass): Tensor;
 }
 
+export interface ConformerConvolutionConfig
+  extends Pick<
+    ResolvedConformerConfig,
+    'd_model' | 'use_bias' | 'conv_kernel_size' | 'conv_norm_type' | 'conv_context_size'
+  > {
+  /** false: SiLU in place of GLU, which leaves 2·d_model channels to what follows. Default true. */
+  readonly gated?: boolean;
+}
+
 /** pointwise, GLU, depthwise over time, normalisation (always called `batch_norm`), SiLU, pointwise. */
 export class ConformerConvolution extends Module {
   private readonly pointwise1: Linear;
@@ -29,21 +39,29 @@ export class ConformerConvolution extends Module {
   private readonly norm: Normalisation;
   private readonly pointwise2: Linear;
 
-  constructor(config: ResolvedConformerConfig) {
+  private readonly gated: boolean;
+
+  constructor(config: ConformerConvolutionConfig) {
     super();
-    const { d_model: width, use_bias: bias, conv_kernel_size: kernel } = config;
+    const { d_model: width, use_bias: bias, conv_kernel_size: kernel, gated = true } = config;
+    this.gated = gated;
+    const inner = gated ? width : 2 * width;
     this.pointwise1 = this.child('pointwise_conv1', new Linear(width, 2 * width, { bias, kernelAxes: 1 }));
     this.depthwise = this.child(
       'depthwise_conv',
-      new DepthwiseConv1d(width, kernel, { bias, left: leftContext(config) }),
+      new DepthwiseConv1d(inner, kernel, { bias, left: leftContext(config) }),
     );
-    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, width));
-    this.pointwise2 = this.child('pointwise_conv2', new Linear(width, width, { bias, kernelAxes: 1 }));
+    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, inner));
+    // As NeMo starts it: by the outer width, also where more channels come in.
+    const init = fanInUniform(width);
+    const options = { bias, kernelAxes: 1, weightInit: init, biasInit: init };
+    this.pointwise2 = this.child('pointwise_conv2', new Linear(inner, width, options));
   }
 
   /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. */
   forward(x: Tensor, valid: Tensor, pass: Pass): Tensor {
-    const gated = tf.mul(glu(this.pointwise1.forward(x)), valid);
+    const activation = this.gated ? glu : silu;
+    const gated = tf.mul(activation(this.pointwise1.forward(x)), valid);
     const normed = this.norm.forward(this.depthwise.forward(gated), pass);
     return pass.tap(this.path, this.pointwise2.forward(silu(normed)));
   }
@@ -52,7 +70,7 @@ export class ConformerConvolution extends Module {
 function leftContext({
   conv_context_size: context,
   conv_kernel_size: kernel,
-}: ResolvedConformerConfig): number {
+}: ConformerConvolutionConfig): number {
   if (kernel % 2 !== 1) {
     throw new AnemoneError({
       code: 'encoder.kernel-size',
