@@ -30,9 +30,19 @@ export const ctcFields = {
   },
 } as const;
 
+/** QuartzNet's config keeps what its blocks share here. */
+const shared = { doc: 'For other keys to refer to.', format: 'any', optional: true } as const;
+
 export const ctcModelSchema = defineSchema(
   'EncDecCTCModelBPE',
-  { ...commonFields, ...ctcFields, ...interCtcField },
+  {
+    ...commonFields,
+    ...ctcFields,
+    ...interCtcField,
+    repeat: shared,
+    dropout: shared,
+    separable: shared,
+  },
   { doc: 'A CTC model: encoder and frame classifier.', ignored: commonIgnored },
 );
 
