@@ -33,7 +33,13 @@ export const rnntFields = {
 
 export const rnntModelSchema = defineSchema('EncDecRNNTBPEModel', rnntFields, {
   doc: 'A transducer: encoder, prediction network, joint.',
-  ignored: commonIgnored,
+  ignored: {
+    ...commonIgnored,
+    interctc: {
+      instead: 'a transducer has no CTC branch; hybrid models have',
+      harmless: [null, { loss_weights: [], apply_at_layers: [] }],
+    },
+  },
 });
 
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
