@@ -6,12 +6,14 @@ import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { transcriptFields } from '../decoding/shared-config.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
 import { ctcSearch } from './ctc-search.js';
+import { InterCtc, interCtcField } from './inter-ctc.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
@@ -32,9 +34,19 @@ export const ctcFields = {
   },
 } as const;
 
+/** QuartzNet's config keeps what its blocks share here. */
+const shared = { doc: 'For other keys to refer to.', format: 'any', optional: true } as const;
+
 export const ctcModelSchema = defineSchema(
   'EncDecCTCModelBPE',
-  { ...commonFields, ...ctcFields },
+  {
+    ...commonFields,
+    ...ctcFields,
+    ...interCtcField,
+    repeat: shared,
+    dropout: shared,
+    separable: shared,
+  },
   { doc: 'A CTC model: encoder and frame classifier.', ignored: commonIgnored },
 );
 
@@ -43,6 +55,7 @@ export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   readonly decoder: ConvASRDecoder;
   protected decoding: CtcDecodingConfig;
+  private readonly interCtc: InterCtc;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
@@ -55,6 +68,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
       }),
     );
     this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
+    this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -78,13 +92,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    const { features, featureLengths, targets, targetLengths } = speechInputs(inputs);
-    const { encoded, lengths } = this.encoder.forward(features, featureLengths, pass);
-    const loss = ctcLoss(this.decoder, encoded, { lengths, targets, targetLengths }, pass, {
-      reduction: this.settings.ctc_reduction,
-      implementation: this.settings.ctc_implementation,
-    });
-    return { loss };
+    return this.loss(this.interCtc.encode(inputs, pass), inputs, pass);
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
@@ -102,14 +110,20 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return new CtcRecognizer(engine, {
       decoder: this.decoder,
       search: ctcSearch(this.decoding, this.decoder.blank, this.tokenizer, read),
-      encode: ({ features, featureLengths }) =>
-        this.encoder.forward(features, featureLengths, evaluationPass),
-      loss: ({ encoded, lengths }, inputs) => {
-        const { targets, targetLengths } = speechInputs(inputs);
-        const options = { reduction: this.settings.ctc_reduction };
-        return ctcLoss(this.decoder, encoded, { lengths, targets, targetLengths }, evaluationPass, options);
-      },
+      encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
+      loss: (encoded, inputs) => this.loss(encoded, inputs, evaluationPass).loss,
     });
+  }
+
+  private loss(encoded: Encoded, inputs: Tensors, pass: Pass): StepOutput {
+    const { targets, targetLengths } = speechInputs(inputs);
+    const options = {
+      reduction: this.settings.ctc_reduction,
+      implementation: this.settings.ctc_implementation,
+    };
+    const labels = { lengths: encoded.lengths, targets, targetLengths };
+    const loss = ctcLoss(this.decoder, encoded.encoded, labels, pass, options);
+    return this.interCtc.add(loss, encoded, inputs, pass, options);
   }
 }
 

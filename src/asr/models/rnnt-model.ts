@@ -9,6 +9,7 @@ import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -39,7 +40,13 @@ export const rnntFields = {
 
 export const rnntModelSchema = defineSchema('EncDecRNNTBPEModel', rnntFields, {
   doc: 'A transducer: encoder, prediction network, joint.',
-  ignored: commonIgnored,
+  ignored: {
+    ...commonIgnored,
+    interctc: {
+      instead: 'a transducer has no CTC branch; hybrid models have',
+      harmless: [null, { loss_weights: [], apply_at_layers: [] }],
+    },
+  },
 });
 
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
@@ -117,9 +124,13 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   /** Encoder and its projection. */
   forward(inputs: Tensors, pass: Pass): RnntForward {
-    const { features, featureLengths } = speechInputs(inputs);
-    const { encoded, lengths } = this.encoder.forward(features, featureLengths, pass);
+    const { encoded, lengths } = this.encode(inputs, pass);
     return { encoded, projected: this.joint.projectEncoder(encoded, pass), lengths };
+  }
+
+  protected encode(inputs: Tensors, pass: Pass): Encoded {
+    const { features, featureLengths } = speechInputs(inputs);
+    return this.encoder.forward(features, featureLengths, pass);
   }
 
   /** Log-probabilities of the lattice's arcs, [B,U+1,T',P]: blank, next label, then what the variant adds. */
