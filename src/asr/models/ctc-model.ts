@@ -5,6 +5,7 @@ import type { Engine, Tensors } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { decodingSchema } from '../decoding/config.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
@@ -67,6 +68,11 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
       implementation: this.settings.ctc_implementation,
     });
     return { loss };
+  }
+
+  protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
+    const { encoder, decoder: ctc } = this;
+    return [encoderSubnet({ encoder, ctc, features: this.preprocessor.frontEnd.config.features, maxFrames })];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -3,6 +3,8 @@ import { type ConfigNode, defineSchema, type InferConfig } from '../../config/in
 import { type Engine, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
@@ -72,6 +74,15 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     const ctc = this.ctcLoss(forward, inputs, pass);
     const loss = tf.add(tf.mul(rnnt, tf.scalar(1 - weight)), tf.mul(ctc, tf.scalar(weight)));
     return { loss, logs: { train_rnnt_loss: rnnt, train_ctc_loss: ctc } };
+  }
+
+  protected override subnets(
+    options: ExportOptions & { readonly maxFrames: number },
+  ): readonly Subnet[] {
+    if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
+    const { encoder, ctcDecoder: ctc } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, ctc, features, maxFrames: options.maxFrames })];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

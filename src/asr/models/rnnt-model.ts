@@ -7,6 +7,8 @@ import type { RNNTDecoder } from '../decoders/rnnt-decoder.js';
 import type { RNNTJoint } from '../decoders/rnnt-joint.js';
 import { decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { decoderJointSubnet, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -140,6 +142,14 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     const { targets, targetLengths } = example.inputs;
     const ids = Array.from(targets.data.slice(0, targetLengths.data[0]));
     return [latticePicture(example, alignment, this.tokenizer.idsToTokens(ids))];
+  }
+
+  protected override subnets({
+    maxFrames,
+  }: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
+    const { encoder, decoder, joint } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, features, maxFrames }), decoderJointSubnet(decoder, joint)];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

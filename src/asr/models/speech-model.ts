@@ -25,6 +25,8 @@ import {
 import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
+import { DEFAULT_MAX_FRAMES, type ExportOptions, exportOnnx } from '../export/export-onnx.js';
+import type { Subnet } from '../export/subnets.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
@@ -117,6 +119,40 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return recognizer;
   }
 
+  /** The files that `export` writes. */
+  protected abstract subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[];
+
+  /**
+   * Writes the model for other programs as ONNX: `path` itself for CTC, `encoder-NAME` and `decoder_joint-NAME`
+   * beside it for a transducer. Inputs and outputs have NeMo's names; batch size and lengths are free. Returns the
+   * files written. Front end and tokenizer stay outside; what is needed to rebuild them is in the metadata.
+   * @throws AnemoneError `asr.no-engine`, `export.*`: nothing is written when a file would be right at some lengths only
+   */
+  async export(path: string, options: ExportOptions = {}): Promise<readonly string[]> {
+    const engine = this.engineFor('export', options.engine);
+    const maxFrames = options.maxFrames ?? DEFAULT_MAX_FRAMES;
+    const metadata = {
+      model_type: this.constructor.name,
+      vocabulary: JSON.stringify(this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize))),
+      blank_id: String(this.tokenizer.vocabSize),
+      subsampling_factor: String(this.encoder.subsamplingFactor),
+      max_encoder_frames: String(maxFrames),
+      preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),
+    };
+    const subnets = this.subnets({ ...options, maxFrames });
+    return exportOnnx(path, subnets, metadata, engine, options.check ?? true);
+  }
+
+  private engineFor(what: string, given: Engine | undefined): Engine {
+    const engine = given ?? this.context.engine;
+    if (engine) return engine;
+    throw new AnemoneError({
+      code: 'asr.no-engine',
+      message: `${what} needs the engine that holds the weights`,
+      hint: 'pass { engine }, or make the model with a trainer',
+    });
+  }
+
   /** After a change of how this model decodes. */
   protected forgetRecognizers(): void {
     this.recognizers = new WeakMap();
@@ -152,14 +188,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     audio: readonly TranscriptionInput[],
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
-    const engine = options.engine ?? this.context.engine;
-    if (!engine) {
-      throw new AnemoneError({
-        code: 'asr.no-engine',
-        message: 'transcribe needs the engine that holds the weights',
-        hint: 'pass { engine }, or make the model with a trainer',
-      });
-    }
+    const engine = this.engineFor('transcribe', options.engine);
     return transcribeAudio(this, this.recognizer(engine), audio, options);
   }
 
@@ -211,6 +240,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     };
   }
 }
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 function tokenizerOf(settings: SpeechModelConfig, context: ModelContext): Tokenizer {
   if (settings.tokenizer) {

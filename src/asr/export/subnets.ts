@@ -1,0 +1,149 @@
+// The parts of speech models that other programs run, with the names and layouts of NeMo's exported files.
+import { type ExportSpec, type HostTensors, scan, type Tensor, tf } from '../../engine/index.js';
+import { evaluationPass } from '../../nn/index.js';
+import { CounterRandom } from '../../random/index.js';
+import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { RNNTDecoder } from '../decoders/rnnt-decoder.js';
+import type { RNNTJoint } from '../decoders/rnnt-joint.js';
+import type { Encoder } from '../encoders/encoder.js';
+
+/** One file of an exported model. */
+export interface Subnet {
+  /** Put before the file's name: `encoder-`, `decoder_joint-` or nothing. */
+  readonly prefix: string;
+  readonly spec: Omit<ExportSpec, 'read' | 'metadata'>;
+  /** Inputs that the file is tried with: sizes that are not among the examples. */
+  readonly samples: readonly HostTensors[];
+}
+
+/** Sizes to trace at: unlike each other, and of every remainder modulo 16. */
+const EXAMPLES = Array.from({ length: 16 }, (_, i) => ({
+  batch: 3 + 2 * i,
+  time: 401 + 61 * i,
+  tokens: 45 + 7 * ((5 * i) % 16),
+}));
+
+export interface EncoderSubnetOptions {
+  readonly encoder: Encoder;
+  /** Mel bins. */
+  readonly features: number;
+  /** Most encoder frames that the file takes, where the encoder has a table of positions. */
+  readonly maxFrames: number;
+  /** For a file that goes on to log-probabilities. */
+  readonly ctc?: ConvASRDecoder;
+}
+
+/**
+ * `audio_signal` [B,F,T] features and `length` int64 [B] → `outputs` [B,D,T'] or, with `ctc`, `logprobs` [B,T',V+1];
+ * and `encoded_lengths` int64 [B].
+ */
+export function encoderSubnet({ encoder, features, maxFrames, ctc }: EncoderSubnetOptions): Subnet {
+  return {
+    prefix: ctc ? '' : 'encoder-',
+    spec: {
+      name: ctc ? 'encoder-ctc' : 'encoder',
+      inputs: {
+        audio_signal: { dtype: 'float32', axes: ['batch', features, 'time'] },
+        length: { dtype: 'int32', axes: ['batch'], int64: true },
+      },
+      int64Outputs: ['encoded_lengths'],
+      examples: [...EXAMPLES, { batch: 2, time: maxFrames * encoder.subsamplingFactor }],
+      fn: ({ audio_signal: signal, length }) => {
+        const { encoded, lengths } = encoder.forward(tf.transpose(signal, [0, 2, 1]), length, evaluationPass);
+        const output = ctc
+          ? { logprobs: ctc.forward(encoded, evaluationPass) }
+          : { outputs: tf.transpose(encoded, [0, 2, 1]) };
+        return { ...output, encoded_lengths: tf.clone(lengths) };
+      },
+    },
+    samples: [
+      [1, 16, [16]],
+      [1, 97, [97]],
+      [3, 146, [146, 61, 20]],
+    ].map(([batch, time, lengths], i) => ({
+      audio_signal: noise([batch as number, features, time as number], i),
+      length: { dtype: 'int32', shape: [batch as number], data: Int32Array.from(lengths as number[]) },
+    })),
+  };
+}
+
+/**
+ * `encoder_outputs` [B,D,T], `targets` int32 [B,U] (blank: no token yet), `target_length` int32 [B] and the states
+ * `input_states_1`, `input_states_2` [L,B,H] → `outputs` [B,T,U,V+1] log-probabilities, `prednet_lengths`,
+ * `output_states_1`, `output_states_2`.
+ */
+export function decoderJointSubnet(decoder: RNNTDecoder, joint: RNNTJoint): Subnet {
+  const { layers, width, blank } = decoder;
+  const state = { dtype: 'float32', axes: [layers, 'batch', width] } as const;
+  const depth = joint.config.jointnet.encoder_hidden;
+  return {
+    prefix: 'decoder_joint-',
+    spec: {
+      name: 'decoder_joint',
+      inputs: {
+        encoder_outputs: { dtype: 'float32', axes: ['batch', depth, 'time'] },
+        targets: { dtype: 'int32', axes: ['batch', 'tokens'] },
+        target_length: { dtype: 'int32', axes: ['batch'] },
+        input_states_1: state,
+        input_states_2: state,
+      },
+      examples: EXAMPLES,
+      fn: (inputs) => {
+        const { prediction, hidden, cells } = predict(decoder, inputs);
+        const frames = joint.projectEncoder(tf.transpose(inputs['encoder_outputs'], [0, 2, 1]));
+        const labels = joint.projectPrediction(prediction);
+        const logits = joint.logits(tf.expandDims(frames, 2), tf.expandDims(labels, 1));
+        return {
+          outputs: tf.logSoftmax(logits),
+          prednet_lengths: tf.clone(inputs['target_length']),
+          output_states_1: hidden,
+          output_states_2: cells,
+        };
+      },
+    },
+    samples: [
+      [1, 1, 1],
+      [3, 5, 4],
+    ].map(([batch, time, tokens], i) => ({
+      encoder_outputs: noise([batch, depth, time], i),
+      targets: {
+        dtype: 'int32',
+        shape: [batch, tokens],
+        data: Int32Array.from({ length: batch * tokens }, (_, j) => (blank + 3 * j) % (blank + 1)),
+      },
+      target_length: { dtype: 'int32', shape: [batch], data: new Int32Array(batch).fill(tokens) },
+      input_states_1: noise([layers, batch, width], 10 + i),
+      input_states_2: noise([layers, batch, width], 20 + i),
+    })),
+  };
+}
+
+/** The prediction network from given states [L,B,H] over targets [B,U]: outputs [B,U,H] and states after. */
+function predict(decoder: RNNTDecoder, inputs: Readonly<Record<string, Tensor>>) {
+  const { layers } = decoder;
+  const { targets, input_states_1: hidden, input_states_2: cells } = inputs;
+  const { carry, ys } = scan(
+    (states, [last]) => {
+      const before = Array.from({ length: layers }, (_, k) => ({ h: states[k], c: states[layers + k] }));
+      const after = decoder.step(last, before);
+      return {
+        carry: [...after.map(({ h }) => h), ...after.map(({ c }) => c)],
+        ys: [tf.clone(after[layers - 1].h)],
+      };
+    },
+    [...tf.unstack(hidden, 0), ...tf.unstack(cells, 0)],
+    [tf.transpose(targets)],
+  );
+  return {
+    prediction: tf.transpose(ys[0], [1, 0, 2]),
+    hidden: tf.stack(carry.slice(0, layers)),
+    cells: tf.stack(carry.slice(layers)),
+  };
+}
+
+function noise(shape: readonly number[], key: number) {
+  const random = new CounterRandom(key, 'export');
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  const data = Float32Array.from({ length: size }, (_, i) => random.normal(i));
+  return { dtype: 'float32', shape, data } as const;
+}
