@@ -8,7 +8,7 @@ import type { Subnet } from './subnets.js';
 export interface ExportOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine;
-  /** Most encoder frames that the files take; tables of positions are as long. Default 5000. */
+  /** Encoder frames that the files take at least; tables of positions are as long. Default 5000. */
   readonly maxFrames?: number;
   /** Branch of a hybrid model. Default: the one it decodes with. */
   readonly decoder?: 'rnnt' | 'ctc';

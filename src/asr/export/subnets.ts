@@ -16,18 +16,26 @@ export interface Subnet {
   readonly samples: readonly HostTensors[];
 }
 
-/** Sizes to trace at: unlike each other, and of every remainder modulo 16. */
+/**
+ * Sizes to trace at: times of every remainder modulo 16, and the axes in orders of their own (a triangular number, a
+ * multiple), for an axis that grows along with another would be taken for it.
+ */
 const EXAMPLES = Array.from({ length: 16 }, (_, i) => ({
-  batch: 3 + 2 * i,
+  batch: 3 + 2 * (((i * (i + 1)) / 2) % 16),
   time: 401 + 61 * i,
-  tokens: 45 + 7 * ((5 * i) % 16),
+  tokens: 45 + 7 * ((5 * i + 3) % 16),
 }));
+
+/** Most feature frames that a file takes which is to take `maxFrames` encoder frames: no fewer than are traced. */
+export function longestInput(encoder: Encoder, maxFrames: number): number {
+  return Math.max(maxFrames * encoder.subsamplingFactor, ...EXAMPLES.map(({ time }) => time + 1));
+}
 
 export interface EncoderSubnetOptions {
   readonly encoder: Encoder;
   /** Mel bins. */
   readonly features: number;
-  /** Most encoder frames that the file takes, where the encoder has a table of positions. */
+  /** Encoder frames that the file is to take at least; tables of positions are as long. */
   readonly maxFrames: number;
   /** For a file that goes on to log-probabilities. */
   readonly ctc?: ConvASRDecoder;
@@ -47,7 +55,7 @@ export function encoderSubnet({ encoder, features, maxFrames, ctc }: EncoderSubn
         length: { dtype: 'int32', axes: ['batch'], int64: true },
       },
       int64Outputs: ['encoded_lengths'],
-      examples: [...EXAMPLES, { batch: 2, time: maxFrames * encoder.subsamplingFactor }],
+      examples: [...EXAMPLES, { batch: 2, time: longestInput(encoder, maxFrames) }],
       fn: ({ audio_signal: signal, length }) => {
         const { encoded, lengths } = encoder.forward(tf.transpose(signal, [0, 2, 1]), length, evaluationPass);
         const output = ctc

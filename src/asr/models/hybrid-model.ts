@@ -76,9 +76,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return { loss, logs: { train_rnnt_loss: rnnt, train_ctc_loss: ctc } };
   }
 
-  protected override subnets(
-    options: ExportOptions & { readonly maxFrames: number },
-  ): readonly Subnet[] {
+  protected override subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
     if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
     const { encoder, ctcDecoder: ctc } = this;
     const { features } = this.preprocessor.frontEnd.config;

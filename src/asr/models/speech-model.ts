@@ -26,7 +26,7 @@ import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } fr
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { DEFAULT_MAX_FRAMES, type ExportOptions, exportOnnx } from '../export/export-onnx.js';
-import type { Subnet } from '../export/subnets.js';
+import { longestInput, type Subnet } from '../export/subnets.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
@@ -136,7 +136,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       vocabulary: JSON.stringify(this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize))),
       blank_id: String(this.tokenizer.vocabSize),
       subsampling_factor: String(this.encoder.subsamplingFactor),
-      max_encoder_frames: String(maxFrames),
+      max_encoder_frames: String(this.encoder.outputLength(longestInput(this.encoder, maxFrames))),
       preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),
     };
     const subnets = this.subnets({ ...options, maxFrames });

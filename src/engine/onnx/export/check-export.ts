@@ -27,7 +27,12 @@ export async function checkExport(
       const shapes = Object.entries(sample).map(([key, { shape }]) => `${key} [${shape.join()}]`);
       const fail = (message: string, cause?: unknown): never => {
         const where = `with ${shapes.join(', ')}`;
-        throw new AnemoneError({ code: 'export.check', path: spec.name, message: `${message} ${where}`, cause });
+        throw new AnemoneError({
+          code: 'export.check',
+          path: spec.name,
+          message: `${message} ${where}`,
+          cause,
+        });
       };
       const results = await session.run(feeds(spec, sample)).catch((cause: Error) => {
         return fail(`the exported model fails (${cause.message})`, cause);

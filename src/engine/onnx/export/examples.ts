@@ -27,7 +27,8 @@ export function traceExample(
 ): Example {
   const traced = trace(fn, inputs, { standardOperators: true, anyShape: true });
   const { segments, calls, random, updates, states, outputs } = traced;
-  const what = calls.length > 0 ? 'calls the host' : random.length > 0 ? 'draws random numbers' : 'sets states';
+  const what =
+    calls.length > 0 ? 'calls the host' : random.length > 0 ? 'draws random numbers' : 'sets states';
   if (calls.length + random.length + updates.size > 0) {
     throw new AnemoneError({ code: 'export.program', path: name, message: `${what}; it cannot be exported` });
   }
@@ -90,7 +91,12 @@ class Alignment {
     const [first] = graphs;
     const odd = graphs.find(({ nodes }) => nodes.length !== first.nodes.length);
     if (odd) this.fail(`${first.nodes.length} nodes at one size and ${odd.nodes.length} at another`);
-    return first.nodes.map((node, i) => this.node(graphs.map(({ nodes }) => nodes[i]), node));
+    return first.nodes.map((node, i) =>
+      this.node(
+        graphs.map(({ nodes }) => nodes[i]),
+        node,
+      ),
+    );
   }
 
   private node(fellows: readonly OnnxNode[], node: OnnxNode): AlignedNode {
@@ -100,7 +106,13 @@ class Alignment {
         this.fail(`${label} ${plain(node)} is ${fellow.op} ${plain(fellow)} at another size`);
       }
     }
-    const operands = node.inputs.map((name, j) => this.operand(name, fellows.map((n) => n.inputs[j]), label));
+    const operands = node.inputs.map((name, j) =>
+      this.operand(
+        name,
+        fellows.map((n) => n.inputs[j]),
+        label,
+      ),
+    );
     const body = this.body(fellows, node);
     node.outputs.forEach((name, j) => {
       this.names.forEach((names, k) => {

@@ -9,11 +9,11 @@ import { finishGraph, usedNames } from '../graph-builder.js';
 import {
   type AttributeValue,
   encodeModel,
-  OPSET,
   type OnnxInitializer,
   type OnnxNode,
   type OnnxType,
   type OnnxValue,
+  OPSET,
   onnxType,
 } from '../model-proto.js';
 import { hostBytes } from '../trace-values.js';
@@ -38,7 +38,8 @@ export interface ExportSpec {
   readonly int64Outputs?: readonly string[];
   /**
    * Sizes of the named axes to trace at; the last is the longest that tables will serve. Give a dozen or more,
-   * unlike one another and other numbers of the model: what they have in common by accident is taken for a rule.
+   * unlike one another and other numbers of the model, and no axis a function of another: what they have in
+   * common by accident is taken for a rule.
    */
   readonly examples: readonly Readonly<Record<string, number>>[];
   /** Values of states, which become weights under the states' names. */

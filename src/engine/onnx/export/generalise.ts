@@ -83,23 +83,32 @@ class Generalisation {
     if (constants.every((constant) => same(constant, first))) {
       return this.graph.names.constant(first.bytes, first.shape, first.dtype);
     }
-    const name = this.numbers(constants) ?? this.table(constants);
+    const name = this.numbers(constants, node.op === 'Reshape') ?? this.table(constants);
     if (name) return name;
     return this.fail(
       `input ${index} of ${node.op} (${node.outputs[0]}) is no known function of the sizes: ${describeConstants(constants)}`,
     );
   }
 
-  /** A few whole numbers, each by a formula. */
-  private numbers(constants: readonly OnnxInitializer[]): string | undefined {
+  /**
+   * A few whole numbers, each by a formula. A Reshape itself knows one axis when the others are given; that is asked
+   * for only where no formula is found (products of quotients).
+   */
+  private numbers(constants: readonly OnnxInitializer[], isReshape: boolean): string | undefined {
     const [{ shape, dtype }] = constants;
     if (!constants.every((constant) => constant.shape.join() === shape.join())) return undefined;
     if (shape.reduce((count, size) => count * size, 1) > MOST_FORMULAS) return undefined;
     const values = constants.map(numbersOf);
     if (!values.flat().every(Number.isInteger)) return undefined;
-    const formulas = values[0].map((_, i) => fitFormula(values.map((list) => list[i]), this.axes));
-    if (formulas.includes(undefined)) return undefined;
-    const vector = this.vector(formulas as Formula[]);
+    const formulas = values[0].map((_, i) =>
+      fitFormula(
+        values.map((list) => list[i]),
+        this.axes,
+      ),
+    );
+    const unknown = formulas.filter((formula) => formula === undefined).length;
+    if (unknown > (isReshape ? 1 : 0)) return undefined;
+    const vector = this.vector(formulas.map((formula) => formula ?? { constant: -1, terms: [] }));
     const shaped = shape.length === 1 ? vector : this.op('Reshape', [vector, this.int64(shape)]);
     return dtype === 'int64' ? shaped : this.op('Cast', [shaped], { to: TYPES[dtype] });
   }
@@ -109,11 +118,17 @@ class Generalisation {
     const axis = varyingAxis(constants);
     if (axis === undefined) return undefined;
     const last = constants[constants.length - 1];
-    const count = fitFormula(constants.map(({ shape }) => shape[axis]), this.axes);
+    const count = fitFormula(
+      constants.map(({ shape }) => shape[axis]),
+      this.axes,
+    );
     if (!count) return undefined;
     const counted = last.dtype === 'int32' ? arithmeticStep(constants) : undefined;
     if (counted) {
-      const end = { constant: counted.first + counted.step * count.constant, terms: scaled(count, counted.step) };
+      const end = {
+        constant: counted.first + counted.step * count.constant,
+        terms: scaled(count, counted.step),
+      };
       const limits = [this.scalar({ constant: counted.first, terms: [] }), this.scalar(end)];
       const range = this.op('Range', [...limits, this.scalar({ constant: counted.step, terms: [] })]);
       const typed = this.op('Cast', [range], { to: TYPES.int32 });
@@ -185,5 +200,8 @@ const scaled = ({ terms }: Formula, by: number) =>
   terms.map((term) => ({ ...term, factor: term.factor * by }));
 
 function same(a: OnnxInitializer, b: OnnxInitializer): boolean {
-  return a === b || (a.dtype === b.dtype && a.shape.join() === b.shape.join() && Buffer.compare(a.bytes, b.bytes) === 0);
+  return (
+    a === b ||
+    (a.dtype === b.dtype && a.shape.join() === b.shape.join() && Buffer.compare(a.bytes, b.bytes) === 0)
+  );
 }

@@ -78,8 +78,7 @@ function withDivision(numbers: readonly number[], axis: Axis): Formula | undefin
         const rest = numbers.map((n, i) => n - slope * axis.sizes[i]);
         const formula = affine(rest, [{ axis, plus, over }]);
         if (!formula) continue;
-        const line: Term[] =
-          slope === 0 ? [] : [{ factor: slope, atoms: [{ axis, plus: 0, over: 1 }] }];
+        const line: Term[] = slope === 0 ? [] : [{ factor: slope, atoms: [{ axis, plus: 0, over: 1 }] }];
         found.push({ ...formula, terms: [...formula.terms, ...line] });
       }
     }
