@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { registerComponents } from './components.js';
 import { register as config } from './config.js';
 import { register as evaluate } from './evaluate.js';
+import { register as exportModel } from './export.js';
 import { register as manifest } from './manifest.js';
 import { containerWith } from './own-components.js';
 import { register as replay } from './replay.js';
@@ -18,6 +19,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   train,
   evaluate,
   transcribe,
+  exportModel,
   tokenizer,
   manifest,
   config,

@@ -61,7 +61,7 @@ export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
   const [first] = examples;
   const aligned = alignExamples(spec.name, examples);
   const read = Object.keys(spec.inputs).filter((key) => first.inputs.has(key));
-  const fed = read.map((key) => valueOf(examples, (example) => example.inputs.get(key) as OnnxValue));
+  const fed = read.map((key) => alignedValue(examples, (example) => example.inputs.get(key) as OnnxValue));
   const general = generalise(spec.name, aligned, fed);
   const weights: OnnxInitializer[] = [];
   const names = new Map<string, string>();
@@ -85,7 +85,7 @@ export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
     const int64 = spec.int64Outputs?.includes(key);
     if (int64) after.push(cast(name, key, 'int64'));
     else names.set(name, key);
-    const { shapes } = valueOf(examples, (example) => example.outputs.get(key) as OnnxValue);
+    const { shapes } = alignedValue(examples, (example) => example.outputs.get(key) as OnnxValue);
     return { name: key, shape: [], dims: outputAxes(key, shapes, axisNames), dtype: int64 ? 'int64' : dtype };
   });
   const nodes = [...before, ...general.nodes, ...after].map((node) => renamed(node, names));
@@ -105,7 +105,7 @@ function sized(
   );
 }
 
-function valueOf(examples: readonly Example[], pick: (example: Example) => OnnxValue): AlignedValue {
+function alignedValue(examples: readonly Example[], pick: (example: Example) => OnnxValue): AlignedValue {
   return { value: pick(examples[0]), shapes: examples.map((example) => pick(example).shape) };
 }
 
