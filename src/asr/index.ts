@@ -11,6 +11,7 @@ export { alignLattice, type LatticeAlignment, type LatticePoint } from './decodi
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export type { Encoded, Encoder } from './encoders/encoder.js';
+export type { ExportOptions } from './export/export-onnx.js';
 export { Preprocessor } from './front-end.js';
 export {
   encoderKind,

@@ -9,7 +9,10 @@ function at({ constant, terms }: Formula, sizes: ReadonlyMap<Axis, number>): num
   return terms.reduce((sum, { factor, atoms }) => {
     return (
       sum +
-      atoms.reduce((p, { axis, plus, over }) => p * Math.floor(((sizes.get(axis) ?? 0) + plus) / over), factor)
+      atoms.reduce(
+        (p, { axis, plus, over }) => p * Math.floor(((sizes.get(axis) ?? 0) + plus) / over),
+        factor,
+      )
     );
   }, constant);
 }
@@ -24,7 +27,10 @@ const cases: readonly [string, (b: number, t: number) => number][] = [
 ];
 
 it.each(cases)('finds %s', (_name, rule) => {
-  const formula = fitFormula(batch.sizes.map((b, i) => rule(b, time.sizes[i])), [batch, time]);
+  const formula = fitFormula(
+    batch.sizes.map((b, i) => rule(b, time.sizes[i])),
+    [batch, time],
+  );
   expect(formula).toBeDefined();
   expect(formula && at(formula, new Map([[batch, 11], [time, 103]]))).toBe(rule(11, 103)); // biome-ignore format: short
 });
@@ -36,6 +42,11 @@ it('finds halves when the examples tell which, and says nothing when they do not
   for (const t of [1, 2, 3, 4, 101]) expect(formula && at(formula, new Map([[mixed, t]]))).toBe(pad(t));
   // On odd numbers (t+1)/2 may be a floor or a ceiling.
   const odd: Axis = { ...time, sizes: [21, 31, 43, 17, 25] };
-  expect(fitFormula(odd.sizes.map((t) => (t + 1) / 2), [odd])).toBeUndefined();
+  expect(
+    fitFormula(
+      odd.sizes.map((t) => (t + 1) / 2),
+      [odd],
+    ),
+  ).toBeUndefined();
   expect(fitFormula([3, 1, 4, 1, 5], [batch, time])).toBeUndefined();
 });

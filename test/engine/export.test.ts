@@ -8,8 +8,8 @@ import {
   exportProgram,
   float32,
   randomBits,
-  scan,
   State,
+  scan,
   type Tensors,
   tf,
 } from '../../src/engine/index.js';
@@ -35,7 +35,8 @@ async function run(model: Uint8Array, rows: number, columns: number) {
 }
 
 it('computes reshapes, slices, counted ranges and cut tables from the sizes at run time', async () => {
-  const table = (count: number) => Float32Array.from({ length: 2 * count - 1 }, (_, i) => Math.sqrt(100 + i - count));
+  const table = (count: number) =>
+    Float32Array.from({ length: 2 * count - 1 }, (_, i) => Math.sqrt(100 + i - count));
   const spec = specOf(({ x }) => {
     const [rows, columns] = x.shape;
     const half = Math.ceil(columns / 2);
@@ -48,7 +49,12 @@ it('computes reshapes, slices, counted ranges and cut tables from the sizes at r
     };
   });
   const model = await exportProgram(spec);
-  for (const [rows, columns] of [[1, 1], [2, 8], [40, 3]]) { // biome-ignore format: short
+  for (const [rows, columns] of [
+    [1, 1],
+    [2, 8],
+    [40, 3],
+  ]) {
+    // biome-ignore format: short
     const out = await run(model, rows, columns);
     const half = Math.ceil(columns / 2);
     const pairs = Array.from({ length: rows * half }, (_, i) => {
@@ -97,12 +103,24 @@ it.each<[string, (inputs: Tensors) => Tensors, RegExp]>([
   ],
   [
     'a table of other values for each length',
-    ({ x }) => ({ y: tf.add(x, tf.tensor1d(Array.from({ length: x.shape[1]! }, (_, i) => i / x.shape[1]!))) }),
+    ({ x }) => ({
+      y: tf.add(x, tf.tensor1d(Array.from({ length: x.shape[1]! }, (_, i) => i / x.shape[1]!))),
+    }),
     /of Add .* is no known function of the sizes: float32\[19\]/,
   ],
-  ['random numbers', ({ x }) => ({ y: tf.add(x, tf.cast(randomBits(1), 'float32')) }), /draws random numbers/],
+  [
+    'random numbers',
+    ({ x }) => ({ y: tf.add(x, tf.cast(randomBits(1), 'float32')) }),
+    /draws random numbers/,
+  ],
 ])('refuses %s', async (_name, fn, message) => {
   await expect(exportProgram(specOf(fn))).rejects.toThrow(message);
+});
+
+it('wants examples in which no axis follows another', async () => {
+  const lockstep = examples.map((_, i) => ({ rows: 3 + 2 * i, columns: 40 + 6 * i }));
+  const exported = exportProgram(specOf(({ x }) => ({ y: tf.sin(x) }), { examples: lockstep }));
+  await expect(exported).rejects.toThrow(/axis columns is a function of axis rows/);
 });
 
 it('notices when a file computes something else than the function', async () => {

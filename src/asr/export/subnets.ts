@@ -1,5 +1,12 @@
 // The parts of speech models that other programs run, with the names and layouts of NeMo's exported files.
-import { type ExportSpec, type HostTensors, scan, type Tensor, tf } from '../../engine/index.js';
+import {
+  type ExportSpec,
+  type HostTensors,
+  scan,
+  type Tensor,
+  type Tensors,
+  tf,
+} from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import { CounterRandom } from '../../random/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -58,7 +65,7 @@ export function encoderSubnet({ encoder, features, maxFrames, ctc }: EncoderSubn
       examples: [...EXAMPLES, { batch: 2, time: longestInput(encoder, maxFrames) }],
       fn: ({ audio_signal: signal, length }) => {
         const { encoded, lengths } = encoder.forward(tf.transpose(signal, [0, 2, 1]), length, evaluationPass);
-        const output = ctc
+        const output: Tensors = ctc
           ? { logprobs: ctc.forward(encoded, evaluationPass) }
           : { outputs: tf.transpose(encoded, [0, 2, 1]) };
         return { ...output, encoded_lengths: tf.clone(lengths) };

@@ -19,7 +19,7 @@ import {
 import { hostBytes } from '../trace-values.js';
 import { type AlignedValue, alignExamples, type Example, traceExample } from './examples.js';
 import { generalise } from './generalise.js';
-import { isConstant } from './sizes.js';
+import { type Axis, fitFormula, isConstant } from './sizes.js';
 
 export interface ExportedInput {
   readonly dtype: DType;
@@ -53,10 +53,11 @@ export const EXPORT_OPSET = OPSET;
 /**
  * The bytes of an ONNX model (standard operators only, opset `EXPORT_OPSET`) that computes `fn` for all sizes of the
  * named axes; inputs and outputs have the names they have in `fn`.
- * @throws AnemoneError `export.program`, `export.topology` or `export.not-general`, with the node, when it is not
+ * @throws AnemoneError `export.examples`, `export.program`, `export.topology` or `export.not-general`, with the node, when it is not
  *   clear from the examples how the computation depends on a size
  */
 export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
+  checkIndependence(spec);
   const examples = spec.examples.map((sizes) => traceExample(spec.name, spec.fn, sized(spec.inputs, sizes)));
   const [first] = examples;
   const aligned = alignExamples(spec.name, examples);
@@ -93,6 +94,20 @@ export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
   const graph = finishGraph(nodes, [], outputs, [...weights, ...general.initializers]);
   const { name, metadata } = spec;
   return encodeModel({ ...graph, inputs }, { name, metadata, ownOperators: false });
+}
+
+/** Else an axis could be taken for another, in all examples alike. The longest is apart and does not count. */
+function checkIndependence({ name, examples }: ExportSpec): void {
+  const usual = examples.slice(0, -1);
+  const axes = Object.keys(examples[0]).map(
+    (value): Axis => ({ value, index: 0, sizes: usual.map((sizes) => sizes[value]) }),
+  );
+  for (const axis of axes) {
+    const other = axes.find((b) => b !== axis && !isConstant(axis.sizes) && fitFormula(axis.sizes, [b]));
+    if (!other) continue;
+    const message = `in the examples, axis ${axis.value} is a function of axis ${other.value}`;
+    throw new AnemoneError({ code: 'export.examples', path: name, message });
+  }
 }
 
 function sized(

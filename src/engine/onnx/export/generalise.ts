@@ -83,8 +83,13 @@ class Generalisation {
     if (constants.every((constant) => same(constant, first))) {
       return this.graph.names.constant(first.bytes, first.shape, first.dtype);
     }
-    const name = this.numbers(constants, node.op === 'Reshape') ?? this.table(constants);
-    if (name) return name;
+    const isReshape = node.op === 'Reshape';
+    const key = [isReshape, ...constants.map((constant) => constant.name)].join();
+    const name = this.computed.get(key) ?? this.numbers(constants, isReshape) ?? this.table(constants);
+    if (name) {
+      this.computed.set(key, name);
+      return name;
+    }
     return this.fail(
       `input ${index} of ${node.op} (${node.outputs[0]}) is no known function of the sizes: ${describeConstants(constants)}`,
     );
