@@ -40,6 +40,7 @@ export {
   squeezeformerEncoderSchema,
 } from './encoders/squeezeformer-config.js';
 export { SqueezeformerEncoder } from './encoders/squeezeformer-encoder.js';
+export type { ExportOptions } from './export/export-onnx.js';
 export { Preprocessor } from './front-end.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export {

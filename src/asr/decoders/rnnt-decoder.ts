@@ -35,7 +35,7 @@ export class RNNTDecoder extends PredictionNetwork {
   override readonly vocabulary: number;
   /** Hidden values and cells of all layers. */
   override readonly stateSize: number;
-  private readonly layers: number;
+  readonly layers: number;
   private readonly embed: Embedding;
   private readonly lstm: Lstm;
   private readonly dropout: number;

@@ -7,6 +7,7 @@ import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
@@ -103,6 +104,11 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   protected override transcriptSettings(): TranscriptSettings {
     return { kind: 'ctc', ...transcriptFields(this.decoding, this.decoding.ctc_timestamp_type) };
+  }
+
+  protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
+    const { encoder, decoder: ctc } = this;
+    return [encoderSubnet({ encoder, ctc, features: this.preprocessor.frontEnd.config.features, maxFrames })];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

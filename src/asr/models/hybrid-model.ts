@@ -6,6 +6,8 @@ import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
@@ -120,6 +122,13 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   protected override transcriptSettings(): TranscriptSettings {
     if (this.decodes === 'rnnt') return super.transcriptSettings();
     return { kind: 'ctc', ...transcriptFields(this.ctcDecoding, this.ctcDecoding.ctc_timestamp_type) };
+  }
+
+  protected override subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
+    if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
+    const { encoder, ctcDecoder: ctc } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, ctc, features, maxFrames: options.maxFrames })];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -10,6 +10,8 @@ import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { decoderJointSubnet, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -205,6 +207,14 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   protected override transcriptSettings(): TranscriptSettings {
     const kind = this.variant.kind === 'tdt' ? 'tdt' : 'rnnt';
     return { kind, ...transcriptFields(this.decoding, this.decoding.rnnt_timestamp_type) };
+  }
+
+  protected override subnets({
+    maxFrames,
+  }: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
+    const { encoder, decoder, joint } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, features, maxFrames }), decoderJointSubnet(decoder, joint)];
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
