@@ -3,8 +3,17 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
+import { TimeDelayEncoder } from '../../examples/custom-encoder/encoder.js';
+import { encoderSubnet } from '../../src/asr/export/subnets.js';
 import { EncDecCTCModel, EncDecHybridRNNTCTCModel, EncDecRNNTModel } from '../../src/asr/index.js';
-import { type HostTensor, int32, OnnxEngine, tf } from '../../src/engine/index.js';
+import {
+  checkExport,
+  exportProgram,
+  type HostTensor,
+  int32,
+  OnnxEngine,
+  tf,
+} from '../../src/engine/index.js';
 import { evaluationPass } from '../../src/nn/index.js';
 import { maxDifference, randomTensor } from '../nn/support.js';
 import { tinyModel } from './support.js';
@@ -239,5 +248,14 @@ it('exports the CTC branch of a hybrid model when asked, and nothing under anoth
   await expect(run(1321)).rejects.toThrow();
   await expect(model.export(join(folder, 'model.pt'))).rejects.toThrow(/must end in \.onnx/);
   expect(readdirSync(folder).filter((name) => /tmp|\.pt/.test(name))).toEqual([]);
+  await engine.dispose();
+});
+
+it("exports a user's own encoder, which knows nothing of export", async () => {
+  const engine = new OnnxEngine({ threads: 1 });
+  const encoder = new TimeDelayEncoder({ feat_in: 16, width: 8, stacking: 3, dilations: [1, 2], dropout: 0 });
+  const { spec, samples } = encoderSubnet({ encoder, features: 16, maxFrames: 100 });
+  const full = { ...spec, read: engine.read.bind(engine) };
+  await checkExport(await exportProgram(full), full, engine, samples);
   await engine.dispose();
 });

@@ -47,6 +47,9 @@ export interface ExportSpec {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** Protobuf's. Weights in files of their own would lift it; they are not written. */
+const MOST_BYTES = 2 ** 31;
+
 /** Version of the ONNX operators in exported models. */
 export const EXPORT_OPSET = OPSET;
 
@@ -93,7 +96,10 @@ export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
   checkNames(spec.name, nodes, [...inputs, ...weights, ...general.initializers]);
   const graph = finishGraph(nodes, [], outputs, [...weights, ...general.initializers]);
   const { name, metadata } = spec;
-  return encodeModel({ ...graph, inputs }, { name, metadata, ownOperators: false });
+  const bytes = encodeModel({ ...graph, inputs }, { name, metadata, ownOperators: false });
+  if (bytes.length < MOST_BYTES) return bytes;
+  const message = `${bytes.length} bytes; an ONNX file holds less than 2 GiB`;
+  throw new AnemoneError({ code: 'export.size', path: name, message });
 }
 
 /** Else an axis could be taken for another, in all examples alike. The longest is apart and does not count. */
