@@ -1,4 +1,4 @@
-// A worker that does as told: echo, throw, hang, or die.
+// A worker that does as told: echo (at once or after a while), throw, hang, or die.
 import { serve } from '../../src/data/workers/index.js';
 import { AnemoneError } from '../../src/errors/index.js';
 
@@ -7,5 +7,6 @@ serve<{ greeting: string }, string, string>((data) => async (task) => {
   if (task === 'bug') throw new TypeError('a bug');
   if (task === 'die') process.exit(7);
   if (task === 'hang') for (;;);
+  if (task === 'slow') await new Promise((resolve) => setTimeout(resolve, 1700));
   return { value: `${data.greeting} ${task}` };
 });

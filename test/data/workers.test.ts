@@ -37,6 +37,15 @@ describe('a worker pool', () => {
     expect(await then).toBe('hello then');
   });
 
+  it('does not take a process that stood still for a thread that hangs', async () => {
+    const one = pool(1, 1);
+    await one.run('ready');
+    const answer = one.run<string>('slow');
+    // As if the machine had slept: when it wakes, the time is up and the thread has not gone on yet.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1300);
+    expect(await answer).toBe('hello slow');
+  });
+
   it('rejects what is under way and what comes later when it is closed, and leaves no thread', async () => {
     const one = pool(1);
     const pending = ['a', 'b'].map((task) => one.run(task).catch((e: unknown) => e));

@@ -38,6 +38,9 @@ interface Thread {
 /** Loading the code is not part of a task; on a busy machine it takes seconds. */
 const START_SECONDS = 120;
 
+/** A clock of one piece would have run out when a closed laptop is opened again. */
+const CLOCK_SLICES = 10;
+
 export class WorkerPool {
   private readonly threads = new Set<Thread>();
   private readonly queue: Job[] = [];
@@ -100,7 +103,7 @@ export class WorkerPool {
     thread.worker.postMessage({ id: job.id, task: job.task });
   }
 
-  /** (Re)starts the clock of the thread's task. */
+  /** (Re)starts the clock of the thread's task. Time in which the whole process was suspended costs one slice of it. */
   private watch(thread: Thread, graceSeconds: number): void {
     clearTimeout(thread.timer);
     const seconds = this.options.timeoutSeconds ?? 300;
@@ -116,7 +119,11 @@ export class WorkerPool {
       );
       this.dispatch();
     };
-    thread.timer = setTimeout(giveUp, (seconds + graceSeconds) * 1000);
+    const tick = (left: number) => {
+      const next = () => (left > 1 ? tick(left - 1) : giveUp());
+      thread.timer = setTimeout(next, ((seconds + graceSeconds) * 1000) / CLOCK_SLICES);
+    };
+    tick(CLOCK_SLICES);
   }
 
   private spawn(): Thread {
