@@ -300,13 +300,13 @@ describe('wrong and hostile archives', () => {
   it('unknown keys of the network are errors; those of data, decoding and training are left out', async () => {
     const text = await configText(characters);
     const lines: string[] = [];
-    const more = `${text}decoding: {strategy: from-the-future}\ninterctc: {loss_weights: []}\n`
+    const more = `${text}decoding: {strategy: from-the-future}\nafterthought: {weight: 1}\n`
       .replace('train_ds:', 'train_ds:\n  from_the_future: 1')
       .replace('optim:', 'optim:\n  from_the_future: 1');
     const path = await altered(characters, { 'model_config.yaml': more.replace(/decoding:\n( .*\n)+/, '') });
     await restoreModel(path, { engine, log: (line) => void lines.push(line) });
     expect(lines.join()).toMatch(
-      /model\.interctc.*model\.train_ds\.from_the_future|model\.train_ds\.from_the_future.*model\.interctc/,
+      /model\.afterthought.*model\.train_ds\.from_the_future|model\.train_ds\.from_the_future.*model\.afterthought/,
     );
     const encoder = await failing({
       'model_config.yaml': text.replace('encoder:', 'encoder:\n  from_the_future: 1'),
