@@ -10,7 +10,18 @@ export type { Hypothesis } from './decoding/hypothesis.js';
 export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
-export type { Encoded, Encoder } from './encoders/encoder.js';
+export {
+  type ConvASREncoderConfig,
+  convAsrEncoderSchema,
+  type JasperBlockConfig,
+} from './encoders/conv-asr-config.js';
+export { ConvASREncoder } from './encoders/conv-asr-encoder.js';
+export type { Encoded, Encoder, InnerLayers } from './encoders/encoder.js';
+export {
+  type SqueezeformerEncoderConfig,
+  squeezeformerEncoderSchema,
+} from './encoders/squeezeformer-config.js';
+export { SqueezeformerEncoder } from './encoders/squeezeformer-encoder.js';
 export { Preprocessor } from './front-end.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export {

@@ -1,9 +1,13 @@
-// Configuration of the Conformer encoder: NeMo's keys.
+// The encoders as components, and the configuration of the Conformer: NeMo's keys.
 import { defineSchema, listOf, oneOf } from '../../config/index.js';
 import { component } from '../../container/index.js';
 import type { ConformerEncoderConfig } from './conformer-config.js';
-import { conformerDefaults as defaults } from './conformer-config.js';
+import { conformerDefaults as defaults, subsamplingTypes } from './conformer-config.js';
 import { ConformerEncoder } from './conformer-encoder.js';
+import { type ConvASREncoderConfig, convAsrEncoderSchema } from './conv-asr-config.js';
+import { ConvASREncoder } from './conv-asr-encoder.js';
+import { type SqueezeformerEncoderConfig, squeezeformerEncoderSchema } from './squeezeformer-config.js';
+import { SqueezeformerEncoder } from './squeezeformer-encoder.js';
 
 const rate = { format: 'number', min: 0, below: 1 } as const;
 const size = { format: 'int', min: 1 } as const;
@@ -18,7 +22,7 @@ export const conformerEncoderSchema = defineSchema(
     d_model: { doc: 'Width of the layers.', ...size },
     subsampling: {
       doc: 'How the frame rate is reduced.',
-      format: ['striding', 'dw_striding', 'vggnet', 'stacking', 'stacking_norm'],
+      format: subsamplingTypes,
       default: defaults.subsampling,
     },
     subsampling_factor: {
@@ -29,15 +33,30 @@ export const conformerEncoderSchema = defineSchema(
     subsampling_conv_channels: { doc: 'Channels; -1 for d_model.', format: 'int', default: -1 },
     causal_downsampling: { doc: 'See the past only.', format: 'boolean', default: false },
     ff_expansion_factor: { doc: 'Hidden over outer width of the feed-forward blocks.', ...size, default: 4 },
+    reduction: {
+      doc: 'Reduces the frame rate once more, between layers.',
+      format: ['pooling', 'striding'],
+      nullable: true,
+      default: null,
+    },
+    reduction_position: {
+      doc: 'After this layer, from 0; -1 for after all.',
+      format: 'int',
+      min: -1,
+      nullable: true,
+      default: null,
+    },
+    reduction_factor: { doc: 'A power of two; 1 for no reduction.', ...size, default: 1 },
     self_attention_model: {
-      doc: 'Relative or absolute positions.',
-      format: ['rel_pos', 'abs_pos'],
+      doc: 'Relative positions, the same within att_context_size only (for long recordings), or absolute ones.',
+      format: ['rel_pos', 'rel_pos_local_attn', 'abs_pos'],
       default: 'rel_pos',
     },
     n_heads: { doc: 'Attention heads; must divide d_model.', ...size, default: defaults.n_heads },
     att_context_size: {
       doc: '[left, right] frames seen by attention, -1 for all; or several pairs, one drawn for each training batch.',
-      format: oneOf(pair, listOf(pair, { min: 1 })),
+      format: oneOf(pair, listOf(pair)),
+      nullable: true,
       default: [-1, -1],
     },
     att_context_probs: {
@@ -82,6 +101,18 @@ export const conformerEncoderSchema = defineSchema(
       min: 1,
       default: 1,
     },
+    global_tokens: {
+      doc: 'For local attention: frames that attend to all and are attended by all.',
+      format: 'int',
+      min: 0,
+      default: 0,
+    },
+    global_tokens_spacing: { doc: 'Frames between global frames.', ...size, default: 1 },
+    global_attn_separate: {
+      doc: 'Projections of their own for what is global.',
+      format: 'boolean',
+      default: false,
+    },
     nemo_compat: {
       doc: '1.x: padding leaks into the last frames in the subsampling, as in NeMo up to 2.4. 2.5: it does not.',
       format: ['1.x', '2.5'],
@@ -93,12 +124,6 @@ export const conformerEncoderSchema = defineSchema(
     ignored: {
       pos_emb_max_len: 'position tables grow as needed',
       subsampling_conv_chunking_factor: { instead: 'convolutions are not cut', harmless: [1, -1] },
-      reduction: { instead: 'the frame rate is reduced before the first layer only', harmless: [null] },
-      reduction_position: { instead: 'there is no second reduction', harmless: [null] },
-      reduction_factor: { instead: 'there is no second reduction', harmless: [1, null] },
-      global_tokens: { instead: 'there is no local attention', harmless: [0] },
-      global_tokens_spacing: { instead: 'there is no local attention', harmless: [1] },
-      global_attn_separate: { instead: 'there is no local attention', harmless: [false] },
       use_pytorch_sdpa: 'the engine chooses the kernels',
       use_pytorch_sdpa_backends: 'the engine chooses the kernels',
       sync_max_audio_length: 'position tables need no synchronisation',
@@ -113,5 +138,19 @@ export const encoderComponents = [
     aliases: ['nemo.collections.asr.modules.ConformerEncoder'],
     schema: conformerEncoderSchema,
     create: (config) => new ConformerEncoder(config as ConformerEncoderConfig),
+  }),
+  component({
+    kind: 'encoder',
+    name: 'ConvASREncoder',
+    aliases: ['nemo.collections.asr.modules.ConvASREncoder'],
+    schema: convAsrEncoderSchema,
+    create: (config) => new ConvASREncoder(config as ConvASREncoderConfig),
+  }),
+  component({
+    kind: 'encoder',
+    name: 'SqueezeformerEncoder',
+    aliases: ['nemo.collections.asr.modules.SqueezeformerEncoder'],
+    schema: squeezeformerEncoderSchema,
+    create: (config) => new SqueezeformerEncoder(config as SqueezeformerEncoderConfig),
   }),
 ];

@@ -3,7 +3,16 @@
 /** [left, right] frames of attention context, -1 for unlimited. */
 export type ContextSize = readonly [number, number];
 
-export type SubsamplingType = 'striding' | 'dw_striding' | 'vggnet' | 'stacking' | 'stacking_norm';
+export const subsamplingTypes = [
+  'striding',
+  'dw_striding',
+  'vggnet',
+  'striding_conv1d',
+  'dw_striding_conv1d',
+  'stacking',
+  'stacking_norm',
+] as const;
+export type SubsamplingType = (typeof subsamplingTypes)[number];
 
 /**
  * Which NeMo the numbers follow. "2.5" (2.5 and later) masks padding inside the subsampling; "1.x" (up to
@@ -25,9 +34,15 @@ export interface ConformerEncoderConfig {
   readonly subsampling_conv_channels?: number;
   readonly causal_downsampling?: boolean;
   readonly ff_expansion_factor?: number;
-  readonly self_attention_model?: 'rel_pos' | 'abs_pos';
+  /** Reduces the frame rate once more, after layer `reduction_position` (from 0; -1: after all). */
+  readonly reduction?: 'pooling' | 'striding' | null;
+  readonly reduction_position?: number | null;
+  /** A power of two; 1 for no reduction. */
+  readonly reduction_factor?: number;
+  /** rel_pos_local_attn attends to att_context_size in memory that grows with T·context, not T². */
+  readonly self_attention_model?: 'rel_pos' | 'rel_pos_local_attn' | 'abs_pos';
   readonly n_heads?: number;
-  readonly att_context_size?: ContextSize | readonly ContextSize[];
+  readonly att_context_size?: ContextSize | readonly ContextSize[] | null;
   /** With several contexts: how often each is drawn in training. Default equally often. */
   readonly att_context_probs?: readonly number[] | null;
   readonly att_context_style?: 'regular' | 'chunked_limited';
@@ -49,6 +64,10 @@ export interface ConformerEncoderConfig {
   readonly stochastic_depth_drop_prob?: number;
   readonly stochastic_depth_mode?: 'linear' | 'uniform';
   readonly stochastic_depth_start_layer?: number;
+  /** For local attention: frames that attend to all and are attended by all. */
+  readonly global_tokens?: number;
+  readonly global_tokens_spacing?: number;
+  readonly global_attn_separate?: boolean;
   readonly nemo_compat?: NemoCompat;
 }
 
@@ -61,6 +80,9 @@ export const conformerDefaults: Omit<ResolvedConformerConfig, 'feat_in' | 'n_lay
   subsampling_conv_channels: -1,
   causal_downsampling: false,
   ff_expansion_factor: 4,
+  reduction: null,
+  reduction_position: null,
+  reduction_factor: 1,
   self_attention_model: 'rel_pos',
   n_heads: 4,
   att_context_size: [-1, -1],
@@ -79,5 +101,8 @@ export const conformerDefaults: Omit<ResolvedConformerConfig, 'feat_in' | 'n_lay
   stochastic_depth_drop_prob: 0,
   stochastic_depth_mode: 'linear',
   stochastic_depth_start_layer: 1,
+  global_tokens: 0,
+  global_tokens_spacing: 1,
+  global_attn_separate: false,
   nemo_compat: '2.5',
 };

@@ -4,6 +4,8 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   BatchNorm,
   DepthwiseConv1d,
+  fanInUniform,
+  GroupNorm,
   glu,
   LayerNorm,
   Linear,
@@ -21,6 +23,15 @@ interface Normalisation extends Module {
   forward(x: Tensor, pass: Pass): Tensor;
 }
 
+export interface ConformerConvolutionConfig
+  extends Pick<
+    ResolvedConformerConfig,
+    'd_model' | 'use_bias' | 'conv_kernel_size' | 'conv_norm_type' | 'conv_context_size'
+  > {
+  /** false: SiLU in place of GLU, which leaves 2·d_model channels to what follows. Default true. */
+  readonly gated?: boolean;
+}
+
 /** pointwise, GLU, depthwise over time, normalisation (always called `batch_norm`), SiLU, pointwise. */
 export class ConformerConvolution extends Module {
   private readonly pointwise1: Linear;
@@ -28,21 +39,29 @@ export class ConformerConvolution extends Module {
   private readonly norm: Normalisation;
   private readonly pointwise2: Linear;
 
-  constructor(config: ResolvedConformerConfig) {
+  private readonly gated: boolean;
+
+  constructor(config: ConformerConvolutionConfig) {
     super();
-    const { d_model: width, use_bias: bias, conv_kernel_size: kernel } = config;
+    const { d_model: width, use_bias: bias, conv_kernel_size: kernel, gated = true } = config;
+    this.gated = gated;
+    const inner = gated ? width : 2 * width;
     this.pointwise1 = this.child('pointwise_conv1', new Linear(width, 2 * width, { bias, kernelAxes: 1 }));
     this.depthwise = this.child(
       'depthwise_conv',
-      new DepthwiseConv1d(width, kernel, { bias, left: leftContext(config) }),
+      new DepthwiseConv1d(inner, kernel, { bias, left: leftContext(config) }),
     );
-    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, width));
-    this.pointwise2 = this.child('pointwise_conv2', new Linear(width, width, { bias, kernelAxes: 1 }));
+    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, inner));
+    // As NeMo starts it: by the outer width, also where more channels come in.
+    const init = fanInUniform(width);
+    const options = { bias, kernelAxes: 1, weightInit: init, biasInit: init };
+    this.pointwise2 = this.child('pointwise_conv2', new Linear(inner, width, options));
   }
 
   /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. */
   forward(x: Tensor, valid: Tensor, pass: Pass): Tensor {
-    const gated = tf.mul(glu(this.pointwise1.forward(x)), valid);
+    const activation = this.gated ? glu : silu;
+    const gated = tf.mul(activation(this.pointwise1.forward(x)), valid);
     const normed = this.norm.forward(this.depthwise.forward(gated), pass);
     return pass.tap(this.path, this.pointwise2.forward(silu(normed)));
   }
@@ -51,7 +70,7 @@ export class ConformerConvolution extends Module {
 function leftContext({
   conv_context_size: context,
   conv_kernel_size: kernel,
-}: ResolvedConformerConfig): number {
+}: ConformerConvolutionConfig): number {
   if (kernel % 2 !== 1) {
     throw new AnemoneError({
       code: 'encoder.kernel-size',
@@ -73,7 +92,7 @@ function leftContext({
 
 function normalisation(type: string, width: number): Normalisation {
   const groups = /^group_norm(\d+)$/.exec(type);
-  if (groups) return new GroupNorm(width, Number(groups[1]), true);
+  if (groups) return new GroupNorm(width, Number(groups[1]));
   switch (type) {
     case 'batch_norm':
       return new BatchNorm(width);
@@ -106,37 +125,5 @@ class FusedBatchNorm extends Module {
 
   forward(x: Tensor): Tensor {
     return tf.add(tf.mul(x, this.weight.tensor()), this.bias.tensor());
-  }
-}
-
-/** Normalises each item over time and the channels of a group; groups of one channel are instance norm. */
-class GroupNorm extends Module {
-  private readonly weight: Parameter | undefined;
-  private readonly bias: Parameter | undefined;
-
-  constructor(
-    width: number,
-    private readonly groups: number,
-    affine: boolean,
-  ) {
-    super();
-    if (width % groups !== 0) {
-      throw new AnemoneError({
-        code: 'encoder.conv-norm',
-        path: 'encoder.conv_norm_type',
-        message: `${groups} groups do not divide ${width} channels`,
-      });
-    }
-    this.weight = affine ? this.parameter('weight', [width], ones) : undefined;
-    this.bias = affine ? this.parameter('bias', [width], zeros) : undefined;
-  }
-
-  forward(x: Tensor): Tensor {
-    const [batch, frames, width] = x.shape;
-    const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
-    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
-    const variance = tf.mean(tf.square(centred), [1, 3], true);
-    const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
-    return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;
   }
 }

@@ -1,28 +1,30 @@
 // The Conformer encoder (Gulati et al. 2020), NeMo's ConformerEncoder: subsampling, positions, layers.
-import { randomBits, type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
-  type AttentionMask,
   absolutePositions,
-  attentionMask,
   dropout,
   frameMask,
   Linear,
+  localAttentionMask,
+  localPositions,
   Module,
   type Pass,
   relativePositions,
   stochasticDepth,
   stochasticDepthSchedule,
 } from '../../nn/index.js';
+import { AttentionContexts } from './attention-context.js';
 import {
   type ConformerEncoderConfig,
-  type ContextSize,
   conformerDefaults,
   type ResolvedConformerConfig,
 } from './conformer-config.js';
-import { ConformerLayer } from './conformer-layer.js';
-import type { Encoded, Encoder } from './encoder.js';
-import { createSubsampling, type Subsampling } from './subsampling.js';
+import { ConformerLayer, type LayerContext, localContext } from './conformer-layer.js';
+import { createSubsampling } from './create-subsampling.js';
+import type { Encoded, Encoder, InnerLayers } from './encoder.js';
+import { LayerReduction } from './layer-reduction.js';
+import type { Subsampling } from './subsampling.js';
 
 export class ConformerEncoder extends Module implements Encoder {
   readonly config: ResolvedConformerConfig;
@@ -30,7 +32,8 @@ export class ConformerEncoder extends Module implements Encoder {
   private readonly layers: readonly ConformerLayer[];
   private readonly outProj: Linear | undefined;
   private readonly dropProbabilities: readonly number[];
-  private readonly contexts: readonly ContextSize[];
+  private readonly contexts: AttentionContexts;
+  private readonly reduction: LayerReduction | undefined;
 
   constructor(config: ConformerEncoderConfig) {
     super();
@@ -56,7 +59,8 @@ export class ConformerEncoder extends Module implements Encoder {
       c.stochastic_depth_mode,
       c.stochastic_depth_start_layer,
     );
-    this.contexts = contextList(c.att_context_size);
+    this.contexts = new AttentionContexts(c);
+    this.reduction = this.reductionOf(c);
   }
 
   get width(): number {
@@ -64,64 +68,93 @@ export class ConformerEncoder extends Module implements Encoder {
   }
 
   get subsamplingFactor(): number {
-    return this.config.subsampling_factor;
+    return this.config.subsampling_factor * (this.reduction ? this.config.reduction_factor : 1);
+  }
+
+  get layerCount(): number {
+    return this.layers.length;
   }
 
   outputLength(frames: number): number {
-    return this.preEncode instanceof Linear ? frames : this.preEncode.outputLength(frames);
+    const reduced = this.preEncode instanceof Linear ? frames : this.preEncode.outputLength(frames);
+    return this.reduction ? this.reduction.outputLength(reduced) : reduced;
   }
 
-  forward(features: Tensor, featureLengths: Tensor, pass: Pass): Encoded {
-    const { x: reduced, lengths } =
+  forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
+    const reduced =
       this.preEncode instanceof Linear
         ? { x: pass.tap(this.preEncode.path, this.preEncode.forward(features)), lengths: featureLengths }
         : this.preEncode.forward(features, featureLengths, pass);
-    const frames = reduced.shape[1]!;
-    const mask = this.mask(frameMask(lengths, frames), pass);
-    const { start, positions } = this.position(reduced, pass);
-    let x = start;
+    let { x, lengths } = reduced;
+    const draw = this.contexts.draw(pass);
+    const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
+    let context = this.context(x, lengths, draw, pass);
+    x = this.start(x, pass);
     this.layers.forEach((layer, i) => {
-      const y = layer.forward(x, { positions, mask }, pass);
-      x = stochasticDepth(x, y, this.dropProbabilities[i], pass);
+      x = stochasticDepth(x, layer.forward(x, context, pass), this.dropProbabilities[i], pass);
+      if (this.reduction && this.config.reduction_position === i) {
+        ({ x, lengths } = this.reduction.forward(x, lengths, pass));
+        context = this.context(x, lengths, draw, pass);
+      }
+      inner?.(i, { encoded: project(x), lengths });
     });
-    const encoded = this.outProj ? this.outProj.forward(x) : x;
-    return { encoded: pass.tap(this.path, encoded), lengths };
+    x = project(x);
+    if (this.reduction && this.config.reduction_position === -1) {
+      ({ x, lengths } = this.reduction.forward(x, lengths, pass));
+    }
+    return { encoded: pass.tap(this.path, x), lengths };
   }
 
-  private position(x: Tensor, pass: Pass): { start: Tensor; positions: Tensor | undefined } {
-    const c = this.config;
+  /** The input of the first layer, from the subsampled frames. */
+  private start(x: Tensor, pass: Pass): Tensor {
+    const { d_model: width, xscaling, self_attention_model: model, ...c } = this.config;
+    const scaled = xscaling ? tf.mul(x, tf.scalar(Math.sqrt(width))) : x;
+    // NeMo's positions of local attention drop out by the layers' rate.
+    if (model === 'rel_pos_local_attn') return dropout(scaled, c.dropout, pass);
+    if (model === 'rel_pos') return dropout(scaled, c.dropout_pre_encoder, pass);
+    const table = dropout(absolutePositions(x.shape[1]!, width), c.dropout_emb, pass);
+    return dropout(tf.add(scaled, table), c.dropout_pre_encoder, pass);
+  }
+
+  /** Positions and masks for the layers that see x [B,T,d]. */
+  private context(x: Tensor, lengths: Tensor, draw: Tensor | undefined, pass: Pass): LayerContext {
+    const { d_model: width, self_attention_model: model, dropout_emb: rate } = this.config;
     const frames = x.shape[1]!;
-    const scaled = c.xscaling ? tf.mul(x, tf.scalar(Math.sqrt(c.d_model))) : x;
-    if (c.self_attention_model === 'abs_pos') {
-      const table = dropout(absolutePositions(frames, c.d_model), c.dropout_emb, pass);
-      return { start: dropout(tf.add(scaled, table), c.dropout_pre_encoder, pass), positions: undefined };
+    const valid = frameMask(lengths, frames);
+    if (model === 'rel_pos_local_attn') {
+      const [left, right] = localContext(this.config);
+      return {
+        positions: dropout(localPositions(left, right, width), rate, pass),
+        mask: localAttentionMask(valid, left, right),
+      };
     }
-    return {
-      start: dropout(scaled, c.dropout_pre_encoder, pass),
-      positions: dropout(relativePositions(frames, c.d_model), c.dropout_emb, pass),
-    };
+    const positions = model === 'rel_pos' ? dropout(relativePositions(frames, width), rate, pass) : undefined;
+    return { positions, mask: this.contexts.mask(valid, draw) };
   }
 
-  /** With several contexts, training draws one per batch and evaluation uses the first. */
-  private mask(valid: Tensor, pass: Pass): AttentionMask {
-    const style = this.config.att_context_style;
-    const masks = this.contexts.map(([left, right]) => attentionMask(valid, { style, left, right }));
-    if (!pass.training || masks.length === 1) return masks[0];
-    const probabilities = this.config.att_context_probs ?? masks.map(() => 1 / masks.length);
-    const draw = tf.reshape(tf.mul(tf.cast(randomBits(1, 23), 'float32'), tf.scalar(2 ** -23)), []);
-    let bias = masks[masks.length - 1].bias;
-    let cumulative = probabilities.reduce((a, b) => a + b, 0) - probabilities[masks.length - 1];
-    for (let i = masks.length - 2; i >= 0; i--) {
-      const chosen = tf.cast(tf.less(draw, tf.scalar(cumulative)), 'float32');
-      bias = tf.add(bias, tf.mul(tf.sub(masks[i].bias, bias), chosen));
-      cumulative -= probabilities[i];
+  private reductionOf(c: ResolvedConformerConfig): LayerReduction | undefined {
+    if (!c.reduction || c.reduction_factor <= 1) return undefined;
+    const position = c.reduction_position ?? c.n_layers;
+    if (position >= c.n_layers) {
+      throw new AnemoneError({
+        code: 'encoder.reduction-position',
+        path: 'encoder.reduction_position',
+        message: `${c.reduction_position} is not one of the ${c.n_layers} layers, which count from 0 (-1: after all)`,
+      });
     }
-    return { bias, queries: masks[0].queries };
+    return this.child(
+      'reduction_subsampling',
+      new LayerReduction({
+        kind: c.reduction,
+        factor: c.reduction_factor,
+        width: position === -1 ? this.width : c.d_model,
+        nemoCompat: c.nemo_compat,
+      }),
+    );
   }
 }
 
 function preEncode(c: ResolvedConformerConfig): Subsampling | Linear {
-  if (c.subsampling_factor === 1) return new Linear(c.feat_in, c.d_model);
   return createSubsampling({
     kind: c.subsampling,
     factor: c.subsampling_factor,
@@ -131,11 +164,6 @@ function preEncode(c: ResolvedConformerConfig): Subsampling | Linear {
     causal: c.causal_downsampling,
     nemoCompat: c.nemo_compat,
   });
-}
-
-function contextList(size: ContextSize | readonly ContextSize[]): readonly ContextSize[] {
-  const nested = size.length > 0 && Array.isArray(size[0]);
-  return nested ? (size as readonly ContextSize[]) : [size as ContextSize];
 }
 
 function withoutUndefined<T extends object>(options: T): T {

@@ -1,21 +1,23 @@
 // One Conformer layer (Gulati et al. 2020): half feed-forward, self-attention, convolution, half feed-forward.
 import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import {
   type AttentionMask,
   dropout,
   FeedForward,
   LayerNorm,
+  LocalMultiHeadAttention,
   Module,
   MultiHeadAttention,
   type Pass,
   RelativeMultiHeadAttention,
 } from '../../nn/index.js';
-import type { ResolvedConformerConfig } from './conformer-config.js';
+import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import { ConformerConvolution } from './conformer-convolution.js';
 
 /** What all layers share in one forward pass. */
 export interface LayerContext {
-  /** Encodings of relative positions [2T-1,d]; undefined for absolute positions. */
+  /** Encodings of relative positions, [2T-1,d] or those of `localPositions`; undefined for absolute ones. */
   readonly positions: Tensor | undefined;
   readonly mask: AttentionMask;
 }
@@ -79,6 +81,19 @@ export class ConformerLayer extends Module {
   }
 }
 
+/** The one context of local attention. */
+export function localContext({ att_context_size: size }: ResolvedConformerConfig): ContextSize {
+  const flat = size?.flat() ?? [];
+  if (flat.length !== 2 || Math.min(...flat) < 0 || Math.max(...flat) === 0) {
+    throw new AnemoneError({
+      code: 'encoder.local-context',
+      path: 'encoder.att_context_size',
+      message: 'local attention needs one pair of limits, such as [128, 128]',
+    });
+  }
+  return [flat[0], flat[1]];
+}
+
 function attention(config: ResolvedConformerConfig, tied: ConformerLayer | undefined): MultiHeadAttention {
   const options = {
     width: config.d_model,
@@ -87,6 +102,17 @@ function attention(config: ResolvedConformerConfig, tied: ConformerLayer | undef
     bias: config.use_bias,
   };
   if (config.self_attention_model === 'abs_pos') return new MultiHeadAttention(options);
+  if (config.self_attention_model === 'rel_pos_local_attn') {
+    const [left, right] = localContext(config);
+    return new LocalMultiHeadAttention({
+      ...options,
+      left,
+      right,
+      globalTokens: config.global_tokens,
+      globalSpacing: config.global_tokens_spacing,
+      globalSeparate: config.global_attn_separate,
+    });
+  }
   const owner = tied?.selfAttention;
   return new RelativeMultiHeadAttention(
     options,

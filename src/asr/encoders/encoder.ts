@@ -9,13 +9,18 @@ export interface Encoded {
   readonly lengths: Tensor;
 }
 
+/** Gets the output of layer `index`, from 0, as the encoder computes it. */
+export type InnerLayers = (index: number, output: Encoded) => void;
+
 export interface Encoder extends Module {
   /** Width d of the output. */
   readonly width: number;
   /** Feature frames per encoded frame. */
   readonly subsamplingFactor: number;
-  /** features [B,T,F], featureLengths int32 [B]. */
-  forward(features: Tensor, featureLengths: Tensor, pass: Pass): Encoded;
+  /** Layers (or blocks) whose outputs `inner` gets; without it, none. */
+  readonly layerCount?: number;
+  /** features [B,T,F], featureLengths int32 [B]. What `inner` gets is as wide as the encoder's output. */
+  forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded;
   /** T' of an utterance of T = `frames` feature frames. */
   outputLength(frames: number): number;
 }

@@ -42,18 +42,8 @@ export abstract class Subsampling extends Module {
   abstract outputLength(frames: number): number;
 }
 
-export function createSubsampling(options: SubsamplingOptions): Subsampling {
-  switch (options.kind) {
-    case 'stacking':
-    case 'stacking_norm':
-      return new StackingSubsampling(options, options.kind === 'stacking_norm');
-    default:
-      return new ConvSubsampling(options);
-  }
-}
-
 /** How one stage changes a length: floor or ceil of (L + offset)/2, plus `add`. */
-interface LengthRule {
+export interface LengthRule {
   readonly apply: (length: number) => number;
   readonly tensor: (lengths: Tensor) => Tensor;
 }
@@ -123,7 +113,7 @@ export class ConvSubsampling extends Subsampling {
     // Causal: the kernel's whole reach lies before a frame, and one frame is added after.
     const padding: readonly [number, number] = causal ? [2, 1] : [1, 1];
     const padded = padding[0] + padding[1];
-    const length = halving((frames) => frames + padded - 3, 'floor', 1);
+    const length = halving(padded - 3, 'floor', 1);
     const strided = { kernel: 3, stride: 2, padding };
     if (index === 0 || kind === 'striding') {
       const own = kind === 'dw_striding' ? uniformPair(1 / 3) : {};
@@ -148,7 +138,7 @@ export class ConvSubsampling extends Subsampling {
 
   private pooledStages(count: number): Stage[] {
     const { channels } = this.options;
-    const length = halving((frames) => frames, 'ceil', 0);
+    const length = halving(0, 'ceil', 0);
     return Array.from({ length: count }, (_, i) => ({
       convolutions: [5 * i, 5 * i + 2].map((position) => ({
         module: this.child(
@@ -207,7 +197,8 @@ export class StackingSubsampling extends Subsampling {
   }
 }
 
-function stageCount(factor: number): number {
+/** log₂ of the factor. */
+export function stageCount(factor: number): number {
   const count = Math.log2(factor);
   if (!Number.isInteger(count) || count < 1) {
     throw new AnemoneError({
@@ -220,8 +211,7 @@ function stageCount(factor: number): number {
   return count;
 }
 
-function halving(shift: (frames: number) => number, round: 'floor' | 'ceil', add: number): LengthRule {
-  const offset = shift(0);
+export function halving(offset: number, round: 'floor' | 'ceil', add: number): LengthRule {
   return {
     apply: (length) => Math[round]((length + offset) / 2) + add,
     tensor: (lengths) => {
@@ -234,7 +224,7 @@ function halving(shift: (frames: number) => number, round: 'floor' | 'ceil', add
 }
 
 /** relu(x)·mask; the gradient keeps the result only, which the next convolution needs too. */
-function maskedRelu(x: Tensor, mask: Tensor | undefined): Tensor {
+export function maskedRelu(x: Tensor, mask: Tensor | undefined): Tensor {
   if (!mask) return tf.relu(x);
   return customGradient(
     [x],
@@ -253,7 +243,23 @@ function maxPoolCeil(x: Tensor): Tensor {
   const [padTime, padBins] = [2 * time - frames, 2 * frequency - bins];
   const even =
     padTime + padBins === 0 ? x : tf.pad(x, [[0, 0], [0, padTime], [0, padBins], [0, 0]]); // biome-ignore format: one line reads better
-  return tf.max(tf.reshape(even, [batch, time, 2, frequency, 2, channels]), [2, 4]);
+  const grid = tf.reshape(even, [batch, time, 2, frequency, 2, channels]);
+  const corners = [0, 1].flatMap((i) =>
+    [0, 1].map((j) =>
+      tf.reshape(tf.slice(grid, [0, 0, i, 0, j, 0], [batch, time, 1, frequency, 1, channels]), [
+        batch,
+        time,
+        frequency,
+        channels,
+      ]),
+    ),
+  );
+  return firstMaximum(corners);
+}
+
+/** Elementwise maximum; of equal values (masked features make many) the first gets the gradient. */
+export function firstMaximum(parts: readonly Tensor[]): Tensor {
+  return parts.reduce((most, part) => tf.maximum(most, part));
 }
 
 function uniformPair(bound: number): { weightInit: Initializer; biasInit: Initializer } {

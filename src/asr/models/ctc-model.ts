@@ -5,11 +5,13 @@ import type { Engine, Tensors } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { decodingSchema } from '../decoding/config.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
+import { InterCtc, interCtcField } from './inter-ctc.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
 
@@ -31,7 +33,7 @@ export const ctcFields = {
 
 export const ctcModelSchema = defineSchema(
   'EncDecCTCModelBPE',
-  { ...commonFields, ...ctcFields },
+  { ...commonFields, ...ctcFields, ...interCtcField },
   { doc: 'A CTC model: encoder and frame classifier.', ignored: commonIgnored },
 );
 
@@ -39,6 +41,7 @@ export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   readonly decoder: ConvASRDecoder;
+  private readonly interCtc: InterCtc;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
@@ -50,6 +53,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
         feat_in: this.encoder.width,
       }),
     );
+    this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -73,26 +77,26 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    const { features, featureLengths, targets, targetLengths } = speechInputs(inputs);
-    const { encoded, lengths } = this.encoder.forward(features, featureLengths, pass);
-    const loss = ctcLoss(this.decoder, encoded, { lengths, targets, targetLengths }, pass, {
-      reduction: this.settings.ctc_reduction,
-      implementation: this.settings.ctc_implementation,
-    });
-    return { loss };
+    return this.loss(this.interCtc.encode(inputs, pass), inputs, pass);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
     return new CtcRecognizer(engine, {
       decoder: this.decoder,
-      encode: ({ features, featureLengths }) =>
-        this.encoder.forward(features, featureLengths, evaluationPass),
-      loss: ({ encoded, lengths }, inputs) => {
-        const { targets, targetLengths } = speechInputs(inputs);
-        const options = { reduction: this.settings.ctc_reduction };
-        return ctcLoss(this.decoder, encoded, { lengths, targets, targetLengths }, evaluationPass, options);
-      },
+      encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
+      loss: (encoded, inputs) => this.loss(encoded, inputs, evaluationPass).loss,
     });
+  }
+
+  private loss(encoded: Encoded, inputs: Tensors, pass: Pass): StepOutput {
+    const { targets, targetLengths } = speechInputs(inputs);
+    const options = {
+      reduction: this.settings.ctc_reduction,
+      implementation: this.settings.ctc_implementation,
+    };
+    const labels = { lengths: encoded.lengths, targets, targetLengths };
+    const loss = ctcLoss(this.decoder, encoded.encoded, labels, pass, options);
+    return this.interCtc.add(loss, encoded, inputs, pass, options);
   }
 }
 

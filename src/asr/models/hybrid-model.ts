@@ -3,12 +3,14 @@ import { type ConfigNode, defineSchema, type InferConfig } from '../../config/in
 import { type Engine, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
+import { InterCtc, interCtcField } from './inter-ctc.js';
 import { commonIgnored } from './model-schema.js';
 import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
 import { type Recognizer, speechInputs } from './speech-model.js';
@@ -27,7 +29,7 @@ const auxCtcSchema = defineSchema(
 
 export const hybridModelSchema = defineSchema(
   'EncDecHybridRNNTCTCBPEModel',
-  { ...rnntFields, aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema } },
+  { ...rnntFields, ...interCtcField, aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema } },
   { doc: 'A transducer with an auxiliary CTC branch.', ignored: commonIgnored },
 );
 
@@ -35,6 +37,7 @@ export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
 
 export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   readonly ctcDecoder: ConvASRDecoder;
+  private readonly interCtc: InterCtc;
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
 
@@ -49,6 +52,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
         feat_in: this.encoder.width,
       }),
     );
+    this.interCtc = new InterCtc(settings.interctc, this.encoder, this.ctcDecoder);
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -86,10 +90,14 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     const forward = this.forward(inputs, pass);
     const rnnt = this.loss(forward, inputs, pass);
     const weight = this.auxiliary.ctc_loss_weight;
-    if (weight === 0) return { loss: rnnt };
-    const ctc = this.ctcLoss(forward, inputs, pass);
-    const loss = tf.add(tf.mul(rnnt, tf.scalar(1 - weight)), tf.mul(ctc, tf.scalar(weight)));
-    return { loss, logs: { train_rnnt_loss: rnnt, train_ctc_loss: ctc } };
+    const ctc = weight > 0 ? this.ctcLoss(forward, inputs, pass) : undefined;
+    const both = ctc ? tf.add(tf.mul(rnnt, tf.scalar(1 - weight)), tf.mul(ctc, tf.scalar(weight))) : rnnt;
+    const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.ctcOptions);
+    return { loss, logs: { ...(ctc && { train_rnnt_loss: rnnt, train_ctc_loss: ctc }), ...logs } };
+  }
+
+  protected override encode(inputs: Tensors, pass: Pass): Encoded {
+    return this.interCtc.encode(inputs, pass);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
@@ -105,10 +113,12 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {
     const { targets, targetLengths } = speechInputs(inputs);
     const { encoded, lengths } = forward;
-    return ctcLoss(this.ctcDecoder, encoded, { lengths, targets, targetLengths }, pass, {
-      reduction: this.auxiliary.ctc_reduction,
-      implementation: this.auxiliary.ctc_implementation,
-    });
+    return ctcLoss(this.ctcDecoder, encoded, { lengths, targets, targetLengths }, pass, this.ctcOptions);
+  }
+
+  private get ctcOptions() {
+    const { ctc_reduction: reduction, ctc_implementation: implementation } = this.auxiliary;
+    return { reduction, implementation };
   }
 }
 

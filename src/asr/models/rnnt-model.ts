@@ -7,6 +7,7 @@ import type { RNNTDecoder } from '../decoders/rnnt-decoder.js';
 import type { RNNTJoint } from '../decoders/rnnt-joint.js';
 import { decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -102,9 +103,13 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   /** Encoder and its projection. */
   forward(inputs: Tensors, pass: Pass): RnntForward {
-    const { features, featureLengths } = speechInputs(inputs);
-    const { encoded, lengths } = this.encoder.forward(features, featureLengths, pass);
+    const { encoded, lengths } = this.encode(inputs, pass);
     return { encoded, projected: this.joint.projectEncoder(encoded, pass), lengths };
+  }
+
+  protected encode(inputs: Tensors, pass: Pass): Encoded {
+    const { features, featureLengths } = speechInputs(inputs);
+    return this.encoder.forward(features, featureLengths, pass);
   }
 
   /** Log-probabilities of the lattice's arcs, [B,U+1,T',2]. */

@@ -37,15 +37,32 @@ export function glu(x: Tensor): Tensor {
   );
 }
 
+/** x·Φ(x) (Hendrycks & Gimpel 2016), the exact form. */
+function gelu(x: Tensor): Tensor {
+  const half = tf.mul(x, tf.scalar(0.5));
+  return tf.mul(half, tf.add(tf.scalar(1), tf.erf(tf.mul(x, tf.scalar(Math.SQRT1_2)))));
+}
+
+/** Self-normalising (Klambauer et al. 2017). */
+function selu(x: Tensor): Tensor {
+  const [alpha, scale] = [1.6732632423543772, 1.0507009873554805];
+  const below = tf.sub(tf.exp(tf.minimum(x, tf.scalar(0))), tf.scalar(1));
+  return tf.mul(tf.add(tf.relu(x), tf.mul(below, tf.scalar(alpha))), tf.scalar(scale));
+}
+
 const named: Readonly<Record<string, Activation>> = {
+  identity: (x) => x,
   relu: (x) => tf.relu(x),
+  hardtanh: (x) => tf.clipByValue(x, -1, 1),
+  selu,
+  gelu,
   sigmoid: (x) => tf.sigmoid(x),
   tanh: (x) => tf.tanh(x),
   silu,
   swish: silu,
 };
 
-/** The activation of that name: relu, sigmoid, tanh, silu or swish. */
+/** The activation of that name: identity, relu, hardtanh, selu, gelu, sigmoid, tanh, silu or swish. */
 export function activationByName(name: string): Activation {
   const activation = named[name];
   if (!activation) {

@@ -9,7 +9,7 @@ import { Linear } from './linear.js';
 
 /** What may attend to what. */
 export interface AttentionMask {
-  /** 0 where query i may see key j, -10000 elsewhere; [B or 1, 1, T, T]. */
+  /** 0 where query i may see key j, -10000 elsewhere; [B or 1, 1, T, T], or as `localAttentionMask` says. */
   readonly bias: Tensor;
   /** 1 for queries that see anything, 0 for others; [B,T,1]. */
   readonly queries: Tensor;
@@ -61,7 +61,11 @@ export class MultiHeadAttention extends Module {
     const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
     const context = tf.matMul(weights, this.split(this.linearV.forward(x)));
     const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), x.shape);
-    return pass.tap(this.path, this.linearOut.forward(tf.mul(merged, mask.queries)));
+    return this.project(tf.mul(merged, mask.queries), pass);
+  }
+
+  protected project(context: Tensor, pass: Pass): Tensor {
+    return pass.tap(this.path, this.linearOut.forward(context));
   }
 }
 
@@ -93,19 +97,21 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
   /** x [B,T,d], positions [2T-1,d] from T-1 down to -(T-1) → [B,T,d]. */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
     if (!positions) return super.forward(x, mask, pass);
-    const { width, heads } = this.options;
+    const { width } = this.options;
     const owner = this.shared ?? this;
     const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
     const q = this.linearQ.forward(x);
     const biased = (bias: Parameter): Tensor =>
       this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [width])), scale));
     const content = tf.matMul(biased(owner.posBiasU), this.split(this.linearK.forward(x)), false, true);
-    const offsets = tf.transpose(
-      tf.reshape(this.linearPos.forward(positions), [1, positions.shape[0], heads, this.headWidth]),
-      [0, 2, 1, 3],
-    );
+    const offsets = this.splitPositions(positions);
     const distance = relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true));
     return this.attend(x, tf.add(content, distance), mask, pass);
+  }
+
+  /** positions [P,d] → [1,h,P,dk]. */
+  protected splitPositions(positions: Tensor): Tensor {
+    return this.split(tf.expandDims(this.linearPos.forward(positions), 0));
   }
 }
 

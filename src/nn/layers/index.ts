@@ -7,15 +7,23 @@ export {
   relativeShift,
 } from './attention.js';
 export { BatchNorm, type BatchNormOptions } from './batch-norm.js';
+export { Conv1d, type Conv1dGeometry, type Conv1dOptions, conv1d, conv1dLength, every } from './conv1d.js';
 export { Conv2d, type Conv2dOptions } from './conv2d.js';
 export { customGradient } from './custom-gradient.js';
 export { DepthwiseConv1d, type DepthwiseConv1dOptions, depthwiseConv1d } from './depthwise-conv1d.js';
 export { dropout } from './dropout.js';
 export { Embedding, type EmbeddingOptions } from './embedding.js';
 export { FeedForward, type FeedForwardOptions } from './feed-forward.js';
+export { GroupNorm } from './group-norm.js';
 export { LayerNorm, layerNormOp } from './layer-norm.js';
 export { Linear, type LinearOptions, linear } from './linear.js';
+export {
+  type LocalAttentionOptions,
+  LocalMultiHeadAttention,
+  localAttentionMask,
+  localBlock,
+} from './local-attention.js';
 export { Lstm, type LstmBiasInit, type LstmOptions, type LstmState, lstmRecurrence } from './lstm.js';
 export { type AttentionContext, attentionMask, frameMask } from './masks.js';
-export { absolutePositions, relativePositions } from './positional-encoding.js';
+export { absolutePositions, localPositions, relativePositions } from './positional-encoding.js';
 export { stochasticDepth, stochasticDepthSchedule } from './stochastic-depth.js';

@@ -31,3 +31,17 @@ export function absolutePositions(frames: number, width: number): Tensor {
     [frames, width],
   );
 }
+
+/**
+ * Table for attention to `left` frames before and `right` after, with w the larger of the two: constant
+ * [2w+1, width], whose row c is for a key c - w frames ahead. With unequal contexts NeMo puts the rows at the outer
+ * ends of both sides, so the frames of the smaller context get positions of others, or none; so it is here.
+ */
+export function localPositions(left: number, right: number, width: number): Tensor {
+  const reach = Math.max(left, right);
+  const rows = sinusoids(left + right + 1, width, (row) => left - row);
+  const table = new Float32Array((2 * reach + 1) * width);
+  table.set(rows.subarray(0, left * width));
+  table.set(rows.subarray(left * width), (2 * reach - right) * width);
+  return tf.tensor2d(table, [2 * reach + 1, width]);
+}

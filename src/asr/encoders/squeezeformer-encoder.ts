@@ -1,0 +1,172 @@
+// The Squeezeformer encoder (Kim et al. 2022), NeMo's SqueezeformerEncoder: layers of which those in the middle may
+// run at half the frame rate.
+import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import {
+  absolutePositions,
+  attentionMask,
+  Conv1d,
+  dropout,
+  frameMask,
+  LayerNorm,
+  Linear,
+  Module,
+  type Pass,
+  relativePositions,
+  uniform,
+} from '../../nn/index.js';
+import type { LayerContext } from './conformer-layer.js';
+import { createSubsampling } from './create-subsampling.js';
+import type { Encoded, Encoder, InnerLayers } from './encoder.js';
+import type { SqueezeformerEncoderConfig } from './squeezeformer-config.js';
+import { SqueezeformerLayer } from './squeezeformer-layer.js';
+import type { Frames, Subsampling } from './subsampling.js';
+
+export class SqueezeformerEncoder extends Module implements Encoder {
+  private readonly preEncode: Subsampling | Linear;
+  private readonly layers: readonly SqueezeformerLayer[];
+  private readonly timeReduce: TimeReduction | undefined;
+  private readonly timeRecovery: Linear | undefined;
+  private readonly preNorm: LayerNorm;
+  private readonly outProj: Linear | undefined;
+
+  constructor(readonly config: SqueezeformerEncoderConfig) {
+    super();
+    const c = config;
+    const width = c.d_model;
+    if (width % c.n_heads !== 0)
+      throw encoderError('n_heads', `${c.n_heads} heads do not divide d_model ${width}`);
+    this.preEncode = this.child(
+      'pre_encode',
+      createSubsampling({
+        kind: c.subsampling,
+        factor: c.subsampling_factor,
+        featIn: c.feat_in,
+        featOut: width,
+        channels: c.subsampling_conv_channels > 0 ? c.subsampling_conv_channels : width,
+        causal: false,
+        nemoCompat: c.nemo_compat,
+      }),
+    );
+    const layers: SqueezeformerLayer[] = [];
+    for (let i = 0; i < c.n_layers; i++) {
+      layers.push(new SqueezeformerLayer(c, c.untie_biases ? undefined : layers[0]));
+    }
+    this.layers = this.children('layers', layers);
+    if (c.time_reduce_idx !== null) {
+      const last = Math.max(c.time_reduce_idx, c.time_recovery_idx ?? 0);
+      if (last >= c.n_layers)
+        throw encoderError('time_reduce_idx', `there is no layer ${last} of ${c.n_layers}`);
+      this.timeReduce = this.child('time_reduce_layer', new TimeReduction(width));
+      this.timeRecovery = this.child('time_recovery_layer', new Linear(width, width));
+    }
+    this.preNorm = this.child('pre_ln', new LayerNorm(width));
+    const projected = c.feat_out > 0 && c.feat_out !== width;
+    this.outProj = projected ? this.child('out_proj', new Linear(width, c.feat_out)) : undefined;
+  }
+
+  get width(): number {
+    return this.outProj ? this.config.feat_out : this.config.d_model;
+  }
+
+  get subsamplingFactor(): number {
+    return this.config.subsampling_factor;
+  }
+
+  get layerCount(): number {
+    return this.layers.length;
+  }
+
+  outputLength(frames: number): number {
+    return this.preEncode instanceof Linear ? frames : this.preEncode.outputLength(frames);
+  }
+
+  /** With `inner`, layers at half the frame rate give half the lengths. */
+  forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
+    const { n_layers: count, time_reduce_idx: reduceAt, time_recovery_idx: recoverAt, ...c } = this.config;
+    const { x: subsampled, lengths } =
+      this.preEncode instanceof Linear
+        ? { x: this.preEncode.forward(features), lengths: featureLengths }
+        : this.preEncode.forward(features, featureLengths, pass);
+    const [left, right] = c.att_context_size ?? [-1, -1];
+    const full = this.context(subsampled.shape[1]!, lengths, [left, right], c.dropout_emb, pass);
+    const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
+    let context = full;
+    let remaining = lengths;
+    let x = this.preNorm.forward(this.start(subsampled, pass));
+    let before: Tensor | undefined;
+    this.layers.forEach((layer, i) => {
+      if (this.timeReduce && i === reduceAt) {
+        before = x;
+        ({ x, lengths: remaining } = this.timeReduce.forward(x, remaining, full.mask.queries, pass));
+        // Of every second frame, the neighbours within the context are half as many.
+        const half = [left, right].map((frames) => (frames < 0 ? -1 : Math.floor(frames / 2)));
+        context = this.context(x.shape[1]!, remaining, half, 0, pass);
+      }
+      if (this.timeRecovery && before && i === (recoverAt ?? count - 1)) {
+        x = tf.add(before, this.timeRecovery.forward(twice(x, before.shape[1]!)));
+        [context, remaining, before] = [full, lengths, undefined];
+      }
+      x = layer.forward(x, context, pass);
+      inner?.(i, { encoded: project(x), lengths: remaining });
+    });
+    return { encoded: pass.tap(this.path, project(x)), lengths };
+  }
+
+  private start(x: Tensor, pass: Pass): Tensor {
+    const { d_model: width, xscaling, self_attention_model: model, dropout: rate } = this.config;
+    const scaled = xscaling ? tf.mul(x, tf.scalar(Math.sqrt(width))) : x;
+    const placed = model === 'abs_pos' ? tf.add(scaled, absolutePositions(x.shape[1]!, width)) : scaled;
+    return dropout(placed, rate, pass);
+  }
+
+  private context(
+    frames: number,
+    lengths: Tensor,
+    [left, right]: readonly number[],
+    rate: number,
+    pass: Pass,
+  ): LayerContext {
+    const relative = this.config.self_attention_model === 'rel_pos';
+    const positions = relative ? relativePositions(frames, this.config.d_model) : undefined;
+    return {
+      positions: positions && dropout(positions, rate, pass),
+      mask: attentionMask(frameMask(lengths, frames), { style: 'regular', left, right }),
+    };
+  }
+}
+
+/** Depthwise convolution over five frames, two of them after, at every second frame; then pointwise. */
+class TimeReduction extends Module {
+  private readonly depthwise: Conv1d;
+  private readonly pointwise: Conv1d;
+
+  constructor(width: number) {
+    super();
+    const init = (bound: number) => ({ weightInit: uniform(bound), biasInit: uniform(bound) });
+    const strided = { kernel: 5, stride: 2, padding: [3, 3], groups: width } as const;
+    this.depthwise = this.child('dw_conv', new Conv1d(width, width, { ...strided, ...init(5 ** -0.5) }));
+    this.pointwise = this.child('pw_conv', new Conv1d(width, width, { kernel: 1, ...init(width ** -0.5) }));
+  }
+
+  /** x [B,T,d], valid [B,T,1] → [B,⌈T/2⌉,d]. */
+  forward(x: Tensor, lengths: Tensor, valid: Tensor, pass: Pass): Frames {
+    const [batch, frames, width] = x.shape;
+    const reduced = this.pointwise.forward(this.depthwise.forward(tf.mul(x, valid)));
+    // The padding makes one frame too many.
+    const kept = tf.slice(reduced, [0, 0, 0], [batch, Math.ceil(frames! / 2), width!]);
+    const half = tf.floor(tf.mul(tf.add(tf.cast(lengths, 'float32'), tf.scalar(1)), tf.scalar(0.5)));
+    return { x: pass.tap(this.path, kept), lengths: tf.cast(half, 'int32') };
+  }
+}
+
+/** Each frame twice, the first `frames` of them. x [B,T,d]. */
+function twice(x: Tensor, frames: number): Tensor {
+  const [batch, half, width] = x.shape;
+  const pairs = tf.reshape(tf.concat([x, x], 2), [batch, 2 * half!, width!]);
+  return frames === 2 * half! ? pairs : tf.slice(pairs, [0, 0, 0], [batch, frames, width!]);
+}
+
+function encoderError(key: string, message: string): AnemoneError {
+  return new AnemoneError({ code: 'encoder.layers', path: `encoder.${key}`, message });
+}

@@ -1,0 +1,115 @@
+// One Squeezeformer layer (Kim et al. 2022): attention, feed-forward, convolution, feed-forward, each with a learnt
+// scale before it and layer normalisation after its residual sum.
+import { type State, type Tensor, tf } from '../../engine/index.js';
+import {
+  dropout,
+  FeedForward,
+  LayerNorm,
+  Module,
+  MultiHeadAttention,
+  ones,
+  type Pass,
+  RelativeMultiHeadAttention,
+  zeros,
+} from '../../nn/index.js';
+import { ConformerConvolution } from './conformer-convolution.js';
+import type { LayerContext } from './conformer-layer.js';
+import type { SqueezeformerEncoderConfig } from './squeezeformer-config.js';
+
+/** x·scale + bias; with `adaptive` false the two stay 1 and 0, and stand in checkpoints all the same. */
+class ScaleBias extends Module {
+  private readonly scale: State;
+  private readonly bias: State;
+
+  constructor(width: number, adaptive: boolean) {
+    super();
+    const fixed = (label: string, value: number): State =>
+      this.buffer(label, [width], () => new Float32Array(width).fill(value));
+    this.scale = adaptive ? this.parameter('scale', [width], ones) : fixed('scale', 1);
+    this.bias = adaptive ? this.parameter('bias', [width], zeros) : fixed('bias', 0);
+  }
+
+  forward(x: Tensor): Tensor {
+    return tf.add(tf.mul(x, this.scale.tensor()), this.bias.tensor());
+  }
+}
+
+interface Part {
+  readonly scale: ScaleBias;
+  readonly norm: LayerNorm;
+}
+
+export class SqueezeformerLayer extends Module {
+  readonly selfAttention: MultiHeadAttention;
+  private readonly attention: Part;
+  private readonly feedForward1: FeedForward;
+  private readonly first: Part;
+  private readonly conv: ConformerConvolution;
+  private readonly convolution: Part;
+  private readonly feedForward2: FeedForward;
+  private readonly second: Part;
+
+  /** `tied` is the first layer, when all layers use its position biases. */
+  constructor(
+    private readonly config: SqueezeformerEncoderConfig,
+    tied?: SqueezeformerLayer,
+  ) {
+    super();
+    const { d_model: width, dropout: rate } = config;
+    const part = (scale: string, norm: string): Part => ({
+      scale: this.child(scale, new ScaleBias(width, config.adaptive_scale)),
+      norm: this.child(norm, new LayerNorm(width)),
+    });
+    const feedForward = (): FeedForward =>
+      new FeedForward(width, width * config.ff_expansion_factor, { dropout: rate });
+    this.feedForward1 = this.child('feed_forward1', feedForward());
+    this.first = part('feed_forward1_scale', 'norm_feed_forward1');
+    this.conv = this.child('conv', convolution(config));
+    this.convolution = part('conv_scale', 'norm_conv');
+    this.selfAttention = this.child('self_attn', attention(config, tied?.selfAttention));
+    this.attention = part('self_attn_scale', 'norm_self_att');
+    this.feedForward2 = this.child('feed_forward2', feedForward());
+    this.second = part('feed_forward2_scale', 'norm_feed_forward2');
+  }
+
+  /** x [B,T,d] → [B,T,d]. */
+  forward(x: Tensor, { positions, mask }: LayerContext, pass: Pass): Tensor {
+    const step = (x: Tensor, { scale, norm }: Part, module: (y: Tensor) => Tensor): Tensor =>
+      norm.forward(tf.add(x, dropout(module(scale.forward(x)), this.config.dropout, pass)));
+    const attended = step(x, this.attention, (y) =>
+      this.selfAttention instanceof RelativeMultiHeadAttention
+        ? this.selfAttention.forward(y, mask, pass, positions)
+        : this.selfAttention.forward(y, mask, pass),
+    );
+    const fed = step(attended, this.first, (y) => this.feedForward1.forward(y, pass));
+    const convolved = step(fed, this.convolution, (y) => this.conv.forward(y, mask.queries, pass));
+    return pass.tap(
+      this.path,
+      step(convolved, this.second, (y) => this.feedForward2.forward(y, pass)),
+    );
+  }
+}
+
+function convolution(config: SqueezeformerEncoderConfig): ConformerConvolution {
+  const { d_model, conv_kernel_size, conv_norm_type } = config;
+  return new ConformerConvolution({
+    d_model,
+    conv_kernel_size,
+    conv_norm_type,
+    conv_context_size: null,
+    use_bias: true,
+    gated: false,
+  });
+}
+
+function attention(
+  config: SqueezeformerEncoderConfig,
+  owner: MultiHeadAttention | undefined,
+): MultiHeadAttention {
+  const options = { width: config.d_model, heads: config.n_heads, dropout: config.dropout_att };
+  if (config.self_attention_model === 'abs_pos') return new MultiHeadAttention(options);
+  return new RelativeMultiHeadAttention(
+    options,
+    owner instanceof RelativeMultiHeadAttention ? owner : undefined,
+  );
+}

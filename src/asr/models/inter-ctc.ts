@@ -1,0 +1,113 @@
+// CTC losses at inner layers of the encoder (InterCTC: Lee & Watanabe 2021), with the classifier of the last layer.
+import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
+import { type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import type { Pass, StepOutput } from '../../nn/index.js';
+import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { Encoded, Encoder } from '../encoders/encoder.js';
+import type { LossReduction } from '../losses/reduction.js';
+import type { LatticeImplementation } from '../losses/transducer-lattice.js';
+import { ctcLoss } from './ctc-head.js';
+
+export const interCtcSchema = defineSchema(
+  'interctc',
+  {
+    loss_weights: {
+      doc: 'Share of the CTC loss of each inner layer; the last layer has the rest.',
+      format: listOf('number'),
+      default: [],
+    },
+    apply_at_layers: { doc: 'These layers, counted from 0.', format: listOf('int'), default: [] },
+  },
+  {
+    doc: 'CTC losses at inner layers of the encoder.',
+    refine: ({ loss_weights: weights, apply_at_layers: layers }, report) => {
+      if (weights.length !== layers.length) {
+        report('apply_at_layers', `${layers.length} layers for ${weights.length} loss_weights`);
+      }
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      if (total >= 1)
+        report('loss_weights', `they sum to ${total}, and the last layer needs a share of the loss`);
+    },
+  },
+);
+
+/** The key of models that have a CTC branch. */
+export const interCtcField = {
+  interctc: { doc: 'CTC losses at inner layers.', format: interCtcSchema, nullable: true, default: null },
+} as const;
+
+export type InterCtcConfig = InferConfig<typeof interCtcSchema>;
+
+export class InterCtc {
+  private readonly weights: readonly number[];
+  private readonly layers: readonly number[];
+  /** Inner layers' outputs, by the encoder output they were computed with. */
+  private readonly inner = new WeakMap<Tensor, ReadonlyMap<number, Encoded>>();
+
+  /** @throws AnemoneError `asr.interctc-layer` if the encoder lacks a layer */
+  constructor(
+    config: InterCtcConfig | null,
+    private readonly encoder: Encoder,
+    private readonly decoder: ConvASRDecoder,
+  ) {
+    this.weights = config?.loss_weights ?? [];
+    this.layers = config?.apply_at_layers ?? [];
+    const count = encoder.layerCount ?? 0;
+    const missing = this.layers.find((layer) => layer < 0 || layer >= count);
+    if (missing === undefined) return;
+    throw new AnemoneError({
+      code: 'asr.interctc-layer',
+      path: 'model.interctc.apply_at_layers',
+      message: `there is no layer ${missing}: ${count === 0 ? 'this encoder shows no inner layers' : `the encoder has layers 0 to ${count - 1}`}`,
+    });
+  }
+
+  /** The encoder's output; what inner layers give is kept for `add`. */
+  encode({ features, featureLengths }: Tensors, pass: Pass): Encoded {
+    if (this.layers.length === 0) return this.encoder.forward(features, featureLengths, pass);
+    const inner = new Map<number, Encoded>();
+    const encoded = this.encoder.forward(features, featureLengths, pass, (layer, output) => {
+      if (this.layers.includes(layer)) inner.set(layer, output);
+    });
+    this.inner.set(encoded.encoded, inner);
+    return encoded;
+  }
+
+  /** (1 - Σw)·loss + Σ w·(CTC loss at the layer), for an output of `encode`. */
+  add(
+    loss: Tensor,
+    { encoded }: Pick<Encoded, 'encoded'>,
+    { targets, targetLengths }: Tensors,
+    pass: Pass,
+    options: { reduction: LossReduction; implementation?: LatticeImplementation },
+  ): StepOutput {
+    const inner = this.inner.get(encoded);
+    if (!inner) return { loss };
+    const logs: Record<string, Tensor> = { final_loss: loss };
+    let total = tf.mul(loss, tf.scalar(1 - this.weights.reduce((sum, weight) => sum + weight, 0)));
+    this.layers.forEach((layer, i) => {
+      const output = inner.get(layer)!;
+      const cost = ctcLoss(
+        this.decoder,
+        this.checked(layer, output),
+        { lengths: output.lengths, targets, targetLengths },
+        pass,
+        options,
+      );
+      logs[`inter_ctc_loss_l${layer}`] = cost;
+      total = tf.add(total, tf.mul(cost, tf.scalar(this.weights[i])));
+    });
+    return { loss: total, logs };
+  }
+
+  private checked(layer: number, { encoded }: Encoded): Tensor {
+    const width = encoded.shape[2];
+    if (width === this.encoder.width) return encoded;
+    throw new AnemoneError({
+      code: 'asr.interctc-width',
+      path: 'model.interctc.apply_at_layers',
+      message: `layer ${layer} is ${width} wide and the classifier takes ${this.encoder.width}`,
+    });
+  }
+}

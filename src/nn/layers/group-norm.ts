@@ -1,0 +1,39 @@
+// Group normalisation over time and the channels of a group (Wu & He 2018), PyTorch's GroupNorm on
+// channels-last data. One group is its "layer" form, groups of one channel are instance norm.
+import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { ones, zeros } from '../initializers.js';
+import { Module } from '../module.js';
+import type { Parameter } from '../parameter.js';
+
+/** `weight` and `bias` [C] unless `affine` is false. Padded frames count, as they do in NeMo. */
+export class GroupNorm extends Module {
+  private readonly weight: Parameter | undefined;
+  private readonly bias: Parameter | undefined;
+
+  constructor(
+    readonly features: number,
+    readonly groups: number,
+    affine = true,
+  ) {
+    super();
+    if (features % groups !== 0) {
+      throw new AnemoneError({
+        code: 'nn.groups',
+        message: `${groups} groups do not divide ${features} channels`,
+      });
+    }
+    this.weight = affine ? this.parameter('weight', [features], ones) : undefined;
+    this.bias = affine ? this.parameter('bias', [features], zeros) : undefined;
+  }
+
+  /** x [B,T,C] → same shape. */
+  forward(x: Tensor): Tensor {
+    const [batch, frames, width] = x.shape;
+    const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
+    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
+    const variance = tf.mean(tf.square(centred), [1, 3], true);
+    const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
+    return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;
+  }
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { EncDecCTCModel, EncDecHybridRNNTCTCModel } from '../../src/asr/index.js';
+import { createReferenceEngine } from '../../src/engine/index.js';
+import { trainingPass } from '../../src/nn/index.js';
+import { CounterRandom } from '../../src/random/index.js';
+import { tinyModel } from './support.js';
+import { batchOf } from './training.js';
+
+const decoder = { _target_: 'ConvASRDecoder', feat_in: null, num_classes: -1 };
+const encoder = {
+  _target_: 'ConformerEncoder',
+  feat_in: 16,
+  n_layers: 3,
+  d_model: 8,
+  n_heads: 2,
+  conv_kernel_size: 3,
+  subsampling_conv_channels: 4,
+  feat_out: 6,
+  dropout: 0,
+  dropout_pre_encoder: 0,
+  dropout_emb: 0,
+};
+
+function ctc(changes: object): EncDecCTCModel {
+  return EncDecCTCModel.fromConfig(tinyModel({ encoder, decoder, joint: undefined, ...changes }), {
+    seed: 3,
+  });
+}
+
+async function losses(model: EncDecCTCModel | EncDecHybridRNNTCTCModel): Promise<Record<string, number>> {
+  const engine = createReferenceEngine();
+  const program = engine.compile('loss', (inputs) => {
+    const { loss, logs } = model.trainingStep(inputs, trainingPass);
+    return { loss, ...logs };
+  });
+  const out = await program.run(batchOf(model, ['abc', 'ca']).inputs, { random: new CounterRandom(1) });
+  await engine.dispose();
+  return Object.fromEntries(Object.entries(out).map(([name, { data }]) => [name, data[0]]));
+}
+
+describe('InterCTC', () => {
+  it('adds the losses at inner layers by their weights', async () => {
+    const plain = await losses(ctc({}));
+    const { loss, ...parts } = await losses(
+      ctc({ interctc: { loss_weights: [0.3, 0.2], apply_at_layers: [0, 1] } }),
+    );
+    expect(Object.keys(parts).sort()).toEqual(['final_loss', 'inter_ctc_loss_l0', 'inter_ctc_loss_l1']);
+    expect(parts['final_loss']).toBeCloseTo(plain['loss'], 4);
+    expect(parts['inter_ctc_loss_l0']).not.toBeCloseTo(parts['inter_ctc_loss_l1'], 3);
+    expect(loss).toBeCloseTo(
+      0.5 * parts['final_loss'] + 0.3 * parts['inter_ctc_loss_l0'] + 0.2 * parts['inter_ctc_loss_l1'],
+      3,
+    );
+  });
+
+  it('at the last layer is the loss itself, through the same projection', async () => {
+    const parts = await losses(ctc({ interctc: { loss_weights: [0.4], apply_at_layers: [2] } }));
+    expect(parts['inter_ctc_loss_l2']).toBeCloseTo(parts['final_loss'], 4);
+    expect(parts['loss']).toBeCloseTo(parts['final_loss'], 4);
+  });
+
+  it('takes part of the loss of a hybrid model', async () => {
+    const aux = { ctc_loss_weight: 0.25, decoder };
+    const interctc = { loss_weights: [0.1], apply_at_layers: [1] };
+    const model = EncDecHybridRNNTCTCModel.fromConfig(tinyModel({ encoder, aux_ctc: aux, interctc }), {
+      seed: 3,
+    });
+    const parts = await losses(model);
+    const main = 0.75 * parts['train_rnnt_loss'] + 0.25 * parts['train_ctc_loss'];
+    expect(parts['loss']).toBeCloseTo(0.9 * main + 0.1 * parts['inter_ctc_loss_l1'], 3);
+  });
+
+  it('goes with stochastic depth', async () => {
+    const deep = { ...encoder, stochastic_depth_drop_prob: 0.9, stochastic_depth_mode: 'uniform' };
+    const interctc = { loss_weights: [0.3], apply_at_layers: [1] };
+    expect(Number.isFinite((await losses(ctc({ encoder: deep, interctc })))['loss'])).toBe(true);
+  });
+
+  it('says what does not fit', () => {
+    expect(() => ctc({ interctc: { loss_weights: [0.3], apply_at_layers: [3] } })).toThrow(
+      /no layer 3.*0 to 2/,
+    );
+    expect(() => ctc({ interctc: { loss_weights: [0.3], apply_at_layers: [] } })).toThrow(/0 layers for 1/);
+    expect(() => ctc({ interctc: { loss_weights: [0.6, 0.4], apply_at_layers: [0, 1] } })).toThrow(
+      /sum to 1/,
+    );
+    expect(() => ctc({ interctc: { loss_weights: [], apply_at_layers: [] } })).not.toThrow();
+  });
+});
