@@ -1,13 +1,31 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
 export { asrComponents } from './components.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
-export { type JointActivation, type JointPicksOptions, jointPicks } from './decoders/joint-picks.js';
+export { HATJoint } from './decoders/hat-joint.js';
+export {
+  type JointActivation,
+  type JointHead,
+  type JointPicksOptions,
+  jointPicks,
+} from './decoders/joint-picks.js';
+export { PredictionNetwork } from './decoders/prediction-network.js';
 export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js';
-export { RNNTJoint, type RNNTJointConfig } from './decoders/rnnt-joint.js';
+export { RNNTJoint } from './decoders/rnnt-joint.js';
+export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
+export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
+export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
+export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
-export { type GreedyOptions, GreedyTransducer, type ProjectedFrames } from './decoding/greedy-transducer.js';
+export {
+  type GreedyOptions,
+  GreedyTransducer,
+  type ProjectedFrames,
+  type TransducerNetwork,
+} from './decoding/greedy-transducer.js';
 export type { Hypothesis } from './decoding/hypothesis.js';
 export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
+export { parseArpa } from './decoding/lm/arpa.js';
+export { type LmState, NgramModel } from './decoding/lm/ngram-model.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export {
@@ -22,6 +40,7 @@ export {
   squeezeformerEncoderSchema,
 } from './encoders/squeezeformer-config.js';
 export { SqueezeformerEncoder } from './encoders/squeezeformer-encoder.js';
+export type { ExportOptions } from './export/export-onnx.js';
 export { Preprocessor } from './front-end.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export {
@@ -44,6 +63,14 @@ export {
   SpeechModel,
   type SpeechModelConfig,
 } from './models/speech-model.js';
-export type { TimedToken, TranscribeOptions, Transcript } from './models/transcribe.js';
+export type { TranscribeOptions } from './models/transcribe.js';
+export type {
+  Confidences,
+  TimedText,
+  TimedToken,
+  Timestamps,
+  Transcript,
+} from './models/transcript.js';
 export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
 export { type RestoreOptions, restoreConfig } from './nemo/restore.js';
+export { outputLayout, plainRnnt, type TransducerVariant } from './transducer-variant.js';

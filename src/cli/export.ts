@@ -1,50 +1,87 @@
-// `anemone export`: a trained model as one file for others. The file's ending says which kind.
+// `anemone export`: a trained model as files for others. The file's ending says which kind.
 import type { Command } from 'commander';
+import type { TrainableModel } from '../nn/index.js';
+import type { Trainer } from '../training/index.js';
+import type { OnnxOptions } from './export-onnx.js';
 import { importOption } from './own-components.js';
 
-interface ExportOptions {
+interface ExportOptions extends OnnxOptions {
   readonly weights: string;
   readonly import: readonly string[];
 }
 
+/** Writes a file of one kind; returns the names of what it wrote. */
+type Writer = (
+  model: TrainableModel,
+  trainer: Trainer,
+  file: string,
+  options: ExportOptions,
+) => Promise<readonly string[]>;
+
+const WRITERS: Readonly<Record<string, Writer>> = {
+  nemo: writeNemo,
+  safetensors: writeSafetensors,
+  onnx: async (model, _trainer, file, options) =>
+    (await import('./export-onnx.js')).exportToOnnx(model, file, options),
+};
+
 export function register(program: Command): void {
   program
     .command('export')
-    .description('Write a trained model as one file: .nemo for NeMo, or .safetensors (weights alone).')
+    .description('Write a trained model for others: .nemo for NeMo, .onnx for ONNX Runtime, .safetensors.')
     .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
-    .argument('<file>', 'OUTPUT.nemo or OUTPUT.safetensors')
+    .argument(
+      '<file>',
+      'OUTPUT.nemo, OUTPUT.safetensors (weights alone) or OUTPUT.onnx; of a transducer ' +
+        'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made',
+    )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
+    .option('--decoder <branch>', 'to .onnx, of a hybrid model: rnnt (default) or ctc')
+    .option('--max-frames <count>', 'to .onnx: encoder frames that the files take at least (default 5000)')
     .addOption(importOption())
     .action(exportModel);
 }
 
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { isArchivable } = await import('../nn/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
-  const kind = /\.(nemo|safetensors)$/.exec(file)?.[1];
-  if (!kind) {
-    const message = 'the name of the file must end in .nemo or .safetensors';
+  const write = WRITERS[/\.(\w+)$/.exec(file)?.[1] ?? ''];
+  if (!write) {
+    const message = 'the name of the file must end in .nemo, .safetensors or .onnx';
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
-    if (kind === 'safetensors') {
-      const { safetensorsParts, writeFileAtomically } = await import('../formats/index.js');
-      const dtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const;
-      const states = [...model.module.stateDict().values()].map(async (state) => {
-        const { name, shape } = state;
-        return [name, { dtype: dtypes[state.dtype], shape, data: await trainer.engine.read(state) }] as const;
-      });
-      await writeFileAtomically(file, safetensorsParts(await Promise.all(states), { format: 'pt' }));
-    } else if (isArchivable(model)) {
-      await model.saveTo(file, { engine: trainer.engine });
-    } else {
-      throw new AnemoneError({ code: 'cli.not-speech', message: 'this model cannot be a .nemo file' });
+    for (const written of await write(model, trainer, file, options)) {
+      process.stderr.write(`${written} is of the model of ${path}\n`);
     }
-    process.stderr.write(`${file} is the model of ${path}\n`);
   } finally {
     await trainer.dispose();
   }
+}
+
+async function writeNemo(model: TrainableModel, trainer: Trainer, file: string): Promise<readonly string[]> {
+  const { AnemoneError } = await import('../errors/index.js');
+  const { isArchivable } = await import('../nn/index.js');
+  if (!isArchivable(model)) {
+    throw new AnemoneError({ code: 'cli.not-speech', message: 'this model cannot be a .nemo file' });
+  }
+  await model.saveTo(file, { engine: trainer.engine });
+  return [file];
+}
+
+async function writeSafetensors(
+  model: TrainableModel,
+  trainer: Trainer,
+  file: string,
+): Promise<readonly string[]> {
+  const { safetensorsParts, writeFileAtomically } = await import('../formats/index.js');
+  const dtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const;
+  const states = [...model.module.stateDict().values()].map(async (state) => {
+    const { name, shape } = state;
+    return [name, { dtype: dtypes[state.dtype], shape, data: await trainer.engine.read(state) }] as const;
+  });
+  await writeFileAtomically(file, safetensorsParts(await Promise.all(states), { format: 'pt' }));
+  return [file];
 }

@@ -1,6 +1,6 @@
 // A .nemo archive for the commands that use a trained model: what trained-model.ts does for checkpoints.
 import type { Container } from '../container/index.js';
-import { overridesOf, type TrainedModel, type TrainedModelOptions } from './trained-model.js';
+import { overridesOf, type TrainedModel, type TrainedModelOptions } from './trained-model-options.js';
 
 export function isArchive(path: string): boolean {
   return path.endsWith('.nemo');

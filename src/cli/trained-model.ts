@@ -1,28 +1,10 @@
 // What the commands that use a trained model share: the model a checkpoint holds, with its weights loaded.
 
 import type { SpeechModel } from '../asr/index.js';
-import type { Config, ConfigNode } from '../config/index.js';
+import type { ConfigNode } from '../config/index.js';
 import type { TrainableModel } from '../nn/index.js';
-import type { Trainer } from '../training/index.js';
 import { containerWith } from './own-components.js';
-
-export interface TrainedModelOptions {
-  /** `key=value` changes of the checkpoint's config. */
-  readonly overrides: readonly string[] | ((config: Config) => readonly string[]);
-  /** `auto` (averaged where the run kept an average), `raw` or `ema`. */
-  readonly weights: string;
-  /** Engine to compute on; default: the one the run used. */
-  readonly engine?: string;
-  /** Modules that export components of the user's own. */
-  readonly modules?: readonly string[];
-}
-
-export interface TrainedModel {
-  readonly trainer: Trainer;
-  readonly model: TrainableModel;
-  /** The checkpoint that was loaded; a given folder is resolved to one. */
-  readonly path: string;
-}
+import { overridesOf, type TrainedModel, type TrainedModelOptions } from './trained-model-options.js';
 
 /** @throws AnemoneError `checkpoint.*`, and everything wrong in the config after overrides */
 export async function loadTrainedModel(path: string, options: TrainedModelOptions): Promise<TrainedModel> {
@@ -46,12 +28,6 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const model = createModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');
   return { trainer, model, path: checkpoint.path };
-}
-
-/** All changes of `config` that the options ask for. */
-export function overridesOf({ engine, overrides }: TrainedModelOptions, config: Config): string[] {
-  const own = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
-  return [...own, ...(typeof overrides === 'function' ? overrides(config) : overrides)];
 }
 
 export function isSpeechModel(model: TrainableModel): model is SpeechModel {

@@ -142,6 +142,7 @@ export const dataSection = defineSchema(
       bucket_buffer_size: 'the whole manifest is bucketed',
       shuffle_buffer_size: 'the whole manifest is shuffled',
       parser: { instead: 'transcripts are used as they are', harmless: off },
+      normalize: { instead: 'transcripts are used as they are', harmless: off },
       normalize_transcripts: { instead: 'transcripts are used as they are', harmless: off },
       index_by_file_id: { instead: 'utterances keep their order', harmless: off },
       persistent_workers: 'workers rest and end by themselves',

@@ -12,6 +12,13 @@ export type {
   RunOptions,
   Tensors,
 } from './engine.js';
+export { checkExport } from './onnx/export/check-export.js';
+export {
+  EXPORT_OPSET,
+  type ExportedInput,
+  type ExportSpec,
+  exportProgram,
+} from './onnx/export/export-program.js';
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
@@ -30,6 +37,7 @@ export {
   type ProgramScope,
   type ScanBody,
   type ScanResult,
+  tracesAnyShape,
   withScope,
 } from './scope.js';
 export { State } from './state.js';

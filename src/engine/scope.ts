@@ -16,6 +16,8 @@ export type ScanBody = (carry: Tensor[], xs: Tensor[]) => { carry: Tensor[]; ys:
 export type HostFunction = (inputs: HostTensor[]) => HostTensor[];
 
 export interface ProgramScope {
+  /** See `tracesAnyShape`. Absent: no. */
+  readonly anyShape?: boolean;
   /** The current value of a state inside this program. */
   read(state: State): Tensor;
   /** Makes `value` the state's value for later reads and, when the run is committed, for later runs. */
@@ -38,6 +40,14 @@ export function currentScope(): ProgramScope {
     });
   }
   return active;
+}
+
+/**
+ * Whether the program being traced is to hold for other batch sizes and lengths than its inputs have (it becomes
+ * a file for other programs). Code that computes differently for different sizes must then take one form.
+ */
+export function tracesAnyShape(): boolean {
+  return active?.anyShape ?? false;
 }
 
 /** Runs `fn` with `scope` as the current program. */

@@ -58,6 +58,13 @@ export abstract class Module {
     for (const member of this.walk()) if (member instanceof Parameter) yield member;
   }
 
+  /** Numbers in all parameters below. Needs no engine: values do not exist before one asks for them. */
+  parameterCount(): number {
+    let count = 0;
+    for (const parameter of this.parameters()) count += parameter.size;
+    return count;
+  }
+
   /** All buffers below, non-persistent ones too. */
   *buffers(): Iterable<Buffer> {
     for (const member of this.walk()) if (member instanceof Buffer) yield member;

@@ -115,7 +115,7 @@ async function plainGreedy(
         const out = await logits.run({ frame, tokens: int32(tokens, [1, tokens.length]) });
         const scores = [...out['logits'].data];
         const best = scores.indexOf(Math.max(...scores));
-        if (best === model.decoder.blank) break;
+        if (best === model.decoder.vocabulary) break;
         tokens.push(best);
       }
     }

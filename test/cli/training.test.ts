@@ -131,6 +131,16 @@ describe('a trained model', () => {
     expect(JSON.parse(rows[2])).toMatchObject({ text: 'c a', pred_text: expect.any(String) });
   });
 
+  it('is exported to ONNX', async () => {
+    const { code, err } = await anemone('export', out('tone'), out('tone.onnx'), '--max-frames', '300');
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/encoder-tone\.onnx is of the model of .*\.ckpt\n.*decoder_joint-tone\.onnx is/);
+    expect(existsSync(out('encoder-tone.onnx')) && existsSync(out('decoder_joint-tone.onnx'))).toBe(true);
+    expect((await anemone('export', out('tone'), out('tone.pb'))).err).toMatch(/must end in \.onnx/);
+    const wrong = await anemone('export', out('tone'), out('x.onnx'), '--max-frames', 'many');
+    expect(wrong.err).toMatch(/--max-frames: expected a whole number/);
+  });
+
   it('is asked for nothing or for something that is not there', async () => {
     expect((await anemone('transcribe', out('tone'))).err).toMatch(/name audio files or a --manifest/);
     expect((await anemone('test', out('nowhere'))).err).toMatch(/no such checkpoint — found in .*: .*\btone/);

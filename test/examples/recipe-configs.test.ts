@@ -9,7 +9,7 @@ import { Trainer } from '../../src/training/index.js';
 const RECIPES = [
   ['examples/festvox-ru/config.yaml', 'data/festvox-ru', 'tokenizer_spe_bpe_v64'],
   ['examples/asterisk/config.yaml', 'data/asterisk', 'tokenizer_spe_bpe_v256'],
-  ['benchmarks/fotaq/config.yaml', 'data/fotaq', 'tokenizer_spe_bpe_v128'],
+  ['benchmarks/fotaq/config.yaml', 'data/fotaq', 'tokenizer_spe_bpe_v64'],
 ] as const;
 
 const STAND_IN = ['~model.tokenizer', '+model.tokenizer={type: char, labels: [a, b, c]}'];

@@ -1,13 +1,26 @@
 // Local attention against attention over everything, computed frame by frame in plain numbers.
 import { describe, expect, it } from 'vitest';
-import { createReferenceEngine, type Engine, float32, int32, sizeOf } from '../../src/engine/index.js';
 import {
+  createReferenceEngine,
+  type Engine,
+  float32,
+  int32,
+  OnnxEngine,
+  sizeOf,
+  tf,
+  valueAndGrads,
+} from '../../src/engine/index.js';
+import {
+  attentionMask,
   evaluationPass,
   frameMask,
   LocalMultiHeadAttention,
   localAttentionMask,
   localPositions,
   type Module,
+  RelativeMultiHeadAttention,
+  relativePositions,
+  trainingPass,
 } from '../../src/nn/index.js';
 import { maxDifference, randomTensor } from './support.js';
 
@@ -135,4 +148,40 @@ describe.each([
     expect(maxDifference(real, wanted)).toBeLessThan(1e-5);
     await engine.dispose();
   });
+});
+
+it('takes memory that grows with the frames, not with their square', async () => {
+  const engine = new OnnxEngine({ threads: 1 });
+  const options = { width, heads, left: 16, right: 16, globalTokens: 1 };
+  const local = new LocalMultiHeadAttention(options);
+  const whole = new RelativeMultiHeadAttention({ width, heads });
+  const training = (module: RelativeMultiHeadAttention) =>
+    engine.compile('train', ({ x, lengths }) => {
+      const time = x.shape[1]!;
+      const valid = frameMask(lengths, time);
+      const near = module === local;
+      const mask = near
+        ? localAttentionMask(valid, 16, 16)
+        : attentionMask(valid, { style: 'regular', left: -1, right: -1 });
+      const positions = near ? localPositions(16, 16, width) : relativePositions(time, width);
+      const { value, grads } = valueAndGrads(
+        () => tf.sum(tf.square(module.forward(x, mask, trainingPass, positions))),
+        [...module.parameters()],
+      );
+      return { value, gradient: tf.concat(grads.map((grad) => tf.reshape(grad, [-1]))) };
+    });
+  const growth = (module: RelativeMultiHeadAttention): number => {
+    const program = training(module);
+    const bytes = [512, 1024].map(
+      (time) =>
+        program.peakBytes?.({
+          x: { dtype: 'float32', shape: [1, time, width] },
+          lengths: { dtype: 'int32', shape: [1] },
+        }) ?? 0,
+    );
+    return bytes[1] / bytes[0];
+  };
+  expect(growth(local)).toBeLessThan(2.2);
+  expect(growth(whole)).toBeGreaterThan(3.5);
+  await engine.dispose();
 });

@@ -3,8 +3,11 @@ import { defineSchema } from '../../config/index.js';
 import { component } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { ConvASRDecoder } from './conv-asr-decoder.js';
+import { HATJoint } from './hat-joint.js';
 import { RNNTDecoder } from './rnnt-decoder.js';
 import { RNNTJoint } from './rnnt-joint.js';
+import { StatelessTransducerDecoder } from './stateless-decoder.js';
+import type { RNNTJointConfig } from './transducer-joint.js';
 
 const byModel = 'Set by the model from its tokenizer.';
 const rate = { format: 'number', min: 0, below: 1 } as const;
@@ -45,6 +48,46 @@ export const rnntDecoderSchema = defineSchema(
   },
 );
 
+export const statelessDecoderSchema = defineSchema(
+  'StatelessTransducerDecoder',
+  {
+    prednet: {
+      doc: 'Sizes.',
+      format: defineSchema(
+        'stateless prednet',
+        {
+          pred_hidden: { doc: 'Width of all embeddings together.', format: 'int', min: 1 },
+          dropout: { doc: 'On the output.', ...rate, default: 0 },
+        },
+        {
+          ignored: {
+            pred_rnn_layers: { instead: 'there is no LSTM', harmless: [0, 1] },
+            t_max: { instead: 'there is no LSTM', harmless: [null] },
+            forget_gate_bias: { instead: 'there is no LSTM', harmless: [1] },
+            weights_init_scale: { instead: 'there is no LSTM', harmless: [1] },
+            hidden_hidden_bias_scale: { instead: 'there is no LSTM', harmless: [0] },
+          },
+        },
+      ),
+    },
+    vocab_size: { doc: byModel, format: 'int', default: -1 },
+    context_size: { doc: 'Tokens of history.', format: 'int', min: 1, default: 1 },
+    normalization_mode: {
+      doc: 'Layer normalisation of the output, without parameters.',
+      format: ['layer'],
+      nullable: true,
+      default: null,
+    },
+  },
+  {
+    doc: 'Prediction network of a transducer that looks at the last few tokens only.',
+    ignored: {
+      blank_as_pad: { instead: 'blank always has a row of zeros', harmless: [true] },
+      random_state_sampling: { instead: 'the history starts empty', harmless: [false] },
+    },
+  },
+);
+
 const jointnetSchema = defineSchema('jointnet', {
   joint_hidden: { doc: 'Width.', format: 'int', min: 1 },
   activation: {
@@ -57,36 +100,52 @@ const jointnetSchema = defineSchema('jointnet', {
   pred_hidden: { doc: 'Set by the model.', format: 'int', default: -1 },
 });
 
+const jointFields = {
+  jointnet: { doc: 'Sizes.', format: jointnetSchema },
+  num_classes: { doc: byModel, format: 'int', default: -1 },
+  vocabulary: { doc: byModel, format: 'any', default: null, nullable: true },
+  fuse_loss_wer: {
+    doc: 'Bound the memory of the loss by that of fused_batch_size utterances.',
+    format: 'boolean',
+    default: false,
+  },
+  fused_batch_size: { doc: 'Utterances.', format: 'int', min: 1, nullable: true, default: null },
+  max_elements: {
+    doc: 'Largest tensor over (utterances, frames, tokens, classes) in training; time is cut into blocks to keep it. Default 2^25.',
+    format: 'int',
+    min: 1,
+    nullable: true,
+    default: null,
+  },
+} as const;
+
+const jointIgnored = {
+  log_softmax: { instead: 'the joint gives logits; losses and decoding normalise', harmless: [null] },
+  preserve_memory: { instead: 'memory is bounded by max_elements', harmless: [false] },
+  experimental_fuse_loss_wer: { instead: 'use fuse_loss_wer', harmless: [null, false] },
+} as const;
+
 export const rnntJointSchema = defineSchema(
   'RNNTJoint',
   {
-    jointnet: { doc: 'Sizes.', format: jointnetSchema },
-    num_classes: { doc: byModel, format: 'int', default: -1 },
-    vocabulary: { doc: byModel, format: 'any', default: null, nullable: true },
-    fuse_loss_wer: {
-      doc: 'Bound the memory of the loss by that of fused_batch_size utterances.',
-      format: 'boolean',
-      default: false,
-    },
-    fused_batch_size: { doc: 'Utterances.', format: 'int', min: 1, nullable: true, default: null },
-    max_elements: {
-      doc: 'Largest tensor over (utterances, frames, tokens, classes) in training; time is cut into blocks to keep it. Default 2^25.',
-      format: 'int',
-      min: 1,
-      nullable: true,
-      default: null,
+    ...jointFields,
+    num_extra_outputs: {
+      doc: 'Outputs beside tokens and blank: the number of durations (TDT) or of big blanks.',
+      format: 'nat',
+      default: 0,
     },
     temperature: { doc: 'Divides the logits.', format: 'number', above: 0, default: 1 },
   },
   {
     doc: 'Joint network of a transducer: scores of tokens and blank from encoder frame and prediction state.',
-    ignored: {
-      log_softmax: { instead: 'the joint gives logits; losses and decoding normalise', harmless: [null] },
-      preserve_memory: { instead: 'memory is bounded by max_elements', harmless: [false] },
-      experimental_fuse_loss_wer: { instead: 'use fuse_loss_wer', harmless: [null, false] },
-    },
+    ignored: jointIgnored,
   },
 );
+
+export const hatJointSchema = defineSchema('HATJoint', jointFields, {
+  doc: 'Joint network of a hybrid autoregressive transducer: blank is a decision of its own.',
+  ignored: { ...jointIgnored, num_extra_outputs: { instead: 'there are none', harmless: [0] } },
+});
 
 export const convASRDecoderSchema = defineSchema(
   'ConvASRDecoder',
@@ -114,6 +173,18 @@ function given(value: number | null, key: string): number {
   });
 }
 
+function withSizes<C extends RNNTJointConfig>(config: C): C {
+  return {
+    ...config,
+    num_classes: given(config.num_classes, 'joint.num_classes'),
+    jointnet: {
+      ...config.jointnet,
+      encoder_hidden: given(config.jointnet.encoder_hidden, 'joint.jointnet.encoder_hidden'),
+      pred_hidden: given(config.jointnet.pred_hidden, 'joint.jointnet.pred_hidden'),
+    },
+  };
+}
+
 export const decoderComponents = [
   component({
     kind: 'decoder',
@@ -124,20 +195,29 @@ export const decoderComponents = [
       new RNNTDecoder({ ...config, vocab_size: given(config.vocab_size, 'decoder.vocab_size') }),
   }),
   component({
+    kind: 'decoder',
+    name: 'StatelessTransducerDecoder',
+    aliases: ['nemo.collections.asr.modules.StatelessTransducerDecoder'],
+    schema: statelessDecoderSchema,
+    create: (config) =>
+      new StatelessTransducerDecoder({
+        ...config,
+        vocab_size: given(config.vocab_size, 'decoder.vocab_size'),
+      }),
+  }),
+  component({
     kind: 'joint',
     name: 'RNNTJoint',
     aliases: ['nemo.collections.asr.modules.RNNTJoint'],
     schema: rnntJointSchema,
-    create: (config) =>
-      new RNNTJoint({
-        ...config,
-        num_classes: given(config.num_classes, 'joint.num_classes'),
-        jointnet: {
-          ...config.jointnet,
-          encoder_hidden: given(config.jointnet.encoder_hidden, 'joint.jointnet.encoder_hidden'),
-          pred_hidden: given(config.jointnet.pred_hidden, 'joint.jointnet.pred_hidden'),
-        },
-      }),
+    create: (config) => new RNNTJoint(withSizes(config)),
+  }),
+  component({
+    kind: 'joint',
+    name: 'HATJoint',
+    aliases: ['nemo.collections.asr.modules.HATJoint'],
+    schema: hatJointSchema,
+    create: (config) => new HATJoint(withSizes(config)),
   }),
   component({
     kind: 'decoder',

@@ -16,6 +16,18 @@ export interface JointPicksInput {
   /** int32 [B,U] */
   readonly targets: Tensor;
   readonly blank: number;
+  /** How the outputs are grouped. Default: one head of all outputs, with the arcs [blank, label]. */
+  readonly heads?: readonly JointHead[];
+}
+
+/** Outputs of the joint that are normalised together. Heads follow each other in the output layer. */
+export interface JointHead {
+  /** Number of outputs. */
+  readonly size: number;
+  /** Outputs that are arcs of the lattice, counted within the head; `label` is the next target token. */
+  readonly arcs: readonly (number | 'label')[];
+  /** `none` gives the outputs as they are. Default softmax. */
+  readonly normalise?: 'softmax' | 'none';
 }
 
 export interface JointPicksOptions {
@@ -30,20 +42,24 @@ export interface JointPicksOptions {
   readonly clamp: number;
 }
 
-/** One-hot rows of [blank, next label] for every target position, [B·(U+1), 2, K]. */
-export function arcSelectors(targets: Tensor, classes: number, blank: number): Tensor {
-  const [batch] = targets.shape;
-  const last = tf.fill([batch, 1], blank, 'int32');
-  const labels = tf.concat([targets, last], 1);
-  const pairs = tf.stack([tf.fill(labels.shape, blank, 'int32'), labels], 2);
-  const oneHot = tf.oneHot(tf.reshape(pairs, [pairs.size]) as tf.Tensor1D, classes);
-  return tf.reshape(tf.cast(oneHot, 'float32'), [pairs.size / 2, 2, classes]);
+/** One-hot rows of a head's A arcs for every target position, [B·(U+1), A, size]. */
+export function arcSelectors(targets: Tensor, { size, arcs }: JointHead): Tensor {
+  const [batch, length] = targets.shape;
+  const rows = length! + 1;
+  // tfjs refuses a one-hot of one class.
+  if (size === 1) return tf.ones([batch * rows, arcs.length, 1]);
+  // There is no next label after the last; any output fills the place.
+  const labels = tf.concat([targets, tf.zeros([batch, 1], 'int32')], 1);
+  const outputs = arcs.map((arc) => (arc === 'label' ? labels : tf.fill([batch, rows], arc, 'int32')));
+  const stacked = tf.stack(outputs, 2);
+  const oneHot = tf.oneHot(tf.reshape(stacked, [stacked.size]) as tf.Tensor1D, size);
+  return tf.reshape(tf.cast(oneHot, 'float32'), [batch * rows, arcs.length, size]);
 }
 
 /** More pieces would cost more calls than they save memory. */
 const mostPieces = 8;
 
-/** Log-probabilities of blank and of the next label at every lattice point, [B,U+1,T,2]. */
+/** Log-probabilities of the A arcs of all heads at every lattice point, [B,U+1,T,A]. */
 export function jointPicks(input: JointPicksInput, options: JointPicksOptions): Tensor {
   const { encoder, prediction, weight, targets, blank } = input;
   const [batch, frames, hidden] = encoder.shape;
@@ -53,15 +69,16 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
   /** Pieces of time needed so that none has more elements than this. */
   const piecesOf = (elements: number): number => Math.min(frames, Math.ceil((perFrame * frames) / elements));
   const least = piecesOf(options.maxElements);
-  const selectors = arcSelectors(targets, classes, blank);
+  const heads = input.heads ?? [{ size: classes, arcs: [blank, 'label'] }];
+  const selectors = heads.map((head) => arcSelectors(targets, head));
   // What the gradient keeps is the log-probabilities alone, so only they must fit the bound as a whole.
   if (batch * rows * frames * classes <= options.maxElements) {
     const wished = Math.min(mostPieces, piecesOf(options.pieceElements ?? 2 ** 22));
-    return savedPieces(options, Math.max(least, wished), input, selectors);
+    return savedPieces(options, Math.max(least, wished), input, heads, selectors);
   }
   const blockFrames = Math.ceil(frames / least);
   const blocks = Math.ceil(frames / blockFrames);
-  const network = new JointBlock(options, [batch, rows, blockFrames, hidden, classes]);
+  const network = new JointBlock(options, [batch, rows, blockFrames, hidden, classes], heads);
   return manyBlocks(network, blocks, input, selectors);
 }
 
@@ -73,7 +90,8 @@ function savedPieces(
   options: JointPicksOptions,
   pieces: number,
   { encoder, prediction, weight, bias }: JointPicksInput,
-  selectors: Tensor,
+  heads: readonly JointHead[],
+  selectors: readonly Tensor[],
 ): Tensor {
   const [batch, frames, width] = encoder.shape;
   const rows = prediction.shape[1]!;
@@ -84,7 +102,7 @@ function savedPieces(
     return {
       start: bounds[i],
       length,
-      network: new JointBlock(options, [batch, rows, length, width, classes]),
+      network: new JointBlock(options, [batch, rows, length, width, classes], heads),
     };
   });
   const random = parts.flatMap(({ length }) => {
@@ -111,20 +129,22 @@ function savedPieces(
           encoder,
           prediction,
           weight,
-          selectors,
-          ...results.map((result) => result.logProbabilities),
+          ...selectors,
+          ...results.flatMap((result) => result.logProbabilities),
           ...random,
         ],
       };
     },
-    (dy, [encoder, prediction, weight, selectors, ...more]) => {
-      const logProbabilities = more.slice(0, pieces);
-      const random = more.slice(pieces);
+    (dy, [encoder, prediction, weight, ...more]) => {
+      const selectors = more.slice(0, heads.length);
+      const ofPiece = (i: number): Tensor[] => more.slice((i + 1) * heads.length, (i + 2) * heads.length);
+      const random = more.slice((pieces + 1) * heads.length);
+      const arcs = dy.shape[3]!;
       const grads = parts.map(({ start, length, network }, i) => {
         const mask = network.mask(maskFactorsOf(random, i));
         const hidden = network.hidden(piece(encoder, start, length), prediction, mask);
-        const dPicks = pieces === 1 ? dy : tf.slice(dy, [0, 0, start, 0], [batch, rows, length, 2]);
-        return network.backward(dPicks, hidden, logProbabilities[i], weight, selectors, mask);
+        const dPicks = pieces === 1 ? dy : tf.slice(dy, [0, 0, start, 0], [batch, rows, length, arcs]);
+        return network.backward(dPicks, hidden, ofPiece(i), weight, selectors, mask);
       });
       const total = (part: (grad: JointGradients) => Tensor): Tensor =>
         grads.map(part).reduce((sum, grad) => tf.add(sum, grad));
@@ -144,9 +164,10 @@ function manyBlocks(
   network: JointBlock,
   blocks: number,
   { encoder, prediction, weight, bias }: JointPicksInput,
-  selectors: Tensor,
+  selectors: readonly Tensor[],
 ): Tensor {
   const [batch, rows, blockFrames, width, classes] = network.dims;
+  const { arcs } = network;
   const factors = network.hasDropout ? maskFactors(blocks * batch * rows * blockFrames, width) : undefined;
   const frames = encoder.shape[1]!;
   const padding = blocks * blockFrames - frames;
@@ -170,16 +191,25 @@ function manyBlocks(
         [tf.scalar(0)],
         allRows ? [cut(encoder), allRows] : [cut(encoder)],
       );
-      const picks = tf.reshape(tf.transpose(ys[0], [1, 2, 0, 3, 4]), [batch, rows, blocks * blockFrames, 2]);
+      const picks = tf.reshape(tf.transpose(ys[0], [1, 2, 0, 3, 4]), [
+        batch,
+        rows,
+        blocks * blockFrames,
+        arcs,
+      ]);
       return {
-        value: tf.slice(picks, [0, 0, 0, 0], [batch, rows, frames, 2]),
-        saved: [encoder, prediction, weight, bias, selectors, ...random],
+        value: tf.slice(picks, [0, 0, 0, 0], [batch, rows, frames, arcs]),
+        saved: [encoder, prediction, weight, bias, ...selectors, ...random],
       };
     },
-    (dy, [encoder, prediction, weight, bias, selectors, ...random]) => {
-      const [allRows, columns] = random;
+    (dy, [encoder, prediction, weight, bias, ...more]) => {
+      const selectors = more.slice(0, network.heads.length);
+      const [allRows, columns] = more.slice(network.heads.length);
       const padded = tf.pad(dy, [[0, 0], [0, 0], [0, padding], [0, 0]]); // biome-ignore format: one line reads better
-      const dPicks = tf.transpose(tf.reshape(padded, [batch, rows, blocks, blockFrames, 2]), [2, 0, 1, 3, 4]);
+      const dPicks = tf.transpose(
+        tf.reshape(padded, [batch, rows, blocks, blockFrames, arcs]),
+        [2, 0, 1, 3, 4],
+      );
       const { carry, ys } = scan(
         ([dPrediction, dWeight, dBias], [block, dBlock, maskRows]) => {
           const mask = network.mask(maskRows ? [maskRows, columns] : []);
@@ -224,7 +254,13 @@ class JointBlock {
     private readonly options: JointPicksOptions,
     /** B, U+1, frames of a block, J, K. */
     readonly dims: readonly [number, number, number, number, number],
+    readonly heads: readonly JointHead[],
   ) {}
+
+  /** Number of arcs at a lattice point. */
+  get arcs(): number {
+    return this.heads.reduce((sum, head) => sum + head.arcs.length, 0);
+  }
 
   get hasDropout(): boolean {
     return this.options.dropout > 0;
@@ -247,44 +283,72 @@ class JointBlock {
     return { activated, dropped: mask ? tf.where(mask, flat, tf.zerosLike(flat)) : flat };
   }
 
-  /** [N,K] */
-  logProbabilities(dropped: Tensor, weight: Tensor, bias: Tensor): Tensor {
-    return tf.logSoftmax(tf.add(tf.matMul(dropped, this.scaled(weight), false, true), bias));
+  /** What each head gives, [N, size of the head]. */
+  logProbabilities(dropped: Tensor, weight: Tensor, bias: Tensor): Tensor[] {
+    const scaled = this.scaled(weight);
+    return this.heads.map((head, i) => {
+      const logits = tf.add(tf.matMul(dropped, this.rowsOf(scaled, i), false, true), this.rowsOf(bias, i));
+      return head.normalise === 'none' ? logits : tf.logSoftmax(logits);
+    });
   }
 
-  pick(logProbabilities: Tensor, selectors: Tensor): Tensor {
-    const [batch, rows, frames, , classes] = this.dims;
-    const grouped = tf.reshape(logProbabilities, [batch * rows, frames, classes]);
-    return tf.reshape(tf.matMul(grouped, selectors, false, true), [batch, rows, frames, 2]);
+  /** [B,U+1,T,A] */
+  pick(logProbabilities: readonly Tensor[], selectors: readonly Tensor[]): Tensor {
+    const [batch, rows, frames] = this.dims;
+    const picks = this.heads.map(({ size, arcs }, i) => {
+      const grouped = tf.reshape(logProbabilities[i], [batch * rows, frames, size]);
+      return tf.reshape(tf.matMul(grouped, selectors[i], false, true), [batch, rows, frames, arcs.length]);
+    });
+    return picks.length === 1 ? picks[0] : tf.concat(picks, 3);
   }
 
-  /** dPicks [B,U+1,T,2]. The logits' gradient is Σ_arcs d·(one-hot - p). */
+  /** dPicks [B,U+1,T,A]. */
   backward(
     dPicks: Tensor,
     hidden: Hidden,
-    logProbabilities: Tensor,
+    logProbabilities: readonly Tensor[],
     weight: Tensor,
-    selectors: Tensor,
+    selectors: readonly Tensor[],
     mask: Tensor | undefined,
   ): JointGradients {
-    const [batch, rows, frames, width, classes] = this.dims;
-    const count = batch * rows * frames;
-    const chosen = tf.reshape(tf.matMul(tf.reshape(dPicks, [batch * rows, frames, 2]), selectors), [
-      count,
-      classes,
-    ]);
-    const total = tf.reshape(tf.sum(dPicks, 3), [count, 1]);
-    const exact = tf.sub(chosen, tf.mul(tf.exp(logProbabilities), total));
-    const { clamp } = this.options;
-    const dLogits = clamp > 0 ? tf.clipByValue(exact, -clamp, clamp) : exact;
-    const dDropped = tf.matMul(dLogits, this.scaled(weight));
+    const [batch, rows, frames, width] = this.dims;
+    const scaled = this.scaled(weight);
+    const sizes = this.heads.map((head) => head.arcs.length);
+    const parts = sizes.length === 1 ? [dPicks] : tf.split(dPicks, sizes, 3);
+    const dLogits = parts.map((part, i) => this.logitsGradient(i, part, logProbabilities[i], selectors[i]));
+    const dDropped = dLogits
+      .map((d, i) => tf.matMul(d, this.rowsOf(scaled, i)))
+      .reduce((sum, part) => tf.add(sum, part));
     const dSum = tf.reshape(this.throughActivation(dDropped, hidden, mask), [batch, rows, frames, width]);
+    const dWeight = dLogits.map((d) => tf.matMul(d, hidden.dropped, true, false));
+    const dBias = dLogits.map((d) => tf.sum(d, 0));
     return {
       encoder: tf.sum(dSum, 1),
       prediction: tf.sum(dSum, 2),
-      weight: this.scaled(tf.matMul(dLogits, hidden.dropped, true, false)),
-      bias: tf.sum(dLogits, 0),
+      weight: this.scaled(dWeight.length === 1 ? dWeight[0] : tf.concat(dWeight, 0)),
+      bias: dBias.length === 1 ? dBias[0] : tf.concat(dBias, 0),
     };
+  }
+
+  /** Gradient of a head's logits, Σ_arcs d·(one-hot - p), clipped. [N, size] */
+  private logitsGradient(i: number, dPicks: Tensor, logProbabilities: Tensor, selectors: Tensor): Tensor {
+    const [batch, rows, frames] = this.dims;
+    const { size, arcs, normalise } = this.heads[i];
+    const count = batch * rows * frames;
+    const byRow = tf.reshape(dPicks, [batch * rows, frames, arcs.length]);
+    const chosen = tf.reshape(tf.matMul(byRow, selectors), [count, size]);
+    const total = tf.reshape(tf.sum(dPicks, 3), [count, 1]);
+    const exact = normalise === 'none' ? chosen : tf.sub(chosen, tf.mul(tf.exp(logProbabilities), total));
+    const { clamp } = this.options;
+    return clamp > 0 ? tf.clipByValue(exact, -clamp, clamp) : exact;
+  }
+
+  /** The rows of the output layer that belong to head i. */
+  private rowsOf(x: Tensor, i: number): Tensor {
+    if (this.heads.length === 1) return x;
+    const start = this.heads.slice(0, i).reduce((sum, head) => sum + head.size, 0);
+    const rest = x.shape.slice(1) as number[];
+    return tf.slice(x, [start, ...rest.map(() => 0)], [this.heads[i].size, ...rest]);
   }
 
   /** Backward of dropout and activation. For relu both are one mask: where something positive came out. */

@@ -6,11 +6,10 @@ import {
   type Initializer,
   Lstm,
   type LstmBiasInit,
-  type LstmState,
-  Module,
   type Pass,
   uniform,
 } from '../../nn/index.js';
+import { PredictionNetwork } from './prediction-network.js';
 
 export interface PredictionNetworkConfig {
   readonly pred_hidden: number;
@@ -31,11 +30,12 @@ export interface RNNTDecoderConfig {
   readonly blank_as_pad?: boolean;
 }
 
-export class RNNTDecoder extends Module {
-  readonly width: number;
+export class RNNTDecoder extends PredictionNetwork {
+  override readonly width: number;
+  override readonly vocabulary: number;
+  /** Hidden values and cells of all layers. */
+  override readonly stateSize: number;
   readonly layers: number;
-  /** Index of blank: the token after the last. */
-  readonly blank: number;
   private readonly embed: Embedding;
   private readonly lstm: Lstm;
   private readonly dropout: number;
@@ -46,7 +46,8 @@ export class RNNTDecoder extends Module {
     const padded = config.blank_as_pad ?? true;
     this.width = prednet.pred_hidden;
     this.layers = prednet.pred_rnn_layers;
-    this.blank = vocabulary;
+    this.vocabulary = vocabulary;
+    this.stateSize = 2 * this.layers * this.width;
     this.dropout = prednet.dropout ?? 0;
     this.embed = this.child(
       'prediction.embed',
@@ -68,8 +69,12 @@ export class RNNTDecoder extends Module {
     );
   }
 
-  /** targets int32 [B,U] → [B,U+1,H]; position 0 has seen no token (a zero vector goes in). */
-  forward(targets: Tensor, pass: Pass): Tensor {
+  override initialState(): Float32Array {
+    return new Float32Array(this.stateSize);
+  }
+
+  /** targets int32 [B,U] → [B,U+1,H]; a zero vector goes in before the first token. */
+  override forward(targets: Tensor, pass: Pass): Tensor {
     const [batch] = targets.shape;
     const tokens = this.embed.forward(tf.transpose(targets));
     const input = tf.concat([tf.zeros([1, batch, this.width]), tokens], 0);
@@ -77,15 +82,17 @@ export class RNNTDecoder extends Module {
     return pass.tap(this.path, tf.transpose(output, [1, 0, 2]));
   }
 
-  /**
-   * One step of decoding. last int32 [B] are the tokens emitted last, blank meaning "none yet";
-   * states as made by `LstmState` per layer → states after it, the output being the top `h`.
-   */
-  step(last: Tensor, states: readonly LstmState[]): LstmState[] {
-    const isToken = tf.cast(tf.less(last, tf.scalar(this.blank, 'int32')), 'float32');
+  override step(last: Tensor, state: Tensor): { output: Tensor; state: Tensor } {
+    const isToken = tf.cast(tf.less(last, tf.scalar(this.vocabulary, 'int32')), 'float32');
     const known = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
     const input = tf.mul(this.embed.forward(known), tf.reshape(isToken, [-1, 1]));
-    return this.lstm.step(input, states);
+    const parts = tf.split(state, 2 * this.layers, 1);
+    const states = Array.from({ length: this.layers }, (_, k) => ({ h: parts[2 * k], c: parts[2 * k + 1] }));
+    const next = this.lstm.step(input, states);
+    return {
+      output: next[next.length - 1].h,
+      state: tf.concat(next.flatMap(({ h, c }) => [h, c]), 1), // biome-ignore format: one line reads better
+    };
   }
 }
 

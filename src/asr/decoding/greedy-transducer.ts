@@ -1,16 +1,29 @@
 // Greedy decoding of transducers, batched. One program advances the prediction network by the last token
 // and looks at the next few frames of every utterance at once; the host then moves each utterance to its
 // first frame that is not blank. So there is a call per token and per `window` blanks, not per frame.
-import { type Engine, type HostTensors, type Program, tf } from '../../engine/index.js';
-import type { RNNTDecoder } from '../decoders/rnnt-decoder.js';
-import type { RNNTJoint } from '../decoders/rnnt-joint.js';
+import { type Engine, type HostTensors, type Program, type Tensor, tf } from '../../engine/index.js';
+import type { PredictionNetwork } from '../decoders/prediction-network.js';
+import type { TransducerJoint } from '../decoders/transducer-joint.js';
+import { splitOutputs } from '../decoders/variant-heads.js';
+import { blankDurations, type OutputLayout, outputLayout, type TransducerVariant } from '../transducer-variant.js'; // biome-ignore format: one line reads better
+import { aggregate, byFrame, type Choice, transducerTokenConfidence } from './confidence/aggregate.js';
+import { confidence } from './confidence/measure.js';
 import type { Hypothesis } from './hypothesis.js';
+import type { ConfidenceSettings } from './shared-config.js';
+
+export interface TransducerNetwork {
+  readonly decoder: PredictionNetwork;
+  readonly joint: TransducerJoint;
+  readonly variant: TransducerVariant;
+}
 
 export interface GreedyOptions {
   /** Most tokens emitted at one frame; null for no limit. Default 10. */
   readonly maxSymbols?: number | null;
   /** Frames looked at in one call. Default 8. */
   readonly window?: number;
+  /** Default: no confidences. */
+  readonly confidence?: ConfidenceSettings;
 }
 
 /** Encoder output after the joint's encoder projection. */
@@ -29,53 +42,53 @@ interface Cursor {
   last: number;
   readonly tokens: number[];
   readonly frames: number[];
+  readonly durations: number[];
   score: number;
+  readonly choices: Choice[];
 }
 
 export class GreedyTransducer {
   private readonly program: Program;
   private readonly maxSymbols: number;
   private readonly window: number;
+  private readonly decoder: PredictionNetwork;
+  private readonly variant: TransducerVariant;
+  private readonly layout: OutputLayout;
+  /** Frames skipped by blank and the big blanks, by distance from blank. */
+  private readonly blanks: readonly number[];
 
   constructor(
     engine: Engine,
-    private readonly decoder: RNNTDecoder,
-    joint: RNNTJoint,
-    options: GreedyOptions = {},
+    network: TransducerNetwork,
+    private readonly options: GreedyOptions = {},
   ) {
+    const { decoder, joint, variant } = network;
+    this.decoder = decoder;
+    this.variant = variant;
+    this.layout = outputLayout(variant, decoder.vocabulary);
+    this.blanks = blankDurations(variant);
     this.maxSymbols = options.maxSymbols === null ? Number.POSITIVE_INFINITY : (options.maxSymbols ?? 10);
     this.window = options.window ?? 8;
-    this.program = engine.compile('greedy-step', ({ last, hidden, cells, frames }) => {
-      const h = tf.unstack(hidden, 0);
-      const c = tf.unstack(cells, 0);
-      const next = decoder.step(
-        last,
-        h.map((layer, k) => ({ h: layer, c: c[k] })),
-      );
-      const prediction = joint.projectPrediction(next[next.length - 1].h);
+    this.program = engine.compile('greedy-step', ({ last, state, frames }) => {
+      const next = decoder.step(last, state);
+      const prediction = joint.projectPrediction(next.output);
       const [batch, width] = prediction.shape;
-      const scores = tf.logSoftmax(joint.logits(frames, tf.reshape(prediction, [batch, 1, width])));
-      return {
-        best: tf.argMax(scores, 2),
-        scores: tf.max(scores, 2),
-        hidden: tf.stack(next.map((state) => state.h)),
-        cells: tf.stack(next.map((state) => state.c)),
-      };
+      const logits = joint.logits(frames, tf.reshape(prediction, [batch, 1, width]));
+      return { ...this.choose(logits), state: next.state };
     });
   }
 
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {
     const [batch, , width] = input.shape;
-    const { layers, width: stateWidth, blank } = this.decoder;
+    const { stateSize, vocabulary } = this.decoder;
     const cursors = Array.from({ length: batch }, (_, b): Cursor => {
       const length = input.lengths[b];
-      return { frame: 0, length, emitted: 0, last: blank, tokens: [], frames: [], score: 0 };
+      return { frame: 0, length, emitted: 0, last: vocabulary, tokens: [], frames: [], durations: [], score: 0, choices: [] }; // biome-ignore format: one line reads better
     });
-    const hidden = new Float32Array(layers * batch * stateWidth);
-    const cells = new Float32Array(layers * batch * stateWidth);
+    const states = new Float32Array(batch * stateSize);
+    for (let b = 0; b < batch; b++) states.set(this.decoder.initialState(), b * stateSize);
     const frames = new Float32Array(batch * this.window * width);
     const last = new Int32Array(batch);
-    const stateShape = [layers, batch, stateWidth];
     while (cursors.some((cursor) => cursor.frame < cursor.length)) {
       cursors.forEach((cursor, b) => {
         last[b] = cursor.last;
@@ -83,21 +96,37 @@ export class GreedyTransducer {
       });
       const out = await this.program.run({
         last: { dtype: 'int32', shape: [batch], data: last },
-        hidden: { dtype: 'float32', shape: stateShape, data: hidden },
-        cells: { dtype: 'float32', shape: stateShape, data: cells },
+        state: { dtype: 'float32', shape: [batch, stateSize], data: states },
         frames: { dtype: 'float32', shape: [batch, this.window, width], data: frames },
       });
       cursors.forEach((cursor, b) => {
         if (!this.advance(cursor, b, out)) return;
         // Only an emitted token moves the prediction network on.
-        for (let k = 0; k < layers; k++) {
-          const at = (k * batch + b) * stateWidth;
-          hidden.set((out['hidden'].data as Float32Array).subarray(at, at + stateWidth), at);
-          cells.set((out['cells'].data as Float32Array).subarray(at, at + stateWidth), at);
-        }
+        const at = b * stateSize;
+        states.set((out['state'].data as Float32Array).subarray(at, at + stateSize), at);
       });
     }
-    return cursors.map(({ tokens, frames, score }) => ({ tokens, frames, score }));
+    return cursors.map((cursor) => this.hypothesis(cursor));
+  }
+
+  /** logits [B,W,K] → the best token and duration of each frame and how sure they are, [B,W] each. */
+  private choose(logits: Tensor): Record<string, Tensor> {
+    const { tokens, durations } = splitOutputs(logits, this.variant, this.layout.vocabulary);
+    const score = tf.max(tokens, 2);
+    const choices: Record<string, Tensor> = {
+      best: tf.argMax(tokens, 2),
+      scores: durations ? tf.add(score, tf.max(durations, 2)) : score,
+    };
+    if (durations) choices['durations'] = tf.argMax(durations, 2);
+    const { confidence: settings } = this.options;
+    if (settings) {
+      const classes = this.layout.tokens;
+      choices['confidence'] = confidence(tokens, classes, settings.method);
+      if (durations && settings.includeDuration) {
+        choices['durationConfidence'] = confidence(durations, classes, settings.method);
+      }
+    }
+    return choices;
   }
 
   /** The next `window` frames of an utterance; beyond its end whatever was there stays. */
@@ -111,26 +140,56 @@ export class GreedyTransducer {
 
   /** Moves past blanks to the next token, if the window holds one. True when a token was emitted. */
   private advance(cursor: Cursor, b: number, out: HostTensors): boolean {
-    const best = out['best'].data;
-    const scores = out['scores'].data;
-    for (let i = 0; i < this.window && cursor.frame < cursor.length; i++) {
-      const token = best[b * this.window + i];
-      cursor.score += scores[b * this.window + i];
-      if (token === this.decoder.blank) {
-        cursor.frame++;
-        cursor.emitted = 0;
+    const start = cursor.frame;
+    while (cursor.frame < cursor.length && cursor.frame < start + this.window) {
+      const at = b * this.window + (cursor.frame - start);
+      const token = out['best'].data[at];
+      const isBlank = token >= this.layout.vocabulary;
+      cursor.score += out['scores'].data[at];
+      this.note(cursor, isBlank, at, out);
+      const chosen = this.variant.kind === 'tdt' ? this.variant.durations[out['durations'].data[at]] : 0;
+      if (isBlank) {
+        // A blank that lasts no frame would come back for ever.
+        const skipped = this.variant.kind === 'tdt' ? chosen : this.blanks[this.layout.blank - token];
+        this.move(cursor, Math.max(skipped, 1));
         continue;
       }
       cursor.tokens.push(token);
       cursor.frames.push(cursor.frame);
+      cursor.durations.push(chosen);
       cursor.last = token;
       cursor.emitted++;
-      if (cursor.emitted >= this.maxSymbols) {
-        cursor.frame++;
-        cursor.emitted = 0;
-      }
+      if (chosen > 0) this.move(cursor, chosen);
+      else if (cursor.emitted >= this.maxSymbols) this.move(cursor, 1);
       return true;
     }
     return false;
+  }
+
+  private move(cursor: Cursor, frames: number): void {
+    cursor.frame += frames;
+    cursor.emitted = 0;
+  }
+
+  private note(cursor: Cursor, isBlank: boolean, at: number, out: HostTensors): void {
+    const { confidence: settings } = this.options;
+    if (!settings) return;
+    const own = out['confidence'].data[at];
+    const duration = out['durationConfidence']?.data[at];
+    const value = duration === undefined ? own : aggregate([own, duration], settings.aggregation);
+    cursor.choices.push({ frame: cursor.frame, isBlank, confidence: value });
+  }
+
+  private hypothesis({ tokens, frames, durations, score, choices, length }: Cursor): Hypothesis {
+    const found = { tokens, frames, score, ...(this.variant.kind === 'tdt' && { durations }) };
+    const { confidence: settings } = this.options;
+    if (!settings) return found;
+    return {
+      ...found,
+      frameConfidence: byFrame(choices, length),
+      ...(settings.tokens && {
+        tokenConfidence: transducerTokenConfidence(choices, length, settings, this.variant.kind),
+      }),
+    };
   }
 }

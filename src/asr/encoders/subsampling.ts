@@ -186,7 +186,7 @@ export class StackingSubsampling extends Subsampling {
     const { factor, featIn } = this.options;
     const [batch, frames] = x.shape;
     const pad = (factor - (frames % factor)) % factor;
-    const padded = pad === 0 ? x : tf.pad(x, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
+    const padded = tf.pad(x, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
     const normed = this.preNorm ? this.preNorm.forward(padded) : padded;
     const stacked = tf.reshape(normed, [batch, (frames + pad) / factor, factor * featIn]);
     const shorter = tf.floor(tf.div(tf.add(tf.cast(lengths, 'float32'), tf.scalar(pad)), tf.scalar(factor)));
@@ -241,8 +241,7 @@ function maxPoolCeil(x: Tensor): Tensor {
   const [batch, frames, bins, channels] = x.shape;
   const [time, frequency] = [Math.ceil(frames / 2), Math.ceil(bins / 2)];
   const [padTime, padBins] = [2 * time - frames, 2 * frequency - bins];
-  const even =
-    padTime + padBins === 0 ? x : tf.pad(x, [[0, 0], [0, padTime], [0, padBins], [0, 0]]); // biome-ignore format: one line reads better
+  const even = tf.pad(x, [[0, 0], [0, padTime], [0, padBins], [0, 0]]); // biome-ignore format: one line reads better
   const grid = tf.reshape(even, [batch, time, 2, frequency, 2, channels]);
   const corners = [0, 1].flatMap((i) =>
     [0, 1].map((j) =>

@@ -1,8 +1,9 @@
 // The `loss` section of transducer models: NeMo's names.
-import { defineSchema, type InferConfig } from '../../config/index.js';
+import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
+import { plainRnnt, type TransducerVariant } from '../transducer-variant.js';
 import type { LatticeImplementation } from './transducer-lattice.js';
 
-const kwargs = defineSchema('rnnt loss options', {
+const commonOptions = {
   fastemit_lambda: {
     doc: 'Weight of FastEmit, which favours early tokens (Yu et al. 2021).',
     format: 'number',
@@ -10,47 +11,152 @@ const kwargs = defineSchema('rnnt loss options', {
     default: 0,
   },
   clamp: { doc: 'Clips the gradients of the logits to ±clamp; off when ≤ 0.', format: 'number', default: -1 },
-});
+} as const;
+
+const sigma = {
+  doc: 'Taken off the log-probabilities of tokens and blanks, so that long steps pay.',
+  format: 'number',
+  min: 0,
+  default: 0,
+} as const;
+
+const kwargs = defineSchema('rnnt loss options', commonOptions);
+
+const multiBlankKwargs = defineSchema(
+  'multiblank loss options',
+  {
+    ...commonOptions,
+    big_blank_durations: {
+      doc: 'Frames that each big blank skips; joint.num_extra_outputs is their number.',
+      format: listOf('int', { min: 1 }),
+    },
+    sigma,
+  },
+  {
+    refine: ({ big_blank_durations: durations }, report) => {
+      if (durations.some((d) => d < 2))
+        report('big_blank_durations', 'expected durations of 2 frames or more');
+    },
+  },
+);
+
+const tdtKwargs = defineSchema(
+  'tdt loss options',
+  {
+    ...commonOptions,
+    durations: {
+      doc: 'Frames that a token or blank may last: 0, 1 and more, ascending; joint.num_extra_outputs is their number.',
+      format: listOf('nat', { min: 2 }),
+    },
+    sigma,
+    omega: {
+      doc: 'Share of the batches that are trained with the plain loss of the tokens.',
+      format: 'number',
+      min: 0,
+      max: 1,
+      default: 0,
+    },
+  },
+  {
+    refine: ({ durations }, report) => {
+      const ascending = durations.every((d, i) => i === 0 || d > durations[i - 1]);
+      if (durations[0] !== 0 || durations[1] !== 1 || !ascending) {
+        report('durations', `expected 0, 1 and more, ascending, got [${durations.join(', ')}]`);
+      }
+    },
+  },
+);
+
+const forName = (name: string) => `Options of ${name}.`;
 
 export const rnntLossSchema = defineSchema(
   'loss',
   {
     loss_name: {
-      doc: 'All are the same loss here; the name says which options are read.',
-      format: ['default', 'warprnnt', 'warprnnt_numba', 'pytorch'],
+      doc: 'The first four are the same loss here; the name also says which options are read.',
+      format: [
+        'default',
+        'warprnnt',
+        'warprnnt_numba',
+        'pytorch',
+        'multiblank_rnnt',
+        'multiblank_rnnt_pytorch',
+        'tdt',
+        'tdt_pytorch',
+      ],
       default: 'default',
     },
     implementation: {
-      doc: 'Where the lattice is computed: inside the program, or on the host, cutting it in two.',
+      doc: 'Where the RNN-T lattice is computed: inside the program, or on the host, cutting it in two.',
       format: ['scan', 'host'],
       default: 'scan',
     },
-    warprnnt_numba_kwargs: { doc: 'Options of default and warprnnt_numba.', format: kwargs, default: {} },
-    warprnnt_kwargs: { doc: 'Options of warprnnt.', format: kwargs, default: {} },
-    pytorch_kwargs: { doc: 'Options of pytorch.', format: kwargs, default: {} },
+    warprnnt_numba_kwargs: { doc: forName('default and warprnnt_numba'), format: kwargs, default: {} },
+    warprnnt_kwargs: { doc: forName('warprnnt'), format: kwargs, default: {} },
+    pytorch_kwargs: { doc: forName('pytorch'), format: kwargs, default: {} },
+    multiblank_rnnt_kwargs: { doc: forName('multiblank_rnnt'), format: multiBlankKwargs, optional: true },
+    multiblank_rnnt_pytorch_kwargs: {
+      doc: forName('multiblank_rnnt_pytorch'),
+      format: multiBlankKwargs,
+      optional: true,
+    },
+    tdt_kwargs: { doc: forName('tdt'), format: tdtKwargs, optional: true },
+    tdt_pytorch_kwargs: { doc: forName('tdt_pytorch'), format: tdtKwargs, optional: true },
   },
-  { doc: 'The transducer loss.' },
+  {
+    doc: 'The transducer loss.',
+    refine: (config, report) => {
+      if (!/tdt|multiblank/.test(config.loss_name)) return;
+      const key = `${config.loss_name}_kwargs` as 'tdt_kwargs';
+      if (!config[key]) report('loss_name', `${config.loss_name} needs the section ${key}`);
+    },
+  },
 );
 
 export interface RnntLossSettings {
+  /** What the loss trains the joint's outputs to be. */
+  readonly variant: TransducerVariant;
   readonly fastEmit: number;
   readonly clamp: number;
+  readonly sigma: number;
+  readonly omega: number;
   readonly implementation: LatticeImplementation;
 }
 
 export function rnntLossSettings(config: InferConfig<typeof rnntLossSchema> | null): RnntLossSettings {
-  const defaults: RnntLossSettings = { fastEmit: 0, clamp: -1, implementation: 'scan' };
+  const defaults: RnntLossSettings = {
+    variant: plainRnnt,
+    fastEmit: 0,
+    clamp: -1,
+    sigma: 0,
+    omega: 0,
+    implementation: 'scan',
+  };
   if (!config) return defaults;
-  const byName = {
-    default: config.warprnnt_numba_kwargs,
-    warprnnt_numba: config.warprnnt_numba_kwargs,
-    warprnnt: config.warprnnt_kwargs,
-    pytorch: config.pytorch_kwargs,
-  };
-  const options = byName[config.loss_name];
-  return {
-    fastEmit: options.fastemit_lambda ?? 0,
-    clamp: options.clamp ?? -1,
-    implementation: config.implementation,
-  };
+  const { loss_name: name, implementation } = config;
+  const shared = (options: { fastemit_lambda: number; clamp: number }) => ({
+    ...defaults,
+    implementation,
+    fastEmit: options.fastemit_lambda,
+    clamp: options.clamp,
+  });
+  switch (name) {
+    case 'multiblank_rnnt':
+    case 'multiblank_rnnt_pytorch': {
+      const options = config[`${name}_kwargs`]!;
+      const variant = { kind: 'multiblank', durations: options.big_blank_durations } as const;
+      return { ...shared(options), variant, sigma: options.sigma };
+    }
+    case 'tdt':
+    case 'tdt_pytorch': {
+      const options = config[`${name}_kwargs`]!;
+      const variant = { kind: 'tdt', durations: options.durations } as const;
+      return { ...shared(options), variant, sigma: options.sigma, omega: options.omega };
+    }
+    case 'warprnnt':
+    case 'pytorch':
+      return shared(config[`${name}_kwargs`]);
+    default:
+      return shared(config.warprnnt_numba_kwargs);
+  }
 }

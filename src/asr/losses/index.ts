@@ -1,6 +1,7 @@
+export { type Arc, type ArcLatticeInput, type ArcLatticeOptions, arcLatticeCosts } from './arc-lattice.js';
 export { type CtcInput, type CtcOptions, ctcCosts } from './ctc-loss.js';
 export { type LossReduction, reduceCosts } from './reduction.js';
-export { type RnntLossInput, rnntLoss } from './rnnt-loss.js';
+export { type RnntLossInput, rnntLoss, type TransducerLossInput, transducerLoss } from './rnnt-loss.js';
 export {
   type LatticeImplementation,
   type LatticeInput,
@@ -8,3 +9,4 @@ export {
   transducerCosts,
 } from './transducer-lattice.js';
 export { type LatticePosteriors, type LatticeView, latticePosteriors } from './transducer-lattice-host.js';
+export { type VariantLossOptions, variantCosts } from './variant-costs.js';

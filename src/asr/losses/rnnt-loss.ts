@@ -1,9 +1,11 @@
-// The RNN-T loss of given logits. Models use `RNNTJoint.picks`, which never holds all logits at once;
-// this form serves tests and small custom models.
-import { type Tensor, tf } from '../../engine/index.js';
-import { arcSelectors } from '../decoders/joint-picks.js';
+// The transducer losses of given logits. Models use the joint's `picks`, which never holds all logits at
+// once; this form serves tests and small custom models.
+import type { Tensor } from '../../engine/index.js';
+import { picksOfLogits, variantHeads } from '../decoders/variant-heads.js';
+import { plainRnnt, type TransducerVariant } from '../transducer-variant.js';
 import { type LossReduction, reduceCosts } from './reduction.js';
-import { type LatticeOptions, transducerCosts } from './transducer-lattice.js';
+import type { LatticeOptions } from './transducer-lattice.js';
+import { type VariantLossOptions, variantCosts } from './variant-costs.js';
 
 export interface RnntLossInput {
   /** [B,T,U+1,K], not normalised. */
@@ -16,20 +18,29 @@ export interface RnntLossInput {
   readonly blank: number;
 }
 
-/** Loss of Graves 2012 after `reduction`; see `reduceCosts`. */
+/** Loss of Graves 2012 after `reduction`; see `reduceCosts`. Any output may be the blank. */
 export function rnntLoss(
   input: RnntLossInput,
   reduction: LossReduction,
   options: LatticeOptions = {},
 ): Tensor {
-  const [batch, frames, rows, classes] = input.logits.shape;
-  const byRow = tf.transpose(tf.logSoftmax(input.logits), [0, 2, 1, 3]);
-  const selectors = arcSelectors(input.targets, classes, input.blank);
-  const picks = tf.matMul(tf.reshape(byRow, [batch * rows, frames, classes]), selectors, false, true);
-  const lattice = {
-    picks: tf.reshape(picks, [batch, rows, frames, 2]),
-    frames: input.frames,
-    tokens: input.tokens,
-  };
-  return reduceCosts(transducerCosts(lattice, options), input.tokens, reduction);
+  const heads = [{ size: input.logits.shape[3]!, arcs: [input.blank, 'label'] as const }];
+  const picks = picksOfLogits(input.logits, input.targets, heads);
+  return reduceCosts(variantCosts({ ...input, picks }, plainRnnt, options), input.tokens, reduction);
+}
+
+export interface TransducerLossInput extends Omit<RnntLossInput, 'blank'> {
+  /** Number of tokens V; blanks and durations follow them as in `OutputLayout`. */
+  readonly vocabulary: number;
+}
+
+/** The loss of any variant: plain RNN-T, multi-blank, TDT. */
+export function transducerLoss(
+  input: TransducerLossInput,
+  variant: TransducerVariant,
+  reduction: LossReduction,
+  options: VariantLossOptions = {},
+): Tensor {
+  const picks = picksOfLogits(input.logits, input.targets, variantHeads(variant, input.vocabulary));
+  return reduceCosts(variantCosts({ ...input, picks }, variant, options), input.tokens, reduction);
 }

@@ -1,6 +1,6 @@
-// The CTC branch of a model: classifier, loss, best-path decoding. A whole model (EncDecCTCModel) or the
+// The CTC branch of a model: classifier and loss. A whole model (EncDecCTCModel) or the
 // auxiliary branch of a hybrid one.
-import { type Tensor, tf } from '../../engine/index.js';
+import type { Tensor } from '../../engine/index.js';
 import type { Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { ctcCosts } from '../losses/ctc-loss.js';
@@ -29,14 +29,4 @@ export function ctcLoss(
     { zeroInfinity: true, implementation: options.implementation },
   );
   return reduceCosts(costs, targetLengths, options.reduction);
-}
-
-/** Best class of each frame and its log-probability, both [B,T']. */
-export function bestPath(
-  decoder: ConvASRDecoder,
-  encoded: Tensor,
-  pass: Pass,
-): { best: Tensor; scores: Tensor } {
-  const logProbabilities = decoder.forward(encoded, pass);
-  return { best: tf.argMax(logProbabilities, 2), scores: tf.max(logProbabilities, 2) };
 }

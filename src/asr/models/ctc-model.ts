@@ -4,21 +4,25 @@ import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from
 import type { Engine, Tensors } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { decodingSchema } from '../decoding/config.js';
+import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
-import { buildModel, type ModelContext } from './context.js';
+import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
+import { ctcSearch } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
+import type { TranscriptSettings } from './transcript.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
   decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
-  decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
+  decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
   ctc_reduction: {
     doc: 'From costs of utterances to the loss.',
     format: ['mean_batch', 'mean', 'mean_volume', 'sum'],
@@ -31,9 +35,19 @@ export const ctcFields = {
   },
 } as const;
 
+/** QuartzNet's config keeps what its blocks share here. */
+const shared = { doc: 'For other keys to refer to.', format: 'any', optional: true } as const;
+
 export const ctcModelSchema = defineSchema(
   'EncDecCTCModelBPE',
-  { ...commonFields, ...ctcFields, ...interCtcField },
+  {
+    ...commonFields,
+    ...ctcFields,
+    ...interCtcField,
+    repeat: shared,
+    dropout: shared,
+    separable: shared,
+  },
   { doc: 'A CTC model: encoder and frame classifier.', ignored: commonIgnored },
 );
 
@@ -41,6 +55,7 @@ export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   readonly decoder: ConvASRDecoder;
+  protected decoding: CtcDecodingConfig;
   private readonly interCtc: InterCtc;
 
   /** Use `fromConfig`. */
@@ -53,6 +68,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
         feat_in: this.encoder.width,
       }),
     );
+    this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
   }
 
@@ -80,9 +96,26 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return this.loss(this.interCtc.encode(inputs, pass), inputs, pass);
   }
 
+  /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
+  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+    this.decoding = ctcDecodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.forgetRecognizers();
+  }
+
+  protected override transcriptSettings(): TranscriptSettings {
+    return { kind: 'ctc', ...transcriptFields(this.decoding, this.decoding.ctc_timestamp_type) };
+  }
+
+  protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
+    const { encoder, decoder: ctc } = this;
+    return [encoderSubnet({ encoder, ctc, features: this.preprocessor.frontEnd.config.features, maxFrames })];
+  }
+
   protected override createRecognizer(engine: Engine): Recognizer {
+    const read = fileReader(this.context);
     return new CtcRecognizer(engine, {
       decoder: this.decoder,
+      search: ctcSearch(this.decoding, this.decoder.blank, this.tokenizer, read),
       encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
       loss: (encoded, inputs) => this.loss(encoded, inputs, evaluationPass).loss,
     });

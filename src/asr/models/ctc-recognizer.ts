@@ -1,4 +1,4 @@
-// Runs a CTC branch on batches: everything up to the best class of each frame is one program.
+// Runs a CTC branch on batches: everything up to what the search needs of each frame is one program.
 import {
   type Engine,
   type HostTensors,
@@ -9,12 +9,12 @@ import {
 } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { greedyCtc } from '../decoding/greedy-ctc.js';
-import { bestPath } from './ctc-head.js';
+import type { CtcSearch } from './ctc-search.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
 export interface CtcRecognizerOptions {
   readonly decoder: ConvASRDecoder;
+  readonly search: CtcSearch;
   readonly encode: (inputs: Tensors) => { encoded: Tensor; lengths: Tensor };
   /** Loss of a batch, given what `encode` made of it. */
   readonly loss: (encoded: { encoded: Tensor; lengths: Tensor }, inputs: Tensors) => Tensor;
@@ -23,12 +23,12 @@ export interface CtcRecognizerOptions {
 export class CtcRecognizer implements Recognizer {
   private readonly transcribe: Program;
   private readonly evaluate: Program;
-  private readonly blank: number;
+  private readonly search: CtcSearch;
 
-  constructor(engine: Engine, { decoder, encode, loss }: CtcRecognizerOptions) {
-    this.blank = decoder.blank;
+  constructor(engine: Engine, { decoder, search, encode, loss }: CtcRecognizerOptions) {
+    this.search = search;
     const outputs = ({ encoded, lengths }: { encoded: Tensor; lengths: Tensor }) => ({
-      ...bestPath(decoder, encoded, evaluationPass),
+      ...search.outputs(decoder.forward(encoded, evaluationPass)),
       lengths: tf.clone(lengths),
     });
     this.transcribe = engine.compile('ctc-transcribe', (inputs) => outputs(encode(inputs)));
@@ -43,13 +43,7 @@ export class CtcRecognizer implements Recognizer {
     const out = withLoss
       ? await this.evaluate.run(inputs)
       : await this.transcribe.run({ features, featureLengths });
-    const hypotheses = greedyCtc({
-      best: out['best'].data,
-      scores: out['scores'].data,
-      frames: out['best'].shape[1],
-      lengths: out['lengths'].data,
-      blank: this.blank,
-    });
+    const hypotheses = this.search.decode(out, out['lengths'].data);
     return withLoss ? { hypotheses, loss: out['loss'].data[0] } : { hypotheses };
   }
 }

@@ -3,17 +3,23 @@ import { type ConfigNode, defineSchema, type InferConfig } from '../../config/in
 import { type Engine, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
-import { buildModel, type ModelContext } from './context.js';
+import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
+import { ctcSearch } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
 import { commonIgnored } from './model-schema.js';
 import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
 import { type Recognizer, speechInputs } from './speech-model.js';
+import type { TranscriptSettings } from './transcript.js';
 
 const auxCtcSchema = defineSchema(
   'aux_ctc',
@@ -40,6 +46,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   private readonly interCtc: InterCtc;
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
+  private ctcDecoding: CtcDecodingConfig;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
@@ -52,6 +59,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
         feat_in: this.encoder.width,
       }),
     );
+    this.ctcDecoding = settings.aux_ctc.decoding ?? ctcDecodingSchema.parse({});
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.ctcDecoder);
   }
 
@@ -80,9 +88,20 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     );
   }
 
-  /** Chooses the branch that evaluation and transcription decode with. Default: rnnt. */
-  changeDecodingStrategy(decoder: 'rnnt' | 'ctc'): void {
+  /**
+   * Chooses the branch that evaluation and transcription decode with, rnnt at first, and maybe how: `decoding` is a
+   * section like `model.decoding` or `model.aux_ctc.decoding`.
+   */
+  changeDecodingStrategy(decoder: 'rnnt' | 'ctc', decoding?: Readonly<Record<string, unknown>>): void {
     this.decodes = decoder;
+    this.forgetRecognizers();
+    if (decoding) this.changeDecoding(decoding);
+  }
+
+  /** Of the branch that decodes. */
+  override changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+    if (this.decodes === 'rnnt') super.changeDecoding(decoding);
+    else this.ctcDecoding = ctcDecodingSchema.parse(decoding, { path: 'model.aux_ctc.decoding' });
     this.forgetRecognizers();
   }
 
@@ -100,10 +119,23 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return this.interCtc.encode(inputs, pass);
   }
 
+  protected override transcriptSettings(): TranscriptSettings {
+    if (this.decodes === 'rnnt') return super.transcriptSettings();
+    return { kind: 'ctc', ...transcriptFields(this.ctcDecoding, this.ctcDecoding.ctc_timestamp_type) };
+  }
+
+  protected override subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
+    if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
+    const { encoder, ctcDecoder: ctc } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, ctc, features, maxFrames: options.maxFrames })];
+  }
+
   protected override createRecognizer(engine: Engine): Recognizer {
     if (this.decodes === 'rnnt') return super.createRecognizer(engine);
     return new CtcRecognizer(engine, {
       decoder: this.ctcDecoder,
+      search: ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, fileReader(this.context)),
       encode: ({ features, featureLengths }) =>
         this.encoder.forward(features, featureLengths, evaluationPass),
       loss: (forward, inputs) => this.ctcLoss(forward, inputs, evaluationPass),

@@ -2,22 +2,30 @@
 // differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
-import type { RNNTDecoder } from '../decoders/rnnt-decoder.js';
-import type { RNNTJoint } from '../decoders/rnnt-joint.js';
-import { decodingSchema } from '../decoding/config.js';
+import type { PredictionNetwork } from '../decoders/prediction-network.js';
+import type { TransducerJoint } from '../decoders/transducer-joint.js';
+import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
+import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { decoderJointSubnet, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { jointKind, predictionKind } from '../kinds.js';
-import { rnntLossSchema, rnntLossSettings } from '../losses/config.js';
+import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
-import { transducerCosts } from '../losses/transducer-lattice.js';
+import { variantCosts } from '../losses/variant-costs.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
-import { buildModel, type ModelContext } from './context.js';
+import type { TransducerVariant } from '../transducer-variant.js';
+import { buildModel, fileReader, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
+import type { TranscriptSettings } from './transcript.js';
+import { transducerSearch } from './transducer-search.js';
+import { transducerVariant } from './transducer-settings.js';
 
 export const rnntFields = {
   ...commonFields,
@@ -34,7 +42,13 @@ export const rnntFields = {
 
 export const rnntModelSchema = defineSchema('EncDecRNNTBPEModel', rnntFields, {
   doc: 'A transducer: encoder, prediction network, joint.',
-  ignored: commonIgnored,
+  ignored: {
+    ...commonIgnored,
+    interctc: {
+      instead: 'a transducer has no CTC branch; hybrid models have',
+      harmless: [null, { loss_weights: [], apply_at_layers: [] }],
+    },
+  },
 });
 
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
@@ -49,10 +63,13 @@ export interface RnntForward {
 }
 
 export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
-  readonly decoder: RNNTDecoder;
-  readonly joint: RNNTJoint;
+  readonly decoder: PredictionNetwork;
+  readonly joint: TransducerJoint;
+  /** What the joint's outputs mean. */
+  readonly variant: TransducerVariant;
+  protected decoding: DecodingConfig;
   private readonly reduction: LossReduction;
-  private readonly lossSettings: ReturnType<typeof rnntLossSettings>;
+  private readonly lossSettings: RnntLossSettings;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: RnntModelConfig, context: ModelContext) {
@@ -69,8 +86,14 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
         jointnet: { encoder_hidden: this.encoder.width, pred_hidden: this.decoder.width },
       }),
     );
+    this.decoding = settings.decoding ?? decodingSchema.parse({});
     this.reduction = settings.rnnt_reduction;
     this.lossSettings = rnntLossSettings(settings.loss);
+    this.variant = transducerVariant(
+      settings.loss ? this.lossSettings.variant : undefined,
+      settings.decoding,
+      this.joint.extraOutputs,
+    );
   }
 
   /**
@@ -112,27 +135,37 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return this.encoder.forward(features, featureLengths, pass);
   }
 
-  /** Log-probabilities of the lattice's arcs, [B,U+1,T',2]. */
+  /** Log-probabilities of the lattice's arcs, [B,U+1,T',P]: blank, next label, then what the variant adds. */
   picks(forward: RnntForward, inputs: Tensors, pass: Pass): Tensor {
     const { targets } = speechInputs(inputs);
     const prediction = this.joint.projectPrediction(this.decoder.forward(targets, pass), pass);
     const input = { encoder: forward.projected, prediction, targets };
-    return this.joint.picks(input, pass, this.lossSettings.clamp);
+    return this.joint.picks(input, pass, { variant: this.variant, clamp: this.lossSettings.clamp });
   }
 
   /** Scalar loss. */
   loss(forward: RnntForward, inputs: Tensors, pass: Pass): Tensor {
     const { targetLengths } = speechInputs(inputs);
     const picks = this.picks(forward, inputs, pass);
-    const costs = transducerCosts(
-      { picks, frames: forward.lengths, tokens: targetLengths },
-      this.lossSettings,
-    );
+    const input = { picks, frames: forward.lengths, tokens: targetLengths };
+    // Evaluation is not random: omega takes its share of training batches only.
+    const omega = pass.training ? this.lossSettings.omega : 0;
+    const costs = variantCosts(input, this.variant, { ...this.lossSettings, omega });
     return reduceCosts(costs, targetLengths, this.reduction);
   }
 
-  /** Where the model places the tokens of one utterance (`inputs` as in `Batch.inputs`, batch size 1). */
+  /**
+   * Where the model places the tokens of one utterance (`inputs` as in `Batch.inputs`, batch size 1).
+   * @throws AnemoneError `asr.align-variant` for multi-blank and TDT
+   */
   async align(engine: Engine, inputs: HostTensors): Promise<LatticeAlignment> {
+    if (this.variant.kind !== 'rnnt') {
+      throw new AnemoneError({
+        code: 'asr.align-variant',
+        message: `alignment knows plain RNN-T lattices only, and this model is ${this.variant.kind}`,
+        hint: 'the timestamps of its transcripts say where tokens are',
+      });
+    }
     const program = engine.compile('lattice', (tensors) => {
       const forward = this.forward(tensors, evaluationPass);
       return { picks: this.picks(forward, tensors, evaluationPass), lengths: tf.clone(forward.lengths) };
@@ -154,18 +187,41 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   protected override async picturesOf(example: Example, engine: Engine): Promise<readonly HeatMap[]> {
+    if (this.variant.kind !== 'rnnt') return [];
     const alignment = await this.align(engine, example.inputs);
     const { targets, targetLengths } = example.inputs;
     const ids = Array.from(targets.data.slice(0, targetLengths.data[0]));
     return [latticePicture(example, alignment, this.tokenizer.idsToTokens(ids))];
   }
 
+  /**
+   * Decodes differently from now on, as NeMo's change_decoding_strategy: `decoding` is a section like
+   * `model.decoding`, whose durations need not be repeated.
+   * @throws AnemoneError, AnemoneErrors
+   */
+  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+    this.decoding = decodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.forgetRecognizers();
+  }
+
+  protected override transcriptSettings(): TranscriptSettings {
+    const kind = this.variant.kind === 'tdt' ? 'tdt' : 'rnnt';
+    return { kind, ...transcriptFields(this.decoding, this.decoding.rnnt_timestamp_type) };
+  }
+
+  protected override subnets({
+    maxFrames,
+  }: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
+    const { encoder, decoder, joint } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, features, maxFrames }), decoderJointSubnet(decoder, joint)];
+  }
+
   protected override createRecognizer(engine: Engine): Recognizer {
-    const greedy = this.settings.decoding?.greedy;
-    return new RnntRecognizer(engine, this, {
-      maxSymbols: greedy ? greedy.max_symbols : 10,
-      window: greedy?.window,
-    });
+    const { decoder, joint, variant, tokenizer } = this;
+    const read = fileReader(this.context);
+    const search = transducerSearch(engine, { decoder, joint, variant }, this.decoding, tokenizer, read);
+    return new RnntRecognizer(engine, this, search);
   }
 }
 

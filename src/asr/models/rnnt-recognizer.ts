@@ -1,16 +1,25 @@
-// Runs a transducer on batches: one program for the encoder (and the loss), then greedy decoding.
+// Runs a transducer on batches: one program for the encoder (and the loss), then a search.
 import { type Engine, type HostTensors, type Program, type Tensor, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
-import { type GreedyOptions, GreedyTransducer } from '../decoding/greedy-transducer.js';
+import type { ProjectedFrames } from '../decoding/greedy-transducer.js';
+import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { EncDecRNNTBPEModel } from './rnnt-model.js';
 import type { Recognition, Recognizer } from './speech-model.js';
+
+/** Finds hypotheses in projected encoder frames. */
+export interface TransducerSearch {
+  decode(input: ProjectedFrames): Promise<Hypothesis[]>;
+}
 
 export class RnntRecognizer implements Recognizer {
   private readonly encode: Program;
   private readonly evaluate: Program;
-  private readonly greedy: GreedyTransducer;
 
-  constructor(engine: Engine, model: EncDecRNNTBPEModel, options: GreedyOptions) {
+  constructor(
+    engine: Engine,
+    model: EncDecRNNTBPEModel,
+    private readonly search: TransducerSearch,
+  ) {
     const outputs = (projected: Tensor, lengths: Tensor) => ({ projected, lengths: tf.clone(lengths) });
     this.encode = engine.compile('encode', (inputs) => {
       const { projected, lengths } = model.forward(inputs, evaluationPass);
@@ -21,7 +30,6 @@ export class RnntRecognizer implements Recognizer {
       const loss = model.loss(forward, inputs, evaluationPass);
       return { ...outputs(forward.projected, forward.lengths), loss };
     });
-    this.greedy = new GreedyTransducer(engine, model.decoder, model.joint, options);
   }
 
   async recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition> {
@@ -32,7 +40,7 @@ export class RnntRecognizer implements Recognizer {
           featureLengths: inputs['featureLengths'],
         });
     const { projected, lengths } = out;
-    const hypotheses = await this.greedy.decode({
+    const hypotheses = await this.search.decode({
       data: projected.data as Float32Array,
       shape: projected.shape,
       lengths: lengths.data,

@@ -26,13 +26,16 @@ import {
 import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
+import { DEFAULT_MAX_FRAMES, type ExportOptions, exportOnnx } from '../export/export-onnx.js';
+import { longestInput, type Subnet } from '../export/subnets.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { saveArchive } from '../nemo/save.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
-import { type TranscribeOptions, type Transcript, transcribeAudio } from './transcribe.js';
+import { type TranscribeOptions, transcribeAudio } from './transcribe.js';
+import type { Transcript, TranscriptSettings } from './transcript.js';
 
 /** A checked mapping that names a component. */
 export type Section = Readonly<Record<string, unknown>>;
@@ -110,6 +113,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** Compiles what `recognizer` hands out. */
   protected abstract createRecognizer(engine: Engine): Recognizer;
 
+  /** What the decoding section says about transcripts. */
+  protected abstract transcriptSettings(): TranscriptSettings;
+
   recognizer(engine: Engine): Recognizer {
     let recognizer = this.recognizers.get(engine);
     if (!recognizer) {
@@ -117,6 +123,30 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       this.recognizers.set(engine, recognizer);
     }
     return recognizer;
+  }
+
+  /** The files that `export` writes. */
+  protected abstract subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[];
+
+  /**
+   * Writes the model for other programs as ONNX: `path` itself for CTC, `encoder-NAME` and `decoder_joint-NAME`
+   * beside it for a transducer. Inputs and outputs have NeMo's names; batch size and lengths are free. Returns the
+   * files written. Front end and tokenizer stay outside; what is needed to rebuild them is in the metadata.
+   * @throws AnemoneError `asr.no-engine`, `export.*`: nothing is written when a file would be right at some lengths only
+   */
+  async export(path: string, options: ExportOptions = {}): Promise<readonly string[]> {
+    const engine = this.engineFor(options.engine, 'export');
+    const maxFrames = options.maxFrames ?? DEFAULT_MAX_FRAMES;
+    const metadata = {
+      model_type: this.constructor.name,
+      vocabulary: JSON.stringify(this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize))),
+      blank_id: String(this.tokenizer.vocabSize),
+      subsampling_factor: String(this.encoder.subsamplingFactor),
+      max_encoder_frames: String(this.encoder.outputLength(longestInput(this.encoder, maxFrames))),
+      preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),
+    };
+    const subnets = this.subnets({ ...options, maxFrames });
+    return exportOnnx(path, subnets, metadata, engine, options.check ?? true);
   }
 
   /** After a change of how this model decodes. */
@@ -155,7 +185,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
     const engine = this.engineFor(options.engine, 'transcribe');
-    return transcribeAudio(this, this.recognizer(engine), audio, options);
+    return transcribeAudio(this, this.recognizer(engine), audio, this.transcriptSettings(), options);
   }
 
   /**
@@ -260,6 +290,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
 const BEHIND_ENCODER = /^(decoder|joint|ctc_decoder)\./;
 const VOCABULARY_LAYERS = /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers)\./;
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 function tokenizerOf(settings: SpeechModelConfig, context: ModelContext): Tokenizer {
   if (settings.tokenizer) {

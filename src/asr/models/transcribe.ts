@@ -3,8 +3,9 @@
 import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../data/index.js';
 import type { Engine, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
+import type { TimestampType } from '../decoding/shared-config.js';
 import type { Recognizer, SpeechModel } from './speech-model.js';
+import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
 
 export interface TranscribeOptions {
   /** Where the weights are. Default: the engine the model was made with. */
@@ -13,6 +14,8 @@ export interface TranscribeOptions {
   readonly batchSize?: number;
   /** Threads that decode and compute features; 0 is the main thread. Default: half the cores, none for a handful. */
   readonly workers?: number;
+  /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
+  readonly timestamps?: boolean | TimestampType;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: (done: number, total: number) => void;
   /**
@@ -20,19 +23,6 @@ export interface TranscribeOptions {
    * Without it, such an input ends the call.
    */
   readonly onBad?: (index: number, message: string) => void;
-}
-
-export interface Transcript {
-  readonly text: string;
-  readonly tokens: readonly TimedToken[];
-  /** Sum of the log-probabilities of the choices made. */
-  readonly score: number;
-}
-
-export interface TimedToken {
-  readonly token: string;
-  /** Start of the encoder frame that emitted it, in seconds. */
-  readonly seconds: number;
 }
 
 /** Frame counts are rounded up to this many, so that further calls need few new programs. */
@@ -43,10 +33,15 @@ export async function transcribeAudio(
   model: SpeechModel,
   recognizer: Recognizer,
   audio: readonly TranscriptionInput[],
+  settings: TranscriptSettings,
   options: TranscribeOptions,
 ): Promise<Transcript[]> {
   const { batchSize = 8, workers } = options;
   const { config: preprocessor } = model.preprocessor;
+  const maker = new TranscriptMaker(model.tokenizer, model.frameSeconds, {
+    ...settings,
+    ...(options.timestamps !== undefined && { timestamps: timestampsOf(options.timestamps) }),
+  });
   const source = await openTranscriptionSource(audio, { preprocessor, batchSize, workers });
   const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));
   const told = new Set<number>();
@@ -64,7 +59,7 @@ export async function transcribeAudio(
     for await (const batch of source.batches()) {
       const { hypotheses } = await recognizer.recognize(rounded(batch, preprocessor.pad_value ?? 0), false);
       batch.indices.forEach((index, row) => {
-        transcripts[index] = transcriptOf(model, hypotheses[row]);
+        transcripts[index] = maker.transcript(hypotheses[row]);
       });
       done += batch.size;
       options.onProgress?.(done, audio.length);
@@ -89,11 +84,7 @@ function rounded({ inputs: { features, featureLengths } }: SpeechBatch, fill: nu
   return { features: { dtype: 'float32', shape: [size, wanted, bins], data }, featureLengths };
 }
 
-export function transcriptOf(model: SpeechModel, hypothesis: Hypothesis): Transcript {
-  const tokens = model.tokenizer.idsToTokens(hypothesis.tokens);
-  return {
-    text: model.tokenizer.idsToText(hypothesis.tokens),
-    tokens: tokens.map((token, i) => ({ token, seconds: hypothesis.frames[i] * model.frameSeconds })),
-    score: hypothesis.score,
-  };
+function timestampsOf(wanted: boolean | TimestampType): TimestampType | undefined {
+  if (typeof wanted === 'string') return wanted;
+  return wanted ? 'all' : undefined;
 }

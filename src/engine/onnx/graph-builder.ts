@@ -1,5 +1,6 @@
 // Collects ONNX nodes while a function is traced. Knows nothing of tfjs. Equal nodes are emitted once, equal
 // small constants are stored once; what no output needs is dropped when the graph is finished.
+import { createHash } from 'node:crypto';
 import type { DType } from '../tensors.js';
 import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './model-proto.js';
 
@@ -11,11 +12,16 @@ export interface EmitOptions {
 
 const SMALL_CONSTANT_BYTES = 8192;
 
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
+
 /** Names and constants shared by a graph and the bodies of its loops. */
 export class GraphNames {
   private counter = 0;
   readonly initializers: OnnxInitializer[] = [];
   private readonly constants = new Map<string, string>();
+
+  /** `shareAll`: large constants are stored once too, so that what is shared does not depend on their size. */
+  constructor(private readonly shareAll = false) {}
 
   fresh(): string {
     return `v${this.counter++}`;
@@ -23,12 +29,14 @@ export class GraphNames {
 
   constant(bytes: Uint8Array, shape: readonly number[], dtype: DType | 'int64'): string {
     const small = bytes.length <= SMALL_CONSTANT_BYTES;
-    const key = small ? `${dtype}|${shape.join()}|${Buffer.from(bytes).toString('latin1')}` : '';
-    const known = small ? this.constants.get(key) : undefined;
+    const shared = small || this.shareAll;
+    const content = small ? Buffer.from(bytes).toString('latin1') : shared ? digest(bytes) : '';
+    const key = `${dtype}|${shape.join()}|${content}`;
+    const known = shared ? this.constants.get(key) : undefined;
     if (known) return known;
     const name = this.fresh();
     this.initializers.push({ name, shape, dtype, bytes });
-    if (small) this.constants.set(key, name);
+    if (shared) this.constants.set(key, name);
     return name;
   }
 

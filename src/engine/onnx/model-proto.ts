@@ -27,6 +27,8 @@ export interface OnnxValue {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: DType | 'int64';
+  /** What a model says of the axes instead of `shape`: sizes, names of axes of any size, or '' for no name. */
+  readonly dims?: readonly (number | string)[];
 }
 
 export interface OnnxInitializer extends OnnxValue {
@@ -42,20 +44,32 @@ export interface OnnxGraph {
 }
 
 const IR_VERSION = 9;
-const OPSET = 18;
+export const OPSET = 18;
 
-export function encodeModel(graph: OnnxGraph): Uint8Array {
+export interface ModelOptions {
+  /** Name of the graph. Default "program". */
+  readonly name?: string;
+  /** The model may use ONNX Runtime's own operators. Default true. */
+  readonly ownOperators?: boolean;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export function encodeModel(graph: OnnxGraph, options: ModelOptions = {}): Uint8Array {
+  const { name = 'program', ownOperators = true, metadata = {} } = options;
   const writer = new ProtoWriter(1 << 16);
   writer.int64(1, IR_VERSION).string(2, 'anemone');
-  writer.message(7, (w) => writeGraph(w, graph));
+  writer.message(7, (w) => writeGraph(w, graph, name));
   writer.message(8, (w) => w.string(1, '').int64(2, OPSET));
-  writer.message(8, (w) => w.string(1, 'com.microsoft').int64(2, 1));
+  if (ownOperators) writer.message(8, (w) => w.string(1, 'com.microsoft').int64(2, 1));
+  for (const [key, value] of Object.entries(metadata)) {
+    writer.message(14, (w) => w.string(1, key).string(2, value));
+  }
   return writer.finish();
 }
 
-function writeGraph(writer: ProtoWriter, graph: OnnxGraph): void {
+function writeGraph(writer: ProtoWriter, graph: OnnxGraph, name: string): void {
   for (const node of graph.nodes) writer.message(1, (w) => writeNode(w, node));
-  writer.string(2, 'program');
+  writer.string(2, name);
   for (const initializer of graph.initializers) {
     writer.message(5, (w) => {
       for (const dim of initializer.shape) w.int64(1, dim);
@@ -81,7 +95,7 @@ function writeAttribute(writer: ProtoWriter, name: string, value: AttributeValue
   if (typeof value === 'number') writer.int64(3, value).int32(20, 2);
   else if (typeof value === 'string') writer.bytes(4, new TextEncoder().encode(value)).int32(20, 3);
   else if ('float' in value) writer.float(2, value.float).int32(20, 1);
-  else if ('graph' in value) writer.message(6, (w) => writeGraph(w, value.graph)).int32(20, 5);
+  else if ('graph' in value) writer.message(6, (w) => writeGraph(w, value.graph, 'body')).int32(20, 5);
   else {
     for (const item of value) writer.int64(8, item);
     writer.int32(20, 7);
@@ -94,7 +108,12 @@ function writeValue(writer: ProtoWriter, value: OnnxValue): void {
     type.message(1, (tensor) => {
       tensor.int32(1, onnxType[value.dtype]);
       tensor.message(2, (shape) => {
-        for (const dim of value.shape) shape.message(1, (d) => d.int64(1, dim));
+        for (const dim of value.dims ?? value.shape) {
+          shape.message(1, (d) => {
+            if (typeof dim === 'number') d.int64(1, dim);
+            else if (dim !== '') d.string(2, dim);
+          });
+        }
       });
     });
   });

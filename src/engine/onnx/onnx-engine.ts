@@ -151,7 +151,7 @@ class SignatureCache {
   }
 
   trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
-    return trace(this.fn, inputs, !hasOwnOperators(this.session.provider));
+    return trace(this.fn, inputs, { standardOperators: !hasOwnOperators(this.session.provider) });
   }
 
   private async compile(inputs: HostTensors): Promise<CompiledProgram> {

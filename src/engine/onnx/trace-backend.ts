@@ -15,6 +15,8 @@ export class TraceBackend extends tf.KernelBackend {
   private readonly values: tf.DataStorage<TraceValue>;
   /** Use only operators of the ONNX standard: those of ONNX Runtime's own have CPU (and CUDA) kernels only. */
   standardOperators = false;
+  /** What is traced must hold at other sizes too: kernels choose nothing by a size, and leave out nothing that only these sizes allow. */
+  anyShape = false;
   private graph: GraphBuilder | undefined;
   private shapes = new Map<string, OnnxValue>();
 
@@ -93,6 +95,11 @@ export class TraceBackend extends tf.KernelBackend {
   /** Shape and type of the graph value `name` of the current program (values that cross a cut). */
   shapeOfName(name: string): OnnxValue | undefined {
     return this.shapes.get(name);
+  }
+
+  /** Shapes and types of all values of the current program, or of the one traced last. */
+  get knownShapes(): ReadonlyMap<string, OnnxValue> {
+    return this.shapes;
   }
 
   /** A new tensor (tfjs TensorInfo) that is graph value `name`, of shape `raw` broadcast to `shape`. */

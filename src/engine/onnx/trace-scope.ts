@@ -41,6 +41,10 @@ export class TraceScope implements ProgramScope {
     readonly root: GraphBuilder,
   ) {}
 
+  get anyShape(): boolean {
+    return this.backend.anyShape;
+  }
+
   input(name: string, shape: readonly number[], dtype: DType): Tensor {
     this.inputs.push({ name, shape, dtype });
     return this.backend.tensor(this.backend.value(name, shape, dtype));

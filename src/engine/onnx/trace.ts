@@ -22,21 +22,28 @@ export interface TracedProgram {
   readonly random: readonly RandomSite[];
 }
 
+export interface TraceOptions {
+  /** For providers without kernels for ONNX Runtime's own operators. Default false. */
+  readonly standardOperators?: boolean;
+  /** The graph serves as an example of one for any batch size and length (export/). Default false. */
+  readonly anyShape?: boolean;
+}
+
 let kernelsRegistered = false;
 
-/** `standardOperators`: for providers without kernels for ONNX Runtime's own operators. */
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  standardOperators = false,
+  { standardOperators = false, anyShape = false }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
   backend.standardOperators = standardOperators;
+  backend.anyShape = anyShape;
   if (!kernelsRegistered) {
     registerKernels(backend);
     kernelsRegistered = true;
   }
-  const root = new GraphBuilder(new GraphNames());
+  const root = new GraphBuilder(new GraphNames(anyShape));
   const scope = new TraceScope(backend, root);
   return onTraceBackend(() =>
     backend.within(root, () => {

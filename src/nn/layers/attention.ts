@@ -1,5 +1,5 @@
 // Multi-head self-attention, plain and with relative positions (Transformer-XL: Dai et al. 2019).
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
@@ -122,10 +122,21 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
  */
 export function relativeShift(x: Tensor): Tensor {
   const [batch, heads, frames, columns] = x.shape;
+  if (tracesAnyShape()) return shiftedByPadding(x);
   if (frames === 1) return x;
   const flat = tf.reshape(x, [batch * heads, frames * columns]);
   const aligned = tf.slice(flat, [0, frames - 1], [batch * heads, frames * (columns - 1)]);
   const grid = tf.reshape(aligned, [batch * heads, frames, columns - 1]);
   const square = tf.slice(grid, [0, 0, 0], [batch * heads, frames, frames]);
   return tf.reshape(square, [batch, heads, frames, frames]);
+}
+
+/** The same for any number of frames, one included: a column in front, and each row starts one later. */
+function shiftedByPadding(x: Tensor): Tensor {
+  const [batch, heads, frames, columns] = x.shape;
+  const padded = tf.pad(x, [[0, 0], [0, 0], [0, 0], [1, 0]]); // biome-ignore format: one line reads better
+  const rows = tf.reshape(padded, [batch, heads, columns + 1, frames]);
+  const later = tf.slice(rows, [0, 0, 1, 0], [batch, heads, columns, frames]);
+  const shifted = tf.reshape(later, [batch, heads, frames, columns]);
+  return tf.slice(shifted, [0, 0, 0, 0], [batch, heads, frames, frames]);
 }

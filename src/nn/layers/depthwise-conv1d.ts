@@ -1,6 +1,6 @@
 // Depthwise convolution over time. Written as a batched matrix product with a banded (Toeplitz) matrix a
 // channel, which on CPUs beats the convolution kernels at the kernel sizes of speech models (31).
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { fanInUniform } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
@@ -15,11 +15,21 @@ const preferredBlock = 32;
 export function depthwiseConv1d(x: Tensor, kernel: Tensor, left: number): Tensor {
   const [, width] = kernel.shape;
   const right = width - 1 - left;
+  if (tracesAnyShape()) return plainConvolution(x, kernel, left, right);
   return customGradient(
     [x, kernel],
     () => ({ value: convolve(x, kernel, left), saved: [x, kernel] }),
     (dy, [x, kernel]) => [convolve(dy, tf.reverse(kernel, 1), right), kernelGradient(x, dy, width, left)],
   );
+}
+
+/** With the convolution operator, which does not care how many frames there are. */
+function plainConvolution(x: Tensor, kernel: Tensor, left: number, right: number): Tensor {
+  const [batch, frames, channels] = x.shape;
+  const image = tf.reshape(x, [batch, frames, 1, channels]) as tf.Tensor4D;
+  const filter = tf.reshape(tf.transpose(kernel), [left + 1 + right, 1, channels, 1]) as tf.Tensor4D;
+  const y = tf.depthwiseConv2d(image, filter, 1, [[0, 0], [left, right], [0, 0], [0, 0]]); // biome-ignore format: one line reads better
+  return tf.reshape(y, x.shape);
 }
 
 function convolve(x: Tensor, kernel: Tensor, left: number): Tensor {

@@ -11,11 +11,7 @@ export interface AttentionContext {
 
 /** 1 for frames before the length, else 0. lengths int32 [B] → float32 [B,T]. */
 export function frameMask(lengths: Tensor, frames: number): Tensor {
-  const time = tf.tensor2d(
-    Int32Array.from({ length: frames }, (_, t) => t),
-    [1, frames],
-    'int32',
-  );
+  const time = tf.reshape(tf.range(0, frames, 1, 'int32'), [1, frames]);
   return tf.cast(tf.less(time, tf.reshape(lengths, [-1, 1])), 'float32');
 }
 
@@ -34,21 +30,20 @@ function isUnlimited({ left, right }: AttentionContext): boolean {
   return left < 0 && right < 0;
 }
 
-function contextTable(frames: number, context: AttentionContext): Tensor {
-  const table = new Float32Array(frames * frames);
-  for (let query = 0; query < frames; query++) {
-    for (let key = 0; key < frames; key++) table[query * frames + key] = sees(query, key, context) ? 1 : 0;
+/** 1 where the query of the row may see the key of the column, else 0: [1,1,T,T]. */
+function contextTable(frames: number, { style, left, right }: AttentionContext): Tensor {
+  const positions = tf.range(0, frames, 1, 'int32');
+  // With an unlimited right side the whole utterance is one chunk, and the left side counts in frames.
+  const chunk = style === 'chunked_limited' && right >= 0 ? right + 1 : 1;
+  const unit = chunk === 1 ? positions : tf.floorDiv(positions, tf.scalar(chunk, 'int32'));
+  const [query, key] = [tf.reshape(unit, [frames, 1]), tf.reshape(unit, [1, frames])];
+  const ahead = tf.sub(key, query);
+  const bounds: Tensor[] = [];
+  if (left >= 0) bounds.push(tf.greaterEqual(ahead, tf.scalar(-Math.floor(left / chunk), 'int32')));
+  if (chunk > 1 || right >= 0) {
+    const most = style === 'chunked_limited' ? 0 : right;
+    bounds.push(tf.lessEqual(ahead, tf.scalar(most, 'int32')));
   }
-  return tf.tensor(table, [1, 1, frames, frames]);
-}
-
-function sees(query: number, key: number, { style, left, right }: AttentionContext): boolean {
-  if (style === 'regular') {
-    return (left < 0 || key >= query - left) && (right < 0 || key <= query + right);
-  }
-  // With an unlimited right side the whole utterance is one chunk.
-  if (right < 0) return left < 0 || key >= query - left;
-  const chunk = right + 1;
-  const distance = Math.floor(query / chunk) - Math.floor(key / chunk);
-  return distance >= 0 && (left < 0 || distance <= Math.floor(left / chunk));
+  const allowed = bounds.reduce((both, bound) => tf.logicalAnd(both, bound));
+  return tf.reshape(tf.cast(allowed, 'float32'), [1, 1, frames, frames]);
 }

@@ -53,7 +53,7 @@ export class ReportCallback extends Callback {
 
 function facts(run: TrainingRun): [string, string][] {
   const { step, epoch, seconds } = run.progress;
-  const size = [...run.model.module.parameters()].reduce((sum, parameter) => sum + parameter.size, 0);
+  const size = run.model.module.parameterCount();
   return [
     ['step', String(step)],
     ['epochs done', String(epoch)],

@@ -29,6 +29,7 @@ const withNeutral =
   (inputs, attrs, context) => {
     const { a, b } = inputs;
     const { backend } = context;
+    if (backend.anyShape) return kernel(inputs, attrs, context);
     const shape = broadcastShape(a, b);
     if (backend.repeatedNumber(b) === neutral && sameShape(a.shape, shape))
       return backend.broadcast(a, shape);

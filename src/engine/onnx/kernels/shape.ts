@@ -119,7 +119,7 @@ export const shapeKernels: KernelTable = {
   PadV2: ({ x }, { paddings, constantValue }, { backend, graph }) => {
     const pads = paddings as [number, number][];
     const shape = x.shape.map((dim, i) => dim + pads[i][0] + pads[i][1]);
-    if (sameShape(shape, x.shape)) return backend.broadcast(x, shape);
+    if (sameShape(shape, x.shape) && !backend.anyShape) return backend.broadcast(x, shape);
     const amounts = graph.names.int64([...pads.map((p) => p[0]), ...pads.map((p) => p[1])]);
     const value = backend.raw(backend.fill(constantValue, [], dtypeOf(x))).name;
     return backend.value(graph.one('Pad', [backend.name(x), amounts, value]), shape, dtypeOf(x));

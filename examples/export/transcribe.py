@@ -1,0 +1,98 @@
+"""Transcribes WAV files with a model that `anemone export` wrote, without Anemone.
+
+    pip install numpy onnxruntime
+    python transcribe.py encoder-model.onnx decoder_joint-model.onnx a.wav b.wav   # a transducer
+    python transcribe.py model.onnx a.wav b.wav                                    # CTC
+
+Greedy decoding, one batch. WAV files are 16-bit mono at the model's sample rate.
+"""
+import json
+import sys
+import wave
+
+import numpy as np
+import onnxruntime as ort
+
+
+def read_wav(path, rate):
+    with wave.open(path) as f:
+        assert (f.getframerate(), f.getnchannels(), f.getsampwidth()) == (rate, 1, 2), f"{path}: not 16-bit mono at {rate} Hz"
+        return np.frombuffer(f.readframes(f.getnframes()), np.int16) / 32768
+
+
+def mel_filters(c):
+    """Slaney's triangles, [mels, fft/2 + 1]."""
+    to_mel = lambda hz: np.where(hz < 1000, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))
+    to_hz = lambda mel: np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+    points = to_hz(np.linspace(to_mel(c["lowfreq"]), to_mel(c["high"]), c["features"] + 2))
+    f = np.arange(c["fftSize"] // 2 + 1) * c["sample_rate"] / c["fftSize"]
+    left, centre, right = (points[i : i + c["features"], None] for i in range(3))
+    bank = np.maximum(0, np.minimum((f - left) / (centre - left), (right - f) / (right - centre)))
+    return bank * 2 / (right - left) if c["mel_norm"] == "slaney" else bank
+
+
+def log_mel(x, c):
+    """NeMo's front end with its usual settings (hann, log, per_feature): samples -> [mels, frames]."""
+    assert (c["window"], c["log"], c["normalize"], c["exact_pad"]) == ("hann", True, "per_feature", False)
+    if c["preemph"]:
+        x = np.append(x[:1], x[1:] - c["preemph"] * x[:-1])
+    frames = len(x) // c["hop"] + (c["nemo_compat"] == "1.x")
+    x = np.pad(x, c["fftSize"] // 2, mode="constant" if c["nemo_compat"] == "2.5" else "reflect")
+    window = np.zeros(c["fftSize"])
+    start = (c["fftSize"] - c["windowLength"]) // 2
+    window[start : start + c["windowLength"]] = np.hanning(c["windowLength"])
+    cut = np.lib.stride_tricks.sliding_window_view(x, c["fftSize"])[:: c["hop"]][:frames]
+    power = np.abs(np.fft.rfft(cut * window)) ** c["mag_power"]
+    mel = mel_filters(c) @ power.T
+    mel = np.log(mel + c["guard"] if c["log_zero_guard_type"] == "add" else np.maximum(mel, c["guard"]))
+    return (mel - mel.mean(1, keepdims=True)) / (mel.std(1, ddof=1, keepdims=True) + 1e-5)
+
+
+def greedy_ctc(logprobs, length, blank):
+    best = logprobs[:length].argmax(1)
+    return [int(k) for k, before in zip(best, np.append(blank, best)) if k != blank and k != before]
+
+
+def greedy_transducer(joint, encoded, length, blank, max_symbols=10):
+    """encoded [D,T]"""
+    shape = [joint.get_inputs()[3].shape[i] if i != 1 else 1 for i in range(3)]
+    states = [np.zeros(shape, np.float32), np.zeros(shape, np.float32)]
+    tokens, last = [], blank  # blank stands for "no token yet"
+    for t in range(length):
+        for _ in range(max_symbols):
+            out = joint.run(
+                ["outputs", "output_states_1", "output_states_2"],
+                {
+                    "encoder_outputs": encoded[None, :, t : t + 1],
+                    "targets": np.array([[last]], np.int32),
+                    "target_length": np.array([1], np.int32),
+                    "input_states_1": states[0],
+                    "input_states_2": states[1],
+                },
+            )
+            token = int(out[0][0, 0, 0].argmax())
+            if token == blank:
+                break
+            tokens.append(token)
+            last, states = token, out[1:]
+    return tokens
+
+
+def main():
+    models = [p for p in sys.argv[1:] if p.endswith(".onnx")]
+    paths = [p for p in sys.argv[1:] if not p.endswith(".onnx")]
+    encoder, *joint = (ort.InferenceSession(p, providers=["CPUExecutionProvider"]) for p in models)
+    meta = encoder.get_modelmeta().custom_metadata_map
+    config, vocabulary, blank = json.loads(meta["preprocessor"]), json.loads(meta["vocabulary"]), int(meta["blank_id"])
+    features = [log_mel(read_wav(p, config["sample_rate"]), config) for p in paths]
+    length = np.array([x.shape[1] for x in features], np.int64)
+    signal = np.zeros((len(features), config["features"], length.max()), np.float32)
+    for row, x in zip(signal, features):
+        row[:, : x.shape[1]] = x
+    outputs, encoded_lengths = encoder.run(None, {"audio_signal": signal, "length": length})
+    for path, output, n in zip(paths, outputs, encoded_lengths):
+        tokens = greedy_transducer(joint[0], output, n, blank) if joint else greedy_ctc(output, n, blank)
+        print(path, "".join(vocabulary[k] for k in tokens).replace("\u2581", " ").strip(), sep="\t")
+
+
+main()

@@ -1,0 +1,78 @@
+// A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one
+// embedding for each position of the history, side by side (Ghodsi et al. 2020).
+import { type Tensor, tf } from '../../engine/index.js';
+import { dropout, Embedding, layerNormOp, type Pass } from '../../nn/index.js';
+import { PredictionNetwork } from './prediction-network.js';
+
+export interface StatelessDecoderConfig {
+  /** Tokens without blank. */
+  readonly vocab_size: number;
+  /** Tokens of history c. Default 1. */
+  readonly context_size?: number;
+  /** Layer normalisation without parameters of the output. Default none. */
+  readonly normalization_mode?: 'layer' | null;
+  readonly prednet: { readonly pred_hidden: number; readonly dropout?: number };
+}
+
+export class StatelessTransducerDecoder extends PredictionNetwork {
+  override readonly width: number;
+  override readonly vocabulary: number;
+  /** One unused number when there is no history beyond the last token: programs have no empty tensors. */
+  override readonly stateSize: number;
+  private readonly context: number;
+  private readonly embeds: readonly Embedding[];
+  private readonly normalise: boolean;
+  private readonly dropout: number;
+
+  constructor(config: StatelessDecoderConfig) {
+    super();
+    const { prednet, vocab_size: vocabulary, context_size: context = 1 } = config;
+    this.width = prednet.pred_hidden;
+    this.vocabulary = vocabulary;
+    this.context = context;
+    this.stateSize = Math.max(context - 1, 1);
+    this.normalise = config.normalization_mode === 'layer';
+    this.dropout = prednet.dropout ?? 0;
+    const older = Math.floor(Math.floor(this.width / 2) / context);
+    this.embeds = Array.from({ length: context }, (_, i) => {
+      const width = i === 0 ? this.width - older * (context - 1) : older;
+      const table = new Embedding(vocabulary + 1, width, { paddingIndex: vocabulary });
+      return this.child(`prediction.embeds.${i}`, table);
+    });
+  }
+
+  /** History before the first token is blank, whose embedding is zero. */
+  override initialState(): Float32Array {
+    return new Float32Array(this.stateSize).fill(this.vocabulary);
+  }
+
+  override forward(targets: Tensor, pass: Pass): Tensor {
+    const [batch, length] = targets.shape as [number, number];
+    const parts = this.embeds.map((embed, i) => {
+      const embedded = embed.forward(targets);
+      if (i === 0) return embedded;
+      const known = Math.max(length - i, 0);
+      const missing = tf.zeros([batch, length - known, embed.width]);
+      return tf.concat([missing, tf.slice(embedded, [0, 0, 0], [batch, known, embed.width])], 1);
+    });
+    const output = this.finish(dropout(tf.concat(parts, 2), this.dropout, pass));
+    return pass.tap(this.path, tf.concat([tf.zeros([batch, 1, this.width]), output], 1));
+  }
+
+  override step(last: Tensor, state: Tensor): { output: Tensor; state: Tensor } {
+    const [batch] = last.shape;
+    const newest = tf.reshape(last, [batch, 1]);
+    // Oldest first, as NeMo keeps it.
+    const history = this.context === 1 ? newest : tf.concat([tf.cast(state, 'int32'), newest], 1);
+    const parts = this.embeds.map((embed, i) =>
+      embed.forward(tf.reshape(tf.slice(history, [0, this.context - 1 - i], [batch, 1]), [batch])),
+    );
+    const kept = tf.slice(history, [0, 1], [batch, this.context - 1]);
+    const next = this.context === 1 ? tf.clone(state) : tf.cast(kept, 'float32');
+    return { output: this.finish(tf.concat(parts, 1)), state: next };
+  }
+
+  private finish(x: Tensor): Tensor {
+    return this.normalise ? layerNormOp(x, tf.ones([this.width]), tf.zeros([this.width]), 1e-5) : x;
+  }
+}

@@ -1,0 +1,103 @@
+// What joints have in common: a projection of the encoder and one of the prediction network, added up. What
+// comes after the sum is in rnnt-joint.ts and hat-joint.ts.
+import type { Tensor } from '../../engine/index.js';
+import { evaluationPass, Linear, Module, type Pass } from '../../nn/index.js';
+import type { TransducerVariant } from '../transducer-variant.js';
+import type { JointActivation, JointPicksOptions } from './joint-picks.js';
+
+export interface JointNetworkConfig {
+  readonly encoder_hidden: number;
+  readonly pred_hidden: number;
+  readonly joint_hidden: number;
+  readonly activation: JointActivation;
+  readonly dropout?: number;
+}
+
+export interface RNNTJointConfig {
+  readonly jointnet: JointNetworkConfig;
+  /** Tokens without blank. */
+  readonly num_classes: number;
+  /** Outputs beside tokens and blank: big blanks or durations. Default 0. */
+  readonly num_extra_outputs?: number;
+  /** Work through a batch in pieces of the size of `fused_batch_size` utterances. Default false. */
+  readonly fuse_loss_wer?: boolean;
+  readonly fused_batch_size?: number | null;
+  /**
+   * No tensor over (utterances, frames, target positions, classes) gets more elements than this in
+   * training: time is cut into blocks. Default 2^25 (128 MiB each).
+   */
+  readonly max_elements?: number | null;
+  /** Divides the logits. Default 1. */
+  readonly temperature?: number;
+}
+
+export interface JointLossInput {
+  /** Encoder projection [B,T',J]. */
+  readonly encoder: Tensor;
+  /** Prediction projection [B,U+1,J]. */
+  readonly prediction: Tensor;
+  /** int32 [B,U] */
+  readonly targets: Tensor;
+}
+
+export interface PicksOptions {
+  /** What the outputs mean. */
+  readonly variant: TransducerVariant;
+  /** Clips the gradients of the logits; off when ≤ 0, the default. */
+  readonly clamp?: number;
+}
+
+export abstract class TransducerJoint extends Module {
+  /** Tokens without blank. */
+  readonly vocabulary: number;
+  /** Number of outputs K. */
+  readonly classes: number;
+  /** The same without tokens and blank. */
+  readonly extraOutputs: number;
+  protected readonly enc: Linear;
+  protected readonly pred: Linear;
+
+  constructor(readonly config: RNNTJointConfig) {
+    super();
+    const net = config.jointnet;
+    this.vocabulary = config.num_classes;
+    this.extraOutputs = config.num_extra_outputs ?? 0;
+    this.classes = config.num_classes + 1 + this.extraOutputs;
+    this.pred = this.child('pred', new Linear(net.pred_hidden, net.joint_hidden));
+    this.enc = this.child('enc', new Linear(net.encoder_hidden, net.joint_hidden));
+  }
+
+  /** Outputs of projections whose shapes broadcast, [..., J] → [..., K]. Not normalised. No dropout. */
+  abstract logits(encoder: Tensor, prediction: Tensor): Tensor;
+
+  /** Log-probabilities over the lattice, [B,U+1,T,P]: blank, next label, then what the variant adds. */
+  abstract picks(input: JointLossInput, pass: Pass, options: PicksOptions): Tensor;
+
+  /** encoded [B,T,d] → [B,T,J]. */
+  projectEncoder(encoded: Tensor, pass: Pass = evaluationPass): Tensor {
+    return pass.tap(this.enc.path, this.enc.forward(encoded));
+  }
+
+  /** prediction [..., H] → [..., J]. */
+  projectPrediction(prediction: Tensor, pass: Pass = evaluationPass): Tensor {
+    return pass.tap(this.pred.path, this.pred.forward(prediction));
+  }
+
+  /** The index of the output layer in `joint_net`: it counts the activation and the dropout, if there is one. */
+  protected get outputIndex(): number {
+    return (this.config.jointnet.dropout ?? 0) > 0 ? 2 : 1;
+  }
+
+  protected picksOptions(input: JointLossInput, pass: Pass, clamp = 0): JointPicksOptions {
+    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: most, jointnet } = this.config;
+    const frames = input.encoder.shape[1]!;
+    const rows = input.prediction.shape[1]!;
+    const bound = most ?? 2 ** 25;
+    return {
+      activation: jointnet.activation,
+      dropout: pass.training ? (jointnet.dropout ?? 0) : 0,
+      maxElements: fused && size ? Math.min(bound, size * frames * rows * this.classes) : bound,
+      clamp,
+    };
+  }
+}

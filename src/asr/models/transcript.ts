@@ -1,0 +1,139 @@
+// What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
+// alternatives.
+import type { Tokenizer } from '../../text/index.js';
+import { aggregate } from '../decoding/confidence/aggregate.js';
+import type { Hypothesis } from '../decoding/hypothesis.js';
+import type { ConfidenceSettings, TimestampType } from '../decoding/shared-config.js';
+import {
+  type Offset,
+  segmentOffsets,
+  tokenOffsets,
+  vocabularyPunctuation,
+  wordOffsets,
+} from '../decoding/timestamps/offsets.js';
+import { wordsOfTokens } from '../decoding/timestamps/words-of-tokens.js';
+
+export interface Transcript {
+  readonly text: string;
+  readonly tokens: readonly TimedToken[];
+  /** Sum of the log-probabilities of the choices made. */
+  readonly score: number;
+  /** With `compute_timestamps`. */
+  readonly timestamps?: Timestamps;
+  /** With `confidence_cfg`. */
+  readonly confidence?: Confidences;
+  /** With `return_best_hypothesis: false`: all that the beam search kept, best first. */
+  readonly alternatives?: readonly Transcript[];
+}
+
+export interface TimedToken {
+  readonly token: string;
+  /** Start of the encoder frame that emitted it, in seconds. */
+  readonly seconds: number;
+}
+
+/** Text from `start` to `end`, in seconds and in encoder frames. */
+export interface TimedText {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+  readonly startFrame: number;
+  readonly endFrame: number;
+}
+
+export interface Timestamps {
+  /** Characters or subwords. */
+  readonly char?: readonly TimedText[];
+  readonly word?: readonly TimedText[];
+  readonly segment?: readonly TimedText[];
+}
+
+/** Numbers that are 1 where the model is sure; some measures go a little below 0. */
+export interface Confidences {
+  /** [encoder frames][choices at the frame] */
+  readonly frames: readonly (readonly number[])[];
+  readonly tokens?: readonly number[];
+  readonly words?: readonly number[];
+}
+
+/** What a decoding section says about transcripts. */
+export interface TranscriptSettings {
+  readonly kind: 'rnnt' | 'tdt' | 'ctc';
+  /** Undefined: none. */
+  readonly timestamps: TimestampType | undefined;
+  readonly wordSeparator: string;
+  readonly segmentSeparators: readonly string[];
+  readonly segmentGap: number | null;
+  readonly confidence: ConfidenceSettings | undefined;
+}
+
+export class TranscriptMaker {
+  private readonly punctuation: ReadonlySet<string>;
+
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    /** Seconds between encoder frames. */
+    private readonly frameSeconds: number,
+    private readonly settings: TranscriptSettings,
+  ) {
+    this.punctuation = vocabularyPunctuation(tokenizer.vocabulary);
+  }
+
+  transcript(hypothesis: Hypothesis): Transcript {
+    const tokens = this.tokenizer.idsToTokens(hypothesis.tokens);
+    const { alternatives } = hypothesis;
+    return {
+      text: this.tokenizer.idsToText(hypothesis.tokens),
+      tokens: tokens.map((token, i) => ({ token, seconds: hypothesis.frames[i] * this.frameSeconds })),
+      score: hypothesis.score,
+      ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
+      ...(hypothesis.frameConfidence && { confidence: this.confidences(hypothesis, tokens) }),
+      ...(alternatives && { alternatives: alternatives.map((one) => this.transcript(one)) }),
+    };
+  }
+
+  private timestamps(hypothesis: Hypothesis, tokens: readonly string[]): Timestamps {
+    const { tokenizer, punctuation, settings } = this;
+    const { timestamps: type } = settings;
+    const texts = hypothesis.tokens.map((id) => tokenizer.idsToText([id]));
+    const { frames, durations } = hypothesis;
+    const chars = tokenOffsets({ tokens, texts, frames, durations }, settings.kind, punctuation);
+    const words = wordOffsets(chars, {
+      separator: settings.wordSeparator,
+      punctuation,
+      join: (parts) => tokenizer.tokensToText(parts),
+    });
+    const segments = segmentOffsets(words, {
+      separators: settings.segmentSeparators,
+      gap: settings.segmentGap,
+    });
+    const timed = (offsets: readonly Offset[]): TimedText[] => offsets.map((offset) => this.timed(offset));
+    const all = type === 'all';
+    return {
+      ...((all || type === 'char') && { char: timed(chars) }),
+      ...((all || type === 'word') && { word: timed(words) }),
+      ...((all || type === 'segment') && { segment: timed(segments) }),
+    };
+  }
+
+  private timed({ text, start, end }: Offset): TimedText {
+    const { frameSeconds: s } = this;
+    return { text, start: start * s, end: end * s, startFrame: start, endFrame: end };
+  }
+
+  private confidences(hypothesis: Hypothesis, tokens: readonly string[]): Confidences {
+    const { confidence } = this.settings;
+    const frames = hypothesis.frameConfidence ?? [];
+    const { tokenConfidence: values } = hypothesis;
+    if (!values || !confidence) return { frames };
+    if (!confidence.words) return { frames, tokens: values };
+    const texts = hypothesis.tokens.map((id) => this.tokenizer.idsToText([id]));
+    const words = wordsOfTokens(tokens, texts).map((indices) =>
+      aggregate(
+        indices.map((i) => values[i]),
+        confidence.aggregation,
+      ),
+    );
+    return { frames, tokens: values, words };
+  }
+}

@@ -1,0 +1,192 @@
+// Makes an ONNX model, for other programs to run, of a function on tensors: states become weights inside, and axes
+// are free. The tracer knows one size at a time, so the function is traced at many sizes and the graphs are compared
+// (examples.ts, generalise.ts). Writing files, and checking what they compute, is the caller's.
+import { AnemoneError } from '../../../errors/index.js';
+import type { Tensors } from '../../engine.js';
+import type { State } from '../../state.js';
+import type { DType, HostData, TensorSpec } from '../../tensors.js';
+import { finishGraph, usedNames } from '../graph-builder.js';
+import {
+  type AttributeValue,
+  encodeModel,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxType,
+  type OnnxValue,
+  OPSET,
+  onnxType,
+} from '../model-proto.js';
+import { hostBytes } from '../trace-values.js';
+import { type AlignedValue, alignExamples, type Example, traceExample } from './examples.js';
+import { generalise } from './generalise.js';
+import { type Axis, fitFormula, isConstant } from './sizes.js';
+
+export interface ExportedInput {
+  readonly dtype: DType;
+  /** A size, or the name of an axis of any size. */
+  readonly axes: readonly (number | string)[];
+  /** The file takes int64, as most programs have it, for a tensor that is int32 in the function. */
+  readonly int64?: boolean;
+}
+
+export interface ExportSpec {
+  /** Name of the graph, for messages too. */
+  readonly name: string;
+  readonly fn: (inputs: Tensors) => Tensors;
+  readonly inputs: Readonly<Record<string, ExportedInput>>;
+  /** Outputs that are int32 in the function and int64 in the file. */
+  readonly int64Outputs?: readonly string[];
+  /**
+   * Sizes of the named axes to trace at; the last is the longest that tables will serve. Give a dozen or more,
+   * unlike one another and other numbers of the model, and no axis a function of another: what they have in
+   * common by accident is taken for a rule.
+   */
+  readonly examples: readonly Readonly<Record<string, number>>[];
+  /** Values of states, which become weights under the states' names. */
+  readonly read: (state: State) => Promise<HostData>;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Protobuf's. Weights in files of their own would lift it; they are not written. */
+const MOST_BYTES = 2 ** 31;
+
+/** Version of the ONNX operators in exported models. */
+export const EXPORT_OPSET = OPSET;
+
+/**
+ * The bytes of an ONNX model (standard operators only, opset `EXPORT_OPSET`) that computes `fn` for all sizes of the
+ * named axes; inputs and outputs have the names they have in `fn`.
+ * @throws AnemoneError `export.examples`, `export.program`, `export.topology` or `export.not-general`, with the node, when it is not
+ *   clear from the examples how the computation depends on a size
+ */
+export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
+  checkIndependence(spec);
+  const examples = spec.examples.map((sizes) => traceExample(spec.name, spec.fn, sized(spec.inputs, sizes)));
+  const [first] = examples;
+  const aligned = alignExamples(spec.name, examples);
+  const read = Object.keys(spec.inputs).filter((key) => first.inputs.has(key));
+  const fed = read.map((key) => alignedValue(examples, (example) => example.inputs.get(key) as OnnxValue));
+  const general = generalise(spec.name, aligned, fed);
+  const weights: OnnxInitializer[] = [];
+  const names = new Map<string, string>();
+  for (const [state, value] of first.states) {
+    names.set(value.name, state.name);
+    const bytes = hostBytes(await spec.read(state), state.dtype);
+    weights.push({ name: state.name, shape: state.shape, dtype: state.dtype, bytes });
+  }
+  const before: OnnxNode[] = [];
+  const inputs = Object.entries(spec.inputs).map(([key, { dtype, axes, int64 }]): OnnxValue => {
+    const own = first.inputs.get(key)?.name;
+    if (own && int64) before.push(cast(key, own, dtype));
+    else if (own) names.set(own, key);
+    return { name: key, shape: [], dims: axes, dtype: int64 ? 'int64' : dtype };
+  });
+  const after: OnnxNode[] = [];
+  const axisNames = new Map(
+    Object.keys(spec.examples[0]).map((axis) => [spec.examples.map((sizes) => sizes[axis]).join(), axis]),
+  );
+  const outputs = [...first.outputs].map(([key, { name, dtype }]): OnnxValue => {
+    const int64 = spec.int64Outputs?.includes(key);
+    if (int64) after.push(cast(name, key, 'int64'));
+    else names.set(name, key);
+    const { shapes } = alignedValue(examples, (example) => example.outputs.get(key) as OnnxValue);
+    return { name: key, shape: [], dims: outputAxes(key, shapes, axisNames), dtype: int64 ? 'int64' : dtype };
+  });
+  const nodes = [...before, ...general.nodes, ...after].map((node) => renamed(node, names));
+  checkNames(spec.name, nodes, [...inputs, ...weights, ...general.initializers]);
+  const graph = finishGraph(nodes, [], outputs, [...weights, ...general.initializers]);
+  const { name, metadata } = spec;
+  const bytes = encodeModel({ ...graph, inputs }, { name, metadata, ownOperators: false });
+  if (bytes.length < MOST_BYTES) return bytes;
+  const message = `${bytes.length} bytes; an ONNX file holds less than 2 GiB`;
+  throw new AnemoneError({ code: 'export.size', path: name, message });
+}
+
+/** Else an axis could be taken for another, in all examples alike. The longest is apart and does not count. */
+function checkIndependence({ name, examples }: ExportSpec): void {
+  const usual = examples.slice(0, -1);
+  const axes = Object.keys(examples[0]).map(
+    (value): Axis => ({ value, index: 0, sizes: usual.map((sizes) => sizes[value]) }),
+  );
+  for (const axis of axes) {
+    const other = axes.find((b) => b !== axis && !isConstant(axis.sizes) && fitFormula(axis.sizes, [b]));
+    if (!other) continue;
+    const message = `in the examples, axis ${axis.value} is a function of axis ${other.value}`;
+    throw new AnemoneError({ code: 'export.examples', path: name, message });
+  }
+}
+
+function sized(
+  inputs: ExportSpec['inputs'],
+  sizes: Readonly<Record<string, number>>,
+): Record<string, TensorSpec> {
+  const shape = (axes: ExportedInput['axes']) => axes.map((a) => (typeof a === 'number' ? a : sizes[a]));
+  return Object.fromEntries(
+    Object.entries(inputs).map(([key, { dtype, axes }]) => [key, { dtype, shape: shape(axes) }]),
+  );
+}
+
+function alignedValue(examples: readonly Example[], pick: (example: Example) => OnnxValue): AlignedValue {
+  return { value: pick(examples[0]), shapes: examples.map((example) => pick(example).shape) };
+}
+
+function outputAxes(
+  key: string,
+  shapes: readonly (readonly number[])[],
+  names: Map<string, string>,
+): (number | string)[] {
+  return shapes[0].map((_, i) => {
+    const sizes = shapes.map((shape) => shape[i]);
+    if (isConstant(sizes)) return sizes[0];
+    const name = names.get(sizes.join()) ?? `${key}_axis_${i}`;
+    names.set(sizes.join(), name);
+    return name;
+  });
+}
+
+function cast(from: string, to: string, dtype: OnnxType): OnnxNode {
+  return { op: 'Cast', domain: '', inputs: [from], outputs: [to], attributes: { to: onnxType[dtype] } };
+}
+
+/** The node under other names of values, inside loops too. */
+function renamed(node: OnnxNode, names: ReadonlyMap<string, string>): OnnxNode {
+  const own = (name: string): string => names.get(name) ?? name;
+  const attributes = Object.entries(node.attributes).map(([key, value]): [string, AttributeValue] => {
+    if (typeof value !== 'object' || !('graph' in value)) return [key, value];
+    const { graph } = value;
+    return [key, { graph: { ...graph, nodes: graph.nodes.map((inner) => renamed(inner, names)) } }];
+  });
+  return {
+    ...node,
+    inputs: node.inputs.map(own),
+    outputs: node.outputs.map(own),
+    attributes: Object.fromEntries(attributes),
+  };
+}
+
+/** Everything read is made before, so that a mistake here does not become a file that no one can load. */
+function checkNames(program: string, nodes: readonly OnnxNode[], given: readonly OnnxValue[]): void {
+  const made = new Set(given.map(({ name }) => name));
+  for (const node of nodes) {
+    const inner = innerNames(node);
+    const missing = usedNames(node).find((name) => !made.has(name) && !inner.has(name));
+    if (missing !== undefined) {
+      const message = `${node.op} reads ${missing}, which nothing makes`;
+      throw new AnemoneError({ code: 'export.graph', path: program, message });
+    }
+    for (const output of node.outputs) made.add(output);
+  }
+}
+
+/** Names made inside a node's loop. */
+function innerNames(node: OnnxNode): Set<string> {
+  const names = Object.values(node.attributes).flatMap((value) => {
+    if (typeof value !== 'object' || !('graph' in value)) return [];
+    const { inputs, nodes } = value.graph;
+    return [
+      ...inputs.map(({ name }) => name),
+      ...nodes.flatMap((inner) => [...inner.outputs, ...innerNames(inner)]),
+    ];
+  });
+  return new Set(names);
+}

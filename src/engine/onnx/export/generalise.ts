@@ -1,0 +1,212 @@
+// From aligned examples to one graph for all sizes: numbers and tables that differ from example to example become
+// small computations on the shapes of values that the graph has already made.
+import { AnemoneError } from '../../../errors/index.js';
+import { GraphBuilder, GraphNames } from '../graph-builder.js';
+import type { AttributeValue, OnnxInitializer, OnnxNode, OnnxValue } from '../model-proto.js';
+import type { AlignedBody, AlignedNode, AlignedValue, Operand } from './examples.js';
+import { type Axis, type Formula, fitFormula, isConstant } from './sizes.js';
+import { arithmeticStep, describeConstants, numbersOf, rowsInTable, varyingAxis } from './tables.js';
+
+export interface GeneralGraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxInitializer[];
+}
+
+/** Tables are taken from the last example, which must be the longest, and cut to length. */
+export function generalise(
+  program: string,
+  nodes: readonly AlignedNode[],
+  inputs: readonly AlignedValue[],
+): GeneralGraph {
+  const work = new Generalisation(program);
+  for (const { value, shapes } of inputs) work.offerAxes(value.name, shapes);
+  for (const node of nodes) work.outer(node);
+  return { nodes: work.graph.nodes, initializers: work.graph.names.initializers };
+}
+
+/** Elements of a constant that are worth a formula each. */
+const MOST_FORMULAS = 16;
+const TYPES = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+
+class Generalisation {
+  readonly graph = new GraphBuilder(new PrefixedNames(true));
+  private readonly axes: Axis[] = [];
+  private readonly computed = new Map<string, string>();
+
+  constructor(private readonly program: string) {}
+
+  outer(aligned: AlignedNode): void {
+    this.graph.nodes.push(this.node(aligned));
+    aligned.shapes.forEach((shapes, j) => {
+      if (shapes) this.offerAxes(aligned.node.outputs[j], shapes);
+    });
+  }
+
+  /** The first value that has an axis of some lengths is where its length is read from. */
+  offerAxes(value: string, shapes: readonly (readonly number[])[]): void {
+    shapes[0].forEach((_, index) => {
+      const sizes = shapes.map((shape) => shape[index]);
+      if (isConstant(sizes)) return;
+      const known = this.axes.some((axis) => axis.sizes.every((size, k) => size === sizes[k]));
+      if (!known) this.axes.push({ value, index, sizes });
+    });
+  }
+
+  /** `aligned` with inputs for all sizes; what computes them is put before it. */
+  private node(aligned: AlignedNode): OnnxNode {
+    const { node, operands, body } = aligned;
+    const inputs = operands.map((operand, j) => this.input(operand, node, j));
+    if (node.domain !== '') {
+      this.fail(`${node.op} is not an operator of the ONNX standard`);
+    }
+    const attributes = body ? { ...node.attributes, [body.attribute]: this.body(body) } : node.attributes;
+    return { ...node, inputs, attributes };
+  }
+
+  /** Constants of a loop's body are computed outside of it. */
+  private body({ nodes, inputs, outputs }: AlignedBody): AttributeValue {
+    const general = ({ value, shapes }: AlignedValue): OnnxValue => ({ ...value, dims: freeAxes(shapes) });
+    return {
+      graph: {
+        nodes: nodes.map((node) => this.node(node)),
+        inputs: inputs.map(general),
+        outputs: outputs.map(general),
+        initializers: [],
+      },
+    };
+  }
+
+  private input(operand: Operand, node: OnnxNode, index: number): string {
+    if ('name' in operand) return operand.name;
+    const { constants } = operand;
+    const [first] = constants;
+    if (constants.every((constant) => same(constant, first))) {
+      return this.graph.names.constant(first.bytes, first.shape, first.dtype);
+    }
+    const isReshape = node.op === 'Reshape';
+    const key = [isReshape, ...constants.map((constant) => constant.name)].join();
+    const name = this.computed.get(key) ?? this.numbers(constants, isReshape) ?? this.table(constants);
+    if (name) {
+      this.computed.set(key, name);
+      return name;
+    }
+    return this.fail(
+      `input ${index} of ${node.op} (${node.outputs[0]}) is no known function of the sizes: ${describeConstants(constants)}`,
+    );
+  }
+
+  /**
+   * A few whole numbers, each by a formula. A Reshape itself knows one axis when the others are given; that is asked
+   * for only where no formula is found (products of quotients).
+   */
+  private numbers(constants: readonly OnnxInitializer[], isReshape: boolean): string | undefined {
+    const [{ shape, dtype }] = constants;
+    if (!constants.every((constant) => constant.shape.join() === shape.join())) return undefined;
+    if (shape.reduce((count, size) => count * size, 1) > MOST_FORMULAS) return undefined;
+    const values = constants.map(numbersOf);
+    if (!values.flat().every(Number.isInteger)) return undefined;
+    const formulas = values[0].map((_, i) =>
+      fitFormula(
+        values.map((list) => list[i]),
+        this.axes,
+      ),
+    );
+    const unknown = formulas.filter((formula) => formula === undefined).length;
+    if (unknown > (isReshape ? 1 : 0)) return undefined;
+    const vector = this.vector(formulas.map((formula) => formula ?? { constant: -1, terms: [] }));
+    const shaped = shape.length === 1 ? vector : this.op('Reshape', [vector, this.int64(shape)]);
+    return dtype === 'int64' ? shaped : this.op('Cast', [shaped], { to: TYPES[dtype] });
+  }
+
+  /** A table that is longer in longer examples: counted up, or cut from the longest. */
+  private table(constants: readonly OnnxInitializer[]): string | undefined {
+    const axis = varyingAxis(constants);
+    if (axis === undefined) return undefined;
+    const last = constants[constants.length - 1];
+    const count = fitFormula(
+      constants.map(({ shape }) => shape[axis]),
+      this.axes,
+    );
+    if (!count) return undefined;
+    const counted = last.dtype === 'int32' ? arithmeticStep(constants) : undefined;
+    if (counted) {
+      const end = {
+        constant: counted.first + counted.step * count.constant,
+        terms: scaled(count, counted.step),
+      };
+      const limits = [this.scalar({ constant: counted.first, terms: [] }), this.scalar(end)];
+      const range = this.op('Range', [...limits, this.scalar({ constant: counted.step, terms: [] })]);
+      const typed = this.op('Cast', [range], { to: TYPES.int32 });
+      return last.shape.length === 1
+        ? typed
+        : this.op('Reshape', [typed, this.int64(last.shape.map((_, i) => (i === axis ? -1 : 1)))]);
+    }
+    const starts = rowsInTable(constants, axis);
+    const start = starts && fitFormula(starts, this.axes);
+    if (!start) return undefined;
+    const end = { constant: start.constant + count.constant, terms: [...start.terms, ...count.terms] };
+    const whole = this.graph.names.constant(last.bytes, last.shape, last.dtype);
+    return this.op('Slice', [whole, this.vector([start]), this.vector([end]), this.int64([axis])]);
+  }
+
+  private vector(formulas: readonly Formula[]): string {
+    const parts = formulas.map((formula) => this.size(formula));
+    return parts.length === 1 ? parts[0] : this.op('Concat', parts, { axis: 0 });
+  }
+
+  private scalar(formula: Formula): string {
+    return this.op('Reshape', [this.size(formula), this.int64([])]);
+  }
+
+  /** The number of a formula, int64 [1]. */
+  private size({ constant, terms }: Formula): string {
+    const parts = terms.map(({ factor, atoms }) => {
+      const factors = atoms.map(({ axis, plus, over }) => {
+        const shape = this.op('Shape', [axis.value], { start: axis.index, end: axis.index + 1 });
+        const shifted = plus === 0 ? shape : this.op('Add', [shape, this.int64([plus])]);
+        return over === 1 ? shifted : this.op('Div', [shifted, this.int64([over])]);
+      });
+      if (factor !== 1) factors.push(this.int64([factor]));
+      return factors.reduce((product, name) => this.op('Mul', [product, name]));
+    });
+    if (constant !== 0 || parts.length === 0) parts.push(this.int64([constant]));
+    return parts.reduce((sum, name) => this.op('Add', [sum, name]));
+  }
+
+  private int64(values: readonly number[]): string {
+    return this.graph.names.int64(values);
+  }
+
+  private op(op: string, inputs: readonly string[], attributes: Record<string, AttributeValue> = {}): string {
+    const key = `${op}|${inputs.join()}|${JSON.stringify(attributes)}`;
+    const name = this.computed.get(key) ?? this.graph.one(op, inputs, { attributes });
+    this.computed.set(key, name);
+    return name;
+  }
+
+  private fail(message: string): never {
+    throw new AnemoneError({ code: 'export.not-general', path: this.program, message });
+  }
+}
+
+/** Names apart from those of the examples. */
+class PrefixedNames extends GraphNames {
+  override fresh(): string {
+    return `c${super.fresh()}`;
+  }
+}
+
+/** Fixed axes with their size, others without. */
+export function freeAxes(shapes: readonly (readonly number[])[]): (number | string)[] {
+  return shapes[0].map((size, i) => (shapes.every((shape) => shape[i] === size) ? size : ''));
+}
+
+const scaled = ({ terms }: Formula, by: number) =>
+  terms.map((term) => ({ ...term, factor: term.factor * by }));
+
+function same(a: OnnxInitializer, b: OnnxInitializer): boolean {
+  return (
+    a === b ||
+    (a.dtype === b.dtype && a.shape.join() === b.shape.join() && Buffer.compare(a.bytes, b.bytes) === 0)
+  );
+}

@@ -1,0 +1,140 @@
+// The files of conf/asr: every size has as many parameters as in NeMo, and each file trains at a tiny size.
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createModel, SpeechModel } from '../../src/asr/index.js';
+import {
+  type Config,
+  type ConfigNode,
+  configFromObject,
+  loadConfig,
+  resolveConfig,
+} from '../../src/config/index.js';
+import { int32, OnnxEngine } from '../../src/engine/index.js';
+import type { Module } from '../../src/nn/index.js';
+import { CounterRandom } from '../../src/random/index.js';
+import { expManagerSchema, trainerSchema } from '../../src/training/index.js';
+import { randomTensor } from '../nn/support.js';
+import { golden } from './golden.js';
+import { trainer } from './training.js';
+
+interface Size {
+  readonly overrides: Readonly<Record<string, unknown>>;
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+type Tree = Record<string, unknown>;
+const sizes = golden<Readonly<Record<string, Readonly<Record<string, Size>>>>>('parameter_counts');
+const root = new URL('../../conf/asr/', import.meta.url).pathname;
+
+/** A stock config with the values it asks for; a BPE model gets `vocabulary` characters for its tokens. */
+function stock(name: string, overrides: Readonly<Record<string, unknown>>, vocabulary: number): Config {
+  const config = loadConfig(`${root}${name}.yaml`, [
+    'model.train_ds.manifest_filepath=train.json',
+    'model.validation_ds.manifest_filepath=dev.json',
+    ...Object.entries(overrides).map(([key, value]) => `${key}=${String(value)}`),
+    ...(name.endsWith('_char') || /quartznet|jasper/.test(name) ? [] : ['~model.tokenizer']),
+  ]);
+  const plain = resolveConfig(config) as { model: Tree };
+  const labels = Array.from({ length: vocabulary }, (_, i) => String.fromCodePoint(0x4e00 + i));
+  return configFromObject({ ...plain, model: { labels, ...plain.model } });
+}
+
+function modelOf(config: Config): { model: SpeechModel; warnings: string[] } {
+  const warnings: string[] = [];
+  const model = createModel(config['model'] as ConfigNode, { seed: 1, log: (line) => warnings.push(line) });
+  if (!(model instanceof SpeechModel)) throw new Error('not a speech model');
+  return { model, warnings };
+}
+
+it('has a count for every file', () => {
+  const entries = readdirSync(root, { recursive: true }) as string[];
+  const files = entries.filter((file) => file.endsWith('.yaml')).map((file) => file.replace('.yaml', ''));
+  expect(files.sort()).toEqual(Object.keys(sizes).sort());
+});
+
+describe.each(Object.entries(sizes))('%s', (name, variants) => {
+  it.each(Object.entries(variants))(
+    'size %s has the parameters of NeMo',
+    (_size, { overrides, parameters }) => {
+      const { model } = modelOf(stock(name, overrides, 1024));
+      const parts = model as unknown as Record<string, Module>;
+      const part: Record<string, Module> = {
+        encoder: model.encoder,
+        decoder: parts['decoder'],
+        joint: parts['joint'],
+        ctc_decoder: parts['ctcDecoder'],
+      };
+      const own = Object.keys(parameters).map((key) => [key, part[key].parameterCount()]);
+      expect(Object.fromEntries(own)).toEqual(parameters);
+      expect(model.parameterCount()).toBe(Object.values(parameters).reduce((a, b) => a + b));
+    },
+  );
+
+  it('has sections for trainer and experiment that can be used', () => {
+    const config = stock(name, {}, 4);
+    expect(() => trainerSchema.parse(config['trainer'])).not.toThrow();
+    expect(() => expManagerSchema.parse(config['exp_manager'])).not.toThrow();
+  });
+
+  it('trains at a tiny size', async () => {
+    const { model } = modelOf(tiny(stock(name, {}, 3)));
+    const engine = new OnnxEngine({ threads: 1 });
+    const bins = (model.preprocessor.config as { features: number }).features;
+    const inputs = {
+      features: randomTensor([2, 40, bins], 5),
+      featureLengths: int32([40, 33], [2]),
+      targets: int32([1, 2, 0, 1], [2, 2]),
+      targetLengths: int32([2, 1], [2]),
+    };
+    const train = trainer(engine, model, 0.001);
+    const losses = [];
+    for (let step = 0; step < 2; step++) {
+      const { loss } = await train.run(inputs, { random: new CounterRandom(step) });
+      losses.push(loss.data[0]);
+    }
+    await engine.dispose();
+    expect(losses.every((loss) => Number.isFinite(loss) && loss > 0)).toBe(true);
+    expect(losses[0]).not.toBe(losses[1]);
+  });
+});
+
+/** The same kind of model, small: one or two layers, a few channels. */
+function tiny(config: Config): Config {
+  const plain = resolveConfig(config) as { model: Tree & { encoder: Tree } };
+  const { model } = plain;
+  const encoder = { ...model.encoder };
+  const blocks = encoder['jasper'] as Tree[] | undefined;
+  if (blocks) {
+    // One block of each sort, narrow and not repeated.
+    const sorts = new Map(
+      blocks.map((block) => [JSON.stringify({ ...block, kernel: 0, filters: 0, dropout: 0 }), block]),
+    );
+    const kept = blocks.filter((block, i) => i === 0 || [...sorts.values()].includes(block));
+    encoder['jasper'] = kept.map((block) => ({
+      ...block,
+      filters: 16,
+      repeat: Math.min(2, block['repeat'] as number),
+      kernel: [5],
+    }));
+  } else {
+    Object.assign(encoder, {
+      d_model: 16,
+      n_heads: 2,
+      n_layers: 2,
+      conv_kernel_size: 5,
+      subsampling_conv_channels: 8,
+    });
+    if ('time_reduce_idx' in encoder) encoder['time_reduce_idx'] = 0;
+  }
+  const width = blocks ? 16 : null;
+  const decoder = { ...(model['decoder'] as Tree) };
+  if ('feat_in' in decoder) decoder['feat_in'] = width;
+  if ('num_classes' in decoder) decoder['num_classes'] = -1;
+  if (decoder['prednet']) decoder['prednet'] = { ...(decoder['prednet'] as Tree), pred_hidden: 16 };
+  const joint = model['joint'] as Tree | undefined;
+  const small = joint && { ...joint, jointnet: { ...(joint['jointnet'] as Tree), joint_hidden: 16 } };
+  return configFromObject({
+    ...plain,
+    model: { ...model, encoder, decoder, ...(small && { joint: small }) },
+  });
+}
