@@ -73,4 +73,8 @@ export type {
 } from './models/transcript.js';
 export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
 export { type RestoreOptions, restoreConfig } from './nemo/restore.js';
+export type { Chunk, ChunkEncoder, EncodedChunk } from './streaming/chunk.js';
+export type { ChunkOptions, ChunkPlan, StreamingSizes } from './streaming/chunk-plan.js';
+export { FeatureStream } from './streaming/feature-stream.js';
+export type { SpeechStream, StreamingRecognizer } from './streaming/streaming-recognizer.js';
 export { outputLayout, plainRnnt, type TransducerVariant } from './transducer-variant.js';

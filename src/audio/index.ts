@@ -11,6 +11,7 @@ export {
 } from './decode.js';
 export * from './features/index.js';
 export { resample } from './resample.js';
+export { SampleQueue } from './sample-queue.js';
 export type { AudioFormat } from './sniff.js';
 export { SPEC_AUGMENT_DEFAULTS, type SpecAugmentConfig, SpectrogramAugmentation } from './spec-augment.js';
 export { trimSilence } from './trim.js';

@@ -34,9 +34,16 @@ export interface ProjectedFrames {
   readonly lengths: ArrayLike<number>;
 }
 
-interface Cursor {
+/** Where the search of one utterance is; it can go on with further frames. */
+export interface GreedyCursor {
+  /** The frame looked at next. */
   frame: number;
-  readonly length: number;
+  /** Frames before the row that is being searched. */
+  origin: number;
+  /** Frames before the end of that row. */
+  length: number;
+  /** What the prediction network remembers, [S]. */
+  readonly state: Float32Array;
   /** Tokens emitted at this frame so far. */
   emitted: number;
   last: number;
@@ -79,14 +86,28 @@ export class GreedyTransducer {
   }
 
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {
+    const cursors = Array.from({ length: input.shape[0] }, () => this.start());
+    await this.advance(input, cursors);
+    return cursors.map((cursor) => this.hypothesis(cursor));
+  }
+
+  /** Before the first frame of an utterance. */
+  start(): GreedyCursor {
+    const state = this.decoder.initialState().slice();
+    const [last, score] = [this.decoder.vocabulary, 0];
+    return { frame: 0, origin: 0, length: 0, state, emitted: 0, last, tokens: [], frames: [], durations: [], score, choices: [] }; // biome-ignore format: one line reads better
+  }
+
+  /** Goes through the frames of `input`, each row of which goes on where its cursor's utterance stopped. */
+  async advance(input: ProjectedFrames, cursors: readonly GreedyCursor[]): Promise<void> {
     const [batch, , width] = input.shape;
-    const { stateSize, vocabulary } = this.decoder;
-    const cursors = Array.from({ length: batch }, (_, b): Cursor => {
-      const length = input.lengths[b];
-      return { frame: 0, length, emitted: 0, last: vocabulary, tokens: [], frames: [], durations: [], score: 0, choices: [] }; // biome-ignore format: one line reads better
-    });
+    const { stateSize } = this.decoder;
     const states = new Float32Array(batch * stateSize);
-    for (let b = 0; b < batch; b++) states.set(this.decoder.initialState(), b * stateSize);
+    cursors.forEach((cursor, b) => {
+      cursor.origin = cursor.length;
+      cursor.length += input.lengths[b];
+      states.set(cursor.state, b * stateSize);
+    });
     const frames = new Float32Array(batch * this.window * width);
     const last = new Int32Array(batch);
     while (cursors.some((cursor) => cursor.frame < cursor.length)) {
@@ -100,13 +121,15 @@ export class GreedyTransducer {
         frames: { dtype: 'float32', shape: [batch, this.window, width], data: frames },
       });
       cursors.forEach((cursor, b) => {
-        if (!this.advance(cursor, b, out)) return;
+        if (!this.next(cursor, b, out)) return;
         // Only an emitted token moves the prediction network on.
         const at = b * stateSize;
         states.set((out['state'].data as Float32Array).subarray(at, at + stateSize), at);
       });
     }
-    return cursors.map((cursor) => this.hypothesis(cursor));
+    cursors.forEach((cursor, b) => {
+      cursor.state.set(states.subarray(b * stateSize, (b + 1) * stateSize));
+    });
   }
 
   /** logits [B,W,K] → the best token and duration of each frame and how sure they are, [B,W] each. */
@@ -130,16 +153,16 @@ export class GreedyTransducer {
   }
 
   /** The next `window` frames of an utterance; beyond its end whatever was there stays. */
-  private copyWindow(input: ProjectedFrames, b: number, cursor: Cursor, frames: Float32Array): void {
+  private copyWindow(input: ProjectedFrames, b: number, cursor: GreedyCursor, frames: Float32Array): void {
     const [, total, width] = input.shape;
     const end = Math.min(cursor.frame + this.window, cursor.length);
     if (cursor.frame >= end) return;
-    const from = (b * total + cursor.frame) * width;
+    const from = (b * total + cursor.frame - cursor.origin) * width;
     frames.set(input.data.subarray(from, from + (end - cursor.frame) * width), b * this.window * width);
   }
 
   /** Moves past blanks to the next token, if the window holds one. True when a token was emitted. */
-  private advance(cursor: Cursor, b: number, out: HostTensors): boolean {
+  private next(cursor: GreedyCursor, b: number, out: HostTensors): boolean {
     const start = cursor.frame;
     while (cursor.frame < cursor.length && cursor.frame < start + this.window) {
       const at = b * this.window + (cursor.frame - start);
@@ -166,12 +189,12 @@ export class GreedyTransducer {
     return false;
   }
 
-  private move(cursor: Cursor, frames: number): void {
+  private move(cursor: GreedyCursor, frames: number): void {
     cursor.frame += frames;
     cursor.emitted = 0;
   }
 
-  private note(cursor: Cursor, isBlank: boolean, at: number, out: HostTensors): void {
+  private note(cursor: GreedyCursor, isBlank: boolean, at: number, out: HostTensors): void {
     const { confidence: settings } = this.options;
     if (!settings) return;
     const own = out['confidence'].data[at];
@@ -180,7 +203,8 @@ export class GreedyTransducer {
     cursor.choices.push({ frame: cursor.frame, isBlank, confidence: value });
   }
 
-  private hypothesis({ tokens, frames, durations, score, choices, length }: Cursor): Hypothesis {
+  /** What was found so far. */
+  hypothesis({ tokens, frames, durations, score, choices, length }: GreedyCursor): Hypothesis {
     const found = { tokens, frames, score, ...(this.variant.kind === 'tdt' && { durations }) };
     const { confidence: settings } = this.options;
     if (!settings) return found;

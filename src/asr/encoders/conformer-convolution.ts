@@ -16,6 +16,7 @@ import {
   silu,
   zeros,
 } from '../../nn/index.js';
+import type { Past } from '../streaming/chunk.js';
 import type { ResolvedConformerConfig } from './conformer-config.js';
 
 interface Normalisation extends Module {
@@ -58,12 +59,21 @@ export class ConformerConvolution extends Module {
     this.pointwise2 = this.child('pointwise_conv2', new Linear(inner, width, options));
   }
 
-  /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. */
-  forward(x: Tensor, valid: Tensor, pass: Pass): Tensor {
+  /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. `past` holds inputs of the depthwise convolution. */
+  forward(x: Tensor, valid: Tensor, pass: Pass, past?: Past): Tensor {
     const activation = this.gated ? glu : silu;
     const gated = tf.mul(activation(this.pointwise1.forward(x)), valid);
-    const normed = this.norm.forward(this.depthwise.forward(gated), pass);
+    const normed = this.norm.forward(this.overTime(gated, past), pass);
     return pass.tap(this.path, this.pointwise2.forward(silu(normed)));
+  }
+
+  private overTime(gated: Tensor, past: Past | undefined): Tensor {
+    if (!past) return this.depthwise.forward(gated);
+    past.see(gated);
+    if (!past.frames) return this.depthwise.forward(gated);
+    const [batch, frames, channels] = gated.shape;
+    const all = this.depthwise.forward(tf.concat([past.frames, gated], 1));
+    return tf.slice(all, [0, past.frames.shape[1]!, 0], [batch, frames!, channels!]);
   }
 }
 

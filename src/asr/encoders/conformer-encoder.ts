@@ -3,6 +3,7 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   absolutePositions,
+  attentionMask,
   dropout,
   frameMask,
   Linear,
@@ -14,6 +15,8 @@ import {
   stochasticDepth,
   stochasticDepthSchedule,
 } from '../../nn/index.js';
+import type { Chunk, EncodedChunk, Past } from '../streaming/chunk.js';
+import { type ChunkOptions, type ChunkPlan, chunkPlan } from '../streaming/chunk-plan.js';
 import { AttentionContexts } from './attention-context.js';
 import {
   type ConformerEncoderConfig,
@@ -24,7 +27,7 @@ import { ConformerLayer, type LayerContext, localContext } from './conformer-lay
 import { createSubsampling } from './create-subsampling.js';
 import type { Encoded, Encoder, InnerLayers } from './encoder.js';
 import { LayerReduction } from './layer-reduction.js';
-import type { Subsampling } from './subsampling.js';
+import type { Cutting, Subsampling } from './subsampling.js';
 
 export class ConformerEncoder extends Module implements Encoder {
   readonly config: ResolvedConformerConfig;
@@ -105,6 +108,49 @@ export class ConformerEncoder extends Module implements Encoder {
     return { encoded: pass.tap(this.path, x), lengths };
   }
 
+  /** How a stream is cut for `forwardChunk`. @throws AnemoneError `streaming.*` for an encoder that needs all of it */
+  chunkPlan(options: ChunkOptions = {}): ChunkPlan {
+    const cutting = this.preEncode instanceof Linear ? perFrame : this.preEncode.cutting;
+    return chunkPlan(this.config, this.contexts.all, cutting, options);
+  }
+
+  /** A chunk of a stream, with what layers saw before it. */
+  forwardChunk(chunk: Chunk, pass: Pass): EncodedChunk {
+    const { d_model: width } = this.config;
+    // Masked, an item that ends inside the chunk gives what it gives alone.
+    const subsampled =
+      this.preEncode instanceof Linear
+        ? this.preEncode.forward(chunk.features)
+        : this.preEncode.forward(chunk.features, chunk.featureLengths, pass, true).x;
+    const [batch, all] = subsampled.shape;
+    const frames = all! - chunk.warmup;
+    let x = this.start(tf.slice(subsampled, [0, chunk.warmup, 0], [batch, frames, width]), pass);
+    const valid = frameMask(chunk.frames, frames);
+    const { attention, convolution } = chunk;
+    const past = attention ? attention.shape[2]! : 0;
+    const before = attention ? tf.reverse(frameMask(chunk.attentionLengths, past), 1) : undefined;
+    const context = {
+      positions: relativePositions(frames, width, past + frames),
+      mask: attentionMask(valid, chunk.context, before),
+    };
+    const seen: Record<'attention' | 'convolution', Tensor[]> = { attention: [], convolution: [] };
+    const remembered = (cache: Tensor | undefined, kind: keyof typeof seen, layer: number): Past => ({
+      frames: cache && layerOf(cache, layer),
+      see: (inputs) => seen[kind].push(inputs),
+    });
+    this.layers.forEach((layer, i) => {
+      x = layer.forward(x, context, pass, {
+        attention: remembered(attention, 'attention', i),
+        convolution: remembered(convolution, 'convolution', i),
+      });
+    });
+    return {
+      encoded: this.outProj ? this.outProj.forward(x) : x,
+      attention: tf.stack(seen.attention),
+      convolution: tf.stack(seen.convolution),
+    };
+  }
+
   /** The input of the first layer, from the subsampled frames. */
   private start(x: Tensor, pass: Pass): Tensor {
     const { d_model: width, xscaling, self_attention_model: model, ...c } = this.config;
@@ -164,6 +210,14 @@ function preEncode(c: ResolvedConformerConfig): Subsampling | Linear {
     causal: c.causal_downsampling,
     nemoCompat: c.nemo_compat,
   });
+}
+
+const perFrame: Cutting = { kind: 'blocks', warmup: 0 };
+
+/** cache [n,B,C,d] → [B,C,d]. */
+function layerOf(cache: Tensor, layer: number): Tensor {
+  const [, batch, frames, width] = cache.shape;
+  return tf.reshape(tf.slice(cache, [layer, 0, 0, 0], [1, batch, frames!, width!]), [batch, frames!, width!]);
 }
 
 function withoutUndefined<T extends object>(options: T): T {

@@ -12,6 +12,7 @@ import {
   type Pass,
   RelativeMultiHeadAttention,
 } from '../../nn/index.js';
+import type { Past } from '../streaming/chunk.js';
 import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import { ConformerConvolution } from './conformer-convolution.js';
 
@@ -20,6 +21,12 @@ export interface LayerContext {
   /** Encodings of relative positions, [2T-1,d] or those of `localPositions`; undefined for absolute ones. */
   readonly positions: Tensor | undefined;
   readonly mask: AttentionMask;
+}
+
+/** What a layer has seen before x, when x goes on where other frames ended. */
+export interface LayerPast {
+  readonly attention: Past;
+  readonly convolution: Past;
 }
 
 export class ConformerLayer extends Module {
@@ -54,7 +61,7 @@ export class ConformerLayer extends Module {
   }
 
   /** x [B,T,d] → [B,T,d]. */
-  forward(x: Tensor, context: LayerContext, pass: Pass): Tensor {
+  forward(x: Tensor, context: LayerContext, pass: Pass, past?: LayerPast): Tensor {
     const drop = (y: Tensor): Tensor => dropout(y, this.config.dropout, pass);
     const half = tf.scalar(0.5);
     let residual = x;
@@ -62,10 +69,13 @@ export class ConformerLayer extends Module {
       residual,
       tf.mul(drop(this.feedForward1.forward(this.normFeedForward1.forward(residual), pass)), half),
     );
-    residual = tf.add(residual, drop(this.attend(this.normSelfAttention.forward(residual), context, pass)));
     residual = tf.add(
       residual,
-      drop(this.conv.forward(this.normConv.forward(residual), context.mask.queries, pass)),
+      drop(this.attend(this.normSelfAttention.forward(residual), context, pass, past?.attention)),
+    );
+    residual = tf.add(
+      residual,
+      drop(this.conv.forward(this.normConv.forward(residual), context.mask.queries, pass, past?.convolution)),
     );
     residual = tf.add(
       residual,
@@ -74,9 +84,11 @@ export class ConformerLayer extends Module {
     return pass.tap(this.path, this.normOut.forward(residual));
   }
 
-  private attend(x: Tensor, { mask, positions }: LayerContext, pass: Pass): Tensor {
+  private attend(x: Tensor, { mask, positions }: LayerContext, pass: Pass, past?: Past): Tensor {
+    past?.see(x);
+    const keys = past?.frames ? tf.concat([past.frames, x], 1) : x;
     return this.selfAttention instanceof RelativeMultiHeadAttention
-      ? this.selfAttention.forward(x, mask, pass, positions)
+      ? this.selfAttention.forward(x, mask, pass, positions, keys)
       : this.selfAttention.forward(x, mask, pass);
   }
 }

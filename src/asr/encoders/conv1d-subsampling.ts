@@ -2,6 +2,8 @@
 import { type Tensor, tf } from '../../engine/index.js';
 import { Conv1d, frameMask, type Pass } from '../../nn/index.js';
 import {
+  type Cutting,
+  causalCutting,
   type Frames,
   halving,
   maskedRelu,
@@ -41,11 +43,19 @@ export class Conv1dSubsampling extends Subsampling {
     return this.stages.reduce((length) => this.length.apply(length), frames);
   }
 
-  override forward(x: Tensor, lengths: Tensor, pass: Pass): Frames {
+  get cutting(): Cutting | undefined {
+    const { causal, kind, factor } = this.options;
+    return causal && kind === 'striding_conv1d' ? causalCutting(kernel, factor) : undefined;
+  }
+
+  override forward(
+    x: Tensor,
+    lengths: Tensor,
+    pass: Pass,
+    masked = this.options.nemoCompat === '2.5',
+  ): Frames {
     const maskOf = (frames: Tensor, lengths: Tensor): Tensor | undefined =>
-      this.options.nemoCompat === '2.5'
-        ? tf.reshape(frameMask(lengths, frames.shape[1]!), [frames.shape[0], -1, 1])
-        : undefined;
+      masked ? tf.reshape(frameMask(lengths, frames.shape[1]!), [frames.shape[0], -1, 1]) : undefined;
     const mask = maskOf(x, lengths);
     let y = mask ? tf.mul(x, mask) : x;
     let remaining = lengths;

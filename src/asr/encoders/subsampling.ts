@@ -36,10 +36,28 @@ export interface Frames {
 }
 
 export abstract class Subsampling extends Module {
-  /** x [B,T,F], lengths [B] → [B,T',d] and the new lengths. */
-  abstract forward(x: Tensor, lengths: Tensor, pass: Pass): Frames;
+  /**
+   * x [B,T,F], lengths [B] → [B,T',d] and the new lengths. `masked` frames beyond the lengths are as if they were not
+   * there; default as `nemoCompat` says.
+   */
+  abstract forward(x: Tensor, lengths: Tensor, pass: Pass, masked?: boolean): Frames;
   /** Output frames of an utterance of `frames` input frames. */
   abstract outputLength(frames: number): number;
+  /** How input may be cut; undefined where output depends on later frames, so that it cannot be. */
+  abstract readonly cutting: Cutting | undefined;
+}
+
+/** Output frame t needs the input frames up to factor·t (`convolution`), or the t-th `factor` of them (`blocks`). */
+export interface Cutting {
+  readonly kind: 'convolution' | 'blocks';
+  /** Output frames at a cut that are wrong, for want of the input before it. */
+  readonly warmup: number;
+}
+
+/** `kernel` is that of each stage, all of it in the past. */
+export function causalCutting(kernel: number, factor: number): Cutting {
+  // At least two as in NeMo, whose numbers of cached and dropped frames these are.
+  return { kind: 'convolution', warmup: Math.max(2, Math.ceil(((kernel - 1) * (factor - 1)) / factor)) };
 }
 
 /** How one stage changes a length: floor or ceil of (L + offset)/2, plus `add`. */
@@ -75,8 +93,17 @@ export class ConvSubsampling extends Subsampling {
     return this.reduced(frames);
   }
 
-  override forward(x: Tensor, lengths: Tensor, pass: Pass): Frames {
-    const masked = this.options.nemoCompat === '2.5';
+  get cutting(): Cutting | undefined {
+    const { causal, kind, factor } = this.options;
+    return causal && kind !== 'vggnet' ? causalCutting(3, factor) : undefined;
+  }
+
+  override forward(
+    x: Tensor,
+    lengths: Tensor,
+    pass: Pass,
+    masked = this.options.nemoCompat === '2.5',
+  ): Frames {
     const maskOf = (image: Tensor, lengths: Tensor): Tensor | undefined =>
       masked ? tf.reshape(frameMask(lengths, image.shape[1]!), [image.shape[0], -1, 1, 1]) : undefined;
     const raw = tf.reshape(x, [...x.shape, 1]);
@@ -166,6 +193,7 @@ export class ConvSubsampling extends Subsampling {
 
 /** Consecutive frames side by side, then a projection. */
 export class StackingSubsampling extends Subsampling {
+  readonly cutting: Cutting = { kind: 'blocks', warmup: 0 };
   private readonly preNorm: LayerNorm | undefined;
   private readonly projOut: Linear;
 

@@ -10,6 +10,7 @@ import type { Encoded } from '../encoders/encoder.js';
 import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
@@ -109,6 +110,10 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
     const { encoder, decoder: ctc } = this;
     return [encoderSubnet({ encoder, ctc, features: this.preprocessor.frontEnd.config.features, maxFrames })];
+  }
+
+  protected override streamHead(): StreamHead {
+    return new CtcStreamHead(this.decoder);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

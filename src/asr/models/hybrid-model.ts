@@ -10,6 +10,7 @@ import type { ExportOptions } from '../export/export-onnx.js';
 import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
@@ -129,6 +130,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     const { encoder, ctcDecoder: ctc } = this;
     const { features } = this.preprocessor.frontEnd.config;
     return [encoderSubnet({ encoder, ctc, features, maxFrames: options.maxFrames })];
+  }
+
+  protected override streamHead(engine: Engine): StreamHead {
+    return this.decodes === 'rnnt' ? super.streamHead(engine) : new CtcStreamHead(this.ctcDecoder);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

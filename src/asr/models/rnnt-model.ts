@@ -6,7 +6,7 @@ import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
-import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
+import { type DecodingConfig, decodingSchema, mostSymbols } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
@@ -17,6 +17,7 @@ import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../loss
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
 import { variantCosts } from '../losses/variant-costs.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
 import type { TransducerVariant } from '../transducer-variant.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
@@ -215,6 +216,13 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     const { encoder, decoder, joint } = this;
     const { features } = this.preprocessor.frontEnd.config;
     return [encoderSubnet({ encoder, features, maxFrames }), decoderJointSubnet(decoder, joint)];
+  }
+
+  protected override streamHead(engine: Engine): StreamHead {
+    const { decoder, joint, variant } = this;
+    const { greedy } = this.decoding;
+    const options = { maxSymbols: mostSymbols(greedy), window: greedy.window };
+    return new TransducerStreamHead(engine, { decoder, joint, variant }, options);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

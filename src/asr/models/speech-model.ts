@@ -31,11 +31,14 @@ import { longestInput, type Subnet } from '../export/subnets.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { saveArchive } from '../nemo/save.js';
+import type { ChunkOptions } from '../streaming/chunk-plan.js';
+import type { StreamHead } from '../streaming/stream-head.js';
+import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
 import { type TranscribeOptions, transcribeAudio } from './transcribe.js';
-import type { Transcript, TranscriptSettings } from './transcript.js';
+import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
 
 /** A checked mapping that names a component. */
 export type Section = Readonly<Record<string, unknown>>;
@@ -116,6 +119,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** What the decoding section says about transcripts. */
   protected abstract transcriptSettings(): TranscriptSettings;
 
+  /** The greedy search that goes on from chunk to chunk. */
+  protected abstract streamHead(engine: Engine): StreamHead;
+
   recognizer(engine: Engine): Recognizer {
     let recognizer = this.recognizers.get(engine);
     if (!recognizer) {
@@ -186,6 +192,22 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   ): Promise<Transcript[]> {
     const engine = this.engineFor(options.engine, 'transcribe');
     return transcribeAudio(this, this.recognizer(engine), audio, this.transcriptSettings(), options);
+  }
+
+  /**
+   * Recognition while audio arrives, by greedy search, for models trained for it (causal subsampling and convolutions,
+   * limited attention). Texts are those that `transcribe` finds in the whole recordings.
+   * @throws AnemoneError `asr.no-engine`, `streaming.*` for a model that needs whole utterances
+   */
+  stream(options: ChunkOptions & { readonly engine?: Engine } = {}): StreamingRecognizer {
+    const engine = this.engineFor(options.engine, 'stream');
+    return new StreamingRecognizer(engine, this.streamingParts(engine), options);
+  }
+
+  private streamingParts(engine: Engine): StreamingParts {
+    const { encoder, tokenizer, frameSeconds } = this;
+    const maker = new TranscriptMaker(tokenizer, frameSeconds, this.transcriptSettings());
+    return { encoder, frontEnd: this.preprocessor.frontEnd, head: this.streamHead(engine), maker };
   }
 
   /**

@@ -9,7 +9,7 @@ import { Linear } from './linear.js';
 
 /** What may attend to what. */
 export interface AttentionMask {
-  /** 0 where query i may see key j, -10000 elsewhere; [B or 1, 1, T, T], or as `localAttentionMask` says. */
+  /** 0 where query i may see key j, -10000 elsewhere; [B or 1, 1, T, K], or as `localAttentionMask` says. */
   readonly bias: Tensor;
   /** 1 for queries that see anything, 0 for others; [B,T,1]. */
   readonly queries: Tensor;
@@ -56,10 +56,13 @@ export class MultiHeadAttention extends Module {
     return tf.transpose(tf.reshape(x, [batch, frames, this.options.heads, this.headWidth]), [0, 2, 1, 3]);
   }
 
-  /** scores [B,h,T,T], already divided by √dk. A query that sees nothing gets zeros before linear_out. */
-  protected attend(x: Tensor, scores: Tensor, mask: AttentionMask, pass: Pass): Tensor {
+  /**
+   * scores [B,h,T,K] of queries x [B,T,d] and keys [B,K,d], already divided by √dk. A query that sees nothing gets
+   * zeros before linear_out.
+   */
+  protected attend(x: Tensor, scores: Tensor, mask: AttentionMask, pass: Pass, keys: Tensor = x): Tensor {
     const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
-    const context = tf.matMul(weights, this.split(this.linearV.forward(x)));
+    const context = tf.matMul(weights, this.split(this.linearV.forward(keys)));
     const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), x.shape);
     return this.project(tf.mul(merged, mask.queries), pass);
   }
@@ -94,8 +97,11 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
     }
   }
 
-  /** x [B,T,d], positions [2T-1,d] from T-1 down to -(T-1) → [B,T,d]. */
-  override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
+  /**
+   * x [B,T,d], positions [2T-1,d] from T-1 down to -(T-1) → [B,T,d]. `keys` [B,K,d] are frames that end with x, when
+   * more than x can be seen; positions [T+K-1,d] then go from K-1 down.
+   */
+  override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor, keys: Tensor = x): Tensor {
     if (!positions) return super.forward(x, mask, pass);
     const { width } = this.options;
     const owner = this.shared ?? this;
@@ -103,10 +109,10 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
     const q = this.linearQ.forward(x);
     const biased = (bias: Parameter): Tensor =>
       this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [width])), scale));
-    const content = tf.matMul(biased(owner.posBiasU), this.split(this.linearK.forward(x)), false, true);
+    const content = tf.matMul(biased(owner.posBiasU), this.split(this.linearK.forward(keys)), false, true);
     const offsets = this.splitPositions(positions);
     const distance = relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true));
-    return this.attend(x, tf.add(content, distance), mask, pass);
+    return this.attend(x, tf.add(content, distance), mask, pass, keys);
   }
 
   /** positions [P,d] → [1,h,P,dk]. */
@@ -117,7 +123,7 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
 
 /**
  * Picks for query i and key j the column of their distance: out[i,j] = x[i, T-1-i+j].
- * x [B,h,T,2T-1] → [B,h,T,T]. On the flattened rows this is the grid of period 2T-2 starting at T-1, so
+ * x [B,h,T,T+K-1] → [B,h,T,K]. On the flattened rows this is the grid of period T+K-2 starting at T-1, so
  * two slices do it.
  */
 export function relativeShift(x: Tensor): Tensor {
@@ -127,8 +133,9 @@ export function relativeShift(x: Tensor): Tensor {
   const flat = tf.reshape(x, [batch * heads, frames * columns]);
   const aligned = tf.slice(flat, [0, frames - 1], [batch * heads, frames * (columns - 1)]);
   const grid = tf.reshape(aligned, [batch * heads, frames, columns - 1]);
-  const square = tf.slice(grid, [0, 0, 0], [batch * heads, frames, frames]);
-  return tf.reshape(square, [batch, heads, frames, frames]);
+  const keys = columns - frames + 1;
+  const shifted = tf.slice(grid, [0, 0, 0], [batch * heads, frames, keys]);
+  return tf.reshape(shifted, [batch, heads, frames, keys]);
 }
 
 /** The same for any number of frames, one included: a column in front, and each row starts one later. */

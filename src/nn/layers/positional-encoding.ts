@@ -15,11 +15,14 @@ function sinusoids(count: number, width: number, position: (row: number) => numb
   return table;
 }
 
-/** Offsets frames-1 … -(frames-1) between query and key: constant [2·frames-1, width]. */
-export function relativePositions(frames: number, width: number): Tensor {
-  const count = 2 * frames - 1;
+/**
+ * Offsets keys-1 … -(frames-1) between `frames` queries and `keys` keys that end together: constant
+ * [frames+keys-1, width].
+ */
+export function relativePositions(frames: number, width: number, keys: number = frames): Tensor {
+  const count = frames + keys - 1;
   return tf.tensor2d(
-    sinusoids(count, width, (row) => frames - 1 - row),
+    sinusoids(count, width, (row) => keys - 1 - row),
     [count, width],
   );
 }

@@ -1,0 +1,129 @@
+// Recognition while audio arrives (NeMo's cache-aware streaming): streams that take samples and give text, each chunk
+// computed once. The text is that of the whole recording at once.
+import type { MelFrontEnd } from '../../audio/index.js';
+import type { Engine } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import type { Encoder } from '../encoders/encoder.js';
+import type { Transcript, TranscriptMaker } from '../models/transcript.js';
+import { isChunkEncoder } from './chunk.js';
+import { type ChunkOptions, type StreamingSizes, streamingSizes } from './chunk-plan.js';
+import { ChunkRunner, type EncoderStream } from './chunk-runner.js';
+import { FeatureStream } from './feature-stream.js';
+import type { StreamHead } from './stream-head.js';
+
+/** The parts of a model that a stream needs. */
+export interface StreamingParts {
+  readonly encoder: Encoder;
+  readonly frontEnd: MelFrontEnd;
+  readonly head: StreamHead;
+  readonly maker: TranscriptMaker;
+}
+
+export class StreamingRecognizer {
+  private readonly runner: ChunkRunner;
+
+  /** Made by `model.stream()`. @throws AnemoneError `streaming.*` for a model that needs whole utterances */
+  constructor(
+    engine: Engine,
+    private readonly parts: StreamingParts,
+    options: ChunkOptions = {},
+  ) {
+    const { encoder, head, frontEnd } = parts;
+    if (!isChunkEncoder(encoder)) {
+      throw new AnemoneError({
+        code: 'streaming.encoder',
+        path: 'model.encoder',
+        message: `${encoder.constructor.name} needs the whole utterance`,
+        hint: 'cache-aware streaming is for ConformerEncoder; others can be buffered (chunkSeconds)',
+      });
+    }
+    this.runner = new ChunkRunner(
+      engine,
+      encoder,
+      encoder.chunkPlan(options),
+      head,
+      frontEnd.config.features,
+    );
+    new FeatureStream(frontEnd);
+  }
+
+  /** NeMo's names for how streams are cut. */
+  get sizes(): StreamingSizes {
+    return streamingSizes(this.runner.plan);
+  }
+
+  /** Seconds of audio between two updates of a stream's text. */
+  get chunkSeconds(): number {
+    const { hop, sample_rate: rate } = this.parts.frontEnd.config;
+    const { shiftFrames, factor } = this.runner.plan;
+    return (shiftFrames * factor * hop) / rate;
+  }
+
+  open(): SpeechStream {
+    return new SpeechStream(this, new FeatureStream(this.parts.frontEnd), this.runner.start());
+  }
+
+  /**
+   * Samples for several streams, whose chunks are computed together. Returns what is known of each.
+   * @param samples mono at the model's sample rate, in [-1, 1], any number
+   * @param last no more will come
+   */
+  async push(
+    streams: readonly SpeechStream[],
+    samples: readonly Float32Array[],
+    last = false,
+  ): Promise<Transcript[]> {
+    streams.forEach((stream, i) => {
+      stream.take(samples[i] ?? new Float32Array(0), last);
+    });
+    await this.runner.advance(streams.map(({ state }) => state));
+    return streams.map((stream) => stream.transcript);
+  }
+
+  /** What a stream's search has found so far. */
+  transcriptOf(state: EncoderStream): Transcript {
+    return this.parts.maker.transcript(this.parts.head.hypothesis(state.search));
+  }
+}
+
+/** One recording as it comes in. Calls of one stream must wait for each other. */
+export class SpeechStream {
+  /** Made by `StreamingRecognizer.open`. */
+  constructor(
+    private readonly recognizer: StreamingRecognizer,
+    private readonly features: FeatureStream,
+    /** @internal */
+    readonly state: EncoderStream,
+  ) {}
+
+  /**
+   * @param samples mono at the model's sample rate, in [-1, 1], any number
+   * @returns what is known by now of the whole stream; greedy search never takes a token back
+   */
+  async push(samples: Float32Array): Promise<Transcript> {
+    return (await this.recognizer.push([this], [samples]))[0];
+  }
+
+  /** The recording ends here. @returns its transcript */
+  async finish(): Promise<Transcript> {
+    return (await this.recognizer.push([this], [], true))[0];
+  }
+
+  get transcript(): Transcript {
+    return this.recognizer.transcriptOf(this.state);
+  }
+
+  /** @internal @throws AnemoneError `streaming.finished` */
+  take(samples: Float32Array, last: boolean): void {
+    if (this.state.ended) {
+      throw new AnemoneError({
+        code: 'streaming.finished',
+        message: 'this stream was finished; open another',
+      });
+    }
+    this.state.features.push(this.features.push(samples));
+    if (!last) return;
+    this.state.features.push(this.features.finish());
+    this.state.ended = true;
+  }
+}
