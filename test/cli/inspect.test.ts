@@ -96,7 +96,7 @@ describe('anemone export', () => {
 
   it('knows a kind by its ending', async () => {
     const { code, err } = await anemone('export', hybrid, out('model.txt'));
-    expect([code, err.includes('.nemo or .safetensors')]).toEqual([2, true]);
+    expect([code, err.includes('.nemo, .safetensors or .onnx')]).toEqual([2, true]);
     expect(existsSync(out('model.txt'))).toBe(false);
   });
 });
