@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { audioBlocks, decodeAudio, SampleQueue } from '../../src/audio/index.js';
-import { encodeWav, fileSource, openFlac, readFlac } from '../../src/formats/index.js';
+import { encodeWav } from '../../src/formats/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'anemone-blocks-'));

@@ -23,7 +23,9 @@ export async function transcribeBuffered(
   const transcripts: Transcript[] = [];
   for (const [index, input] of audio.entries()) {
     try {
-      transcripts.push(await recognizer.transcribe(blocksOf(input, parts.frontEnd.config.sample_rate)));
+      transcripts.push(
+        await recognizer.transcribe(transcriptionBlocks(input, parts.frontEnd.config.sample_rate)),
+      );
     } catch (cause) {
       // What is wrong with this recording need not end the others; anything else does.
       if (!(cause instanceof AnemoneError) || !cause.code.startsWith('audio.')) throw cause;
@@ -38,7 +40,7 @@ export async function transcribeBuffered(
 }
 
 /** Mono blocks of an input at `rate`, as they are needed. */
-export function blocksOf(
+export function transcriptionBlocks(
   input: TranscriptionInput,
   rate: number,
 ): AsyncIterable<Float32Array> | Iterable<Float32Array> {
