@@ -1,4 +1,6 @@
 // Audio: reading recordings, changing their rate, augmenting them, and the features models see.
+
+export { type AudioBlocksOptions, audioBlocks } from './audio-blocks.js';
 export * from './augment/index.js';
 export { type ChannelSelector, mixChannels } from './channels.js';
 export {

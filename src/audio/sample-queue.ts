@@ -11,6 +11,11 @@ export class SampleQueue {
     return this.first + this.count;
   }
 
+  /** Numbers there is memory for. */
+  get room(): number {
+    return this.kept.length;
+  }
+
   push(values: Float32Array): void {
     if (this.count + values.length > this.kept.length) {
       const larger = new Float32Array(Math.max(2 * this.kept.length, this.count + values.length));

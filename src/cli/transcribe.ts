@@ -7,6 +7,9 @@ import { importOption } from './own-components.js';
 interface TranscribeOptions {
   readonly manifest?: string[];
   readonly batchSize: string;
+  readonly chunk?: string;
+  readonly buffer?: string;
+  readonly streaming?: boolean;
   readonly output?: string;
   readonly weights: string;
   readonly engine?: string;
@@ -39,6 +42,9 @@ export function register(program: Command): void {
       'recordings listed in manifests; with texts, the error rate is printed too',
     )
     .option('--batch-size <n>', 'recordings a batch', '8')
+    .option('--chunk <seconds>', 'for long recordings: so much of each buffer counts')
+    .option('--buffer <seconds>', 'with --chunk: so much is heard at once; default 1.4 times the chunk')
+    .option('--streaming', 'chunk by chunk, with partial texts on stderr; for models trained for it')
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
@@ -52,6 +58,7 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
   const jobs = [...audio.map((path) => ({ path })), ...(await manifestJobs(options.manifest ?? []))];
   const batchSize = Number(options.batchSize);
+  const { chunkSeconds, bufferSeconds } = await lengths(options);
   if (jobs.length === 0) {
     throw new AnemoneError({
       code: 'cli.nothing',
@@ -73,7 +80,12 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
     let done = 0;
     let referenced = 0;
     for (let from = 0; from < jobs.length; from += JOBS_AT_ONCE) {
-      const part = await transcribeJobs(model, jobs.slice(from, from + JOBS_AT_ONCE), batchSize);
+      const part = await transcribeJobs(model, jobs.slice(from, from + JOBS_AT_ONCE), {
+        batchSize,
+        chunkSeconds,
+        bufferSeconds,
+        streaming: options.streaming ?? false,
+      });
       await (output ? output.write(part.map(manifestLine)) : print(part));
       for (const { text, prediction } of part) {
         if (!text) continue;
@@ -105,18 +117,54 @@ async function manifestJobs(files: readonly string[]): Promise<Job[]> {
 }
 
 /** All jobs that work; the others are named on stderr and make the exit code 2. */
-async function transcribeJobs(model: SpeechModel, jobs: readonly Job[], batchSize: number): Promise<Done[]> {
+async function transcribeJobs(
+  model: SpeechModel,
+  jobs: readonly Job[],
+  { streaming, ...options }: Lengths & { readonly batchSize: number; readonly streaming: boolean },
+): Promise<Done[]> {
   const bad = new Set<number>();
   const inputs = jobs.map(({ path, offset, duration }) => ({ audioPath: path, offset, duration }));
-  const transcripts = await model.transcribe(inputs, {
-    batchSize,
-    onBad: (index, message) => {
-      bad.add(index);
-      process.stderr.write(`error: ${message}\n`);
-      process.exitCode = 2;
-    },
-  });
-  return jobs.flatMap((job, i) => (bad.has(i) ? [] : { ...job, prediction: transcripts[i].text }));
+  const onBad = (index: number, message: string): void => {
+    bad.add(index);
+    process.stderr.write(`error: ${message}\n`);
+    process.exitCode = 2;
+  };
+  const { streamRecordings } = await import('./transcribe-streaming.js');
+  const transcripts = streaming
+    ? await streamRecordings(model, inputs, printPartial, onBad)
+    : await model.transcribe(inputs, { ...options, onBad });
+  return jobs.flatMap((job, i) => (bad.has(i) ? [] : { ...job, prediction: transcripts[i]?.text ?? '' }));
+}
+
+function printPartial(seconds: number, text: string): void {
+  process.stderr.write(`${seconds.toFixed(2)} s\t${text}\n`);
+}
+
+interface Lengths {
+  readonly chunkSeconds?: number;
+  readonly bufferSeconds?: number;
+}
+
+async function lengths({ chunk, buffer, streaming }: TranscribeOptions): Promise<Lengths> {
+  const { AnemoneError } = await import('../errors/index.js');
+  const seconds = (path: string, text: string | undefined): number | undefined => {
+    const value = text === undefined ? undefined : Number(text);
+    if (value === undefined || value > 0) return value;
+    throw new AnemoneError({ code: 'cli.option', path, message: 'expected seconds above 0' });
+  };
+  if (streaming && (chunk ?? buffer) !== undefined) {
+    const message = 'a stream is cut as its model was trained';
+    throw new AnemoneError({
+      code: 'cli.option',
+      path: '--streaming',
+      message,
+      hint: 'leave out --chunk and --buffer',
+    });
+  }
+  if (chunk === undefined && buffer !== undefined) {
+    throw new AnemoneError({ code: 'cli.option', path: '--buffer', message: 'needs --chunk' });
+  }
+  return { chunkSeconds: seconds('--chunk', chunk), bufferSeconds: seconds('--buffer', buffer) };
 }
 
 function print(done: readonly Done[]): void {

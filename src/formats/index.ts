@@ -3,6 +3,7 @@ export { writeFileAtomically } from './atomic-file.js';
 export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
+export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
 export { makeFolder } from './make-folder.js';
 export { type DecodedMp3, decodeMp3, id3Length, looksLikeMp3, type Mp3Info, readMp3Info } from './mp3.js';

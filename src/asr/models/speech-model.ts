@@ -34,11 +34,12 @@ import { saveArchive } from '../nemo/save.js';
 import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
+import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
-import { type TranscribeOptions, transcribeAudio } from './transcribe.js';
-import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
+import { type TranscribeOptions, transcribeAudio, transcriptMaker } from './transcribe.js';
+import type { Transcript, TranscriptSettings } from './transcript.js';
 
 /** A checked mapping that names a component. */
 export type Section = Readonly<Record<string, unknown>>;
@@ -191,6 +192,14 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     options: TranscribeOptions = {},
   ): Promise<Transcript[]> {
     const engine = this.engineFor(options.engine, 'transcribe');
+    if (options.chunkSeconds !== undefined) {
+      const { chunkSeconds } = options;
+      return transcribeBuffered(this.streamingParts(engine, options), audio, {
+        ...options,
+        chunkSeconds,
+        engine,
+      });
+    }
     return transcribeAudio(this, this.recognizer(engine), audio, this.transcriptSettings(), options);
   }
 
@@ -204,10 +213,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return new StreamingRecognizer(engine, this.streamingParts(engine), options);
   }
 
-  private streamingParts(engine: Engine): StreamingParts {
-    const { encoder, tokenizer, frameSeconds } = this;
-    const maker = new TranscriptMaker(tokenizer, frameSeconds, this.transcriptSettings());
-    return { encoder, frontEnd: this.preprocessor.frontEnd, head: this.streamHead(engine), maker };
+  /** What `stream` and buffered transcription are made of. */
+  streamingParts(engine: Engine, options: TranscribeOptions = {}): StreamingParts {
+    const maker = transcriptMaker(this, this.transcriptSettings(), options);
+    const { encoder, preprocessor } = this;
+    return { encoder, frontEnd: preprocessor.frontEnd, head: this.streamHead(engine), maker };
   }
 
   /**

@@ -16,6 +16,13 @@ export interface TranscribeOptions {
   readonly workers?: number;
   /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
   readonly timestamps?: boolean | TimestampType;
+  /**
+   * For recordings of any length: the model hears `bufferSeconds` at a time and the middle `chunkSeconds` count.
+   * Default: whole recordings.
+   */
+  readonly chunkSeconds?: number;
+  /** Default 1.4 times the chunk. */
+  readonly bufferSeconds?: number;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: (done: number, total: number) => void;
   /**
@@ -38,10 +45,7 @@ export async function transcribeAudio(
 ): Promise<Transcript[]> {
   const { batchSize = 8, workers } = options;
   const { config: preprocessor } = model.preprocessor;
-  const maker = new TranscriptMaker(model.tokenizer, model.frameSeconds, {
-    ...settings,
-    ...(options.timestamps !== undefined && { timestamps: timestampsOf(options.timestamps) }),
-  });
+  const maker = transcriptMaker(model, settings, options);
   const source = await openTranscriptionSource(audio, { preprocessor, batchSize, workers });
   const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));
   const told = new Set<number>();
@@ -70,6 +74,18 @@ export async function transcribeAudio(
     await source.close();
   }
   return transcripts;
+}
+
+/** With the timestamps that the options ask for. */
+export function transcriptMaker(
+  model: SpeechModel,
+  settings: TranscriptSettings,
+  { timestamps }: Pick<TranscribeOptions, 'timestamps'> = {},
+): TranscriptMaker {
+  return new TranscriptMaker(model.tokenizer, model.frameSeconds, {
+    ...settings,
+    ...(timestamps !== undefined && { timestamps: timestampsOf(timestamps) }),
+  });
 }
 
 /** Features [B,T,F] with T rounded up. */

@@ -1,0 +1,156 @@
+// Recordings of any length with models that need whole utterances (NeMo's buffered inference): overlapping buffers are
+// encoded one by one, the middle of each is kept, and the search goes on from middle to middle. Memory does not grow
+// with the recording.
+import { type MelFrontEnd, SampleQueue } from '../../audio/index.js';
+import { type Engine, float32, int32, type Program, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { evaluationPass } from '../../nn/index.js';
+import type { Transcript } from '../models/transcript.js';
+import type { StreamHead } from './stream-head.js';
+import type { StreamingParts } from './streaming-recognizer.js';
+
+export interface BufferOptions {
+  /** Seconds of each buffer that count. */
+  readonly chunkSeconds: number;
+  /** Seconds encoded for them, the chunk in the middle. Default 1.4 times the chunk. */
+  readonly bufferSeconds?: number;
+  /** Buffers encoded at once. Default 4. */
+  readonly batchSize?: number;
+}
+
+/** Lengths of single buffers are rounded up to so many feature frames: each length is compiled. */
+const FRAME_STEP = 64;
+
+/** One buffer, counted in encoded frames from the beginning of the recording. */
+interface Buffered {
+  readonly start: number;
+  /** The frames that count; the end is that of the buffer where undefined. */
+  readonly from: number;
+  readonly to: number | undefined;
+  readonly features: Float32Array;
+}
+
+export class BufferedRecognizer {
+  private readonly program: Program;
+  private readonly frontEnd: MelFrontEnd;
+  private readonly head: StreamHead;
+  /** Encoded frames. */
+  private readonly chunk: number;
+  /** Encoded frames on each side of the chunk. */
+  private readonly side: number;
+  /** Samples an encoded frame. */
+  private readonly stride: number;
+  private readonly batch: number;
+
+  /** @throws AnemoneError `streaming.buffer` */
+  constructor(
+    engine: Engine,
+    private readonly parts: StreamingParts,
+    options: BufferOptions,
+  ) {
+    const { encoder, frontEnd, head } = parts;
+    const { chunkSeconds, bufferSeconds = 1.4 * chunkSeconds, batchSize = 4 } = options;
+    const { hop, sample_rate: rate } = frontEnd.config;
+    this.frontEnd = frontEnd;
+    this.head = head;
+    this.batch = batchSize;
+    this.stride = hop * encoder.subsamplingFactor;
+    this.chunk = Math.round((chunkSeconds * rate) / this.stride);
+    this.side = Math.round(((bufferSeconds - chunkSeconds) * rate) / this.stride / 2);
+    if (!(this.chunk >= 1) || !(this.side >= 0)) {
+      throw new AnemoneError({
+        code: 'streaming.buffer',
+        path: this.chunk >= 1 ? 'bufferSeconds' : 'chunkSeconds',
+        message: `buffers of ${bufferSeconds} s for chunks of ${chunkSeconds} s`,
+        hint: `a chunk is at least one encoded frame (${this.stride / rate} s), a buffer no shorter than its chunk`,
+      });
+    }
+    this.program = engine.compile('buffered', ({ features, featureLengths }) => {
+      const { encoded, lengths } = encoder.forward(features, featureLengths, evaluationPass);
+      return { ...head.outputs(encoded), lengths: tf.clone(lengths) };
+    });
+  }
+
+  /** Encoded frames of a buffer. */
+  private get buffer(): number {
+    return this.chunk + 2 * this.side;
+  }
+
+  /**
+   * @param blocks mono samples at the model's rate, in order, in pieces of any size
+   * @param onProgress gets the seconds done and what is known then
+   */
+  async transcribe(
+    blocks: AsyncIterable<Float32Array> | Iterable<Float32Array>,
+    onProgress?: (seconds: number, known: () => Transcript) => void,
+  ): Promise<Transcript> {
+    const search = this.head.start();
+    const known = () => this.parts.maker.transcript(this.head.hypothesis(search));
+    let waiting: Buffered[] = [];
+    let isFirst = true;
+    const run = async (): Promise<void> => {
+      // The last few are filled up, so that they need no program of their own.
+      await this.run(waiting, isFirst ? waiting.length : this.batch, search);
+      const { from, to } = waiting[waiting.length - 1];
+      onProgress?.(((to ?? from) * this.stride) / this.frontEnd.config.sample_rate, known);
+      waiting = [];
+      isFirst = false;
+    };
+    for await (const buffered of this.buffers(blocks)) {
+      waiting.push(buffered);
+      if (waiting.length === this.batch) await run();
+    }
+    if (waiting.length > 0) await run();
+    return known();
+  }
+
+  /** All buffers of a recording; features are normalised in each of them. */
+  private async *buffers(
+    blocks: AsyncIterable<Float32Array> | Iterable<Float32Array>,
+  ): AsyncGenerator<Buffered, void, undefined> {
+    const { chunk, stride, buffer } = this;
+    const samples = new SampleQueue();
+    let from = 0;
+    const cut = (start: number, end: number, to?: number): Buffered => {
+      const { features } = this.frontEnd.compute(samples.read(start * stride, end));
+      return { start, from, to, features };
+    };
+    // The first ones lie within the same buffer, the chunk not yet in the middle of it.
+    const startOf = (): number => Math.max(0, from - this.side);
+    for await (const block of blocks) {
+      samples.push(block);
+      // More than a buffer has to be there, so that the last one is not empty.
+      while (samples.end > (startOf() + buffer) * stride) {
+        yield cut(startOf(), (startOf() + buffer) * stride, from + chunk);
+        from += chunk;
+        samples.forget((startOf() - chunk) * stride);
+      }
+    }
+    const end = samples.end;
+    if (end === 0) return;
+    // As long as the others, but for recordings that are shorter, ending where the recording ends.
+    const last = Math.max(0, Math.min(startOf(), Math.ceil(end / stride) - buffer));
+    yield cut(last, end);
+  }
+
+  private async run(buffers: readonly Buffered[], rows: number, search: unknown): Promise<void> {
+    const { features: bins, pad_value: fill } = this.frontEnd.config;
+    const longest = buffers.reduce((most, { features }) => Math.max(most, features.length / bins), 0);
+    const frames = Math.ceil(Math.max(1, longest) / FRAME_STEP) * FRAME_STEP;
+    const features = new Float32Array(rows * frames * bins).fill(fill);
+    buffers.forEach((one, row) => {
+      features.set(one.features, row * frames * bins);
+    });
+    const lengths = Array.from({ length: rows }, (_, row) => (buffers[row]?.features.length ?? 0) / bins);
+    const outputs = await this.program.run({
+      features: float32(features, [rows, frames, bins]),
+      featureLengths: int32(lengths, [rows]),
+    });
+    for (const [row, { start, from, to }] of buffers.entries()) {
+      const valid = outputs['lengths'].data[row];
+      const piece = { search, row, from: from - start, to: to === undefined ? valid : to - start };
+      // One after the other: each goes on where the one before it stopped.
+      if (piece.to > piece.from) await this.head.advance(outputs, [piece]);
+    }
+  }
+}

@@ -1,0 +1,148 @@
+// A recording block by block, for what is too long to be in memory at once: the samples that decodeAudio gives, in
+// order. WAV and FLAC are read as they are needed; MP3 is decoded whole, by a decoder that keeps no place.
+import { AnemoneError } from '../errors/index.js';
+import {
+  type ByteSource,
+  fileSource,
+  openFlac,
+  readFlac,
+  readWavFrames,
+  readWavInfo,
+} from '../formats/index.js';
+import { type ChannelSelector, mixChannels } from './channels.js';
+import { type DecodeOptions, decodeAudio } from './decode.js';
+import { resample } from './resample.js';
+import { SampleQueue } from './sample-queue.js';
+import { sniffAudio } from './sniff.js';
+
+export type AudioBlocksOptions = Pick<
+  DecodeOptions,
+  'offset' | 'duration' | 'targetSampleRate' | 'channelSelector'
+>;
+
+/** Seconds a block, about. */
+const BLOCK = 8;
+/** Seconds on both sides of what is resampled; its filters reach some hundredths of one. */
+const MARGIN = 1;
+
+/** Mono blocks of some seconds, of `path`. @throws AnemoneError as `decodeAudio` does */
+export async function* audioBlocks(
+  path: string,
+  options: AudioBlocksOptions = {},
+): AsyncGenerator<Float32Array, void, undefined> {
+  const source = await fileSource(path, 'audio');
+  try {
+    const format = await sniffAudio(source);
+    if (format === 'mp3') {
+      yield (await decodeAudio(path, options)).samples;
+      return;
+    }
+    const { sampleRate: rate, blocks } =
+      format === 'wav' ? await wavBlocks(source) : await flacBlocks(source);
+    const start = Math.round((options.offset ?? 0) * rate);
+    const end = options.duration === undefined ? Number.POSITIVE_INFINITY : start + Math.round(options.duration * rate); // biome-ignore format: one line reads better
+    const wanted = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
+    yield* resampled(wanted, rate, options.targetSampleRate ?? rate);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Pieces of all channels and where they begin. */
+type Pieces = AsyncIterable<readonly [position: number, channels: readonly Float32Array[]]>;
+
+interface Recording {
+  readonly sampleRate: number;
+  /** From about sample `start` on. */
+  readonly blocks: (start: number) => Pieces;
+}
+
+async function wavBlocks(source: ByteSource): Promise<Recording> {
+  const info = await readWavInfo(source);
+  return {
+    sampleRate: info.sampleRate,
+    blocks: async function* (start) {
+      const step = BLOCK * info.sampleRate;
+      for (let at = start; at < info.frames; at += step) {
+        yield [at, await readWavFrames(source, info, at, step)] as const;
+      }
+      if (info.declaredFrames > info.frames) {
+        throw new AnemoneError({
+          code: 'audio.truncated',
+          message: `the file ends early: ${info.frames} of ${info.declaredFrames} promised samples are there`,
+          position: { file: source.name },
+          hint: 'fetch or convert the file again',
+        });
+      }
+    },
+  };
+}
+
+async function flacBlocks(source: ByteSource): Promise<Recording> {
+  const info = await openFlac(source);
+  return {
+    sampleRate: info.sampleRate,
+    blocks: async function* () {
+      let at = 0;
+      for await (const channels of readFlac(source, info)) {
+        yield [at, channels] as const;
+        at += channels[0].length;
+      }
+    },
+  };
+}
+
+/** Samples [start, end) of pieces, mixed. */
+async function* segment(
+  pieces: Pieces,
+  start: number,
+  end: number,
+  selector: ChannelSelector,
+  { name: file }: ByteSource,
+): AsyncGenerator<Float32Array, void, undefined> {
+  let found = 0;
+  for await (const [at, channels] of pieces) {
+    const [from, to] = [Math.max(0, start - at), Math.min(channels[0].length, end - at)];
+    if (to > from) {
+      found += to - from;
+      yield mixChannels(channels, selector, file).slice(from, to);
+    }
+    if (at + channels[0].length >= end) return;
+  }
+  if (found > 0) return;
+  throw start > 0
+    ? new AnemoneError({ code: 'audio.range', message: 'the offset lies beyond the end', position: { file } })
+    : new AnemoneError({
+        code: 'audio.empty',
+        message: 'the file holds no audio samples',
+        position: { file },
+      });
+}
+
+/** Whole seconds at a time, for those are whole samples at both rates. */
+async function* resampled(
+  blocks: AsyncIterable<Float32Array>,
+  from: number,
+  to: number,
+): AsyncGenerator<Float32Array, void, undefined> {
+  if (from === to) {
+    yield* blocks;
+    return;
+  }
+  const queue = new SampleQueue();
+  let second = 0;
+  const piece = (until: number): Float32Array => {
+    const first = Math.max(0, second - MARGIN);
+    const all = resample(queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from)), from, to);
+    return all.slice((second - first) * to, (until - first) * to);
+  };
+  for await (const block of blocks) {
+    queue.push(block);
+    while (queue.end >= (second + BLOCK + MARGIN) * from) {
+      yield piece(second + BLOCK);
+      second += BLOCK;
+      queue.forget((second - MARGIN) * from);
+    }
+  }
+  if (queue.end > second * from) yield piece(Math.ceil(queue.end / from));
+}

@@ -1,0 +1,52 @@
+// `anemone transcribe --streaming`: recordings as if they were being spoken, with what is known so far on stderr.
+import type { SpeechModel, StreamingRecognizer, Transcript } from '../asr/index.js';
+import type { TranscriptionInput } from '../data/index.js';
+
+/** Called for what changed: the seconds heard, and the text known by then. */
+export type OnPartial = (seconds: number, text: string) => void;
+
+/** Transcribes recordings chunk by chunk; `undefined` for those that `onBad` was told of. */
+export async function streamRecordings(
+  model: SpeechModel,
+  inputs: readonly TranscriptionInput[],
+  onPartial: OnPartial,
+  onBad: (index: number, message: string) => void,
+): Promise<(Transcript | undefined)[]> {
+  const { AnemoneError } = await import('../errors/index.js');
+  const recognizer = model.stream();
+  const rate = model.preprocessor.frontEnd.config.sample_rate;
+  const found: (Transcript | undefined)[] = [];
+  for (const [index, input] of inputs.entries()) {
+    try {
+      found.push(await streamRecording(recognizer, input, rate, onPartial));
+    } catch (error) {
+      if (!(error instanceof AnemoneError) || !error.code.startsWith('audio.')) throw error;
+      onBad(index, error.message);
+      found.push(undefined);
+    }
+  }
+  return found;
+}
+
+async function streamRecording(
+  recognizer: StreamingRecognizer,
+  input: TranscriptionInput,
+  rate: number,
+  onPartial: OnPartial,
+): Promise<Transcript> {
+  const { transcriptionBlocks } = await import('../asr/index.js');
+  const stream = recognizer.open();
+  const step = Math.round(recognizer.chunkSeconds * rate);
+  let heard = 0;
+  let known = '';
+  for await (const block of transcriptionBlocks(input, rate)) {
+    for (let at = 0; at < block.length; at += step) {
+      const samples = block.subarray(at, at + step);
+      const { text } = await stream.push(samples);
+      heard += samples.length / rate;
+      if (text !== known) onPartial(heard, text);
+      known = text;
+    }
+  }
+  return stream.finish();
+}

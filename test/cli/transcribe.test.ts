@@ -1,0 +1,85 @@
+// `anemone transcribe` of streams and of long recordings.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { EncDecCTCModel } from '../../src/asr/index.js';
+import { run } from '../../src/cli/main.js';
+import { OnnxEngine } from '../../src/engine/index.js';
+import { encodeWav } from '../../src/formats/index.js';
+import { tinyModel, toneSpeech } from '../asr/support.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'anemone-transcribe-cli-'));
+const out = (name: string) => join(folder, name);
+let expected = '';
+
+beforeAll(async () => {
+  const engine = new OnnxEngine({ threads: 1 });
+  const { preprocessor, encoder } = tinyModel() as unknown as Record<string, object>;
+  const config = tinyModel({
+    target: 'nemo.collections.asr.models.EncDecCTCModel',
+    preprocessor: { ...preprocessor, normalize: 'NA' },
+    encoder: {
+      ...encoder,
+      causal_downsampling: true,
+      conv_context_size: 'causal',
+      att_context_style: 'chunked_limited',
+      att_context_size: [8, 3],
+    },
+    decoder: { _target_: 'nemo.collections.asr.modules.ConvASRDecoder' },
+    joint: undefined,
+  });
+  const model = EncDecCTCModel.fromConfig(config, { seed: 3, engine });
+  await model.saveTo(out('model.nemo'));
+  const samples = Float32Array.from(toneSpeech('abc a cab', 1), (x) => Math.round(x * 32767) / 32768);
+  writeFileSync(out('a.wav'), encodeWav([samples], { sampleRate: 8000 }));
+  expected = (await model.transcribe([samples]))[0].text;
+  await engine.dispose();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+async function transcribe(...args: string[]) {
+  const printed = { out: '', err: '' };
+  const keep = (key: 'out' | 'err') => (chunk: unknown) => {
+    printed[key] += String(chunk);
+    return true;
+  };
+  vi.spyOn(process.stdout, 'write').mockImplementation(keep('out'));
+  vi.spyOn(process.stderr, 'write').mockImplementation(keep('err'));
+  const code = await run(['transcribe', out('model.nemo'), ...args]);
+  vi.restoreAllMocks();
+  return { code, ...printed };
+}
+
+describe('anemone transcribe', () => {
+  it('--streaming tells what it knows, and ends with what the whole gives', async () => {
+    const { code, out: text, err } = await transcribe(out('a.wav'), out('none.wav'), '--streaming');
+    expect(text).toBe(`${out('a.wav')}\t${expected}\n`);
+    const partials = err.split('\n').filter((line) => /^\d+\.\d\d s\t/.test(line));
+    expect(partials.length).toBeGreaterThan(0);
+    for (const line of partials) expect(expected.startsWith(line.split('\t')[1])).toBe(true);
+    expect([code, err.includes('none.wav: no such file')]).toEqual([2, true]);
+  });
+
+  it('--chunk hears a part at a time', async () => {
+    const { code, out: text } = await transcribe(out('a.wav'), '--chunk', '0.8', '--buffer', '1.6');
+    expect([code, text.startsWith(`${out('a.wav')}\t`)]).toEqual([0, true]);
+    expect(text.length).toBeGreaterThan(out('a.wav').length + 2);
+  });
+
+  it('names options that do not fit together', async () => {
+    for (const [args, message] of [
+      [['--buffer', '3'], 'needs --chunk'],
+      [['--chunk', 'x'], 'expected seconds'],
+      [['--chunk', '3', '--buffer', '2'], 'buffers of 2 s for chunks of 3 s'],
+      [['--streaming', '--chunk', '3'], 'leave out --chunk'],
+    ] as const) {
+      const { code, err } = await transcribe(out('a.wav'), ...args);
+      expect([code, err.includes(message)], err).toEqual([2, true]);
+    }
+  });
+});
