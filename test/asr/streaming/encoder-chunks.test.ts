@@ -3,7 +3,6 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ConformerEncoder, type ConformerEncoderConfig } from '../../../src/asr/index.js';
 import { OnnxEngine } from '../../../src/engine/index.js';
 import { maxDifference } from '../../nn/support.js';
-import { writeFormulaWeights } from '../golden.js';
 import { features, offline, streamed } from './support.js';
 
 const engine = new OnnxEngine({ threads: 1 });
@@ -56,7 +55,6 @@ for (const [name, changes] of Object.entries(variants)) {
     const factor = encoder.subsamplingFactor;
 
     it('computes in pieces what it computes of the whole', async () => {
-      await writeFormulaWeights(engine, encoder, [...encoder.stateDict().keys()]);
       // More encoded frames than there is room for at first with an unlimited context; lengths that do not fill a chunk.
       const inputs = [75 * Math.min(factor, 2) + 3, 9 * factor + 2, 1].map((n, i) => features(n, bins, i));
       for (const sizes of [[5, 1, 23], [1000]]) {
@@ -75,7 +73,6 @@ describe('chunks', () => {
   const encoder = new ConformerEncoder(base);
 
   it('come out as soon as their features are there', async () => {
-    await writeFormulaWeights(engine, encoder, [...encoder.stateDict().keys()]);
     const { progress } = await streamed(engine, encoder, [features(50, bins)], bins, [8, 1, 15, 1]);
     // Chunks of two encoded frames need 9 feature frames, then 16 more each.
     expect(progress.flat()).toEqual([0, 2, 2, 4, 4, 4, 6, 8]);
@@ -91,9 +88,6 @@ describe('chunks', () => {
   it('take one of several contexts', async () => {
     const several = new ConformerEncoder({ ...base, att_context_size: [[6, 1], [2, 0]] }); // biome-ignore format: one line reads better
     const short = new ConformerEncoder({ ...base, att_context_size: [2, 0] });
-    const keys = [...short.stateDict().keys()];
-    await writeFormulaWeights(engine, several, keys);
-    await writeFormulaWeights(engine, short, keys);
     const x = features(60, bins);
     const { encoded } = await streamed(engine, several, [x], bins, [10], { attContextSize: [2, 0] });
     expect(maxDifference(encoded[0], await offline(engine, short, x, bins))).toBeLessThan(1e-5);
