@@ -1,6 +1,8 @@
 // The encoder in pieces gives what it gives for the whole.
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConformerEncoder, type ConformerEncoderConfig } from '../../../src/asr/index.js';
+import { streamingSizes } from '../../../src/asr/streaming/chunk-plan.js';
+import { loadConfig, resolveConfig } from '../../../src/config/index.js';
 import { OnnxEngine } from '../../../src/engine/index.js';
 import { maxDifference } from '../../nn/support.js';
 import { features, offline, streamed } from './support.js';
@@ -109,5 +111,25 @@ describe('chunks', () => {
 
   it('of the wrong size are refused', () => {
     expect(() => encoder.chunkPlan({ chunkFrames: 3 })).toThrow(/multiple of 2/);
+  });
+});
+
+describe('stock configurations for streaming', () => {
+  it.each([
+    ['conformer/conformer_transducer_bpe_streaming', { chunkSize: [109, 112], lastChannelCacheSize: 140 }],
+    [
+      'fastconformer/fastconformer_hybrid_transducer_ctc_bpe_streaming',
+      { chunkSize: [105, 112], lastChannelCacheSize: 70 },
+    ],
+  ])('%s can be cut', (name, expected) => {
+    const path = new URL(`../../../conf/asr/${name}.yaml`, import.meta.url).pathname;
+    const files = ['train', 'validation'].map((set) => `model.${set}_ds.manifest_filepath=x.json`);
+    const { model } = resolveConfig(loadConfig(path, [...files, '~model.tokenizer'])) as {
+      model: { encoder: ConformerEncoderConfig; preprocessor: { normalize: string } };
+    };
+    const small = { feat_in: 8, n_layers: 1, d_model: 8, n_heads: 2, subsampling_conv_channels: 4 };
+    const plan = new ConformerEncoder({ ...model.encoder, ...small }).chunkPlan();
+    expect(streamingSizes(plan)).toMatchObject(expected);
+    expect(model.preprocessor.normalize).toBe('NA');
   });
 });
