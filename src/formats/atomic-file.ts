@@ -1,6 +1,7 @@
 // A file that is there whole or not at all: written under a hidden name, synced to disk, then renamed.
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.js';
 
 /**
  * Writes the parts one after the other; an older file of the name is replaced at the end.
@@ -11,7 +12,7 @@ export async function writeFileAtomically(
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const temporary = join(folder, `.${basename(path)}.writing-${process.pid}`);
   try {
     const handle = await open(temporary, 'w');

@@ -1,8 +1,8 @@
 // Writes a model's subnets as ONNX files.
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { checkExport, type Engine, exportProgram } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { writeFileAtomically } from '../../formats/index.js';
 import type { Subnet } from './subnets.js';
 
 export interface ExportOptions {
@@ -42,12 +42,9 @@ export async function exportOnnx(
 
 /** The whole file or none. */
 async function replace(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.tmp-${process.pid}`;
   try {
-    await writeFile(temporary, bytes);
-    await rename(temporary, file);
+    await writeFileAtomically(file, [bytes]);
   } catch (cause) {
-    await rm(temporary, { force: true });
     const message = `cannot write the file: ${(cause as Error).message}`;
     throw new AnemoneError({ code: 'export.write', path: file, message, cause });
   }
