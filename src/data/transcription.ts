@@ -34,6 +34,24 @@ const HANDFUL = 8;
 /** Lengths that batches are padded to, at most: each is compiled. */
 const MOST_BUCKETS = 12;
 
+/**
+ * Upper bounds in seconds of the buckets: the longest utterance of each batch or, of many batches, of each group of
+ * neighbours, so that no bucket leaves utterances over for the next.
+ * @param seconds ascending
+ */
+export function bucketBounds(seconds: readonly number[], batchSize: number, batchDuration: number): number[] {
+  const ends: number[] = [];
+  for (let from = 0, i = 1; i <= seconds.length; i++) {
+    const size = i - from;
+    const full = size === batchSize || (size + 1) * seconds[i] > batchDuration;
+    if (!full && i < seconds.length) continue;
+    ends.push(seconds[i - 1]);
+    from = i;
+  }
+  const group = Math.ceil(ends.length / MOST_BUCKETS);
+  return ends.filter((_, i) => (i + 1) % group === 0 || i === ends.length - 1);
+}
+
 /** Looks at all inputs and plans their batches. */
 export async function openTranscriptionSource(
   inputs: readonly TranscriptionInput[],
@@ -93,6 +111,7 @@ export class TranscriptionSource {
   ) {
     this.inputs = found.map(({ input }) => input);
     if (found.length === 0) return;
+    const { batchSize = 16, batchDuration = 240 } = options;
     const workers =
       options.workers ?? (found.length <= HANDFUL ? 0 : Math.max(1, availableParallelism() >> 1));
     this.source = new SpeechSource({
@@ -103,12 +122,15 @@ export class TranscriptionSource {
         options.preprocessor,
       ),
       batching: {
-        batch_duration: options.batchDuration ?? 240,
-        max_batch_size: options.batchSize ?? 16,
-        batch_size: options.batchSize ?? 16,
+        batch_duration: batchDuration,
+        max_batch_size: batchSize,
         shuffle: false,
         bucketing_strategy: 'fixed_order',
-        num_buckets: Math.min(MOST_BUCKETS, Math.ceil(found.length / (options.batchSize ?? 16))),
+        bucket_duration_bins: bucketBounds(
+          found.map((entry) => entry.utterance.seconds),
+          batchSize,
+          batchDuration,
+        ),
       },
       pipeline: {
         preprocessor: options.preprocessor,

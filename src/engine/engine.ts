@@ -34,6 +34,11 @@ export interface Program {
 export interface CompileOptions {
   /** At most so many shape signatures are kept compiled; the least recently used goes first. Default 64. */
   readonly maxSignatures?: number;
+  /**
+   * For small programs that run many times between changes of the states they read, e.g. a step of decoding: the
+   * engine may keep the states' values in the compiled code, laid out for speed. It notices changes. Default false.
+   */
+  readonly constantStates?: boolean;
 }
 
 export interface EngineStats {

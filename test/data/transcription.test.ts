@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MelFrontEnd } from '../../src/audio/index.js';
 import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../src/data/index.js';
+import { bucketBounds } from '../../src/data/transcription.js';
 import { makeCorpus, RATE, tone } from './corpus.js';
 
 const preprocessor = { sample_rate: RATE, features: 8 };
@@ -48,6 +49,15 @@ describe('transcription batches', () => {
     const lengths = rows.map(([, n]) => n);
     expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
     expect((await collect(inputs, 2)).batches).toEqual(batches);
+  });
+
+  it('are padded to their own longest recording, many batches to that of their neighbours', () => {
+    const seconds = Array.from({ length: 20 }, (_, i) => i + 1);
+    expect(bucketBounds(seconds, 8, 1000)).toEqual([8, 16, 20]);
+    // 9 of at most 9 seconds fill 81 seconds; 5 of at most 14 do, a sixth of 15 would not fit.
+    expect(bucketBounds(seconds, 100, 81)).toEqual([9, 14, 18, 20]);
+    expect(bucketBounds(seconds, 1, 1000)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+    expect(bucketBounds([], 8, 1000)).toEqual([]);
   });
 
   it('go on after any number of recordings that cannot be decoded', async () => {

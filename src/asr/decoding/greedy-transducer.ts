@@ -76,13 +76,14 @@ export class GreedyTransducer {
     this.blanks = blankDurations(variant);
     this.maxSymbols = options.maxSymbols === null ? Number.POSITIVE_INFINITY : (options.maxSymbols ?? 10);
     this.window = options.window ?? 8;
-    this.program = engine.compile('greedy-step', ({ last, state, frames }) => {
+    const step = ({ last, state, frames }: Record<string, Tensor>) => {
       const next = decoder.step(last, state);
       const prediction = joint.projectPrediction(next.output);
       const [batch, width] = prediction.shape;
       const logits = joint.logits(frames, tf.reshape(prediction, [batch, 1, width]));
       return { ...this.choose(logits), state: next.state };
-    });
+    };
+    this.program = engine.compile('greedy-step', step, { constantStates: true });
   }
 
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {

@@ -33,7 +33,7 @@ export interface TranscribeOptions {
 }
 
 /** Frame counts are rounded up to this many, so that further calls need few new programs. */
-const FRAME_STEP = 64;
+const FRAME_STEP = 32;
 
 /** @throws AnemoneError `asr.bad-audio` without `onBad` */
 export async function transcribeAudio(

@@ -4,7 +4,7 @@ import type { CounterRandom } from '../../random/index.js';
 import { drawBits } from '../eager/eager-scope.js';
 import type { HostTensors, RunOptions } from '../engine.js';
 import { allocate, type DType, type HostData, sizeOf } from '../tensors.js';
-import { encodeModel, type OnnxValue } from './model-proto.js';
+import { encodeModel, type OnnxGraph, type OnnxInitializer, type OnnxValue } from './model-proto.js';
 import { createSession, type OrtTensors, type Session, type SessionOptions } from './native-session.js';
 import { type StateStore, toOrt } from './state-store.js';
 import type { TracedProgram } from './trace.js';
@@ -18,14 +18,21 @@ export class CompiledProgram {
     private readonly sessions: readonly (Session | undefined)[],
   ) {}
 
-  static async create(traced: TracedProgram, options: SessionOptions): Promise<CompiledProgram> {
+  /** `built`: values, by name, that become part of the code instead of being fed. */
+  static async create(
+    traced: TracedProgram,
+    options: SessionOptions,
+    built: readonly OnnxInitializer[] = [],
+  ): Promise<CompiledProgram> {
+    const names = new Set(built.map(({ name }) => name));
     const sessions: (Session | undefined)[] = [];
-    for (const segment of traced.segments) {
+    const segments = traced.segments.map((segment) => withConstants(segment, built, names));
+    for (const segment of segments) {
       sessions.push(
         segment.nodes.length === 0 ? undefined : await createSession(encodeModel(segment), options),
       );
     }
-    return new CompiledProgram(traced, sessions);
+    return new CompiledProgram({ ...traced, segments }, sessions);
   }
 
   get nodeCount(): number {
@@ -114,6 +121,19 @@ export class CompiledProgram {
     }
     return tensor;
   }
+}
+
+function withConstants(
+  graph: OnnxGraph,
+  built: readonly OnnxInitializer[],
+  names: ReadonlySet<string>,
+): OnnxGraph {
+  const read = new Set(graph.inputs.map(({ name }) => name));
+  return {
+    ...graph,
+    inputs: graph.inputs.filter(({ name }) => !names.has(name)),
+    initializers: [...graph.initializers, ...built.filter(({ name }) => read.has(name))],
+  };
 }
 
 function emptyTensor(value: OnnxValue): ort.Tensor {

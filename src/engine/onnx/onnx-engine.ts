@@ -12,15 +12,14 @@ import type {
   Tensors,
 } from '../engine.js';
 import type { State } from '../state.js';
-import type { HostData, TensorSpec } from '../tensors.js';
-import { CompiledProgram } from './compiled-program.js';
+import type { HostData } from '../tensors.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes } from './live-memory.js';
 import type { SessionOptions } from './native-session.js';
 import { describeFallback, type Placement } from './placement.js';
 import { checkProvider, requireProvider } from './providers.js';
+import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
-import { type TracedProgram, trace } from './trace.js';
 
 export interface OnnxEngineOptions {
   /** ONNX Runtime execution provider: cpu (default), cuda, webgpu, dml, coreml. */
@@ -65,17 +64,17 @@ export class OnnxEngine implements Engine {
   }
 
   compile(name: string, fn: (inputs: Tensors) => Tensors, options: CompileOptions = {}): Program {
-    const cache = new SignatureCache(
+    const { provider } = this.session;
+    const onPlacement = (placement: Placement) => this.onPlacement(name, placement);
+    const cache = new SignatureCache({
       fn,
-      {
-        ...this.session,
-        ...(this.session.provider === 'cpu'
-          ? {}
-          : { onPlacement: (placement: Placement) => this.onPlacement(name, placement) }),
-      },
-      this.stats,
-      options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
-    );
+      session: { ...this.session, ...(provider === 'cpu' ? {} : { onPlacement }) },
+      standardOperators: !hasOwnOperators(provider),
+      stats: this.stats,
+      store: this.store,
+      constantStates: options.constantStates ?? false,
+      limit: options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
+    });
     this.programs.add(cache);
     return {
       name,
@@ -122,61 +121,7 @@ function warnOfFallback(): NonNullable<OnnxEngineOptions['onPlacement']> {
   };
 }
 
-/** Compiled programs by signature, least recently used first. */
-class SignatureCache {
-  private readonly compiled = new Map<string, CompiledProgram>();
-
-  constructor(
-    private readonly fn: (inputs: Tensors) => Tensors,
-    private readonly session: SessionOptions,
-    private readonly stats: EngineStats,
-    private readonly limit: number,
-  ) {}
-
-  async get(inputs: HostTensors): Promise<CompiledProgram> {
-    const key = signature(inputs);
-    let program = this.compiled.get(key);
-    if (program) this.compiled.delete(key);
-    else program = await this.compile(inputs);
-    this.compiled.set(key, program);
-    return program;
-  }
-
-  clear(): void {
-    for (const program of this.compiled.values()) {
-      if (this.session.profile) program.endProfiling();
-      void program.dispose();
-    }
-    this.compiled.clear();
-  }
-
-  trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
-    return trace(this.fn, inputs, { standardOperators: !hasOwnOperators(this.session.provider) });
-  }
-
-  private async compile(inputs: HostTensors): Promise<CompiledProgram> {
-    const started = performance.now();
-    while (this.compiled.size >= this.limit) {
-      const [oldest, program] = this.compiled.entries().next().value as [string, CompiledProgram];
-      this.compiled.delete(oldest);
-      await program.dispose();
-      this.stats.evictions++;
-    }
-    const program = await CompiledProgram.create(this.trace(inputs), this.session);
-    this.stats.compilations++;
-    this.stats.compileSeconds += (performance.now() - started) / 1000;
-    return program;
-  }
-}
-
 /** Measured by placement reports: the webgpu provider leaves FusedMatMul, the products of attention, to the CPU. */
 function hasOwnOperators(provider: string): boolean {
   return provider === 'cpu' || provider === 'cuda';
-}
-
-function signature(inputs: HostTensors): string {
-  return Object.keys(inputs)
-    .sort()
-    .map((key) => `${key}:${inputs[key].dtype}[${inputs[key].shape.join()}]`)
-    .join(';');
 }

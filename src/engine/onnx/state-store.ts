@@ -8,14 +8,22 @@ import { allocate, type HostData } from '../tensors.js';
 interface Slot {
   current: ort.Tensor;
   spare: ort.Tensor | undefined;
+  /** Changes with the value. */
+  version: number;
 }
 
 export class StateStore {
   private readonly slots = new Map<State, Slot>();
+  private versions = 0;
 
   /** The tensor holding the state's value. */
   current(state: State): ort.Tensor {
     return this.slot(state).current;
+  }
+
+  /** Another number after every change of the state's value. */
+  version(state: State): number {
+    return this.slot(state).version;
   }
 
   /** The tensor a run writes the state's next value into. */
@@ -30,6 +38,7 @@ export class StateStore {
     const slot = this.slot(state);
     if (!slot.spare) return;
     [slot.current, slot.spare] = [slot.spare, slot.current];
+    slot.version = ++this.versions;
   }
 
   set(state: State, value: HostData): void {
@@ -41,8 +50,12 @@ export class StateStore {
       });
     }
     const slot = this.slots.get(state);
-    if (slot) (slot.current.data as HostData).set(value);
-    else this.slots.set(state, { current: makeTensor(state, value.slice()), spare: undefined });
+    if (!slot) {
+      this.slots.set(state, this.newSlot(state, value.slice()));
+      return;
+    }
+    (slot.current.data as HostData).set(value);
+    slot.version = ++this.versions;
   }
 
   release(states: Iterable<State>): void {
@@ -56,10 +69,14 @@ export class StateStore {
   private slot(state: State): Slot {
     let slot = this.slots.get(state);
     if (!slot) {
-      slot = { current: makeTensor(state, state.initialValue()), spare: undefined };
+      slot = this.newSlot(state, state.initialValue());
       this.slots.set(state, slot);
     }
     return slot;
+  }
+
+  private newSlot(state: State, value: HostData): Slot {
+    return { current: makeTensor(state, value), spare: undefined, version: ++this.versions };
   }
 }
 

@@ -2,6 +2,7 @@
 import { tf } from '../../tf.js';
 import type { EmitOptions } from '../graph-builder.js';
 import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
+import { transposed } from './layout.js';
 
 type ConvInfo = tf.backend_util.Conv2DInfo;
 
@@ -41,7 +42,7 @@ function one(
 }
 
 const transpose = ({ graph }: KernelContext, name: string, perm: number[]): string =>
-  graph.one('Transpose', [name], { attributes: { perm } });
+  transposed(graph, name, perm);
 const toNchw = (context: KernelContext, name: string): string => transpose(context, name, [0, 3, 1, 2]);
 const nchw = ([n, h, w, c]: readonly number[]): number[] => [n, c, h, w];
 const toNhwc = (context: KernelContext, name: string): string => transpose(context, name, [0, 2, 3, 1]);
@@ -73,25 +74,11 @@ function groupedFilter(context: KernelContext, filter: Info, c: ConvInfo): strin
   ]);
 }
 
-/** Below this many input channels the windows are copied out and multiplied in one product. */
+/** Below this many input channels the filter's gradient is one product of copied windows, not one a tap. */
 const FEW_CHANNELS = 8;
 
 const conv2d: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs);
-  // Windows are cut by numbers that depend on the length.
-  if (c.inChannels < FEW_CHANNELS && !context.backend.anyShape) {
-    const { backend, graph } = context;
-    const { name, columns } = windows(context, x, c);
-    const weight = graph.one('Reshape', [backend.name(filter), graph.names.int64([columns, c.outChannels])]);
-    const product = graph.one('Gemm', [name, weight], { attributes: { transA: 0, transB: 0 } });
-    const rows = c.batchSize * c.outHeight * c.outWidth;
-    backend.value(product, [rows, c.outChannels], 'float32');
-    return backend.value(
-      graph.one('Reshape', [product, graph.names.int64(c.outShape)]),
-      c.outShape,
-      'float32',
-    );
-  }
   const inputs = [
     toNchw(context, context.backend.name(x)),
     transpose(context, context.backend.name(filter), [3, 2, 0, 1]),

@@ -12,6 +12,7 @@ import {
   type KernelContext,
   type KernelTable,
 } from './kernel.js';
+import { transposed } from './layout.js';
 
 const binary =
   (op: string, resultType?: DType): Kernel =>
@@ -38,11 +39,29 @@ const withNeutral =
     return kernel(inputs, attrs, context);
   };
 
-/** a·Wᵀ + bias is one Gemm when the product has not been used otherwise (the plain one is dropped then). */
+/** A product or convolution plus bias is one operator if not used otherwise (the plain one is dropped then). */
 const add: Kernel = (inputs, attrs, context) => {
   const { a, b } = inputs;
-  return gemmWithBias(a, b, context) ?? binary('Add')(inputs, attrs, context);
+  return gemmWithBias(a, b, context) ?? convWithBias(a, b, context) ?? binary('Add')(inputs, attrs, context);
 };
+
+/** `image` [N,H,W,C] comes from a convolution without bias, and `bias` is a vector [C]. */
+function convWithBias(image: Info, bias: Info, { backend, graph }: KernelContext): Info | undefined {
+  const { raw, dtype } = backend.of(bias);
+  const { name, raw: imageRaw } = backend.of(image);
+  if (image.shape.length !== 4 || raw.length !== 1 || raw[0] !== image.shape[3] || dtype !== 'float32')
+    return undefined;
+  if (name === undefined || !sameShape(imageRaw, image.shape)) return undefined;
+  const order = graph.producer(name);
+  const conv = order?.op === 'Transpose' ? graph.producer(order.inputs[0]) : undefined;
+  if (order === undefined || conv?.op !== 'Conv' || conv.inputs.length !== 2) return undefined;
+  if (`${order.attributes['perm']}` !== '0,2,3,1') return undefined;
+  const { attributes } = conv;
+  const biased = graph.one('Conv', [...conv.inputs, backend.raw(bias).name], { attributes });
+  const { shape } = backend.shapeOfName(order.inputs[0]) ?? {};
+  if (shape) backend.value(biased, shape, 'float32');
+  return backend.value(transposed(graph, biased, [0, 2, 3, 1]), image.shape, 'float32');
+}
 
 /** `product` is a matrix product [.., N], perhaps reshaped since, and `bias` a vector [N]. */
 function gemmWithBias(product: Info, bias: Info, { backend, graph }: KernelContext): Info | undefined {

@@ -4,6 +4,7 @@ import { tf } from '../../tf.js';
 import type { EmitOptions, GraphBuilder } from '../graph-builder.js';
 import type { TraceBackend } from '../trace-backend.js';
 import { sameShape } from '../trace-values.js';
+import { sharedLayout } from './layout.js';
 
 export type Info = tf.TensorInfo;
 export type Inputs = Record<string, Info>;
@@ -49,6 +50,12 @@ export function emitBroadcast(
     (acc, { shape: s }) => tf.broadcast_util.assertAndGetBroadcastShape(acc as number[], s as number[]),
     [],
   );
+  const layout = sharedLayout(raws, { graph, backend });
+  if (layout) {
+    const name = graph.one(op, layout.names, options);
+    backend.value(name, layout.perm.map((_, i) => raw[layout.perm.indexOf(i)]), dtype); // biome-ignore format: one call
+    return backend.value(graph.one('Transpose', [name], { attributes: { perm: layout.perm } }), shape, dtype, raw); // biome-ignore format: one call
+  }
   const ones = trailingOnes(raw);
   if (ones === 0 || raws.every((r) => r.shape.length === 0)) {
     return backend.value(graph.one(op, raws.map((r) => r.name), options), shape, dtype, raw); // biome-ignore format: one call

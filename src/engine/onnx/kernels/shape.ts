@@ -11,6 +11,7 @@ import {
   type KernelTable,
   reshapeValue,
 } from './kernel.js';
+import { transposed } from './layout.js';
 
 export function reshape(x: Info, shape: readonly number[], context: KernelContext): Info {
   const { backend } = context;
@@ -104,11 +105,7 @@ export const shapeKernels: KernelTable = {
     if (order.every((axis, i) => axis === i)) return backend.broadcast(x, x.shape);
     const shape = order.map((axis) => x.shape[axis]);
     if (backend.of(x).raw.length === 0) return backend.broadcast(x, shape);
-    return backend.value(
-      graph.one('Transpose', [backend.name(x)], { attributes: { perm: order } }),
-      shape,
-      dtypeOf(x),
-    );
+    return backend.value(transposed(graph, backend.name(x), order), shape, dtypeOf(x));
   },
   Slice: slice,
   StridedSlice: stridedSlice,

@@ -1,0 +1,102 @@
+// The compiled forms of one program, one for each signature of input shapes, least recently used first.
+import type { EngineStats, HostTensors, Tensors } from '../engine.js';
+import type { State } from '../state.js';
+import type { HostData, TensorSpec } from '../tensors.js';
+import { CompiledProgram } from './compiled-program.js';
+import type { OnnxInitializer } from './model-proto.js';
+import type { SessionOptions } from './native-session.js';
+import type { StateStore } from './state-store.js';
+import { type TracedProgram, trace } from './trace.js';
+import { hostBytes } from './trace-values.js';
+
+export interface SignatureCacheOptions {
+  readonly fn: (inputs: Tensors) => Tensors;
+  readonly session: SessionOptions;
+  readonly standardOperators: boolean;
+  readonly stats: EngineStats;
+  readonly store: StateStore;
+  /** States that are only read become constants of the code, which ONNX Runtime packs for its products. */
+  readonly constantStates: boolean;
+  /** Most signatures kept. */
+  readonly limit: number;
+}
+
+interface Entry {
+  readonly program: CompiledProgram;
+  /** States whose values are in the code, and which values those are. */
+  readonly built: ReadonlyMap<State, number>;
+}
+
+export class SignatureCache {
+  private readonly compiled = new Map<string, Entry>();
+
+  constructor(private readonly options: SignatureCacheOptions) {}
+
+  async get(inputs: HostTensors): Promise<CompiledProgram> {
+    const key = signature(inputs);
+    let entry = this.compiled.get(key);
+    if (entry) this.compiled.delete(key);
+    if (entry && !this.isCurrent(entry)) {
+      await entry.program.dispose();
+      entry = undefined;
+    }
+    entry ??= await this.compile(inputs);
+    this.compiled.set(key, entry);
+    return entry.program;
+  }
+
+  clear(): void {
+    for (const { program } of this.compiled.values()) {
+      if (this.options.session.profile) program.endProfiling();
+      void program.dispose();
+    }
+    this.compiled.clear();
+  }
+
+  trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
+    const { fn, standardOperators } = this.options;
+    return trace(fn, inputs, { standardOperators });
+  }
+
+  private isCurrent({ built }: Entry): boolean {
+    for (const [state, version] of built) if (this.options.store.version(state) !== version) return false;
+    return true;
+  }
+
+  private async compile(inputs: HostTensors): Promise<Entry> {
+    const { stats, limit, session } = this.options;
+    const started = performance.now();
+    while (this.compiled.size >= limit) {
+      const [oldest, { program }] = this.compiled.entries().next().value as [string, Entry];
+      this.compiled.delete(oldest);
+      await program.dispose();
+      stats.evictions++;
+    }
+    const traced = this.trace(inputs);
+    const built = this.constantsOf(traced);
+    const versions = new Map([...built.keys()].map((state) => [state, this.options.store.version(state)]));
+    const program = await CompiledProgram.create(traced, session, [...built.values()]);
+    stats.compilations++;
+    stats.compileSeconds += (performance.now() - started) / 1000;
+    return { program, built: versions };
+  }
+
+  private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<State, OnnxInitializer> {
+    const { constantStates, store } = this.options;
+    if (!constantStates) return new Map();
+    const read = [...states].filter(([state]) => !updates.has(state));
+    return new Map(
+      read.map(([state, { name, shape, dtype }]) => {
+        const bytes = hostBytes(store.current(state).data as HostData, state.dtype);
+        return [state, { name, shape, dtype, bytes }];
+      }),
+    );
+  }
+}
+
+function signature(inputs: HostTensors): string {
+  return Object.keys(inputs)
+    .sort()
+    .map((key) => `${key}:${inputs[key].dtype}[${inputs[key].shape.join()}]`)
+    .join(';');
+}
