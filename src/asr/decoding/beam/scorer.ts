@@ -36,21 +36,23 @@ export class TransducerScorer {
     const { decoder, joint, variant } = network;
     const { temperature = 1, internalLm = false } = options;
     this.internalLm = internalLm && joint instanceof HATJoint;
-    this.predict = engine.compile('beam-predict', ({ last, state }) => {
+    const predict = ({ last, state }: Tensors): Tensors => {
       const next = decoder.step(last, state);
       const prediction = joint.projectPrediction(next.output);
       const outputs: Tensors = { prediction, state: next.state };
       if (this.internalLm) outputs['own'] = (joint as HATJoint).internalLanguageModel(prediction);
       return outputs;
-    });
-    this.score = engine.compile('beam-score', ({ frames, predictions }) => {
+    };
+    const score = ({ frames, predictions }: Tensors): Tensors => {
       const logits = joint.logits(frames, predictions);
       const scaled = temperature === 1 ? logits : tf.div(logits, tf.scalar(temperature));
       const { tokens, durations } = splitOutputs(scaled, variant, decoder.vocabulary);
       const outputs: Tensors = { tokens };
       if (durations) outputs['durations'] = durations;
       return outputs;
-    });
+    };
+    this.predict = engine.compile('beam-predict', predict, { constantStates: true });
+    this.score = engine.compile('beam-score', score, { constantStates: true });
   }
 
   /** The empty sequence. */
