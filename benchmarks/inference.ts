@@ -13,9 +13,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CounterRandom } from '../src/random/index.js';
 import { Contestant, machine, peerPython, peerScript, ratio, summarize, table } from './lib/contestant.js';
+import { RATE, utteranceLengths, waveform } from './lib/waveforms.js';
 
 const WARM_UP = 2;
-const RATE = 16000;
+/** Seconds of an utterance. */
+const LONGEST = 12;
 const { values: flags } = parseArgs({
   options: {
     threads: { type: 'string', default: '2' },
@@ -28,23 +30,8 @@ const { values: flags } = parseArgs({
   },
 });
 
-/** Noise whose loudness and pitch wander a few times a second, so that frames differ as those of speech do. */
-function waveform(samples: number, random: CounterRandom): Float32Array {
-  const out = new Float32Array(samples);
-  let low = 0;
-  for (let i = 0; i < samples; i++) {
-    const segment = Math.floor(i / 1600);
-    const smooth = 0.98 * random.uniform(2 * segment);
-    low = smooth * low + (1 - smooth) * random.normal(1e6 + i);
-    out[i] = 0.3 * random.uniform(2 * segment + 1) * low;
-  }
-  return out;
-}
-
 const random = new CounterRandom(5);
-const lengths = Array.from({ length: Number(flags.utterances) }, (_, i) =>
-  Math.round((2 + 10 * random.uniform(i)) * RATE),
-);
+const lengths = utteranceLengths(Number(flags.utterances), LONGEST, random);
 const audioSeconds = lengths.reduce((sum, length) => sum + length, 0) / RATE;
 const folder = mkdtempSync(join(tmpdir(), 'anemone-inference-'));
 const waveforms = join(folder, 'waveforms.f32');

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { OnnxEngine } from '../../src/engine/index.js';
 import { serve } from './answer.js';
+import { calibrateBlank } from './calibrate.js';
 import { type Sizes, transducer } from './model.js';
 
 export interface InferenceSizes extends Sizes {
@@ -12,8 +13,6 @@ export interface InferenceSizes extends Sizes {
   /** Share of the encoder's frames that should emit a token. */
   readonly share: number;
 }
-
-const CALIBRATION_STEPS = 12;
 
 const sizes = JSON.parse(process.argv[2]) as InferenceSizes;
 const bytes = readFileSync(sizes.waveforms);
@@ -35,25 +34,11 @@ async function transcribe(audio: readonly Float32Array[]): Promise<{ tokens: num
   };
 }
 
-/** Sets the bias of blank so that about this share of the frames emits a token. */
-async function calibrate(share: number): Promise<void> {
-  const bias = [...model.joint.parameters()].find(({ shape }) => shape.join() === `${sizes.vocabulary + 1}`);
-  if (!bias) throw new Error('the joint has no output bias');
-  const value = bias.initialValue();
-  const few = waveforms.slice(0, sizes.batch);
-  let low = -10;
-  let high = 10;
-  for (let step = 0; step < CALIBRATION_STEPS; step++) {
-    const middle = (low + high) / 2;
-    value[sizes.vocabulary] = middle;
-    await engine.write(bias, value);
-    const { tokens, frames } = await transcribe(few);
-    if (tokens > share * frames) low = middle;
-    else high = middle;
-  }
-}
-
-await calibrate(sizes.share);
+const few = waveforms.slice(0, sizes.batch);
+await calibrateBlank(engine, model, sizes.share, async () => {
+  const { tokens, frames } = await transcribe(few);
+  return tokens / frames;
+});
 const parameters = [...model.module.parameters()].reduce((sum, p) => sum + p.size, 0);
 await serve({ parameters, ...(await transcribe(waveforms)) }, async () => {
   await transcribe(waveforms);
