@@ -11,7 +11,7 @@ export async function gradientsOf(
   engine: Engine,
   inputs: HostTensors,
 ): Promise<HostTensors> {
-  const parameters = [...model.parameters()];
+  const parameters = [...model.parameters()].filter((parameter) => !parameter.tiedTo);
   const buffers = [...model.buffers()];
   const before = await Promise.all(buffers.map((buffer) => engine.read(buffer)));
   const program = engine.compile('gradients', (tensors) => {
