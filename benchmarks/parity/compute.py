@@ -282,7 +282,7 @@ def searches(model):
     maes = {"maes_num_steps": 2, "maes_prefix_alpha": 1, "maes_expansion_gamma": 2.3, "maes_expansion_beta": 2}
     if decoding.get("durations"):
         return {**plain, "beam": {}, "maes": {**maes, "maes_prefix_alpha": 0}}
-    return {**plain, "beam": {}, "tsd": {"tsd_max_sym_exp": 5}, "alsd": {"alsd_max_target_len": 2.0}, "maes": maes}
+    return {**plain, "beam": {}, "tsd": {"tsd_max_sym_exp": 5}, "alsd": {"alsd_max_target_len": 1.5}, "maes": maes}
 
 
 class Endless(Exception):

@@ -64,7 +64,7 @@ def make(folder, options):
         trained = gradients(model, features, frames, targets, target_lengths)
         out.update({f"train.{key}": value for key, value in trained.items()})
         said = hypotheses(model, found["encoder.outputs"], found["encoder.encoded_lengths"])
-        exact = gradients64(model, features, frames, targets, target_lengths)
+        exact = gradients64(model, features, frames, targets, target_lengths) if options.double else None
         if exact:
             out.update({f"exact.{key}": value for key, value in exact.items()})
         save_file(arrays(out), folder / "nemo" / f"{name}.safetensors")
@@ -79,7 +79,7 @@ def make(folder, options):
 def curves(folder, options):
     from curves import train_all
 
-    train_all(folder, options.only)
+    train_all(folder, tokenizer(folder / "bpe", "bpe"), options.only, options.double)
     write_facts(folder)
     return 0
 
@@ -141,5 +141,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--only", help="cases whose names contain this")
+    parser.add_argument("--double", action="store_true", help="gradients and curves in double precision, too: who is nearer to the truth?")
     given = parser.parse_args()
     sys.exit(globals()[given.command](given.folder.resolve(), given))
