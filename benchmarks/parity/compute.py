@@ -282,7 +282,7 @@ def searches(model):
     maes = {"maes_num_steps": 2, "maes_prefix_alpha": 1, "maes_expansion_gamma": 2.3, "maes_expansion_beta": 2}
     if decoding.get("durations"):
         return {**plain, "beam": {}, "maes": {**maes, "maes_prefix_alpha": 0}}
-    return {**plain, "beam": {}, "tsd": {"tsd_max_sym_exp": 5}, "alsd": {"alsd_max_target_len": 1.5}, "maes": maes}
+    return {**plain, "beam": {}, "tsd": {"tsd_max_sym_exp": 5}, "alsd": {"alsd_max_target_len": 2.0}, "maes": maes}
 
 
 class Endless(Exception):
@@ -296,21 +296,21 @@ def give_up(_signal, _frame):
 def hypotheses(model, encoded, valid, patience=15):
     """
     {strategy: {"beam": options, "tokens": [[ids]]}, "ctc": [texts]}; without tokens where NeMo's search took longer
-    than `patience` seconds: the best-first search has no limit of tokens at a frame, and some models never tire.
+    than `patience` seconds of computing: the best-first search has no limit of tokens at a frame, and some models never tire.
     """
     model.eval()
     out = {}
     with torch.no_grad():
         for strategy, beam in searches(model).items():
             out[strategy] = {"beam": beam}
-            signal.signal(signal.SIGALRM, give_up)
-            signal.alarm(patience)
+            signal.signal(signal.SIGVTALRM, give_up)
+            signal.setitimer(signal.ITIMER_VIRTUAL, patience)
             try:
                 out[strategy]["tokens"] = transducer_tokens(model, encoded, valid, strategy, beam)
             except Endless:
                 print("  endless in NeMo:", strategy)
             finally:
-                signal.alarm(0)
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         branch = ctc_head(model)
         if branch:
             decoding = model.ctc_decoding if hasattr(model, "joint") else model.decoding

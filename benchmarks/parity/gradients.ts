@@ -76,7 +76,11 @@ export function compareGradients(
   for (const [key, { data }] of wanted) {
     if (!key.startsWith('stat.')) continue;
     const ours = found[key]?.data;
-    add('statistics of batch norms', ours ? distance(ours, data) / norm(data) : Number.POSITIVE_INFINITY, key);
+    add(
+      'statistics of batch norms',
+      ours ? distance(ours, data) / norm(data) : Number.POSITIVE_INFINITY,
+      key,
+    );
   }
   return results;
 }

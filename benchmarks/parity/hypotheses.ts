@@ -33,7 +33,9 @@ export async function compareHypotheses(
       const theirs = texts ? texts[i] : tokens![i].join(' ');
       const quantity = strategy === 'ctc' ? 'hypotheses of CTC greedy' : `hypotheses of ${kind} ${strategy}`;
       const same = ours.trim() === theirs.trim();
-      const detail = same ? `${hypothesis.tokens.length} tokens` : `utterance ${i}: [${ours}], NeMo [${theirs}]`;
+      const detail = same
+        ? `${hypothesis.tokens.length} tokens`
+        : `utterance ${i}: [${ours}], NeMo [${theirs}]`;
       results.push({ case: name, quantity, value: same ? 0 : 1, detail });
     });
   }
@@ -46,6 +48,9 @@ function choose(model: SpeechModel, strategy: string, beam: Said['beam'] = {}): 
     return;
   }
   if (!(model instanceof EncDecRNNTBPEModel)) return;
-  const options = { beam_size: 4, ...beam };
+  const { alsd_max_target_len: length, ...others } = beam;
+  // NeMo's half always means tokens a frame; JSON has no floats to say so.
+  const longest = length === undefined ? {} : { alsd_max_target_len: { perFrame: length } };
+  const options = { beam_size: 4, ...others, ...longest };
   model.changeDecoding({ strategy, beam: options, greedy: { max_symbols: 10 } });
 }

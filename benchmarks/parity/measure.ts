@@ -23,7 +23,11 @@ export interface Valid {
 }
 
 /** Largest absolute difference of what counts; infinite where shapes differ or a number is none. */
-export function furthest(found: HostTensor | undefined, wanted: Values, valid: readonly Valid[] = []): number {
+export function furthest(
+  found: HostTensor | undefined,
+  wanted: Values,
+  valid: readonly Valid[] = [],
+): number {
   if (!found || found.shape.join() !== wanted.shape.join()) return Number.POSITIVE_INFINITY;
   let most = 0;
   for (let i = 0; i < wanted.data.length; i++) {
@@ -62,4 +66,5 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(sum);
 }
 
-export const relative = (found: number, wanted: number): number => Math.abs(found - wanted) / Math.abs(wanted);
+export const relative = (found: number, wanted: number): number =>
+  Math.abs(found - wanted) / Math.abs(wanted);

@@ -51,12 +51,7 @@ await writeFile(join(folder, 'ours.json'), JSON.stringify(results));
 await engine.dispose();
 
 /** Saves a model for NeMo, with what it computes here of a batch. */
-async function keep(
-  name: string,
-  model: SpeechModel,
-  facts: CaseFacts,
-  values: CaseValues,
-): Promise<void> {
+async function keep(name: string, model: SpeechModel, facts: CaseFacts, values: CaseValues): Promise<void> {
   const target = join(folder, 'ours', name);
   await model.saveTo(`${target}.nemo`, { engine });
   const frontEnd = new MelFrontEnd(model.preprocessor.config);
@@ -81,7 +76,11 @@ async function keep(
     const data = onlyValid(tensor, validOf(stage, tensor.shape, valid));
     return entry(`stage.${stage}`, { ...tensor, data });
   });
-  const given = [entry('samples', values.samples), entry('lengths', values.lengths), entry('targets', targets)];
+  const given = [
+    entry('samples', values.samples),
+    entry('lengths', values.lengths),
+    entry('targets', targets),
+  ];
   await writeFile(`${target}.safetensors`, encodeSafetensors([...entries, ...given]));
   await writeFile(`${target}.json`, JSON.stringify({ texts: facts.texts }));
 }

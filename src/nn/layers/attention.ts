@@ -92,7 +92,10 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
     this.posBiasU = this.parameter('pos_bias_u', shape, zeros);
     this.posBiasV = this.parameter('pos_bias_v', shape, zeros);
     if (!shared) return;
-    for (const [own, used] of [[this.posBiasU, shared.posBiasU], [this.posBiasV, shared.posBiasV]]) {
+    for (const [own, used] of [
+      [this.posBiasU, shared.posBiasU],
+      [this.posBiasV, shared.posBiasV],
+    ]) {
       own.trainable = false;
       own.tiedTo = used;
     }
