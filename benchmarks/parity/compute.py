@@ -76,7 +76,10 @@ def losses(model, encoded, lengths, targets, target_lengths):
     if hasattr(model, "joint"):
         predicted, _, _ = model.decoder(targets=targets, target_length=target_lengths)
         model.joint.set_fuse_loss_wer(False)
+        # As on a GPU: on a CPU the joint normalises before the loss does, and `clamp` then clips something else.
+        normalises, model.joint.log_softmax = model.joint.log_softmax, False
         joint = model.joint(encoder_outputs=encoded, decoder_outputs=predicted)
+        model.joint.log_softmax = normalises
         out["decoder.outputs"], out["joint.outputs"] = predicted, joint
         out["loss"] = out["loss.rnnt"] = model.loss(log_probs=joint, targets=targets, input_lengths=lengths, target_lengths=target_lengths)
     branch = ctc_head(model)
@@ -113,10 +116,10 @@ def stages(model, samples, lengths, targets, target_lengths):
         for tap in taps:
             tap.remove()
         out["encoder.outputs"], out["encoder.encoded_lengths"] = encoded, valid
-        out.update(losses(model, encoded, valid, targets, target_lengths))
-        if "joint.outputs" in out:
-            # On CPU the joint normalises; what it normalises is the same up to a constant for each point.
-            out["joint.outputs"] = out["joint.outputs"].log_softmax(-1)
+    # Without gradients NeMo's loss on a CPU, unlike that on a GPU, leaves FastEmit out.
+    out.update(losses(model, encoded, valid, targets, target_lengths))
+    if "joint.outputs" in out:
+        out["joint.outputs"] = out["joint.outputs"].log_softmax(-1)
     return out
 
 

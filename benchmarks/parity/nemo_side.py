@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import sys
 
 import numpy
@@ -45,7 +46,7 @@ def make(folder, options):
     write_facts(folder, seed=options.seed, count=options.count)
     wanted = {**cases(folders["bpe"], nemo.__version__), **drawn(options.seed, options.count, folders, nemo.__version__)}
     for index, (name, (kind, config)) in enumerate(wanted.items()):
-        if options.only and options.only not in name:
+        if options.only and not re.search(options.only, name):
             continue
         seed = options.seed * 1000 + index
         torch.manual_seed(seed)
@@ -140,7 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=32)
-    parser.add_argument("--only", help="cases whose names contain this")
+    parser.add_argument("--only", help="cases whose names match this regular expression")
     parser.add_argument("--double", action="store_true", help="gradients and curves in double precision, too: who is nearer to the truth?")
     given = parser.parse_args()
     sys.exit(globals()[given.command](given.folder.resolve(), given))
