@@ -12,7 +12,8 @@ import numpy
 import sentencepiece
 import torch
 from cases import LABELS, TEXT, common, ctc_decoder, encoder, preprocessor, transducer
-from nemo_side import compute, shake
+from compute import shake, stages, targets_of
+from nemo_side import arrays
 from omegaconf import OmegaConf
 from safetensors.numpy import save_file
 
@@ -46,7 +47,9 @@ with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(3)
         model = getattr(models, kind)(cfg=OmegaConf.create(config))
         shake(model, 3)
-        save_file(compute(model, samples), out / f"{name}.safetensors")
+        given = (samples, torch.tensor([samples.shape[1]]), *targets_of(model, [TEXT], LABELS))
+        found = {key: value for key, value in stages(model, *given).items() if key not in ("raw_signal", "loss")}
+        save_file(arrays(found), out / f"{name}.safetensors")
         model.save_to(str(out / f"{name}.nemo"))
     os.chdir(out)
 (out / "facts.json").write_text(json.dumps({"nemo": nemo.__version__, "torch": torch.__version__, "text": TEXT}) + "\n")

@@ -77,10 +77,12 @@ async function writeSafetensors(
   file: string,
 ): Promise<readonly string[]> {
   const { safetensorsParts, writeFileAtomically } = await import('../formats/index.js');
+  const { valueOwner } = await import('../nn/index.js');
   const dtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const;
   const states = [...model.module.stateDict().values()].map(async (state) => {
     const { name, shape } = state;
-    return [name, { dtype: dtypes[state.dtype], shape, data: await trainer.engine.read(state) }] as const;
+    const data = await trainer.engine.read(valueOwner(state));
+    return [name, { dtype: dtypes[state.dtype], shape, data }] as const;
   });
   await writeFileAtomically(file, safetensorsParts(await Promise.all(states), { format: 'pt' }));
   return [file];

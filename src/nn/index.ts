@@ -8,7 +8,7 @@ export {
 } from './load-weights.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
-export { Buffer, joinPath, Parameter } from './parameter.js';
+export { Buffer, joinPath, Parameter, valueOwner } from './parameter.js';
 export { evaluationPass, type Pass, trainingPass } from './pass.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export {

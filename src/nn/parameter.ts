@@ -7,6 +7,8 @@ import type { Module } from './module.js';
 export class Parameter extends State {
   /** Frozen parameters get no gradient and no update. */
   trainable = true;
+  /** The parameter that is used in this one's place; then this one is a name in files and nothing else. */
+  tiedTo: Parameter | undefined;
 
   constructor(
     private readonly owner: Module,
@@ -24,6 +26,11 @@ export class Parameter extends State {
   override initialValue(): Float32Array {
     return this.initializer(this.shape, new CounterRandom(this.owner.root.seed, 'init', this.name));
   }
+}
+
+/** The state whose value a file should hold under the name of `state`. */
+export function valueOwner(state: State): State {
+  return state instanceof Parameter ? (state.tiedTo ?? state) : state;
 }
 
 /** A non-trained value of a module (running statistics, tables). */

@@ -222,6 +222,17 @@ describe('archives of our own', () => {
     expect(same(await valuesOf(model), await valuesOf(back)).length).toBe(model.stateDict().size);
   });
 
+  it('have one value under all names of what is tied: NeMo takes the last', async () => {
+    const encoder = { ...(tinyModel()['encoder'] as object), n_layers: 2, untie_biases: false };
+    const model = createModel(tinyModel({ encoder }), { engine }) as SpeechModel;
+    const name = (layer: number) => `encoder.layers.${layer}.self_attn.pos_bias_u`;
+    const trained = Float32Array.from({ length: 16 }, (_, i) => i + 1);
+    await engine.write(model.stateDict().get(name(0))!, trained);
+    await model.saveTo(file('tied.nemo'));
+    const again = (await restoreModel(file('tied.nemo'), { engine })).stateDict();
+    expect(Array.from(await engine.read(again.get(name(1))!))).toEqual(Array.from(trained));
+  });
+
   it('cannot be made of parts that NeMo has not', async () => {
     const model = createModel(tinyModel(), { engine }) as SpeechModel;
     (model.config as { encoder: { _target_: string } }).encoder._target_ = 'MyEncoder';

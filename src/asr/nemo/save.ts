@@ -13,7 +13,7 @@ import {
   torchParts,
   writeFileAtomically,
 } from '../../formats/index.js';
-import type { ReadState } from '../../nn/index.js';
+import { type ReadState, valueOwner } from '../../nn/index.js';
 import { brickComponents } from '../brick-components.js';
 import type { SpeechModel } from '../models/speech-model.js';
 import { NEMO_CONFIG } from './archive.js';
@@ -30,7 +30,11 @@ export async function saveArchive(
   instead: ReadState = async () => undefined,
 ): Promise<void> {
   const { yaml, artifacts } = savedConfig(model, new Container().registerAll(brickComponents), hashedName);
-  const value = async (state: State) => (await instead(state)) ?? (await engine.read(state));
+  // NeMo has one tensor under all names of what is tied, and takes the last.
+  const value = async (state: State) => {
+    const owner = valueOwner(state);
+    return (await instead(owner)) ?? (await engine.read(owner));
+  };
   const weights = torchParts([...model.stateDict().values()].map((state) => entryOf(state, value)));
   const file = (name: string, bytes: Uint8Array): TarInput => ({
     name: `./${name}`,

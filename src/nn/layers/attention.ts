@@ -91,9 +91,13 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
     this.linearPos = this.child('linear_pos', new Linear(options.width, options.width, { bias: false }));
     this.posBiasU = this.parameter('pos_bias_u', shape, zeros);
     this.posBiasV = this.parameter('pos_bias_v', shape, zeros);
-    if (shared) {
-      this.posBiasU.trainable = false;
-      this.posBiasV.trainable = false;
+    if (!shared) return;
+    for (const [own, used] of [
+      [this.posBiasU, shared.posBiasU],
+      [this.posBiasV, shared.posBiasV],
+    ]) {
+      own.trainable = false;
+      own.tiedTo = used;
     }
   }
 
