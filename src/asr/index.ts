@@ -52,7 +52,13 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
-export { createModel, type ModelFactory, modelKind, restoreModel } from './models/components.js';
+export {
+  createFromConfig,
+  createModel,
+  type ModelFactory,
+  modelKind,
+  restoreModel,
+} from './models/components.js';
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
