@@ -135,6 +135,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** The files that `export` writes. */
   protected abstract subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[];
 
+  /** What a model adds to the metadata of its files. */
+  protected exportMetadata(_options: ExportOptions): Record<string, string> {
+    return {};
+  }
+
   /**
    * Writes the model for other programs as ONNX: `path` itself for CTC, `encoder-NAME` and `decoder_joint-NAME`
    * beside it for a transducer. Inputs and outputs have NeMo's names; batch size and lengths are free. Returns the
@@ -151,6 +156,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       subsampling_factor: String(this.encoder.subsamplingFactor),
       max_encoder_frames: String(this.encoder.outputLength(longestInput(this.encoder, maxFrames))),
       preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),
+      ...this.exportMetadata(options),
     };
     const subnets = this.subnets({ ...options, maxFrames });
     return exportOnnx(path, subnets, metadata, engine, options.check ?? true);
