@@ -1,8 +1,8 @@
 // Every transducer as ONNX files: a plain loop over them, as a program elsewhere would write it from the files and
 // their metadata alone, finds what the model finds. Encoders that export.test.ts does not have.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EncDecCTCModel, EncDecRNNTModel, outputLayout } from '../../src/asr/index.js';
@@ -232,5 +232,39 @@ it.each([
   const model = EncDecCTCModel.fromConfig(tinyModel({ encoder, decoder, joint: undefined }), { engine });
   const [file] = await model.export(join(folder, `${name.replaceAll(/\W/g, '')}.onnx`), { maxFrames: 400 });
   expect((await load(file)).outputNames).toEqual(['logprobs', 'encoded_lengths']);
+  await engine.dispose();
+});
+
+it('puts weights that do not fit beside the model', async () => {
+  const engine = new OnnxEngine({ threads: 1 });
+  const model = EncDecRNNTModel.fromConfig(tinyModel(), { engine, seed: 5 });
+  const own = join(folder, 'external');
+  const files = await model.export(join(own, 'm.onnx'), { maxFrames: 300, externalFrom: 5000 });
+  expect(files.map((file) => basename(file))).toEqual([
+    'encoder-m.onnx',
+    'encoder-m.onnx.data',
+    'decoder_joint-m.onnx',
+    'decoder_joint-m.onnx.data',
+  ]);
+  expect(readdirSync(own).sort()).toEqual(files.map((file) => basename(file)).sort());
+  // Weights start at whole pages; a 16 × 64 matrix of the LSTM is the first of the second file.
+  expect(statSync(files[3]).size % 4096).toBe(0);
+  expect(statSync(files[0]).size).toBeLessThan(
+    statSync((await model.export(join(own, 'n.onnx'), { maxFrames: 300 }))[0]).size,
+  );
+  const feeds = {
+    audio_signal: swapped(randomTensor([1, 70, 16], 1)),
+    length: new ort.Tensor('int64', [70n], [1]),
+  };
+  const [split, whole] = await Promise.all(
+    [files[0], join(own, 'encoder-n.onnx')].map(async (file) => {
+      const { outputs } = await (await load(file)).run(feeds);
+      return [...(outputs.data as Float32Array)];
+    }),
+  );
+  expect(split).toEqual(whole);
+  // Without its data a model cannot be opened: nothing of them is in it.
+  rmSync(files[1]);
+  await expect(load(files[0])).rejects.toThrow(/encoder-m.onnx.data|external/i);
   await engine.dispose();
 });

@@ -159,7 +159,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       ...this.exportMetadata(options),
     };
     const subnets = this.subnets({ ...options, maxFrames });
-    return exportOnnx(path, subnets, metadata, engine, options.check ?? true);
+    return exportOnnx(path, subnets, metadata, engine, options);
   }
 
   /** After a change of how this model decodes. */
