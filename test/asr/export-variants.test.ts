@@ -60,7 +60,7 @@ interface Meta {
 async function decode(session: ort.InferenceSession, encoded: ort.Tensor, length: number, meta: Meta) {
   const [, depth, frames] = encoded.dims;
   const states = session.inputNames.filter((name) => name.startsWith('input_states'));
-  let state = Object.fromEntries(
+  let state: Record<string, ort.Tensor> = Object.fromEntries(
     states.map((name) => {
       const at = session.inputNames.indexOf(name);
       const { shape } = session.inputMetadata[at] as unknown as { shape: (number | string)[] };
