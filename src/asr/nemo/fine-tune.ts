@@ -1,13 +1,21 @@
 // Fine-tuning configs in NeMo's form (speech_to_text_finetune.yaml): a `model` section without a network, which comes
 // from the archive named by `init_from_nemo_model`, with data, augmentation and optimizer of the config.
-import { type ConfigNode, defineSchema, isMapping, listOf, overlayNode } from '../../config/index.js';
-import { dataSection } from '../../data/index.js';
+import {
+  type ConfigNode,
+  type ConfigWarning,
+  defineSchema,
+  formatWarnings,
+  isMapping,
+  listOf,
+  overlayNode,
+} from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { ModelContext } from '../models/context.js';
+import { containerOf, type ModelContext } from '../models/context.js';
+import { commonFields, commonIgnored } from '../models/model-schema.js';
 import type { Section, SpeechModel } from '../models/speech-model.js';
 import { restoreArchive } from './restore.js';
 
-/** Sections of the config that take the place of the archive's. */
+/** What takes the place of the archive's. */
 const REPLACED = [
   'train_ds',
   'validation_ds',
@@ -16,16 +24,9 @@ const REPLACED = [
   'optim_param_groups',
   'spec_augment',
   'freeze',
-];
-const KNOWN = [
-  ...REPLACED,
-  'sample_rate',
-  'tokenizer',
-  'char_labels',
-  'target',
   'compute_eval_loss',
   'skip_nan_grad',
-];
+] as const;
 
 const charLabelsSchema = defineSchema('char_labels', {
   update_labels: {
@@ -35,6 +36,24 @@ const charLabelsSchema = defineSchema('char_labels', {
   },
   labels: { doc: 'Characters.', format: listOf('string'), nullable: true, default: null },
 });
+
+const optional = { nullable: true, default: null } as const;
+const fineTuningSchema = defineSchema(
+  'a model section without an encoder',
+  {
+    ...Object.fromEntries(REPLACED.map((key) => [key, commonFields[key]])),
+    sample_rate: { doc: 'For other keys to refer to; the archive has its own.', format: 'int', ...optional },
+    tokenizer: { doc: 'With update_tokenizer: true, another tokenizer.', format: 'mapping', ...optional },
+    char_labels: { doc: 'Other characters.', format: charLabelsSchema, ...optional },
+  },
+  {
+    ignored: {
+      ...commonIgnored,
+      rnnt_reduction: 'that of the archive counts',
+      ctc_reduction: 'that of the archive counts',
+    },
+  },
+);
 
 /** Whether the config asks for a model that is not in it. */
 export function isFineTuning(config: ConfigNode): boolean {
@@ -66,16 +85,11 @@ export async function fineTunedModel(
     });
   }
   const written = config['model'] as ConfigNode;
-  const unknown = Object.keys(written).find((key) => !KNOWN.includes(key));
-  if (unknown !== undefined) {
-    throw new AnemoneError({
-      code: 'config.unknown-key',
-      path: `model.${unknown}`,
-      message: `a model section without an encoder has no key "${unknown}"`,
-      hint: `known are ${KNOWN.join(', ')}`,
-    });
-  }
-  checkData(written, context);
+  const warnings: ConfigWarning[] = [];
+  // Restoring says nothing of keys without effect, which every archive has; those of the config are worth saying.
+  fineTuningSchema.parse(written, { lookup: containerOf(context).components, warnings });
+  if (context.warnings) context.warnings.push(...warnings);
+  else if (warnings.length > 0) context.log?.(formatWarnings(warnings));
   const replaced = REPLACED.filter((key) => key in written);
   const nothing = Object.fromEntries(replaced.map((key) => [key, null]));
   const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
@@ -84,13 +98,6 @@ export async function fineTunedModel(
   const model = await restoreArchive(path, (node, of) => make(own(node), of), context, {}, replaced);
   const vocabulary = newVocabulary(written);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;
-}
-
-/** Restoring says nothing of an archive's keys without effect; those of the config are worth saying. */
-function checkData(model: ConfigNode, { warnings = [] }: ModelContext): void {
-  for (const key of ['train_ds', 'validation_ds', 'test_ds']) {
-    if (isMapping(model[key])) dataSection.parse(model[key], { warnings });
-  }
 }
 
 function newVocabulary(
