@@ -53,28 +53,40 @@ def greedy_ctc(logprobs, length, blank):
     return [int(k) for k, before in zip(best, np.append(blank, best)) if k != blank and k != before]
 
 
-def greedy_transducer(joint, encoded, length, blank, max_symbols=10):
-    """encoded [D,T]"""
-    shape = [joint.get_inputs()[3].shape[i] if i != 1 else 1 for i in range(3)]
-    states = [np.zeros(shape, np.float32), np.zeros(shape, np.float32)]
-    tokens, last = [], blank  # blank stands for "no token yet"
-    for t in range(length):
-        for _ in range(max_symbols):
-            out = joint.run(
-                ["outputs", "output_states_1", "output_states_2"],
-                {
-                    "encoder_outputs": encoded[None, :, t : t + 1],
-                    "targets": np.array([[last]], np.int32),
-                    "target_length": np.array([1], np.int32),
-                    "input_states_1": states[0],
-                    "input_states_2": states[1],
-                },
-            )
-            token = int(out[0][0, 0, 0].argmax())
-            if token == blank:
-                break
+def greedy_transducer(joint, encoded, length, max_symbols=10):
+    """Any transducer: plain, TDT, with big blanks, HAT; whatever its prediction network remembers. encoded [D,T]"""
+    meta = joint.get_modelmeta().custom_metadata_map
+    blank, durations = int(meta["blank_id"]), json.loads(meta.get("durations", "[]"))
+    first_blank = blank - len(durations) if meta["transducer"] == "multiblank" else blank
+    inputs = {i.name: i.shape for i in joint.get_inputs() if i.name.startswith("input_states")}
+    states = {name: np.zeros([shape[0], 1, shape[2]], np.float32) for name, shape in inputs.items()}
+    names = ["outputs", *(name.replace("input", "output") for name in states)]
+    tokens, last, t, symbols = [], blank, 0, 0  # blank stands for "no token yet"
+    while t < length:
+        scores, *after = joint.run(
+            names,
+            {
+                "encoder_outputs": encoded[None, :, t : t + 1],
+                "targets": np.array([[last]], np.int32),
+                "target_length": np.array([1], np.int32),
+                **states,
+            },
+        )
+        scores = scores[0, 0, 0]
+        token = int(scores[: blank + 1].argmax())
+        is_token = token < first_blank
+        skip = 0 if is_token else 1
+        if meta["transducer"] == "tdt":  # scores of durations come after those of the tokens
+            skip = max(durations[scores[blank + 1 :].argmax()], skip)
+        elif not is_token and token < blank:  # big blanks come before blank, counted down from it
+            skip = durations[blank - 1 - token]
+        if is_token:
             tokens.append(token)
-            last, states = token, out[1:]
+            last, states, symbols = token, dict(zip(states, after)), symbols + 1
+            if skip == 0 and symbols == max_symbols:
+                skip = 1
+        if skip > 0:
+            t, symbols = t + skip, 0
     return tokens
 
 
@@ -91,7 +103,7 @@ def main():
         row[:, : x.shape[1]] = x
     outputs, encoded_lengths = encoder.run(None, {"audio_signal": signal, "length": length})
     for path, output, n in zip(paths, outputs, encoded_lengths):
-        tokens = greedy_transducer(joint[0], output, n, blank) if joint else greedy_ctc(output, n, blank)
+        tokens = greedy_transducer(joint[0], output, n) if joint else greedy_ctc(output, n, blank)
         print(path, "".join(vocabulary[k] for k in tokens).replace("\u2581", " ").strip(), sep="\t")
 
 

@@ -52,7 +52,13 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
-export { createModel, type ModelFactory, modelKind, restoreModel } from './models/components.js';
+export {
+  createFromConfig,
+  createModel,
+  type ModelFactory,
+  modelKind,
+  restoreModel,
+} from './models/components.js';
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
@@ -73,6 +79,7 @@ export type {
 } from './models/transcript.js';
 export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
 export { type RestoreOptions, restoreConfig } from './nemo/restore.js';
+export { type BufferMerge, MERGES } from './streaming/buffer-merge.js';
 export type { Chunk, ChunkEncoder, EncodedChunk } from './streaming/chunk.js';
 export type { ChunkOptions, ChunkPlan, StreamingSizes } from './streaming/chunk-plan.js';
 export { FeatureStream } from './streaming/feature-stream.js';

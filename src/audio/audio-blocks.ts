@@ -1,16 +1,18 @@
 // A recording block by block, for what is too long to be in memory at once: the samples that decodeAudio gives, in
-// order. WAV and FLAC are read as they are needed; MP3 is decoded whole, by a decoder that keeps no place.
+// order. WAV and FLAC are read as they are needed; of MP3 the compressed file is in memory, and decoded as needed.
 import { AnemoneError } from '../errors/index.js';
 import {
   type ByteSource,
   fileSource,
+  mp3Blocks,
   openFlac,
   readFlac,
+  readMp3Info,
   readWavFrames,
   readWavInfo,
 } from '../formats/index.js';
 import { type ChannelSelector, mixChannels } from './channels.js';
-import { type DecodeOptions, decodeAudio } from './decode.js';
+import type { DecodeOptions } from './decode.js';
 import { resample } from './resample.js';
 import { SampleQueue } from './sample-queue.js';
 import { sniffAudio } from './sniff.js';
@@ -33,12 +35,7 @@ export async function* audioBlocks(
   const source = await fileSource(path, 'audio');
   try {
     const format = await sniffAudio(source);
-    if (format === 'mp3') {
-      yield (await decodeAudio(path, options)).samples;
-      return;
-    }
-    const { sampleRate: rate, blocks } =
-      format === 'wav' ? await wavBlocks(source) : await flacBlocks(source);
+    const { sampleRate: rate, blocks } = await RECORDINGS[format](source);
     const start = Math.round((options.offset ?? 0) * rate);
     const end = options.duration === undefined ? Number.POSITIVE_INFINITY : start + Math.round(options.duration * rate); // biome-ignore format: one line reads better
     const wanted = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
@@ -91,6 +88,22 @@ async function flacBlocks(source: ByteSource): Promise<Recording> {
     },
   };
 }
+
+async function mp3Recording(source: ByteSource): Promise<Recording> {
+  const bytes = await source.read(0, source.size);
+  return {
+    sampleRate: readMp3Info(bytes, source.name).sampleRate,
+    blocks: async function* () {
+      let at = 0;
+      for await (const channels of mp3Blocks(bytes, source.name)) {
+        yield [at, channels] as const;
+        at += channels[0].length;
+      }
+    },
+  };
+}
+
+const RECORDINGS = { wav: wavBlocks, flac: flacBlocks, mp3: mp3Recording } as const;
 
 /** Samples [start, end) of pieces, mixed. */
 async function* segment(

@@ -199,13 +199,12 @@ async function readSegment(
     raw = { channels: decoded.channels, sampleRate };
     missing = decoded.truncated;
   } else {
-    const decoded = await decodeMp3(await source.read(0, source.size), source.name);
-    total = decoded.channels[0].length;
-    const { start, count } = range(decoded.sampleRate);
-    raw = {
-      channels: decoded.channels.map((c) => c.subarray(start, start + count)),
-      sampleRate: decoded.sampleRate,
-    };
+    const bytes = await source.read(0, source.size);
+    const { sampleRate } = readMp3Info(bytes, source.name);
+    const { start, count } = range(sampleRate);
+    const decoded = await decodeMp3(bytes, source.name, start, count);
+    total = decoded.seen;
+    raw = { channels: decoded.channels, sampleRate };
     if (decoded.damaged) warnings.push(damagedWarning);
   }
   checkSegment(source, raw, { missing, total }, options, warnings);

@@ -1,7 +1,7 @@
 // `anemone train`: a config to a trained model, validated on the way and tested at the end.
 
 import type { Command } from 'commander';
-import type { Config, ConfigNode } from '../config/index.js';
+import type { Config, ConfigWarning } from '../config/index.js';
 import { containerWith, importOption } from './own-components.js';
 
 interface TrainOptions {
@@ -12,6 +12,8 @@ interface TrainOptions {
 
 /** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
 const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
+/** Keys that other parts of this command read. */
+const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt'];
 
 export function register(program: Command): void {
   program
@@ -28,20 +30,21 @@ export function register(program: Command): void {
 }
 
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
-  const { createModel, initFromConfig } = await import('../asr/index.js');
-  const { loadConfig } = await import('../config/index.js');
+  const { createFromConfig } = await import('../asr/index.js');
+  const { formatWarnings, loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
   const config = loadConfig(file, overrides);
   const problem = await sectionProblem(config, file);
   if (problem) throw problem;
-  const trainer = new Trainer(config['trainer'] ?? {}, { container });
+  const warnings: ConfigWarning[] = await sectionWarnings(config);
+  const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
   const folder = await expManager(trainer, config['exp_manager']);
   const { seed, view } = trainer;
-  const context = { seed, view, container, engine: trainer.engine };
-  const model = createModel(config['model'] as ConfigNode, context);
+  const context = { seed, view, container, warnings, engine: trainer.engine };
   try {
-    await initFromConfig(model.module, config, trainer.engine, (line) => view.say(line));
+    const model = await createFromConfig(config, context, (line) => view.say(line));
+    if (warnings.length > 0) view.say(formatWarnings(warnings));
     const { outcome } = await trainer.fit(model);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
@@ -73,6 +76,17 @@ async function sectionProblem(config: Config, file: string): Promise<Error | und
     position: { file },
     hint: 'anemone config print shows what the file means',
   });
+}
+
+/** Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to. */
+async function sectionWarnings(config: Config): Promise<ConfigWarning[]> {
+  const { isMapping, positionOf } = await import('../config/index.js');
+  const unread = Object.keys(config).filter((key) => !READ.includes(key) && isMapping(config[key]));
+  return unread.map((path) => ({
+    path,
+    position: positionOf(config, path),
+    message: `"${path}" has no effect: training reads ${SECTIONS.slice(1).join(', ')}`,
+  }));
 }
 
 async function hasTestData(config: Config): Promise<boolean> {

@@ -1,7 +1,7 @@
 // `anemone transcribe`: audio files, or the recordings of a manifest, to text.
 
 import type { Command } from 'commander';
-import type { SpeechModel } from '../asr/index.js';
+import type { BufferMerge, SpeechModel } from '../asr/index.js';
 import { importOption } from './own-components.js';
 
 interface TranscribeOptions {
@@ -9,6 +9,7 @@ interface TranscribeOptions {
   readonly batchSize: string;
   readonly chunk?: string;
   readonly buffer?: string;
+  readonly merge?: string;
   readonly streaming?: boolean;
   readonly output?: string;
   readonly weights: string;
@@ -44,6 +45,10 @@ export function register(program: Command): void {
     .option('--batch-size <n>', 'recordings a batch', '8')
     .option('--chunk <seconds>', 'for long recordings: so much of each buffer counts')
     .option('--buffer <seconds>', 'with --chunk: so much is heard at once; default 1.4 times the chunk')
+    .option(
+      '--merge <how>',
+      'with --chunk: state (one search through all middles, default), middle or lcs, as in NeMo',
+    )
     .option('--streaming', 'chunk by chunk, with partial texts on stderr; for models trained for it')
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
@@ -58,7 +63,7 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
   const jobs = [...audio.map((path) => ({ path })), ...(await manifestJobs(options.manifest ?? []))];
   const batchSize = Number(options.batchSize);
-  const { chunkSeconds, bufferSeconds } = await lengths(options);
+  const { chunkSeconds, bufferSeconds, merge } = await lengths(options);
   if (jobs.length === 0) {
     throw new AnemoneError({
       code: 'cli.nothing',
@@ -84,6 +89,7 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
         batchSize,
         chunkSeconds,
         bufferSeconds,
+        merge,
         streaming: options.streaming ?? false,
       });
       await (output ? output.write(part.map(manifestLine)) : print(part));
@@ -143,28 +149,44 @@ function printPartial(seconds: number, text: string): void {
 interface Lengths {
   readonly chunkSeconds?: number;
   readonly bufferSeconds?: number;
+  readonly merge?: BufferMerge;
 }
 
-async function lengths({ chunk, buffer, streaming }: TranscribeOptions): Promise<Lengths> {
+async function lengths({ chunk, buffer, merge, streaming }: TranscribeOptions): Promise<Lengths> {
   const { AnemoneError } = await import('../errors/index.js');
   const seconds = (path: string, text: string | undefined): number | undefined => {
     const value = text === undefined ? undefined : Number(text);
     if (value === undefined || value > 0) return value;
     throw new AnemoneError({ code: 'cli.option', path, message: 'expected seconds above 0' });
   };
-  if (streaming && (chunk ?? buffer) !== undefined) {
+  if (streaming && (chunk ?? buffer ?? merge) !== undefined) {
     const message = 'a stream is cut as its model was trained';
     throw new AnemoneError({
       code: 'cli.option',
       path: '--streaming',
       message,
-      hint: 'leave out --chunk and --buffer',
+      hint: 'leave out --chunk, --buffer and --merge',
     });
   }
-  if (chunk === undefined && buffer !== undefined) {
-    throw new AnemoneError({ code: 'cli.option', path: '--buffer', message: 'needs --chunk' });
+  for (const [path, given] of Object.entries({ '--buffer': buffer, '--merge': merge })) {
+    if (chunk === undefined && given !== undefined) {
+      throw new AnemoneError({ code: 'cli.option', path, message: 'needs --chunk' });
+    }
   }
-  return { chunkSeconds: seconds('--chunk', chunk), bufferSeconds: seconds('--buffer', buffer) };
+  return {
+    chunkSeconds: seconds('--chunk', chunk),
+    bufferSeconds: seconds('--buffer', buffer),
+    merge: await mergeOf(merge),
+  };
+}
+
+async function mergeOf(name: string | undefined): Promise<BufferMerge | undefined> {
+  const { MERGES } = await import('../asr/index.js');
+  const found = MERGES.find((merge) => merge === name);
+  if (found !== undefined || name === undefined) return found;
+  const { AnemoneError } = await import('../errors/index.js');
+  const message = `expected ${MERGES.join(', ')}, got "${name}"`;
+  throw new AnemoneError({ code: 'cli.option', path: '--merge', message });
 }
 
 function print(done: readonly Done[]): void {

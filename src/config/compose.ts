@@ -134,7 +134,7 @@ class Composer {
     const parsed =
       list === undefined || !isDefaultsList(list)
         ? undefined
-        : list.items.map((item) => parseEntry(item, group));
+        : list.items.map((item) => parseEntry(item, group)).filter((entry) => !isHydras(entry));
     if (parsed === undefined && !(isPrimary && this.added.length > 0)) return atPackage(tree, packagePath);
     this.reading.push(file);
     const own = rawMap(tree.position);
@@ -252,6 +252,11 @@ class Composer {
     const folder = join(this.folder, group);
     return existsSync(folder) ? yamlNames(folder) : [];
   }
+}
+
+/** Hydra's own groups (launchers, sweepers) choose how scripts are started, and nothing of the config. */
+function isHydras({ group }: DefaultEntry): boolean {
+  return /^\/?hydra\//.test(group);
 }
 
 function isDefaultsList(node: RawNode): node is RawNode & { kind: 'list' } {

@@ -40,7 +40,7 @@ export class ComponentRegistry implements ComponentLookup {
    */
   find(name: string, kind: ComponentKind, position?: SourcePosition, path?: string): ComponentDescriptor {
     const named = this.byName.get(name) ?? [];
-    const found = named.find((descriptor) => descriptor.kind === kind);
+    const found = named.find((descriptor) => descriptor.kind === kind) ?? this.findMoved(name, kind);
     if (found) return found;
     const fitting = this.list(kind).map((descriptor) => descriptor.name);
     const wanted = COMPONENT_KINDS[kind];
@@ -53,9 +53,20 @@ export class ComponentRegistry implements ComponentLookup {
         hint: fitting.length > 0 ? `known here: ${fitting.join(', ')}` : undefined,
       });
     }
-    // Dotted names are compared by their last part too: people copy module paths that moved.
-    const last = name.slice(name.lastIndexOf('.') + 1);
-    const near = didYouMean(name, this.namesOf(kind)) ?? didYouMean(last, fitting);
+    // All paths of NeMo's modules are alike for the most part, so only their last part tells what is near.
+    const last = lastPart(name);
+    const foreign = name.startsWith(NEMO);
+    const near = (foreign ? undefined : didYouMean(name, this.namesOf(kind))) ?? didYouMean(last, fitting);
+    if (foreign && !near) {
+      throw new AnemoneError({
+        code: 'container.unknown-component',
+        message: `NeMo's ${last} is not supported`,
+        path,
+        position,
+        hint: `as ${wanted}, ${fitting.join(', ')} are`,
+        details: { name, kind, known: fitting },
+      });
+    }
     const listed =
       fitting.length > 0
         ? `known are ${fitting.join(', ')}; one of your own must be registered (commands: --import)`
@@ -111,6 +122,14 @@ export class ComponentRegistry implements ComponentLookup {
     }
   }
 
+  /** NeMo's classes are reachable by several module paths; the last part says which one is meant. */
+  private findMoved(name: string, kind: ComponentKind): ComponentDescriptor | undefined {
+    if (!name.startsWith(NEMO)) return undefined;
+    return this.list(kind).find(({ aliases }) =>
+      aliases.some((alias) => alias.startsWith(NEMO) && lastPart(alias) === lastPart(name)),
+    );
+  }
+
   private namesOf(kind: ComponentKind): string[] {
     return this.list(kind).flatMap((descriptor) => [descriptor.name, ...descriptor.aliases]);
   }
@@ -123,6 +142,12 @@ export function buildKeys(nameKey: string, more: readonly string[] = []): readon
 
 export function isKind(kind: string): kind is ComponentKind {
   return Object.hasOwn(COMPONENT_KINDS, kind);
+}
+
+const NEMO = 'nemo.';
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
 }
 
 function describe(descriptor: ComponentDescriptor): string {

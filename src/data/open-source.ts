@@ -109,7 +109,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const source = new SpeechSource({
     name,
     dataset,
-    batching: { ...section, shuffle } satisfies BatchingConfig,
+    batching: { ...section, num_buckets: bucketsOf(section), shuffle } satisfies BatchingConfig,
     pipeline,
     loader: await makeLoader(section),
     padId: options.padId,
@@ -117,6 +117,11 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   });
   log(`${formatHours(sum(dataset.seconds))} of audio; ${describeEstimate(source.estimate())}`);
   return source;
+}
+
+/** lhotse's switch; bounds that are given speak for themselves. */
+function bucketsOf({ use_bucketing, num_buckets, bucket_duration_bins }: DataSection): number | null {
+  return use_bucketing === false && bucket_duration_bins === null ? 1 : num_buckets;
 }
 
 function checkSampleRate({ section, preprocessor, name }: OpenSourceOptions): void {

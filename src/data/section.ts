@@ -1,8 +1,25 @@
 // The keys of `train_ds`, `validation_ds` and `test_ds`: NeMo's names, with ours where NeMo has none.
-import { defineSchema, type InferConfig, listOf, oneOf } from '../config/index.js';
+import { customFormat, defineSchema, type InferConfig, listOf, oneOf } from '../config/index.js';
 
 const optional = { nullable: true, default: null } as const;
 const off = [null, false];
+/** Keys that say how lhotse's machinery works, and nothing of what a batch is. */
+const inside = (instead: string, ...harmless: readonly unknown[]) => ({
+  instead,
+  harmless: [null, ...harmless],
+});
+const oneSet = inside('all manifests are one set, each utterance once an epoch', false);
+const unchanged = inside('recordings are augmented by augmentor alone', false);
+
+/** Data that would be missing without being missed: refused, whatever else the section says. */
+const noSource = (what: string) => ({
+  doc: `Not supported: ${what}. Use manifest_filepath.`,
+  format: customFormat('nothing', (value) => {
+    if (value !== null) throw new Error(`${what} is not read; use manifest_filepath`);
+    return null;
+  }),
+  ...optional,
+});
 const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
 
 export const dataSection = defineSchema(
@@ -34,6 +51,11 @@ export const dataSection = defineSchema(
       doc: 'Length buckets; 1 mixes all lengths. Default: 12, fewer for small sets.',
       format: 'int',
       min: 1,
+      ...optional,
+    },
+    use_bucketing: {
+      doc: 'false: as num_buckets 1.',
+      format: 'boolean',
       ...optional,
     },
     bucket_duration_bins: {
@@ -113,6 +135,9 @@ export const dataSection = defineSchema(
       format: 'mapping',
       ...optional,
     },
+    cuts_path: noSource("lhotse's cuts manifest"),
+    shar_path: noSource("lhotse's shar format"),
+    input_cfg: noSource('a list of weighted inputs'),
     is_tarred: {
       doc: 'The recordings lie in the archives of tarred_audio_filepaths.',
       format: 'boolean',
@@ -146,6 +171,64 @@ export const dataSection = defineSchema(
       normalize_transcripts: { instead: 'transcripts are used as they are', harmless: off },
       index_by_file_id: { instead: 'utterances keep their order', harmless: off },
       persistent_workers: 'workers rest and end by themselves',
+      blank_index: inside("the model's own labels are used", -1),
+      unk_index: inside("the model's own labels are used", -1),
+      int_values: inside('samples are in [-1, 1]', false, true),
+      load_audio: inside('recordings are always read', true),
+      return_sample_id: inside('utterances are known by their names', false),
+      use_dali: inside('worker threads decode', false),
+      bucketing_weights: inside('each bucket is gone through once an epoch'),
+      use_semi_sorted_batching: inside('batches are of like lengths by their buckets', false),
+      randomization_factor: inside('batches are of like lengths by their buckets'),
+      tarred_audio_index_filepaths: inside('archives are indexed when they are opened'),
+      tarred_random_access: inside('recordings without a line are passed over', false, true),
+      is_concat: oneSet,
+      concat_shuffle: oneSet,
+      concat_sampling_technique: oneSet,
+      concat_sampling_temperature: oneSet,
+      concat_sampling_scale: oneSet,
+      concat_sampling_probabilities: oneSet,
+      concat_sampling_seed: oneSet,
+      is_code_switched: inside('utterances are not joined', false),
+      code_switched: inside('utterances are not joined'),
+      seed: inside('trainer.seed decides the order'),
+      shard_seed: inside('trainer.seed decides the order', 'trng', 'randomized'),
+      num_cuts_for_bins_estimate: inside('the whole manifest is looked at', 10000),
+      concurrent_bucketing: inside('the whole manifest is bucketed', true, false),
+      bucketing_2d_strict_mode: inside('buckets are of durations alone', true),
+      max_open_streams: inside('archives are opened as they are needed'),
+      cuda_expandable_segments: inside('memory is managed by the engine', true, false),
+      force_finite: inside('every epoch ends', true, false),
+      force_map_dataset: inside('there is one kind of data set', true, false),
+      force_iterable_dataset: inside('there is one kind of data set', true, false),
+      metadata_only: inside('recordings are always read', false),
+      multi_config: inside('all manifests are one set', false),
+      sampler_fusion: inside('all manifests are one set', 'round_robin'),
+      sampler_weights: inside('all manifests are one set'),
+      pretokenize: inside('transcripts are always encoded first', true, false),
+      text_field: inside('transcripts are under "text"', 'text'),
+      lang_field: inside('languages are under "lang"', 'lang'),
+      noise_path: unchanged,
+      noise_snr: unchanged,
+      noise_mix_prob: unchanged,
+      perturb_speed: unchanged,
+      rir_enabled: unchanged,
+      rir_path: unchanged,
+      rir_prob: unchanged,
+      concatenate_samples: inside('utterances are not joined', false),
+      concatenate_gap_seconds: inside('utterances are not joined', 0.1),
+      concatenate_duration_factor: inside('utterances are not joined', 1),
+      concatenate_merge_supervisions: inside('utterances are not joined', true),
+      truncate_duration: inside('utterances are used whole'),
+      truncate_offset_type: inside('utterances are used whole', 'random', 'start', 'end'),
+      cut_into_windows_duration: inside('utterances are used whole'),
+      cut_into_windows_hop: inside('utterances are used whole'),
+      pad_min_duration: inside('utterances are padded to their bucket'),
+      pad_direction: inside('utterances are padded on the right', 'right'),
+      batch_tokens: inside('batch_duration bounds batches'),
+      quadratic_factor: inside('see quadratic_duration'),
+      token_equivalent_duration: inside('batch_duration bounds batches'),
+      use_multimodal_sampling: inside('batch_duration bounds batches', false),
     },
     refine: (c, report) => {
       const sized = c.batch_size ?? c.batch_duration ?? c.bucket_batch_size ?? c.bucketing_batch_size;

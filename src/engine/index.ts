@@ -16,7 +16,10 @@ export { checkExport } from './onnx/export/check-export.js';
 export {
   EXPORT_OPSET,
   type ExportedInput,
+  type ExportedModel,
   type ExportSpec,
+  type ExternalData,
+  exportModel,
   exportProgram,
 } from './onnx/export/export-program.js';
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';

@@ -6,7 +6,15 @@ export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './fla
 export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
 export { makeFolder } from './make-folder.js';
-export { type DecodedMp3, decodeMp3, id3Length, looksLikeMp3, type Mp3Info, readMp3Info } from './mp3.js';
+export {
+  type DecodedMp3,
+  decodeMp3,
+  id3Length,
+  looksLikeMp3,
+  type Mp3Info,
+  mp3Blocks,
+  readMp3Info,
+} from './mp3.js';
 export { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 export { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 export { encodePng, type PngImage } from './png.js';

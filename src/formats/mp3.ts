@@ -124,39 +124,83 @@ export function readMp3Info(bytes: Uint8Array, name = '<bytes>'): Mp3Info {
 export interface DecodedMp3 {
   readonly channels: Float32Array[];
   readonly sampleRate: number;
+  /** Samples of the file that were decoded: all of them, unless the end was not wanted. */
+  readonly seen: number;
   readonly damaged: boolean;
 }
 
+/** MPEG frames handed to the decoder at once: some 8 s of music, 12 s of telephone speech. */
+const FRAMES_A_BLOCK = 320;
+
 /**
- * Decodes a whole file, encoder delay and padding removed where a LAME header tells them.
+ * The samples of all channels, block by block, encoder delay and padding removed where a LAME header tells them. What
+ * `bytes` holds is a tenth of what comes out.
  * @throws AnemoneError `audio.corrupt`
  */
-export async function decodeMp3(bytes: Uint8Array, name = '<bytes>'): Promise<DecodedMp3> {
+export async function* mp3Blocks(
+  bytes: Uint8Array,
+  name = '<bytes>',
+): AsyncGenerator<Float32Array[], void, undefined> {
   const { info, frames } = scan(bytes, name);
   const decoder = new MPEGDecoder();
+  const decode = (start: number, end: number): Float32Array[] => {
+    try {
+      return decoder.decode(bytes.subarray(start, end)).channelData.slice(0, info.channels);
+    } catch (cause) {
+      throw gaveUp(cause, name);
+    }
+  };
   try {
     await decoder.ready;
-    // Runs of adjoining frames go in together: one call a file as a rule.
-    const pieces: Float32Array[][] = [];
+    let found = false;
+    // Adjoining frames go in together.
     for (let i = 0; i < frames.length; ) {
       const start = frames[i].start;
       let end = start;
-      while (i < frames.length && frames[i].start === end) end += frames[i++].length;
-      pieces.push(decoder.decode(bytes.subarray(start, end)).channelData);
+      const last = i + FRAMES_A_BLOCK;
+      while (i < Math.min(last, frames.length) && frames[i].start === end) end += frames[i++].length;
+      const channels = decode(start, end);
+      if (channels.length === 0 || channels[0].length === 0) continue;
+      found = true;
+      yield channels;
     }
-    const channels = Array.from({ length: info.channels }, (_, c) => concatenate(pieces.map((p) => p[c])));
-    if (channels[0].length === 0) throw new Error('no samples came out');
-    return { channels, sampleRate: info.sampleRate, damaged: info.damaged };
-  } catch (cause) {
-    throw new AnemoneError({
-      code: 'audio.corrupt',
-      message: `the MPEG decoder gave up: ${cause instanceof Error ? cause.message : String(cause)}`,
-      position: { file: name },
-      cause,
-    });
+    if (!found) throw gaveUp(new Error('no samples came out'), name);
   } finally {
     decoder.free();
   }
+}
+
+/**
+ * Decodes a file, or `count` samples of it from `start` on; only these are kept, and nothing after them is decoded.
+ * @throws AnemoneError `audio.corrupt`
+ */
+export async function decodeMp3(
+  bytes: Uint8Array,
+  name = '<bytes>',
+  start = 0,
+  count = Number.POSITIVE_INFINITY,
+): Promise<DecodedMp3> {
+  const info = readMp3Info(bytes, name);
+  const pieces: Float32Array[][] = [];
+  let at = 0;
+  for await (const piece of mp3Blocks(bytes, name)) {
+    const { length } = piece[0];
+    const [from, to] = [Math.max(0, start - at), Math.min(length, start + count - at)];
+    if (to > from) pieces.push(piece.map((channel) => channel.subarray(from, to)));
+    at += length;
+    if (at >= start + count) break;
+  }
+  const channels = Array.from({ length: info.channels }, (_, c) => concatenate(pieces.map((p) => p[c])));
+  return { channels, sampleRate: info.sampleRate, seen: at, damaged: info.damaged };
+}
+
+function gaveUp(cause: unknown, file: string): AnemoneError {
+  return new AnemoneError({
+    code: 'audio.corrupt',
+    message: `the MPEG decoder gave up: ${cause instanceof Error ? cause.message : String(cause)}`,
+    position: { file },
+    cause,
+  });
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array {

@@ -91,7 +91,7 @@ export class AggregateTokenizer implements Tokenizer {
   files(): ReadonlyMap<string, Uint8Array> {
     const all = new Map<string, Uint8Array>();
     for (const { lang, tokenizer } of this.members) {
-      for (const [name, bytes] of tokenizer.files()) all.set(`${lang}/${name}`, bytes);
+      for (const [name, bytes] of tokenizer.files()) all.set(`${lang}_${name}`, bytes);
     }
     return all;
   }

@@ -26,7 +26,8 @@ export interface TokenizerConfig {
   readonly langs?: Readonly<Record<string, TokenizerConfig>>;
 }
 
-export type ReadFile = (path: string) => Uint8Array;
+/** @param part the language whose file it is, for tokenizers of several: their files may have one name */
+export type ReadFile = (path: string, part?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
 const knownTypes = [...sentencePieceTypes, 'char', 'word', 'agg'];
@@ -71,7 +72,10 @@ export function loadTokenizer(
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
     return new AggregateTokenizer(
-      langs.map(([lang, section]) => [lang, loadTokenizer(section, `${path}.langs.${lang}`, readFile)]),
+      langs.map(([lang, section]) => {
+        const readOwn: ReadFile = (file) => readFile(file, lang);
+        return [lang, loadTokenizer(section, `${path}.langs.${lang}`, readOwn)];
+      }),
     );
   }
   throw new AnemoneError({

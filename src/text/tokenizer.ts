@@ -11,7 +11,8 @@ export interface Tokenizer {
   readonly bosId: number;
   readonly eosId: number;
   readonly padId: number;
-  textToIds(text: string): number[];
+  /** @param lang for a tokenizer of several languages, which throws `text.language-needed` without; others ignore it */
+  textToIds(text: string, lang?: string): number[];
   /** Throws `text.id-out-of-range`. */
   idsToText(ids: Iterable<number>): string;
   textToTokens(text: string): string[];

@@ -2,7 +2,7 @@
 // on from. The counterpart of NeMo's exp_manager(trainer, cfg.exp_manager).
 import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping } from '../config/index.js';
+import { type ConfigNode, type ConfigWarning, isMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { makeFolder } from '../formats/index.js';
 import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
@@ -38,7 +38,7 @@ export async function expManager(trainer: Trainer, config: unknown): Promise<str
   await writing(folder, async () => makeFolder(folder));
   await writing(folder, () => writeFile(join(folder, 'cmd-args.log'), `${process.argv.join(' ')}\n`));
   trainer.enterFolder(folder);
-  if (warnings.length > 0) trainer.view.say(formatWarnings(warnings));
+  trainer.warn(warnings);
   if (isMapping(config)) trainer.recorded['exp_manager'] = config as ConfigNode;
   for (const file of options.files_to_copy ?? []) {
     const copy = join(folder, basename(file));

@@ -34,6 +34,8 @@ export interface TrainerDependencies {
   readonly container?: Container;
   /** Instead of a progress line on stderr. */
   readonly view?: ProgressView;
+  /** Collects the keys of all sections that have no effect, for one list, instead of each section saying its own. */
+  readonly warnings?: ConfigWarning[];
 }
 
 export interface FitResult {
@@ -69,7 +71,7 @@ export class Trainer {
     this.callbacks = [...(dependencies.callbacks ?? [])];
     this.loggers = [...(dependencies.loggers ?? [])];
     this.view = dependencies.view ?? viewFor(process.stderr, this.options.enable_progress_bar);
-    if (warnings.length > 0) this.view.say(formatWarnings(warnings));
+    this.warn(warnings);
     this.recorded['trainer'] = section(config);
   }
 
@@ -81,6 +83,17 @@ export class Trainer {
   /** What the config of a model made with this trainer may name, when the trainer was given a container. */
   get container(): Container | undefined {
     return this.dependencies.container;
+  }
+
+  /** Where warnings about configs go; absent: to the view. */
+  get warnings(): ConfigWarning[] | undefined {
+    return this.dependencies.warnings;
+  }
+
+  /** Tells of keys without effect. */
+  warn(warnings: readonly ConfigWarning[]): void {
+    if (this.warnings) this.warnings.push(...warnings);
+    else if (warnings.length > 0) this.view.say(formatWarnings(warnings));
   }
 
   /** The engine of all runs of this trainer. */

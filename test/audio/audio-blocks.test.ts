@@ -2,9 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MPEGDecoder } from 'mpg123-decoder';
 import { afterAll, describe, expect, it } from 'vitest';
 import { audioBlocks, decodeAudio, SampleQueue } from '../../src/audio/index.js';
-import { encodeWav } from '../../src/formats/index.js';
+import { decodeMp3, encodeWav, id3Length } from '../../src/formats/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'anemone-blocks-'));
@@ -71,5 +72,42 @@ describe('SampleQueue', () => {
     expect(queue.end).toBe(2000);
     expect(queue.room).toBeLessThan(64);
     expect(() => queue.read(0, 1)).toThrow(RangeError);
+  });
+});
+
+describe('MP3', () => {
+  // The recording's frames (36 ms each) over and over, after the one with the encoder's settings.
+  const bytes = readFileSync(join(import.meta.dirname, '../fixtures/audio/mono16k.mp3'));
+  const frames: Buffer[] = [];
+  for (let at = id3Length(bytes); at + 144 <= bytes.length; ) {
+    const next = bytes.indexOf(Buffer.from([0xff, bytes[at + 1]]), at + 4);
+    frames.push(bytes.subarray(at, next < 0 ? bytes.length : next));
+    at = next < 0 ? bytes.length : next;
+  }
+  const long = Buffer.concat([frames[0], ...Array.from({ length: 300 }, () => frames.slice(1)).flat()]);
+  const path = join(folder, 'long.mp3');
+  writeFileSync(path, long);
+
+  it('comes in blocks, which are what the decoder makes of the whole file', async () => {
+    const decoder = new MPEGDecoder();
+    await decoder.ready;
+    const [whole] = decoder.decode(long).channelData;
+    decoder.free();
+    expect(whole.length).toBeGreaterThan(60 * 16_000);
+    const { samples, longest } = await joined(path);
+    expect(difference(samples, whole)).toBe(0);
+    expect(longest).toBeLessThan(20 * 16_000);
+    expect(difference((await decodeAudio(path)).samples, whole)).toBe(0);
+    const part = { offset: 40.5, duration: 3.25 };
+    const wanted = whole.subarray(40.5 * 16_000, 43.75 * 16_000);
+    expect(difference((await joined(path, part)).samples, wanted)).toBe(0);
+    expect(difference((await decodeAudio(path, part)).samples, wanted)).toBe(0);
+  });
+
+  it('is not decoded further than asked', async () => {
+    const decoded = await decodeMp3(long, 'long.mp3', 1000, 500);
+    expect(decoded.channels[0].length).toBe(500);
+    expect(decoded.seen).toBeLessThan(20 * 16_000);
+    await expect(joined(path, { offset: 5000 })).rejects.toMatchObject({ code: 'audio.range' });
   });
 });

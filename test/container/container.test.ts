@@ -143,15 +143,20 @@ describe('instantiate', () => {
     );
   });
 
-  it('lists near names for an unknown one, also when only the module path is wrong', () => {
+  it('lists near names for an unknown one, and knows the classes of NeMo by any module path', () => {
     const build = (name: string) => () =>
       fullContainer().instantiate(section(`encoder: {_target_: ${name}}`), 'encoder');
     expect(build('ConfromerEncoder')).toThrow(
       'c.yaml:1:21: encoder: there is no encoder named "ConfromerEncoder" — did you mean "ConformerEncoder"?',
     );
-    expect(build('nemo.collections.asr.parts.conformer.ConformerEncoder')).toThrow(
-      'did you mean "nemo.collections.asr.modules.ConformerEncoder"?',
+    expect(build('nemo.collections.asr.modules.ConfromerEncoder')).toThrow(
+      'did you mean "ConformerEncoder"?',
     );
+    expect(build('nemo.collections.asr.modules.RNNEncoder')).toThrow(
+      "NeMo's RNNEncoder is not supported — as an encoder, ConformerEncoder",
+    );
+    // Another path of the same class: what is missing now is a key of it.
+    expect(build('nemo.collections.asr.parts.conformer.ConformerEncoder')).toThrow('d_model');
     expect(build('Zipformer')).toThrow('there is no encoder named "Zipformer" — known are ConformerEncoder');
   });
 

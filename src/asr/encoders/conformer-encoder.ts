@@ -1,5 +1,5 @@
 // The Conformer encoder (Gulati et al. 2020), NeMo's ConformerEncoder: subsampling, positions, layers.
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   absolutePositions,
@@ -169,6 +169,10 @@ export class ConformerEncoder extends Module implements Encoder {
     const valid = frameMask(lengths, frames);
     if (model === 'rel_pos_local_attn') {
       const [left, right] = localContext(this.config);
+      if (tracesAnyShape()) {
+        const mask = attentionMask(valid, { style: 'regular', left, right });
+        return { positions: relativePositions(frames, width), mask };
+      }
       return {
         positions: dropout(localPositions(left, right, width), rate, pass),
         mask: localAttentionMask(valid, left, right),

@@ -1,6 +1,6 @@
 // The Squeezeformer encoder (Kim et al. 2022), NeMo's SqueezeformerEncoder: layers of which those in the middle may
 // run at half the frame rate.
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   absolutePositions,
@@ -163,8 +163,10 @@ class TimeReduction extends Module {
 /** Each frame twice, the first `frames` of them. x [B,T,d]. */
 function twice(x: Tensor, frames: number): Tensor {
   const [batch, half, width] = x.shape;
-  const pairs = tf.reshape(tf.concat([x, x], 2), [batch, 2 * half!, width!]);
-  return frames === 2 * half! ? pairs : tf.slice(pairs, [0, 0, 0], [batch, frames, width!]);
+  const doubled = tf.reshape(tf.concat([x, x], 2), [batch, 2 * half!, width!]);
+  // A frame more leaves something to cut off, whether the number of frames is odd or even.
+  const pairs = tracesAnyShape() ? tf.pad(doubled, [[0, 0], [0, 1], [0, 0]]) : doubled; // biome-ignore format: one line reads better
+  return frames === pairs.shape[1] ? pairs : tf.slice(pairs, [0, 0, 0], [batch, frames, width!]);
 }
 
 function encoderError(key: string, message: string): AnemoneError {

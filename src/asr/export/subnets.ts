@@ -1,20 +1,9 @@
-// The parts of speech models that other programs run, with the names and layouts of NeMo's exported files.
-import {
-  type ExportSpec,
-  type HostTensors,
-  scan,
-  type Tensor,
-  type Tensors,
-  tf,
-} from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
+// The parts of speech models that other programs run, with the names and layouts of NeMo's exported files. That of
+// transducers behind the encoder is in decoder-joint.ts.
+import { type ExportSpec, type HostTensors, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import { CounterRandom } from '../../random/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import type { PredictionNetwork } from '../decoders/prediction-network.js';
-import { RNNTDecoder } from '../decoders/rnnt-decoder.js';
-import { RNNTJoint } from '../decoders/rnnt-joint.js';
-import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { Encoder } from '../encoders/encoder.js';
 
 /** One file of an exported model. */
@@ -30,7 +19,7 @@ export interface Subnet {
  * Sizes to trace at: times of every remainder modulo 16, and the axes in orders of their own (a triangular number, a
  * multiple), for an axis that grows along with another would be taken for it.
  */
-const EXAMPLES = Array.from({ length: 16 }, (_, i) => ({
+export const EXAMPLES = Array.from({ length: 16 }, (_, i) => ({
   batch: 3 + 2 * (((i * (i + 1)) / 2) % 16),
   time: 401 + 61 * i,
   tokens: 45 + 7 * ((5 * i + 3) % 16),
@@ -85,89 +74,8 @@ export function encoderSubnet({ encoder, features, maxFrames, ctc }: EncoderSubn
   };
 }
 
-/**
- * `encoder_outputs` [B,D,T], `targets` int32 [B,U] (blank: no token yet), `target_length` int32 [B] and the states
- * `input_states_1`, `input_states_2` [L,B,H] → `outputs` [B,T,U,V+1] log-probabilities, `prednet_lengths`,
- * `output_states_1`, `output_states_2`.
- * @throws AnemoneError `export.unsupported` for stateless networks, HAT, TDT and big blanks
- */
-export function decoderJointSubnet(decoder: PredictionNetwork, joint: TransducerJoint): Subnet {
-  if (!(decoder instanceof RNNTDecoder && joint instanceof RNNTJoint && joint.extraOutputs === 0)) {
-    throw new AnemoneError({
-      code: 'export.unsupported',
-      message: 'only plain transducers with an LSTM prediction network can become ONNX files so far',
-      hint: 'export a CTC branch, or save the model as .nemo',
-    });
-  }
-  const { layers, width, vocabulary: blank } = decoder;
-  const state = { dtype: 'float32', axes: [layers, 'batch', width] } as const;
-  const depth = joint.config.jointnet.encoder_hidden;
-  return {
-    prefix: 'decoder_joint-',
-    spec: {
-      name: 'decoder_joint',
-      inputs: {
-        encoder_outputs: { dtype: 'float32', axes: ['batch', depth, 'time'] },
-        targets: { dtype: 'int32', axes: ['batch', 'tokens'] },
-        target_length: { dtype: 'int32', axes: ['batch'] },
-        input_states_1: state,
-        input_states_2: state,
-      },
-      examples: EXAMPLES,
-      fn: (inputs) => {
-        const { prediction, hidden, cells } = predict(decoder, inputs);
-        const frames = joint.projectEncoder(tf.transpose(inputs['encoder_outputs'], [0, 2, 1]));
-        const labels = joint.projectPrediction(prediction);
-        const logits = joint.logits(tf.expandDims(frames, 2), tf.expandDims(labels, 1));
-        return {
-          outputs: tf.logSoftmax(logits),
-          prednet_lengths: tf.clone(inputs['target_length']),
-          output_states_1: hidden,
-          output_states_2: cells,
-        };
-      },
-    },
-    samples: [
-      [1, 1, 1],
-      [3, 5, 4],
-    ].map(([batch, time, tokens], i) => ({
-      encoder_outputs: noise([batch, depth, time], i),
-      targets: {
-        dtype: 'int32',
-        shape: [batch, tokens],
-        data: Int32Array.from({ length: batch * tokens }, (_, j) => (blank + 3 * j) % (blank + 1)),
-      },
-      target_length: { dtype: 'int32', shape: [batch], data: new Int32Array(batch).fill(tokens) },
-      input_states_1: noise([layers, batch, width], 10 + i),
-      input_states_2: noise([layers, batch, width], 20 + i),
-    })),
-  };
-}
-
-/** The prediction network from given states [L,B,H] over targets [B,U]: outputs [B,U,H] and states after. */
-function predict(decoder: RNNTDecoder, inputs: Readonly<Record<string, Tensor>>) {
-  const { layers } = decoder;
-  const { targets, input_states_1: hidden, input_states_2: cells } = inputs;
-  const cellsOf = tf.unstack(cells, 0);
-  // The network's own state is [B, layers · 2H]: hidden values and cells of a layer side by side.
-  const start = tf.concat(tf.unstack(hidden, 0).flatMap((h, k) => [h, cellsOf[k]]), 1); // biome-ignore format: one line reads better
-  const { carry, ys } = scan(
-    ([state], [last]) => {
-      const after = decoder.step(last, state);
-      return { carry: [after.state], ys: [tf.clone(after.output)] };
-    },
-    [start],
-    [tf.transpose(targets)],
-  );
-  const parts = tf.split(carry[0], 2 * layers, 1);
-  return {
-    prediction: tf.transpose(ys[0], [1, 0, 2]),
-    hidden: tf.stack(parts.filter((_, i) => i % 2 === 0)),
-    cells: tf.stack(parts.filter((_, i) => i % 2 === 1)),
-  };
-}
-
-function noise(shape: readonly number[], key: number) {
+/** Inputs of a trial. */
+export function noise(shape: readonly number[], key: number) {
   const random = new CounterRandom(key, 'export');
   const size = shape.reduce((product, dim) => product * dim, 1);
   const data = Float32Array.from({ length: size }, (_, i) => random.normal(i));

@@ -1,11 +1,15 @@
 // Models by name, so that a configuration's `target` says which one it describes.
 import type { ConfigNode } from '../../config/index.js';
 import { component, defineKind } from '../../container/index.js';
+import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { TrainableModel } from '../../nn/index.js';
+import { fineTunedModel, isFineTuning } from '../nemo/fine-tune.js';
+import { initFromConfig } from '../nemo/init-from.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { containerOf, type ModelContext, ownContext } from './context.js';
 import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
+import { checkBricks, checkFamily, modelClass } from './family.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridModelSchema } from './hybrid-model.js';
 import { EncDecRNNTBPEModel, rnntModelSchema } from './rnnt-model.js';
 import { SpeechModel } from './speech-model.js';
@@ -67,14 +71,34 @@ export const modelComponents = [
 ];
 
 /**
- * The model that a `model` section describes; `target` names its class, EncDecRNNTBPEModel if absent.
- * @throws AnemoneError `container.unknown-component`, and what the class's `fromConfig` throws
+ * The model that a `model` section describes; `target` names its class, without it the sections tell which one it is.
+ * @throws AnemoneError `container.unknown-component`, `asr.model-not-supported`, and what the class's `fromConfig` throws
  */
 export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
   const container = containerOf(context, modelComponents);
-  const descriptor = container.components.findFor(node, 'model', 'target', 'EncDecRNNTBPEModel', 'model');
+  const { components } = container;
+  const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
+  checkBricks(node, components);
   const factory = descriptor.create({}, container) as ModelFactory;
   return factory.fromConfig(node, ownContext(context, container));
+}
+
+/**
+ * The model that a whole config describes: that of its `model` section or, where this has no network, one restored from
+ * `init_from_nemo_model` to be fine-tuned (NeMo's speech_to_text_finetune.yaml); with the starting values asked for.
+ * @throws AnemoneError; see `createModel`, `fineTunedModel`, `initFromConfig`
+ */
+export async function createFromConfig(
+  config: ConfigNode,
+  context: ModelContext & { readonly engine: Engine },
+  say: (line: string) => void = () => {},
+): Promise<TrainableModel> {
+  const section = config['model'] as ConfigNode;
+  checkFamily(section, containerOf(context, modelComponents).components);
+  if (isFineTuning(config)) return fineTunedModel(config, speechModelOf('init_from_nemo_model'), context);
+  const model = createModel(section, context);
+  await initFromConfig(model.module, config, context.engine, say);
+  return model;
 }
 
 /**
@@ -87,10 +111,13 @@ export function restoreModel(
   context: ModelContext,
   options: RestoreOptions = {},
 ): Promise<SpeechModel> {
-  const make = (node: ConfigNode, own: ModelContext): SpeechModel => {
+  return restoreArchive(path, speechModelOf(path), context, options);
+}
+
+function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => SpeechModel {
+  return (node, own) => {
     const model = createModel(node, own);
     if (model instanceof SpeechModel) return model;
     throw new AnemoneError({ code: 'nemo.not-speech', message: `${path} holds no speech model` });
   };
-  return restoreArchive(path, make, context, options);
 }

@@ -1,7 +1,7 @@
 // What a model needs besides its configuration. A Trainer fits this interface.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { formatWarnings, type ParseOptions } from '../../config/index.js';
+import { type ConfigWarning, formatWarnings, type ParseOptions } from '../../config/index.js';
 import { type ComponentDescriptor, Container } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
 import type { Module } from '../../nn/index.js';
@@ -21,6 +21,8 @@ export interface ModelContext {
   readonly sealed?: boolean;
   /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
   readonly log?: (line: string) => void;
+  /** Gets the keys that have no effect, instead of the log. */
+  readonly warnings?: ConfigWarning[];
   /** A trainer's. */
   readonly view?: { say(text: string): void };
 }
@@ -44,7 +46,8 @@ export function buildModel<T extends Module & { readonly config: Section }>(
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
   const fresh = warnings.slice(known);
-  if (fresh.length > 0) logOf(context)?.(formatWarnings(fresh));
+  if (context.warnings) context.warnings.push(...fresh);
+  else if (fresh.length > 0) logOf(context)?.(formatWarnings(fresh));
   return model;
 }
 
@@ -58,6 +61,7 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
     container,
     seed: context.seed,
     artifacts: context.artifacts,
+    warnings: context.warnings,
     sealed: context.sealed,
     log: logOf(context),
     get engine() {
@@ -67,8 +71,9 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
 }
 
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
-  return (path) => {
-    const bytes = artifacts?.get(basename(path));
+  return (path, part) => {
+    const name = basename(path);
+    const bytes = (part && artifacts?.get(`${part}_${name}`)) || artifacts?.get(name);
     if (bytes) return bytes;
     if (sealed) throw new Error('the archive has no such file');
     return readFileSync(path);

@@ -132,6 +132,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return [encoderSubnet({ encoder, ctc, features, maxFrames: options.maxFrames })];
   }
 
+  protected override exportMetadata(options: ExportOptions): Record<string, string> {
+    return (options.decoder ?? this.decodes) === 'rnnt' ? super.exportMetadata(options) : {};
+  }
+
   protected override streamHead(engine: Engine): StreamHead {
     return this.decodes === 'rnnt' ? super.streamHead(engine) : new CtcStreamHead(this.ctcDecoder);
   }

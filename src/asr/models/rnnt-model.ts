@@ -10,8 +10,9 @@ import { type DecodingConfig, decodingSchema, mostSymbols } from '../decoding/co
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import { decoderJointSubnet, describeHead } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
-import { decoderJointSubnet, encoderSubnet, type Subnet } from '../export/subnets.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -213,9 +214,12 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   protected override subnets({
     maxFrames,
   }: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
-    const { encoder, decoder, joint } = this;
     const { features } = this.preprocessor.frontEnd.config;
-    return [encoderSubnet({ encoder, features, maxFrames }), decoderJointSubnet(decoder, joint)];
+    return [encoderSubnet({ encoder: this.encoder, features, maxFrames }), decoderJointSubnet(this)];
+  }
+
+  protected override exportMetadata(_options: ExportOptions): Record<string, string> {
+    return describeHead(this);
   }
 
   protected override streamHead(engine: Engine): StreamHead {

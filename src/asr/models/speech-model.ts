@@ -95,7 +95,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.seed = context.seed ?? 0;
     this.container = containerOf(context);
     this.config = resolveConfig(node) as Readonly<Record<string, unknown>>;
-    this.tokenizer = tokenizerOf(settings, context);
+    this.tokenizer = tokenizerOf(settings, labelsOf(this.config), context);
     const mel = this.build(settings.preprocessor, preprocessorKind);
     this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
@@ -135,6 +135,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** The files that `export` writes. */
   protected abstract subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[];
 
+  /** What a model adds to the metadata of its files. */
+  protected exportMetadata(_options: ExportOptions): Record<string, string> {
+    return {};
+  }
+
   /**
    * Writes the model for other programs as ONNX: `path` itself for CTC, `encoder-NAME` and `decoder_joint-NAME`
    * beside it for a transducer. Inputs and outputs have NeMo's names; batch size and lengths are free. Returns the
@@ -151,9 +156,10 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       subsampling_factor: String(this.encoder.subsamplingFactor),
       max_encoder_frames: String(this.encoder.outputLength(longestInput(this.encoder, maxFrames))),
       preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),
+      ...this.exportMetadata(options),
     };
     const subnets = this.subnets({ ...options, maxFrames });
-    return exportOnnx(path, subnets, metadata, engine, options.check ?? true);
+    return exportOnnx(path, subnets, metadata, engine, options);
   }
 
   /** After a change of how this model decodes. */
@@ -313,7 +319,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       seed: this.seed,
       preprocessor: this.preprocessor.config,
       specAugment: this.specAugment,
-      tokenize: (text: string) => this.tokenizer.textToIds(text),
+      tokenize: (text: string, lang?: string) => this.tokenizer.textToIds(text, lang),
       unknown: unknownTextOf(this.tokenizer),
       log: this.context.log,
     };
@@ -324,11 +330,22 @@ const BEHIND_ENCODER = /^(decoder|joint|ctc_decoder)\./;
 const VOCABULARY_LAYERS = /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers)\./;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-function tokenizerOf(settings: SpeechModelConfig, context: ModelContext): Tokenizer {
+/** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */
+function labelsOf(config: Section): readonly string[] | undefined {
+  const places = [config, ...['joint', 'decoder', 'train_ds'].map((key) => config[key] as Section | null)];
+  const lists = places.flatMap((place) => [place?.['vocabulary'], place?.['labels']]);
+  return lists.find((list) => Array.isArray(list) && list.length > 0) as readonly string[] | undefined;
+}
+
+function tokenizerOf(
+  settings: SpeechModelConfig,
+  labels: readonly string[] | undefined,
+  context: ModelContext,
+): Tokenizer {
   if (settings.tokenizer) {
     return loadTokenizer(settings.tokenizer as TokenizerConfig, 'model.tokenizer', fileReader(context));
   }
-  if (settings.labels) return new CharTokenizer(settings.labels);
+  if (labels) return new CharTokenizer(labels);
   throw new AnemoneError({
     code: 'asr.no-tokenizer',
     path: 'model',

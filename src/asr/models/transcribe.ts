@@ -4,6 +4,7 @@ import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } fr
 import type { Engine, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { TimestampType } from '../decoding/shared-config.js';
+import type { BufferMerge } from '../streaming/buffer-merge.js';
 import type { Recognizer, SpeechModel } from './speech-model.js';
 import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
 
@@ -23,6 +24,8 @@ export interface TranscribeOptions {
   readonly chunkSeconds?: number;
   /** Default 1.4 times the chunk. */
   readonly bufferSeconds?: number;
+  /** How buffers become one text: `state` (default), `middle` or `lcs`; see docs/streaming.md. */
+  readonly merge?: BufferMerge;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: (done: number, total: number) => void;
   /**

@@ -27,6 +27,7 @@ export async function restoreConfig(path: string, overrides: readonly string[] =
 }
 
 /**
+ * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @param make builds a model of a `model` section
  * @throws AnemoneError `nemo.*`, `tar.*`, `zip.*`, `torch.*`, `pickle.*` for what is wrong with the archive,
  *   `config.*` for its config, `checkpoint.mismatch` for weights that do not fit
@@ -36,6 +37,7 @@ export async function restoreArchive<M extends Module>(
   make: (node: ConfigNode, context: ModelContext) => M,
   context: ModelContext,
   options: RestoreOptions = {},
+  kept: readonly string[] = [],
 ): Promise<M> {
   const { engine } = context;
   if (!engine) {
@@ -60,7 +62,7 @@ export async function restoreArchive<M extends Module>(
         return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts, sealed });
       },
       say,
-      options.overrides,
+      [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
     const { missing, unexpected } = await loadWeights(states, await archive.weights(), engine, options);

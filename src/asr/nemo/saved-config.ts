@@ -132,7 +132,7 @@ function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Regist
   }
   const langs: Plain = {};
   for (const lang of tokenizer.langs) {
-    langs[lang] = { ...filesOf(files, `${lang}/`, register), dir: null, type: 'bpe' };
+    langs[lang] = { ...filesOf(files, `${lang}_`, register), dir: null, type: 'bpe' };
   }
   return { type: 'agg', dir: null, langs };
 }

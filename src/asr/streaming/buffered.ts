@@ -2,10 +2,12 @@
 // encoded one by one, the middle of each is kept, and the search goes on from middle to middle. Memory does not grow
 // with the recording.
 import { type MelFrontEnd, SampleQueue } from '../../audio/index.js';
-import { type Engine, float32, int32, type Program, tf } from '../../engine/index.js';
+import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass } from '../../nn/index.js';
+import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Transcript } from '../models/transcript.js';
+import { type BufferMerge, BufferMerger, MERGES } from './buffer-merge.js';
 import type { StreamHead } from './stream-head.js';
 import type { StreamingParts } from './streaming-recognizer.js';
 
@@ -16,6 +18,12 @@ export interface BufferOptions {
   readonly bufferSeconds?: number;
   /** Buffers encoded at once. Default 4. */
   readonly batchSize?: number;
+  /**
+   * How buffers become one text. `state` (default): one search goes on from middle to middle. `middle`: each buffer is
+   * decoded by itself, and tokens of its middle count. `lcs`: each by itself, and all tokens count but those at its
+   * beginning that are the longest common substring with what is known.
+   */
+  readonly merge?: BufferMerge;
 }
 
 /** Lengths of single buffers are rounded up to so many feature frames: each length is compiled. */
@@ -30,6 +38,13 @@ interface Buffered {
   readonly features: Float32Array;
 }
 
+/** What is known of a recording, buffer by buffer. */
+interface GrowingText {
+  /** The next buffers, and what the program made of them. */
+  take(buffers: readonly Buffered[], outputs: HostTensors): Promise<void>;
+  hypothesis(): Hypothesis;
+}
+
 export class BufferedRecognizer {
   private readonly program: Program;
   private readonly frontEnd: MelFrontEnd;
@@ -41,8 +56,9 @@ export class BufferedRecognizer {
   /** Samples an encoded frame. */
   private readonly stride: number;
   private readonly batch: number;
+  private readonly merge: BufferMerge;
 
-  /** @throws AnemoneError `streaming.buffer` */
+  /** @throws AnemoneError `streaming.buffer`, `streaming.merge` */
   constructor(
     engine: Engine,
     private readonly parts: StreamingParts,
@@ -54,6 +70,16 @@ export class BufferedRecognizer {
     this.frontEnd = frontEnd;
     this.head = head;
     this.batch = batchSize;
+    this.merge = options.merge ?? 'state';
+    if (!MERGES.includes(this.merge)) {
+      const message = `there is no "${String(this.merge)}"`;
+      throw new AnemoneError({
+        code: 'streaming.merge',
+        path: 'merge',
+        message,
+        hint: `use ${MERGES.join(', ')}`,
+      });
+    }
     this.stride = hop * encoder.subsamplingFactor;
     this.chunk = Math.round((chunkSeconds * rate) / this.stride);
     this.side = Math.round(((bufferSeconds - chunkSeconds) * rate) / this.stride / 2);
@@ -84,13 +110,14 @@ export class BufferedRecognizer {
     blocks: AsyncIterable<Float32Array> | Iterable<Float32Array>,
     onProgress?: (seconds: number, known: () => Transcript) => void,
   ): Promise<Transcript> {
-    const search = this.head.start();
-    const known = () => this.parts.maker.transcript(this.head.hypothesis(search));
+    const text = this.merge === 'state' ? this.carriedOn() : this.merged(this.merge);
+    const known = () => this.parts.maker.transcript(text.hypothesis());
     let waiting: Buffered[] = [];
     let isFirst = true;
     const run = async (): Promise<void> => {
       // The last few are filled up, so that they need no program of their own.
-      await this.run(waiting, isFirst ? waiting.length : this.batch, search);
+      const outputs = await this.encode(waiting, isFirst ? waiting.length : this.batch);
+      await text.take(waiting, outputs);
       const { from, to } = waiting[waiting.length - 1];
       onProgress?.(((to ?? from) * this.stride) / this.frontEnd.config.sample_rate, known);
       waiting = [];
@@ -133,7 +160,8 @@ export class BufferedRecognizer {
     yield cut(last, end);
   }
 
-  private async run(buffers: readonly Buffered[], rows: number, search: unknown): Promise<void> {
+  /** Rows beyond the buffers are empty. */
+  private async encode(buffers: readonly Buffered[], rows: number): Promise<HostTensors> {
     const { features: bins, pad_value: fill } = this.frontEnd.config;
     const longest = buffers.reduce((most, { features }) => Math.max(most, features.length / bins), 0);
     const frames = Math.ceil(Math.max(1, longest) / FRAME_STEP) * FRAME_STEP;
@@ -142,15 +170,43 @@ export class BufferedRecognizer {
       features.set(one.features, row * frames * bins);
     });
     const lengths = Array.from({ length: rows }, (_, row) => (buffers[row]?.features.length ?? 0) / bins);
-    const outputs = await this.program.run({
+    return this.program.run({
       features: float32(features, [rows, frames, bins]),
       featureLengths: int32(lengths, [rows]),
     });
-    for (const [row, { start, from, to }] of buffers.entries()) {
-      const valid = outputs['lengths'].data[row];
-      const piece = { search, row, from: from - start, to: to === undefined ? valid : to - start };
-      // One after the other: each goes on where the one before it stopped.
-      if (piece.to > piece.from) await this.head.advance(outputs, [piece]);
-    }
+  }
+
+  /** One search for the whole recording, which goes on from the end of one middle to the beginning of the next. */
+  private carriedOn(): GrowingText {
+    const search = this.head.start();
+    return {
+      take: async (buffers, outputs) => {
+        for (const [row, { start, from, to }] of buffers.entries()) {
+          const valid = outputs['lengths'].data[row];
+          const piece = { search, row, from: from - start, to: to === undefined ? valid : to - start };
+          // One after the other: each goes on where the one before it stopped.
+          if (piece.to > piece.from) await this.head.advance(outputs, [piece]);
+        }
+      },
+      hypothesis: () => this.head.hypothesis(search),
+    };
+  }
+
+  /** A search for each buffer, and what they found put together. */
+  private merged(how: Exclude<BufferMerge, 'state'>): GrowingText {
+    const merger = new BufferMerger(how, 2 * this.side);
+    return {
+      take: async (buffers, outputs) => {
+        const pieces = buffers.map((_, row) => {
+          return { search: this.head.start(), row, from: 0, to: outputs['lengths'].data[row] };
+        });
+        await this.head.advance(outputs, pieces);
+        buffers.forEach(({ start, from, to = Number.POSITIVE_INFINITY }, row) => {
+          const hypothesis = this.head.hypothesis(pieces[row].search);
+          merger.add({ hypothesis, start, from: from - start, to: to - start });
+        });
+      },
+      hypothesis: () => merger.hypothesis(),
+    };
   }
 }

@@ -26,6 +26,14 @@ export const BUILTIN_AUGMENTATIONS: AugmentationRegistry = new Map<string, Augme
   ['simulated_room', simulatedRoom],
 ]);
 
+/** Augmentations of NeMo's without a counterpart, and what does the like. */
+const NOT_HERE: ReadonlyMap<string, string> = new Map([
+  ['rir_noise_aug', 'use impulse for rooms and noise for noises, each with its own prob'],
+  ['noise_norm', 'use noise'],
+  ['transcode_aug', 'there are no codecs'],
+  ['random_segment', 'utterances are used whole'],
+]);
+
 export interface AugmentorStep {
   readonly name: string;
   /** Probability in [0, 1]. */
@@ -62,9 +70,14 @@ export class Augmentor {
     const registry = options.registry ?? BUILTIN_AUGMENTATIONS;
     const base = options.path ?? 'augmentor';
     const warnings: string[] = [];
-    const steps = Object.entries(config ?? {}).map(([name, value]): AugmentorStep => {
+    const steps = Object.entries(config ?? {}).flatMap(([name, value]): AugmentorStep[] => {
       const path = `${base}.${name}`;
       const factory = registry.get(name);
+      const instead = NOT_HERE.get(name);
+      if (!factory && instead) {
+        warnings.push(`${path} has no effect: ${instead}`);
+        return [];
+      }
       if (!factory) throw fail(path, 'unknown augmentation', didYouMean(name, registry.keys()));
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
         throw fail(path, 'expected a map of options');
@@ -74,7 +87,7 @@ export class Augmentor {
         throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
       }
       const warn = (message: string) => warnings.push(message);
-      return { name, prob, augmentation: factory(rest, { path, warn }) };
+      return [{ name, prob, augmentation: factory(rest, { path, warn }) }];
     });
     return new Augmentor(steps, warnings);
   }

@@ -59,7 +59,8 @@ export function formatWarnings(warnings: readonly ConfigWarning[]): string {
     const place = position ? `${formatPosition(position)}: ` : '';
     return `  ${place}${path}: ${message}`;
   });
-  return `These keys of the config have no effect:\n${lines.join('\n')}\n`;
+  // A section may be checked more than once: with the model, and when it is built.
+  return `These keys of the config have no effect:\n${[...new Set(lines)].join('\n')}\n`;
 }
 
 function writeHelp(schema: Schema<unknown>, prefix: string, width: number, lines: string[]): void {

@@ -34,6 +34,8 @@ export interface OnnxValue {
 export interface OnnxInitializer extends OnnxValue {
   /** Little-endian values. */
   readonly bytes: Uint8Array;
+  /** Where the bytes are instead of in the model: a file beside it, and the place in that. */
+  readonly external?: { readonly location: string; readonly offset: number };
 }
 
 export interface OnnxGraph {
@@ -73,11 +75,24 @@ function writeGraph(writer: ProtoWriter, graph: OnnxGraph, name: string): void {
   for (const initializer of graph.initializers) {
     writer.message(5, (w) => {
       for (const dim of initializer.shape) w.int64(1, dim);
-      w.int32(2, onnxType[initializer.dtype]).string(8, initializer.name).bytes(9, initializer.bytes);
+      w.int32(2, onnxType[initializer.dtype]).string(8, initializer.name);
+      if (initializer.external) writeExternal(w, initializer.external, initializer.bytes.length);
+      else w.bytes(9, initializer.bytes);
     });
   }
   for (const input of graph.inputs) writer.message(11, (w) => writeValue(w, input));
   for (const output of graph.outputs) writer.message(12, (w) => writeValue(w, output));
+}
+
+function writeExternal(
+  writer: ProtoWriter,
+  { location, offset }: { readonly location: string; readonly offset: number },
+  length: number,
+): void {
+  for (const [key, value] of Object.entries({ location, offset, length })) {
+    writer.message(13, (w) => w.string(1, key).string(2, String(value)));
+  }
+  writer.int32(14, 1);
 }
 
 function writeNode(writer: ProtoWriter, node: OnnxNode): void {

@@ -1,7 +1,7 @@
 // Convolution over time in all the forms that speech encoders use: dense, grouped, depthwise, pointwise,
 // strided, dilated. Each form goes to the op that is fastest for it; `DepthwiseConv1d` is the plain depthwise
 // layer of the Conformer.
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { fanInUniform, type Initializer } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
@@ -110,7 +110,7 @@ export function every(x: Tensor, stride: number): Tensor {
 }
 
 function padTime(x: Tensor, [before, after]: readonly [number, number]): Tensor {
-  if (before === 0 && after === 0) return x;
+  if (before === 0 && after === 0 && !tracesAnyShape()) return x;
   return tf.pad(x, [[0, 0], [before, after], [0, 0]]); // biome-ignore format: one line reads better
 }
 

@@ -1,7 +1,7 @@
 // Attention of each frame to its neighbourhood only, in blocks, so that memory grows with T·w rather than T²
 // (Longformer: Beltagy et al. 2020, with Transformer-XL's positions), NeMo's rel_pos_local_attn. A few global
 // frames may attend to all and be attended by all.
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Pass } from '../pass.js';
 import { type AttentionMask, type AttentionOptions, RelativeMultiHeadAttention } from './attention.js';
@@ -47,6 +47,7 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
     if (!positions)
       throw new AnemoneError({ code: 'nn.positions', message: 'local attention needs positions' });
+    if (tracesAnyShape()) return this.overAll(x, mask, pass, positions);
     const { width } = this.options;
     const [batch, frames] = x.shape;
     const block = localBlock(frames!, this.local.left, this.local.right);
@@ -74,6 +75,16 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     const blocked = tf.mul(tf.sub(valid, tf.scalar(1)), tf.scalar(10000));
     const ofAll = tf.matMul(drop(tf.softmax(tf.add(overAll, blocked))), global.v);
     return this.project(this.replace(tf.mul(context, mask.queries), merge(ofAll)), pass);
+  }
+
+  /** Blocks come out differently for different lengths: a file for all of them looks at every frame, and at a band. */
+  private overAll(x: Tensor, mask: AttentionMask, pass: Pass, positions: Tensor): Tensor {
+    if ((this.local.globalTokens ?? 0) === 0) return super.forward(x, mask, pass, positions);
+    throw new AnemoneError({
+      code: 'export.unsupported',
+      path: 'encoder.global_tokens',
+      message: 'local attention with global tokens cannot become an ONNX file',
+    });
   }
 
   /** Scores of each frame's window [B,h,blocks,block,3·block]. */

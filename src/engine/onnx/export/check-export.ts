@@ -11,15 +11,19 @@ const TOLERANCE = 1e-3;
 
 /**
  * Compares outputs for each of `samples`, which should have other sizes than the spec's examples.
+ * @param model the bytes, or the path of a model with weights beside it
  * @throws AnemoneError `export.check` naming the output and the sizes
  */
 export async function checkExport(
-  model: Uint8Array,
+  model: Uint8Array | string,
   spec: ExportSpec,
   engine: Engine,
   samples: readonly HostTensors[],
 ): Promise<void> {
-  const session = await ort.InferenceSession.create(model, { logSeverityLevel: 3 });
+  const options = { logSeverityLevel: 3 } as const;
+  const session = await (typeof model === 'string'
+    ? ort.InferenceSession.create(model, options)
+    : ort.InferenceSession.create(model, options));
   const program = engine.compile(`check ${spec.name}`, spec.fn);
   try {
     for (const sample of samples) {

@@ -47,8 +47,28 @@ export interface ExportSpec {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Protobuf's. Weights in files of their own would lift it; they are not written. */
+/** Where weights go that do not fit into the model's own file. */
+export interface ExternalData {
+  /** Name of the file beside the model. */
+  readonly location: string;
+  /** Bytes of weights from which on they go there. Default: what fits into one file. */
+  readonly from?: number;
+}
+
+export interface ExportedModel {
+  readonly model: Uint8Array;
+  /** Content of the file beside it, one part after the other, when there is one. */
+  readonly data?: readonly Uint8Array[];
+}
+
+/** Protobuf's. */
 const MOST_BYTES = 2 ** 31;
+/** Room for everything but weights: nodes and tables. */
+const MODEL_ROOM = 2 ** 28;
+/** Weights start at whole pages, so that programs can map them. */
+const PAGE = 4096;
+/** Smaller ones stay in the model. */
+const LEAST_EXTERNAL = 1024;
 
 /** Version of the ONNX operators in exported models. */
 export const EXPORT_OPSET = OPSET;
@@ -60,6 +80,14 @@ export const EXPORT_OPSET = OPSET;
  *   clear from the examples how the computation depends on a size
  */
 export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
+  return (await exportModel(spec)).model;
+}
+
+/**
+ * As `exportProgram`, for weights of any size: with `external`, those that do not fit are put into a second file.
+ * @throws AnemoneError also `export.size` for a model that does not fit and has no second file
+ */
+export async function exportModel(spec: ExportSpec, external?: ExternalData): Promise<ExportedModel> {
   checkIndependence(spec);
   const examples = spec.examples.map((sizes) => traceExample(spec.name, spec.fn, sized(spec.inputs, sizes)));
   const [first] = examples;
@@ -94,12 +122,33 @@ export async function exportProgram(spec: ExportSpec): Promise<Uint8Array> {
   });
   const nodes = [...before, ...general.nodes, ...after].map((node) => renamed(node, names));
   checkNames(spec.name, nodes, [...inputs, ...weights, ...general.initializers]);
-  const graph = finishGraph(nodes, [], outputs, [...weights, ...general.initializers]);
+  const { placed, data } = placeWeights(spec.name, weights, external);
+  const graph = finishGraph(nodes, [], outputs, [...placed, ...general.initializers]);
   const { name, metadata } = spec;
-  const bytes = encodeModel({ ...graph, inputs }, { name, metadata, ownOperators: false });
-  if (bytes.length < MOST_BYTES) return bytes;
-  const message = `${bytes.length} bytes; an ONNX file holds less than 2 GiB`;
-  throw new AnemoneError({ code: 'export.size', path: name, message });
+  const model = encodeModel({ ...graph, inputs }, { name, metadata, ownOperators: false });
+  return data.length === 0 ? { model } : { model, data };
+}
+
+/** Decides which weights lie beside the model, and what the file with them holds. */
+function placeWeights(program: string, weights: readonly OnnxInitializer[], external?: ExternalData) {
+  const total = weights.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const most = MOST_BYTES - MODEL_ROOM;
+  const data: Uint8Array[] = [];
+  if (external && total >= (external.from ?? most)) {
+    let offset = 0;
+    const placed = weights.map((weight): OnnxInitializer => {
+      if (weight.bytes.length < LEAST_EXTERNAL) return weight;
+      const start = offset;
+      const gap = (PAGE - (weight.bytes.length % PAGE)) % PAGE;
+      data.push(weight.bytes, new Uint8Array(gap));
+      offset += weight.bytes.length + gap;
+      return { ...weight, external: { location: external.location, offset: start } };
+    });
+    return { placed, data };
+  }
+  if (total < most) return { placed: weights, data };
+  const message = `${total} bytes of weights; an ONNX file holds less than 2 GiB`;
+  throw new AnemoneError({ code: 'export.size', path: program, message });
 }
 
 /** Else an axis could be taken for another, in all examples alike. The longest is apart and does not count. */

@@ -1,0 +1,114 @@
+// Fine-tuning configs in NeMo's form (speech_to_text_finetune.yaml): a `model` section without a network, which comes
+// from the archive named by `init_from_nemo_model`, with data, augmentation and optimizer of the config.
+import {
+  type ConfigNode,
+  type ConfigWarning,
+  defineSchema,
+  formatWarnings,
+  isMapping,
+  listOf,
+  overlayNode,
+} from '../../config/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { containerOf, type ModelContext } from '../models/context.js';
+import { commonFields, commonIgnored } from '../models/model-schema.js';
+import type { Section, SpeechModel } from '../models/speech-model.js';
+import { restoreArchive } from './restore.js';
+
+/** What takes the place of the archive's. */
+const REPLACED = [
+  'train_ds',
+  'validation_ds',
+  'test_ds',
+  'optim',
+  'optim_param_groups',
+  'spec_augment',
+  'freeze',
+  'compute_eval_loss',
+  'skip_nan_grad',
+] as const;
+
+const charLabelsSchema = defineSchema('char_labels', {
+  update_labels: {
+    doc: 'Take these labels instead of those of the archive.',
+    format: 'boolean',
+    default: false,
+  },
+  labels: { doc: 'Characters.', format: listOf('string'), nullable: true, default: null },
+});
+
+const optional = { nullable: true, default: null } as const;
+const fineTuningSchema = defineSchema(
+  'a model section without an encoder',
+  {
+    ...Object.fromEntries(REPLACED.map((key) => [key, commonFields[key]])),
+    sample_rate: { doc: 'For other keys to refer to; the archive has its own.', format: 'int', ...optional },
+    tokenizer: { doc: 'With update_tokenizer: true, another tokenizer.', format: 'mapping', ...optional },
+    char_labels: { doc: 'Other characters.', format: charLabelsSchema, ...optional },
+  },
+  {
+    ignored: {
+      ...commonIgnored,
+      rnnt_reduction: 'that of the archive counts',
+      ctc_reduction: 'that of the archive counts',
+    },
+  },
+);
+
+/** Whether the config asks for a model that is not in it. */
+export function isFineTuning(config: ConfigNode): boolean {
+  const model = config['model'];
+  return isMapping(model) && !('encoder' in model) && ('train_ds' in model || isNamed(config));
+}
+
+function isNamed(config: ConfigNode): boolean {
+  return ['init_from_nemo_model', 'init_from_pretrained_model'].some((key) => key in config);
+}
+
+/**
+ * The archive's model, in the context's engine, as the config wants it trained. With `tokenizer.update_tokenizer` or
+ * `char_labels.update_labels` it gets another vocabulary, and decoder and joint start anew, as in NeMo.
+ * @throws AnemoneError `init.no-model` when no archive is named; `config.unknown-key`; what restoring throws
+ */
+export async function fineTunedModel(
+  config: ConfigNode,
+  make: (node: ConfigNode, context: ModelContext) => SpeechModel,
+  context: ModelContext,
+): Promise<SpeechModel> {
+  const path = config['init_from_nemo_model'];
+  if (typeof path !== 'string') {
+    throw new AnemoneError({
+      code: 'init.no-model',
+      path: 'init_from_nemo_model',
+      message: 'the model section has no encoder, and no model to start from is named',
+      hint: 'init_from_nemo_model=model.nemo (models are not downloaded by name)',
+    });
+  }
+  const written = config['model'] as ConfigNode;
+  const warnings: ConfigWarning[] = [];
+  // Restoring says nothing of keys without effect, which every archive has; those of the config are worth saying.
+  fineTuningSchema.parse(written, { lookup: containerOf(context).components, warnings });
+  if (context.warnings) context.warnings.push(...warnings);
+  else if (warnings.length > 0) context.log?.(formatWarnings(warnings));
+  const replaced = REPLACED.filter((key) => key in written);
+  const nothing = Object.fromEntries(replaced.map((key) => [key, null]));
+  const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
+  // Laid over nulls, so that nothing of the archive's own sections stays in them.
+  const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
+  const model = await restoreArchive(path, (node, of) => make(own(node), of), context, {}, replaced);
+  const vocabulary = newVocabulary(written);
+  return vocabulary ? model.changeVocabulary(vocabulary) : model;
+}
+
+function newVocabulary(
+  model: ConfigNode,
+): { readonly tokenizer: Section } | { readonly labels: readonly string[] } | undefined {
+  const tokenizer = model['tokenizer'];
+  if (isMapping(tokenizer) && tokenizer['update_tokenizer'] === true) {
+    const { update_tokenizer: _, ...section } = tokenizer as Section;
+    return { tokenizer: section };
+  }
+  if (!isMapping(model['char_labels'])) return undefined;
+  const { update_labels, labels } = charLabelsSchema.parse(model['char_labels']);
+  return update_labels && labels ? { labels } : undefined;
+}
