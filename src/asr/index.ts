@@ -1,4 +1,9 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
+export { type Adaptation, isAdaptation } from './adapters/adapt.js';
+export { Adapter, type ResidualAdd } from './adapters/adapter.js';
+export type { LoadAdaptersOptions } from './adapters/adapter-file.js';
+export { adapterKind } from './adapters/components.js';
+export { ModelAdapters, type UnfreezeOptions } from './adapters/model-adapters.js';
 export { asrComponents } from './components.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
 export { HATJoint } from './decoders/hat-joint.js';
@@ -52,7 +57,13 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
-export { createModel, type ModelFactory, modelKind, restoreModel } from './models/components.js';
+export {
+  adaptedModel,
+  createModel,
+  type ModelFactory,
+  modelKind,
+  restoreModel,
+} from './models/components.js';
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';

@@ -1,6 +1,7 @@
 // `anemone train`: a config to a trained model, validated on the way and tested at the end.
 
 import type { Command } from 'commander';
+import type { Adaptation } from '../asr/index.js';
 import type { Config, ConfigNode } from '../config/index.js';
 import { containerWith, importOption } from './own-components.js';
 
@@ -28,7 +29,7 @@ export function register(program: Command): void {
 }
 
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
-  const { createModel, initFromConfig } = await import('../asr/index.js');
+  const { adaptedModel, createModel, initFromConfig, isAdaptation } = await import('../asr/index.js');
   const { loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
@@ -39,10 +40,13 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const folder = await expManager(trainer, config['exp_manager']);
   const { seed, view } = trainer;
   const context = { seed, view, container, engine: trainer.engine };
-  const model = createModel(config['model'] as ConfigNode, context);
+  const section = config['model'] as ConfigNode;
+  const adaptation = isAdaptation(section) ? await adaptedModel(section, context) : undefined;
+  const model = adaptation?.model ?? createModel(section, context);
   try {
     await initFromConfig(model.module, config, trainer.engine, (line) => view.say(line));
     const { outcome } = await trainer.fit(model);
+    if (adaptation && outcome.kind === 'finished') await saveAdapters(adaptation, folder, view);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
     } else if (options.test && (await hasTestData(config))) {
@@ -73,6 +77,21 @@ async function sectionProblem(config: Config, file: string): Promise<Error | und
     position: { file },
     hint: 'anemone config print shows what the file means',
   });
+}
+
+/** Beside the checkpoints, where NeMo puts them. */
+async function saveAdapters(
+  { model, fileName }: Adaptation,
+  folder: string | undefined,
+  view: { say(text: string): void },
+): Promise<void> {
+  if (fileName === undefined) return;
+  const { existsSync } = await import('node:fs');
+  const { join } = await import('node:path');
+  const checkpoints = join(folder ?? '.', 'checkpoints');
+  const path = join(existsSync(checkpoints) ? checkpoints : (folder ?? '.'), fileName);
+  await model.saveAdapters(path);
+  view.say(`adapters: ${path}`);
 }
 
 async function hasTestData(config: Config): Promise<boolean> {

@@ -3,6 +3,7 @@ import type { ConfigNode } from '../../config/index.js';
 import { component, defineKind } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { TrainableModel } from '../../nn/index.js';
+import { type Adaptation, adaptModel } from '../adapters/adapt.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { containerOf, type ModelContext, ownContext } from './context.js';
 import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
@@ -93,4 +94,13 @@ export function restoreModel(
     throw new AnemoneError({ code: 'nemo.not-speech', message: `${path} holds no speech model` });
   };
   return restoreArchive(path, make, context, options);
+}
+
+/**
+ * The model of a `model` section of NeMo's asr_adaptation.yaml (`nemo_model`, `adapter`, data, `optim`): the archive's
+ * model with a new adapter, which alone is trainable. A checkpoint of it is one of the whole model.
+ * @throws AnemoneError(s) `adapter.*`, `config.*`; see `restoreArchive`
+ */
+export function adaptedModel(node: ConfigNode, context: ModelContext): Promise<Adaptation> {
+  return adaptModel(node, context, restoreModel);
 }

@@ -32,8 +32,8 @@ export function containerOf(context: ModelContext, more: readonly ComponentDescr
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Makes a model, freezes what its section says, and tells the log which keys of it had no effect. */
-export function buildModel<T extends Module & { readonly config: Section }>(
+/** Makes a model, puts its section's adapters in, freezes what its section says, and tells the log which keys of it had no effect. */
+export function buildModel<T extends Module & { readonly config: Section; setUpAdapters(): void }>(
   context: ModelContext,
   make: (own: ModelContext, options: ParseOptions) => T,
 ): T {
@@ -41,6 +41,7 @@ export function buildModel<T extends Module & { readonly config: Section }>(
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });
+  model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
   const fresh = warnings.slice(known);

@@ -94,7 +94,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.loss(this.interCtc.encode(inputs, pass), inputs, pass);
+    return this.withCosts(pass, (pass) => this.loss(this.interCtc.encode(inputs, pass), inputs, pass));
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */

@@ -107,6 +107,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
+    return this.withCosts(pass, (pass) => this.bothLosses(inputs, pass));
+  }
+
+  private bothLosses(inputs: Tensors, pass: Pass): StepOutput {
     const forward = this.forward(inputs, pass);
     const rnnt = this.loss(forward, inputs, pass);
     const weight = this.auxiliary.ctc_loss_weight;

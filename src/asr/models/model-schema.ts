@@ -58,6 +58,11 @@ export const commonFields = {
     ...optional,
   },
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
+  adapters: {
+    doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
+    format: 'mapping',
+    ...optional,
+  },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
   optim: {
     doc: 'Optimizer and schedule; read by the trainer.',

@@ -121,8 +121,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    const forward = this.forward(inputs, pass);
-    return { loss: this.loss(forward, inputs, pass) };
+    return this.withCosts(pass, (pass) => ({ loss: this.loss(this.forward(inputs, pass), inputs, pass) }));
   }
 
   /** Encoder and its projection. */

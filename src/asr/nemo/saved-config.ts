@@ -52,6 +52,11 @@ export function savedConfig(
     for (const key of keys) if (section) delete section[key];
   }
   for (const [section, kind] of COMPONENTS) rename(at(config, section), kind, container);
+  if (model.adapters.inEncoder) {
+    const encoder = config['encoder'] as Plain;
+    encoder['_target_'] = adapterClass(String(encoder['_target_']), container);
+  }
+  for (const name of model.adapters.names) renameAdapter(at(config, `adapters.${name}`) as Plain, container);
   for (const [key, value] of Object.entries(config)) if (value === null) delete config[key];
   const artifacts = new Map<string, Uint8Array>();
   const register = (file: string, bytes: Uint8Array): string => {
@@ -103,6 +108,30 @@ function rename(section: Plain | undefined, kind: string, container: Container):
     });
   }
   section['_target_'] = path;
+}
+
+/** NeMo puts adapters into encoders of classes of their own, which are the last aliases of ours. */
+function adapterClass(written: string, container: Container): string {
+  const found = container.components
+    .list()
+    .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(written));
+  return found?.aliases.find((alias) => alias.endsWith('Adapter')) ?? written;
+}
+
+const STRATEGIES: Readonly<Record<string, string>> = {
+  ResidualAddAdapterStrategy: 'nemo.core.classes.mixins.adapter_mixin_strategies.ResidualAddAdapterStrategy',
+  MHAResidualAddAdapterStrategy:
+    'nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module.MHAResidualAddAdapterStrategy',
+};
+
+function renameAdapter(section: Plain, container: Container): void {
+  rename(section, 'adapter', container);
+  const strategy = section['adapter_strategy'];
+  if (typeof strategy !== 'object' || strategy === null) return;
+  const attention = String(section['_target_']).includes('Attention');
+  const usual = `${attention ? 'MHA' : ''}ResidualAddAdapterStrategy`;
+  const { _target_: written = usual, ...values } = strategy as Plain;
+  section['adapter_strategy'] = { _target_: STRATEGIES[String(written)] ?? written, ...values };
 }
 
 function targetOf({ joint, ctcDecoder }: Parts, characters: boolean): string {
