@@ -6,6 +6,7 @@ import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { BatchNorm, type Module } from '../../nn/index.js';
 import { AdapterSlot } from './adapter-slot.js';
 import { adapterKind } from './components.js';
+import { keptConfig, widthKey } from './kept-config.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -101,13 +102,13 @@ export class ModelAdapters {
     const node = configFromValues({ model: { adapters: { [name]: config } } }).model as ConfigNode;
     const written = (node['adapters'] as ConfigNode)[name] as ConfigNode;
     const descriptor = this.container.components.findFor(written, 'adapter', '_target_', undefined, path);
-    const key = ['in_features', 'n_feat'].find((field) => field in descriptor.schema.fields);
+    const key = widthKey(descriptor);
     for (const slot of slots) {
       const width = key === undefined ? {} : { [key]: slot.options.width };
       slot.add(name, this.container.instantiate(written, adapterKind, { with: width }));
     }
     const { enabled = true, ...rest } = resolveConfig(written) as Section;
-    const kept = key === undefined ? rest : { ...rest, [key]: slots.at(-1)?.options.width };
+    const kept = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
     this.entries.set(name, { module, config: kept, enabled: true, slots });
     this.enable(name, enabled === true);
   }
@@ -189,6 +190,8 @@ function split(fullName: string): { module: string; name: string } {
   });
 }
 
+/** In the order of the model's modules, which is that of files of adapters. */
 function modulesOf(module: string): readonly string[] {
-  return module === '' ? ['encoder'] : module.split('+').map((place) => (place === '' ? 'encoder' : place));
+  const places = module.split('+').map((place) => (place === '' ? 'encoder' : place));
+  return MODULES.filter((place) => places.includes(place));
 }

@@ -38,6 +38,7 @@ import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
+import type { InnerRecognition } from './inter-ctc-evaluation.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
 import { type TranscribeOptions, transcribeAudio, transcriptMaker } from './transcribe.js';
@@ -66,12 +67,16 @@ export interface Recognition {
   readonly hypotheses: Hypothesis[];
   /** Loss of the batch, when asked for. */
   readonly loss?: number;
+  /** The loss without InterCTC's part, of a CTC model that has it. */
+  readonly finalLoss?: number;
+  /** What the layers with a CTC loss of their own recognise, when asked for. */
+  readonly inner?: readonly InnerRecognition[];
 }
 
 /** Compiled programs that recognise batches on one engine. */
 export interface Recognizer {
-  /** `inputs` as in `Batch.inputs`; the loss needs `targets` and `targetLengths`. */
-  recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition>;
+  /** `inputs` as in `Batch.inputs`; the loss needs `targets` and `targetLengths`. Inner layers default to none. */
+  recognize(inputs: HostTensors, withLoss: boolean, withInner?: boolean): Promise<Recognition>;
 }
 
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>

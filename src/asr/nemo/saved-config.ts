@@ -56,7 +56,7 @@ export function savedConfig(
     const encoder = config['encoder'] as Plain;
     encoder['_target_'] = adapterClass(String(encoder['_target_']), container);
   }
-  for (const name of model.adapters.names) renameAdapter(at(config, `adapters.${name}`) as Plain, container);
+  for (const name of model.adapters.names) rename(at(config, `adapters.${name}`), 'adapter', container);
   for (const [key, value] of Object.entries(config)) if (value === null) delete config[key];
   const artifacts = new Map<string, Uint8Array>();
   const register = (file: string, bytes: Uint8Array): string => {
@@ -116,22 +116,6 @@ function adapterClass(written: string, container: Container): string {
     .list()
     .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(written));
   return found?.aliases.find((alias) => alias.endsWith('Adapter')) ?? written;
-}
-
-const STRATEGIES: Readonly<Record<string, string>> = {
-  ResidualAddAdapterStrategy: 'nemo.core.classes.mixins.adapter_mixin_strategies.ResidualAddAdapterStrategy',
-  MHAResidualAddAdapterStrategy:
-    'nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module.MHAResidualAddAdapterStrategy',
-};
-
-function renameAdapter(section: Plain, container: Container): void {
-  rename(section, 'adapter', container);
-  const strategy = section['adapter_strategy'];
-  if (typeof strategy !== 'object' || strategy === null) return;
-  const attention = String(section['_target_']).includes('Attention');
-  const usual = `${attention ? 'MHA' : ''}ResidualAddAdapterStrategy`;
-  const { _target_: written = usual, ...values } = strategy as Plain;
-  section['adapter_strategy'] = { _target_: STRATEGIES[String(written)] ?? written, ...values };
 }
 
 function targetOf({ joint, ctcDecoder }: Parts, characters: boolean): string {

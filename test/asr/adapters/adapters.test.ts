@@ -243,16 +243,24 @@ describe('the config', () => {
     expect('adapters' in model.config).toBe(false);
     model.addAdapter('joint:one', linear);
     model.addAdapter('two', { ...linear, enabled: false });
+    const nemoName = 'nemo.collections.common.parts.adapter_modules.LinearAdapter';
     expect(model.config['adapters']).toEqual({
       global_cfg: { adapter_meta_cfg: { modules: { one: 'joint', two: '' } } },
-      one: { ...linear, in_features: 16, enabled: true },
-      two: { ...linear, in_features: 16, enabled: false },
+      one: { ...linear, _target_: nemoName, in_features: 16, enabled: true },
+      two: { ...linear, _target_: nemoName, in_features: 16, enabled: false },
+    });
+    const strategy = { _target_: 'MHAResidualAddAdapterStrategy', l2_lambda: 0.1 };
+    const attention = { _target_: 'RelPositionMultiHeadAttentionAdapter', n_head: 2 };
+    model.addAdapter('three', { ...attention, adapter_strategy: strategy });
+    const kept = expect.stringMatching(/^nemo\..*\.MHAResidualAddAdapterStrategy$/) as string;
+    expect(model.config['adapters']).toMatchObject({
+      three: { dropout_rate: 0, n_feat: 16, adapter_strategy: { _target_: kept, l2_lambda: 0.1 } },
     });
     const again = createModel(
       configFromObject({ model: { ...model.config, target: 'EncDecRNNTModel' } }).model,
     );
     expect([...again.module.stateDict().keys()]).toEqual([...model.stateDict().keys()]);
-    expect((again as SpeechModel).adapters.enabled).toEqual(['one']);
+    expect((again as SpeechModel).adapters.enabled).toEqual(['one', 'three']);
     expect(again.config['adapters']).toEqual(model.config['adapters']);
   });
 
