@@ -13,12 +13,14 @@ export interface Utterance {
   /** Where to look for a mistake: `manifest:line`. */
   readonly origin: string;
   readonly text: string;
+  /** Of the text, where the manifest says it. */
+  readonly lang?: string;
   /** Seconds. */
   readonly seconds: number;
 }
 
 /** Turns a transcript into token ids. */
-export type Tokenize = (text: string) => ArrayLike<number>;
+export type Tokenize = (text: string, lang?: string) => ArrayLike<number>;
 
 export class SpeechDataset implements PlannedSet {
   readonly seconds: Float64Array;
@@ -87,6 +89,7 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
     name: utteranceName(entry),
     origin: entry.source.line === undefined ? entry.source.file : `${entry.source.file}:${entry.source.line}`,
     text: entry.text,
+    ...(entry.lang !== undefined && { lang: entry.lang }),
     seconds: entry.duration,
   }));
 }
@@ -96,12 +99,13 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
  * @throws AnemoneError with the manifest line, where the tokenizer refuses a transcript
  */
 export function encodeTranscripts(utterances: readonly Utterance[], tokenize: Tokenize): ArrayLike<number>[] {
-  return utterances.map(({ text, origin }) => {
+  return utterances.map(({ text, lang, origin }) => {
     try {
-      return tokenize(text);
+      return tokenize(text, lang);
     } catch (cause) {
       if (!(cause instanceof AnemoneError)) throw cause;
-      throw new AnemoneError({ code: cause.code, message: `${origin}: ${cause.message}`, cause });
+      const { code, message, hint } = cause;
+      throw new AnemoneError({ code, message: `${origin}: ${message}`, hint, cause });
     }
   });
 }

@@ -46,6 +46,11 @@ export class AggregateTokenizer implements Tokenizer {
     return this.members.map(({ lang }) => lang);
   }
 
+  /** The tokenizer of a language. Throws `text.language-needed`. */
+  tokenizerOf(lang: string): Tokenizer {
+    return this.member(lang).tokenizer;
+  }
+
   /** @param lang may be left out when there is only one. Throws `text.language-needed`. */
   textToIds(text: string, lang?: string): number[] {
     const { tokenizer, offset } = this.member(lang);
@@ -88,6 +93,7 @@ export class AggregateTokenizer implements Tokenizer {
     return lists[0].filter((character) => lists.every((list) => list.includes(character)));
   }
 
+  /** Each language's files in a folder of its name. */
   files(): ReadonlyMap<string, Uint8Array> {
     const all = new Map<string, Uint8Array>();
     for (const { lang, tokenizer } of this.members) {

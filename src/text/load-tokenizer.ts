@@ -26,7 +26,11 @@ export interface TokenizerConfig {
   readonly langs?: Readonly<Record<string, TokenizerConfig>>;
 }
 
-export type ReadFile = (path: string) => Uint8Array;
+/**
+ * Reads a file. `name` is what it is called among a tokenizer's own `files()`, by which a checkpoint finds its copy:
+ * `tokenizer.model`, of one of several languages `en/tokenizer.model`.
+ */
+export type ReadFile = (path: string, name?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
 const knownTypes = [...sentencePieceTypes, 'char', 'word', 'agg'];
@@ -54,7 +58,7 @@ export function loadTokenizer(
       });
     }
     const key = config.model_path ? 'model_path' : 'dir';
-    return SentencePieceTokenizer.fromBytes(read(file, `${path}.${key}`, readFile), file);
+    return SentencePieceTokenizer.fromBytes(read(file, 'tokenizer.model', `${path}.${key}`, readFile), file);
   }
   if (type === 'char') {
     return new CharTokenizer(charLabels(config, path, readFile), {
@@ -65,13 +69,25 @@ export function loadTokenizer(
   if (type === 'word') {
     const file = config.vocab_path ?? join(config.dir ?? '.', 'vocab.txt');
     const key = config.vocab_path ? 'vocab_path' : 'dir';
-    const words = splitLines(read(file, `${path}.${key}`, readFile));
+    const words = splitLines(read(file, 'vocab.txt', `${path}.${key}`, readFile));
     return new WordTokenizer(words, { unkToken: config.unk_token ?? undefined });
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
+    const strange = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
+    if (strange) {
+      throw new AnemoneError({
+        code: 'tokenizer.bad-option',
+        path: `${path}.langs`,
+        message: `${JSON.stringify(strange[0])} is no name for a language`,
+        hint: 'use letters, digits, - and _',
+      });
+    }
     return new AggregateTokenizer(
-      langs.map(([lang, section]) => [lang, loadTokenizer(section, `${path}.langs.${lang}`, readFile)]),
+      langs.map(([lang, section]) => {
+        const readOwn: ReadFile = (file, name) => readFile(file, `${lang}/${name}`);
+        return [lang, loadTokenizer(section, `${path}.langs.${lang}`, readOwn)] as const;
+      }),
     );
   }
   throw new AnemoneError({
@@ -85,7 +101,7 @@ export function loadTokenizer(
 function charLabels(config: TokenizerConfig, path: string, readFile: ReadFile): readonly string[] {
   if (config.labels) return config.labels;
   if (config.dir) {
-    const bytes = read(join(config.dir, 'labels.json'), `${path}.dir`, readFile);
+    const bytes = read(join(config.dir, 'labels.json'), 'labels.json', `${path}.dir`, readFile);
     return JSON.parse(new TextDecoder().decode(bytes)) as string[];
   }
   throw new AnemoneError({
@@ -95,9 +111,9 @@ function charLabels(config: TokenizerConfig, path: string, readFile: ReadFile): 
   });
 }
 
-function read(file: string, path: string, readFile: ReadFile): Uint8Array {
+function read(file: string, name: string, path: string, readFile: ReadFile): Uint8Array {
   try {
-    return readFile(file);
+    return readFile(file, name);
   } catch (cause) {
     throw new AnemoneError({
       code: 'tokenizer.missing-file',

@@ -15,7 +15,7 @@ export interface ModelContext {
   readonly container?: Container;
   /** Holds the weights; `transcribe` runs on it unless told otherwise. */
   readonly engine?: Engine;
-  /** Files from a checkpoint, which take the place of those on disk with the same base name. */
+  /** Files from a checkpoint, which take the place of those on disk with the same name among a tokenizer's or base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
   /** Files come from `artifacts` alone: a stranger's archive must not name files of this machine. Default false. */
   readonly sealed?: boolean;
@@ -68,8 +68,8 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
 }
 
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
-  return (path) => {
-    const bytes = artifacts?.get(basename(path));
+  return (path, name) => {
+    const bytes = (name === undefined ? undefined : artifacts?.get(name)) ?? artifacts?.get(basename(path));
     if (bytes) return bytes;
     if (sealed) throw new Error('the archive has no such file');
     return readFileSync(path);

@@ -395,7 +395,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       seed: this.seed,
       preprocessor: this.preprocessor.config,
       specAugment: this.specAugment,
-      tokenize: (text: string) => this.tokenizer.textToIds(text),
+      tokenize: (text: string, lang?: string) => this.tokenizer.textToIds(text, lang),
       unknown: unknownTextOf(this.tokenizer),
       log: this.context.log,
     };

@@ -132,22 +132,32 @@ function targetOf({ joint, ctcDecoder }: Parts, characters: boolean): string {
 type Register = (file: string, bytes: Uint8Array) => string;
 
 function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Register): Plain {
-  if (tokenizer instanceof WordTokenizer) {
-    throw new AnemoneError({
-      code: 'nemo.not-nemos',
-      path: 'model.tokenizer.type',
-      message: 'NeMo has no word tokenizer for speech models, so it could not restore this model',
-    });
-  }
+  refuseForeign(tokenizer, 'type');
   const files = tokenizer.files();
   if (!(tokenizer instanceof AggregateTokenizer)) {
     return { ...filesOf(files, '', register), dir: written['dir'] ?? null, type: 'bpe' };
   }
   const langs: Plain = {};
   for (const lang of tokenizer.langs) {
+    refuseForeign(tokenizer.tokenizerOf(lang), `langs.${lang}.type`);
     langs[lang] = { ...filesOf(files, `${lang}/`, register), dir: null, type: 'bpe' };
   }
   return { type: 'agg', dir: null, langs };
+}
+
+function refuseForeign(tokenizer: Tokenizer, key: string): void {
+  const kind =
+    tokenizer instanceof WordTokenizer
+      ? 'word'
+      : tokenizer instanceof CharTokenizer
+        ? 'character'
+        : undefined;
+  if (!kind) return;
+  throw new AnemoneError({
+    code: 'nemo.not-nemos',
+    path: `model.tokenizer.${key}`,
+    message: `NeMo has no ${kind} tokenizer for such speech models, so it could not restore this model`,
+  });
 }
 
 function filesOf(files: ReadonlyMap<string, Uint8Array>, folder: string, register: Register): Plain {
