@@ -8,20 +8,23 @@ import { CharTokenizer } from './char-tokenizer.js';
 import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
 import { WordTokenizer } from './word-tokenizer.js';
+import { WordPieceTokenizer } from './wordpiece/wordpiece-tokenizer.js';
 
 /** NeMo's `model.tokenizer`, with `char` and `word` added. */
 export interface TokenizerConfig {
   /** Folder with `tokenizer.model`; or give `model_path`. */
   readonly dir?: string | null;
-  /** `bpe` for SentencePiece of any kind (also `spe`, `unigram`); `char`, `word`, `agg`. */
+  /** `bpe` for SentencePiece of any kind (also `spe`, `unigram`); `wpe` for WordPiece; `char`, `word`, `agg`. */
   readonly type: string;
   readonly model_path?: string | null;
-  /** `word`: the vocabulary, a token a line; else only kept for NeMo's sake. */
+  /** `word` and `wpe`: the vocabulary, a token a line; else only kept for NeMo's sake. */
   readonly vocab_path?: string | null;
   /** `char`: the labels. */
   readonly labels?: readonly string[] | null;
   readonly unk_token?: string | null;
   readonly lowercase?: boolean;
+  /** `wpe`: special tokens of other names, which are not supported. */
+  readonly hf_kwargs?: Readonly<Record<string, unknown>> | null;
   /** `agg`: a section for each language, in the order of their ids. */
   readonly langs?: Readonly<Record<string, TokenizerConfig>>;
 }
@@ -33,7 +36,9 @@ export interface TokenizerConfig {
 export type ReadFile = (path: string, name?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
-const knownTypes = [...sentencePieceTypes, 'char', 'word', 'agg'];
+const knownTypes = [...sentencePieceTypes, 'wpe', 'char', 'word', 'agg'];
+/** What NeMo passes on that changes nothing here. */
+const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
 /**
  * @param config the section
@@ -72,6 +77,19 @@ export function loadTokenizer(
     const words = splitLines(read(file, 'vocab.txt', `${path}.${key}`, readFile));
     return new WordTokenizer(words, { unkToken: config.unk_token ?? undefined });
   }
+  if (type === 'wpe') {
+    refuseKeywords(config, path);
+    const file = config.vocab_path ?? (config.dir ? join(config.dir, 'vocab.txt') : undefined);
+    if (!file) {
+      throw new AnemoneError({
+        code: 'tokenizer.bad-option',
+        path: `${path}.dir`,
+        message: 'neither `dir` nor `vocab_path` says where the vocabulary is',
+      });
+    }
+    const bytes = read(file, 'vocab.txt', `${path}.${config.vocab_path ? 'vocab_path' : 'dir'}`, readFile);
+    return WordPieceTokenizer.fromBytes(bytes, { lowercase: config.lowercase ?? false });
+  }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
     const strange = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
@@ -95,6 +113,18 @@ export function loadTokenizer(
     path: `${path}.type`,
     message: `unknown tokenizer type "${config.type}"`,
     hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
+  });
+}
+
+function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string): void {
+  const set = Object.entries(keywords ?? {}).filter(
+    ([key, value]) => value !== null && !harmlessKeywords.includes(key),
+  );
+  if (set.length === 0) return;
+  throw new AnemoneError({
+    code: 'tokenizer.bad-option',
+    path: `${path}.hf_kwargs.${set[0][0]}`,
+    message: 'special tokens of WordPiece have their usual names here: [UNK], [SEP], [PAD], [CLS], [MASK]',
   });
 }
 

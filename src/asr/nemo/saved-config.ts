@@ -3,7 +3,13 @@
 import { configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { AggregateTokenizer, CharTokenizer, type Tokenizer, WordTokenizer } from '../../text/index.js';
+import {
+  AggregateTokenizer,
+  CharTokenizer,
+  type Tokenizer,
+  WordPieceTokenizer,
+  WordTokenizer,
+} from '../../text/index.js';
 import type { SpeechModel } from '../models/speech-model.js';
 
 type Plain = Record<string, unknown>;
@@ -135,14 +141,23 @@ function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Regist
   refuseForeign(tokenizer, 'type');
   const files = tokenizer.files();
   if (!(tokenizer instanceof AggregateTokenizer)) {
-    return { ...filesOf(files, '', register), dir: written['dir'] ?? null, type: 'bpe' };
+    const { dir = null } = written;
+    return { ...filesOf(files, '', register), ...kindOf(tokenizer, written), dir };
   }
   const langs: Plain = {};
   for (const lang of tokenizer.langs) {
     refuseForeign(tokenizer.tokenizerOf(lang), `langs.${lang}.type`);
-    langs[lang] = { ...filesOf(files, `${lang}/`, register), dir: null, type: 'bpe' };
+    const section = (at(written, 'langs') ?? {})[lang] as Plain;
+    const own = tokenizer.tokenizerOf(lang);
+    langs[lang] = { ...filesOf(files, `${lang}/`, register), ...kindOf(own, section), dir: null };
   }
   return { type: 'agg', dir: null, langs };
+}
+
+/** NeMo passes over `lowercase`, which only training follows. */
+function kindOf(tokenizer: Tokenizer, written: Plain): Plain {
+  if (!(tokenizer instanceof WordPieceTokenizer)) return { type: 'bpe' };
+  return { type: 'wpe', ...(written['lowercase'] === true && { lowercase: true }) };
 }
 
 function refuseForeign(tokenizer: Tokenizer, key: string): void {
