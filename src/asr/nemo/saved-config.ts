@@ -147,7 +147,7 @@ function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Regist
   const langs: Plain = {};
   for (const lang of tokenizer.langs) {
     refuseForeign(tokenizer.tokenizerOf(lang), `langs.${lang}.type`);
-    const section = (at(written, 'langs') ?? {})[lang] as Plain;
+    const section = at(written, 'langs')?.[lang] as Plain;
     const own = tokenizer.tokenizerOf(lang);
     langs[lang] = { ...filesOf(files, `${lang}/`, register), ...kindOf(own, section), dir: null };
   }
