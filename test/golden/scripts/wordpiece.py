@@ -1,9 +1,9 @@
 """Golden values of WordPiece, made by the tokenizers that NeMo uses (transformers 4.51, tokenizers 0.21, nemo_toolkit 2.4).
 
-    python test/golden/scripts/wordpiece.py test/fixtures/text
+    python test/golden/scripts/wordpiece.py test/fixtures/text test/golden
 
-trains a vocabulary as NeMo's process_asr_text_tokenizer.py does with --tokenizer=wpe, on the texts of that folder, and
-writes wordpiece.txt and wordpiece.json: tokens, ids and decoded texts of lines and odd strings, cased and lower-cased.
+trains a vocabulary as NeMo's process_asr_text_tokenizer.py does with --tokenizer=wpe, on the texts of the first
+folder, and writes wordpiece.txt there and wordpiece.json into the second: tokens, ids and decoded texts of lines and odd strings, cased and lower-cased.
 """
 import json
 import os
@@ -16,6 +16,7 @@ import tokenizers
 from transformers import BertTokenizer
 
 folder = pathlib.Path(sys.argv[1]).resolve()
+golden = pathlib.Path(sys.argv[2]).resolve() / "wordpiece.json"
 lines = [line for name in ("en", "es", "ja") for line in (folder / f"{name}.txt").read_text("utf8").splitlines()[:150]]
 with tempfile.TemporaryDirectory() as temporary:
     corpus = pathlib.Path(temporary, "corpus.txt")
@@ -50,5 +51,5 @@ for name, lower in (("cased", False), ("lower", True)):
         kept = [t for t in bert.convert_ids_to_tokens(ids) if t not in bert.all_special_tokens]
         rows.append([text, ids, bert.convert_tokens_to_string(kept)])
     out[name] = {"size": len(bert), "mask": bert.mask_token_id, "rows": rows}
-(folder / "wordpiece.json").write_text(json.dumps(out, ensure_ascii=True) + "\n")
-print(len(vocabulary), len(cases), os.path.getsize(folder / "wordpiece.json"))
+golden.write_text(json.dumps(out, ensure_ascii=True) + "\n")
+print(len(vocabulary), len(cases), os.path.getsize(golden))

@@ -7,7 +7,9 @@ import { loadTokenizer, WordPieceTokenizer } from '../../../src/text/index.js';
 const folder = join(import.meta.dirname, '../../fixtures/text');
 const bytes = new Uint8Array(readFileSync(join(folder, 'wordpiece.txt')));
 type Golden = Record<'cased' | 'lower', { size: number; mask: number; rows: [string, number[], string][] }>;
-const golden = JSON.parse(readFileSync(join(folder, 'wordpiece.json'), 'utf8')) as Golden;
+const golden = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../golden/wordpiece.json'), 'utf8'),
+) as Golden;
 
 describe.each([
   ['cased', false],
