@@ -15,7 +15,7 @@ export interface ModelContext {
   readonly container?: Container;
   /** Holds the weights; `transcribe` runs on it unless told otherwise. */
   readonly engine?: Engine;
-  /** Files from a checkpoint, which take the place of those on disk with the same name among a tokenizer's or base name. */
+  /** Files from a checkpoint, which take the place of those on disk: of one language LANG/NAME, else with the same base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
   /** Files come from `artifacts` alone: a stranger's archive must not name files of this machine. Default false. */
   readonly sealed?: boolean;
@@ -69,7 +69,9 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
 
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
   return (path, name) => {
-    const bytes = (name === undefined ? undefined : artifacts?.get(name)) ?? artifacts?.get(basename(path));
+    // Base names are not enough where each language has a folder of its own.
+    const own = name?.includes('/') ? artifacts?.get(name) : undefined;
+    const bytes = own ?? artifacts?.get(basename(path));
     if (bytes) return bytes;
     if (sealed) throw new Error('the archive has no such file');
     return readFileSync(path);
