@@ -1,4 +1,9 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
+export { type Adaptation, isAdaptation } from './adapters/adapt.js';
+export { Adapter, type ResidualAdd } from './adapters/adapter.js';
+export type { LoadAdaptersOptions } from './adapters/adapter-file.js';
+export { adapterKind } from './adapters/components.js';
+export { ModelAdapters, type UnfreezeOptions } from './adapters/model-adapters.js';
 export { asrComponents } from './components.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
 export { HATJoint } from './decoders/hat-joint.js';
@@ -53,6 +58,7 @@ export {
 } from './kinds.js';
 export * from './losses/index.js';
 export {
+  adaptedModel,
   createFromConfig,
   createModel,
   type ModelFactory,

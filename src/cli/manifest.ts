@@ -86,9 +86,11 @@ async function mergeFlags(flags: CheckFlags, configured: CheckOptions): Promise<
   };
 }
 
-/** A character tokenizer's folder has its labels; every other kind here is a SentencePiece model. */
+/** A character tokenizer's folder has its labels, one of WordPiece a vocabulary alone; SentencePiece has a model. */
 function tokenizerType(folder: string): string {
-  return existsSync(join(folder, 'labels.json')) ? 'char' : 'bpe';
+  const has = (name: string) => existsSync(join(folder, name));
+  if (has('labels.json')) return 'char';
+  return has('vocab.txt') && !has('tokenizer.model') ? 'wpe' : 'bpe';
 }
 
 /** The parts of a training config that a check needs; the rest may be unfinished. */

@@ -35,6 +35,15 @@ export function register(program: Command): void {
 }
 
 async function train(options: TokenizerOptions): Promise<void> {
+  if (['wpe', 'wordpiece'].includes(options.type)) {
+    const { AnemoneError } = await import('../errors/index.js');
+    throw new AnemoneError({
+      code: 'cli.option',
+      path: '--type',
+      message: 'WordPiece vocabularies are read but not trained here',
+      hint: 'train bpe or unigram, or make vocab.txt with another program and use it with type: wpe',
+    });
+  }
   const { trainTokenizerFolder } = await import('../text/index.js');
   const lines = await trainingLines(options);
   const coverage = options.characterCoverage;

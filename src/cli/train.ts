@@ -1,7 +1,8 @@
 // `anemone train`: a config to a trained model, validated on the way and tested at the end.
 
 import type { Command } from 'commander';
-import type { Config, ConfigWarning } from '../config/index.js';
+import type { Adaptation } from '../asr/index.js';
+import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
 import { containerWith, importOption } from './own-components.js';
 
 interface TrainOptions {
@@ -30,7 +31,7 @@ export function register(program: Command): void {
 }
 
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
-  const { createFromConfig } = await import('../asr/index.js');
+  const { adaptedModel, createFromConfig, isAdaptation } = await import('../asr/index.js');
   const { formatWarnings, loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
@@ -42,10 +43,13 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const folder = await expManager(trainer, config['exp_manager']);
   const { seed, view } = trainer;
   const context = { seed, view, container, warnings, engine: trainer.engine };
+  const section = config['model'] as ConfigNode;
   try {
-    const model = await createFromConfig(config, context, (line) => view.say(line));
+    const adaptation = isAdaptation(section) ? await adaptedModel(section, context) : undefined;
+    const model = adaptation?.model ?? (await createFromConfig(config, context, (line) => view.say(line)));
     if (warnings.length > 0) view.say(formatWarnings(warnings));
     const { outcome } = await trainer.fit(model);
+    if (adaptation && outcome.kind === 'finished') await saveAdapters(adaptation, folder, view);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
     } else if (options.test && (await hasTestData(config))) {
@@ -87,6 +91,21 @@ async function sectionWarnings(config: Config): Promise<ConfigWarning[]> {
     position: positionOf(config, path),
     message: `"${path}" has no effect: training reads ${SECTIONS.slice(1).join(', ')}`,
   }));
+}
+
+/** Beside the checkpoints, where NeMo puts them. */
+async function saveAdapters(
+  { model, fileName }: Adaptation,
+  folder: string | undefined,
+  view: { say(text: string): void },
+): Promise<void> {
+  if (fileName === undefined) return;
+  const { existsSync } = await import('node:fs');
+  const { join } = await import('node:path');
+  const checkpoints = join(folder ?? '.', 'checkpoints');
+  const path = join(existsSync(checkpoints) ? checkpoints : (folder ?? '.'), fileName);
+  await model.saveAdapters(path);
+  view.say(`adapters: ${path}`);
 }
 
 async function hasTestData(config: Config): Promise<boolean> {

@@ -20,6 +20,7 @@ export const COMPONENT_KINDS = {
   engine: 'an engine',
   model: 'a model',
   augmentation: 'a waveform augmentation',
+  adapter: 'an adapter',
 } as const;
 
 export type ComponentKind = keyof typeof COMPONENT_KINDS;

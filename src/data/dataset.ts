@@ -13,13 +13,13 @@ export interface Utterance {
   /** Where to look for a mistake: `manifest:line`. */
   readonly origin: string;
   readonly text: string;
-  /** Language of the transcript, where the manifest says it. */
+  /** Of the text, where the manifest says it. */
   readonly lang?: string;
   /** Seconds. */
   readonly seconds: number;
 }
 
-/** Turns a transcript, in a language where the manifest says which, into token ids. */
+/** Turns a transcript into token ids. */
 export type Tokenize = (text: string, lang?: string) => ArrayLike<number>;
 
 export class SpeechDataset implements PlannedSet {
@@ -89,7 +89,7 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
     name: utteranceName(entry),
     origin: entry.source.line === undefined ? entry.source.file : `${entry.source.file}:${entry.source.line}`,
     text: entry.text,
-    ...(entry.lang === undefined ? {} : { lang: entry.lang }),
+    ...(entry.lang !== undefined && { lang: entry.lang }),
     seconds: entry.duration,
   }));
 }
@@ -104,7 +104,8 @@ export function encodeTranscripts(utterances: readonly Utterance[], tokenize: To
       return tokenize(text, lang);
     } catch (cause) {
       if (!(cause instanceof AnemoneError)) throw cause;
-      throw new AnemoneError({ code: cause.code, message: `${origin}: ${cause.message}`, cause });
+      const { code, message, hint } = cause;
+      throw new AnemoneError({ code, message: `${origin}: ${message}`, hint, cause });
     }
   });
 }

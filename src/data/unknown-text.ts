@@ -2,7 +2,7 @@
 // where first, what happens to it. NeMo drops or replaces such characters without a word. Checking a manifest
 // line by line is in check/.
 import { AnemoneError } from '../errors/index.js';
-import { type Tokenizer, WordTokenizer } from '../text/index.js';
+import { AggregateTokenizer, type Tokenizer, WordTokenizer } from '../text/index.js';
 import { showCharacter } from './check/check-manifest.js';
 import type { Utterance } from './dataset.js';
 
@@ -12,7 +12,7 @@ export interface UnknownText {
   /** The token that stands for it; undefined where it is left out. */
   readonly becomes: string | undefined;
   /** The distinct unknown parts of a text; its token ids, where they are known already, save time. */
-  find(text: string, ids?: ArrayLike<number>): readonly string[];
+  find(text: string, known?: { readonly ids?: ArrayLike<number>; readonly lang?: string }): readonly string[];
 }
 
 /** How to find what `tokenizer` does not know. */
@@ -21,13 +21,20 @@ export function unknownTextOf(tokenizer: Tokenizer): UnknownText {
   const words = tokenizer instanceof WordTokenizer;
   return {
     unit: words ? 'word' : 'character',
-    becomes: unkId < 0 ? undefined : tokenizer.vocabulary[unkId],
-    find: (text, ids) => {
+    becomes: unknownToken(tokenizer),
+    find: (text, { ids, lang } = {}) => {
       // Looking for the characters means encoding again, which most texts can be spared.
       if (ids && unkId >= 0 && !includes(ids, unkId)) return [];
-      return words ? tokenizer.unknownWords(text) : tokenizer.unknownCharacters(text);
+      return words ? tokenizer.unknownWords(text) : tokenizer.unknownCharacters(text, lang);
     },
   };
+}
+
+/** An aggregate has an unknown token in each of its parts; those of SentencePiece have one name. */
+function unknownToken(tokenizer: Tokenizer): string | undefined {
+  const part =
+    tokenizer instanceof AggregateTokenizer ? tokenizer.tokenizerOf(tokenizer.langs[0]) : tokenizer;
+  return part.unkId < 0 ? undefined : part.vocabulary[part.unkId];
 }
 
 const SHOWN = 20;
@@ -45,8 +52,8 @@ export function describeUnknown(
   const counts = new Map<string, number>();
   let first: string | undefined;
   let transcripts = 0;
-  utterances.forEach(({ text, origin }, i) => {
-    const parts = unknown.find(text, encoded[i]);
+  utterances.forEach(({ text, lang, origin }, i) => {
+    const parts = unknown.find(text, { ids: encoded[i], lang });
     if (parts.length === 0) return;
     first ??= origin;
     transcripts++;

@@ -52,7 +52,16 @@ export {
   type ScalarEvent,
   tfRecord,
 } from './tensorboard.js';
-export { type TorchEntry, type TorchParts, torchParts } from './torch/index.js';
+export {
+  readTorchData,
+  type TorchData,
+  type TorchEntry,
+  type TorchParts,
+  TorchTensor,
+  type TorchValue,
+  torchParts,
+  torchValueParts,
+} from './torch/index.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
 export {
   NEMO_WEIGHTS,

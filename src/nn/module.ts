@@ -34,7 +34,10 @@ export abstract class Module {
     return this.register(label, new Buffer(this, label, shape, initial, options.dtype, options.persistent));
   }
 
-  /** Adds a child under `label`, which may contain dots (`conv.0`). A module has one parent. */
+  /**
+   * Adds a child under `label`, which may contain dots (`conv.0`), or be empty where names say nothing of the child. A
+   * module has one parent.
+   */
   protected child<M extends Module>(label: string, module: M): M {
     if (module.parent) {
       throw new AnemoneError({

@@ -53,5 +53,6 @@ export class Buffer extends State {
 }
 
 export function joinPath(path: string, label: string): string {
+  if (label === '') return path;
   return path === '' ? label : `${path}.${label}`;
 }

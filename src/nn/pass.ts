@@ -9,6 +9,8 @@ export interface Pass {
    * with: unchanged in ordinary passes; diagnosis and `inspect` record it.
    */
   tap(path: string, x: Tensor): Tensor;
+  /** Takes scalars that modules add to the loss of a training step, such as a penalty on their output. */
+  cost?(value: Tensor): void;
 }
 
 export const evaluationPass: Pass = { training: false, tap: (_path, x) => x };

@@ -1,6 +1,8 @@
 // Several monolingual tokenizers side by side, each with its own range of ids in the order given: NeMo's
 // AggregateTokenizer. Texts must say their language; ids know it.
 import { AnemoneError, didYouMean } from '../errors/index.js';
+import { SPACE_SYMBOL } from './sentencepiece/normalizer.js';
+import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
 
 interface Member {
@@ -46,17 +48,25 @@ export class AggregateTokenizer implements Tokenizer {
     return this.members.map(({ lang }) => lang);
   }
 
+  /** The tokenizer of a language. Throws `text.language-needed`. */
+  tokenizerOf(lang: string): Tokenizer {
+    return this.member(lang).tokenizer;
+  }
+
   /** @param lang may be left out when there is only one. Throws `text.language-needed`. */
   textToIds(text: string, lang?: string): number[] {
     const { tokenizer, offset } = this.member(lang);
     return tokenizer.textToIds(text).map((id) => id + offset);
   }
 
-  /** Runs of one language are decoded by its own tokenizer and joined by spaces. */
+  /** Runs of one language are decoded by its own tokenizer; a space is between them unless a word goes on, as in NeMo. */
   idsToText(ids: Iterable<number>): string {
     return this.runs(ids)
-      .map(({ member, local }) => member.tokenizer.idsToText(local))
-      .join(' ');
+      .map(({ member: { tokenizer }, local }, i) => {
+        const goesOn = tokenizer instanceof SentencePieceTokenizer && !this.beginsWord(tokenizer, local[0]);
+        return `${i > 0 && !goesOn ? ' ' : ''}${tokenizer.idsToText(local)}`;
+      })
+      .join('');
   }
 
   textToTokens(text: string, lang?: string): string[] {
@@ -88,12 +98,17 @@ export class AggregateTokenizer implements Tokenizer {
     return lists[0].filter((character) => lists.every((list) => list.includes(character)));
   }
 
+  /** Each language's files in a folder of its name. */
   files(): ReadonlyMap<string, Uint8Array> {
     const all = new Map<string, Uint8Array>();
     for (const { lang, tokenizer } of this.members) {
-      for (const [name, bytes] of tokenizer.files()) all.set(`${lang}_${name}`, bytes);
+      for (const [name, bytes] of tokenizer.files()) all.set(`${lang}/${name}`, bytes);
     }
     return all;
+  }
+
+  private beginsWord(tokenizer: Tokenizer, id: number): boolean {
+    return tokenizer.vocabulary[id].startsWith(SPACE_SYMBOL);
   }
 
   private runs(ids: Iterable<number>): { member: Member; local: number[] }[] {

@@ -16,3 +16,4 @@ export {
 export { type TrainedSentencePiece, trainSentencePiece } from './sentencepiece/train/train.js';
 export type { Tokenizer } from './tokenizer.js';
 export { WordTokenizer } from './word-tokenizer.js';
+export { type WordPieceOptions, WordPieceTokenizer } from './wordpiece/wordpiece-tokenizer.js';

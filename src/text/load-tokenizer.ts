@@ -8,29 +8,37 @@ import { CharTokenizer } from './char-tokenizer.js';
 import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
 import { WordTokenizer } from './word-tokenizer.js';
+import { WordPieceTokenizer } from './wordpiece/wordpiece-tokenizer.js';
 
 /** NeMo's `model.tokenizer`, with `char` and `word` added. */
 export interface TokenizerConfig {
   /** Folder with `tokenizer.model`; or give `model_path`. */
   readonly dir?: string | null;
-  /** `bpe` for SentencePiece of any kind (also `spe`, `unigram`); `char`, `word`, `agg`. */
+  /** `bpe` for SentencePiece of any kind (also `spe`, `unigram`); `wpe` for WordPiece; `char`, `word`, `agg`. */
   readonly type: string;
   readonly model_path?: string | null;
-  /** `word`: the vocabulary, a token a line; else only kept for NeMo's sake. */
+  /** `word` and `wpe`: the vocabulary, a token a line; else only kept for NeMo's sake. */
   readonly vocab_path?: string | null;
   /** `char`: the labels. */
   readonly labels?: readonly string[] | null;
   readonly unk_token?: string | null;
   readonly lowercase?: boolean;
+  /** `wpe`: special tokens of other names, which are not supported. */
+  readonly hf_kwargs?: Readonly<Record<string, unknown>> | null;
   /** `agg`: a section for each language, in the order of their ids. */
   readonly langs?: Readonly<Record<string, TokenizerConfig>>;
 }
 
-/** @param part the language whose file it is, for tokenizers of several: their files may have one name */
-export type ReadFile = (path: string, part?: string) => Uint8Array;
+/**
+ * Reads a file. `name` is what it is called among a tokenizer's own `files()`, by which a checkpoint finds its copy:
+ * `tokenizer.model`, of one of several languages `en/tokenizer.model`.
+ */
+export type ReadFile = (path: string, name?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
-const knownTypes = [...sentencePieceTypes, 'char', 'word', 'agg'];
+const knownTypes = [...sentencePieceTypes, 'wpe', 'char', 'word', 'agg'];
+/** What NeMo passes on that changes nothing here. */
+const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
 /**
  * @param config the section
@@ -55,7 +63,7 @@ export function loadTokenizer(
       });
     }
     const key = config.model_path ? 'model_path' : 'dir';
-    return SentencePieceTokenizer.fromBytes(read(file, `${path}.${key}`, readFile), file);
+    return SentencePieceTokenizer.fromBytes(read(file, 'tokenizer.model', `${path}.${key}`, readFile), file);
   }
   if (type === 'char') {
     return new CharTokenizer(charLabels(config, path, readFile), {
@@ -66,15 +74,37 @@ export function loadTokenizer(
   if (type === 'word') {
     const file = config.vocab_path ?? join(config.dir ?? '.', 'vocab.txt');
     const key = config.vocab_path ? 'vocab_path' : 'dir';
-    const words = splitLines(read(file, `${path}.${key}`, readFile));
+    const words = splitLines(read(file, 'vocab.txt', `${path}.${key}`, readFile));
     return new WordTokenizer(words, { unkToken: config.unk_token ?? undefined });
+  }
+  if (type === 'wpe') {
+    refuseKeywords(config, path);
+    const file = config.vocab_path ?? (config.dir ? join(config.dir, 'vocab.txt') : undefined);
+    if (!file) {
+      throw new AnemoneError({
+        code: 'tokenizer.bad-option',
+        path: `${path}.dir`,
+        message: 'neither `dir` nor `vocab_path` says where the vocabulary is',
+      });
+    }
+    const bytes = read(file, 'vocab.txt', `${path}.${config.vocab_path ? 'vocab_path' : 'dir'}`, readFile);
+    return WordPieceTokenizer.fromBytes(bytes, { lowercase: config.lowercase ?? false });
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
+    const strange = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
+    if (strange) {
+      throw new AnemoneError({
+        code: 'tokenizer.bad-option',
+        path: `${path}.langs`,
+        message: `${JSON.stringify(strange[0])} is no name for a language`,
+        hint: 'use letters, digits, - and _',
+      });
+    }
     return new AggregateTokenizer(
       langs.map(([lang, section]) => {
-        const readOwn: ReadFile = (file) => readFile(file, lang);
-        return [lang, loadTokenizer(section, `${path}.langs.${lang}`, readOwn)];
+        const readOwn: ReadFile = (file, name) => readFile(file, `${lang}/${name}`);
+        return [lang, loadTokenizer(section, `${path}.langs.${lang}`, readOwn)] as const;
       }),
     );
   }
@@ -86,10 +116,22 @@ export function loadTokenizer(
   });
 }
 
+function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string): void {
+  const set = Object.entries(keywords ?? {}).filter(
+    ([key, value]) => value !== null && !harmlessKeywords.includes(key),
+  );
+  if (set.length === 0) return;
+  throw new AnemoneError({
+    code: 'tokenizer.bad-option',
+    path: `${path}.hf_kwargs.${set[0][0]}`,
+    message: 'special tokens of WordPiece have their usual names here: [UNK], [SEP], [PAD], [CLS], [MASK]',
+  });
+}
+
 function charLabels(config: TokenizerConfig, path: string, readFile: ReadFile): readonly string[] {
   if (config.labels) return config.labels;
   if (config.dir) {
-    const bytes = read(join(config.dir, 'labels.json'), `${path}.dir`, readFile);
+    const bytes = read(join(config.dir, 'labels.json'), 'labels.json', `${path}.dir`, readFile);
     return JSON.parse(new TextDecoder().decode(bytes)) as string[];
   }
   throw new AnemoneError({
@@ -99,9 +141,9 @@ function charLabels(config: TokenizerConfig, path: string, readFile: ReadFile): 
   });
 }
 
-function read(file: string, path: string, readFile: ReadFile): Uint8Array {
+function read(file: string, name: string, path: string, readFile: ReadFile): Uint8Array {
   try {
-    return readFile(file);
+    return readFile(file, name);
   } catch (cause) {
     throw new AnemoneError({
       code: 'tokenizer.missing-file',

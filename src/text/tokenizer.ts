@@ -11,7 +11,7 @@ export interface Tokenizer {
   readonly bosId: number;
   readonly eosId: number;
   readonly padId: number;
-  /** @param lang for a tokenizer of several languages, which throws `text.language-needed` without; others ignore it */
+  /** @param lang of the text, which tokenizers of several languages need. Throws `text.language-needed`. */
   textToIds(text: string, lang?: string): number[];
   /** Throws `text.id-out-of-range`. */
   idsToText(ids: Iterable<number>): string;
@@ -22,7 +22,7 @@ export interface Tokenizer {
   /** Throws `text.id-out-of-range`. */
   idsToTokens(ids: Iterable<number>): string[];
   /** The distinct characters of a text that the tokenizer cannot represent. */
-  unknownCharacters(text: string): string[];
+  unknownCharacters(text: string, lang?: string): string[];
   /** Everything needed to make this tokenizer again, as files by name (what checkpoints store). */
   files(): ReadonlyMap<string, Uint8Array>;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EncDecCTCModel, EncDecHybridRNNTCTCModel } from '../../src/asr/index.js';
 import { createReferenceEngine } from '../../src/engine/index.js';
-import { trainingPass } from '../../src/nn/index.js';
+import { evaluationPass, trainingPass } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 import { tinyModel } from './support.js';
 import { batchOf } from './training.js';
@@ -27,10 +27,13 @@ function ctc(changes: object): EncDecCTCModel {
   });
 }
 
-async function losses(model: EncDecCTCModel | EncDecHybridRNNTCTCModel): Promise<Record<string, number>> {
+async function losses(
+  model: EncDecCTCModel | EncDecHybridRNNTCTCModel,
+  pass = trainingPass,
+): Promise<Record<string, number>> {
   const engine = createReferenceEngine();
   const program = engine.compile('loss', (inputs) => {
-    const { loss, logs } = model.trainingStep(inputs, trainingPass);
+    const { loss, logs } = model.trainingStep(inputs, pass);
     return { loss, ...logs };
   });
   const out = await program.run(batchOf(model, ['abc', 'ca']).inputs, { random: new CounterRandom(1) });
@@ -74,6 +77,61 @@ describe('InterCTC', () => {
     const deep = { ...encoder, stochastic_depth_drop_prob: 0.9, stochastic_depth_mode: 'uniform' };
     const interctc = { loss_weights: [0.3], apply_at_layers: [1] };
     expect(Number.isFinite((await losses(ctc({ encoder: deep, interctc })))['loss'])).toBe(true);
+  });
+
+  it.each([true, false])('is judged at every layer in evaluation, with losses: %s', async (withLoss) => {
+    const interctc = { loss_weights: [0.3, 0.2, 0.1], apply_at_layers: [2, 0, 1] };
+    const narrow = { ...encoder, feat_out: -1 };
+    const model = ctc({ interctc, encoder: narrow, compute_eval_loss: withLoss });
+    const engine = createReferenceEngine();
+    const evaluator = model.evaluator(engine);
+    const batches = [batchOf(model, ['abc', 'ca']), batchOf(model, ['b'])];
+    for (const batch of batches) await evaluator.add(batch);
+    const { metrics } = evaluator.summary();
+    const rates = ['inter_wer_l2', 'inter_wer_l0', 'inter_wer_l1'];
+    const costs = ['inter_ctc_loss_l2', 'inter_ctc_loss_l0', 'inter_ctc_loss_l1'];
+    const names = ['wer', 'cer', ...rates, ...(withLoss ? ['loss', 'final_loss', ...costs] : [])];
+    expect(Object.keys(metrics).sort()).toEqual(names.sort());
+    // The last layer is the model itself; the others are models cut short.
+    for (const layer of [0, 1, 2]) {
+      const cut = ctc({ encoder: { ...narrow, n_layers: layer + 1 } });
+      const values = new Map(cut.stateDict());
+      for (const [name, state] of values) {
+        const own = model.stateDict().get(name);
+        if (own) await engine.write(state, await engine.read(own));
+      }
+      const alone = cut.evaluator(engine);
+      for (const batch of batches) await alone.add(batch);
+      const wanted = alone.summary().metrics;
+      expect(Object.keys(wanted).sort()).toEqual(['cer', 'loss', 'wer']);
+      expect(metrics[`inter_wer_l${layer}`]).toBeCloseTo(wanted['wer'], 6);
+      if (withLoss) expect(metrics[`inter_ctc_loss_l${layer}`]).toBeCloseTo(wanted['loss'], 4);
+    }
+    if (withLoss) {
+      const weighted = costs.map((name, i) => interctc.loss_weights[i] * metrics[name]);
+      const total = weighted.reduce((sum, cost) => sum + cost, 0.4 * metrics['final_loss']);
+      expect(metrics['loss']).toBeCloseTo(total, 4);
+    }
+    await engine.dispose();
+  });
+
+  it.each(['rnnt', 'ctc'] as const)('is judged in a hybrid model that decodes with %s', async (branch) => {
+    const parts = {
+      aux_ctc: { ctc_loss_weight: 0.25, decoder },
+      interctc: { loss_weights: [0.1], apply_at_layers: [1] },
+    };
+    const model = EncDecHybridRNNTCTCModel.fromConfig(tinyModel({ encoder, ...parts }), { seed: 3 });
+    model.changeDecodingStrategy(branch);
+    const engine = createReferenceEngine();
+    const evaluator = model.evaluator(engine);
+    await evaluator.add(batchOf(model, ['abc', 'ca']));
+    const { metrics } = evaluator.summary();
+    await engine.dispose();
+    expect(Object.keys(metrics).sort()).toEqual(['cer', 'inter_ctc_loss_l1', 'inter_wer_l1', 'loss', 'wer']);
+    expect(metrics['inter_ctc_loss_l1']).toBeCloseTo(
+      (await losses(model, evaluationPass))['inter_ctc_loss_l1'],
+      4,
+    );
   });
 
   it('says what does not fit', () => {

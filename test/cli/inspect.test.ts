@@ -2,9 +2,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { run } from '../../src/cli/main.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeWav, fileSource, openWeights, readSafetensors } from '../../src/formats/index.js';
+import { anemone } from './anemone.js';
 
 const fixtures = join(import.meta.dirname, '../fixtures');
 const hybrid = join(fixtures, 'nemo/hybrid-bpe.nemo');
@@ -20,23 +20,6 @@ beforeAll(() => {
   );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = undefined;
-});
-
-async function anemone(...args: string[]) {
-  const printed = { out: '', err: '' };
-  const keep = (key: 'out' | 'err') => (chunk: unknown) => {
-    printed[key] += String(chunk);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('out'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('err'));
-  const code = await run(args);
-  vi.restoreAllMocks();
-  return { code, ...printed };
-}
 
 describe('anemone inspect', () => {
   it('lists modules with their sizes, and the config', async () => {

@@ -1,34 +1,14 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { run } from '../../src/cli/main.js';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Corpus, makeCorpus } from '../data/corpus.js';
+import { anemone } from './anemone.js';
 
 const corpora: Corpus[] = [];
-let before: typeof process.exitCode;
 afterEach(() => {
-  process.exitCode = before;
-  vi.restoreAllMocks();
   for (const made of corpora.splice(0)) made.remove();
 });
 
-async function anemone(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  before = process.exitCode;
-  process.exitCode = undefined;
-  const written = { out: '', err: '' };
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.out += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    written.err += String(text);
-    return true;
-  });
-  const code = await run(argv);
-  vi.restoreAllMocks();
-  process.exitCode = before;
-  return { code, ...written };
-}
 function corpus(): Corpus {
   const made = makeCorpus(6);
   corpora.push(made);

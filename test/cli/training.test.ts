@@ -3,11 +3,11 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { run } from '../../src/cli/main.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toYaml } from '../../src/config/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { tinyModel, toneSpeech } from '../asr/support.js';
+import { anemone } from './anemone.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'anemone-train-'));
 const config = join(folder, 'tone.yaml');
@@ -44,23 +44,6 @@ exp_manager:
   );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = undefined;
-});
-
-async function anemone(...args: string[]) {
-  const printed = { out: '', err: '' };
-  const keep = (key: 'out' | 'err') => (chunk: unknown) => {
-    printed[key] += String(chunk);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('out'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('err'));
-  const code = await run(args);
-  vi.restoreAllMocks();
-  return { code, ...printed };
-}
 
 describe('anemone train', () => {
   it('trains, tests and says where everything is', async () => {

@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EncDecCTCModel } from '../../src/asr/index.js';
-import { run } from '../../src/cli/main.js';
 import { OnnxEngine } from '../../src/engine/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { tinyModel, toneSpeech } from '../asr/support.js';
+import { anemone } from './anemone.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'anemone-transcribe-cli-'));
 const out = (name: string) => join(folder, name);
@@ -37,23 +37,8 @@ beforeAll(async () => {
   await engine.dispose();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = undefined;
-});
 
-async function transcribe(...args: string[]) {
-  const printed = { out: '', err: '' };
-  const keep = (key: 'out' | 'err') => (chunk: unknown) => {
-    printed[key] += String(chunk);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('out'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('err'));
-  const code = await run(['transcribe', out('model.nemo'), ...args]);
-  vi.restoreAllMocks();
-  return { code, ...printed };
-}
+const transcribe = (...args: string[]) => anemone('transcribe', out('model.nemo'), ...args);
 
 describe('anemone transcribe', () => {
   it('--streaming tells what it knows, and ends with what the whole gives', async () => {

@@ -97,6 +97,20 @@ describe('aggregate', () => {
     expect(tokenizer.unknownCharacters('aбz')).toEqual(['z']);
   });
 
+  it('goes on with a word where the language changes inside of it, as in NeMo', () => {
+    const bytes = fixtureBytes('test_model.model');
+    const own = SentencePieceTokenizer.fromBytes(bytes);
+    const both = new AggregateTokenizer([
+      ['xx', own],
+      ['yy', SentencePieceTokenizer.fromBytes(bytes)],
+    ]);
+    const inside = own.vocabulary.findIndex((piece) => /^[a-z]{2}$/.test(piece));
+    const begin = own.vocabulary.findIndex((piece) => /^▁[a-z]{2}$/.test(piece));
+    const [a, b] = [own.vocabulary[inside], own.vocabulary[begin].slice(1)];
+    const other = own.vocabSize;
+    expect(both.idsToText([begin, inside + other, begin, begin + other])).toBe(`${b}${a} ${b} ${b}`);
+  });
+
   it('needs the language', () => {
     expect(code(() => tokenizer.textToIds('a'))).toBe('text.language-needed');
     expect(code(() => tokenizer.textToIds('a', 'fr'))).toBe('text.language-needed');

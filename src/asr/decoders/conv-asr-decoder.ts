@@ -1,6 +1,7 @@
 // The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax.
 import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
+import { AdapterSlot } from '../adapters/adapter-slot.js';
 
 export interface ConvASRDecoderConfig {
   /** Width of the encoder's output. */
@@ -13,6 +14,7 @@ export class ConvASRDecoder extends Module {
   /** Index of blank: the class after the last token. */
   readonly blank: number;
   private readonly layer: Linear;
+  private readonly adapters: AdapterSlot;
 
   constructor(config: ConvASRDecoderConfig) {
     super();
@@ -23,10 +25,12 @@ export class ConvASRDecoder extends Module {
       'decoder_layers.0',
       new Linear(config.feat_in, classes, { kernelAxes: 1, weightInit }),
     );
+    this.adapters = this.child('adapter_layer', new AdapterSlot({ width: config.feat_in }));
   }
 
   /** encoded [B,T,d] → log-probabilities [B,T,V+1]. */
   forward(encoded: Tensor, pass: Pass): Tensor {
-    return pass.tap(this.path, tf.logSoftmax(this.layer.forward(encoded)));
+    const adapted = this.adapters.forward(encoded, pass);
+    return pass.tap(this.path, tf.logSoftmax(this.layer.forward(adapted)));
   }
 }

@@ -3,8 +3,9 @@
 // language model inside the transducer.
 import { type Tensor, tf } from '../../engine/index.js';
 import { activationByName, Linear, type Pass } from '../../nn/index.js';
-import { jointPicks } from './joint-picks.js';
-import { type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
+import { type JointHead, jointPicks } from './joint-picks.js';
+import { clampedGradient, type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
+import { picksOfLogits } from './variant-heads.js';
 
 /** NeMo keeps the probability of emitting above this. */
 const leastEmission = Math.log(1e-6);
@@ -23,7 +24,7 @@ export class HATJoint extends TransducerJoint {
 
   /** Log-probabilities; normalising them again changes nothing. */
   override logits(encoder: Tensor, prediction: Tensor): Tensor {
-    const sum = tf.add(encoder, prediction);
+    const sum = this.sum(encoder, prediction);
     const labels = tf.logSoftmax(this.out.forward(this.activate(sum)));
     const { blank, emission } = decide(this.blank.forward(tf.tanh(sum)));
     return tf.concat([tf.add(labels, emission), blank], sum.rank - 1);
@@ -35,9 +36,10 @@ export class HATJoint extends TransducerJoint {
   }
 
   override picks(input: JointLossInput, pass: Pass, { clamp }: PicksOptions): Tensor {
+    const tokens = { size: this.vocabulary, arcs: ['label'] as const };
+    if (this.adapters.active) return pass.tap(this.path, this.adaptedPicks(input, pass, tokens, clamp));
     const options = this.picksOptions(input, pass, clamp);
     const [weight, bias] = [this.out.weight.tensor(), this.out.bias!.tensor()];
-    const tokens = { size: this.vocabulary, arcs: ['label'] as const };
     const label = jointPicks({ ...input, weight, bias, blank: 0, heads: [tokens] }, options);
     const decision = jointPicks(
       {
@@ -51,6 +53,15 @@ export class HATJoint extends TransducerJoint {
     );
     const { blank, emission } = decide(decision);
     return pass.tap(this.path, tf.concat([blank, tf.add(label, emission)], 3));
+  }
+
+  private adaptedPicks(input: JointLossInput, pass: Pass, tokens: JointHead, clamp?: number): Tensor {
+    const sum = this.latticeSum(input, pass);
+    const hidden = this.activated(sum, this.config.jointnet.activation, pass);
+    const logits = clampedGradient(this.out.forward(hidden), clamp);
+    const decision = clampedGradient(this.blank.forward(this.activated(sum, 'tanh', pass)), clamp);
+    const { blank, emission } = decide(tf.transpose(decision, [0, 2, 1, 3]));
+    return tf.concat([blank, tf.add(picksOfLogits(logits, input.targets, [tokens]), emission)], 3);
   }
 
   private activate(x: Tensor): Tensor {

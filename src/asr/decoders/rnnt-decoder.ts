@@ -3,12 +3,14 @@ import { type Tensor, tf } from '../../engine/index.js';
 import {
   dropout,
   Embedding,
+  evaluationPass,
   type Initializer,
   Lstm,
   type LstmBiasInit,
   type Pass,
   uniform,
 } from '../../nn/index.js';
+import { AdapterSlot } from '../adapters/adapter-slot.js';
 import { PredictionNetwork } from './prediction-network.js';
 
 export interface PredictionNetworkConfig {
@@ -39,6 +41,7 @@ export class RNNTDecoder extends PredictionNetwork {
   private readonly embed: Embedding;
   private readonly lstm: Lstm;
   private readonly dropout: number;
+  private readonly adapters: AdapterSlot;
 
   constructor(config: RNNTDecoderConfig) {
     super();
@@ -67,6 +70,7 @@ export class RNNTDecoder extends PredictionNetwork {
         biasInit: biasInit(prednet, scale),
       }),
     );
+    this.adapters = this.child('adapter_layer', new AdapterSlot({ width: this.width }));
   }
 
   override initialState(): Float32Array {
@@ -79,7 +83,7 @@ export class RNNTDecoder extends PredictionNetwork {
     const tokens = this.embed.forward(tf.transpose(targets));
     const input = tf.concat([tf.zeros([1, batch, this.width]), tokens], 0);
     const output = dropout(this.lstm.forward(input, pass), this.dropout, pass);
-    return pass.tap(this.path, tf.transpose(output, [1, 0, 2]));
+    return pass.tap(this.path, this.adapters.forward(tf.transpose(output, [1, 0, 2]), pass));
   }
 
   override step(last: Tensor, state: Tensor): { output: Tensor; state: Tensor } {
@@ -90,7 +94,7 @@ export class RNNTDecoder extends PredictionNetwork {
     const states = Array.from({ length: this.layers }, (_, k) => ({ h: parts[2 * k], c: parts[2 * k + 1] }));
     const next = this.lstm.step(input, states);
     return {
-      output: next[next.length - 1].h,
+      output: this.adapters.forward(next[next.length - 1].h, evaluationPass),
       state: tf.concat(next.flatMap(({ h, c }) => [h, c]), 1), // biome-ignore format: one line reads better
     };
   }

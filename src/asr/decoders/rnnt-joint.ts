@@ -4,8 +4,8 @@
 import { type Tensor, tf } from '../../engine/index.js';
 import { activationByName, Linear, linear, type Pass } from '../../nn/index.js';
 import { jointPicks } from './joint-picks.js';
-import { type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
-import { variantHeads } from './variant-heads.js';
+import { clampedGradient, type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
+import { picksOfLogits, variantHeads } from './variant-heads.js';
 
 export class RNNTJoint extends TransducerJoint {
   private readonly out: Linear;
@@ -17,13 +17,19 @@ export class RNNTJoint extends TransducerJoint {
   }
 
   override logits(encoder: Tensor, prediction: Tensor): Tensor {
-    const hidden = activationByName(this.config.jointnet.activation)(tf.add(encoder, prediction));
+    const hidden = activationByName(this.config.jointnet.activation)(this.sum(encoder, prediction));
     const { weight, bias } = this.output();
     return linear(hidden, weight, bias);
   }
 
   override picks(input: JointLossInput, pass: Pass, { variant, clamp }: PicksOptions): Tensor {
     const heads = variantHeads(variant, this.vocabulary);
+    if (this.adapters.active) {
+      const hidden = this.activated(this.latticeSum(input, pass), this.config.jointnet.activation, pass);
+      const { weight, bias } = this.output();
+      const logits = clampedGradient(linear(hidden, weight, bias), clamp);
+      return pass.tap(this.path, picksOfLogits(logits, input.targets, heads));
+    }
     const picks = jointPicks(
       { ...input, ...this.output(), blank: this.vocabulary, heads },
       this.picksOptions(input, pass, clamp),

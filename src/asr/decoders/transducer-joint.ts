@@ -1,7 +1,16 @@
 // What joints have in common: a projection of the encoder and one of the prediction network, added up. What
 // comes after the sum is in rnnt-joint.ts and hat-joint.ts.
-import type { Tensor } from '../../engine/index.js';
-import { evaluationPass, Linear, Module, type Pass } from '../../nn/index.js';
+import { type Tensor, tf } from '../../engine/index.js';
+import {
+  activationByName,
+  customGradient,
+  dropout,
+  evaluationPass,
+  Linear,
+  Module,
+  type Pass,
+} from '../../nn/index.js';
+import { AdapterSlot } from '../adapters/adapter-slot.js';
 import type { TransducerVariant } from '../transducer-variant.js';
 import type { JointActivation, JointPicksOptions } from './joint-picks.js';
 
@@ -56,6 +65,8 @@ export abstract class TransducerJoint extends Module {
   readonly extraOutputs: number;
   protected readonly enc: Linear;
   protected readonly pred: Linear;
+  /** On the sum of the projections. With one at work, `picks` holds all of the lattice and `max_elements` has no say. */
+  protected readonly adapters: AdapterSlot;
 
   constructor(readonly config: RNNTJointConfig) {
     super();
@@ -65,6 +76,7 @@ export abstract class TransducerJoint extends Module {
     this.classes = config.num_classes + 1 + this.extraOutputs;
     this.pred = this.child('pred', new Linear(net.pred_hidden, net.joint_hidden));
     this.enc = this.child('enc', new Linear(net.encoder_hidden, net.joint_hidden));
+    this.adapters = this.child('adapter_layer', new AdapterSlot({ width: net.joint_hidden }));
   }
 
   /** Outputs of projections whose shapes broadcast, [..., J] → [..., K]. Not normalised. No dropout. */
@@ -81,6 +93,21 @@ export abstract class TransducerJoint extends Module {
   /** prediction [..., H] → [..., J]. */
   projectPrediction(prediction: Tensor, pass: Pass = evaluationPass): Tensor {
     return pass.tap(this.pred.path, this.pred.forward(prediction));
+  }
+
+  /** The two projections together, of shapes that broadcast: [..., J]. */
+  protected sum(encoder: Tensor, prediction: Tensor, pass: Pass = evaluationPass): Tensor {
+    return this.adapters.forward(tf.add(encoder, prediction), pass);
+  }
+
+  /** What `sum` is over the whole lattice, [B,T,U+1,J]. */
+  protected latticeSum({ encoder, prediction }: JointLossInput, pass: Pass): Tensor {
+    return this.sum(tf.expandDims(encoder, 2), tf.expandDims(prediction, 1), pass);
+  }
+
+  /** Activation and dropout of the hidden layer. x [..., J]. */
+  protected activated(x: Tensor, activation: JointActivation, pass: Pass): Tensor {
+    return dropout(activationByName(activation)(x), this.config.jointnet.dropout ?? 0, pass);
   }
 
   /** The index of the output layer in `joint_net`: it counts the activation and the dropout, if there is one. */
@@ -100,4 +127,14 @@ export abstract class TransducerJoint extends Module {
       clamp,
     };
   }
+}
+
+/** x, whose gradient is clipped to ±clamp; off when ≤ 0. */
+export function clampedGradient(x: Tensor, clamp = 0): Tensor {
+  if (clamp <= 0) return x;
+  return customGradient(
+    [x],
+    () => ({ value: tf.clone(x), saved: [] }),
+    (dy) => [tf.clipByValue(dy, -clamp, clamp)],
+  );
 }

@@ -135,21 +135,33 @@ export const encoderComponents = [
   component({
     kind: 'encoder',
     name: 'ConformerEncoder',
-    aliases: ['nemo.collections.asr.modules.ConformerEncoder'],
+    aliases: [
+      'nemo.collections.asr.modules.ConformerEncoder',
+      'nemo.collections.asr.modules.conformer_encoder.ConformerEncoder',
+      'nemo.collections.asr.modules.conformer_encoder.ConformerEncoderAdapter',
+    ],
     schema: conformerEncoderSchema,
     create: (config) => new ConformerEncoder(config as ConformerEncoderConfig),
   }),
   component({
     kind: 'encoder',
     name: 'ConvASREncoder',
-    aliases: ['nemo.collections.asr.modules.ConvASREncoder'],
+    aliases: [
+      'nemo.collections.asr.modules.ConvASREncoder',
+      'nemo.collections.asr.modules.conv_asr.ConvASREncoder',
+      'nemo.collections.asr.modules.conv_asr.ConvASREncoderAdapter',
+    ],
     schema: convAsrEncoderSchema,
     create: (config) => new ConvASREncoder(config as ConvASREncoderConfig),
   }),
   component({
     kind: 'encoder',
     name: 'SqueezeformerEncoder',
-    aliases: ['nemo.collections.asr.modules.SqueezeformerEncoder'],
+    aliases: [
+      'nemo.collections.asr.modules.SqueezeformerEncoder',
+      'nemo.collections.asr.modules.squeezeformer_encoder.SqueezeformerEncoder',
+      'nemo.collections.asr.modules.squeezeformer_encoder.SqueezeformerEncoderAdapter',
+    ],
     schema: squeezeformerEncoderSchema,
     create: (config) => new SqueezeformerEncoder(config as SqueezeformerEncoderConfig),
   }),

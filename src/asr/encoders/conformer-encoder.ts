@@ -110,6 +110,13 @@ export class ConformerEncoder extends Module implements Encoder {
 
   /** How a stream is cut for `forwardChunk`. @throws AnemoneError `streaming.*` for an encoder that needs all of it */
   chunkPlan(options: ChunkOptions = {}): ChunkPlan {
+    if (this.layers.some((layer) => layer.adapters.attends)) {
+      throw new AnemoneError({
+        code: 'streaming.adapter',
+        message: 'attention adapters see whole utterances, so this encoder cannot take a stream',
+        hint: "disable them: setEnabledAdapters('NAME', false)",
+      });
+    }
     const cutting = this.preEncode instanceof Linear ? perFrame : this.preEncode.cutting;
     return chunkPlan(this.config, this.contexts.all, cutting, options);
   }

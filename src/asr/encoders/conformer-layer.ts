@@ -12,6 +12,8 @@ import {
   type Pass,
   RelativeMultiHeadAttention,
 } from '../../nn/index.js';
+import { AdapterSlot } from '../adapters/adapter-slot.js';
+import type { AttentionPositions } from '../adapters/attention-adapter.js';
 import type { Past } from '../streaming/chunk.js';
 import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import { ConformerConvolution } from './conformer-convolution.js';
@@ -39,6 +41,7 @@ export class ConformerLayer extends Module {
   private readonly normFeedForward2: LayerNorm;
   private readonly feedForward2: FeedForward;
   private readonly normOut: LayerNorm;
+  readonly adapters: AdapterSlot;
 
   /** `tied` is the first layer, when all layers use its position biases. */
   constructor(
@@ -58,6 +61,10 @@ export class ConformerLayer extends Module {
     this.normFeedForward2 = this.child('norm_feed_forward2', new LayerNorm(width));
     this.feedForward2 = this.child('feed_forward2', feedForward());
     this.normOut = this.child('norm_out', new LayerNorm(width));
+    this.adapters = this.child(
+      'adapter_layer',
+      new AdapterSlot({ width, attention: attentionPositions(config) }),
+    );
   }
 
   /** x [B,T,d] → [B,T,d]. */
@@ -73,6 +80,7 @@ export class ConformerLayer extends Module {
       residual,
       drop(this.attend(this.normSelfAttention.forward(residual), context, pass, past?.attention)),
     );
+    residual = this.adapters.attend(residual, context.mask, context.positions, pass);
     residual = tf.add(
       residual,
       drop(this.conv.forward(this.normConv.forward(residual), context.mask.queries, pass, past?.convolution)),
@@ -81,7 +89,7 @@ export class ConformerLayer extends Module {
       residual,
       tf.mul(drop(this.feedForward2.forward(this.normFeedForward2.forward(residual), pass)), half),
     );
-    return pass.tap(this.path, this.normOut.forward(residual));
+    return pass.tap(this.path, this.adapters.forward(this.normOut.forward(residual), pass));
   }
 
   private attend(x: Tensor, { mask, positions }: LayerContext, pass: Pass, past?: Past): Tensor {
@@ -104,6 +112,14 @@ export function localContext({ att_context_size: size }: ResolvedConformerConfig
     });
   }
   return [flat[0], flat[1]];
+}
+
+/** Local attention's masks and positions are of another form, which attention adapters do not know. */
+export function attentionPositions(config: {
+  readonly self_attention_model: string;
+}): AttentionPositions | undefined {
+  const { self_attention_model: model } = config;
+  return model === 'rel_pos' || model === 'abs_pos' ? model : undefined;
 }
 
 function attention(config: ResolvedConformerConfig, tied: ConformerLayer | undefined): MultiHeadAttention {

@@ -16,6 +16,7 @@ import {
   Module,
   type Pass,
 } from '../../nn/index.js';
+import { AdapterSlot } from '../adapters/adapter-slot.js';
 import type { JasperBlockConfig } from './conv-asr-config.js';
 import { SqueezeExcite } from './squeeze-excite.js';
 
@@ -59,6 +60,7 @@ interface Convolution {
 export class JasperBlock extends Module {
   /** Whether the blocks after this one get its inputs too. */
   readonly dense: boolean;
+  private readonly adapters: AdapterSlot;
   private readonly main: readonly Step[];
   private readonly branches: readonly (readonly Step[])[];
   /** Kernels and strides along `main`, for lengths. */
@@ -89,6 +91,7 @@ export class JasperBlock extends Module {
     this.dense = residual && around.panes.length > 0;
     const panes = around.panes.length > 0 ? around.panes : [around.inChannels];
     const branchStride = around.residualMode === 'stride_add' ? stride : 1;
+    this.adapters = this.child('adapter_layer', new AdapterSlot({ width: filters }));
     this.branches = residual ? panes.map((pane, i) => this.branch(`res.${i}`, pane, branchStride)) : [];
   }
 
@@ -108,7 +111,7 @@ export class JasperBlock extends Module {
       out = { ...out, x };
     });
     const activated = this.activate()(out, pass);
-    return { ...activated, x: pass.tap(this.path, activated.x) };
+    return { ...activated, x: pass.tap(this.path, this.adapters.forward(activated.x, pass)) };
   }
 
   /** Convolution (in two parts if separable), normalisation, shuffling of groups. */

@@ -12,8 +12,9 @@ import {
   RelativeMultiHeadAttention,
   zeros,
 } from '../../nn/index.js';
+import { AdapterSlot } from '../adapters/adapter-slot.js';
 import { ConformerConvolution } from './conformer-convolution.js';
-import type { LayerContext } from './conformer-layer.js';
+import { attentionPositions, type LayerContext } from './conformer-layer.js';
 import type { SqueezeformerEncoderConfig } from './squeezeformer-config.js';
 
 /** x·scale + bias; with `adaptive` false the two stay 1 and 0, and stand in checkpoints all the same. */
@@ -48,6 +49,7 @@ export class SqueezeformerLayer extends Module {
   private readonly convolution: Part;
   private readonly feedForward2: FeedForward;
   private readonly second: Part;
+  private readonly adapters: AdapterSlot;
 
   /** `tied` is the first layer, when all layers use its position biases. */
   constructor(
@@ -70,6 +72,10 @@ export class SqueezeformerLayer extends Module {
     this.attention = part('self_attn_scale', 'norm_self_att');
     this.feedForward2 = this.child('feed_forward2', feedForward());
     this.second = part('feed_forward2_scale', 'norm_feed_forward2');
+    this.adapters = this.child(
+      'adapter_layer',
+      new AdapterSlot({ width, attention: attentionPositions(config) }),
+    );
   }
 
   /** x [B,T,d] → [B,T,d]. */
@@ -81,12 +87,14 @@ export class SqueezeformerLayer extends Module {
         ? this.selfAttention.forward(y, mask, pass, positions)
         : this.selfAttention.forward(y, mask, pass),
     );
-    const fed = step(attended, this.first, (y) => this.feedForward1.forward(y, pass));
+    // What attention adapters add goes into the feed-forward module and not past it, as in NeMo.
+    const { scale, norm } = this.first;
+    const adapted = scale.forward(this.adapters.attend(attended, mask, positions, pass));
+    const added = dropout(this.feedForward1.forward(adapted, pass), this.config.dropout, pass);
+    const fed = norm.forward(tf.add(attended, added));
     const convolved = step(fed, this.convolution, (y) => this.conv.forward(y, mask.queries, pass));
-    return pass.tap(
-      this.path,
-      step(convolved, this.second, (y) => this.feedForward2.forward(y, pass)),
-    );
+    const out = step(convolved, this.second, (y) => this.feedForward2.forward(y, pass));
+    return pass.tap(this.path, this.adapters.forward(out, pass));
   }
 }
 

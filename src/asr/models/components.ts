@@ -4,6 +4,7 @@ import { component, defineKind } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { TrainableModel } from '../../nn/index.js';
+import { type Adaptation, adaptModel } from '../adapters/adapt.js';
 import { fineTunedModel, isFineTuning } from '../nemo/fine-tune.js';
 import { initFromConfig } from '../nemo/init-from.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
@@ -120,4 +121,13 @@ function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => S
     if (model instanceof SpeechModel) return model;
     throw new AnemoneError({ code: 'nemo.not-speech', message: `${path} holds no speech model` });
   };
+}
+
+/**
+ * The model of a `model` section of NeMo's asr_adaptation.yaml (`nemo_model`, `adapter`, data, `optim`): the archive's
+ * model with a new adapter, which alone is trainable. A checkpoint of it is one of the whole model.
+ * @throws AnemoneError(s) `adapter.*`, `config.*`; see `restoreArchive`
+ */
+export function adaptedModel(node: ConfigNode, context: ModelContext): Promise<Adaptation> {
+  return adaptModel(node, context, restoreModel);
 }

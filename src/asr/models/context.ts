@@ -15,7 +15,7 @@ export interface ModelContext {
   readonly container?: Container;
   /** Holds the weights; `transcribe` runs on it unless told otherwise. */
   readonly engine?: Engine;
-  /** Files from a checkpoint, which take the place of those on disk with the same base name. */
+  /** Files from a checkpoint, which take the place of those on disk: of one language LANG/NAME, else with the same base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
   /** Files come from `artifacts` alone: a stranger's archive must not name files of this machine. Default false. */
   readonly sealed?: boolean;
@@ -34,8 +34,8 @@ export function containerOf(context: ModelContext, more: readonly ComponentDescr
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Makes a model, freezes what its section says, and tells the log which keys of it had no effect. */
-export function buildModel<T extends Module & { readonly config: Section }>(
+/** Makes a model, puts its section's adapters in, freezes what its section says, and tells the log which keys of it had no effect. */
+export function buildModel<T extends Module & { readonly config: Section; setUpAdapters(): void }>(
   context: ModelContext,
   make: (own: ModelContext, options: ParseOptions) => T,
 ): T {
@@ -43,6 +43,7 @@ export function buildModel<T extends Module & { readonly config: Section }>(
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });
+  model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
   const fresh = warnings.slice(known);
@@ -71,9 +72,10 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
 }
 
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
-  return (path, part) => {
-    const name = basename(path);
-    const bytes = (part && artifacts?.get(`${part}_${name}`)) || artifacts?.get(name);
+  return (path, name) => {
+    // Base names are not enough where each language has a folder of its own.
+    const own = name?.includes('/') ? artifacts?.get(name) : undefined;
+    const bytes = own ?? artifacts?.get(basename(path));
     if (bytes) return bytes;
     if (sealed) throw new Error('the archive has no such file');
     return readFileSync(path);

@@ -16,6 +16,7 @@ import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
 import { ctcSearch } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
+import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
@@ -94,7 +95,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.loss(this.interCtc.encode(inputs, pass), inputs, pass);
+    return this.withCosts(pass, (pass) => this.loss(this.interCtc.encode(inputs, pass), inputs, pass));
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
@@ -118,11 +119,14 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const read = fileReader(this.context);
+    const { decoder, interCtc } = this;
+    const search = ctcSearch(this.decoding, decoder.blank, this.tokenizer, read);
     return new CtcRecognizer(engine, {
-      decoder: this.decoder,
-      search: ctcSearch(this.decoding, this.decoder.blank, this.tokenizer, read),
-      encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
-      loss: (encoded, inputs) => this.loss(encoded, inputs, evaluationPass).loss,
+      decoder,
+      search,
+      encode: (inputs) => interCtc.encode(inputs, evaluationPass),
+      loss: (encoded, inputs) => this.loss(encoded, inputs, evaluationPass),
+      inner: new InterCtcEvaluation(interCtc, decoder, search),
     });
   }
 

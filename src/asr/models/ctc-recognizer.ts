@@ -1,49 +1,58 @@
 // Runs a CTC branch on batches: everything up to what the search needs of each frame is one program.
-import {
-  type Engine,
-  type HostTensors,
-  type Program,
-  type Tensor,
-  type Tensors,
-  tf,
-} from '../../engine/index.js';
-import { evaluationPass } from '../../nn/index.js';
+import { type Engine, type HostTensors, type Program, type Tensors, tf } from '../../engine/index.js';
+import { evaluationPass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { Encoded } from '../encoders/encoder.js';
 import type { CtcSearch } from './ctc-search.js';
+import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
 export interface CtcRecognizerOptions {
   readonly decoder: ConvASRDecoder;
   readonly search: CtcSearch;
-  readonly encode: (inputs: Tensors) => { encoded: Tensor; lengths: Tensor };
-  /** Loss of a batch, given what `encode` made of it. */
-  readonly loss: (encoded: { encoded: Tensor; lengths: Tensor }, inputs: Tensors) => Tensor;
+  readonly encode: (inputs: Tensors) => Encoded;
+  /** Loss of a batch, given what `encode` made of it; its logs are further losses for `inner`. */
+  readonly loss: (encoded: Encoded, inputs: Tensors) => StepOutput;
+  readonly inner: InterCtcEvaluation;
 }
 
 export class CtcRecognizer implements Recognizer {
   private readonly transcribe: Program;
+  private readonly transcribeInner: Program;
   private readonly evaluate: Program;
-  private readonly search: CtcSearch;
 
-  constructor(engine: Engine, { decoder, search, encode, loss }: CtcRecognizerOptions) {
-    this.search = search;
-    const outputs = ({ encoded, lengths }: { encoded: Tensor; lengths: Tensor }) => ({
+  constructor(
+    engine: Engine,
+    private readonly options: CtcRecognizerOptions,
+  ) {
+    const { decoder, search, encode, loss, inner } = options;
+    const outputs = ({ encoded, lengths }: Encoded) => ({
       ...search.outputs(decoder.forward(encoded, evaluationPass)),
       lengths: tf.clone(lengths),
     });
     this.transcribe = engine.compile('ctc-transcribe', (inputs) => outputs(encode(inputs)));
+    this.transcribeInner = engine.compile('ctc-inner', (inputs) => {
+      const encoded = encode(inputs);
+      return { ...outputs(encoded), ...inner.outputs(encoded.encoded) };
+    });
     this.evaluate = engine.compile('ctc-evaluate', (inputs) => {
       const encoded = encode(inputs);
-      return { ...outputs(encoded), loss: loss(encoded, inputs) };
+      const { loss: total, logs } = loss(encoded, inputs);
+      return { ...outputs(encoded), ...inner.outputs(encoded.encoded), ...logs, loss: total };
     });
   }
 
-  async recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition> {
+  async recognize(inputs: HostTensors, withLoss: boolean, withInner = false): Promise<Recognition> {
+    const { search, inner } = this.options;
     const { features, featureLengths } = inputs;
-    const out = withLoss
-      ? await this.evaluate.run(inputs)
-      : await this.transcribe.run({ features, featureLengths });
-    const hypotheses = this.search.decode(out, out['lengths'].data);
-    return withLoss ? { hypotheses, loss: out['loss'].data[0] } : { hypotheses };
+    const program = withInner ? this.transcribeInner : this.transcribe;
+    const out = withLoss ? await this.evaluate.run(inputs) : await program.run({ features, featureLengths });
+    const final = out['final_loss'];
+    return {
+      hypotheses: search.decode(out, out['lengths'].data),
+      ...(withLoss && { loss: out['loss'].data[0] }),
+      ...(final && { finalLoss: final.data[0] }),
+      ...(withInner && { inner: inner.decode(out) }),
+    };
   }
 }

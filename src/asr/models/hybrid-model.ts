@@ -15,8 +15,9 @@ import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
-import { ctcSearch } from './ctc-search.js';
+import { type CtcSearch, ctcSearch } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
+import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonIgnored } from './model-schema.js';
 import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
 import { type Recognizer, speechInputs } from './speech-model.js';
@@ -107,6 +108,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
+    return this.withCosts(pass, (pass) => this.bothLosses(inputs, pass));
+  }
+
+  private bothLosses(inputs: Tensors, pass: Pass): StepOutput {
     const forward = this.forward(inputs, pass);
     const rnnt = this.loss(forward, inputs, pass);
     const weight = this.auxiliary.ctc_loss_weight;
@@ -142,13 +147,29 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     if (this.decodes === 'rnnt') return super.createRecognizer(engine);
+    const search = this.ctcSearch();
     return new CtcRecognizer(engine, {
       decoder: this.ctcDecoder,
-      search: ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, fileReader(this.context)),
-      encode: ({ features, featureLengths }) =>
-        this.encoder.forward(features, featureLengths, evaluationPass),
-      loss: (forward, inputs) => this.ctcLoss(forward, inputs, evaluationPass),
+      search,
+      encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
+      loss: (encoded, inputs) => ({
+        loss: this.ctcLoss(encoded, inputs, evaluationPass),
+        logs: this.innerLosses(encoded, inputs),
+      }),
+      inner: new InterCtcEvaluation(this.interCtc, this.ctcDecoder, search),
     });
+  }
+
+  override innerEvaluation(): InterCtcEvaluation {
+    return new InterCtcEvaluation(this.interCtc, this.ctcDecoder, this.ctcSearch());
+  }
+
+  override innerLosses(encoded: Pick<Encoded, 'encoded'>, inputs: Tensors): Tensors {
+    return this.interCtc.losses(encoded, inputs, evaluationPass, this.ctcOptions);
+  }
+
+  private ctcSearch(): CtcSearch {
+    return ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, fileReader(this.context));
   }
 
   private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {

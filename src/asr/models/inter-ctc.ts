@@ -41,7 +41,8 @@ export type InterCtcConfig = InferConfig<typeof interCtcSchema>;
 
 export class InterCtc {
   private readonly weights: readonly number[];
-  private readonly layers: readonly number[];
+  /** Where there are losses, counted from 0. */
+  readonly layers: readonly number[];
   /** Inner layers' outputs, by the encoder output they were computed with. */
   private readonly inner = new WeakMap<Tensor, ReadonlyMap<number, Encoded>>();
 
@@ -82,23 +83,37 @@ export class InterCtc {
     pass: Pass,
     options: { reduction: LossReduction; implementation?: LatticeImplementation },
   ): StepOutput {
-    const inner = this.inner.get(encoded);
-    if (!inner) return { loss };
-    const logs: Record<string, Tensor> = { final_loss: loss };
+    if (!this.inner.has(encoded)) return { loss };
+    const costs = this.losses({ encoded }, { targets, targetLengths }, pass, options);
     let total = tf.mul(loss, tf.scalar(1 - this.weights.reduce((sum, weight) => sum + weight, 0)));
-    this.layers.forEach((layer, i) => {
-      const output = inner.get(layer)!;
-      const cost = ctcLoss(
-        this.decoder,
-        this.checked(layer, output),
-        { lengths: output.lengths, targets, targetLengths },
-        pass,
-        options,
-      );
-      logs[`inter_ctc_loss_l${layer}`] = cost;
+    Object.values(costs).forEach((cost, i) => {
       total = tf.add(total, tf.mul(cost, tf.scalar(this.weights[i])));
     });
-    return { loss: total, logs };
+    return { loss: total, logs: { final_loss: loss, ...costs } };
+  }
+
+  /** The CTC loss at each layer, `inter_ctc_loss_lN`, for an output of `encode`. */
+  losses(
+    { encoded }: Pick<Encoded, 'encoded'>,
+    { targets, targetLengths }: Tensors,
+    pass: Pass,
+    options: { reduction: LossReduction; implementation?: LatticeImplementation },
+  ): Record<string, Tensor> {
+    const costs = this.innerOf(encoded).map(([layer, output]) => {
+      const labels = { lengths: output.lengths, targets, targetLengths };
+      return [`inter_ctc_loss_l${layer}`, ctcLoss(this.decoder, output.encoded, labels, pass, options)];
+    });
+    return Object.fromEntries(costs) as Record<string, Tensor>;
+  }
+
+  /** What each layer gave for an output of `encode`; nothing without InterCTC. */
+  innerOf(encoded: Tensor): (readonly [number, Encoded])[] {
+    const inner = this.inner.get(encoded);
+    if (!inner) return [];
+    return this.layers.map((layer) => {
+      const output = inner.get(layer)!;
+      return [layer, { ...output, encoded: this.checked(layer, output) }] as const;
+    });
   }
 
   private checked(layer: number, { encoded }: Encoded): Tensor {

@@ -13,13 +13,22 @@ const optional = { nullable: true, default: null } as const;
 const tokenizerSchema = defineSchema(
   'tokenizer',
   {
-    type: { doc: 'bpe (any SentencePiece model), char, word or agg.', format: 'string', default: 'bpe' },
-    dir: { doc: 'Folder with tokenizer.model.', format: 'string', ...optional },
+    type: {
+      doc: 'bpe (any SentencePiece model), wpe (WordPiece), char, word or agg.',
+      format: 'string',
+      default: 'bpe',
+    },
+    dir: { doc: 'Folder with tokenizer.model, or vocab.txt for type: wpe.', format: 'string', ...optional },
     model_path: { doc: 'The SentencePiece model itself, instead of dir.', format: 'string', ...optional },
-    vocab_path: { doc: 'Vocabulary file, for type: word.', format: 'string', ...optional },
+    vocab_path: { doc: 'Vocabulary file, for type: wpe and word.', format: 'string', ...optional },
     labels: { doc: 'Characters, for type: char.', format: listOf('string'), ...optional },
     unk_token: { doc: 'Stands for unknown tokens.', format: 'string', ...optional },
     lowercase: { doc: 'Lower-case transcripts first.', format: 'boolean', default: false },
+    hf_kwargs: {
+      doc: 'Special tokens for type: wpe; only null is understood, for the usual ones.',
+      format: 'mapping',
+      ...optional,
+    },
     langs: {
       doc: 'A tokenizer section for each language, for type: agg.',
       format: recordOf('any'),
@@ -29,7 +38,6 @@ const tokenizerSchema = defineSchema(
   {
     ignored: {
       spe_tokenizer_vocab: 'the model file has the vocabulary',
-      hf_kwargs: 'there is no Hugging Face tokenizer',
     },
   },
 );
@@ -58,6 +66,11 @@ export const commonFields = {
     ...optional,
   },
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
+  adapters: {
+    doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
+    format: 'mapping',
+    ...optional,
+  },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
   optim: {
     doc: 'Optimizer and schedule; read by the trainer.',

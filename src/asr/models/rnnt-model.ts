@@ -21,6 +21,7 @@ import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
 import type { TransducerVariant } from '../transducer-variant.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
+import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
@@ -122,14 +123,23 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    const forward = this.forward(inputs, pass);
-    return { loss: this.loss(forward, inputs, pass) };
+    return this.withCosts(pass, (pass) => ({ loss: this.loss(this.forward(inputs, pass), inputs, pass) }));
   }
 
   /** Encoder and its projection. */
   forward(inputs: Tensors, pass: Pass): RnntForward {
     const { encoded, lengths } = this.encode(inputs, pass);
     return { encoded, projected: this.joint.projectEncoder(encoded, pass), lengths };
+  }
+
+  /** What inner layers of the encoder recognise, of models that have losses there. */
+  innerEvaluation(): InterCtcEvaluation | undefined {
+    return undefined;
+  }
+
+  /** Losses of inner layers, `inter_ctc_loss_lN`, for an output of `forward`. */
+  innerLosses(_forward: Pick<RnntForward, 'encoded'>, _inputs: Tensors): Tensors {
+    return {};
   }
 
   protected encode(inputs: Tensors, pass: Pass): Encoded {

@@ -3,6 +3,7 @@ import { type Engine, type HostTensors, type Program, type Tensor, tf } from '..
 import { evaluationPass } from '../../nn/index.js';
 import type { ProjectedFrames } from '../decoding/greedy-transducer.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
+import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { EncDecRNNTBPEModel } from './rnnt-model.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
@@ -13,7 +14,9 @@ export interface TransducerSearch {
 
 export class RnntRecognizer implements Recognizer {
   private readonly encode: Program;
+  private readonly encodeInner: Program;
   private readonly evaluate: Program;
+  private readonly inner: InterCtcEvaluation | undefined;
 
   constructor(
     engine: Engine,
@@ -25,26 +28,34 @@ export class RnntRecognizer implements Recognizer {
       const { projected, lengths } = model.forward(inputs, evaluationPass);
       return outputs(projected, lengths);
     });
+    const inner = model.innerEvaluation();
+    this.inner = inner;
+    this.encodeInner = engine.compile('encode-inner', (inputs) => {
+      const { projected, lengths, encoded } = model.forward(inputs, evaluationPass);
+      return { ...outputs(projected, lengths), ...inner?.outputs(encoded) };
+    });
     this.evaluate = engine.compile('evaluate', (inputs) => {
       const forward = model.forward(inputs, evaluationPass);
       const loss = model.loss(forward, inputs, evaluationPass);
-      return { ...outputs(forward.projected, forward.lengths), loss };
+      const found = { ...inner?.outputs(forward.encoded), ...model.innerLosses(forward, inputs) };
+      return { ...outputs(forward.projected, forward.lengths), ...found, loss };
     });
   }
 
-  async recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition> {
-    const out = withLoss
-      ? await this.evaluate.run(inputs)
-      : await this.encode.run({
-          features: inputs['features'],
-          featureLengths: inputs['featureLengths'],
-        });
+  async recognize(inputs: HostTensors, withLoss: boolean, withInner = false): Promise<Recognition> {
+    const { features, featureLengths } = inputs;
+    const program = withInner ? this.encodeInner : this.encode;
+    const out = withLoss ? await this.evaluate.run(inputs) : await program.run({ features, featureLengths });
     const { projected, lengths } = out;
     const hypotheses = await this.search.decode({
       data: projected.data as Float32Array,
       shape: projected.shape,
       lengths: lengths.data,
     });
-    return withLoss ? { hypotheses, loss: out['loss'].data[0] } : { hypotheses };
+    return {
+      hypotheses,
+      ...(withLoss && { loss: out['loss'].data[0] }),
+      ...(withInner && this.inner && { inner: this.inner.decode(out) }),
+    };
   }
 }

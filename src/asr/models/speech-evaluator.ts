@@ -1,6 +1,7 @@
 // Validation and test metrics of speech models: loss, word and character error rates.
 import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../nn/index.js';
 import { ErrorRate, type Tokenizer } from '../../text/index.js';
+import { InnerMetrics } from './inter-ctc-evaluation.js';
 import type { Recognizer } from './speech-model.js';
 
 /** Pairs of reference and hypothesis kept for the eye. */
@@ -10,7 +11,9 @@ export class SpeechEvaluator implements Evaluator {
   private readonly words = new ErrorRate('word');
   private readonly characters = new ErrorRate('character');
   private readonly samples: EvaluatedSample[] = [];
+  private readonly inner: InnerMetrics;
   private lossSum = 0;
+  private finalLossSum: number | undefined;
   private utterances = 0;
 
   constructor(
@@ -18,12 +21,20 @@ export class SpeechEvaluator implements Evaluator {
     private readonly tokenizer: Tokenizer,
     private readonly withLoss: boolean,
     private readonly onBatch: (batch: Batch) => void = () => {},
-  ) {}
+  ) {
+    this.inner = new InnerMetrics(tokenizer);
+  }
 
   async add(batch: Batch): Promise<void> {
     this.onBatch(batch);
-    const { hypotheses, loss } = await this.recognizer.recognize(batch.inputs, this.withLoss);
+    const found = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
+    const { hypotheses, loss, finalLoss, inner = [] } = found;
     if (loss !== undefined) this.lossSum += loss * batch.size;
+    if (finalLoss !== undefined) this.finalLossSum = (this.finalLossSum ?? 0) + finalLoss * batch.size;
+    this.inner.add(
+      inner,
+      Array.from({ length: batch.size }, (_, i) => batch.texts?.[i] ?? ''),
+    );
     this.utterances += batch.size;
     for (let i = 0; i < batch.size; i++) {
       const reference = batch.texts?.[i] ?? '';
@@ -36,10 +47,14 @@ export class SpeechEvaluator implements Evaluator {
     }
   }
 
-  /** `wer` and `cer` as shares (1 is 100%); `loss` is the mean of the batches' losses weighted by their size. */
+  /**
+   * `wer` and `cer` as shares (1 is 100%); `loss` is the mean of the batches' losses weighted by their size. InterCTC adds
+   * `inter_wer_lN` and `inter_ctc_loss_lN` for each of its layers, and `final_loss` (the loss without them) in CTC models.
+   */
   summary(): EvaluationSummary {
     const metrics: Record<string, number> = { wer: this.words.rate, cer: this.characters.rate };
     if (this.withLoss) metrics['loss'] = this.utterances === 0 ? Number.NaN : this.lossSum / this.utterances;
-    return { metrics, samples: this.samples };
+    if (this.finalLossSum !== undefined) metrics['final_loss'] = this.finalLossSum / this.utterances;
+    return { metrics: { ...metrics, ...this.inner.summary() }, samples: this.samples };
   }
 }

@@ -10,7 +10,7 @@ import {
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import type { Engine, HostTensors, Tensor, Tensors } from '../../engine/index.js';
+import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   type ArchivableModel,
@@ -24,6 +24,8 @@ import {
   type StepOutput,
 } from '../../nn/index.js';
 import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
+import { type LoadAdaptersOptions, loadAdapters, saveAdapters } from '../adapters/adapter-file.js';
+import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { DEFAULT_MAX_FRAMES, type ExportOptions, exportOnnx } from '../export/export-onnx.js';
@@ -36,6 +38,7 @@ import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
+import type { InnerRecognition } from './inter-ctc-evaluation.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
 import { type TranscribeOptions, transcribeAudio, transcriptMaker } from './transcribe.js';
@@ -56,6 +59,7 @@ export interface SpeechModelConfig {
   readonly spec_augment: Section | null;
   readonly encoder: Section;
   readonly compute_eval_loss: boolean;
+  readonly adapters: Section | null;
 }
 
 /** Result of running a model on one batch for evaluation or transcription. */
@@ -63,19 +67,22 @@ export interface Recognition {
   readonly hypotheses: Hypothesis[];
   /** Loss of the batch, when asked for. */
   readonly loss?: number;
+  /** The loss without InterCTC's part, of a CTC model that has it. */
+  readonly finalLoss?: number;
+  /** What the layers with a CTC loss of their own recognise, when asked for. */
+  readonly inner?: readonly InnerRecognition[];
 }
 
 /** Compiled programs that recognise batches on one engine. */
 export interface Recognizer {
-  /** `inputs` as in `Batch.inputs`; the loss needs `targets` and `targetLengths`. */
-  recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition>;
+  /** `inputs` as in `Batch.inputs`; the loss needs `targets` and `targetLengths`. Inner layers default to none. */
+  recognize(inputs: HostTensors, withLoss: boolean, withInner?: boolean): Promise<Recognition>;
 }
 
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Module
   implements ArchivableModel, ReportContributor
 {
-  readonly config: Readonly<Record<string, unknown>>;
   readonly tokenizer: Tokenizer;
   readonly encoder: Encoder;
   readonly preprocessor: Preprocessor;
@@ -84,6 +91,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** What the report's pictures show. */
   private example: Example | undefined;
   private recognizers = new WeakMap<Engine, Recognizer>();
+  private readonly written: Section;
+  readonly adapters: ModelAdapters;
 
   /** @param node the `model` section as written; @param settings the same, checked. */
   protected constructor(
@@ -94,8 +103,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     super();
     this.seed = context.seed ?? 0;
     this.container = containerOf(context);
-    this.config = resolveConfig(node) as Readonly<Record<string, unknown>>;
-    this.tokenizer = tokenizerOf(settings, labelsOf(this.config), context);
+    this.written = resolveConfig(node) as Section;
+    this.adapters = new ModelAdapters(this, this.container);
+    this.tokenizer = tokenizerOf(settings, labelsOf(this.written), context);
     const mel = this.build(settings.preprocessor, preprocessorKind);
     this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
@@ -104,6 +114,78 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   get module(): Module {
     return this;
+  }
+
+  /** The resolved `model` section, with the adapters the model has now. */
+  get config(): Section {
+    const { config: adapters } = this.adapters;
+    return adapters ? { ...this.written, adapters } : this.written;
+  }
+
+  /** Puts in the adapters of the config; once, when all modules are there. */
+  setUpAdapters(): void {
+    if (this.settings.adapters) this.adapters.restore(this.settings.adapters);
+  }
+
+  /**
+   * Adds an adapter (NeMo's `add_adapter`), enabled unless the config says otherwise. A new one changes no output.
+   * @param name `NAME`, or `encoder:NAME`, `decoder:NAME`, `joint:NAME`, `encoder+joint:NAME`; in the encoder, every
+   *   layer gets one
+   * @param config a component: `{ _target_: 'LinearAdapter', dim: 32 }`
+   * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.unknown-component`
+   */
+  addAdapter(name: string, config: Section): void {
+    this.adapters.add(name, config);
+    this.forgetRecognizers();
+  }
+
+  /** Switches one adapter, or with `undefined` all of them, on or off. @throws AnemoneError `adapter.unknown` */
+  setEnabledAdapters(name: string | undefined, enabled = true): void {
+    this.adapters.enable(name, enabled);
+    this.forgetRecognizers();
+  }
+
+  /**
+   * Makes the enabled adapters trainable; `freeze()` comes before. Batch norms of the model stop following the data
+   * unless told otherwise, as in NeMo.
+   */
+  unfreezeEnabledAdapters(options: UnfreezeOptions = {}): void {
+    this.adapters.unfreezeEnabled(options);
+  }
+
+  /**
+   * Writes adapters alone, in the format of NeMo's `save_adapters`.
+   * @param names default: all of them. @throws AnemoneError `adapter.unknown`, `asr.no-engine`
+   */
+  async saveAdapters(
+    path: string,
+    options: { readonly names?: readonly string[]; readonly engine?: Engine } = {},
+  ): Promise<void> {
+    const engine = this.engineFor(options.engine, 'saveAdapters');
+    await saveAdapters(this.adapters, path, engine, options.names);
+  }
+
+  /**
+   * Adds adapters of a file that `saveAdapters` or NeMo's `save_adapters` wrote. Returns their names.
+   * @throws AnemoneError `adapter.*`, `checkpoint.mismatch`, `asr.no-engine`, and what is wrong with the file
+   */
+  async loadAdapters(
+    path: string,
+    options: LoadAdaptersOptions & { readonly engine?: Engine } = {},
+  ): Promise<readonly string[]> {
+    const engine = this.engineFor(options.engine, 'loadAdapters');
+    const names = await loadAdapters(this.adapters, path, engine, options);
+    this.forgetRecognizers();
+    return names;
+  }
+
+  /** Runs a training step's forward, and adds to its loss what modules on the way ask for. */
+  protected withCosts(pass: Pass, step: (pass: Pass) => StepOutput): StepOutput {
+    const costs: Tensor[] = [];
+    const output = step({ ...pass, cost: (value) => void costs.push(value) });
+    if (costs.length === 0) return output;
+    const total = costs.reduce((sum, cost) => tf.add(sum, cost));
+    return { loss: tf.add(output.loss, total), logs: { ...output.logs, adapter_loss: total } };
   }
 
   /** Seconds between two encoder frames. */

@@ -1,6 +1,6 @@
 // What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
 // alternatives.
-import type { Tokenizer } from '../../text/index.js';
+import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
 import { aggregate } from '../decoding/confidence/aggregate.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { ConfidenceSettings, TimestampType } from '../decoding/shared-config.js';
@@ -69,6 +69,7 @@ export interface TranscriptSettings {
 
 export class TranscriptMaker {
   private readonly punctuation: ReadonlySet<string>;
+  private readonly wordPieces: boolean;
 
   constructor(
     private readonly tokenizer: Tokenizer,
@@ -77,6 +78,7 @@ export class TranscriptMaker {
     private readonly settings: TranscriptSettings,
   ) {
     this.punctuation = vocabularyPunctuation(tokenizer.vocabulary);
+    this.wordPieces = tokenizer instanceof WordPieceTokenizer;
   }
 
   transcript(hypothesis: Hypothesis): Transcript {
@@ -101,6 +103,7 @@ export class TranscriptMaker {
     const words = wordOffsets(chars, {
       separator: settings.wordSeparator,
       punctuation,
+      wordPieces: this.wordPieces,
       join: (parts) => tokenizer.tokensToText(parts),
     });
     const segments = segmentOffsets(words, {
@@ -128,7 +131,7 @@ export class TranscriptMaker {
     if (!values || !confidence) return { frames };
     if (!confidence.words) return { frames, tokens: values };
     const texts = hypothesis.tokens.map((id) => this.tokenizer.idsToText([id]));
-    const words = wordsOfTokens(tokens, texts).map((indices) =>
+    const words = wordsOfTokens(tokens, texts, this.wordPieces).map((indices) =>
       aggregate(
         indices.map((i) => values[i]),
         confidence.aggregation,

@@ -3,7 +3,13 @@
 import { configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { AggregateTokenizer, CharTokenizer, type Tokenizer, WordTokenizer } from '../../text/index.js';
+import {
+  AggregateTokenizer,
+  CharTokenizer,
+  type Tokenizer,
+  WordPieceTokenizer,
+  WordTokenizer,
+} from '../../text/index.js';
 import type { SpeechModel } from '../models/speech-model.js';
 
 type Plain = Record<string, unknown>;
@@ -52,6 +58,11 @@ export function savedConfig(
     for (const key of keys) if (section) delete section[key];
   }
   for (const [section, kind] of COMPONENTS) rename(at(config, section), kind, container);
+  if (model.adapters.inEncoder) {
+    const encoder = config['encoder'] as Plain;
+    encoder['_target_'] = adapterClass(String(encoder['_target_']), container);
+  }
+  for (const name of model.adapters.names) rename(at(config, `adapters.${name}`), 'adapter', container);
   for (const [key, value] of Object.entries(config)) if (value === null) delete config[key];
   const artifacts = new Map<string, Uint8Array>();
   const register = (file: string, bytes: Uint8Array): string => {
@@ -105,6 +116,14 @@ function rename(section: Plain | undefined, kind: string, container: Container):
   section['_target_'] = path;
 }
 
+/** NeMo puts adapters into encoders of classes of their own, which are the last aliases of ours. */
+function adapterClass(written: string, container: Container): string {
+  const found = container.components
+    .list()
+    .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(written));
+  return found?.aliases.find((alias) => alias.endsWith('Adapter')) ?? written;
+}
+
 function targetOf({ joint, ctcDecoder }: Parts, characters: boolean): string {
   const family = ctcDecoder ? 'hybrid_rnnt_ctc' : joint ? 'rnnt' : 'ctc';
   const classes = {
@@ -119,22 +138,41 @@ function targetOf({ joint, ctcDecoder }: Parts, characters: boolean): string {
 type Register = (file: string, bytes: Uint8Array) => string;
 
 function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Register): Plain {
-  if (tokenizer instanceof WordTokenizer) {
-    throw new AnemoneError({
-      code: 'nemo.not-nemos',
-      path: 'model.tokenizer.type',
-      message: 'NeMo has no word tokenizer for speech models, so it could not restore this model',
-    });
-  }
+  refuseForeign(tokenizer, 'type');
   const files = tokenizer.files();
   if (!(tokenizer instanceof AggregateTokenizer)) {
-    return { ...filesOf(files, '', register), dir: written['dir'] ?? null, type: 'bpe' };
+    const { dir = null } = written;
+    return { ...filesOf(files, '', register), ...kindOf(tokenizer, written), dir };
   }
   const langs: Plain = {};
   for (const lang of tokenizer.langs) {
-    langs[lang] = { ...filesOf(files, `${lang}_`, register), dir: null, type: 'bpe' };
+    refuseForeign(tokenizer.tokenizerOf(lang), `langs.${lang}.type`);
+    const section = at(written, 'langs')?.[lang] as Plain;
+    const own = tokenizer.tokenizerOf(lang);
+    langs[lang] = { ...filesOf(files, `${lang}/`, register), ...kindOf(own, section), dir: null };
   }
   return { type: 'agg', dir: null, langs };
+}
+
+/** NeMo passes over `lowercase`, which only training follows. */
+function kindOf(tokenizer: Tokenizer, written: Plain): Plain {
+  if (!(tokenizer instanceof WordPieceTokenizer)) return { type: 'bpe' };
+  return { type: 'wpe', ...(written['lowercase'] === true && { lowercase: true }) };
+}
+
+function refuseForeign(tokenizer: Tokenizer, key: string): void {
+  const kind =
+    tokenizer instanceof WordTokenizer
+      ? 'word'
+      : tokenizer instanceof CharTokenizer
+        ? 'character'
+        : undefined;
+  if (!kind) return;
+  throw new AnemoneError({
+    code: 'nemo.not-nemos',
+    path: `model.tokenizer.${key}`,
+    message: `NeMo has no ${kind} tokenizer for such speech models, so it could not restore this model`,
+  });
 }
 
 function filesOf(files: ReadonlyMap<string, Uint8Array>, folder: string, register: Register): Plain {

@@ -10,8 +10,10 @@ import { type FitConfig, TextFit } from './text-fit.js';
 
 /** What the check needs of a tokenizer; `Tokenizer` of the text folder fits. */
 export interface CheckTokenizer {
-  textToIds(text: string): ArrayLike<number>;
-  unknownCharacters(text: string): string[];
+  textToIds(text: string, lang?: string): ArrayLike<number>;
+  unknownCharacters(text: string, lang?: string): string[];
+  /** Of a tokenizer that must know the language of a text: those it has. */
+  readonly langs?: readonly string[];
 }
 
 export interface CheckOptions extends FitConfig, InspectOptions {
@@ -205,7 +207,14 @@ function checkTexts(
     const name = utteranceName(entry);
     if (entry.text.trim() === '') findings.push({ kind: 'empty-text', position, message: name });
     if (!tokenizer) return [...entry.text].length;
-    const strange = tokenizer.unknownCharacters(entry.text);
+    const { lang } = entry;
+    const { langs = [] } = tokenizer;
+    if (lang === undefined ? langs.length > 1 : langs.length > 0 && !langs.includes(lang)) {
+      const message = `${name}: ${lang === undefined ? 'no lang' : `lang ${JSON.stringify(lang)}`}; the tokenizer has ${langs.join(', ')}`;
+      findings.push({ kind: 'no-language', position, message });
+      return [...entry.text].length;
+    }
+    const strange = tokenizer.unknownCharacters(entry.text, lang);
     for (const character of strange) unknown.set(character, (unknown.get(character) ?? 0) + 1);
     if (strange.length > 0) {
       const shown = strange.map(showCharacter).join(', ');
@@ -213,7 +222,7 @@ function checkTexts(
       // A tokenizer may refuse such a text; its length is then that of its characters.
       return [...entry.text].length;
     }
-    const ids = tokenizer.textToIds(entry.text);
+    const ids = tokenizer.textToIds(entry.text, lang);
     const complaint = fit.complaint(ids, entry.duration);
     if (complaint) findings.push({ ...complaint, position, message: `${name}: ${complaint.message}` });
     return ids.length;

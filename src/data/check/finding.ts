@@ -10,6 +10,7 @@ export const FINDING_KINDS = {
   truncated: { fatal: true, means: 'recordings that end before their header says' },
   'out-of-range': { fatal: true, means: 'segments outside their recording' },
   'unknown-characters': { fatal: true, means: 'transcripts with characters the tokenizer does not know' },
+  'no-language': { fatal: true, means: 'transcripts without a language that the tokenizer has' },
   'text-does-not-fit': { fatal: true, means: 'transcripts that CTC cannot align: too few frames' },
   'text-is-long': { fatal: false, means: 'transcripts with more tokens than encoder frames' },
   'empty-text': { fatal: false, means: 'empty transcripts' },

@@ -1,6 +1,6 @@
 // Multi-head self-attention, plain and with relative positions (Transformer-XL: Dai et al. 2019).
 import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
-import { zeros } from '../initializers.js';
+import { type Initializer, zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 import type { Pass } from '../pass.js';
@@ -22,6 +22,10 @@ export interface AttentionOptions {
   readonly dropout?: number;
   /** Biases of the four projections. Default true. */
   readonly bias?: boolean;
+  /** Width of queries, keys and values of all heads together. Default `width`. */
+  readonly inner?: number;
+  /** Of linear_out. Default as in other linear maps. */
+  readonly outInit?: Initializer;
 }
 
 /** Plain scaled dot-product attention; the positions were added to the input. */
@@ -31,15 +35,18 @@ export class MultiHeadAttention extends Module {
   protected readonly linearV: Linear;
   protected readonly linearOut: Linear;
   protected readonly headWidth: number;
+  protected readonly inner: number;
 
   constructor(protected readonly options: AttentionOptions) {
     super();
-    const { width, heads, bias } = options;
-    this.headWidth = width / heads;
-    this.linearQ = this.child('linear_q', new Linear(width, width, { bias }));
-    this.linearK = this.child('linear_k', new Linear(width, width, { bias }));
-    this.linearV = this.child('linear_v', new Linear(width, width, { bias }));
-    this.linearOut = this.child('linear_out', new Linear(width, width, { bias }));
+    const { width, heads, bias, outInit } = options;
+    this.inner = options.inner ?? width;
+    this.headWidth = this.inner / heads;
+    this.linearQ = this.child('linear_q', new Linear(width, this.inner, { bias }));
+    this.linearK = this.child('linear_k', new Linear(width, this.inner, { bias }));
+    this.linearV = this.child('linear_v', new Linear(width, this.inner, { bias }));
+    const out = { bias, weightInit: outInit, biasInit: outInit };
+    this.linearOut = this.child('linear_out', new Linear(this.inner, width, out));
   }
 
   /** x [B,T,d] → [B,T,d]. */
@@ -50,7 +57,7 @@ export class MultiHeadAttention extends Module {
     return this.attend(x, scores, mask, pass);
   }
 
-  /** [B,T,d] → [B,h,T,dk]. */
+  /** [B,T,h·dk] → [B,h,T,dk]. */
   protected split(x: Tensor): Tensor {
     const [batch, frames] = x.shape;
     return tf.transpose(tf.reshape(x, [batch, frames, this.options.heads, this.headWidth]), [0, 2, 1, 3]);
@@ -63,7 +70,8 @@ export class MultiHeadAttention extends Module {
   protected attend(x: Tensor, scores: Tensor, mask: AttentionMask, pass: Pass, keys: Tensor = x): Tensor {
     const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
     const context = tf.matMul(weights, this.split(this.linearV.forward(keys)));
-    const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), x.shape);
+    const [batch, frames] = x.shape;
+    const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
     return this.project(tf.mul(merged, mask.queries), pass);
   }
 
@@ -88,7 +96,7 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
   ) {
     super(options);
     const shape = [options.heads, this.headWidth];
-    this.linearPos = this.child('linear_pos', new Linear(options.width, options.width, { bias: false }));
+    this.linearPos = this.child('linear_pos', new Linear(options.width, this.inner, { bias: false }));
     this.posBiasU = this.parameter('pos_bias_u', shape, zeros);
     this.posBiasV = this.parameter('pos_bias_v', shape, zeros);
     if (!shared) return;
@@ -107,12 +115,11 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
    */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor, keys: Tensor = x): Tensor {
     if (!positions) return super.forward(x, mask, pass);
-    const { width } = this.options;
     const owner = this.shared ?? this;
     const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
     const q = this.linearQ.forward(x);
     const biased = (bias: Parameter): Tensor =>
-      this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [width])), scale));
+      this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [this.inner])), scale));
     const content = tf.matMul(biased(owner.posBiasU), this.split(this.linearK.forward(keys)), false, true);
     const offsets = this.splitPositions(positions);
     const distance = relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true));

@@ -17,7 +17,7 @@ export interface BatchNormOptions {
 /**
  * `weight`, `bias`, `running_mean`, `running_var` [C] and `num_batches_tracked` (scalar). In training the
  * batch's own mean and (biased) variance normalise, and the running ones move towards the batch's mean and
- * unbiased variance; in evaluation the running ones normalise.
+ * unbiased variance; in evaluation, or when `frozen`, the running ones normalise.
  */
 export class BatchNorm extends Module {
   readonly weight: Parameter;
@@ -27,6 +27,8 @@ export class BatchNorm extends Module {
   readonly batchesTracked: Buffer;
   readonly epsilon: number;
   readonly momentum: number;
+  /** The running statistics normalise in training too, and stay as they are. */
+  frozen = false;
 
   constructor(
     readonly features: number,
@@ -46,7 +48,7 @@ export class BatchNorm extends Module {
   forward(x: Tensor, pass: Pass): Tensor {
     const scale = this.weight.tensor();
     const shift = this.bias.tensor();
-    if (!pass.training) {
+    if (!pass.training || this.frozen) {
       const factor = tf.mul(scale, tf.rsqrt(tf.add(this.runningVar.tensor(), tf.scalar(this.epsilon))));
       return tf.add(tf.mul(x, factor), tf.sub(shift, tf.mul(this.runningMean.tensor(), factor)));
     }

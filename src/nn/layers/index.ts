@@ -26,4 +26,4 @@ export {
 export { Lstm, type LstmBiasInit, type LstmOptions, type LstmState, lstmRecurrence } from './lstm.js';
 export { type AttentionContext, attentionMask, frameMask } from './masks.js';
 export { absolutePositions, localPositions, relativePositions } from './positional-encoding.js';
-export { stochasticDepth, stochasticDepthSchedule } from './stochastic-depth.js';
+export { depthFactor, stochasticDepth, stochasticDepthSchedule } from './stochastic-depth.js';

@@ -39,9 +39,10 @@ export class LayerNorm extends Module {
   constructor(
     readonly features: number,
     readonly epsilon = 1e-5,
+    weightInit = ones,
   ) {
     super();
-    this.weight = this.parameter('weight', [features], ones);
+    this.weight = this.parameter('weight', [features], weightInit);
     this.bias = this.parameter('bias', [features], zeros);
   }
 

@@ -10,10 +10,15 @@ const bits = 24;
  */
 export function stochasticDepth(input: Tensor, output: Tensor, probability: number, pass: Pass): Tensor {
   if (!pass.training || probability <= 0) return output;
+  return tf.add(input, tf.mul(tf.sub(output, input), depthFactor(probability)));
+}
+
+/** A scalar drawn in training: 0 with `probability`, else 1/(1 - probability). */
+export function depthFactor(probability: number): Tensor {
+  if (probability >= 1) return tf.scalar(0);
   const threshold = Math.round(probability * 2 ** bits);
   const kept = tf.cast(tf.greaterEqual(randomBits(1, bits), tf.scalar(threshold, 'int32')), 'float32');
-  const factor = tf.mul(tf.reshape(kept, []), tf.scalar(1 / (1 - probability)));
-  return tf.add(input, tf.mul(tf.sub(output, input), factor));
+  return tf.mul(tf.reshape(kept, []), tf.scalar(1 / (1 - probability)));
 }
 
 /**

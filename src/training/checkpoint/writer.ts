@@ -1,11 +1,11 @@
 // Writes checkpoints: NAME.ckpt/ with one safetensors file per tensor group, state.json, artifacts/ and,
 // last, manifest.json with sizes and hashes.
 import { createHash } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Engine, HostData, State } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { type SafeTensor, safetensorsParts } from '../../formats/index.js';
+import { makeFolder, type SafeTensor, safetensorsParts } from '../../formats/index.js';
 import { writing } from '../io-error.js';
 import { writeFolderAtomically } from './atomic-folder.js';
 import {
@@ -37,9 +37,10 @@ export async function writeCheckpoint(
       const json = `${JSON.stringify(content.state, undefined, 2)}\n`;
       files['state.json'] = await writeSynced(join(folder, 'state.json'), [Buffer.from(json)]);
       files['config.yaml'] = await writeSynced(join(folder, 'config.yaml'), [Buffer.from(content.config)]);
-      if (content.artifacts.size > 0) await mkdir(join(folder, 'artifacts'));
       for (const [name, bytes] of content.artifacts) {
-        files[`artifacts/${name}`] = await writeSynced(join(folder, 'artifacts', plainName(name)), [bytes]);
+        const path = join(folder, 'artifacts', ...segmentsOf(name));
+        makeFolder(dirname(path));
+        files[`artifacts/${name}`] = await writeSynced(path, [bytes]);
       }
       const manifest: CheckpointManifest = {
         format: CHECKPOINT_FORMAT,
@@ -83,12 +84,14 @@ async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<
   return { bytes, sha256: hash.digest('hex') };
 }
 
-/** Artifacts lie flat in their folder, whatever a model calls them. */
-function plainName(name: string): string {
-  if (/^[^/\\]+$/.test(name) && name !== '.' && name !== '..') return name;
+/** Artifacts lie below their folder, whatever a model calls them: plain names, or FOLDER/NAME. */
+function segmentsOf(name: string): readonly string[] {
+  const segments = name.split('/');
+  if (segments.every((segment) => /^[^/\\]+$/.test(segment) && segment !== '.' && segment !== '..'))
+    return segments;
   throw new AnemoneError({
     code: 'checkpoint.artifact-name',
     path: name,
-    message: 'an artifact needs a plain file name',
+    message: 'an artifact needs a plain file name, or one in a folder: FOLDER/NAME',
   });
 }

@@ -54,6 +54,8 @@ export interface WordOptions {
   /** Token between words. */
   readonly separator: string;
   readonly punctuation: ReadonlySet<string>;
+  /** Tokens are of WordPiece: those inside of words begin with `##`. Default false. */
+  readonly wordPieces?: boolean;
   /** Turns the tokens of a word into its text. */
   readonly join: (tokens: readonly string[]) => string;
 }
@@ -64,12 +66,16 @@ export function wordOffsets(tokens: readonly TokenOffset[], options: WordOptions
   const words: { text: string; start: number; end: number }[] = [];
   let built: string[] = [];
   let first = 0;
+  const begins = (i: number): boolean =>
+    options.wordPieces && separator === ' '
+      ? tokens[i].text !== '' && !tokens[i].text.startsWith('##')
+      : beginsWord(tokens, i, separator, punctuation);
   const finish = (last: number): void => {
     words.push({ text: join(built), start: tokens[first].start, end: tokens[last].end });
   };
   tokens.forEach(({ token, text, end }, i) => {
     const isMark = punctuation.has(text) && text !== separator;
-    if (beginsWord(tokens, i, separator, punctuation) && !isMark) {
+    if (begins(i) && !isMark) {
       if (built.length > 0) finish(i - 1);
       built = [];
       if (text !== separator) {

@@ -3,9 +3,13 @@
 /**
  * Indices of the tokens of each word. With subwords a word begins at a token with a mark of its own (`▁the`, whose
  * text is `the`) or after `<unk>`, and a `▁` alone before another such token is no word; with characters words lie
- * between spaces, which belong to none.
+ * between spaces, which belong to none. With WordPiece words begin at tokens without `##`.
  */
-export function wordsOfTokens(tokens: readonly string[], texts: readonly string[]): number[][] {
+export function wordsOfTokens(
+  tokens: readonly string[],
+  texts: readonly string[],
+  wordPieces = false,
+): number[][] {
   const words: number[][] = [];
   let open: number[] = [];
   const finish = (): void => {
@@ -18,7 +22,8 @@ export function wordsOfTokens(tokens: readonly string[], texts: readonly string[
       finish();
       return;
     }
-    if (token !== texts[i] || tokens[i - 1] === '<unk>') finish();
+    const begins = wordPieces ? !token.startsWith('##') : token !== texts[i] || tokens[i - 1] === '<unk>';
+    if (begins) finish();
     open.push(i);
   });
   finish();

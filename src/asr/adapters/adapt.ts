@@ -1,0 +1,129 @@
+// From the config of NeMo's train_asr_adapter.py to a model ready to be trained: an archive is restored, one adapter
+// added, and everything else frozen. The keys are those of NeMo's asr_adaptation.yaml.
+import {
+  type ConfigNode,
+  configFromValues,
+  defineSchema,
+  isMapping,
+  resolveConfig,
+  selectValue,
+} from '../../config/index.js';
+import { AnemoneError, didYouMean } from '../../errors/index.js';
+import type { ModelContext } from '../models/context.js';
+import type { SpeechModel } from '../models/speech-model.js';
+import { type RestoreOptions, restoreConfig } from '../nemo/restore.js';
+
+const optional = { nullable: true, default: null } as const;
+
+const adapterSchema = defineSchema(
+  'adapter',
+  {
+    adapter_name: { doc: 'Name of the new adapter; no other of the model may have it.', format: 'string' },
+    adapter_type: {
+      doc: 'Which of the sections below describes the adapter: `linear`, `tiny_attn`, or any name.',
+      format: 'string',
+      default: 'linear',
+    },
+    adapter_module_name: {
+      doc: 'Where it goes: encoder (the default), decoder, joint, or several joined by +.',
+      format: 'string',
+      ...optional,
+    },
+    adapter_state_dict_name: {
+      doc: 'A file of the adapters alone is written under this name when training ends.',
+      format: 'string',
+      ...optional,
+    },
+    global_cfg: { doc: 'Kept in the model, for NeMo.', format: 'mapping', ...optional },
+  },
+  { doc: 'An adapter to add and train.', extra: 'any' },
+);
+
+const section = (doc: string) => ({ doc, format: 'mapping', ...optional }) as const;
+
+const adaptationSchema = defineSchema(
+  'model to adapt',
+  {
+    nemo_model: { doc: 'The .nemo archive that gets the adapter.', format: 'string', ...optional },
+    pretrained_model: { doc: 'A name to download; not supported.', format: 'string', ...optional },
+    adapter: { doc: 'The adapter.', format: adapterSchema },
+    train_ds: section('Training data, instead of the archive’s.'),
+    validation_ds: section('Validation data, instead of the archive’s.'),
+    test_ds: section('Test data, instead of the archive’s.'),
+    spec_augment: section('Masks training features; without it there are no masks.'),
+    optim: section('Optimizer and schedule, instead of the archive’s.'),
+  },
+  { ignored: { log_prediction: 'predictions are logged by the trainer' } },
+);
+
+export interface Adaptation {
+  readonly model: SpeechModel;
+  /** Full name of the new adapter. */
+  readonly adapter: string;
+  /** What to call the file of adapters that training leaves; undefined for none. */
+  readonly fileName: string | undefined;
+}
+
+/** Whether a `model` section describes an adapter for another model instead of a model. */
+export function isAdaptation(node: ConfigNode): boolean {
+  return isMapping(node['adapter']);
+}
+
+/**
+ * @param restore makes the model of an archive: `restoreModel`
+ * @throws AnemoneError(s) `adapter.*`, `config.*`, and what `restore` throws
+ */
+export async function adaptModel(
+  node: ConfigNode,
+  context: ModelContext,
+  restore: (path: string, context: ModelContext, options: RestoreOptions) => Promise<SpeechModel>,
+): Promise<Adaptation> {
+  const { nemo_model: path, pretrained_model: download, adapter, ...sections } = adaptationSchema.parse(node);
+  if (!path) throw noArchive(download);
+  const described = adapterConfig(adapter);
+  const model = await restore(path, context, await replacing(path, sections));
+  const { adapter_name: given, adapter_module_name: module } = adapter;
+  const name = module && !given.includes(':') ? `${module}:${given}` : given;
+  if (adapter.global_cfg)
+    model.adapters.setGlobal(resolveConfig(adapter.global_cfg as ConfigNode) as ConfigNode);
+  model.addAdapter(name, described);
+  model.setEnabledAdapters(undefined, false);
+  model.setEnabledAdapters(name, true);
+  model.freeze();
+  model.unfreezeEnabledAdapters();
+  return { model, adapter: name, fileName: adapter.adapter_state_dict_name ?? undefined };
+}
+
+/** Sections that are given take the place of the archive's; so does a missing `spec_augment`. */
+async function replacing(path: string, sections: Readonly<Record<string, unknown>>): Promise<RestoreOptions> {
+  const archive = await restoreConfig(path);
+  const given = Object.entries(sections).filter(([, value]) => value !== null);
+  const gone = [...given.map(([key]) => key), 'spec_augment'];
+  const overrides = [...new Set(gone)]
+    .map((key) => `model.${key}`)
+    .filter((key) => selectValue(archive, key) !== undefined)
+    .map((key) => `~${key}`);
+  return { overrides, config: configFromValues({ model: Object.fromEntries(given) }) };
+}
+
+function adapterConfig(adapter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const type = String(adapter['adapter_type']);
+  const found = adapter[type];
+  if (isMapping(found) && !(type in adapterSchema.fields)) return found;
+  const known = Object.keys(adapter).filter((key) => !(key in adapterSchema.fields));
+  throw new AnemoneError({
+    code: 'adapter.type',
+    path: 'model.adapter.adapter_type',
+    message: `there is no section model.adapter.${type}`,
+    hint: didYouMean(type, known) ?? `it describes the adapter: ${type}: {_target_: LinearAdapter, dim: 32}`,
+  });
+}
+
+function noArchive(download: string | null): AnemoneError {
+  return new AnemoneError({
+    code: 'adapter.no-model',
+    path: 'model.nemo_model',
+    message: download ? 'models are not downloaded by name' : 'an adapter needs a model to go into',
+    hint: 'give the path of a .nemo file as model.nemo_model (anemone export makes one of a checkpoint)',
+  });
+}

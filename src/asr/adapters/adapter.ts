@@ -1,0 +1,36 @@
+// What adapters have in common: small modules beside a frozen network that add something to what passes through it
+// (Houlsby et al. 2019). Where they stand is in adapter-slot.ts; which there are, in linear-adapter.ts and
+// attention-adapter.ts.
+import { type Tensor, tf } from '../../engine/index.js';
+import { depthFactor, Module, type Pass } from '../../nn/index.js';
+
+/** How an adapter's output joins its input: NeMo's ResidualAddAdapterStrategy. */
+export interface ResidualAdd {
+  /** Probability that an adapter adds nothing in a training step. */
+  readonly stochastic_depth: number;
+  /** Weight of the squared length of what is added, as a cost of its own; 0 for none. */
+  readonly l2_lambda: number;
+}
+
+export abstract class Adapter extends Module {
+  constructor(private readonly strategy: ResidualAdd) {
+    super();
+  }
+
+  /** x + added, both [B,...,d]; in training maybe x alone, and maybe at a cost. */
+  protected join(x: Tensor, added: Tensor, pass: Pass): Tensor {
+    if (!pass.training) return tf.add(x, added);
+    const { stochastic_depth: probability, l2_lambda: weight } = this.strategy;
+    const kept = probability > 0 ? tf.mul(added, depthFactor(probability)) : added;
+    if (weight > 0 && this.isTrained()) {
+      // The mean over the batch of sums over everything else.
+      pass.cost?.(tf.mul(tf.sum(tf.square(kept)), tf.scalar(weight / x.shape[0])));
+    }
+    return tf.add(x, kept);
+  }
+
+  private isTrained(): boolean {
+    for (const parameter of this.parameters()) if (parameter.trainable) return true;
+    return false;
+  }
+}

@@ -1,0 +1,124 @@
+// The adapters as components: NeMo's keys.
+import { defineSchema } from '../../config/index.js';
+import { component, defineKind } from '../../container/index.js';
+import type { Adapter } from './adapter.js';
+import { AttentionAdapter } from './attention-adapter.js';
+import { LinearAdapter } from './linear-adapter.js';
+
+export const adapterKind = defineKind<Adapter>('adapter');
+
+const strategies = ['ResidualAddAdapterStrategy', 'MHAResidualAddAdapterStrategy'];
+const rate = { format: 'number', min: 0, below: 1 } as const;
+
+const strategySchema = defineSchema(
+  'adapter_strategy',
+  {
+    _target_: {
+      doc: `How the output joins the input; the one way there is: ${strategies.join(' or ')}.`,
+      format: 'string',
+      default: strategies[0],
+    },
+    stochastic_depth: {
+      doc: 'Probability that an adapter adds nothing in a training step.',
+      format: 'number',
+      min: 0,
+      max: 1,
+      default: 0,
+    },
+    l2_lambda: {
+      doc: 'Weight of the squared length of what adapters add, as a cost beside the loss.',
+      format: 'number',
+      min: 0,
+      default: 0,
+    },
+  },
+  {
+    doc: 'Residual addition.',
+    refine: ({ _target_: name }, report) => {
+      if (!strategies.includes(name.split('.').at(-1) ?? '')) {
+        report('_target_', `${name} is not supported: outputs of adapters are added to their inputs`);
+      }
+    },
+  },
+);
+
+const strategy = {
+  doc: 'How the output joins the input.',
+  format: strategySchema,
+  default: { _target_: strategies[0], stochastic_depth: 0, l2_lambda: 0 },
+  nullable: true,
+} as const;
+const enabled = { doc: 'Whether it takes part.', format: 'boolean', default: true } as const;
+const width = {
+  doc: 'Width of what it adapts; the module that takes the adapter knows it, and its number counts.',
+  format: 'int',
+  default: -1,
+} as const;
+
+export const linearAdapterSchema = defineSchema(
+  'LinearAdapter',
+  {
+    in_features: width,
+    dim: { doc: 'Width of the bottleneck.', format: 'int', min: 1 },
+    activation: { doc: 'In the bottleneck: swish, relu, selu, gelu, …', format: 'string', default: 'swish' },
+    norm_position: {
+      doc: 'Layer normalisation before the bottleneck or after it.',
+      format: ['pre', 'post'],
+      default: 'pre',
+    },
+    dropout: { doc: 'On the output.', ...rate, default: 0 },
+    adapter_strategy: strategy,
+    enabled,
+  },
+  { doc: 'Bottleneck adapter (Houlsby et al. 2019), for every layer of an encoder, prediction networks, joints and classifiers.' }, // biome-ignore format: one line reads better
+);
+
+export const attentionAdapterSchema = defineSchema(
+  'MultiHeadAttentionAdapter',
+  {
+    n_head: { doc: 'Heads.', format: 'int', min: 1 },
+    n_feat: width,
+    dropout_rate: { doc: 'On the attention weights.', ...rate, default: 0 },
+    proj_dim: {
+      doc: 'Width of queries, keys and values; null: n_feat, below 1: n_head.',
+      format: 'int',
+      nullable: true,
+      default: null,
+    },
+    adapter_strategy: strategy,
+    enabled,
+  },
+  {
+    doc: 'Tiny-attention adapter (Zhao et al. 2022), after the attention of every layer of a Conformer.',
+    ignored: {
+      use_pytorch_sdpa: 'the engine chooses the kernels',
+      use_pytorch_sdpa_backends: 'the engine chooses the kernels',
+    },
+  },
+);
+
+const plainAdd = { stochastic_depth: 0, l2_lambda: 0 };
+const module = 'nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module';
+
+export const adapterComponents = [
+  component({
+    kind: adapterKind,
+    name: 'LinearAdapter',
+    aliases: ['nemo.collections.common.parts.adapter_modules.LinearAdapter'],
+    schema: linearAdapterSchema,
+    create: (config) =>
+      new LinearAdapter({ ...config, adapter_strategy: config.adapter_strategy ?? plainAdd }),
+  }),
+  ...(['rel_pos', 'abs_pos'] as const).map((positions) => {
+    const name =
+      positions === 'rel_pos' ? 'RelPositionMultiHeadAttentionAdapter' : 'MultiHeadAttentionAdapter';
+    return component({
+      kind: adapterKind,
+      name,
+      aliases: [`${module}.${name}`],
+      schema: attentionAdapterSchema,
+      create: (config) =>
+        new AttentionAdapter({ ...config, adapter_strategy: config.adapter_strategy ?? plainAdd }, positions),
+    });
+  }),
+];

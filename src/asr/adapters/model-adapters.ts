@@ -1,0 +1,197 @@
+// The adapters of a whole model: which there are, in which of its modules, and the config that says so, which is the
+// section NeMo keeps under `model.adapters`.
+import { type ConfigNode, configFromValues, isMapping, resolveConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
+import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { BatchNorm, type Module } from '../../nn/index.js';
+import { AdapterSlot } from './adapter-slot.js';
+import { adapterKind } from './components.js';
+import { keptConfig, widthKey } from './kept-config.js';
+
+type Section = Readonly<Record<string, unknown>>;
+
+/** NeMo's key for what concerns all adapters. */
+export const GLOBAL_CONFIG = 'global_cfg';
+const META = 'adapter_meta_cfg';
+/** The modules that names may start with; without one, the encoder is meant. */
+const MODULES = ['encoder', 'decoder', 'joint'] as const;
+
+interface Entry {
+  /** As in the name: '', `encoder`, `decoder+joint`, … */
+  readonly module: string;
+  readonly config: Section;
+  enabled: boolean;
+  readonly slots: readonly AdapterSlot[];
+}
+
+export interface UnfreezeOptions {
+  /** Whether batch norms outside of adapters normalise by their running statistics and keep them. Default true. */
+  readonly freezeBatchNorm?: boolean;
+}
+
+export class ModelAdapters {
+  private readonly entries = new Map<string, Entry>();
+  /** Of `global_cfg`, without what it says of the adapters there are. */
+  private global: Section = {};
+
+  constructor(
+    private readonly model: Module,
+    private readonly container: Container,
+  ) {}
+
+  /** The section `model.adapters`; undefined without adapters. */
+  get config(): Section | undefined {
+    if (this.entries.size === 0) return undefined;
+    const modules = Object.fromEntries([...this.entries].map(([name, { module }]) => [name, module]));
+    const adapters = [...this.entries].map(
+      ([name, { config, enabled }]) => [name, { ...config, enabled }] as const,
+    );
+    return { [GLOBAL_CONFIG]: { ...this.global, [META]: { modules } }, ...Object.fromEntries(adapters) };
+  }
+
+  get names(): readonly string[] {
+    return [...this.entries.keys()];
+  }
+
+  /** Names of the enabled ones. */
+  get enabled(): readonly string[] {
+    return [...this.entries].filter(([, { enabled }]) => enabled).map(([name]) => name);
+  }
+
+  /** Whether adapters stand in the encoder, which NeMo then wants to be of another class. */
+  get inEncoder(): boolean {
+    return [...this.entries.values()].some(({ module }) => modulesOf(module).includes('encoder'));
+  }
+
+  /** Everything that a section `model.adapters` says. @throws AnemoneError(s) */
+  restore(section: Section): void {
+    const { [GLOBAL_CONFIG]: written, ...adapters } = section;
+    const { [META]: meta, ...global } = isMapping(written) ? written : {};
+    this.setGlobal(global);
+    const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : {};
+    for (const [name, config] of Object.entries(adapters)) {
+      const module = modules[name];
+      this.add(typeof module === 'string' && module !== '' ? `${module}:${name}` : name, config as Section);
+    }
+  }
+
+  /** What NeMo keeps for all adapters (`check_encoder_adapter` and the like); nothing here follows it. */
+  setGlobal(global: Section): void {
+    this.global = { ...this.global, ...global };
+  }
+
+  /** @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*` */
+  add(fullName: string, config: Section): void {
+    const { module, name } = split(fullName);
+    const path = `adapters.${name}`;
+    if (this.entries.has(name)) {
+      throw new AnemoneError({
+        code: 'adapter.exists',
+        path,
+        message: `there is an adapter "${name}" already`,
+      });
+    }
+    if (name === '' || name === GLOBAL_CONFIG || name.includes('.')) {
+      throw new AnemoneError({
+        code: 'adapter.name',
+        path,
+        message: `"${name}" cannot be an adapter's name`,
+      });
+    }
+    const slots = modulesOf(module).flatMap((place) => this.slotsOf(place, path));
+    const node = configFromValues({ model: { adapters: { [name]: config } } }).model as ConfigNode;
+    const written = (node['adapters'] as ConfigNode)[name] as ConfigNode;
+    const descriptor = this.container.components.findFor(written, 'adapter', '_target_', undefined, path);
+    const key = widthKey(descriptor);
+    for (const slot of slots) {
+      const width = key === undefined ? {} : { [key]: slot.options.width };
+      slot.add(name, this.container.instantiate(written, adapterKind, { with: width }));
+    }
+    const { enabled = true, ...rest } = resolveConfig(written) as Section;
+    const kept = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
+    this.entries.set(name, { module, config: kept, enabled: true, slots });
+    this.enable(name, enabled === true);
+  }
+
+  /** @param name without one, all of them. @throws AnemoneError `adapter.unknown` */
+  enable(name: string | undefined, enabled: boolean): void {
+    for (const [known, entry] of name === undefined ? this.entries : [this.find(name)]) {
+      entry.enabled = enabled;
+      for (const slot of entry.slots) slot.enable(known, enabled);
+    }
+  }
+
+  /** Makes the enabled adapters trainable; all else is left as it is. @throws AnemoneError `adapter.unknown` */
+  unfreezeEnabled({ freezeBatchNorm = true }: UnfreezeOptions = {}): void {
+    if (freezeBatchNorm) {
+      for (const module of this.model.modules()) {
+        if (!(module instanceof BatchNorm)) continue;
+        module.frozen = true;
+        module.freeze();
+      }
+    }
+    for (const name of this.enabled) for (const [, module] of this.modulesOf(name)) module.unfreeze();
+  }
+
+  /** The adapter of this name in each module that has it. @throws AnemoneError `adapter.unknown` */
+  modulesOf(name: string): (readonly [AdapterSlot, Module])[] {
+    const [known, { slots }] = this.find(name);
+    return slots.map((slot) => [slot, slot.get(known) as Module]);
+  }
+
+  /** `module:name`, as NeMo writes it. @throws AnemoneError `adapter.unknown` */
+  fullName(name: string): string {
+    const [known, { module }] = this.find(name);
+    return module === '' ? known : `${module}:${known}`;
+  }
+
+  private find(fullName: string): readonly [string, Entry] {
+    const { name } = split(fullName);
+    const entry = this.entries.get(name);
+    if (entry) return [name, entry];
+    throw new AnemoneError({
+      code: 'adapter.unknown',
+      path: name,
+      message: 'the model has no adapter of this name',
+      hint:
+        didYouMean(name, this.names) ??
+        (this.names.length > 0 ? `it has ${this.names.join(', ')}` : undefined),
+    });
+  }
+
+  private slotsOf(place: string, path: string): AdapterSlot[] {
+    const module = (this.model as unknown as Readonly<Record<string, Module | undefined>>)[place];
+    const slots = [...(module?.modules() ?? [])].filter((part) => part instanceof AdapterSlot);
+    if (slots.length > 0) return slots;
+    throw new AnemoneError({
+      code: 'adapter.no-place',
+      path,
+      message: module
+        ? `${module.constructor.name} takes no adapters`
+        : `this model has no ${place} to put an adapter into`,
+      hint: 'adapters go into ConformerEncoder, SqueezeformerEncoder, ConvASREncoder, RNNTDecoder, RNNTJoint and ConvASRDecoder',
+    });
+  }
+}
+
+/** `module:name`; NeMo lets names hold further colons. */
+function split(fullName: string): { module: string; name: string } {
+  const colon = fullName.indexOf(':');
+  const module = colon < 0 ? '' : fullName.slice(0, colon);
+  const unknown = module
+    .split('+')
+    .find((place) => place !== '' && !MODULES.some((known) => known === place));
+  if (unknown === undefined) return { module, name: fullName.slice(colon + 1) };
+  throw new AnemoneError({
+    code: 'adapter.module',
+    path: fullName,
+    message: `"${unknown}" is no module for adapters`,
+    hint: didYouMean(unknown, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
+  });
+}
+
+/** In the order of the model's modules, which is that of files of adapters. */
+function modulesOf(module: string): readonly string[] {
+  const places = module.split('+').map((place) => (place === '' ? 'encoder' : place));
+  return MODULES.filter((place) => places.includes(place));
+}
