@@ -4,11 +4,13 @@ import { optimizerComponents, schedulerComponents } from '../optim/index.js';
 import { decoderComponents } from './decoders/components.js';
 import { encoderComponents } from './encoders/components.js';
 import { frontEndComponents } from './front-end.js';
+import { transformerComponents } from './transformer/components.js';
 
 export const brickComponents: readonly ComponentDescriptor[] = [
   ...frontEndComponents,
   ...encoderComponents,
   ...decoderComponents,
+  ...transformerComponents,
   ...optimizerComponents,
   ...schedulerComponents,
 ];

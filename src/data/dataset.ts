@@ -13,12 +13,14 @@ export interface Utterance {
   /** Where to look for a mistake: `manifest:line`. */
   readonly origin: string;
   readonly text: string;
+  /** Further keys of its manifest line. */
+  readonly custom?: Readonly<Record<string, string>>;
   /** Seconds. */
   readonly seconds: number;
 }
 
 /** Turns a transcript into token ids. */
-export type Tokenize = (text: string) => ArrayLike<number>;
+export type Tokenize = (text: string, utterance: Utterance) => ArrayLike<number>;
 
 export class SpeechDataset implements PlannedSet {
   readonly seconds: Float64Array;
@@ -36,6 +38,8 @@ export class SpeechDataset implements PlannedSet {
     encoded: readonly ArrayLike<number>[],
     preprocessor: Partial<MelConfig>,
     private readonly stretchOf?: (epoch: number, index: number) => number,
+    /** Tokens of each transcript's prompt, the first of `encoded`; absent without prompts. */
+    readonly promptTokens?: readonly number[],
   ) {
     this.frontEnd = new MelFrontEnd(preprocessor);
     const { hop, sample_rate } = this.frontEnd.config;
@@ -87,6 +91,7 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
     name: utteranceName(entry),
     origin: entry.source.line === undefined ? entry.source.file : `${entry.source.file}:${entry.source.line}`,
     text: entry.text,
+    ...(entry.custom ? { custom: entry.custom } : {}),
     seconds: entry.duration,
   }));
 }
@@ -96,12 +101,14 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
  * @throws AnemoneError with the manifest line, where the tokenizer refuses a transcript
  */
 export function encodeTranscripts(utterances: readonly Utterance[], tokenize: Tokenize): ArrayLike<number>[] {
-  return utterances.map(({ text, origin }) => {
+  return utterances.map((utterance) => {
+    const { text, origin } = utterance;
     try {
-      return tokenize(text);
+      return tokenize(text, utterance);
     } catch (cause) {
       if (!(cause instanceof AnemoneError)) throw cause;
-      throw new AnemoneError({ code: cause.code, message: `${origin}: ${cause.message}`, cause });
+      const { code, hint } = cause;
+      throw new AnemoneError({ code, message: `${origin}: ${cause.message}`, hint, cause });
     }
   });
 }

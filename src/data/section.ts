@@ -13,6 +13,12 @@ export const dataSection = defineSchema(
       format: oneOf('string', listOf(oneOf('string', listOf('string')))),
       ...optional,
     },
+    text_field: { doc: 'Key of the transcript in the manifest.', format: 'string', default: 'text' },
+    lang_field: {
+      doc: 'Key of the transcript’s language, for multitask models; target_lang where a line lacks it.',
+      format: 'string',
+      default: 'lang',
+    },
     sample_rate: { doc: 'Hz; must be that of the preprocessor.', format: 'int', ...optional },
     batch_size: { doc: 'Utterances a batch.', format: 'int', min: 1, ...optional },
     batch_duration: {
@@ -139,6 +145,7 @@ export const dataSection = defineSchema(
       },
       use_start_end_token: { instead: 'no start and end tokens are added', harmless: off },
       use_lhotse: { instead: 'batch_duration and the bucket keys work without it', harmless: [true, ...off] },
+      use_bucketing: { instead: 'num_buckets says it', harmless: [true, ...off] },
       bucket_buffer_size: 'the whole manifest is bucketed',
       shuffle_buffer_size: 'the whole manifest is shuffled',
       parser: { instead: 'transcripts are used as they are', harmless: off },

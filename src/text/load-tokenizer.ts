@@ -3,7 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnemoneError, didYouMean } from '../errors/index.js';
+import { readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
+import { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
+import { CanaryTokenizer } from './canary/canary-tokenizer.js';
 import { CharTokenizer } from './char-tokenizer.js';
 import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
@@ -23,10 +26,13 @@ export interface TokenizerConfig {
   readonly unk_token?: string | null;
   readonly lowercase?: boolean;
   /** `agg`: a section for each language, in the order of their ids. */
-  readonly langs?: Readonly<Record<string, TokenizerConfig>>;
+  readonly langs?: Readonly<Record<string, TokenizerConfig>> | null;
+  /** NeMo's classes for multitask models: CanaryTokenizer (with `agg`) or CanaryBPETokenizer (with `bpe`). */
+  readonly custom_tokenizer?: { readonly _target_?: string } | null;
 }
 
-export type ReadFile = (path: string) => Uint8Array;
+/** @param member language of the part of an aggregate tokenizer that the file belongs to */
+export type ReadFile = (path: string, member?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
 const knownTypes = [...sentencePieceTypes, 'char', 'word', 'agg'];
@@ -54,7 +60,11 @@ export function loadTokenizer(
       });
     }
     const key = config.model_path ? 'model_path' : 'dir';
-    return SentencePieceTokenizer.fromBytes(read(file, `${path}.${key}`, readFile), file);
+    const bytes = read(file, `${path}.${key}`, readFile);
+    if (customName(config, path, ['CanaryBPETokenizer'])) {
+      return new CanaryBPETokenizer(readSentencePieceModel(bytes, file), bytes);
+    }
+    return SentencePieceTokenizer.fromBytes(bytes, file);
   }
   if (type === 'char') {
     return new CharTokenizer(charLabels(config, path, readFile), {
@@ -70,15 +80,36 @@ export function loadTokenizer(
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
-    return new AggregateTokenizer(
-      langs.map(([lang, section]) => [lang, loadTokenizer(section, `${path}.langs.${lang}`, readFile)]),
-    );
+    const members = langs.map(([lang, section]) => {
+      const own: ReadFile = (file) => readFile(file, lang);
+      return [lang, loadTokenizer(section, `${path}.langs.${lang}`, own)] as const;
+    });
+    const custom = customName(config, path, ['CanaryTokenizer']);
+    return custom ? new CanaryTokenizer(members) : new AggregateTokenizer(members);
   }
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
     path: `${path}.type`,
     message: `unknown tokenizer type "${config.type}"`,
     hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
+  });
+}
+
+/** The class that `custom_tokenizer` names, without its Python module; undefined without one. */
+function customName(
+  config: TokenizerConfig,
+  path: string,
+  known: readonly string[],
+): string | undefined {
+  const target = config.custom_tokenizer?._target_;
+  if (!target) return undefined;
+  const name = target.replace(/^.*\./, '');
+  if (known.includes(name)) return name;
+  throw new AnemoneError({
+    code: 'tokenizer.unknown-type',
+    path: `${path}.custom_tokenizer._target_`,
+    message: `unknown tokenizer class "${target}" for type ${config.type}`,
+    hint: `known is ${known.join(', ')}`,
   });
 }
 

@@ -67,8 +67,10 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
 }
 
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
-  return (path) => {
-    const bytes = artifacts?.get(basename(path));
+  return (path, member) => {
+    // Checkpoints keep the files of an aggregate tokenizer's members apart.
+    const own = member === undefined ? undefined : artifacts?.get(`${member}/${basename(path)}`);
+    const bytes = own ?? artifacts?.get(basename(path));
     if (bytes) return bytes;
     if (sealed) throw new Error('the archive has no such file');
     return readFileSync(path);

@@ -31,7 +31,10 @@ export async function saveArchive(
 ): Promise<void> {
   const { yaml, artifacts } = savedConfig(model, new Container().registerAll(brickComponents), hashedName);
   const value = async (state: State) => (await instead(state)) ?? (await engine.read(state));
-  const weights = torchParts([...model.stateDict().values()].map((state) => entryOf(state, value)));
+  const weights = torchParts([
+    ...[...model.stateDict().values()].map((state) => entryOf(state, value)),
+    ...[...model.tiedNames()].map(([name, state]) => ({ ...entryOf(state, value), name })),
+  ]);
   const file = (name: string, bytes: Uint8Array): TarInput => ({
     name: `./${name}`,
     size: bytes.length,
