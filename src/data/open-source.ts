@@ -83,7 +83,10 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const log = (line: string) => options.log?.(`${name}: ${line}`);
   checkSampleRate(options);
   const pipeline = await makePipeline(options, log);
-  const report = filterEntries(await sectionEntries(section, files, { name, log, custom: options.custom }), section);
+  const report = filterEntries(
+    await sectionEntries(section, files, { name, log, custom: options.custom }),
+    section,
+  );
   const dropped = describeDropped(report);
   if (dropped) log(dropped);
   requireSome(report, name);

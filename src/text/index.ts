@@ -5,9 +5,9 @@ export { CanaryTokenizer } from './canary/canary-tokenizer.js';
 export {
   PROMPT_FORMATS,
   PromptFormat,
-  promptFormat,
   type PromptFormatName,
   type PromptSlots,
+  promptFormat,
   TRANSCRIBE_DEFAULTS,
 } from './canary/prompt-format.js';
 export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';

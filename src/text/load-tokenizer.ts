@@ -96,11 +96,7 @@ export function loadTokenizer(
 }
 
 /** The class that `custom_tokenizer` names, without its Python module; undefined without one. */
-function customName(
-  config: TokenizerConfig,
-  path: string,
-  known: readonly string[],
-): string | undefined {
+function customName(config: TokenizerConfig, path: string, known: readonly string[]): string | undefined {
   const target = config.custom_tokenizer?._target_;
   if (!target) return undefined;
   const name = target.replace(/^.*\./, '');

@@ -1,13 +1,20 @@
 // What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so
 // that two implementations, or two states of one model, can be compared number by number.
-import { type Engine, type HostTensor, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import {
+  type Engine,
+  type HostTensor,
+  type HostTensors,
+  type Tensor,
+  type Tensors,
+  tf,
+} from '../../engine/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { EncDecCTCModelBPE } from '../models/ctc-model.js';
 import { EncDecHybridRNNTCTCBPEModel } from '../models/hybrid-model.js';
 import { EncDecMultiTaskModel } from '../models/multitask-model.js';
 import { EncDecRNNTBPEModel } from '../models/rnnt-model.js';
-import type { Encoded } from '../encoders/encoder.js';
 import type { SpeechModel } from '../models/speech-model.js';
 
 export interface Stages {

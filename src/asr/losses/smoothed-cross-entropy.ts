@@ -26,10 +26,7 @@ export function smoothedCrossEntropy(
   const likelihood =
     smoothing === 0
       ? target
-      : tf.add(
-          tf.mul(target, tf.scalar(1 - smoothing)),
-          tf.mul(tf.mean(logProbs, 2), tf.scalar(smoothing)),
-        );
+      : tf.add(tf.mul(target, tf.scalar(1 - smoothing)), tf.mul(tf.mean(logProbs, 2), tf.scalar(smoothing)));
   const total = tf.sum(tf.mul(likelihood, mask));
   return tf.neg(tf.div(total, tf.add(tf.sum(mask), tf.scalar(epsilon))));
 }

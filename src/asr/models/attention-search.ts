@@ -10,15 +10,14 @@ export function attentionSearch(
   engine: Engine,
   network: AttentionNetwork,
   { strategy, greedy, beam, return_best_hypothesis: best }: AttentionDecodingConfig,
-  { eosId, padId }: SearchTokens,
+  tokens: SearchTokens,
 ): AttentionSearch {
   if (strategy !== 'beam') {
     const { max_generation_delta: maxGenerationDelta } = greedy;
-    return new AttentionGreedy(engine, network, { eosId, padId, maxGenerationDelta });
+    return new AttentionGreedy(engine, network, { ...tokens, maxGenerationDelta });
   }
   return new AttentionBeam(engine, network, {
-    eosId,
-    padId,
+    ...tokens,
     beamSize: beam.beam_size,
     lengthPenalty: beam.length_penalty ?? beam.len_pen,
     maxGenerationDelta: beam.max_generation_delta,

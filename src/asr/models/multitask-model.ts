@@ -244,7 +244,11 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   protected override subnets(): readonly Subnet[] {
-    throw refuse('export.unsupported', 'models with an attention decoder are not exported to ONNX', 'export to .nemo or safetensors');
+    throw refuse(
+      'export.unsupported',
+      'models with an attention decoder are not exported to ONNX',
+      'export to .nemo or safetensors',
+    );
   }
 
   protected override streamHead(): StreamHead {
@@ -254,8 +258,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const network = { decoder: this.decoder, head: this.head };
+    const { eosId, padId } = this.special;
+    const { vocabSize } = this.tokenizer;
     return new MultiTaskRecognizer(engine, {
-      search: attentionSearch(engine, network, this.decoding, this.special),
+      search: attentionSearch(engine, network, this.decoding, { eosId, padId, vocabSize }),
       memory: (inputs) => this.memory(inputs, evaluationPass),
       loss: (memory, inputs) => this.loss(memory, inputs, evaluationPass),
     });

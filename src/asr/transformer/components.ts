@@ -107,7 +107,10 @@ export const crossEntropySchema = defineSchema(
 );
 
 /** The sizes are a section of their own, and one key stands beside it. */
-type DecoderSection = { readonly config_dict: Record<string, unknown>; readonly pre_ln_final_layer_norm: boolean };
+type DecoderSection = {
+  readonly config_dict: Record<string, unknown>;
+  readonly pre_ln_final_layer_norm: boolean;
+};
 
 export const transformerComponents = [
   component({

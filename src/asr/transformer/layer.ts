@@ -54,7 +54,13 @@ export class TransformerLayer extends Module {
    * One position: x [N,1,d] with the keys and values of those before it, past [N,h,L,dk]; bias [N,1,1,L+1].
    * `added` are its own keys and values, [N,h,1,dk].
    */
-  step(x: Tensor, past: Memory, bias: Tensor, pass: Pass, cross: CrossAttention): { y: Tensor; added: Memory } {
+  step(
+    x: Tensor,
+    past: Memory,
+    bias: Tensor,
+    pass: Pass,
+    cross: CrossAttention,
+  ): { y: Tensor; added: Memory } {
     let added: Memory | undefined;
     const attend: Block = (y) => {
       const own = this.selfAttention.memory(y);

@@ -1,7 +1,13 @@
 // NeMo's CanaryBPETokenizer: one SentencePiece model for all languages, which has the special tokens too.
 import { AnemoneError } from '../../errors/index.js';
 import { SentencePieceTokenizer } from '../sentencepiece/sentencepiece-tokenizer.js';
-import { CANARY_BOS, CANARY_EOS, CANARY_PAD, type PromptParts, type PromptTokenizer } from './special-tokens.js';
+import {
+  CANARY_BOS,
+  CANARY_EOS,
+  CANARY_PAD,
+  type PromptParts,
+  type PromptTokenizer,
+} from './special-tokens.js';
 
 export class CanaryBPETokenizer extends SentencePieceTokenizer implements PromptTokenizer {
   override readonly bosId: number;

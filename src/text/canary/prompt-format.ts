@@ -85,7 +85,12 @@ const FORMATS: Readonly<Record<PromptFormatName, Format>> = {
 };
 
 /** What NeMo's `transcribe` fills in for recordings that say nothing. */
-export const TRANSCRIBE_DEFAULTS: PromptSlots = { source_lang: 'en', target_lang: 'en', task: 'asr', pnc: 'yes' };
+export const TRANSCRIBE_DEFAULTS: PromptSlots = {
+  source_lang: 'en',
+  target_lang: 'en',
+  task: 'asr',
+  pnc: 'yes',
+};
 
 export class PromptFormat {
   private readonly format: Format;

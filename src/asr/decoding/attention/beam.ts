@@ -43,7 +43,7 @@ export class AttentionBeam implements AttentionSearch {
   }
 
   async decode(states: HostStates, prompts: readonly (readonly number[])[]): Promise<Hypothesis[]> {
-    const { beamSize, maxGenerationDelta = -1 } = this.options;
+    const { beamSize, vocabSize, maxGenerationDelta = -1 } = this.options;
     const { max_sequence_length: room, vocab_size: classes } = this.runner.network.decoder.config;
     const memory = await this.runner.start(states, beamSize);
     const rows = prompts.flatMap((prompt) => new Array<readonly number[]>(beamSize).fill(prompt));
@@ -61,7 +61,8 @@ export class AttentionBeam implements AttentionSearch {
       const parents = Int32Array.from(rows.keys());
       beams.forEach((beam, b) => {
         if (beam.done) return;
-        const at = (place: number) => logProbs.subarray((b * beamSize + place) * classes).subarray(0, classes);
+        const at = (place: number) =>
+          logProbs.subarray((b * beamSize + place) * classes).subarray(0, vocabSize);
         beam.hypotheses = this.extend(beam.hypotheses, at, prompts[b].length);
         const longest = Math.max(...beam.hypotheses.map((one) => one.tokens.length));
         beam.done = beam.hypotheses.every((one) => one.ended) || longest >= beam.most;

@@ -21,7 +21,7 @@ export class AttentionGreedy implements AttentionSearch {
   }
 
   async decode(states: HostStates, prompts: readonly (readonly number[])[]): Promise<Hypothesis[]> {
-    const { eosId, maxGenerationDelta = -1 } = this.options;
+    const { eosId, vocabSize, maxGenerationDelta = -1 } = this.options;
     const { max_sequence_length: room, vocab_size: classes } = this.runner.network.decoder.config;
     const found = prompts.map(() => ({ tokens: [] as number[], frames: [], score: 0 }));
     const most = prompts.map(
@@ -39,7 +39,7 @@ export class AttentionGreedy implements AttentionSearch {
           open.delete(n);
           continue;
         }
-        const { index, value } = largest(logProbs, n * classes, classes);
+        const { index, value } = largest(logProbs, n * classes, vocabSize);
         hypothesis.score += value;
         if (index === eosId) open.delete(n);
         else {

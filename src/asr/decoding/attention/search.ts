@@ -4,6 +4,8 @@ import type { HostStates, StepMemory } from './step-runner.js';
 
 /** Ids with a meaning for the search. */
 export interface SearchTokens {
+  /** Tokens there are; the classes that the decoder has beyond them, up to a multiple of 8, are never found. */
+  readonly vocabSize: number;
   readonly eosId: number;
   readonly padId: number;
 }

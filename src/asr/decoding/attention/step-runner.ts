@@ -2,6 +2,7 @@
 // memory of the host, whose length doubles when it is full: so a program is compiled for few lengths, and nothing
 // is computed twice. Which token comes next is up to the search.
 import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../../../engine/index.js';
+import { AnemoneError } from '../../../errors/index.js';
 import { evaluationPass } from '../../../nn/index.js';
 import type { TokenClassifier } from '../../transformer/token-classifier.js';
 import type { TransformerDecoder } from '../../transformer/transformer-decoder.js';
@@ -57,6 +58,14 @@ export class StepRunner {
   }
 }
 
+function tooLong(most: number): AnemoneError {
+  return new AnemoneError({
+    code: 'asr.too-many-tokens',
+    message: `a prompt is longer than the ${most} tokens that the decoder has positions for`,
+    hint: 'shorten decodercontext',
+  });
+}
+
 /** Keys and values of the tokens so far, of every hypothesis. */
 export class StepMemory {
   /** Hypotheses. */
@@ -77,6 +86,8 @@ export class StepMemory {
 
   /** Appends `tokens[n]` at `positions[n]` of each hypothesis; log-probabilities [N,V] of what comes after it. */
   async advance(tokens: Int32Array, positions: Int32Array): Promise<Float32Array> {
+    const { max_sequence_length: most } = this.decoder.config;
+    if (positions.some((position) => position >= most)) throw tooLong(most);
     while (positions.some((position) => position >= this.room)) this.grow();
     const inputs: HostTensors = {
       ...this.cross,
