@@ -66,11 +66,18 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
   };
 }
 
+/** The name in a checkpoint of a tokenizer's file: those of an aggregate's members are `en/tokenizer.model`. */
+export function artifactName(file: string): string {
+  return file.replaceAll('/', '.');
+}
+
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
   return (path, member) => {
-    // Checkpoints keep the files of an aggregate tokenizer's members apart.
-    const own = member === undefined ? undefined : artifacts?.get(`${member}/${basename(path)}`);
-    const bytes = own ?? artifacts?.get(basename(path));
+    const name = basename(path);
+    // Names in an archive begin with a hash; the model may have been saved as a checkpoint since.
+    const plain = name.replace(/^nemo:[0-9a-f]{32}_/, '');
+    const own = member === undefined ? undefined : artifacts?.get(artifactName(`${member}/${plain}`));
+    const bytes = own ?? artifacts?.get(name);
     if (bytes) return bytes;
     if (sealed) throw new Error('the archive has no such file');
     return readFileSync(path);

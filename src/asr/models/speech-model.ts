@@ -36,7 +36,7 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
-import { containerOf, fileReader, type ModelContext } from './context.js';
+import { artifactName, containerOf, fileReader, type ModelContext } from './context.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
 import { type TranscribeOptions, transcribeAudio, transcriptMaker } from './transcribe.js';
@@ -303,7 +303,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
-    return this.tokenizer.files();
+    return new Map([...this.tokenizer.files()].map(([name, bytes]) => [artifactName(name), bytes]));
   }
 
   private engineFor(given: Engine | undefined, method: string): Engine {
