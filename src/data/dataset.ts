@@ -107,8 +107,7 @@ export function encodeTranscripts(utterances: readonly Utterance[], tokenize: To
       return tokenize(text, utterance);
     } catch (cause) {
       if (!(cause instanceof AnemoneError)) throw cause;
-      const { code, hint } = cause;
-      throw new AnemoneError({ code, message: `${origin}: ${cause.message}`, hint, cause });
+      throw new AnemoneError({ code: cause.code, message: `${origin}: ${cause.message}`, cause });
     }
   });
 }
