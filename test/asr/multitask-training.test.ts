@@ -52,7 +52,6 @@ function multiTask(changes: Readonly<Record<string, unknown>> = {}): EncDecMulti
     labels: undefined,
     decoder: undefined,
     joint: undefined,
-    target: 'EncDecMultiTaskModel',
     prompt_format: 'canary',
     tokenizer: {
       type: 'agg',

@@ -75,12 +75,14 @@ export const modelComponents = [
 ];
 
 /**
- * The model that a `model` section describes; `target` names its class, EncDecRNNTBPEModel if absent.
+ * The model that a `model` section describes; `target` names its class; if absent, EncDecMultiTaskModel with an
+ * attention decoder, else EncDecRNNTBPEModel.
  * @throws AnemoneError `container.unknown-component`, and what the class's `fromConfig` throws
  */
 export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
   const container = containerOf(context, modelComponents);
-  const descriptor = container.components.findFor(node, 'model', 'target', 'EncDecRNNTBPEModel', 'model');
+  const usual = 'transf_decoder' in node ? 'EncDecMultiTaskModel' : 'EncDecRNNTBPEModel';
+  const descriptor = container.components.findFor(node, 'model', 'target', usual, 'model');
   const factory = descriptor.create({}, container) as ModelFactory;
   return factory.fromConfig(node, ownContext(context, container));
 }
