@@ -5,12 +5,14 @@ import { adapterComponents } from './adapters/components.js';
 import { decoderComponents } from './decoders/components.js';
 import { encoderComponents } from './encoders/components.js';
 import { frontEndComponents } from './front-end.js';
+import { transformerComponents } from './transformer/components.js';
 
 export const brickComponents: readonly ComponentDescriptor[] = [
   ...frontEndComponents,
   ...encoderComponents,
   ...decoderComponents,
   ...adapterComponents,
+  ...transformerComponents,
   ...optimizerComponents,
   ...schedulerComponents,
 ];

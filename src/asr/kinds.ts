@@ -5,6 +5,10 @@ import type { ConvASRDecoder } from './decoders/conv-asr-decoder.js';
 import type { PredictionNetwork } from './decoders/prediction-network.js';
 import type { TransducerJoint } from './decoders/transducer-joint.js';
 import type { Encoder } from './encoders/encoder.js';
+import type { CrossEntropyConfig } from './transformer/components.js';
+import type { TokenClassifierConfig } from './transformer/token-classifier.js';
+import type { TransformerDecoder } from './transformer/transformer-decoder.js';
+import type { TransformerEncoder } from './transformer/transformer-encoder.js';
 
 export const encoderKind = defineKind<Encoder>('encoder');
 /** Prediction network of a transducer. */
@@ -12,6 +16,11 @@ export const predictionKind = defineKind<PredictionNetwork>('decoder');
 /** Classifier of encoder frames. */
 export const frameDecoderKind = defineKind<ConvASRDecoder>('decoder');
 export const jointKind = defineKind<TransducerJoint>('joint');
+/** Attention decoder of a multitask model, and what stands before and after it. */
+export const transformerDecoderKind = defineKind<TransformerDecoder>('transf_decoder');
+export const transformerEncoderKind = defineKind<TransformerEncoder>('transf_encoder');
+export const headKind = defineKind<TokenClassifierConfig>('head');
+export const crossEntropyKind = defineKind<CrossEntropyConfig>('loss');
 /** Front ends run in worker threads, so a component gives the settings to send there. */
 export const preprocessorKind = defineKind<Partial<MelConfig>>('preprocessor');
 export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>('spec_augment');

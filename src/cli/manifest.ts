@@ -137,7 +137,8 @@ async function fromConfig(file: string): Promise<{ manifests: string[]; options:
           : loadTokenizer(section as Parameters<typeof loadTokenizer>[0], 'model.tokenizer'),
       preprocessor: plainPreprocessor,
       subsampling: value('encoder.subsampling_factor') as number | undefined,
-      loss: transducer ? 'rnnt' : 'ctc',
+      // An attention decoder needs no room for its tokens either.
+      loss: transducer || value('transf_decoder') !== undefined ? 'rnnt' : 'ctc',
       minDuration: value('train_ds.min_duration') as number | undefined,
       maxDuration: value('train_ds.max_duration') as number | undefined,
     },

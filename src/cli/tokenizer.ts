@@ -1,4 +1,5 @@
-// `anemone tokenizer train`: transcripts to a SentencePiece model, in the folder layout NeMo uses.
+// `anemone tokenizer train`: transcripts to a SentencePiece model, in the folder layout NeMo uses;
+// `anemone tokenizer special`: the special tokens of multitask models.
 
 import type { Command } from 'commander';
 
@@ -15,9 +16,16 @@ interface TokenizerOptions {
 }
 
 export function register(program: Command): void {
-  program
-    .command('tokenizer')
-    .description('Tokenizers.')
+  const tokenizer = program.command('tokenizer').description('Tokenizers.');
+  tokenizer
+    .command('special')
+    .description(
+      'Make the tokenizer of special tokens (spl_tokens) of a multitask model; begin, end, padding and pnc are always there.',
+    )
+    .argument('<tokens...>', 'languages and tasks, such as en de transcribe translate')
+    .requiredOption('--out <dir>', 'folder to write, for model.tokenizer.langs.spl_tokens.dir')
+    .action(special);
+  tokenizer
     .command('train')
     .description(
       'Train a SentencePiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE for model.tokenizer.dir.',
@@ -32,6 +40,12 @@ export function register(program: Command): void {
     .option('--lower-case', 'lower-case the text first', false)
     .option('--specials', 'add <s> and </s>', false)
     .action(train);
+}
+
+async function special(tokens: string[], { out }: { readonly out: string }): Promise<void> {
+  const { trainSpecialTokenizer } = await import('../text/index.js');
+  const vocabulary = trainSpecialTokenizer(tokens, out);
+  process.stdout.write(`${out}: ${vocabulary.length} tokens\n`);
 }
 
 async function train(options: TokenizerOptions): Promise<void> {

@@ -11,6 +11,10 @@ interface TranscribeOptions {
   readonly buffer?: string;
   readonly merge?: string;
   readonly streaming?: boolean;
+  readonly sourceLang?: string;
+  readonly targetLang?: string;
+  readonly task?: string;
+  readonly pnc?: string;
   readonly output?: string;
   readonly weights: string;
   readonly engine?: string;
@@ -23,7 +27,11 @@ interface Job {
   readonly offset?: number;
   readonly duration?: number;
   readonly text?: string;
+  /** What a multitask model is to write of it. */
+  readonly prompt?: Slots;
 }
+
+type Slots = Readonly<Record<string, string>>;
 
 interface Done extends Job {
   readonly prediction: string;
@@ -50,6 +58,10 @@ export function register(program: Command): void {
       'with --chunk: state (one search through all middles, default), middle or lcs, as in NeMo',
     )
     .option('--streaming', 'chunk by chunk, with partial texts on stderr; for models trained for it')
+    .option('--source-lang <lang>', 'multitask models: the language spoken; default en')
+    .option('--target-lang <lang>', 'multitask models: the language to write; default en')
+    .option('--task <task>', 'multitask models: asr or ast (translation); default asr')
+    .option('--pnc <yes|no>', 'multitask models: with punctuation and capitals or without; default yes')
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
@@ -61,10 +73,9 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
   const { AnemoneError } = await import('../errors/index.js');
   const { ErrorRate } = await import('../text/index.js');
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
-  const jobs = [...audio.map((path) => ({ path })), ...(await manifestJobs(options.manifest ?? []))];
   const batchSize = Number(options.batchSize);
   const { chunkSeconds, bufferSeconds, merge } = await lengths(options);
-  if (jobs.length === 0) {
+  if (audio.length + (options.manifest ?? []).length === 0) {
     throw new AnemoneError({
       code: 'cli.nothing',
       message: 'name audio files or a --manifest to transcribe',
@@ -80,6 +91,11 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
     if (!isSpeechModel(model)) {
       throw new AnemoneError({ code: 'cli.not-speech', message: 'this checkpoint is not a speech model' });
     }
+    const keys = promptKeys(model);
+    const jobs: Job[] = [
+      ...audio.map((path) => ({ path })),
+      ...(await manifestJobs(options.manifest ?? [], keys)),
+    ];
     output = options.output === undefined ? undefined : await outputFile(options.output);
     const rate = new ErrorRate('word');
     let done = 0;
@@ -90,6 +106,7 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
         chunkSeconds,
         bufferSeconds,
         merge,
+        prompt: promptOf(options),
         streaming: options.streaming ?? false,
       });
       await (output ? output.write(part.map(manifestLine)) : print(part));
@@ -110,15 +127,30 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
   }
 }
 
-async function manifestJobs(files: readonly string[]): Promise<Job[]> {
+/** The manifest keys that say what a multitask model is to write; other models have none. */
+function promptKeys(model: SpeechModel): readonly string[] {
+  return 'prompt' in model ? (model.prompt as { readonly manifestKeys: readonly string[] }).manifestKeys : [];
+}
+
+/** Slots given as options; undefined when none is. */
+function promptOf({ sourceLang, targetLang, task, pnc }: TranscribeOptions): Slots | undefined {
+  const given = { source_lang: sourceLang, target_lang: targetLang, task, pnc };
+  const slots = Object.entries(given).flatMap(([slot, value]) =>
+    value === undefined ? [] : [[slot, value]],
+  );
+  return slots.length === 0 ? undefined : (Object.fromEntries(slots) as Slots);
+}
+
+async function manifestJobs(files: readonly string[], keys: readonly string[]): Promise<Job[]> {
   if (files.length === 0) return [];
   const { readManifests } = await import('../data/index.js');
-  const entries = await readManifests(files, { requireText: false });
-  return entries.map(({ audioPath, offset, duration, text }) => ({
+  const entries = await readManifests(files, { requireText: false, custom: keys });
+  return entries.map(({ audioPath, offset, duration, text, custom }) => ({
     path: audioPath,
     offset,
     duration,
     text,
+    ...(custom && { prompt: custom }),
   }));
 }
 
@@ -126,10 +158,18 @@ async function manifestJobs(files: readonly string[]): Promise<Job[]> {
 async function transcribeJobs(
   model: SpeechModel,
   jobs: readonly Job[],
-  { streaming, ...options }: Lengths & { readonly batchSize: number; readonly streaming: boolean },
+  {
+    streaming,
+    ...options
+  }: Lengths & { readonly batchSize: number; readonly streaming: boolean; readonly prompt?: Slots },
 ): Promise<Done[]> {
   const bad = new Set<number>();
-  const inputs = jobs.map(({ path, offset, duration }) => ({ audioPath: path, offset, duration }));
+  const inputs = jobs.map(({ path, offset, duration, prompt }) => ({
+    audioPath: path,
+    offset,
+    duration,
+    ...(prompt && { prompt }),
+  }));
   const onBad = (index: number, message: string): void => {
     bad.add(index);
     process.stderr.write(`error: ${message}\n`);

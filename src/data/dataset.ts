@@ -15,12 +15,14 @@ export interface Utterance {
   readonly text: string;
   /** Of the text, where the manifest says it. */
   readonly lang?: string;
+  /** Further keys of its manifest line. */
+  readonly custom?: Readonly<Record<string, string>>;
   /** Seconds. */
   readonly seconds: number;
 }
 
 /** Turns a transcript into token ids. */
-export type Tokenize = (text: string, lang?: string) => ArrayLike<number>;
+export type Tokenize = (text: string, utterance: Utterance) => ArrayLike<number>;
 
 export class SpeechDataset implements PlannedSet {
   readonly seconds: Float64Array;
@@ -38,6 +40,8 @@ export class SpeechDataset implements PlannedSet {
     encoded: readonly ArrayLike<number>[],
     preprocessor: Partial<MelConfig>,
     private readonly stretchOf?: (epoch: number, index: number) => number,
+    /** Tokens of each transcript's prompt, the first of `encoded`; absent without prompts. */
+    readonly promptTokens?: readonly number[],
   ) {
     this.frontEnd = new MelFrontEnd(preprocessor);
     const { hop, sample_rate } = this.frontEnd.config;
@@ -90,6 +94,7 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
     origin: entry.source.line === undefined ? entry.source.file : `${entry.source.file}:${entry.source.line}`,
     text: entry.text,
     ...(entry.lang !== undefined && { lang: entry.lang }),
+    ...(entry.custom ? { custom: entry.custom } : {}),
     seconds: entry.duration,
   }));
 }
@@ -99,9 +104,10 @@ export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
  * @throws AnemoneError with the manifest line, where the tokenizer refuses a transcript
  */
 export function encodeTranscripts(utterances: readonly Utterance[], tokenize: Tokenize): ArrayLike<number>[] {
-  return utterances.map(({ text, lang, origin }) => {
+  return utterances.map((utterance) => {
+    const { text, origin } = utterance;
     try {
-      return tokenize(text, lang);
+      return tokenize(text, utterance);
     } catch (cause) {
       if (!(cause instanceof AnemoneError)) throw cause;
       const { code, message, hint } = cause;

@@ -100,7 +100,8 @@ export class SpeechSource implements BatchSource {
 
   largestBatch(): BatchOutline {
     const bins = this.options.pipeline.preprocessor.features ?? 64;
-    return outlineOf(this.name, this.options.batching, this.estimate(), bins);
+    const prompted = this.dataset.promptTokens !== undefined;
+    return outlineOf(this.name, this.options.batching, this.estimate(), bins, prompted);
   }
 
   /** Utterances found unusable so far. */
@@ -260,6 +261,11 @@ export class SpeechSource implements BatchSource {
       targets: { dtype: 'int32', shape: [size, width], data: targets },
       targetLengths: { dtype: 'int32', shape: [size], data: targetLengths },
     };
+    const { promptTokens } = this.dataset;
+    if (promptTokens) {
+      const data = Int32Array.from(indices, (index) => promptTokens[index]);
+      inputs['promptLengths'] = { dtype: 'int32', shape: [size], data };
+    }
     const utterances = indices.map((index) => this.dataset.utterances[index]);
     return {
       inputs,

@@ -12,7 +12,7 @@ import {
 import { AnemoneError } from '../errors/index.js';
 import { CounterRandom } from '../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
-import { encodeTranscripts, SpeechDataset, type Tokenize, utterancesOf } from './dataset.js';
+import { encodeTranscripts, SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
 import { type LoaderConfig, SpeechSource } from './loader.js';
 import { describeDropped, filterEntries, formatHours, requireSome } from './manifest/index.js';
 import { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
@@ -35,6 +35,10 @@ export interface OpenSourceOptions {
   readonly tables?: MelTables;
   readonly specAugment?: Partial<SpecAugmentConfig> | null;
   readonly tokenize: Tokenize;
+  /** Tokens that stand before those of the transcript; batches then have `promptLengths`. */
+  readonly prompt?: (utterance: Utterance) => ArrayLike<number>;
+  /** Keys of the manifest to keep, in `Utterance.custom`. */
+  readonly custom?: readonly string[];
   /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
   readonly unknown?: UnknownText;
   /** Fills targets after their end. Default 0. */
@@ -79,12 +83,20 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const log = (line: string) => options.log?.(`${name}: ${line}`);
   checkSampleRate(options);
   const pipeline = await makePipeline(options, log);
-  const report = filterEntries(await sectionEntries(options.section, files, { name, log }), section);
+  const report = filterEntries(
+    await sectionEntries(section, files, { name, log, custom: options.custom }),
+    section,
+  );
   const dropped = describeDropped(report);
   if (dropped) log(dropped);
   requireSome(report, name);
   const utterances = utterancesOf(report.kept);
-  const encoded = encodeTranscripts(utterances, options.tokenize);
+  const { prompt } = options;
+  const prompts = prompt && encodeTranscripts(utterances, (_, utterance) => prompt(utterance));
+  const transcripts = encodeTranscripts(utterances, options.tokenize);
+  const encoded = prompts
+    ? transcripts.map((ids, i) => [...Array.from(prompts[i]), ...Array.from(ids)])
+    : transcripts;
   const kept = withinTokenRate(utterances, encoded, section);
   if (kept.length < utterances.length) {
     log(`${utterances.length - kept.length} utterances dropped by min_tps and max_tps`);
@@ -104,6 +116,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
     kept.map((i) => encoded[i]),
     options.preprocessor,
     stretchOf(pipeline),
+    prompts && kept.map((i) => prompts[i].length),
   );
   const shuffle = section.shuffle ?? training;
   const source = new SpeechSource({

@@ -18,9 +18,18 @@ export function manifestsOf({ manifest_filepath: spec, is_tarred }: DataSection)
 export async function sectionEntries(
   section: DataSection,
   files: readonly string[],
-  { name, log }: { readonly name: string; readonly log: (line: string) => void },
+  {
+    name,
+    log,
+    custom,
+  }: {
+    readonly name: string;
+    readonly log: (line: string) => void;
+    /** Keys of the manifest to keep. */
+    readonly custom?: readonly string[];
+  },
 ): Promise<readonly ManifestEntry[]> {
-  const listed = await readManifests(files);
+  const listed = await readManifests(files, { textField: section.text_field, custom });
   const { is_tarred, tarred_audio_filepaths: paths } = section;
   if (paths === null) return listed;
   if (!is_tarred) {

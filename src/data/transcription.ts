@@ -11,7 +11,13 @@ import { type SpeechBatch, SpeechSource } from './loader.js';
 export type TranscriptionInput =
   | string
   | Float32Array
-  | { readonly audioPath: string; readonly offset?: number; readonly duration?: number };
+  | {
+      readonly audioPath: string;
+      readonly offset?: number;
+      readonly duration?: number;
+      /** For multitask models: what to write of it (source_lang, target_lang, task, pnc, …). */
+      readonly prompt?: Readonly<Record<string, string>>;
+    };
 
 export interface TranscriptionOptions {
   /** Keys of AudioToMelSpectrogramPreprocessor. */

@@ -6,6 +6,8 @@ import { type SafeTensor, tensorToFloat32, type WeightFile } from '../formats/in
 export interface LoadWeightsOptions {
   /** Whether states without a tensor, and tensors without a state, are errors. Default true. */
   readonly strict?: boolean;
+  /** Second names of states, which the file may have too; see `Module.tiedNames`. */
+  readonly tied?: ReadonlyMap<string, unknown>;
 }
 
 export interface LoadReport {
@@ -36,7 +38,7 @@ export async function loadWeights(
   const { entries } = weights;
   const wanted = new Set(states.map((state) => state.name));
   const missing = states.filter((state) => !entries.has(state.name)).map((state) => state.name);
-  const unexpected = [...entries.keys()].filter((name) => !wanted.has(name));
+  const unexpected = [...entries.keys()].filter((name) => !wanted.has(name) && !options.tied?.has(name));
   const present = states.filter((state) => entries.has(state.name));
   const reshaped = present
     .filter((state) => entries.get(state.name)?.shape.join() !== state.shape.join())

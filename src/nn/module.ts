@@ -11,6 +11,7 @@ export abstract class Module {
   private parent: Module | undefined;
   private label = '';
   private readonly members = new Map<string, Module | Parameter | Buffer>();
+  private readonly ties = new Map<string, Parameter>();
 
   /** Dotted path from the root, '' for the root. */
   get path(): string {
@@ -23,6 +24,11 @@ export abstract class Module {
 
   protected parameter(label: string, shape: readonly number[], initializer: Initializer): Parameter {
     return this.register(label, new Parameter(this, label, shape, initializer));
+  }
+
+  /** A second name in checkpoints for a parameter of another module, as PyTorch has for shared weights. */
+  protected tie(label: string, parameter: Parameter): void {
+    this.ties.set(label, parameter);
   }
 
   protected buffer(
@@ -80,6 +86,15 @@ export abstract class Module {
       if (member instanceof Parameter || member.persistent) states.set(member.name, member);
     }
     return states;
+  }
+
+  /** Second names of parameters below, and what they name; not in `stateDict`, which has every value once. */
+  tiedNames(): Map<string, Parameter> {
+    const names = new Map<string, Parameter>();
+    for (const module of this.modules()) {
+      for (const [label, parameter] of module.ties) names.set(joinPath(module.path, label), parameter);
+    }
+    return names;
   }
 
   /** Modules below and this one, with their paths. */

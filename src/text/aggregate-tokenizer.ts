@@ -15,10 +15,10 @@ interface Member {
 export class AggregateTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   /** There is one of each per language, not one for all. */
-  readonly unkId = -1;
-  readonly bosId = -1;
-  readonly eosId = -1;
-  readonly padId = -1;
+  readonly unkId: number = -1;
+  readonly bosId: number = -1;
+  readonly eosId: number = -1;
+  readonly padId: number = -1;
   private readonly members: readonly Member[];
 
   /** Throws `tokenizer.bad-option` without members. */

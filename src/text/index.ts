@@ -1,5 +1,17 @@
 // Text: tokenizers and their training, normalisation, and the metrics that compare texts.
 export { AggregateTokenizer } from './aggregate-tokenizer.js';
+export { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
+export { CanaryTokenizer } from './canary/canary-tokenizer.js';
+export {
+  PROMPT_FORMATS,
+  PromptFormat,
+  type PromptFormatName,
+  type PromptSlots,
+  promptFormat,
+  TRANSCRIBE_DEFAULTS,
+} from './canary/prompt-format.js';
+export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';
+export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
 export { loadTokenizer, type ReadFile, type TokenizerConfig } from './load-tokenizer.js';
 export * from './metrics/index.js';

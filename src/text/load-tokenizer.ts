@@ -3,7 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnemoneError, didYouMean } from '../errors/index.js';
+import { readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
+import { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
+import { CanaryTokenizer } from './canary/canary-tokenizer.js';
 import { CharTokenizer } from './char-tokenizer.js';
 import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
@@ -26,7 +29,9 @@ export interface TokenizerConfig {
   /** `wpe`: special tokens of other names, which are not supported. */
   readonly hf_kwargs?: Readonly<Record<string, unknown>> | null;
   /** `agg`: a section for each language, in the order of their ids. */
-  readonly langs?: Readonly<Record<string, TokenizerConfig>>;
+  readonly langs?: Readonly<Record<string, TokenizerConfig>> | null;
+  /** NeMo's classes for multitask models: CanaryTokenizer (with `agg`) or CanaryBPETokenizer (with `bpe`). */
+  readonly custom_tokenizer?: { readonly _target_?: string } | null;
 }
 
 /**
@@ -63,7 +68,11 @@ export function loadTokenizer(
       });
     }
     const key = config.model_path ? 'model_path' : 'dir';
-    return SentencePieceTokenizer.fromBytes(read(file, 'tokenizer.model', `${path}.${key}`, readFile), file);
+    const bytes = read(file, 'tokenizer.model', `${path}.${key}`, readFile);
+    if (customName(config, path, ['CanaryBPETokenizer'])) {
+      return new CanaryBPETokenizer(readSentencePieceModel(bytes, file), bytes);
+    }
+    return SentencePieceTokenizer.fromBytes(bytes, file);
   }
   if (type === 'char') {
     return new CharTokenizer(charLabels(config, path, readFile), {
@@ -101,12 +110,12 @@ export function loadTokenizer(
         hint: 'use letters, digits, - and _',
       });
     }
-    return new AggregateTokenizer(
-      langs.map(([lang, section]) => {
-        const readOwn: ReadFile = (file, name) => readFile(file, `${lang}/${name}`);
-        return [lang, loadTokenizer(section, `${path}.langs.${lang}`, readOwn)] as const;
-      }),
-    );
+    const members = langs.map(([lang, section]) => {
+      const readOwn: ReadFile = (file, name) => readFile(file, `${lang}/${name}`);
+      return [lang, loadTokenizer(section, `${path}.langs.${lang}`, readOwn)] as const;
+    });
+    const custom = customName(config, path, ['CanaryTokenizer']);
+    return custom ? new CanaryTokenizer(members) : new AggregateTokenizer(members);
   }
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
@@ -125,6 +134,20 @@ function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string):
     code: 'tokenizer.bad-option',
     path: `${path}.hf_kwargs.${set[0][0]}`,
     message: 'special tokens of WordPiece have their usual names here: [UNK], [SEP], [PAD], [CLS], [MASK]',
+  });
+}
+
+/** The class that `custom_tokenizer` names, without its Python module; undefined without one. */
+function customName(config: TokenizerConfig, path: string, known: readonly string[]): string | undefined {
+  const target = config.custom_tokenizer?._target_;
+  if (!target) return undefined;
+  const name = target.replace(/^.*\./, '');
+  if (known.includes(name)) return name;
+  throw new AnemoneError({
+    code: 'tokenizer.unknown-type',
+    path: `${path}.custom_tokenizer._target_`,
+    message: `unknown tokenizer class "${target}" for type ${config.type}`,
+    hint: `known is ${known.join(', ')}`,
   });
 }
 

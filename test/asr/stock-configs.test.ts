@@ -12,6 +12,7 @@ import {
 import { int32, OnnxEngine } from '../../src/engine/index.js';
 import type { Module } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import { trainSentencePiece } from '../../src/text/index.js';
 import { expManagerSchema, trainerSchema } from '../../src/training/index.js';
 import { randomTensor } from '../nn/support.js';
 import { golden } from './golden.js';
@@ -32,16 +33,52 @@ function stock(name: string, overrides: Readonly<Record<string, unknown>>, vocab
     'model.train_ds.manifest_filepath=train.json',
     'model.validation_ds.manifest_filepath=dev.json',
     ...Object.entries(overrides).map(([key, value]) => `${key}=${String(value)}`),
-    ...(name.endsWith('_char') || /quartznet|jasper/.test(name) ? [] : ['~model.tokenizer']),
+    ...(name.endsWith('_char') || /quartznet|jasper/.test(name) || isMultiTask(name)
+      ? []
+      : ['~model.tokenizer']),
+    ...(isMultiTask(name)
+      ? ['spl_tokens', 'en'].map((lang) => `model.tokenizer.langs.${lang}.dir=${lang}`)
+      : []),
   ]);
   const plain = resolveConfig(config) as { model: Tree };
+  if (isMultiTask(name)) return configFromObject(plain);
   const labels = Array.from({ length: vocabulary }, (_, i) => String.fromCodePoint(0x4e00 + i));
   return configFromObject({ ...plain, model: { labels, ...plain.model } });
 }
 
-function modelOf(config: Config): { model: SpeechModel; warnings: string[] } {
+const isMultiTask = (name: string): boolean => name.startsWith('speech_multitask');
+
+/** The tokenizers of a multitask model, `vocabulary` tokens in all: special ones, and ideographs. */
+function multiTaskTokenizers(vocabulary: number): Map<string, Uint8Array> {
+  const special = ['<|nospeech|>', '<pad>', '<|endoftext|>', '<|startoftranscript|>', '<|pnc|>'];
+  const texts = Array.from({ length: vocabulary - special.length - 4 }, (_, i) => String.fromCodePoint(0x4e00 + i)); // biome-ignore format: one line reads better
+  const trained = (symbols: readonly string[]) =>
+    trainSentencePiece({
+      lines: symbols,
+      vocabSize: symbols.length + 2,
+      modelType: 'unigram',
+      normalization: 'identity',
+      userDefinedSymbols: symbols,
+      bosId: -1,
+      eosId: -1,
+      removeExtraWhitespaces: false,
+      hardVocabLimit: false,
+    }).model;
+  return new Map([
+    ['spl_tokens.tokenizer.model', trained(special)],
+    ['en.tokenizer.model', trained(texts)],
+  ]);
+}
+
+function modelOf(config: Config, vocabulary = 1024): { model: SpeechModel; warnings: string[] } {
   const warnings: string[] = [];
-  const model = createModel(config['model'] as ConfigNode, { seed: 1, log: (line) => warnings.push(line) });
+  const model = createModel(config['model'] as ConfigNode, {
+    seed: 1,
+    log: (line) => warnings.push(line),
+    ...('transf_decoder' in (config['model'] as ConfigNode) && {
+      artifacts: multiTaskTokenizers(vocabulary),
+    }),
+  });
   if (!(model instanceof SpeechModel)) throw new Error('not a speech model');
   return { model, warnings };
 }
@@ -63,8 +100,10 @@ describe.each(Object.entries(sizes))('%s', (name, variants) => {
         decoder: parts['decoder'],
         joint: parts['joint'],
         ctc_decoder: parts['ctcDecoder'],
+        head: parts['head'],
+        projection: parts['projection'],
       };
-      const own = Object.keys(parameters).map((key) => [key, part[key].parameterCount()]);
+      const own = Object.keys(parameters).map((key) => [key, part[key]?.parameterCount() ?? 0]);
       expect(Object.fromEntries(own)).toEqual(parameters);
       expect(model.parameterCount()).toBe(Object.values(parameters).reduce((a, b) => a + b));
     },
@@ -77,7 +116,7 @@ describe.each(Object.entries(sizes))('%s', (name, variants) => {
   });
 
   it('trains at a tiny size', async () => {
-    const { model } = modelOf(tiny(stock(name, {}, 3)));
+    const { model } = modelOf(tiny(stock(name, {}, 3)), 16);
     const engine = new OnnxEngine({ threads: 1 });
     const bins = (model.preprocessor.config as { features: number }).features;
     const inputs = {
@@ -85,6 +124,7 @@ describe.each(Object.entries(sizes))('%s', (name, variants) => {
       featureLengths: int32([40, 33], [2]),
       targets: int32([1, 2, 0, 1], [2, 2]),
       targetLengths: int32([2, 1], [2]),
+      ...(isMultiTask(name) && { promptLengths: int32([1, 1], [2]) }),
     };
     const train = trainer(engine, model, 0.001);
     const losses = [];
@@ -133,6 +173,13 @@ function tiny(config: Config): Config {
   if (decoder['prednet']) decoder['prednet'] = { ...(decoder['prednet'] as Tree), pred_hidden: 16 };
   const joint = model['joint'] as Tree | undefined;
   const small = joint && { ...joint, jointnet: { ...(joint['jointnet'] as Tree), joint_hidden: 16 } };
+  if (model['transf_decoder']) {
+    const sizes = { hidden_size: 16, inner_size: 16, num_attention_heads: 2, num_layers: 1 };
+    const own = model['transf_decoder'] as Tree;
+    const attention = { ...own, config_dict: { ...(own['config_dict'] as Tree), ...sizes } };
+    const head = { ...(model['head'] as Tree), hidden_size: 16 };
+    return configFromObject({ ...plain, model: { ...model, encoder, transf_decoder: attention, head } });
+  }
   return configFromObject({
     ...plain,
     model: { ...model, encoder, decoder, ...(small && { joint: small }) },

@@ -1,10 +1,19 @@
 // What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so
 // that two implementations, or two states of one model, can be compared number by number.
-import { type Engine, type HostTensor, type HostTensors, type Tensors, tf } from '../../engine/index.js';
+import {
+  type Engine,
+  type HostTensor,
+  type HostTensors,
+  type Tensor,
+  type Tensors,
+  tf,
+} from '../../engine/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { Encoded } from '../encoders/encoder.js';
 import { EncDecCTCModelBPE } from '../models/ctc-model.js';
 import { EncDecHybridRNNTCTCBPEModel } from '../models/hybrid-model.js';
+import { EncDecMultiTaskModel } from '../models/multitask-model.js';
 import { EncDecRNNTBPEModel } from '../models/rnnt-model.js';
 import type { SpeechModel } from '../models/speech-model.js';
 
@@ -13,7 +22,9 @@ export interface Stages {
    * `processed_signal` [1,F,T] (padded as in NeMo) and `processed_signal_length`; `encoder.pre_encode` and `encoder.layers.N`
    * [1,T',d]; `encoder.outputs` [1,d,T'] and `encoder.encoded_lengths`; of a transducer `decoder.outputs`
    * [1,H,U+1], `joint.outputs` [1,T',U+1,K] (log-probabilities) and `loss.rnnt`; of a CTC branch
-   * `decoder.logprobs` or `ctc_decoder.logprobs` [1,T',V+1] and `loss.ctc`.
+   * `decoder.logprobs` or `ctc_decoder.logprobs` [1,T',V+1] and `loss.ctc`; of a multitask model `encoder_states`
+   * [1,T',D] (what the decoder looks at), `transf_decoder.outputs` [1,U,D] and `log_softmax.outputs` [1,U,V] of prompt
+   * and text, and `loss.cross_entropy`.
    */
   readonly tensors: ReadonlyMap<string, HostTensor>;
   /** The text that prediction network and losses were given. */
@@ -33,10 +44,6 @@ export async function stagesOf(
   // With the padding that NeMo gives a batch of one: stages without masks see it.
   const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch([samples]);
   const said = text ?? (await model.transcribe([samples], { engine }))[0].text;
-  const targets = Int32Array.from(model.tokenizer.textToIds(said));
-  const rows = Math.max(targets.length, 1);
-  const padded = new Int32Array(rows);
-  padded.set(targets);
   const int = (...values: number[]): HostTensor => ({
     dtype: 'int32',
     shape: [values.length],
@@ -45,8 +52,7 @@ export async function stagesOf(
   const inputs: HostTensors = {
     signal: { dtype: 'float32', shape: [...shape], data: features },
     featureLengths: int(lengths[0]),
-    targets: { dtype: 'int32', shape: [1, rows], data: padded },
-    targetLengths: int(targets.length),
+    ...model.labelInputs(said),
   };
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
     computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }),
@@ -66,6 +72,9 @@ const ORDER = [
   /^encoder\.pre/,
   /^encoder\.layers/,
   /^encoder\./,
+  /^encoder_states/,
+  /^transf_decoder/,
+  /^log_softmax/,
   /^decoder\./,
   /^joint/,
   /^ctc/,
@@ -85,10 +94,12 @@ function computeStages(model: SpeechModel, inputs: Tensors): Tensors {
   Object.assign(out, losses(model, inputs));
   out['processed_signal'] = tf.clone(inputs['signal']);
   out['processed_signal_length'] = tf.clone(featureLengths);
-  const { encoded, lengths } = model.encoder.forward(features, featureLengths, pass);
+  const encoder = model.encoder.forward(features, featureLengths, pass);
+  const { encoded, lengths } = encoder;
   out['encoder.outputs'] = tf.transpose(encoded, [0, 2, 1]);
   out['encoder.encoded_lengths'] = tf.clone(lengths);
   if (model instanceof EncDecRNNTBPEModel) Object.assign(out, transducerStages(model, inputs, encoded));
+  if (model instanceof EncDecMultiTaskModel) Object.assign(out, attentionStages(model, inputs, encoder));
   const branch = ctcBranch(model);
   if (branch) {
     const [name, decoder] = branch;
@@ -103,6 +114,7 @@ function losses(model: SpeechModel, inputs: Tensors): Tensors {
   if (logs?.['train_rnnt_loss']) {
     return { 'loss.rnnt': logs['train_rnnt_loss'], 'loss.ctc': logs['train_ctc_loss'] };
   }
+  if (model instanceof EncDecMultiTaskModel) return { 'loss.cross_entropy': loss };
   return { [model instanceof EncDecCTCModelBPE ? 'loss.ctc' : 'loss.rnnt']: loss };
 }
 
@@ -110,6 +122,20 @@ function ctcBranch(model: SpeechModel): readonly [string, ConvASRDecoder] | unde
   if (model instanceof EncDecHybridRNNTCTCBPEModel) return ['ctc_decoder', model.ctcDecoder];
   if (model instanceof EncDecCTCModelBPE) return ['decoder', model.decoder];
   return undefined;
+}
+
+function attentionStages(model: EncDecMultiTaskModel, { targets }: Tensors, encoded: Encoded): Tensors {
+  const memory = model.bridge(encoded, evaluationPass);
+  const [batch, width] = targets.shape;
+  // The end token has nothing to predict.
+  const tokens = tf.slice(targets, [0, 0], [batch, width - 1]);
+  const lengths = tf.fill([batch], width - 1, 'int32') as Tensor;
+  const hidden = model.decoder.forward(tokens, lengths, memory, evaluationPass);
+  return {
+    encoder_states: tf.clone(memory.states),
+    'transf_decoder.outputs': hidden,
+    'log_softmax.outputs': model.head.forward(hidden, evaluationPass),
+  };
 }
 
 function transducerStages(model: EncDecRNNTBPEModel, inputs: Tensors, encoded: Tensors[string]): Tensors {

@@ -12,6 +12,7 @@ import { containerOf, type ModelContext, ownContext } from './context.js';
 import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
 import { checkBricks, checkFamily, modelClass } from './family.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridModelSchema } from './hybrid-model.js';
+import { EncDecMultiTaskModel, multiTaskSchema } from './multitask-model.js';
 import { EncDecRNNTBPEModel, rnntModelSchema } from './rnnt-model.js';
 import { SpeechModel } from './speech-model.js';
 
@@ -69,6 +70,13 @@ export const modelComponents = [
       create: (): ModelFactory => EncDecHybridRNNTCTCBPEModel,
     }),
   ),
+  component({
+    kind: modelKind,
+    name: 'EncDecMultiTaskModel',
+    aliases: nemoNames('EncDecMultiTaskModel', 'aed_multitask_models'),
+    schema: multiTaskSchema,
+    create: (): ModelFactory => EncDecMultiTaskModel,
+  }),
 ];
 
 /**

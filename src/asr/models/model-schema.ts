@@ -34,6 +34,11 @@ const tokenizerSchema = defineSchema(
       format: recordOf('any'),
       ...optional,
     },
+    custom_tokenizer: {
+      doc: 'NeMo’s class for multitask models, by its _target_: CanaryTokenizer (agg) or CanaryBPETokenizer (bpe).',
+      format: 'any',
+      ...optional,
+    },
   },
   {
     ignored: {

@@ -5,12 +5,13 @@ import { type ConfigNode, configFromValues, resolveConfig } from '../../config/i
 import type { Container, KindOf } from '../../container/index.js';
 import {
   type DataSection,
+  type OpenSourceOptions,
   openEvaluationSources,
   openSpeechSource,
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   type ArchivableModel,
@@ -199,6 +200,24 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** Compiles what `recognizer` hands out. */
   protected abstract createRecognizer(engine: Engine): Recognizer;
 
+  /** What a recogniser needs of inputs to transcribe besides their features. */
+  protected rowInputs(_rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
+    if (options.prompt === undefined) return {};
+    throw new AnemoneError({
+      code: 'asr.no-prompt',
+      message: `${this.constructor.name} takes no prompt`,
+      hint: 'leave out languages, task and pnc',
+    });
+  }
+
+  /** A transcript as `Batch.inputs` of one row has it. */
+  labelInputs(text: string): HostTensors {
+    const ids = this.tokenizer.textToIds(text);
+    const targets = new Int32Array(Math.max(ids.length, 1));
+    targets.set(ids);
+    return { targets: int32(targets, [1, targets.length]), targetLengths: int32([ids.length], [1]) };
+  }
+
   /** What the decoding section says about transcripts. */
   protected abstract transcriptSettings(): TranscriptSettings;
 
@@ -288,7 +307,15 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
         engine,
       });
     }
-    return transcribeAudio(this, this.recognizer(engine), audio, this.transcriptSettings(), options);
+    const rowInputs = (rows: readonly TranscriptionInput[]) => this.rowInputs(rows, options);
+    return transcribeAudio(
+      this,
+      this.recognizer(engine),
+      audio,
+      this.transcriptSettings(),
+      options,
+      rowInputs,
+    );
   }
 
   /**
@@ -394,22 +421,26 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return section ? openEvaluationSources(this.sourceOptions(name, section)) : Promise.resolve([]);
   }
 
-  private sourceOptions(name: string, section: DataSection) {
+  /** How the utterances of a data section become batches. */
+  protected sourceOptions(name: string, section: DataSection): Omit<OpenSourceOptions, 'training'> {
     return {
       name,
       section,
       seed: this.seed,
       preprocessor: this.preprocessor.config,
       specAugment: this.specAugment,
-      tokenize: (text: string, lang?: string) => this.tokenizer.textToIds(text, lang),
+      tokenize: (text, { lang }) => this.tokenizer.textToIds(text, lang),
       unknown: unknownTextOf(this.tokenizer),
       log: this.context.log,
     };
   }
 }
 
-const BEHIND_ENCODER = /^(decoder|joint|ctc_decoder)\./;
-const VOCABULARY_LAYERS = /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers)\./;
+/** Of a multitask model only what has the vocabulary's size starts anew, as in NeMo. */
+const BEHIND_ENCODER =
+  /^(decoder|joint|ctc_decoder|log_softmax|transf_decoder\._embedding\.token_embedding)\./;
+const VOCABULARY_LAYERS =
+  /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers|transf_decoder\._embedding\.token_embedding|log_softmax)\./;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */

@@ -3,6 +3,7 @@
 import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../data/index.js';
 import type { Engine, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { PromptSlots } from '../../text/index.js';
 import type { TimestampType } from '../decoding/shared-config.js';
 import type { BufferMerge } from '../streaming/buffer-merge.js';
 import type { Recognizer, SpeechModel } from './speech-model.js';
@@ -26,6 +27,11 @@ export interface TranscribeOptions {
   readonly bufferSeconds?: number;
   /** How buffers become one text: `state` (default), `middle` or `lcs`; see docs/streaming.md. */
   readonly merge?: BufferMerge;
+  /**
+   * What a multitask model is to write: source_lang, target_lang, task, pnc, …; an input's own `prompt` comes first.
+   * Other models have no prompt.
+   */
+  readonly prompt?: PromptSlots;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: (done: number, total: number) => void;
   /**
@@ -45,6 +51,7 @@ export async function transcribeAudio(
   audio: readonly TranscriptionInput[],
   settings: TranscriptSettings,
   options: TranscribeOptions,
+  rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
   const { batchSize = 8, workers } = options;
   const { config: preprocessor } = model.preprocessor;
@@ -64,7 +71,9 @@ export async function transcribeAudio(
     tellBad();
     let done = told.size;
     for await (const batch of source.batches()) {
-      const { hypotheses } = await recognizer.recognize(rounded(batch, preprocessor.pad_value ?? 0), false);
+      const rows = batch.indices.map((index) => audio[index]);
+      const inputs = { ...rounded(batch, preprocessor.pad_value ?? 0), ...rowInputs(rows) };
+      const { hypotheses } = await recognizer.recognize(inputs, false);
       batch.indices.forEach((index, row) => {
         transcripts[index] = maker.transcript(hypotheses[row]);
       });

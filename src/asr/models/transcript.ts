@@ -1,5 +1,6 @@
 // What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
 // alternatives.
+import { AnemoneError } from '../../errors/index.js';
 import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
 import { aggregate } from '../decoding/confidence/aggregate.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
@@ -28,8 +29,8 @@ export interface Transcript {
 
 export interface TimedToken {
   readonly token: string;
-  /** Start of the encoder frame that emitted it, in seconds. */
-  readonly seconds: number;
+  /** Start of the encoder frame that emitted it, in seconds; attention decoders do not say it. */
+  readonly seconds?: number;
 }
 
 /** Text from `start` to `end`, in seconds and in encoder frames. */
@@ -58,7 +59,7 @@ export interface Confidences {
 
 /** What a decoding section says about transcripts. */
 export interface TranscriptSettings {
-  readonly kind: 'rnnt' | 'tdt' | 'ctc';
+  readonly kind: 'rnnt' | 'tdt' | 'ctc' | 'attention';
   /** Undefined: none. */
   readonly timestamps: TimestampType | undefined;
   readonly wordSeparator: string;
@@ -86,7 +87,7 @@ export class TranscriptMaker {
     const { alternatives } = hypothesis;
     return {
       text: this.tokenizer.idsToText(hypothesis.tokens),
-      tokens: tokens.map((token, i) => ({ token, seconds: hypothesis.frames[i] * this.frameSeconds })),
+      tokens: tokens.map((token, i) => this.timedToken(token, hypothesis.frames[i])),
       score: hypothesis.score,
       ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
       ...(hypothesis.frameConfidence && { confidence: this.confidences(hypothesis, tokens) }),
@@ -94,12 +95,23 @@ export class TranscriptMaker {
     };
   }
 
+  private timedToken(token: string, frame: number | undefined): TimedToken {
+    return frame === undefined ? { token } : { token, seconds: frame * this.frameSeconds };
+  }
+
   private timestamps(hypothesis: Hypothesis, tokens: readonly string[]): Timestamps {
     const { tokenizer, punctuation, settings } = this;
-    const { timestamps: type } = settings;
+    const { timestamps: type, kind } = settings;
+    if (kind === 'attention') {
+      throw new AnemoneError({
+        code: 'asr.no-timestamps',
+        message: 'an attention decoder does not say when its tokens are spoken',
+        hint: 'leave out timestamps',
+      });
+    }
     const texts = hypothesis.tokens.map((id) => tokenizer.idsToText([id]));
     const { frames, durations } = hypothesis;
-    const chars = tokenOffsets({ tokens, texts, frames, durations }, settings.kind, punctuation);
+    const chars = tokenOffsets({ tokens, texts, frames, durations }, kind, punctuation);
     const words = wordOffsets(chars, {
       separator: settings.wordSeparator,
       punctuation,

@@ -40,7 +40,10 @@ export async function initFrom(
       ([name]) => include.some((part) => name.includes(part)) && !exclude.some((part) => name.includes(part)),
     );
     const part: WeightFile = { ...weights, entries: new Map(chosen) };
-    const report = await loadWeights([...model.stateDict().values()], part, engine, { strict });
+    const report = await loadWeights([...model.stateDict().values()], part, engine, {
+      strict,
+      tied: model.tiedNames(),
+    });
     if (report.loaded.length > 0) return report;
     throw new AnemoneError({
       code: 'init.nothing',

@@ -65,7 +65,10 @@ export async function restoreArchive<M extends Module>(
       [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
-    const { missing, unexpected } = await loadWeights(states, await archive.weights(), engine, options);
+    const { missing, unexpected } = await loadWeights(states, await archive.weights(), engine, {
+      ...options,
+      tied: model.tiedNames(),
+    });
     if (missing.length > 0) say(`${path} has no ${missing.join(', ')}: kept as initialised`);
     if (unexpected.length > 0) say(`${path}: not used are ${unexpected.join(', ')}`);
     return model;

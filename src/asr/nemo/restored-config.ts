@@ -82,7 +82,10 @@ const ASIDE = [
   'spec_augment',
   'aux_ctc.decoding',
 ];
-const NETWORK = ['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'labels', 'aux_ctc'];
+const NETWORK = [
+  ...['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'labels', 'aux_ctc'],
+  ...['transf_encoder', 'transf_decoder', 'head'],
+];
 
 /**
  * Makes a model of the config, leaving out what is aside of the network where it is not understood: unknown

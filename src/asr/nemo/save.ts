@@ -35,7 +35,10 @@ export async function saveArchive(
     const owner = valueOwner(state);
     return (await instead(owner)) ?? (await engine.read(owner));
   };
-  const weights = torchParts([...model.stateDict().values()].map((state) => entryOf(state, value)));
+  const weights = torchParts([
+    ...[...model.stateDict().values()].map((state) => entryOf(state, value)),
+    ...[...model.tiedNames()].map(([name, state]) => ({ ...entryOf(state, value), name })),
+  ]);
   const file = (name: string, bytes: Uint8Array): TarInput => ({
     name: `./${name}`,
     size: bytes.length,

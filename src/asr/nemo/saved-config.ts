@@ -5,11 +5,14 @@ import type { Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   AggregateTokenizer,
+  CanaryBPETokenizer,
+  CanaryTokenizer,
   CharTokenizer,
   type Tokenizer,
   WordPieceTokenizer,
   WordTokenizer,
 } from '../../text/index.js';
+import type { EncDecMultiTaskModel } from '../models/multitask-model.js';
 import type { SpeechModel } from '../models/speech-model.js';
 
 type Plain = Record<string, unknown>;
@@ -70,15 +73,23 @@ export function savedConfig(
     artifacts.set(member, bytes);
     return `nemo:${member}`;
   };
-  config['target'] = targetOf(parts, characters);
+  const multiTask = isMultiTask(model);
+  config['target'] = multiTask ? MULTITASK : targetOf(parts, characters);
   config['nemo_version'] ??= config['nemo_compat'] === '1.x' ? '1.23.0' : '2.5.0';
-  config['labels'] = [...tokenizer.vocabulary];
+  if (!multiTask) config['labels'] = [...tokenizer.vocabulary];
   if (characters) delete config['tokenizer'];
   else config['tokenizer'] = tokenizerSection(tokenizer, config['tokenizer'] as Plain, register);
-  fillSizes(config, model, parts);
+  if (multiTask) fillMultiTask(config, model);
+  else fillSizes(config, model, parts);
   // NeMo's transcribe looks into this section.
   const { sample_rate } = model.preprocessor.frontEnd.config;
-  config['validation_ds'] ??= { manifest_filepath: null, sample_rate, batch_size: 8, shuffle: false };
+  config['validation_ds'] ??= {
+    ...(multiTask && { use_lhotse: true }),
+    manifest_filepath: null,
+    sample_rate,
+    batch_size: 8,
+    shuffle: false,
+  };
   return { yaml: toYaml(configFromValues(config)), artifacts };
 }
 
@@ -89,7 +100,14 @@ const COMPONENTS = [
   ['decoder', 'decoder'],
   ['joint', 'joint'],
   ['aux_ctc.decoder', 'decoder'],
+  ['transf_encoder', 'transf_encoder'],
+  ['transf_decoder', 'transf_decoder'],
+  ['head', 'head'],
+  ['loss', 'loss'],
 ] as const;
+
+const MULTITASK = 'nemo.collections.asr.models.aed_multitask_models.EncDecMultiTaskModel';
+const CANARY = 'nemo.collections.common.tokenizers.canary_tokenizer';
 
 function at(config: Plain, path: string): Plain | undefined {
   let section: unknown = config;
@@ -99,7 +117,8 @@ function at(config: Plain, path: string): Plain | undefined {
 
 /** Our names of components become the class paths that Python imports. */
 function rename(section: Plain | undefined, kind: string, container: Container): void {
-  if (!section) return;
+  // The losses of transducers are no components.
+  if (!section || (kind === 'loss' && !section['_target_'])) return;
   const written = String(section['_target_']);
   const found = container.components
     .list()
@@ -141,8 +160,11 @@ function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Regist
   refuseForeign(tokenizer, 'type');
   const files = tokenizer.files();
   if (!(tokenizer instanceof AggregateTokenizer)) {
+    const custom = tokenizer instanceof CanaryBPETokenizer && {
+      custom_tokenizer: { _target_: `${CANARY}.CanaryBPETokenizer` },
+    };
     const { dir = null } = written;
-    return { ...filesOf(files, '', register), ...kindOf(tokenizer, written), dir };
+    return { ...filesOf(files, '', register), ...kindOf(tokenizer, written), dir, ...custom };
   }
   const langs: Plain = {};
   for (const lang of tokenizer.langs) {
@@ -151,7 +173,10 @@ function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Regist
     const own = tokenizer.tokenizerOf(lang);
     langs[lang] = { ...filesOf(files, `${lang}/`, register), ...kindOf(own, section), dir: null };
   }
-  return { type: 'agg', dir: null, langs };
+  const custom = tokenizer instanceof CanaryTokenizer && {
+    custom_tokenizer: { _target_: `${CANARY}.CanaryTokenizer`, tokenizers: null },
+  };
+  return { type: 'agg', dir: null, langs, ...custom };
 }
 
 /** NeMo passes over `lowercase`, which only training follows. */
@@ -187,6 +212,27 @@ function filesOf(files: ReadonlyMap<string, Uint8Array>, folder: string, registe
     if (bytes) section[key] = register(file, bytes);
   }
   return section;
+}
+
+/** By its config: the class itself would be imported in a circle. */
+function isMultiTask(model: SpeechModel): model is EncDecMultiTaskModel {
+  return Boolean(model.config['transf_decoder']);
+}
+
+/** As `fillSizes`, for multitask models. */
+function fillMultiTask(config: Plain, model: EncDecMultiTaskModel): void {
+  const { width, config: sizes } = model.decoder;
+  config['model_defaults'] = {
+    ...(config['model_defaults'] as Plain),
+    asr_enc_hidden: model.encoder.width,
+    lm_enc_hidden: width,
+    lm_dec_hidden: width,
+  };
+  const decoder = config['transf_decoder'] as Plain;
+  // Without `encoder`, NeMo's function makes an encoder.
+  Object.assign(decoder, { model_name: null, pretrained: false, encoder: null });
+  Object.assign(decoder['config_dict'] as Plain, { vocab_size: sizes.vocab_size });
+  Object.assign(config['head'] as Plain, { num_classes: sizes.vocab_size });
 }
 
 /** What NeMo's constructors read from the config instead of deriving it. */

@@ -27,6 +27,8 @@ export interface ManifestEntry {
   readonly origSampleRate?: number;
   /** Number of the archive it is in, as the manifest says. */
   readonly shardId?: number;
+  /** Values of the keys that the reader asked for, as text. */
+  readonly custom?: Readonly<Record<string, string>>;
   readonly archive?: ArchivePlace;
   /** Where it was read. */
   readonly source: SourcePosition;

@@ -9,6 +9,10 @@ import type { ManifestEntry } from './entry.js';
 export interface ParseOptions {
   /** A line without any transcript is an error. Default true; prediction sets it to false. */
   readonly requireText?: boolean;
+  /** Key of the transcript. Default `text`, or else one that stands in for it. */
+  readonly textField?: string;
+  /** Further keys to keep, in `ManifestEntry.custom`. */
+  readonly custom?: readonly string[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -110,12 +114,13 @@ export function parseEntry(
       ? reader.number('duration', 0, true)
       : reader.fail('duration', 'is missing', missingHint(json, 'duration') ?? 'seconds of audio, a number');
   const offset = reader.json['offset'] == null ? 0 : reader.number('offset', 0, false);
-  const text = readText(reader, base, options.requireText ?? true);
+  const text = readText(reader, base, options);
   const origSampleRate =
     reader.json['orig_sample_rate'] == null ? undefined : reader.number('orig_sample_rate', 0, true);
   const speaker = reader.name('speaker');
   const lang = reader.name('lang');
   const label = readLabel(reader);
+  const custom = readCustom(reader, options.custom ?? []);
   if (reader.errors.length > 0) return reader.errors;
   // Absent keys are left out: a corpus has millions of entries.
   return {
@@ -127,6 +132,7 @@ export function parseEntry(
     ...(lang === undefined ? {} : { lang }),
     ...(label === undefined ? {} : { label }),
     ...(origSampleRate === undefined ? {} : { origSampleRate }),
+    ...(custom === undefined ? {} : { custom }),
     ...(typeof reader.json['shard_id'] === 'number' ? { shardId: reader.json['shard_id'] } : {}),
     source,
   };
@@ -149,14 +155,18 @@ function readAudioPath(reader: LineReader, base: string): string | undefined {
   return path === undefined ? undefined : resolvePath(path, base);
 }
 
-function readText(reader: LineReader, base: string, required: boolean): string | undefined {
-  const key = reader.present(TEXT_KEYS);
+function readText(
+  reader: LineReader,
+  base: string,
+  { requireText: required = true, textField = 'text' }: ParseOptions,
+): string | undefined {
+  const key = reader.present(textField === 'text' ? TEXT_KEYS : [textField]);
   if (key === undefined) {
     if (!required) return '';
     return reader.fail(
-      'text',
+      textField,
       'is missing',
-      missingHint(reader.json, 'text') ?? 'the transcript; "" for silence',
+      missingHint(reader.json, textField) ?? 'the transcript; "" for silence',
     );
   }
   const value = reader.string(key);
@@ -170,6 +180,18 @@ function readText(reader: LineReader, base: string, required: boolean): string |
   } catch (cause) {
     return reader.fail(key, `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
   }
+}
+
+/** Texts, numbers and truth values alike as text. */
+function readCustom(reader: LineReader, keys: readonly string[]): Record<string, string> | undefined {
+  const found: Record<string, string> = {};
+  for (const key of keys) {
+    const value = reader.json[key];
+    if (value === undefined || value === null) continue;
+    if (typeof value === 'object') reader.fail(key, `expected a string, got ${describe(value)}`);
+    else found[key] = String(value);
+  }
+  return Object.keys(found).length === 0 ? undefined : found;
 }
 
 function readLabel(reader: LineReader): string | undefined {

@@ -1,6 +1,6 @@
 // A table of vectors looked up by integer.
 import { type Tensor, tf } from '../../engine/index.js';
-import { normal } from '../initializers.js';
+import { type Initializer, normal } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 import { customGradient } from './custom-gradient.js';
@@ -8,6 +8,8 @@ import { customGradient } from './custom-gradient.js';
 export interface EmbeddingOptions {
   /** This row starts as zeros and gets no gradient. */
   readonly paddingIndex?: number;
+  /** Default N(0, 1), the padding row zeros; a given one fills that row too. */
+  readonly weightInit?: Initializer;
 }
 
 /** `weight` [count, width], N(0, 1) at the start as PyTorch's nn.Embedding. */
@@ -22,12 +24,13 @@ export class Embedding extends Module {
   ) {
     super();
     this.paddingIndex = options.paddingIndex;
-    this.weight = this.parameter('weight', [count, width], (shape, random) => {
+    const standard: Initializer = (shape, random) => {
       const table = normal(1)(shape, random);
       const row = options.paddingIndex;
       if (row !== undefined) table.fill(0, row * width, (row + 1) * width);
       return table;
-    });
+    };
+    this.weight = this.parameter('weight', [count, width], options.weightInit ?? standard);
   }
 
   /** ids int32 [...] → [..., width]. */

@@ -47,6 +47,12 @@ def squeezeformer(d, layers, heads, reduce):
             encoder + "time_reduce_idx": reduce}
 
 
+def attention(layers, decoder_layers, length, width):
+    sizes = "model.transf_decoder.config_dict."
+    return {encoder + "n_layers": layers, sizes + "num_layers": decoder_layers, sizes + "max_sequence_length": length,
+            defaults + "asr_enc_hidden": width}
+
+
 STOCK = {
     "conformer/conformer_transducer_bpe": TRANSDUCER,
     "conformer/conformer_transducer_char": TRANSDUCER,
@@ -68,6 +74,9 @@ STOCK = {
     "contextnet_rnnt/contextnet_rnnt": {"S": filters(256), "M": filters(512), "L": filters(1024)},
     "quartznet/quartznet_15x5": {"15x5": {}},
     "jasper/jasper_10x5dr": {"10x5dr": {}},
+    "speech_multitask/fast-conformer_aed": {
+        "canary-1b": {},
+        "canary-1b-flash": attention(32, 4, 1024, 1024), "canary-180m-flash": attention(17, 4, 1024, 512)},
     "squeezeformer/squeezeformer_ctc_bpe": {
         "XS": squeezeformer(144, 16, 4, 7), "S": squeezeformer(196, 18, 4, 8), "SM": squeezeformer(256, 16, 4, 7),
         "M": squeezeformer(324, 20, 4, 9), "ML": squeezeformer(512, 18, 8, 8), "L": squeezeformer(640, 22, 8, 10)},
@@ -90,7 +99,9 @@ def counts(config):
     result = {"encoder": encoder_count}
     vocabulary = [str(i) for i in range(size)]
     frame = dict(feat_in=width, num_classes=size, vocabulary=vocabulary)
-    if "joint" in model:
+    if "transf_decoder" in model:
+        result.update(attention_counts(model, size, width))
+    elif "joint" in model:
         _, result["decoder"] = count(model.decoder, vocab_size=size)
         jointnet = {**OmegaConf.to_container(model.joint.jointnet, resolve=True), "encoder_hidden": width,
                     "pred_hidden": model.decoder.prednet.pred_hidden}
@@ -100,6 +111,16 @@ def counts(config):
     else:
         _, result["decoder"] = count(model.decoder, **frame)
     return result
+
+
+def attention_counts(model, size, width):
+    """The classifier's matrix is the embedding of the decoder, so only its bias is its own."""
+    sizes = OmegaConf.to_container(model.transf_decoder.config_dict, resolve=True)
+    _, decoder = count(model.transf_decoder, config_dict={**sizes, "vocab_size": size})
+    hidden = sizes["hidden_size"]
+    _, head = count(model.head, num_classes=size)
+    projection = width * hidden + hidden if width != hidden else 0
+    return {"decoder": decoder, "head": head - size * hidden, "projection": projection}
 
 
 def main(folder, output):

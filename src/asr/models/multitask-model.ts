@@ -1,0 +1,310 @@
+// NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
+// a prompt what to write: in which language, transcribed or translated, with or without punctuation.
+import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
+import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
+import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { evaluationPass, frameMask, Linear, type Pass, type StepOutput } from '../../nn/index.js';
+import {
+  isPromptTokenizer,
+  PROMPT_FORMATS,
+  type PromptFormat,
+  type PromptSlots,
+  type PromptTokenizer,
+  promptFormat,
+  TRANSCRIBE_DEFAULTS,
+} from '../../text/index.js';
+import { type AttentionDecodingConfig, attentionDecodingSchema } from '../decoding/attention/config.js';
+import type { Encoded } from '../encoders/encoder.js';
+import type { Subnet } from '../export/subnets.js';
+import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from '../kinds.js';
+import { smoothedCrossEntropy } from '../losses/smoothed-cross-entropy.js';
+import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import type { StreamHead } from '../streaming/stream-head.js';
+import type { CrossEntropyConfig } from '../transformer/components.js';
+import { TokenClassifier } from '../transformer/token-classifier.js';
+import type { TransformerDecoder } from '../transformer/transformer-decoder.js';
+import type { TransformerEncoder } from '../transformer/transformer-encoder.js';
+import { attentionSearch } from './attention-search.js';
+import { buildModel, type ModelContext } from './context.js';
+import { commonFields, commonIgnored } from './model-schema.js';
+import { MultiTaskRecognizer } from './multitask-recognizer.js';
+import { promptDefaults } from './prompt-defaults.js';
+import { type Recognizer, SpeechModel } from './speech-model.js';
+import type { TranscribeOptions } from './transcribe.js';
+import type { TranscriptSettings } from './transcript.js';
+
+export const multiTaskSchema = defineSchema(
+  'EncDecMultiTaskModel',
+  {
+    ...commonFields,
+    prompt_format: { doc: 'What prompts are made of.', format: PROMPT_FORMATS },
+    prompt_defaults: {
+      doc: 'Slots of prompts where data do not say them: a list with role: user and slots.',
+      format: 'any',
+      nullable: true,
+      default: null,
+    },
+    use_loss_mask_for_prompt: {
+      doc: 'Leave the tokens of the prompt out of the loss.',
+      format: 'boolean',
+      default: false,
+    },
+    label_smoothing: { doc: 'For loss.label_smoothing to refer to.', format: 'any', optional: true },
+    transf_encoder: {
+      doc: 'Transformer layers on top of the encoder.',
+      format: componentConfig('transf_encoder'),
+      nullable: true,
+      default: null,
+    },
+    transf_decoder: { doc: 'Attention decoder.', format: componentConfig('transf_decoder') },
+    head: { doc: 'Classifier of the decoder’s states.', format: componentConfig('head') },
+    decoding: {
+      doc: 'How hypotheses are found.',
+      format: attentionDecodingSchema,
+      nullable: true,
+      default: null,
+    },
+    loss: { doc: 'Training loss.', format: componentConfig('loss') },
+  },
+  {
+    doc: 'An attention encoder-decoder with prompts: transcribes and translates.',
+    ignored: {
+      ...commonIgnored,
+      bleu_tokenizer: { instead: 'BLEU is not reported', harmless: ['13a'] },
+      multitask_metrics_cfg: 'WER and CER are reported',
+      restore_timestamps_model: { instead: 'there are no timestamps', harmless: [true, false] },
+      timestamps_asr_model: 'there are no timestamps',
+    },
+  },
+);
+
+export type MultiTaskConfig = InferConfig<typeof multiTaskSchema>;
+
+/** Encoder output as the decoder sees it. */
+export interface DecoderMemory {
+  /** [B,T',d] */
+  readonly states: Tensor;
+  /** int32 [B] */
+  readonly lengths: Tensor;
+}
+
+export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
+  readonly projection: Linear | undefined;
+  readonly transformerEncoder: TransformerEncoder | undefined;
+  readonly decoder: TransformerDecoder;
+  readonly head: TokenClassifier;
+  readonly prompt: PromptFormat;
+  private readonly special: PromptTokenizer;
+  private readonly lossSettings: CrossEntropyConfig;
+  private decoding: AttentionDecodingConfig;
+
+  /** Use `fromConfig`. */
+  constructor(node: ConfigNode, settings: MultiTaskConfig, context: ModelContext) {
+    super(node, settings, context);
+    this.special = promptTokenizer(this.tokenizer);
+    this.prompt = promptFormat(settings.prompt_format, promptDefaults(settings.prompt_defaults));
+    // As NeMo: room for a vocabulary that is a multiple of 8.
+    const classes = 8 * Math.ceil(this.tokenizer.vocabSize / 8);
+    const decoder = this.build(settings.transf_decoder, transformerDecoderKind, {
+      config_dict: { vocab_size: classes },
+    });
+    if (this.encoder.width !== decoder.width) {
+      this.projection = this.child('encoder_decoder_proj', new Linear(this.encoder.width, decoder.width));
+    }
+    const between = settings.transf_encoder;
+    if (between && between['num_layers'] !== 0) {
+      const built = this.build(between, transformerEncoderKind);
+      checkWidth('transf_encoder.hidden_size', built.width, decoder.width);
+      this.transformerEncoder = this.child('transf_encoder', built);
+    }
+    this.decoder = this.child('transf_decoder', decoder);
+    const head = this.build(settings.head, headKind, { num_classes: classes });
+    checkWidth('head.hidden_size', head.hidden_size, decoder.width);
+    this.head = this.child('log_softmax', new TokenClassifier(head, decoder.embedding.tokens.weight));
+    this.lossSettings = this.build(settings.loss, crossEntropyKind);
+    this.decoding = settings.decoding ?? attentionDecodingSchema.parse({});
+  }
+
+  /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
+  static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecMultiTaskModel {
+    return buildModel(
+      context,
+      (own, options) => new EncDecMultiTaskModel(node, multiTaskSchema.parse(node, options), own),
+    );
+  }
+
+  /**
+   * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
+   * @throws AnemoneError; see `restoreArchive`
+   */
+  static restoreFrom(
+    path: string,
+    context: ModelContext,
+    options: RestoreOptions = {},
+  ): Promise<EncDecMultiTaskModel> {
+    return restoreArchive(path, (node, own) => EncDecMultiTaskModel.fromConfig(node, own), context, options);
+  }
+
+  override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
+    return { loss: this.loss(this.memory(inputs, pass), inputs, pass) };
+  }
+
+  /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
+  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+    this.decoding = attentionDecodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.forgetRecognizers();
+  }
+
+  /** features [B,T,F] and featureLengths [B] → what the decoder looks at. */
+  memory({ features, featureLengths }: Tensors, pass: Pass): DecoderMemory {
+    return this.bridge(this.encoder.forward(features, featureLengths, pass), pass);
+  }
+
+  /** From the encoder's output to the decoder's memory. */
+  bridge({ encoded, lengths }: Encoded, pass: Pass): DecoderMemory {
+    const projected = this.projection ? this.projection.forward(encoded) : encoded;
+    const states = this.transformerEncoder
+      ? this.transformerEncoder.forward(projected, lengths, pass)
+      : projected;
+    return { states, lengths };
+  }
+
+  /** Log-probabilities [B,U,V] of what follows each token of tokens int32 [B,U], of which lengths [B] are real. */
+  logProbs(tokens: Tensor, lengths: Tensor, memory: DecoderMemory, pass: Pass): Tensor {
+    return this.head.forward(this.decoder.forward(tokens, lengths, memory, pass), pass);
+  }
+
+  /**
+   * Mean cross-entropy of the tokens after the first. `targets` int32 [B,U] are prompt, text and end, of
+   * `targetLengths`, the first `promptLengths` of which are the prompt.
+   */
+  loss(memory: DecoderMemory, { targets, targetLengths, promptLengths }: Tensors, pass: Pass): Tensor {
+    const [batch, width] = targets.shape;
+    const steps = width - 1;
+    const tokens = tf.slice(targets, [0, 0], [batch, steps]);
+    const labels = tf.slice(targets, [0, 1], [batch, steps]);
+    const one = tf.scalar(1, 'int32');
+    const lengths = tf.sub(targetLengths, one);
+    const logProbs = this.logProbs(tokens, lengths, memory, pass);
+    const real = frameMask(lengths, steps);
+    const mask = this.settings.use_loss_mask_for_prompt
+      ? tf.sub(real, frameMask(tf.sub(promptLengths, one), steps))
+      : real;
+    const { label_smoothing: labelSmoothing, eps: epsilon } = this.lossSettings;
+    return smoothedCrossEntropy(logProbs, labels, mask, { labelSmoothing, epsilon });
+  }
+
+  /** Ids of the prompt for these slots; NeMo's defaults stand for those that nobody gave. */
+  promptIds(slots: PromptSlots = {}): number[] {
+    return this.prompt.encode(this.prompt.complete(slots, TRANSCRIBE_DEFAULTS), this.special);
+  }
+
+  /** Ids of a transcript with its end, in the language `lang`. */
+  transcriptIds(text: string, lang: string | undefined): number[] {
+    return [...this.special.encodeTranscript(text, lang), this.special.eosId];
+  }
+
+  override labelInputs(text: string, slots: PromptSlots = {}): HostTensors {
+    const prompt = this.promptIds(slots);
+    const { target_lang: lang } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
+    return promptedInputs([prompt], [this.transcriptIds(text, lang)], this.special.padId);
+  }
+
+  protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
+    const prompts = rows.map((row) => {
+      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIds({ ...options.prompt, ...own });
+    });
+    return promptedInputs(prompts, [], this.special.padId);
+  }
+
+  protected override sourceOptions(name: string, section: DataSection) {
+    const slots = (utterance: Utterance) => this.prompt.complete(utterance.custom ?? {});
+    const langField = section.lang_field;
+    return {
+      ...super.sourceOptions(name, section),
+      custom: [...this.prompt.manifestKeys, langField],
+      padId: this.special.padId,
+      prompt: (utterance: Utterance) => this.prompt.encode(slots(utterance), this.special),
+      tokenize: (text: string, utterance: Utterance) =>
+        this.transcriptIds(text, utterance.custom?.[langField] ?? slots(utterance)['target_lang']),
+    };
+  }
+
+  protected override transcriptSettings(): TranscriptSettings {
+    return {
+      kind: 'attention',
+      timestamps: undefined,
+      wordSeparator: ' ',
+      segmentSeparators: [],
+      segmentGap: null,
+      confidence: undefined,
+    };
+  }
+
+  protected override subnets(): readonly Subnet[] {
+    throw refuse(
+      'export.unsupported',
+      'models with an attention decoder are not exported to ONNX',
+      'export to .nemo or safetensors',
+    );
+  }
+
+  protected override streamHead(): StreamHead {
+    const hint = 'cut long recordings at silences first';
+    throw refuse('streaming.attention', 'an attention decoder needs the whole utterance', hint);
+  }
+
+  protected override createRecognizer(engine: Engine): Recognizer {
+    const network = { decoder: this.decoder, head: this.head };
+    const { eosId, padId } = this.special;
+    const { vocabSize } = this.tokenizer;
+    return new MultiTaskRecognizer(engine, {
+      search: attentionSearch(engine, network, this.decoding, { eosId, padId, vocabSize }),
+      memory: (inputs) => this.memory(inputs, evaluationPass),
+      loss: (memory, inputs) => this.loss(memory, inputs, evaluationPass),
+    });
+  }
+}
+
+/** Prompts and what follows them as `Batch.inputs` has them. */
+function promptedInputs(
+  prompts: readonly (readonly number[])[],
+  texts: readonly (readonly number[])[],
+  padId: number,
+): HostTensors {
+  const rows = prompts.map((prompt, i) => [...prompt, ...(texts[i] ?? [])]);
+  const width = Math.max(...rows.map((row) => row.length));
+  const targets = new Int32Array(rows.length * width).fill(padId);
+  for (const [i, row] of rows.entries()) targets.set(row, i * width);
+  const lengths = (lists: readonly (readonly number[])[]) => int32(lists.map((list) => list.length), [lists.length]); // biome-ignore format: one line reads better
+  return {
+    targets: int32(targets, [rows.length, width]),
+    targetLengths: lengths(rows),
+    promptLengths: lengths(prompts),
+  };
+}
+
+function promptTokenizer(tokenizer: object): PromptTokenizer {
+  if (isPromptTokenizer(tokenizer)) return tokenizer;
+  throw new AnemoneError({
+    code: 'asr.no-prompt-tokenizer',
+    path: 'model.tokenizer',
+    message: 'this tokenizer has no special tokens to write prompts with',
+    hint: 'use type: agg with custom_tokenizer._target_: CanaryTokenizer and a member spl_tokens',
+  });
+}
+
+function checkWidth(key: string, width: number, decoder: number): void {
+  if (width === decoder) return;
+  throw new AnemoneError({
+    code: 'asr.width',
+    path: `model.${key}`,
+    message: `is ${width}, and the decoder is ${decoder} wide`,
+  });
+}
+
+function refuse(code: string, message: string, hint: string): AnemoneError {
+  return new AnemoneError({ code, message, hint });
+}

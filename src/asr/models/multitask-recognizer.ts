@@ -1,0 +1,57 @@
+// Runs a model with an attention decoder on batches: one program for the encoder (and the loss), then a search.
+import {
+  type Engine,
+  type HostTensors,
+  type Program,
+  type Tensor,
+  type Tensors,
+  tf,
+} from '../../engine/index.js';
+import type { AttentionSearch } from '../decoding/attention/search.js';
+import type { Recognition, Recognizer } from './speech-model.js';
+
+interface Memory {
+  readonly states: Tensor;
+  readonly lengths: Tensor;
+}
+
+export interface MultiTaskRecognizerOptions {
+  readonly search: AttentionSearch;
+  readonly memory: (inputs: Tensors) => Memory;
+  /** Loss of a batch, given what `memory` made of it. */
+  readonly loss: (memory: Memory, inputs: Tensors) => Tensor;
+}
+
+export class MultiTaskRecognizer implements Recognizer {
+  private readonly encode: Program;
+  private readonly evaluate: Program;
+  private readonly search: AttentionSearch;
+
+  constructor(engine: Engine, { search, memory, loss }: MultiTaskRecognizerOptions) {
+    this.search = search;
+    const outputs = ({ states, lengths }: Memory) => ({ states, lengths: tf.clone(lengths) });
+    this.encode = engine.compile('multitask-encode', (inputs) => outputs(memory(inputs)));
+    this.evaluate = engine.compile('multitask-evaluate', (inputs) => {
+      const made = memory(inputs);
+      return { ...outputs(made), loss: loss(made, inputs) };
+    });
+  }
+
+  /** `inputs.targets` begin with the prompts, of `inputs.promptLengths` tokens. */
+  async recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition> {
+    const { features, featureLengths, targets, promptLengths } = inputs;
+    const out = withLoss
+      ? await this.evaluate.run(inputs)
+      : await this.encode.run({ features, featureLengths });
+    const { states, lengths } = out;
+    const width = targets.shape[1];
+    const prompts = Array.from(promptLengths.data, (length, row) =>
+      Array.from(targets.data.subarray(row * width, row * width + length)),
+    );
+    const hypotheses = await this.search.decode(
+      { data: states.data as Float32Array, shape: states.shape, lengths: lengths.data },
+      prompts,
+    );
+    return withLoss ? { hypotheses, loss: out['loss'].data[0] } : { hypotheses };
+  }
+}

@@ -1,0 +1,32 @@
+// NeMo's TokenClassifier over the decoder's vocabulary. Its matrix is the token embedding of the decoder (Press &
+// Wolf 2017), as in NeMo, where checkpoints have it under both names.
+import { type Tensor, tf } from '../../engine/index.js';
+import { dropout, linear, Module, type Parameter, type Pass, zeros } from '../../nn/index.js';
+
+export interface TokenClassifierConfig {
+  readonly hidden_size: number;
+  readonly num_classes: number;
+  /** Of the hidden states. */
+  readonly dropout: number;
+}
+
+export class TokenClassifier extends Module {
+  private readonly bias: Parameter;
+
+  /** @param weight [num_classes, hidden_size], of the embedding */
+  constructor(
+    readonly config: TokenClassifierConfig,
+    private readonly weight: Parameter,
+  ) {
+    super();
+    this.tie('mlp.layer0.weight', weight);
+    this.bias = this.parameter('mlp.layer0.bias', [config.num_classes], zeros);
+  }
+
+  /** hidden [...,d] → log-probabilities [...,V]. */
+  forward(hidden: Tensor, pass: Pass): Tensor {
+    const dropped = dropout(hidden, this.config.dropout, pass);
+    const logits = linear(dropped, this.weight.tensor(), this.bias.tensor());
+    return pass.tap(this.path, tf.logSoftmax(logits));
+  }
+}

@@ -1,0 +1,134 @@
+// NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder.
+import { type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { frameMask, LayerNorm, Module, type Pass } from '../../nn/index.js';
+import type { Memory } from './attention.js';
+import { type EmbeddingSizes, TransformerEmbedding } from './embedding.js';
+import { type CrossAttention, type LayerSizes, TransformerLayer } from './layer.js';
+import { causalBias, keyBias } from './masks.js';
+
+export interface TransformerDecoderConfig extends EmbeddingSizes, LayerSizes {
+  readonly num_layers: number;
+  /** With pre_ln: normalise the last layer's output too. */
+  readonly pre_ln_final_layer_norm: boolean;
+}
+
+/** Encoder output as the decoder sees it. */
+export interface EncoderStates {
+  /** [B,T',d] */
+  readonly states: Tensor;
+  /** int32 [B] */
+  readonly lengths: Tensor;
+}
+
+/** What a step needs besides its tokens; see `TransformerDecoder.step`. */
+export interface StepInputs {
+  /** int32 [N] */
+  readonly tokens: Tensor;
+  /** int32 [N], positions of the tokens, from 0 */
+  readonly positions: Tensor;
+  /** int32 [B] */
+  readonly lengths: Tensor;
+  /** `keys.i` and `values.i` [N,h,L,dk] of the tokens before; `crossKeys.i` and `crossValues.i` [B,h,T',dk]. */
+  readonly memory: Tensors;
+}
+
+class DecoderBody extends Module {
+  readonly layers: readonly TransformerLayer[];
+  readonly finalNorm: LayerNorm | undefined;
+
+  constructor(config: TransformerDecoderConfig) {
+    super();
+    if (config.pre_ln && config.pre_ln_final_layer_norm) {
+      this.finalNorm = this.child('final_layer_norm', new LayerNorm(config.hidden_size));
+    }
+    this.layers = this.children(
+      'layers',
+      Array.from({ length: config.num_layers }, () => new TransformerLayer(config, { cross: true })),
+    );
+  }
+}
+
+export class TransformerDecoder extends Module {
+  readonly embedding: TransformerEmbedding;
+  private readonly body: DecoderBody;
+
+  constructor(readonly config: TransformerDecoderConfig) {
+    super();
+    this.embedding = this.child('_embedding', new TransformerEmbedding(config));
+    this.body = this.child('_decoder', new DecoderBody(config));
+  }
+
+  get width(): number {
+    return this.config.hidden_size;
+  }
+
+  get layers(): number {
+    return this.config.num_layers;
+  }
+
+  get heads(): number {
+    return this.config.num_attention_heads;
+  }
+
+  /** tokens int32 [B,U] and their lengths [B] → hidden states [B,U,d]. */
+  forward(tokens: Tensor, lengths: Tensor, encoder: EncoderStates, pass: Pass): Tensor {
+    const [, length] = tokens.shape;
+    const [, frames] = encoder.states.shape;
+    const bias = causalBias(frameMask(lengths, length));
+    const crossBias = this.crossBias(encoder.lengths, frames);
+    let x = this.embedding.forward(tokens, pass);
+    for (const layer of this.body.layers) {
+      x = layer.forward(x, bias, pass, { memory: layer.crossMemory(encoder.states), bias: crossBias });
+    }
+    return this.finish(x, pass);
+  }
+
+  /** What every step over the same encoder output shares: `crossKeys.i` and `crossValues.i` [B,h,T',dk]. */
+  crossMemory(states: Tensor): Tensors {
+    const out: Tensors = {};
+    this.body.layers.forEach((layer, i) => {
+      const { keys, values } = layer.crossMemory(states);
+      out[`crossKeys.${i}`] = keys;
+      out[`crossValues.${i}`] = values;
+    });
+    return out;
+  }
+
+  /**
+   * One token a hypothesis; N is a multiple of B, the hypotheses of an utterance lying together. Gives `hidden`
+   * [N,1,d], and `keys.i` and `values.i` [N,h,1,dk], which belong at the token's position in the memory.
+   */
+  step({ tokens, positions, lengths, memory }: StepInputs, pass: Pass): Tensors {
+    const [count] = tokens.shape;
+    const [batch] = lengths.shape;
+    const [, , room] = memory['keys.0'].shape;
+    const [, , frames] = memory['crossKeys.0'].shape;
+    const own = tf.ones([count, 1]) as Tensor;
+    const bias = keyBias(tf.concat([frameMask(positions, room), own], 1));
+    const crossBias = this.crossBias(lengths, frames);
+    const out: Tensors = {};
+    let x = this.embedding.step(tokens, positions, pass);
+    this.body.layers.forEach((layer, i) => {
+      const past: Memory = { keys: memory[`keys.${i}`], values: memory[`values.${i}`] };
+      const cross: CrossAttention = {
+        memory: { keys: memory[`crossKeys.${i}`], values: memory[`crossValues.${i}`] },
+        bias: crossBias,
+        rows: count / batch,
+      };
+      const { y, added } = layer.step(x, past, bias, pass, cross);
+      x = y;
+      out[`keys.${i}`] = added.keys;
+      out[`values.${i}`] = added.values;
+    });
+    return { ...out, hidden: this.finish(x, pass) };
+  }
+
+  private finish(x: Tensor, pass: Pass): Tensor {
+    const { finalNorm } = this.body;
+    return pass.tap(this.path, finalNorm ? finalNorm.forward(x) : x);
+  }
+
+  private crossBias(lengths: Tensor, frames: number): Tensor {
+    return keyBias(frameMask(lengths, frames));
+  }
+}

@@ -1,0 +1,41 @@
+// NeMo's Transformer encoder, which may stand between a speech encoder and a Transformer decoder.
+import type { Tensor } from '../../engine/index.js';
+import { frameMask, LayerNorm, Module, type Pass } from '../../nn/index.js';
+import { type LayerSizes, TransformerLayer } from './layer.js';
+import { causalBias, keyBias } from './masks.js';
+
+export interface TransformerEncoderConfig extends LayerSizes {
+  readonly num_layers: number;
+  /** Frames see only those before them. */
+  readonly mask_future: boolean;
+  readonly pre_ln_final_layer_norm: boolean;
+}
+
+export class TransformerEncoder extends Module {
+  private readonly layers: readonly TransformerLayer[];
+  private readonly finalNorm: LayerNorm | undefined;
+
+  constructor(readonly config: TransformerEncoderConfig) {
+    super();
+    if (config.pre_ln && config.pre_ln_final_layer_norm) {
+      this.finalNorm = this.child('final_layer_norm', new LayerNorm(config.hidden_size));
+    }
+    this.layers = this.children(
+      'layers',
+      Array.from({ length: config.num_layers }, () => new TransformerLayer(config, { cross: false })),
+    );
+  }
+
+  get width(): number {
+    return this.config.hidden_size;
+  }
+
+  /** x [B,T,d], lengths int32 [B] → [B,T,d]. */
+  forward(x: Tensor, lengths: Tensor, pass: Pass): Tensor {
+    const [, frames] = x.shape;
+    const valid = frameMask(lengths, frames);
+    const bias = this.config.mask_future ? causalBias(valid) : keyBias(valid);
+    const y = this.layers.reduce((states, layer) => layer.forward(states, bias, pass), x);
+    return pass.tap(this.path, this.finalNorm ? this.finalNorm.forward(y) : y);
+  }
+}
