@@ -170,7 +170,6 @@ export const dataSection = defineSchema(
       },
       use_start_end_token: { instead: 'no start and end tokens are added', harmless: off },
       use_lhotse: { instead: 'batch_duration and the bucket keys work without it', harmless: [true, ...off] },
-      use_bucketing: { instead: 'num_buckets says it', harmless: [true, ...off] },
       bucket_buffer_size: 'the whole manifest is bucketed',
       shuffle_buffer_size: 'the whole manifest is shuffled',
       parser: { instead: 'transcripts are used as they are', harmless: off },

@@ -33,12 +33,17 @@ export class CtcRecognizer implements Recognizer {
     this.transcribe = engine.compile('ctc-transcribe', (inputs) => outputs(encode(inputs)));
     this.transcribeInner = engine.compile('ctc-inner', (inputs) => {
       const encoded = encode(inputs);
-      return { ...outputs(encoded), ...inner.outputs(encoded.encoded) };
+      return { ...outputs(encoded), ...inner.outputs(encoded.encoded, encoded.lengths) };
     });
     this.evaluate = engine.compile('ctc-evaluate', (inputs) => {
       const encoded = encode(inputs);
       const { loss: total, logs } = loss(encoded, inputs);
-      return { ...outputs(encoded), ...inner.outputs(encoded.encoded), ...logs, loss: total };
+      return {
+        ...outputs(encoded),
+        ...inner.outputs(encoded.encoded, encoded.lengths),
+        ...logs,
+        loss: total,
+      };
     });
   }
 

@@ -154,18 +154,21 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
       loss: (encoded, inputs) => ({
         loss: this.ctcLoss(encoded, inputs, evaluationPass),
-        logs: this.innerLosses(encoded, inputs),
+        logs: this.interCtc.losses(encoded, inputs, evaluationPass, this.ctcOptions),
       }),
       inner: new InterCtcEvaluation(this.interCtc, this.ctcDecoder, search),
     });
   }
 
   override innerEvaluation(): InterCtcEvaluation {
-    return new InterCtcEvaluation(this.interCtc, this.ctcDecoder, this.ctcSearch());
+    const last = this.auxiliary.ctc_loss_weight > 0;
+    return new InterCtcEvaluation(this.interCtc, this.ctcDecoder, this.ctcSearch(), last);
   }
 
-  override innerLosses(encoded: Pick<Encoded, 'encoded'>, inputs: Tensors): Tensors {
-    return this.interCtc.losses(encoded, inputs, evaluationPass, this.ctcOptions);
+  override innerLosses(forward: RnntForward, inputs: Tensors): Tensors {
+    const inner = this.interCtc.losses(forward, inputs, evaluationPass, this.ctcOptions);
+    if (this.auxiliary.ctc_loss_weight === 0) return inner;
+    return { ...inner, ctc_loss: this.ctcLoss(forward, inputs, evaluationPass) };
   }
 
   private ctcSearch(): CtcSearch {

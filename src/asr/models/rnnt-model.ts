@@ -138,7 +138,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   /** Losses of inner layers, `inter_ctc_loss_lN`, for an output of `forward`. */
-  innerLosses(_forward: Pick<RnntForward, 'encoded'>, _inputs: Tensors): Tensors {
+  innerLosses(_forward: RnntForward, _inputs: Tensors): Tensors {
     return {};
   }
 

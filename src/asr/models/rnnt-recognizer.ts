@@ -32,12 +32,15 @@ export class RnntRecognizer implements Recognizer {
     this.inner = inner;
     this.encodeInner = engine.compile('encode-inner', (inputs) => {
       const { projected, lengths, encoded } = model.forward(inputs, evaluationPass);
-      return { ...outputs(projected, lengths), ...inner?.outputs(encoded) };
+      return { ...outputs(projected, lengths), ...inner?.outputs(encoded, lengths) };
     });
     this.evaluate = engine.compile('evaluate', (inputs) => {
       const forward = model.forward(inputs, evaluationPass);
       const loss = model.loss(forward, inputs, evaluationPass);
-      const found = { ...inner?.outputs(forward.encoded), ...model.innerLosses(forward, inputs) };
+      const found = {
+        ...inner?.outputs(forward.encoded, forward.lengths),
+        ...model.innerLosses(forward, inputs),
+      };
       return { ...outputs(forward.projected, forward.lengths), ...found, loss };
     });
   }
