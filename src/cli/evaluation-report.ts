@@ -20,5 +20,5 @@ export async function describeEvaluation(findings: EvaluationFindings, count: nu
 }
 
 function metricText(name: string, value: number): string {
-  return /_(wer|cer)(\/|$)/.test(name) ? `${(100 * value).toFixed(2)}%` : value.toPrecision(5);
+  return /_(wer|cer)(_|\/|$)/.test(name) ? `${(100 * value).toFixed(2)}%` : value.toPrecision(5);
 }
