@@ -126,8 +126,19 @@ describe('InterCTC', () => {
     const evaluator = model.evaluator(engine);
     await evaluator.add(batchOf(model, ['abc', 'ca']));
     const { metrics } = evaluator.summary();
+    // The branch that does not decode is judged beside, if it is the CTC branch.
+    const beside = branch === 'rnnt' ? ['ctc_loss', 'wer_ctc'] : [];
+    const names = ['cer', 'inter_ctc_loss_l1', 'inter_wer_l1', 'loss', 'wer', ...beside];
+    expect(Object.keys(metrics).sort()).toEqual(names.sort());
+    if (branch === 'rnnt') {
+      model.changeDecodingStrategy('ctc');
+      const other = model.evaluator(engine);
+      await other.add(batchOf(model, ['abc', 'ca']));
+      const { wer, loss } = other.summary().metrics;
+      expect(metrics['wer_ctc']).toBeCloseTo(wer, 6);
+      expect(metrics['ctc_loss']).toBeCloseTo(loss, 4);
+    }
     await engine.dispose();
-    expect(Object.keys(metrics).sort()).toEqual(['cer', 'inter_ctc_loss_l1', 'inter_wer_l1', 'loss', 'wer']);
     expect(metrics['inter_ctc_loss_l1']).toBeCloseTo(
       (await losses(model, evaluationPass))['inter_ctc_loss_l1'],
       4,

@@ -171,8 +171,7 @@ describe('transcribing', () => {
 it('a checkpoint’s files make the tokenizer again', async () => {
   const model = multiTask();
   const artifacts = await model.artifacts();
-  expect([...artifacts.keys()]).toContain('spl_tokens.tokenizer.model');
-  expect([...artifacts.keys()].every((name) => !name.includes('/'))).toBe(true);
+  expect([...artifacts.keys()]).toContain('spl_tokens/tokenizer.model');
 });
 
 it('parts that do not fit are told', () => {

@@ -82,7 +82,6 @@ describe('the class of a model', () => {
   });
 
   it.each([
-    ['EncDecMultiTaskModel', { transf_decoder: {}, prompt_format: 'canary' }],
     ['EncDecSpeakerLabelModel', { decoder: { _target_: 'nemo.collections.asr.modules.SpeakerDecoder' } }],
     [
       'EncDecClassificationModel',

@@ -65,8 +65,8 @@ function multiTaskTokenizers(vocabulary: number): Map<string, Uint8Array> {
       hardVocabLimit: false,
     }).model;
   return new Map([
-    ['spl_tokens.tokenizer.model', trained(special)],
-    ['en.tokenizer.model', trained(texts)],
+    ['spl_tokens/tokenizer.model', trained(special)],
+    ['en/tokenizer.model', trained(texts)],
   ]);
 }
 
