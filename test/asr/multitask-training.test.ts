@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createModel, EncDecMultiTaskModel } from '../../src/asr/index.js';
+import { type ConfigNode, configFromObject } from '../../src/config/index.js';
 import { OnnxEngine } from '../../src/engine/index.js';
 import { AnemoneError } from '../../src/errors/index.js';
 import { CounterRandom } from '../../src/random/index.js';
@@ -172,6 +173,9 @@ it('a checkpoint’s files make the tokenizer again', async () => {
   const model = multiTask();
   const artifacts = await model.artifacts();
   expect([...artifacts.keys()]).toContain('spl_tokens/tokenizer.model');
+  const node = configFromObject({ model: model.config }).model as ConfigNode;
+  const again = createModel(node, { engine, artifacts, sealed: true }) as EncDecMultiTaskModel;
+  expect(again.tokenizer.vocabulary).toEqual(model.tokenizer.vocabulary);
 });
 
 it('parts that do not fit are told', () => {
