@@ -1,5 +1,4 @@
 // How much data the preparation makes, and from which seed. The defaults are the quickstart's.
-import type { SpeechAmounts } from './speak.js';
 import type { VoiceCounts } from './voices.js';
 
 export interface PrepareOptions {
@@ -10,8 +9,8 @@ export interface PrepareOptions {
   readonly trainVoices: VoiceCounts;
   readonly devVoices: VoiceCounts;
   /** Strings a training voice says in one breath, and spliced from words. */
-  readonly trainStrings: SpeechAmounts;
-  readonly devStrings: SpeechAmounts;
+  readonly trainStrings: { readonly fluent: number; readonly spliced: number };
+  readonly devStrings: { readonly fluent: number; readonly spliced: number };
   /** Test strings of each human voice. */
   readonly testStrings: number;
   /** Threads that synthesise. */
@@ -23,8 +22,7 @@ export const DEFAULT_OPTIONS: PrepareOptions = {
   seed: 1,
   trainVoices: { flite: 96, espeak: 120, gnuspeech: 24 },
   devVoices: { flite: 16, espeak: 16, gnuspeech: 4 },
-  // A transducer with few examples of a digit said twice learns to say it once.
-  trainStrings: { fluent: 4, spliced: 10, repeats: 0.25 },
+  trainStrings: { fluent: 4, spliced: 10 },
   devStrings: { fluent: 2, spliced: 4 },
   testStrings: 200,
   workers: 2,

@@ -18,26 +18,18 @@ export interface SpeechAmounts {
   readonly fluent: number;
   /** Strings spliced from words spoken alone. */
   readonly spliced: number;
-  /** How often a digit is said again rather than drawn. Default 0. */
-  readonly repeats?: number;
 }
 
 /** Short strings teach a transducer where words are, so training has more of them. */
 const TRAINING_LENGTH_RATIO = 0.85;
 
-/**
- * Random digits, one to seven of them; length n + 1 is `ratio` times as likely as length n, and a digit is the one
- * before it again with probability `repeats` (and by chance).
- */
-export function drawDigits(random: CounterRandom, ratio = 1, repeats = 0): number[] {
+/** Random digits, one to seven of them; length n + 1 is `ratio` times as likely as length n. */
+export function drawDigits(random: CounterRandom, ratio = 1): number[] {
   const weights = Array.from({ length: MAX_STRING_LENGTH }, (_, i) => ratio ** i);
   let left = random.uniform(0) * weights.reduce((sum, weight) => sum + weight, 0);
   let length = 1;
   while (length < MAX_STRING_LENGTH && left >= weights[length - 1]) left -= weights[length++ - 1];
-  const digits = Array.from({ length }, (_, i) => random.integer(1 + i, DIGIT_WORDS.length));
-  const again = random.derive('repeats');
-  for (let i = 1; i < length; i++) if (again.uniform(i) < repeats) digits[i] = digits[i - 1];
-  return digits;
+  return Array.from({ length }, (_, i) => random.integer(1 + i, DIGIT_WORDS.length));
 }
 
 /** Level of an utterance in dB below full scale, from quiet to loud. */
@@ -53,7 +45,7 @@ export async function* speak(
 ): AsyncGenerator<Utterance> {
   for (let i = 0; i < amounts.fluent; i++) {
     const draw = random.derive('fluent', i);
-    const digits = drawDigits(draw.derive('digits'), TRAINING_LENGTH_RATIO, amounts.repeats);
+    const digits = drawDigits(draw.derive('digits'), TRAINING_LENGTH_RATIO);
     const separators = draw.integer(0, 3) === 0 ? ', ' : ' ';
     const rate = voice.rate * 2 ** (0.3 * (draw.uniform(1) - 0.5));
     const text = `${wordsOf(digits).split(' ').join(separators)}.`;
@@ -69,7 +61,7 @@ export async function* speak(
   }
   for (let i = 0; i < amounts.spliced; i++) {
     const draw = random.derive('spliced', i);
-    const digits = drawDigits(draw.derive('digits'), TRAINING_LENGTH_RATIO, amounts.repeats);
+    const digits = drawDigits(draw.derive('digits'), TRAINING_LENGTH_RATIO);
     const clip = splice(
       digits.map((digit) => words[digit]),
       draw.derive('splice'),
