@@ -18,7 +18,8 @@ import { ctcSearch } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
 import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
-import { type Recognizer, SpeechModel, speechInputs } from './speech-model.js';
+import { speechInputs } from './speech-inputs.js';
+import { type Recognizer, SpeechModel } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */

@@ -20,7 +20,8 @@ import { InterCtc, interCtcField } from './inter-ctc.js';
 import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonIgnored } from './model-schema.js';
 import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
-import { type Recognizer, speechInputs } from './speech-model.js';
+import { speechInputs } from './speech-inputs.js';
+import type { Recognizer } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
 
 const auxCtcSchema = defineSchema(

@@ -1,5 +1,6 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
-// A model says what its loss is and how its output becomes tokens.
+// A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
+// interface of a model; the work is done in files beside it.
 import type { SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
@@ -24,7 +25,7 @@ import {
   type ReportContributor,
   type StepOutput,
 } from '../../nn/index.js';
-import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
+import type { Tokenizer } from '../../text/index.js';
 import { type LoadAdaptersOptions, loadAdapters, saveAdapters } from '../adapters/adapter-file.js';
 import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
@@ -38,8 +39,9 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
-import { containerOf, fileReader, type ModelContext } from './context.js';
+import { containerOf, type ModelContext } from './context.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
+import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
 import { type TranscribeOptions, transcribeAudio, transcriptMaker } from './transcribe.js';
@@ -106,7 +108,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.container = containerOf(context);
     this.written = resolveConfig(node) as Section;
     this.adapters = new ModelAdapters(this, this.container);
-    this.tokenizer = tokenizerOf(settings, labelsOf(this.written), context);
+    this.tokenizer = tokenizerOf(settings.tokenizer, this.written, context);
     const mel = this.build(settings.preprocessor, preprocessorKind);
     this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
@@ -442,44 +444,3 @@ const BEHIND_ENCODER =
 const VOCABULARY_LAYERS =
   /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers|transf_decoder\._embedding\.token_embedding|log_softmax)\./;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-/** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */
-function labelsOf(config: Section): readonly string[] | undefined {
-  const places = [config, ...['joint', 'decoder', 'train_ds'].map((key) => config[key] as Section | null)];
-  const lists = places.flatMap((place) => [place?.['vocabulary'], place?.['labels']]);
-  return lists.find((list) => Array.isArray(list) && list.length > 0) as readonly string[] | undefined;
-}
-
-function tokenizerOf(
-  settings: SpeechModelConfig,
-  labels: readonly string[] | undefined,
-  context: ModelContext,
-): Tokenizer {
-  if (settings.tokenizer) {
-    return loadTokenizer(settings.tokenizer as TokenizerConfig, 'model.tokenizer', fileReader(context));
-  }
-  if (labels) return new CharTokenizer(labels);
-  throw new AnemoneError({
-    code: 'asr.no-tokenizer',
-    path: 'model',
-    message: 'there is neither a tokenizer section nor labels',
-    hint: 'give model.tokenizer (for BPE) or model.labels (for characters)',
-  });
-}
-
-/** Names of `Batch.inputs` of speech. */
-export interface SpeechInputs {
-  /** [B,T,F] */
-  readonly features: Tensor;
-  /** int32 [B] */
-  readonly featureLengths: Tensor;
-  /** int32 [B,U] */
-  readonly targets: Tensor;
-  /** int32 [B] */
-  readonly targetLengths: Tensor;
-}
-
-export function speechInputs(inputs: Tensors): SpeechInputs {
-  const { features, featureLengths, targets, targetLengths } = inputs;
-  return { features, featureLengths, targets, targetLengths };
-}

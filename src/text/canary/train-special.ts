@@ -1,10 +1,7 @@
 // Makes the tokenizer of special tokens that multitask models need, in a folder: the vocabulary of NeMo's
 // `CanaryTokenizer.build_special_tokenizer`.
-import { renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { AnemoneError } from '../../errors/index.js';
-import { makeFolder } from '../../formats/index.js';
 import { SentencePieceTokenizer } from '../sentencepiece/sentencepiece-tokenizer.js';
+import { writeTokenizerFiles } from '../sentencepiece/train/tokenizer-folder.js';
 import { trainSentencePiece } from '../sentencepiece/train/train.js';
 import { DEFAULT_SPECIAL_TOKENS, specialToken } from './special-tokens.js';
 
@@ -26,20 +23,6 @@ export function trainSpecialTokenizer(tokens: readonly string[], dir: string): r
     hardVocabLimit: false,
   });
   const tokenizer = SentencePieceTokenizer.fromBytes(model);
-  try {
-    makeFolder(dir);
-    for (const [name, bytes] of tokenizer.files()) {
-      const file = join(dir, name);
-      writeFileSync(`${file}.partial`, bytes);
-      renameSync(`${file}.partial`, file);
-    }
-  } catch (cause) {
-    throw new AnemoneError({
-      code: 'tokenizer.cannot-write',
-      message: `cannot write the tokenizer to ${dir}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: 'check the permissions and the free space there',
-      cause,
-    });
-  }
+  writeTokenizerFiles(tokenizer, dir);
   return tokenizer.vocabulary;
 }

@@ -31,9 +31,15 @@ export function trainTokenizerFolder(
 ): TrainedSentencePiece & { readonly dir: string } {
   const trained = trainSentencePiece(options);
   const dir = tokenizerFolder(options);
+  writeTokenizerFiles(SentencePieceTokenizer.fromBytes(trained.model), dir);
+  return { ...trained, dir };
+}
+
+/** Writes the tokenizer's files into `dir`; each appears whole or not at all. Throws `tokenizer.cannot-write`. */
+export function writeTokenizerFiles(tokenizer: SentencePieceTokenizer, dir: string): void {
   try {
     makeFolder(dir);
-    for (const [name, bytes] of SentencePieceTokenizer.fromBytes(trained.model).files()) {
+    for (const [name, bytes] of tokenizer.files()) {
       const file = join(dir, name);
       writeFileSync(`${file}.partial`, bytes);
       renameSync(`${file}.partial`, file);
@@ -46,5 +52,4 @@ export function trainTokenizerFolder(
       cause,
     });
   }
-  return { ...trained, dir };
 }

@@ -1,0 +1,28 @@
+// The tokenizer that a `model` section asks for: a tokenizer section, or characters.
+import { AnemoneError } from '../../errors/index.js';
+import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
+import { fileReader, type ModelContext } from './context.js';
+import type { Section } from './speech-model.js';
+
+/** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */
+function labelsOf(config: Section): readonly string[] | undefined {
+  const places = [config, ...['joint', 'decoder', 'train_ds'].map((key) => config[key] as Section | null)];
+  const lists = places.flatMap((place) => [place?.['vocabulary'], place?.['labels']]);
+  return lists.find((list) => Array.isArray(list) && list.length > 0) as readonly string[] | undefined;
+}
+
+/**
+ * @param section the checked `tokenizer` section; @param config the whole `model` section
+ * @throws AnemoneError `asr.no-tokenizer`, and what `loadTokenizer` throws
+ */
+export function tokenizerOf(section: unknown, config: Section, context: ModelContext): Tokenizer {
+  if (section) return loadTokenizer(section as TokenizerConfig, 'model.tokenizer', fileReader(context));
+  const labels = labelsOf(config);
+  if (labels) return new CharTokenizer(labels);
+  throw new AnemoneError({
+    code: 'asr.no-tokenizer',
+    path: 'model',
+    message: 'there is neither a tokenizer section nor labels',
+    hint: 'give model.tokenizer (for BPE) or model.labels (for characters)',
+  });
+}
