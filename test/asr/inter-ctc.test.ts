@@ -127,16 +127,18 @@ describe('InterCTC', () => {
     await evaluator.add(batchOf(model, ['abc', 'ca']));
     const { metrics } = evaluator.summary();
     // The branch that does not decode is judged beside, if it is the CTC branch.
-    const beside = branch === 'rnnt' ? ['ctc_loss', 'wer_ctc'] : [];
-    const names = ['cer', 'inter_ctc_loss_l1', 'inter_wer_l1', 'loss', 'wer', ...beside];
+    const beside = branch === 'rnnt' ? ['ctc_loss', 'rnnt_loss', 'wer_ctc'] : [];
+    const names = ['cer', 'final_loss', 'inter_ctc_loss_l1', 'inter_wer_l1', 'loss', 'wer', ...beside];
     expect(Object.keys(metrics).sort()).toEqual(names.sort());
+    expect(metrics['loss']).toBeCloseTo(0.9 * metrics['final_loss'] + 0.1 * metrics['inter_ctc_loss_l1'], 4);
     if (branch === 'rnnt') {
       model.changeDecodingStrategy('ctc');
       const other = model.evaluator(engine);
       await other.add(batchOf(model, ['abc', 'ca']));
-      const { wer, loss } = other.summary().metrics;
+      const { wer, final_loss: loss } = other.summary().metrics;
       expect(metrics['wer_ctc']).toBeCloseTo(wer, 6);
       expect(metrics['ctc_loss']).toBeCloseTo(loss, 4);
+      expect(metrics['final_loss']).toBeCloseTo(0.75 * metrics['rnnt_loss'] + 0.25 * metrics['ctc_loss'], 4);
     }
     await engine.dispose();
     expect(metrics['inter_ctc_loss_l1']).toBeCloseTo(

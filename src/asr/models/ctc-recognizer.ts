@@ -4,6 +4,7 @@ import { evaluationPass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { Encoded } from '../encoders/encoder.js';
 import type { CtcSearch } from './ctc-search.js';
+import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
@@ -11,7 +12,7 @@ export interface CtcRecognizerOptions {
   readonly decoder: ConvASRDecoder;
   readonly search: CtcSearch;
   readonly encode: (inputs: Tensors) => Encoded;
-  /** Loss of a batch, given what `encode` made of it; its logs are further losses for `inner`. */
+  /** Loss of a batch, given what `encode` made of it; its logs are the losses it is made of. */
   readonly loss: (encoded: Encoded, inputs: Tensors) => StepOutput;
   readonly inner: InterCtcEvaluation;
 }
@@ -37,12 +38,10 @@ export class CtcRecognizer implements Recognizer {
     });
     this.evaluate = engine.compile('ctc-evaluate', (inputs) => {
       const encoded = encode(inputs);
-      const { loss: total, logs } = loss(encoded, inputs);
       return {
         ...outputs(encoded),
         ...inner.outputs(encoded.encoded, encoded.lengths),
-        ...logs,
-        loss: total,
+        ...lossOutputs(loss(encoded, inputs)),
       };
     });
   }
@@ -52,11 +51,9 @@ export class CtcRecognizer implements Recognizer {
     const { features, featureLengths } = inputs;
     const program = withInner ? this.transcribeInner : this.transcribe;
     const out = withLoss ? await this.evaluate.run(inputs) : await program.run({ features, featureLengths });
-    const final = out['final_loss'];
     return {
       hypotheses: search.decode(out, out['lengths'].data),
-      ...(withLoss && { loss: out['loss'].data[0] }),
-      ...(final && { finalLoss: final.data[0] }),
+      ...(withLoss && { losses: lossesOf(out) }),
       ...(withInner && { inner: inner.decode(out) }),
     };
   }

@@ -114,12 +114,21 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
 
   private bothLosses(inputs: Tensors, pass: Pass): StepOutput {
     const forward = this.forward(inputs, pass);
+    const { loss, logs: { rnnt_loss, ctc_loss, ...logs } = {} } = this.lossOf(forward, inputs, pass);
+    return {
+      loss,
+      logs: { ...(ctc_loss && { train_rnnt_loss: rnnt_loss, train_ctc_loss: ctc_loss }), ...logs },
+    };
+  }
+
+  /** (1 - w)·RNN-T + w·CTC, and InterCTC's part of it. */
+  private lossOf(forward: RnntForward, inputs: Tensors, pass: Pass): StepOutput {
     const rnnt = this.loss(forward, inputs, pass);
     const weight = this.auxiliary.ctc_loss_weight;
     const ctc = weight > 0 ? this.ctcLoss(forward, inputs, pass) : undefined;
     const both = ctc ? tf.add(tf.mul(rnnt, tf.scalar(1 - weight)), tf.mul(ctc, tf.scalar(weight))) : rnnt;
     const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.ctcOptions);
-    return { loss, logs: { ...(ctc && { train_rnnt_loss: rnnt, train_ctc_loss: ctc }), ...logs } };
+    return { loss, logs: { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs } };
   }
 
   protected override encode(inputs: Tensors, pass: Pass): Encoded {
@@ -153,10 +162,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       decoder: this.ctcDecoder,
       search,
       encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
-      loss: (encoded, inputs) => ({
-        loss: this.ctcLoss(encoded, inputs, evaluationPass),
-        logs: this.interCtc.losses(encoded, inputs, evaluationPass, this.ctcOptions),
-      }),
+      loss: (encoded, inputs) => {
+        const ctc = this.ctcLoss(encoded, inputs, evaluationPass);
+        return this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.ctcOptions);
+      },
       inner: new InterCtcEvaluation(this.interCtc, this.ctcDecoder, search),
     });
   }
@@ -166,10 +175,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return new InterCtcEvaluation(this.interCtc, this.ctcDecoder, this.ctcSearch(), last);
   }
 
-  override innerLosses(forward: RnntForward, inputs: Tensors): Tensors {
-    const inner = this.interCtc.losses(forward, inputs, evaluationPass, this.ctcOptions);
-    if (this.auxiliary.ctc_loss_weight === 0) return inner;
-    return { ...inner, ctc_loss: this.ctcLoss(forward, inputs, evaluationPass) };
+  override evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
+    return this.lossOf(forward, inputs, evaluationPass);
   }
 
   private ctcSearch(): CtcSearch {

@@ -1,5 +1,5 @@
-// What CTC heads beside the one that decodes recognise, and at what loss: at the inner layers of InterCTC (metrics that
-// tell how good a shorter encoder would be) and, in hybrid models, at the last.
+// What CTC heads beside the one that decodes recognise: at the inner layers of InterCTC (metrics that tell how good a
+// shorter encoder would be) and, in hybrid models, at the last. Their losses are parts of the model's.
 import { type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import { ErrorRate, type Tokenizer } from '../../text/index.js';
@@ -15,15 +15,10 @@ export type InnerPlace = number | 'last';
 export interface InnerRecognition {
   readonly place: InnerPlace;
   readonly hypotheses: readonly Hypothesis[];
-  /** CTC loss of the batch, when the loss was asked for. */
-  readonly loss?: number;
 }
 
-/** NeMo's names of what is known of a place. */
-const metricNames = (place: InnerPlace): { readonly wer: string; readonly loss: string } =>
-  place === 'last'
-    ? { wer: 'wer_ctc', loss: 'ctc_loss' }
-    : { wer: `inter_wer_l${place}`, loss: `inter_ctc_loss_l${place}` };
+/** NeMo's name of the word error rate at a place. */
+const metricName = (place: InnerPlace): string => (place === 'last' ? 'wer_ctc' : `inter_wer_l${place}`);
 
 export class InterCtcEvaluation {
   private readonly places: readonly InnerPlace[];
@@ -38,7 +33,7 @@ export class InterCtcEvaluation {
     this.places = [...interCtc.layers, ...(last ? (['last'] as const) : [])];
   }
 
-  /** Outputs of a program, for what `InterCtc.encode` gave; losses come under their own names. */
+  /** Outputs of a program, for what `InterCtc.encode` gave. */
   outputs(encoded: Tensor, lengths: Tensor): Tensors {
     const all: Record<string, Tensor> = {};
     const inner: (readonly [InnerPlace, { readonly encoded: Tensor; readonly lengths: Tensor }])[] =
@@ -59,43 +54,29 @@ export class InterCtcEvaluation {
         .filter(([name]) => name.startsWith(prefix))
         .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
       const tensors: HostTensors = Object.fromEntries(own);
-      const hypotheses = this.search.decode(tensors, tensors['lengths'].data);
-      const loss = outputs[metricNames(place).loss]?.data[0];
-      return { place, hypotheses, ...(loss !== undefined && { loss }) };
+      return { place, hypotheses: this.search.decode(tensors, tensors['lengths'].data) };
     });
   }
 }
 
-/** The metrics of such heads over many batches, under NeMo's names. */
+/** The error rates of such heads over many batches, under NeMo's names. */
 export class InnerMetrics {
-  private readonly places = new Map<
-    InnerPlace,
-    { readonly words: ErrorRate; loss: number; weight: number }
-  >();
+  private readonly places = new Map<InnerPlace, ErrorRate>();
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
   add(inner: readonly InnerRecognition[], references: readonly string[]): void {
-    for (const { place, hypotheses, loss } of inner) {
-      const entry = this.places.get(place) ?? { words: new ErrorRate('word'), loss: 0, weight: 0 };
-      this.places.set(place, entry);
+    for (const { place, hypotheses } of inner) {
+      const words = this.places.get(place) ?? new ErrorRate('word');
+      this.places.set(place, words);
       for (const [i, { tokens }] of hypotheses.entries()) {
-        entry.words.add(references[i] ?? '', this.tokenizer.idsToText(tokens));
+        words.add(references[i] ?? '', this.tokenizer.idsToText(tokens));
       }
-      if (loss === undefined) continue;
-      entry.loss += loss * references.length;
-      entry.weight += references.length;
     }
   }
 
-  /** `inter_wer_lN` or `wer_ctc`, a share; `inter_ctc_loss_lN` or `ctc_loss`, weighted by the batches' sizes. */
+  /** `inter_wer_lN` or `wer_ctc`, shares. */
   summary(): Record<string, number> {
-    const metrics: Record<string, number> = {};
-    for (const [place, { words, loss, weight }] of this.places) {
-      const names = metricNames(place);
-      metrics[names.wer] = words.rate;
-      if (weight > 0) metrics[names.loss] = loss / weight;
-    }
-    return metrics;
+    return Object.fromEntries([...this.places].map(([place, { rate }]) => [metricName(place), rate]));
   }
 }

@@ -8,6 +8,7 @@ import {
   tf,
 } from '../../engine/index.js';
 import type { AttentionSearch } from '../decoding/attention/search.js';
+import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
 interface Memory {
@@ -33,7 +34,7 @@ export class MultiTaskRecognizer implements Recognizer {
     this.encode = engine.compile('multitask-encode', (inputs) => outputs(memory(inputs)));
     this.evaluate = engine.compile('multitask-evaluate', (inputs) => {
       const made = memory(inputs);
-      return { ...outputs(made), loss: loss(made, inputs) };
+      return { ...outputs(made), ...lossOutputs({ loss: loss(made, inputs) }) };
     });
   }
 
@@ -52,6 +53,6 @@ export class MultiTaskRecognizer implements Recognizer {
       { data: states.data as Float32Array, shape: states.shape, lengths: lengths.data },
       prompts,
     );
-    return withLoss ? { hypotheses, loss: out['loss'].data[0] } : { hypotheses };
+    return withLoss ? { hypotheses, losses: lossesOf(out) } : { hypotheses };
   }
 }

@@ -138,9 +138,9 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return undefined;
   }
 
-  /** Losses of inner layers, `inter_ctc_loss_lN`, for an output of `forward`. */
-  innerLosses(_forward: RnntForward, _inputs: Tensors): Tensors {
-    return {};
+  /** What validation reports as the loss, and the losses it is made of, for an output of `forward`. */
+  evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
+    return { loss: this.loss(forward, inputs, evaluationPass) };
   }
 
   protected encode(inputs: Tensors, pass: Pass): Encoded {

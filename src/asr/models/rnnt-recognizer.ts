@@ -3,6 +3,7 @@ import { type Engine, type HostTensors, type Program, type Tensor, tf } from '..
 import { evaluationPass } from '../../nn/index.js';
 import type { ProjectedFrames } from '../decoding/greedy-transducer.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
+import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { EncDecRNNTBPEModel } from './rnnt-model.js';
 import type { Recognition, Recognizer } from './speech-model.js';
@@ -36,12 +37,11 @@ export class RnntRecognizer implements Recognizer {
     });
     this.evaluate = engine.compile('evaluate', (inputs) => {
       const forward = model.forward(inputs, evaluationPass);
-      const loss = model.loss(forward, inputs, evaluationPass);
-      const found = {
+      return {
+        ...outputs(forward.projected, forward.lengths),
         ...inner?.outputs(forward.encoded, forward.lengths),
-        ...model.innerLosses(forward, inputs),
+        ...lossOutputs(model.evaluationLoss(forward, inputs)),
       };
-      return { ...outputs(forward.projected, forward.lengths), ...found, loss };
     });
   }
 
@@ -57,7 +57,7 @@ export class RnntRecognizer implements Recognizer {
     });
     return {
       hypotheses,
-      ...(withLoss && { loss: out['loss'].data[0] }),
+      ...(withLoss && { losses: lossesOf(out) }),
       ...(withInner && this.inner && { inner: this.inner.decode(out) }),
     };
   }

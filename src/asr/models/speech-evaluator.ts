@@ -1,6 +1,7 @@
 // Validation and test metrics of speech models: loss, word and character error rates.
 import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../nn/index.js';
 import { ErrorRate, type Tokenizer } from '../../text/index.js';
+import { MeanLosses } from './evaluation-losses.js';
 import { InnerMetrics } from './inter-ctc-evaluation.js';
 import type { Recognizer } from './speech-model.js';
 
@@ -12,9 +13,7 @@ export class SpeechEvaluator implements Evaluator {
   private readonly characters = new ErrorRate('character');
   private readonly samples: EvaluatedSample[] = [];
   private readonly inner: InnerMetrics;
-  private lossSum = 0;
-  private finalLossSum: number | undefined;
-  private utterances = 0;
+  private readonly losses = new MeanLosses();
 
   constructor(
     private readonly recognizer: Recognizer,
@@ -28,14 +27,12 @@ export class SpeechEvaluator implements Evaluator {
   async add(batch: Batch): Promise<void> {
     this.onBatch(batch);
     const found = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
-    const { hypotheses, loss, finalLoss, inner = [] } = found;
-    if (loss !== undefined) this.lossSum += loss * batch.size;
-    if (finalLoss !== undefined) this.finalLossSum = (this.finalLossSum ?? 0) + finalLoss * batch.size;
+    const { hypotheses, losses = {}, inner = [] } = found;
+    this.losses.add(losses, batch.size);
     this.inner.add(
       inner,
       Array.from({ length: batch.size }, (_, i) => batch.texts?.[i] ?? ''),
     );
-    this.utterances += batch.size;
     for (let i = 0; i < batch.size; i++) {
       const reference = batch.texts?.[i] ?? '';
       const hypothesis = this.tokenizer.idsToText(hypotheses[i].tokens);
@@ -48,13 +45,14 @@ export class SpeechEvaluator implements Evaluator {
   }
 
   /**
-   * `wer` and `cer` as shares (1 is 100%); `loss` is the mean of the batches' losses weighted by their size. InterCTC adds
-   * `inter_wer_lN` and `inter_ctc_loss_lN` for each of its layers, and `final_loss` (the loss without them) in CTC models.
+   * `wer` and `cer` as shares (1 is 100%); `loss`, as in training, is the mean of the batches' losses weighted by their
+   * size. InterCTC adds `inter_wer_lN` and `inter_ctc_loss_lN` for each of its layers, and `final_loss`, the loss without
+   * them; hybrid models add `rnnt_loss`, `ctc_loss` and `wer_ctc`.
    */
   summary(): EvaluationSummary {
-    const metrics: Record<string, number> = { wer: this.words.rate, cer: this.characters.rate };
-    if (this.withLoss) metrics['loss'] = this.utterances === 0 ? Number.NaN : this.lossSum / this.utterances;
-    if (this.finalLossSum !== undefined) metrics['final_loss'] = this.finalLossSum / this.utterances;
-    return { metrics: { ...metrics, ...this.inner.summary() }, samples: this.samples };
+    const rates = { wer: this.words.rate, cer: this.characters.rate };
+    // No batch at all has no loss, which is told apart from a loss that nobody asked for.
+    const losses = { ...(this.withLoss && { loss: Number.NaN }), ...this.losses.summary() };
+    return { metrics: { ...rates, ...losses, ...this.inner.summary() }, samples: this.samples };
   }
 }

@@ -40,6 +40,7 @@ import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
 import { containerOf, type ModelContext } from './context.js';
+import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
@@ -68,10 +69,8 @@ export interface SpeechModelConfig {
 /** Result of running a model on one batch for evaluation or transcription. */
 export interface Recognition {
   readonly hypotheses: Hypothesis[];
-  /** Loss of the batch, when asked for. */
-  readonly loss?: number;
-  /** The loss without InterCTC's part, of a CTC model that has it. */
-  readonly finalLoss?: number;
+  /** `loss` of the batch as training computes it and the losses it is made of, when asked for. */
+  readonly losses?: LossValues;
   /** What the layers with a CTC loss of their own recognise, when asked for. */
   readonly inner?: readonly InnerRecognition[];
 }
