@@ -8,6 +8,7 @@ interface InspectOptions {
   readonly config?: boolean;
   readonly dump?: string;
   readonly text?: string;
+  readonly lang?: string;
   readonly weights: string;
   readonly engine?: string;
   readonly import: readonly string[];
@@ -30,6 +31,7 @@ export function register(program: Command): void {
     .option('--no-config', 'leave out the config')
     .option('--dump <file>', 'with audio: write the stages to this safetensors file, under the names of NeMo')
     .option('--text <text>', 'with audio: its transcript, for losses and joint; default: what is recognised')
+    .option('--lang <lang>', 'language of the text, for models of several languages')
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
     .addOption(importOption())
@@ -69,7 +71,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
     const { decodeAudio } = await import('../audio/index.js');
     const targetSampleRate = model.preprocessor.frontEnd.config.sample_rate;
     const { samples } = await decodeAudio(audio, { targetSampleRate });
-    const { tensors, text } = await stagesOf(model, trainer.engine, samples, options.text);
+    const { tensors, text } = await stagesOf(model, trainer.engine, samples, options.text, options.lang);
     process.stdout.write(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
     if (options.dump) await dump(options.dump, tensors, { text, audio });
   } finally {

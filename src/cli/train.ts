@@ -14,7 +14,7 @@ interface TrainOptions {
 /** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
 const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
 /** Keys that other parts of this command read. */
-const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt'];
+const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt', 'spl_tokens'];
 
 export function register(program: Command): void {
   program
@@ -35,9 +35,11 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const { formatWarnings, loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
-  const config = loadConfig(file, overrides);
-  const problem = await sectionProblem(config, file);
+  const { withSpecialTokens } = await import('./special-tokens.js');
+  const written = loadConfig(file, overrides);
+  const problem = await sectionProblem(written, file);
   if (problem) throw problem;
+  const config = withSpecialTokens(written);
   const warnings: ConfigWarning[] = await sectionWarnings(config);
   const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
   const folder = await expManager(trainer, config['exp_manager']);

@@ -145,7 +145,7 @@ export class AggregateTokenizer implements Tokenizer {
             : `this tokenizer has no language "${lang}"`,
         hint:
           (lang === undefined ? undefined : didYouMean(lang, this.langs)) ??
-          `give \`lang\` in the manifest: one of ${this.langs.join(', ')}`,
+          `give \`lang\` (with the text, or in the manifest): one of ${this.langs.join(', ')}`,
       });
     }
     return member;

@@ -66,7 +66,7 @@ describe('a model that NeMo saved', () => {
     const restorePrompt = facts.prompts[1][0];
     const own = model.labelInputs.bind(model);
     const prompted = Object.assign(Object.create(model) as EncDecMultiTaskModel, {
-      labelInputs: (text: string) => own(text, restorePrompt),
+      labelInputs: (text: string) => own(text, { slots: restorePrompt }),
     });
     const { tensors } = await stagesOf(prompted, engine, wave(0, 4800), SPOKEN);
     for (const [name, { shape, data }] of golden) {
@@ -79,7 +79,7 @@ describe('a model that NeMo saved', () => {
 
   it('writes prompts and transcripts as NeMo does', () => {
     for (const [slots, ids] of facts.prompts) expect(model.promptIds(slots)).toEqual(ids);
-    const { targets, promptLengths } = model.labelInputs(SPOKEN, facts.prompts[1][0]);
+    const { targets, promptLengths } = model.labelInputs(SPOKEN, { slots: facts.prompts[1][0] });
     expect([...targets.data]).toEqual(facts.ids);
     expect([...promptLengths.data]).toEqual([facts.prompt.length]);
   });
@@ -104,7 +104,7 @@ describe('a model that NeMo saved', () => {
     const out = await program.run({
       signal: float32(features, [...shape]),
       featureLengths: int32([lengths[0]], [1]),
-      ...model.labelInputs(SPOKEN, facts.prompts[1][0]),
+      ...model.labelInputs(SPOKEN, { slots: facts.prompts[1][0] }),
     });
     expect(out['loss'].data[0]).toBeCloseTo(facts.loss, 4);
     expect(wanted.length).toBeGreaterThan(8);
@@ -123,7 +123,7 @@ describe('a model that NeMo saved', () => {
     const { loss } = await program.run({
       signal: float32(features, [...shape]),
       featureLengths: int32([lengths[0]], [1]),
-      ...model.labelInputs(SPOKEN, facts.prompts[1][0]),
+      ...model.labelInputs(SPOKEN, { slots: facts.prompts[1][0] }),
     });
     expect(loss.data[0]).toBeCloseTo(facts.loss_without_prompt, 4);
   });

@@ -93,6 +93,18 @@ describe('a model with an aggregate tokenizer', () => {
     expect(exported.code, exported.err).toBe(0);
   });
 
+  it('is inspected, a text with its language', async () => {
+    const bare = await anemone('inspect', at('agg'), at('en-0.wav'));
+    expect(bare.code, bare.err).toBe(0);
+    expect(bare.out).toContain('decoder.logprobs');
+    const told = await anemone('inspect', at('agg'), at('en-0.wav'), '--text', 'ab', '--lang', 'en');
+    expect(told.code, told.err).toBe(0);
+    expect(told.out).toContain('loss.ctc');
+    const mute = await anemone('inspect', at('agg'), at('en-0.wav'), '--text', 'ab');
+    expect(mute.code).toBe(2);
+    expect(mute.err).toMatch(/needs the language.*one of en, es/s);
+  });
+
   it('is archived with both tokenizers, and restored', async () => {
     const engine = new OnnxEngine({ threads: 1 });
     try {

@@ -34,16 +34,21 @@ export interface Stages {
 /**
  * @param samples mono, at the model's sample rate
  * @param text reference of the recording; default: what the model recognises
+ * @param lang of the text, which tokenizers of several languages and prompts need
+ * @throws AnemoneError `text.language-needed`
  */
 export async function stagesOf(
   model: SpeechModel,
   engine: Engine,
   samples: Float32Array,
   text?: string,
+  lang?: string,
 ): Promise<Stages> {
   // With the padding that NeMo gives a batch of one: stages without masks see it.
   const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch([samples]);
-  const said = text ?? (await model.transcribe([samples], { engine }))[0].text;
+  const prompt = lang === undefined ? undefined : { source_lang: lang, target_lang: lang };
+  const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
+  const said = text ?? found?.text ?? '';
   const int = (...values: number[]): HostTensor => ({
     dtype: 'int32',
     shape: [values.length],
@@ -52,7 +57,7 @@ export async function stagesOf(
   const inputs: HostTensors = {
     signal: { dtype: 'float32', shape: [...shape], data: features },
     featureLengths: int(lengths[0]),
-    ...model.labelInputs(said),
+    ...model.labelInputs(said, { lang, tokens: found?.tokens.map(({ id }) => id) }),
   };
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
     computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }),

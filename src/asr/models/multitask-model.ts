@@ -30,7 +30,7 @@ import { buildModel, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { MultiTaskRecognizer } from './multitask-recognizer.js';
 import { promptDefaults } from './prompt-defaults.js';
-import { type Recognizer, SpeechModel } from './speech-model.js';
+import { type LabelOptions, type Recognizer, SpeechModel } from './speech-model.js';
 import type { TranscribeOptions } from './transcribe.js';
 import type { TranscriptSettings } from './transcript.js';
 
@@ -205,10 +205,14 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return [...this.special.encodeTranscript(text, lang), this.special.eosId];
   }
 
-  override labelInputs(text: string, slots: PromptSlots = {}): HostTensors {
+  override labelInputs(
+    text: string,
+    options: LabelOptions & { readonly slots?: PromptSlots } = {},
+  ): HostTensors {
+    const { lang, slots = lang === undefined ? {} : { source_lang: lang, target_lang: lang } } = options;
     const prompt = this.promptIds(slots);
-    const { target_lang: lang } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
-    return promptedInputs([prompt], [this.transcriptIds(text, lang)], this.special.padId);
+    const { target_lang: written } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
+    return promptedInputs([prompt], [this.transcriptIds(text, written)], this.special.padId);
   }
 
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {

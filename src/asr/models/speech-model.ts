@@ -81,6 +81,13 @@ export interface Recognizer {
   recognize(inputs: HostTensors, withLoss: boolean, withInner?: boolean): Promise<Recognition>;
 }
 
+export interface LabelOptions {
+  /** Language of the text; only tokenizers of several languages need it. */
+  readonly lang?: string;
+  /** The tokens of the text, where they are known. */
+  readonly tokens?: readonly number[];
+}
+
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Module
   implements ArchivableModel, ReportContributor
@@ -212,8 +219,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   /** A transcript as `Batch.inputs` of one row has it. */
-  labelInputs(text: string): HostTensors {
-    const ids = this.tokenizer.textToIds(text);
+  labelInputs(text: string, { lang, tokens }: LabelOptions = {}): HostTensors {
+    const ids = tokens ?? this.tokenizer.textToIds(text, lang);
     const targets = new Int32Array(Math.max(ids.length, 1));
     targets.set(ids);
     return { targets: int32(targets, [1, targets.length]), targetLengths: int32([ids.length], [1]) };

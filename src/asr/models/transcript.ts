@@ -29,6 +29,8 @@ export interface Transcript {
 
 export interface TimedToken {
   readonly token: string;
+  /** Of the model's tokenizer. */
+  readonly id: number;
   /** Start of the encoder frame that emitted it, in seconds; attention decoders do not say it. */
   readonly seconds?: number;
 }
@@ -87,7 +89,7 @@ export class TranscriptMaker {
     const { alternatives } = hypothesis;
     return {
       text: this.tokenizer.idsToText(hypothesis.tokens),
-      tokens: tokens.map((token, i) => this.timedToken(token, hypothesis.frames[i])),
+      tokens: tokens.map((token, i) => this.timedToken(token, hypothesis, i)),
       score: hypothesis.score,
       ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
       ...(hypothesis.frameConfidence && { confidence: this.confidences(hypothesis, tokens) }),
@@ -95,8 +97,10 @@ export class TranscriptMaker {
     };
   }
 
-  private timedToken(token: string, frame: number | undefined): TimedToken {
-    return frame === undefined ? { token } : { token, seconds: frame * this.frameSeconds };
+  private timedToken(token: string, { tokens, frames }: Hypothesis, index: number): TimedToken {
+    const frame: number | undefined = frames[index];
+    const named = { token, id: tokens[index] };
+    return frame === undefined ? named : { ...named, seconds: frame * this.frameSeconds };
   }
 
   private timestamps(hypothesis: Hypothesis, tokens: readonly string[]): Timestamps {
