@@ -9,4 +9,4 @@ export {
   transducerCosts,
 } from './transducer-lattice.js';
 export { type LatticePosteriors, type LatticeView, latticePosteriors } from './transducer-lattice-host.js';
-export { type VariantLossOptions, variantCosts } from './variant-costs.js';
+export { type VariantLossOptions, variantArcs, variantCosts } from './variant-costs.js';

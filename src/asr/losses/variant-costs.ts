@@ -23,7 +23,7 @@ export function variantCosts(
 ): Tensor {
   if (variant.kind === 'rnnt') return transducerCosts(input, options);
   const { sigma = 0, omega = 0, fastEmit } = options;
-  const arcs = variant.kind === 'tdt' ? tdtArcs(variant.durations) : multiBlankArcs(variant);
+  const arcs = variantArcs(variant);
   const normal = variant.kind === 'tdt' ? 2 : 2 + variant.durations.length;
   const picks = sigma === 0 ? input.picks : tf.sub(input.picks, offsets(input.picks, normal, sigma));
   const costs = arcLatticeCosts({ ...input, picks }, { arcs, fastEmit, label: LABEL });
@@ -38,6 +38,11 @@ export function variantCosts(
 
 const [BLANK, LABEL] = [0, 1];
 
+/** The arcs that leave a lattice point; they refer to picks as `variantCosts` takes them. */
+export function variantArcs(variant: TransducerVariant): readonly Arc[] {
+  return variant.kind === 'tdt' ? tdtArcs(variant.durations) : blankArcs(blankDurations(variant));
+}
+
 /** Blank cannot last zero frames. */
 function tdtArcs(durations: readonly number[]): Arc[] {
   return durations.flatMap((frames, i) => {
@@ -46,8 +51,8 @@ function tdtArcs(durations: readonly number[]): Arc[] {
   });
 }
 
-function multiBlankArcs(variant: TransducerVariant): Arc[] {
-  const [, ...big] = blankDurations(variant);
+/** Of plain RNN-T if there are no big blanks. */
+function blankArcs([, ...big]: readonly number[]): Arc[] {
   return [
     { frames: 0, label: true, picks: [LABEL] },
     { frames: 1, label: false, picks: [BLANK] },

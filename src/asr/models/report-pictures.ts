@@ -49,7 +49,7 @@ export function latticePicture(
     title: 'Alignment in the transducer lattice',
     caption:
       `${name}: “${text}”. Colour: probability that the path passes through a point (encoder frame, tokens so far). ` +
-      'Line: the most probable path; steps up are tokens, steps right are blanks.',
+      'Line: the most probable path; it goes up with each token and right with each frame.',
     rows: alignment.rows,
     columns: alignment.frames,
     values: alignment.posteriors,

@@ -2,7 +2,6 @@
 // differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
@@ -16,7 +15,7 @@ import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
-import { variantCosts } from '../losses/variant-costs.js';
+import { variantArcs, variantCosts } from '../losses/variant-costs.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
 import type { TransducerVariant } from '../transducer-variant.js';
@@ -169,30 +168,21 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   /**
    * Where the model places the tokens of one utterance (`inputs` as in `Batch.inputs`, batch size 1).
-   * @throws AnemoneError `asr.align-variant` for multi-blank and TDT
    */
   async align(engine: Engine, inputs: HostTensors): Promise<LatticeAlignment> {
-    if (this.variant.kind !== 'rnnt') {
-      throw new AnemoneError({
-        code: 'asr.align-variant',
-        message: `alignment knows plain RNN-T lattices only, and this model is ${this.variant.kind}`,
-        hint: 'the timestamps of its transcripts say where tokens are',
-      });
-    }
     const program = engine.compile('lattice', (tensors) => {
       const forward = this.forward(tensors, evaluationPass);
       return { picks: this.picks(forward, tensors, evaluationPass), lengths: tf.clone(forward.lengths) };
     });
     try {
       const { picks, lengths } = await program.run(inputs);
-      const [, rows, frames] = picks.shape;
+      const [, rows, frames, perPoint] = picks.shape;
       return alignLattice({
         picks: picks.data as Float32Array,
-        offset: 0,
-        frames,
-        rows,
+        shape: [rows, frames, perPoint],
         validFrames: lengths.data[0],
         tokens: inputs['targetLengths'].data[0],
+        arcs: variantArcs(this.variant),
       });
     } finally {
       program.dispose();
@@ -200,7 +190,6 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   protected override async picturesOf(example: Example, engine: Engine): Promise<readonly HeatMap[]> {
-    if (this.variant.kind !== 'rnnt') return [];
     const alignment = await this.align(engine, example.inputs);
     const { targets, targetLengths } = example.inputs;
     const ids = Array.from(targets.data.slice(0, targetLengths.data[0]));
