@@ -58,8 +58,11 @@ export interface Engine {
   compile(name: string, fn: (inputs: Tensors) => Tensors, options?: CompileOptions): Program;
   /** Copies a state's value to the host. */
   read(state: State): Promise<HostData>;
-  /** Sets a state's value from the host (copied). */
-  write(state: State, value: HostData): Promise<void>;
+  /**
+   * Sets a state's value from the host (copied).
+   * @param given the value's memory is the engine's from now on, which then need not copy it
+   */
+  write(state: State, value: HostData, given?: boolean): Promise<void>;
   /** Forgets the value of states that are no longer used. */
   release(states: Iterable<State>): void;
   dispose(): Promise<void>;

@@ -8,6 +8,8 @@ export interface ByteSource {
   readonly size: number;
   /** File name (or a label for bytes in memory) that errors carry. */
   readonly name: string;
+  /** Whether what `read` gives without scratch are views of one memory, which stay valid and are nobody else's. */
+  readonly resident?: boolean;
   /**
    * Up to `length` bytes from `offset`; fewer at the end, none beyond it.
    * @param scratch memory that may be used for them, if they fit; they are then valid until it is used again

@@ -19,6 +19,7 @@ export { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 export { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 export { encodePng, type PngImage } from './png.js';
 export { ProtoReader, ProtoWriter, WireType } from './protobuf.js';
+export { readAhead } from './read-ahead.js';
 export {
   encodeSafetensors,
   readSafetensor,

@@ -20,6 +20,8 @@ export interface WeightFile {
   /** For messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, WeightInfo>;
+  /** As in `ByteSource`: numbers read without scratch may be kept. */
+  readonly resident?: boolean;
   /** A tensor's numbers, in memory of their own; or in `scratch`, as in `ByteSource.read`. */
   read(name: string, scratch?: Uint8Array): Promise<SafeTensor>;
   close(): Promise<void>;
@@ -84,6 +86,7 @@ export async function torchWeights(source: ByteSource, lenient: boolean): Promis
   return {
     name: source.name,
     entries: tensors,
+    resident: source.resident,
     read: (name, scratch) => file.read(known(tensors, name, source.name), scratch),
     close: async () => {},
   };

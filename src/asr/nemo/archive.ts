@@ -2,7 +2,15 @@
 // unpacked to disk. What the config means for a model of ours is in restored-config.ts.
 import { type Config, configFromText } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { fileSource, NEMO_WEIGHTS, readTar, torchWeights, type WeightFile } from '../../formats/index.js';
+import {
+  type ByteSource,
+  fileSource,
+  NEMO_WEIGHTS,
+  readAhead,
+  readTar,
+  torchWeights,
+  type WeightFile,
+} from '../../formats/index.js';
 
 export const NEMO_CONFIG = 'model_config.yaml';
 
@@ -12,19 +20,23 @@ export interface NemoArchive {
   config(overrides?: readonly string[]): Promise<Config>;
   /** Files besides config and weights, by name; those the config refers to with `nemo:`. */
   artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;
-  weights(): Promise<WeightFile>;
+  /** Read from where they lie; or, `whole`, all into memory, which the tensors then are views of. */
+  weights(whole?: boolean): Promise<WeightFile>;
   close(): Promise<void>;
 }
 
 /** Tokenizers and vocabularies are small; larger members are weights of another layout, or an attack. */
 const MAX_ARTIFACT = 1 << 28;
 const MAX_CONFIG = 1 << 26;
+/** Weights up to this size, far above which one piece of memory cannot be had, are read whole. */
+const MAX_WHOLE = 2 ** 31;
 
 /**
  * @throws AnemoneError `nemo.missing`, `tar.*`, `nemo.not-a-model` for archives of another layout
  */
 export async function openNemoArchive(path: string): Promise<NemoArchive> {
   const source = await fileSource(path, 'nemo');
+  let ahead: ByteSource | undefined;
   try {
     const archive = await readTar(source);
     const names = [...archive.members.keys()];
@@ -48,8 +60,15 @@ export async function openNemoArchive(path: string): Promise<NemoArchive> {
         }
         return artifacts;
       },
-      weights: () => torchWeights(archive.open(NEMO_WEIGHTS), false),
-      close: () => source.close(),
+      weights: (whole = false) => {
+        const member = archive.open(NEMO_WEIGHTS);
+        if (whole && member.size <= MAX_WHOLE) ahead ??= readAhead(member);
+        return torchWeights(ahead ?? member, false);
+      },
+      close: async () => {
+        await ahead?.close();
+        await source.close();
+      },
     };
   } catch (error) {
     await source.close();

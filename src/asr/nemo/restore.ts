@@ -65,7 +65,7 @@ export async function restoreArchive<M extends Module>(
       [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
-    const { missing, unexpected } = await loadWeights(states, await archive.weights(), engine, {
+    const { missing, unexpected } = await loadWeights(states, await archive.weights(true), engine, {
       ...options,
       tied: model.tiedNames(),
     });

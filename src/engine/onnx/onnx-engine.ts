@@ -95,8 +95,8 @@ export class OnnxEngine implements Engine {
     return (this.store.current(state).data as HostData).slice();
   }
 
-  async write(state: State, value: HostData): Promise<void> {
-    this.store.set(state, value);
+  async write(state: State, value: HostData, given = false): Promise<void> {
+    this.store.set(state, given ? value : value.slice());
   }
 
   release(states: Iterable<State>): void {

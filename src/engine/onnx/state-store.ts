@@ -41,6 +41,7 @@ export class StateStore {
     slot.version = ++this.versions;
   }
 
+  /** @param value the store's from now on */
   set(state: State, value: HostData): void {
     if (value.length !== state.size) {
       throw new AnemoneError({
@@ -51,10 +52,10 @@ export class StateStore {
     }
     const slot = this.slots.get(state);
     if (!slot) {
-      this.slots.set(state, this.newSlot(state, value.slice()));
+      this.slots.set(state, this.newSlot(state, value));
       return;
     }
-    (slot.current.data as HostData).set(value);
+    slot.current = makeTensor(state, value);
     slot.version = ++this.versions;
   }
 

@@ -1,0 +1,61 @@
+// A byte source read into memory from front to back, ahead of those who ask: for files that are wanted whole, whose
+// bytes may then stay where they were read to. Not for files of which only parts are needed.
+import type { ByteSource } from './byte-source.js';
+
+const CHUNK = 1 << 23;
+/** Reads under way at a time. */
+const LANES = 2;
+/** What has not been begun is not waited for if it is as short as this, such as a table at the end. */
+const SHORT = 1 << 20;
+
+/**
+ * Begins to read at once. What `read` gives are views of one piece of memory, valid for ever; scratch is not used.
+ * Closing stops the reading and leaves `source` open.
+ */
+export function readAhead(source: ByteSource): ByteSource {
+  const { size, name } = source;
+  const bytes = new Uint8Array(size);
+  const chunks: Promise<number>[] = [];
+  let closed = false;
+
+  /** Resolves to the bytes read, fewer than wanted if the file was cut meanwhile. */
+  const begin = (index: number): Promise<number> => {
+    const from = index * CHUNK;
+    const part = bytes.subarray(from, from + CHUNK);
+    const reading = source.read(from, part.length, part).then((found) => {
+      if (found.buffer !== bytes.buffer) part.set(found);
+      return found.length;
+    });
+    // Whoever needs the chunk is told of its failure.
+    reading.catch(() => {});
+    chunks[index] = reading;
+    return reading;
+  };
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (!closed && next * CHUNK < size) await begin(next++);
+  };
+  for (let i = 0; i < LANES; i++) lane().catch(() => {});
+
+  return {
+    size,
+    name,
+    resident: true,
+    read: async (offset, length, scratch) => {
+      const end = Math.min(size, offset + length);
+      if (offset >= end) return new Uint8Array(0);
+      const last = Math.floor((end - 1) / CHUNK);
+      if (last >= next && end - offset <= SHORT) return source.read(offset, length, scratch);
+      for (let index = Math.floor(offset / CHUNK); index <= last; index++) {
+        const wanted = Math.min(CHUNK, size - index * CHUNK);
+        const found = await (chunks[index] ?? begin(index));
+        if (found < wanted)
+          return bytes.subarray(offset, Math.max(offset, Math.min(end, index * CHUNK + found)));
+      }
+      return bytes.subarray(offset, end);
+    },
+    close: async () => {
+      closed = true;
+    },
+  };
+}
