@@ -6,7 +6,7 @@ import { evaluationPass, frameMask } from '../../nn/index.js';
 import type { Encoded } from '../encoders/encoder.js';
 import type { TokenClassifier } from '../transformer/token-classifier.js';
 import type { EncoderStates, TransformerDecoder } from '../transformer/transformer-decoder.js';
-import { EXAMPLES, type EncoderOutput, noise, type Subnet } from './subnets.js';
+import { type EncoderOutput, EXAMPLES, noise, type Subnet } from './subnets.js';
 
 /** `encoder_embeddings` [B,T',d], which the decoder looks at, and `encoder_mask` int64 [B,T'], 1 for real frames. */
 export function memoryOutput(bridge: (encoded: Encoded) => EncoderStates): EncoderOutput {
@@ -15,7 +15,7 @@ export function memoryOutput(bridge: (encoded: Encoded) => EncoderStates): Encod
     name: 'encoder',
     of: (encoded): Tensors => {
       const { states, lengths } = bridge(encoded);
-      const mask = tf.cast(frameMask(lengths, states.shape[1]), 'int32');
+      const mask = tf.cast(frameMask(lengths, states.shape[1]!), 'int32');
       return { encoder_embeddings: states, encoder_mask: mask };
     },
     int64: ['encoder_mask'],

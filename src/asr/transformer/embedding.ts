@@ -82,7 +82,7 @@ export class TransformerEmbedding extends Module {
 
   /** ids int32 [B,U] that come after `past` others → [B,U,d]. */
   after(ids: Tensor, past: number, pass: Pass): Tensor {
-    const at = tf.add(tf.range(0, ids.shape[1], 1, 'int32'), tf.scalar(past, 'int32'));
+    const at = tf.add(tf.range(0, ids.shape[1]!, 1, 'int32'), tf.scalar(past, 'int32'));
     return this.embed(ids, tf.gather(this.positionTable(), at as tf.Tensor1D), pass);
   }
 

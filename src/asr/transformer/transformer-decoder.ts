@@ -102,15 +102,16 @@ export class TransformerDecoder extends Module {
   extend({ tokens, past, states, valid }: ExtendInputs, pass: Pass): { hidden: Tensor; seen: Tensor } {
     const [, length] = tokens.shape;
     const [, , before] = past.shape;
-    const own = causalBias(tf.ones([1, length]));
-    const bias = tf.pad(own, [[0, 0], [0, 0], [0, 0], [before, 0]]); // biome-ignore format: one line reads better
+    const among = causalBias(tf.ones([1, length]));
+    const bias = tf.pad(among, [[0, 0], [0, 0], [0, 0], [before, 0]]); // biome-ignore format: one line reads better
     const crossBias = keyBias(valid);
-    const pasts = tf.unstack(past);
     const seen: Tensor[] = [];
     let x = this.embedding.after(tokens, before, pass);
     this.body.layers.forEach((layer, i) => {
       const cross = { memory: layer.crossMemory(states), bias: crossBias };
-      const next = layer.extend(x, pasts[i], bias, pass, cross);
+      // Not tf.unstack, whose Reshape would take an empty past in a file for an axis to be copied.
+      const own = tf.gather(past, tf.scalar(i, 'int32'));
+      const next = layer.extend(x, own, bias, pass, cross);
       x = next.y;
       seen.push(next.seen);
     });
