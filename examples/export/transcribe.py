@@ -129,7 +129,7 @@ def main():
     for row, x in zip(signal, features):
         row[:, : x.shape[1]] = x
     outputs = encoder.run(None, {"audio_signal": signal, "length": length})
-    if "prompt_ids" in meta:
+    if "eos_id" in meta:
         memory = {"encoder_embeddings": outputs[0], "encoder_mask": outputs[1]}
         prompt = [vocabulary.index(token) for token in re.findall(r"<\|.*?\|>", "".join(prompts))]
         found = greedy_attention(joint[0], memory, prompt or json.loads(meta["prompt_ids"]))

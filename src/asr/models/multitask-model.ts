@@ -253,16 +253,25 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     ];
   }
 
-  /** `prompt_ids` are those of a call that says nothing. */
+  /** `prompt_ids` are those of a call that says nothing, if the model has the tokens: it may not know English. */
   protected override exportMetadata(): Record<string, string> {
     const { eosId, padId } = this.special;
     return {
       prompt_format: this.prompt.name,
-      prompt_ids: JSON.stringify(this.promptIds()),
+      ...this.usualPrompt(),
       eos_id: String(eosId),
       pad_id: String(padId),
       max_sequence_length: String(this.decoder.config.max_sequence_length),
     };
+  }
+
+  private usualPrompt(): Record<string, string> {
+    try {
+      return { prompt_ids: JSON.stringify(this.promptIds()) };
+    } catch (error) {
+      if (error instanceof AnemoneError && error.code === 'text.unknown-token') return {};
+      throw error;
+    }
   }
 
   protected override streamHead(): StreamHead {
