@@ -3,10 +3,14 @@
     pip install numpy onnxruntime
     python transcribe.py encoder-model.onnx decoder_joint-model.onnx a.wav b.wav   # a transducer
     python transcribe.py model.onnx a.wav b.wav                                    # CTC
+    python transcribe.py encoder-model.onnx decoder-model.onnx a.wav b.wav         # a multitask model
+    python transcribe.py encoder-model.onnx decoder-model.onnx a.wav '<|startoftranscript|><|en|><|translate|><|de|><|pnc|>'
 
-Greedy decoding, one batch. WAV files are 16-bit mono at the model's sample rate.
+Greedy decoding, one batch. WAV files are 16-bit mono at the model's sample rate. The prompt of a multitask model is the
+one that its files have, unless another is given.
 """
 import json
+import re
 import sys
 import wave
 
@@ -90,20 +94,50 @@ def greedy_transducer(joint, encoded, length, max_symbols=10):
     return tokens
 
 
+def greedy_attention(decoder, memory, prompt):
+    """All utterances at once, token by token. memory: encoder_embeddings [B,T,D] and encoder_mask [B,T]."""
+    meta = decoder.get_modelmeta().custom_metadata_map
+    eos, most, classes = int(meta["eos_id"]), int(meta["max_sequence_length"]), len(json.loads(meta["vocabulary"]))
+    layers, _, _, width = next(i.shape for i in decoder.get_inputs() if i.name == "decoder_mems")
+    batch = len(memory["encoder_mask"])
+    ids = np.tile(np.array(prompt, np.int64), (batch, 1))
+    mems = np.zeros((layers, batch, 0, width), np.float32)  # of no tokens
+    tokens, open_ = [[] for _ in range(batch)], np.full(batch, True)
+    for _ in range(len(prompt), most):
+        inputs = {"input_ids": ids, "decoder_mems": mems, **memory}
+        scores, mems = decoder.run(["logits", "decoder_hidden_states"], inputs)
+        best = scores[:, -1, :classes].argmax(1)  # there are more classes than tokens
+        open_ &= best != eos
+        if not open_.any():
+            break
+        for row in np.flatnonzero(open_):
+            tokens[row].append(int(best[row]))
+        ids = best[:, None]  # what came before is in mems
+    return tokens
+
+
 def main():
     models = [p for p in sys.argv[1:] if p.endswith(".onnx")]
-    paths = [p for p in sys.argv[1:] if not p.endswith(".onnx")]
+    prompts = [p for p in sys.argv[1:] if p.startswith("<|")]
+    paths = [p for p in sys.argv[1:] if p not in models + prompts]
     encoder, *joint = (ort.InferenceSession(p, providers=["CPUExecutionProvider"]) for p in models)
     meta = encoder.get_modelmeta().custom_metadata_map
-    config, vocabulary, blank = json.loads(meta["preprocessor"]), json.loads(meta["vocabulary"]), int(meta["blank_id"])
+    config, vocabulary = json.loads(meta["preprocessor"]), json.loads(meta["vocabulary"])
     features = [log_mel(read_wav(p, config["sample_rate"]), config) for p in paths]
     length = np.array([x.shape[1] for x in features], np.int64)
     signal = np.zeros((len(features), config["features"], length.max()), np.float32)
     for row, x in zip(signal, features):
         row[:, : x.shape[1]] = x
-    outputs, encoded_lengths = encoder.run(None, {"audio_signal": signal, "length": length})
-    for path, output, n in zip(paths, outputs, encoded_lengths):
-        tokens = greedy_transducer(joint[0], output, n) if joint else greedy_ctc(output, n, blank)
+    outputs = encoder.run(None, {"audio_signal": signal, "length": length})
+    if "eos_id" in meta:
+        memory = {"encoder_embeddings": outputs[0], "encoder_mask": outputs[1]}
+        prompt = [vocabulary.index(token) for token in re.findall(r"<\|.*?\|>", "".join(prompts))]
+        found = greedy_attention(joint[0], memory, prompt or json.loads(meta["prompt_ids"]))
+    elif joint:
+        found = [greedy_transducer(joint[0], output, n) for output, n in zip(*outputs)]
+    else:
+        found = [greedy_ctc(output, n, int(meta["blank_id"])) for output, n in zip(*outputs)]
+    for path, tokens in zip(paths, found):
         print(path, "".join(vocabulary[k] for k in tokens).replace("\u2581", " ").strip(), sep="\t")
 
 

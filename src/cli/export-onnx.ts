@@ -9,7 +9,8 @@ export interface OnnxOptions {
 }
 
 /**
- * Writes `file`, or for a transducer encoder-NAME and decoder_joint-NAME beside it; returns the names.
+ * Writes `file`, or beside it encoder-NAME and for a transducer decoder_joint-NAME, for an attention decoder
+ * decoder-NAME; returns the names.
  * @throws AnemoneError `cli.option`, `cli.not-speech`, `export.*`
  */
 export async function exportToOnnx(

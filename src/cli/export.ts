@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .argument(
       '<file>',
       'OUTPUT.nemo, OUTPUT.safetensors (weights alone) or OUTPUT.onnx; of a transducer ' +
-        'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made',
+        'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made, of a multitask model decoder-OUTPUT.onnx',
     )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--decoder <branch>', 'to .onnx, of a hybrid model: rnnt (default) or ctc')

@@ -4,6 +4,7 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   absolutePositions,
   attentionMask,
+  bandPositions,
   dropout,
   frameMask,
   Linear,
@@ -178,7 +179,7 @@ export class ConformerEncoder extends Module implements Encoder {
       const [left, right] = localContext(this.config);
       if (tracesAnyShape()) {
         const mask = attentionMask(valid, { style: 'regular', left, right });
-        return { positions: relativePositions(frames, width), mask };
+        return { positions: bandPositions(frames, left, right, width), mask };
       }
       return {
         positions: dropout(localPositions(left, right, width), rate, pass),

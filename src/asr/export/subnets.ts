@@ -1,14 +1,14 @@
-// The parts of speech models that other programs run, with the names and layouts of NeMo's exported files. That of
-// transducers behind the encoder is in decoder-joint.ts.
+// The parts of speech models that other programs run, with the names and layouts of NeMo's exported files. What
+// transducers have behind the encoder is in decoder-joint.ts, attention decoders in attention-decoder.ts.
 import { type ExportSpec, type HostTensors, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import { CounterRandom } from '../../random/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import type { Encoder } from '../encoders/encoder.js';
+import type { Encoded, Encoder } from '../encoders/encoder.js';
 
 /** One file of an exported model. */
 export interface Subnet {
-  /** Put before the file's name: `encoder-`, `decoder_joint-` or nothing. */
+  /** Put before the file's name: `encoder-`, `decoder_joint-`, `decoder-` or nothing. */
   readonly prefix: string;
   readonly spec: Omit<ExportSpec, 'read' | 'metadata'>;
   /** Inputs that the file is tried with: sizes that are not among the examples. */
@@ -23,6 +23,7 @@ export const EXAMPLES = Array.from({ length: 16 }, (_, i) => ({
   batch: 3 + 2 * (((i * (i + 1)) / 2) % 16),
   time: 401 + 61 * i,
   tokens: 45 + 7 * ((5 * i + 3) % 16),
+  past: 18 + 5 * ((7 * i + 2) % 16),
 }));
 
 /** Most feature frames that a file takes which is to take `maxFrames` encoder frames: no fewer than are traced. */
@@ -36,31 +37,55 @@ export interface EncoderSubnetOptions {
   readonly features: number;
   /** Encoder frames that the file is to take at least; tables of positions are as long. */
   readonly maxFrames: number;
-  /** For a file that goes on to log-probabilities. */
-  readonly ctc?: ConvASRDecoder;
+  /** Default: `outputs` [B,D,T'], as transducers have it. */
+  readonly output?: EncoderOutput;
 }
 
-/**
- * `audio_signal` [B,F,T] features and `length` int64 [B] → `outputs` [B,D,T'] or, with `ctc`, `logprobs` [B,T',V+1];
- * and `encoded_lengths` int64 [B].
- */
-export function encoderSubnet({ encoder, features, maxFrames, ctc }: EncoderSubnetOptions): Subnet {
+/** What a file with an encoder gives. */
+export interface EncoderOutput {
+  readonly prefix: string;
+  readonly name: string;
+  /** Besides `encoded_lengths`. */
+  readonly of: (encoded: Encoded) => Tensors;
+  /** Of these, int32 that become int64 in the file. */
+  readonly int64?: readonly string[];
+}
+
+/** For a file that goes on to log-probabilities: `logprobs` [B,T',V+1]. */
+export function ctcOutput(decoder: ConvASRDecoder): EncoderOutput {
   return {
-    prefix: ctc ? '' : 'encoder-',
+    prefix: '',
+    name: 'encoder-ctc',
+    of: ({ encoded }) => ({ logprobs: decoder.forward(encoded, evaluationPass) }),
+  };
+}
+
+const frames: EncoderOutput = {
+  prefix: 'encoder-',
+  name: 'encoder',
+  of: ({ encoded }) => ({ outputs: tf.transpose(encoded, [0, 2, 1]) }),
+};
+
+/** `audio_signal` [B,F,T] features and `length` int64 [B] → what `output` says, and `encoded_lengths` int64 [B]. */
+export function encoderSubnet({
+  encoder,
+  features,
+  maxFrames,
+  output = frames,
+}: EncoderSubnetOptions): Subnet {
+  return {
+    prefix: output.prefix,
     spec: {
-      name: ctc ? 'encoder-ctc' : 'encoder',
+      name: output.name,
       inputs: {
         audio_signal: { dtype: 'float32', axes: ['batch', features, 'time'] },
         length: { dtype: 'int32', axes: ['batch'], int64: true },
       },
-      int64Outputs: ['encoded_lengths'],
+      int64Outputs: ['encoded_lengths', ...(output.int64 ?? [])],
       examples: [...EXAMPLES, { batch: 2, time: longestInput(encoder, maxFrames) }],
       fn: ({ audio_signal: signal, length }) => {
-        const { encoded, lengths } = encoder.forward(tf.transpose(signal, [0, 2, 1]), length, evaluationPass);
-        const output: Tensors = ctc
-          ? { logprobs: ctc.forward(encoded, evaluationPass) }
-          : { outputs: tf.transpose(encoded, [0, 2, 1]) };
-        return { ...output, encoded_lengths: tf.clone(lengths) };
+        const encoded = encoder.forward(tf.transpose(signal, [0, 2, 1]), length, evaluationPass);
+        return { ...output.of(encoded), encoded_lengths: tf.clone(encoded.lengths) };
       },
     },
     samples: [

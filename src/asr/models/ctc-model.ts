@@ -7,7 +7,7 @@ import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
-import { encoderSubnet, type Subnet } from '../export/subnets.js';
+import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
@@ -110,8 +110,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
-    const { encoder, decoder: ctc } = this;
-    return [encoderSubnet({ encoder, ctc, features: this.preprocessor.frontEnd.config.features, maxFrames })];
+    const { encoder } = this;
+    const { features } = this.preprocessor.frontEnd.config;
+    return [encoderSubnet({ encoder, features, maxFrames, output: ctcOutput(this.decoder) })];
   }
 
   protected override streamHead(): StreamHead {

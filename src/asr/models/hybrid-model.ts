@@ -7,7 +7,7 @@ import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-confi
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import type { ExportOptions } from '../export/export-onnx.js';
-import { encoderSubnet, type Subnet } from '../export/subnets.js';
+import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
@@ -142,13 +142,14 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
 
   protected override subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
     if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
-    const { encoder, ctcDecoder: ctc } = this;
+    const { encoder } = this;
     const { features } = this.preprocessor.frontEnd.config;
-    return [encoderSubnet({ encoder, ctc, features, maxFrames: options.maxFrames })];
+    const output = ctcOutput(this.ctcDecoder);
+    return [encoderSubnet({ encoder, features, maxFrames: options.maxFrames, output })];
   }
 
   protected override exportMetadata(options: ExportOptions): Record<string, string> {
-    return (options.decoder ?? this.decodes) === 'rnnt' ? super.exportMetadata(options) : {};
+    return (options.decoder ?? this.decodes) === 'rnnt' ? super.exportMetadata(options) : this.blankId();
   }
 
   protected override streamHead(engine: Engine): StreamHead {

@@ -16,7 +16,8 @@ import {
 } from '../../text/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../decoding/attention/config.js';
 import type { Encoded } from '../encoders/encoder.js';
-import type { Subnet } from '../export/subnets.js';
+import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
+import { encoderSubnet, type Subnet } from '../export/subnets.js';
 import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from '../kinds.js';
 import { smoothedCrossEntropy } from '../losses/smoothed-cross-entropy.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
@@ -247,12 +248,34 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     };
   }
 
-  protected override subnets(): readonly Subnet[] {
-    throw refuse(
-      'export.unsupported',
-      'models with an attention decoder are not exported to ONNX',
-      'export to .nemo or safetensors',
-    );
+  protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
+    const { features } = this.preprocessor.frontEnd.config;
+    const output = memoryOutput((encoded) => this.bridge(encoded, evaluationPass));
+    return [
+      encoderSubnet({ encoder: this.encoder, features, maxFrames, output }),
+      attentionDecoderSubnet(this.decoder, this.head),
+    ];
+  }
+
+  /** `prompt_ids` are those of a call that says nothing, if the model has the tokens: it may not know English. */
+  protected override exportMetadata(): Record<string, string> {
+    const { eosId, padId } = this.special;
+    return {
+      prompt_format: this.prompt.name,
+      ...this.usualPrompt(),
+      eos_id: String(eosId),
+      pad_id: String(padId),
+      max_sequence_length: String(this.decoder.config.max_sequence_length),
+    };
+  }
+
+  private usualPrompt(): Record<string, string> {
+    try {
+      return { prompt_ids: JSON.stringify(this.promptIds()) };
+    } catch (error) {
+      if (error instanceof AnemoneError && error.code === 'text.unknown-token') return {};
+      throw error;
+    }
   }
 
   protected override streamHead(): StreamHead {

@@ -246,13 +246,19 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   /** What a model adds to the metadata of its files. */
   protected exportMetadata(_options: ExportOptions): Record<string, string> {
-    return {};
+    return this.blankId();
+  }
+
+  /** Of CTC and plain transducers. */
+  protected blankId(): { readonly blank_id: string } {
+    return { blank_id: String(this.tokenizer.vocabSize) };
   }
 
   /**
-   * Writes the model for other programs as ONNX: `path` itself for CTC, `encoder-NAME` and `decoder_joint-NAME`
-   * beside it for a transducer. Inputs and outputs have NeMo's names; batch size and lengths are free. Returns the
-   * files written. Front end and tokenizer stay outside; what is needed to rebuild them is in the metadata.
+   * Writes the model for other programs as ONNX: `path` itself for CTC, beside it `encoder-NAME` and
+   * `decoder_joint-NAME` for a transducer, `encoder-NAME` and `decoder-NAME` for an attention decoder. Inputs and
+   * outputs have NeMo's names; batch size and lengths are free. Returns the files written. Front end and tokenizer
+   * stay outside; what is needed to rebuild them is in the metadata.
    * @throws AnemoneError `asr.no-engine`, `export.*`: nothing is written when a file would be right at some lengths only
    */
   async export(path: string, options: ExportOptions = {}): Promise<readonly string[]> {
@@ -261,7 +267,6 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const metadata = {
       model_type: this.constructor.name,
       vocabulary: JSON.stringify(this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize))),
-      blank_id: String(this.tokenizer.vocabSize),
       subsampling_factor: String(this.encoder.subsamplingFactor),
       max_encoder_frames: String(this.encoder.outputLength(longestInput(this.encoder, maxFrames))),
       preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),

@@ -80,6 +80,12 @@ export class TransformerEmbedding extends Module {
     return this.embed(ids, tf.slice(this.positionTable(), [0, 0], [length, width]), pass);
   }
 
+  /** ids int32 [B,U] that come after `past` others → [B,U,d]. */
+  after(ids: Tensor, past: number, pass: Pass): Tensor {
+    const at = tf.add(tf.range(0, ids.shape[1]!, 1, 'int32'), tf.scalar(past, 'int32'));
+    return this.embed(ids, tf.gather(this.positionTable(), at as tf.Tensor1D), pass);
+  }
+
   /** ids and positions int32 [N], one token a row → [N,1,d]. */
   step(ids: Tensor, at: Tensor, pass: Pass): Tensor {
     const rows = tf.gather(this.positionTable(), at as tf.Tensor1D);

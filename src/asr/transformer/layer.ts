@@ -51,6 +51,23 @@ export class TransformerLayer extends Module {
   }
 
   /**
+   * x [B,U,d] after `past` [B,P,d], which this layer read before; bias [1,1,U,P+U]. `seen` [B,P+U,d] is what it has
+   * read now. Costs more than `step`, which keeps keys and values, and needs but one tensor a layer.
+   */
+  extend(
+    x: Tensor,
+    past: Tensor,
+    bias: Tensor,
+    pass: Pass,
+    cross: CrossAttention,
+  ): { y: Tensor; seen: Tensor } {
+    const seen = tf.concat([past, x], 1);
+    const keys = this.sizes.pre_ln ? this.norms[0].forward(seen) : seen;
+    const attend: Block = (y) => this.selfAttention.forward(y, keys, bias, pass);
+    return { y: this.blocks(x, attend, pass, cross), seen };
+  }
+
+  /**
    * One position: x [N,1,d] with the keys and values of those before it, past [N,h,L,dk]; bias [N,1,1,L+1].
    * `added` are its own keys and values, [N,h,1,dk].
    */

@@ -20,6 +20,18 @@ export interface EncoderStates {
   readonly lengths: Tensor;
 }
 
+/** See `TransformerDecoder.extend`. */
+export interface ExtendInputs {
+  /** int32 [B,U] */
+  readonly tokens: Tensor;
+  /** [L,B,P,d], of the tokens before */
+  readonly past: Tensor;
+  /** [B,T',d] of the encoder */
+  readonly states: Tensor;
+  /** [B,T'], 1 for real frames */
+  readonly valid: Tensor;
+}
+
 /** What a step needs besides its tokens; see `TransformerDecoder.step`. */
 export interface StepInputs {
   /** int32 [N] */
@@ -81,6 +93,29 @@ export class TransformerDecoder extends Module {
       x = layer.forward(x, bias, pass, { memory: layer.crossMemory(encoder.states), bias: crossBias });
     }
     return this.finish(x, pass);
+  }
+
+  /**
+   * Any number of tokens after any number of others. Gives `hidden` [B,U,d] and `seen` [L,B,P+U,d]: what each layer
+   * has read, which is the past of the tokens that follow.
+   */
+  extend({ tokens, past, states, valid }: ExtendInputs, pass: Pass): { hidden: Tensor; seen: Tensor } {
+    const [, length] = tokens.shape;
+    const [, , before] = past.shape;
+    const among = causalBias(tf.ones([1, length]));
+    const bias = tf.pad(among, [[0, 0], [0, 0], [0, 0], [before, 0]]); // biome-ignore format: one line reads better
+    const crossBias = keyBias(valid);
+    const seen: Tensor[] = [];
+    let x = this.embedding.after(tokens, before, pass);
+    this.body.layers.forEach((layer, i) => {
+      const cross = { memory: layer.crossMemory(states), bias: crossBias };
+      // Not tf.unstack, whose Reshape would take an empty past in a file for an axis to be copied.
+      const own = tf.gather(past, tf.scalar(i, 'int32'));
+      const next = layer.extend(x, own, bias, pass, cross);
+      x = next.y;
+      seen.push(next.seen);
+    });
+    return { hidden: this.finish(x, pass), seen: tf.stack(seen) };
   }
 
   /** What every step over the same encoder output shares: `crossKeys.i` and `crossValues.i` [B,h,T',dk]. */

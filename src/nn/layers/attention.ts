@@ -115,15 +115,19 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
    */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor, keys: Tensor = x): Tensor {
     if (!positions) return super.forward(x, mask, pass);
+    const scores = this.scores(this.linearQ.forward(x), this.split(this.linearK.forward(keys)), positions);
+    return this.attend(x, scores, mask, pass, keys);
+  }
+
+  /** q [B,T,h·dk], k [B,h,K,dk], positions as in `forward` → [B,h,T,K]. */
+  protected scores(q: Tensor, k: Tensor, positions: Tensor): Tensor {
     const owner = this.shared ?? this;
     const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
-    const q = this.linearQ.forward(x);
     const biased = (bias: Parameter): Tensor =>
       this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [this.inner])), scale));
-    const content = tf.matMul(biased(owner.posBiasU), this.split(this.linearK.forward(keys)), false, true);
+    const content = tf.matMul(biased(owner.posBiasU), k, false, true);
     const offsets = this.splitPositions(positions);
-    const distance = relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true));
-    return this.attend(x, tf.add(content, distance), mask, pass, keys);
+    return tf.add(content, relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true)));
   }
 
   /** positions [P,d] → [1,h,P,dk]. */

@@ -25,5 +25,10 @@ export {
 } from './local-attention.js';
 export { Lstm, type LstmBiasInit, type LstmOptions, type LstmState, lstmRecurrence } from './lstm.js';
 export { type AttentionContext, attentionMask, frameMask } from './masks.js';
-export { absolutePositions, localPositions, relativePositions } from './positional-encoding.js';
+export {
+  absolutePositions,
+  bandPositions,
+  localPositions,
+  relativePositions,
+} from './positional-encoding.js';
 export { depthFactor, stochasticDepth, stochasticDepthSchedule } from './stochastic-depth.js';

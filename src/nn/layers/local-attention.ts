@@ -42,34 +42,33 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
 
   /**
    * x [B,T,d], positions [2w+1,d] from `localPositions` with w the larger context, `mask` from
-   * `localAttentionMask` → [B,T,d].
+   * `localAttentionMask` → [B,T,d]. Blocks come out differently for different lengths: a file for all of them looks at
+   * every frame under a band, and takes positions [2T-1,d] from `bandPositions`, `mask` from `attentionMask`.
    */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
     if (!positions)
       throw new AnemoneError({ code: 'nn.positions', message: 'local attention needs positions' });
-    if (tracesAnyShape()) return this.overAll(x, mask, pass, positions);
     const { width } = this.options;
     const [batch, frames] = x.shape;
-    const block = localBlock(frames!, this.local.left, this.local.right);
     const q = this.linearQ.forward(x);
     const [k, v] = [this.split(this.linearK.forward(x)), this.split(this.linearV.forward(x))];
-    const near = this.nearScores(q, k, positions, block);
-    const scores = tf.add(near, mask.bias);
+    const near = tracesAnyShape() ? this.overAll(q, k, positions) : this.inBlocks(q, k, positions);
+    const scores = tf.add(near.scores, mask.bias);
     const chosen = this.globalFrames(frames!);
     const drop = (weights: Tensor): Tensor => dropout(weights, this.options.dropout ?? 0, pass);
     const merge = (heads: Tensor): Tensor =>
       tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [batch, heads.shape[2]!, width]);
     if (chosen === 0) {
-      const context = overWindows(drop(tf.softmax(scores)), v, block);
+      const context = near.over(drop(tf.softmax(scores)), v);
       return this.project(tf.mul(merge(context), mask.queries), pass);
     }
     const global = this.globalProjections(x, q, k, v);
     const [globalK, globalV] = [this.pick(global.k, chosen), this.pick(v, chosen)];
-    const toGlobal = blocks(tf.matMul(global.q, globalK, false, true), block);
+    const toGlobal = near.arranged(this.hideAbsent(tf.matMul(global.q, globalK, false, true)));
     const weights = drop(tf.softmax(tf.concat([toGlobal, scores], -1)));
-    const [ofGlobal, ofNear] = tf.split(weights, [chosen, 3 * block], -1);
-    const fromGlobal = tf.matMul(flatten(ofGlobal, frames!), globalV);
-    const context = merge(tf.add(overWindows(ofNear, v, block), fromGlobal));
+    const [ofGlobal, ofNear] = tf.split(weights, [chosen, scores.shape.at(-1)!], -1);
+    const fromGlobal = tf.matMul(near.flat(ofGlobal), globalV);
+    const context = merge(tf.add(near.over(ofNear, v), fromGlobal));
     const overAll = tf.matMul(this.pick(global.q, chosen), global.k, false, true);
     const valid = tf.reshape(mask.queries, [batch, 1, 1, frames!]);
     const blocked = tf.mul(tf.sub(valid, tf.scalar(1)), tf.scalar(10000));
@@ -77,14 +76,21 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     return this.project(this.replace(tf.mul(context, mask.queries), merge(ofAll)), pass);
   }
 
-  /** Blocks come out differently for different lengths: a file for all of them looks at every frame, and at a band. */
-  private overAll(x: Tensor, mask: AttentionMask, pass: Pass, positions: Tensor): Tensor {
-    if ((this.local.globalTokens ?? 0) === 0) return super.forward(x, mask, pass, positions);
-    throw new AnemoneError({
-      code: 'export.unsupported',
-      path: 'encoder.global_tokens',
-      message: 'local attention with global tokens cannot become an ONNX file',
-    });
+  private inBlocks(q: Tensor, k: Tensor, positions: Tensor): Neighbourhood {
+    const frames = q.shape[1]!;
+    const block = localBlock(frames, this.local.left, this.local.right);
+    return {
+      scores: this.nearScores(q, k, positions, block),
+      over: (weights, values) => overWindows(weights, values, block),
+      arranged: (x) => blocks(x, block),
+      flat: (x) => flatten(x, frames),
+    };
+  }
+
+  private overAll(q: Tensor, k: Tensor, positions: Tensor): Neighbourhood {
+    const scores = this.scores(q, k, positions);
+    const same = (x: Tensor): Tensor => x;
+    return { scores, over: (weights, values) => tf.matMul(weights, values), arranged: same, flat: same };
   }
 
   /** Scores of each frame's window [B,h,blocks,block,3·block]. */
@@ -107,8 +113,10 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     return { q: this.split(tf.mul(own, scale)), k: this.split(keys), v: this.split(values) };
   }
 
+  /** In a file for any length there are always as many; those beyond the end are nobody's, see `hideAbsent`. */
   private globalFrames(frames: number): number {
     const { globalTokens = 0, globalSpacing = 1 } = this.local;
+    if (tracesAnyShape()) return globalTokens;
     return Math.min(globalTokens, Math.ceil(frames / globalSpacing));
   }
 
@@ -116,26 +124,51 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
   private pick(x: Tensor, count: number): Tensor {
     const [batch, heads, frames, width] = x.shape;
     const spacing = this.local.globalSpacing ?? 1;
-    const span = padAxis2(x, Math.max(0, count * spacing - frames!));
+    const lacking = tracesAnyShape() ? count * spacing : Math.max(0, count * spacing - frames!);
+    const span = padAxis2(x, lacking);
     const head = tf.slice(span, [0, 0, 0, 0], [batch, heads, count * spacing, width!]);
     if (spacing === 1) return head;
     const grid = tf.reshape(head, [batch, heads, count, spacing * width!]);
     return tf.slice(grid, [0, 0, 0, 0], [batch, heads, count, width!]);
   }
 
+  /** scores [B,h,T,G] for global frames; where G does not depend on T, those that T frames do not have are hidden. */
+  private hideAbsent(scores: Tensor): Tensor {
+    if (!tracesAnyShape()) return scores;
+    const [, , frames, count] = scores.shape;
+    const there = tf.less(this.globalPlaces(count!), tf.scalar(frames!, 'int32'));
+    const hidden = tf.mul(tf.sub(tf.cast(there, 'float32'), tf.scalar(1)), tf.scalar(10000));
+    return tf.add(scores, hidden);
+  }
+
+  /** int32 [G]: 0, spacing, 2·spacing, … */
+  private globalPlaces(count: number): Tensor {
+    const spacing = this.local.globalSpacing ?? 1;
+    return tf.tensor1d(Int32Array.from({ length: count }, (_, i) => i * spacing), 'int32'); // biome-ignore format: one line reads better
+  }
+
   /** x [B,T,d] with its global frames replaced by rows [B,G,d]. */
   private replace(x: Tensor, rows: Tensor): Tensor {
-    const [, frames] = x.shape;
+    const frames = x.shape[1]!;
     const count = rows.shape[1]!;
-    const place = new Float32Array(frames! * count);
-    const others = new Float32Array(frames!).fill(1);
-    for (let i = 0; i < count; i++) {
-      place[i * (this.local.globalSpacing ?? 1) * count + i] = 1;
-      others[i * (this.local.globalSpacing ?? 1)] = 0;
-    }
-    const placed = tf.matMul(tf.tensor(place, [1, frames!, count]), rows);
-    return tf.add(tf.mul(x, tf.tensor(others, [1, frames!, 1])), placed);
+    const time = tf.reshape(tf.range(0, frames, 1, 'int32'), [1, frames, 1]);
+    const places = tf.reshape(this.globalPlaces(count), [1, 1, count]);
+    const place = tf.cast(tf.equal(time, places), 'float32');
+    const others = tf.sub(tf.scalar(1), tf.sum(place, -1, true));
+    return tf.add(tf.mul(x, others), tf.matMul(place, rows));
   }
+}
+
+/** What a frame sees near it: in windows of blocks, or as a band over all frames. */
+interface Neighbourhood {
+  /** [..., keys] */
+  readonly scores: Tensor;
+  /** weights like `scores`, of values [B,h,T,D] → [B,h,T,D] */
+  readonly over: (weights: Tensor, values: Tensor) => Tensor;
+  /** [B,h,T,N] → the same with the axes of `scores` */
+  readonly arranged: (x: Tensor) => Tensor;
+  /** The inverse. */
+  readonly flat: (x: Tensor) => Tensor;
 }
 
 /** Frames of a block: the larger context, or all but one of the frames if there are fewer. */

@@ -41,10 +41,30 @@ export function absolutePositions(frames: number, width: number): Tensor {
  * ends of both sides, so the frames of the smaller context get positions of others, or none; so it is here.
  */
 export function localPositions(left: number, right: number, width: number): Tensor {
+  return tf.tensor2d(localTable(left, right, width), [2 * Math.max(left, right) + 1, width]);
+}
+
+/**
+ * The same for attention to all of `frames` frames under a band: constant [2·frames-1, width], whose row r is for a key
+ * r - (frames-1) ahead; zeros beyond the band.
+ */
+export function bandPositions(frames: number, left: number, right: number, width: number): Tensor {
+  const local = localTable(left, right, width);
+  const reach = Math.max(left, right);
+  const table = new Float32Array((2 * frames - 1) * width);
+  const cut = Math.max(0, reach - (frames - 1));
+  table.set(
+    local.subarray(cut * width, (2 * reach + 1 - cut) * width),
+    Math.max(0, frames - 1 - reach) * width,
+  );
+  return tf.tensor2d(table, [2 * frames - 1, width]);
+}
+
+function localTable(left: number, right: number, width: number): Float32Array {
   const reach = Math.max(left, right);
   const rows = sinusoids(left + right + 1, width, (row) => left - row);
   const table = new Float32Array((2 * reach + 1) * width);
   table.set(rows.subarray(0, left * width));
   table.set(rows.subarray(left * width), (2 * reach - right) * width);
-  return tf.tensor2d(table, [2 * reach + 1, width]);
+  return table;
 }
