@@ -86,8 +86,9 @@ function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOp
     enableMemPattern: false,
     enableCpuMemArena: options.arena,
     logSeverityLevel: options.logSeverity ?? 3,
-    // Denormals appear in Adam's moments and slow every product they meet.
-    extra: { session: { set_denormal_as_zero: '1' } },
+    // Denormals appear in Adam's moments and slow every product they meet. Threads that spin while they wait take the
+    // cores from loader workers and from JavaScript: measured, that costs more than it wins wherever there are any.
+    extra: { session: { set_denormal_as_zero: '1', intra_op: { allow_spinning: '0' } } },
     ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
   };
 }
