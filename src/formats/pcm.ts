@@ -76,9 +76,9 @@ export function encodePcm(
   const bytes = new Uint8Array(frames * channels.length * container);
   const view = new DataView(bytes.buffer);
   const scale = 2 ** (bits - 1);
-  let p = 0;
-  for (let i = 0; i < frames; i++) {
-    for (const channel of channels) {
+  const stride = container * channels.length;
+  for (const [c, channel] of channels.entries()) {
+    for (let i = 0, p = c * container; i < frames; i++, p += stride) {
       const x = channel[i];
       if (encoding === 'float') {
         if (bits === 64) view.setFloat64(p, x, true);
@@ -92,7 +92,6 @@ export function encodePcm(
           bytes[p + 2] = (v >> 16) & 255;
         } else view.setInt32(p, v, true);
       }
-      p += container;
     }
   }
   return bytes;

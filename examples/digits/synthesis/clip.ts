@@ -10,8 +10,20 @@ export interface Clip {
 const HALF_WIDTH = 16;
 const PHASES = 512;
 
+// A voice resamples by one factor all the time, and a table costs as much as a second of speech.
+const tables = new Map<string, readonly Float32Array[]>();
+const MAX_TABLES = 16;
+
+function kernelTable(cutoff: number, halfWidth: number): readonly Float32Array[] {
+  const key = `${cutoff} ${halfWidth}`;
+  const table = tables.get(key) ?? makeTable(cutoff, halfWidth);
+  if (!tables.has(key) && tables.size >= MAX_TABLES) tables.delete(tables.keys().next().value as string);
+  tables.set(key, table);
+  return table;
+}
+
 /** Windowed-sinc kernels, one row a fractional position; `cutoff` is relative to the input's Nyquist. */
-function kernelTable(cutoff: number, halfWidth: number): Float32Array[] {
+function makeTable(cutoff: number, halfWidth: number): Float32Array[] {
   return Array.from({ length: PHASES + 1 }, (_, phase) => {
     const kernel = new Float32Array(2 * halfWidth);
     for (let k = 0; k < kernel.length; k++) {

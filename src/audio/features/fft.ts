@@ -83,6 +83,7 @@ export class ComplexFft {
       }
       half = 4;
     }
+    for (; 4 * half <= size; half *= 4) this.twoStages(re, im, half);
     for (; half < size; half *= 2) {
       for (let start = 0; start < size; start += 2 * half) {
         for (let k = 0, a = start, b = start + half; k < half; k++, a++, b++) {
@@ -95,6 +96,49 @@ export class ComplexFft {
           re[a] += tr;
           im[a] += ti;
         }
+      }
+    }
+  }
+
+  /** The stages of `half` and `2 * half` at once: the same sums, with half the traffic to memory. */
+  private twoStages(re: Float64Array, im: Float64Array, half: number): void {
+    const { size, cosines, sines } = this;
+    for (let start = 0; start < size; start += 4 * half) {
+      for (let k = 0; k < half; k++) {
+        const a = start + k;
+        const b = a + half;
+        const c = b + half;
+        const d = c + half;
+        const c1 = cosines[half + k];
+        const s1 = sines[half + k];
+        const br = re[b] * c1 - im[b] * s1;
+        const bi = re[b] * s1 + im[b] * c1;
+        const dr = re[d] * c1 - im[d] * s1;
+        const di = re[d] * s1 + im[d] * c1;
+        const r0 = re[a] + br;
+        const i0 = im[a] + bi;
+        const r1 = re[a] - br;
+        const i1 = im[a] - bi;
+        const r2 = re[c] + dr;
+        const i2 = im[c] + di;
+        const r3 = re[c] - dr;
+        const i3 = im[c] - di;
+        const c2 = cosines[2 * half + k];
+        const s2 = sines[2 * half + k];
+        const c3 = cosines[3 * half + k];
+        const s3 = sines[3 * half + k];
+        const cr = r2 * c2 - i2 * s2;
+        const ci = r2 * s2 + i2 * c2;
+        const er = r3 * c3 - i3 * s3;
+        const ei = r3 * s3 + i3 * c3;
+        re[a] = r0 + cr;
+        im[a] = i0 + ci;
+        re[c] = r0 - cr;
+        im[c] = i0 - ci;
+        re[b] = r1 + er;
+        im[b] = i1 + ei;
+        re[d] = r1 - er;
+        im[d] = i1 - ei;
       }
     }
   }
