@@ -2,9 +2,10 @@
 // bytes may then stay where they were read to. Not for files of which only parts are needed.
 import type { ByteSource } from './byte-source.js';
 
-const CHUNK = 1 << 23;
+/** Bytes of one read: so many that reading goes on while JavaScript is busy. */
+const CHUNK = 1 << 25;
 /** Reads under way at a time. */
-const LANES = 2;
+const LANES = 3;
 /** What has not been begun is not waited for if it is as short as this, such as a table at the end. */
 const SHORT = 1 << 20;
 
@@ -12,7 +13,7 @@ const SHORT = 1 << 20;
  * Begins to read at once. What `read` gives are views of one piece of memory, valid for ever; scratch is not used.
  * Closing stops the reading and leaves `source` open.
  */
-export function readAhead(source: ByteSource): ByteSource {
+export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
   const { size, name } = source;
   const bytes = new Uint8Array(size);
   const chunks: Promise<number>[] = [];
@@ -20,8 +21,8 @@ export function readAhead(source: ByteSource): ByteSource {
 
   /** Resolves to the bytes read, fewer than wanted if the file was cut meanwhile. */
   const begin = (index: number): Promise<number> => {
-    const from = index * CHUNK;
-    const part = bytes.subarray(from, from + CHUNK);
+    const from = index * chunkBytes;
+    const part = bytes.subarray(from, from + chunkBytes);
     const reading = source.read(from, part.length, part).then((found) => {
       if (found.buffer !== bytes.buffer) part.set(found);
       return found.length;
@@ -33,7 +34,7 @@ export function readAhead(source: ByteSource): ByteSource {
   };
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (!closed && next * CHUNK < size) await begin(next++);
+    while (!closed && next * chunkBytes < size) await begin(next++);
   };
   for (let i = 0; i < LANES; i++) lane().catch(() => {});
 
@@ -44,13 +45,13 @@ export function readAhead(source: ByteSource): ByteSource {
     read: async (offset, length, scratch) => {
       const end = Math.min(size, offset + length);
       if (offset >= end) return new Uint8Array(0);
-      const last = Math.floor((end - 1) / CHUNK);
+      const last = Math.floor((end - 1) / chunkBytes);
       if (last >= next && end - offset <= SHORT) return source.read(offset, length, scratch);
-      for (let index = Math.floor(offset / CHUNK); index <= last; index++) {
-        const wanted = Math.min(CHUNK, size - index * CHUNK);
+      for (let index = Math.floor(offset / chunkBytes); index <= last; index++) {
+        const wanted = Math.min(chunkBytes, size - index * chunkBytes);
         const found = await (chunks[index] ?? begin(index));
         if (found < wanted)
-          return bytes.subarray(offset, Math.max(offset, Math.min(end, index * CHUNK + found)));
+          return bytes.subarray(offset, Math.max(offset, Math.min(end, index * chunkBytes + found)));
       }
       return bytes.subarray(offset, end);
     },

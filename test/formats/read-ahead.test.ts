@@ -9,6 +9,7 @@ const path = join(folder, 'bytes');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** More than three chunks, no two stretches alike. */
+const CHUNK = 1 << 23;
 const SIZE = 30_000_001;
 const bytes = Uint8Array.from({ length: SIZE }, (_, i) => (i * i) >>> 7);
 writeFileSync(path, bytes);
@@ -18,7 +19,7 @@ const same = (a: Uint8Array, from: number, to: number) => Buffer.compare(a, byte
 describe('readAhead', () => {
   it('gives the bytes of any stretch, in any order, in one memory', async () => {
     const file = await fileSource(path);
-    const source = readAhead(file);
+    const source = readAhead(file, CHUNK);
     const stretches = [
       [SIZE - 10, SIZE],
       [5, 20],
@@ -41,7 +42,7 @@ describe('readAhead', () => {
   it('is cut where the file was cut meanwhile', async () => {
     const file = await fileSource(path);
     truncateSync(path, 10_000_000);
-    const source = readAhead(file);
+    const source = readAhead(file, CHUNK);
     expect((await source.read(9_000_000, 3_000_000)).length).toBe(1_000_000);
     expect(same(await source.read(9_000_000, 10), 9_000_000, 9_000_010)).toBe(true);
     await file.close();
@@ -56,7 +57,7 @@ describe('readAhead', () => {
         throw new Error(`broken at ${offset}`);
       },
     };
-    const source = readAhead(failing);
+    const source = readAhead(failing, CHUNK);
     await expect(source.read(0, 2_000_000)).rejects.toThrow(/broken at 0/);
     await source.close();
     const before = reads;

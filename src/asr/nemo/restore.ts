@@ -49,6 +49,9 @@ export async function restoreArchive<M extends Module>(
   }
   const say = (line: string) => (context.log ?? ((text) => context.view?.say(text)))(line);
   const archive = await openNemoArchive(path);
+  // Read while the model is made. Whoever waits for them below is told if they cannot be.
+  const weights = archive.weights(true);
+  weights.catch(() => {});
   try {
     const files = await archive.artifacts();
     // A tokenizer of the user's own may come from disk.
@@ -65,7 +68,7 @@ export async function restoreArchive<M extends Module>(
       [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
-    const { missing, unexpected } = await loadWeights(states, await archive.weights(true), engine, {
+    const { missing, unexpected } = await loadWeights(states, await weights, engine, {
       ...options,
       tied: model.tiedNames(),
     });
