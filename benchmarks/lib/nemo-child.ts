@@ -29,7 +29,9 @@ if (task === 'restore') {
   if (!(model instanceof EncDecRNNTBPEModel)) throw new Error(`${path} holds no transducer`);
   model.changeDecoding(decoding);
   const texts = async () =>
-    (await model.transcribe(files, { batchSize: batch })).map(({ tokens }) => tokens.map(({ id }) => id).join(' '));
+    (await model.transcribe(files, { batchSize: batch })).map(({ tokens }) =>
+      tokens.map(({ id }) => id).join(' '),
+    );
   await serve({ texts: await texts() }, async () => {
     await texts();
     return {};
