@@ -2,7 +2,7 @@
 // model that needs it, as NeMo's training script does.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Config, defineSchema, listOf, mergeConfigs } from '../config/index.js';
+import { type Config, defineSchema, isMapping, listOf, mergeConfigs, selectValue } from '../config/index.js';
 import { trainSpecialTokenizer } from '../text/index.js';
 
 /** The section's name, and its tokenizer's among the model's. */
@@ -15,12 +15,16 @@ const schema = defineSchema(SPECIAL_TOKENS, {
 });
 
 /**
- * The config with the tokenizer's folder as `model.tokenizer.langs.spl_tokens.dir`; as it is without the section.
+ * The config with the tokenizer's folder as `model.tokenizer.langs.spl_tokens.dir`; as it is without the
+ * section, for models without such a tokenizer, and where its folder is given.
  * @throws AnemoneError `config.*`, `tokenizer.cannot-write`
  */
 export function withSpecialTokens(config: Config): Config {
   const section = config[SPECIAL_TOKENS];
   if (section === undefined || section === null) return config;
+  const given = selectValue(config, `model.tokenizer.langs.${SPECIAL_TOKENS}`);
+  // A model without this tokenizer, or one whose tokenizer is there already.
+  if (!isMapping(given) || typeof given['dir'] === 'string') return config;
   const { model_dir: dir, tokens, force_rebuild: anew } = schema.parse(section, { path: SPECIAL_TOKENS });
   if (anew || !existsSync(join(dir, 'tokenizer.model'))) trainSpecialTokenizer(tokens, dir);
   return mergeConfigs(config, { model: { tokenizer: { langs: { [SPECIAL_TOKENS]: { dir } } } } });

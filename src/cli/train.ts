@@ -14,7 +14,7 @@ interface TrainOptions {
 /** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
 const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
 /** Keys that other parts of this command read. */
-const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt', 'spl_tokens'];
+const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt'];
 
 export function register(program: Command): void {
   program
@@ -35,12 +35,13 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const { formatWarnings, loadConfig } = await import('../config/index.js');
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
-  const { withSpecialTokens } = await import('./special-tokens.js');
+  const { SPECIAL_TOKENS, withSpecialTokens } = await import('./special-tokens.js');
   const written = loadConfig(file, overrides);
   const problem = await sectionProblem(written, file);
   if (problem) throw problem;
   const config = withSpecialTokens(written);
-  const warnings: ConfigWarning[] = await sectionWarnings(config);
+  const used = config === written ? [] : [SPECIAL_TOKENS];
+  const warnings: ConfigWarning[] = await sectionWarnings(config, used);
   const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
   const folder = await expManager(trainer, config['exp_manager']);
   const { seed, view } = trainer;
@@ -85,9 +86,11 @@ async function sectionProblem(config: Config, file: string): Promise<Error | und
 }
 
 /** Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to. */
-async function sectionWarnings(config: Config): Promise<ConfigWarning[]> {
+async function sectionWarnings(config: Config, used: readonly string[]): Promise<ConfigWarning[]> {
   const { isMapping, positionOf } = await import('../config/index.js');
-  const unread = Object.keys(config).filter((key) => !READ.includes(key) && isMapping(config[key]));
+  const unread = Object.keys(config).filter(
+    (key) => ![...READ, ...used].includes(key) && isMapping(config[key]),
+  );
   return unread.map((path) => ({
     path,
     position: positionOf(config, path),

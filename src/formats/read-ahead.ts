@@ -10,7 +10,8 @@ const LANES = 3;
 const SHORT = 1 << 20;
 
 /**
- * Begins to read at once. What `read` gives are views of one piece of memory, valid for ever; scratch is not used.
+ * Begins to read at once. What `read` gives are views of one piece of memory, or short copies; both stay valid, and
+ * scratch is not used.
  * Closing stops the reading and leaves `source` open.
  */
 export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
@@ -34,7 +35,10 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
   };
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (!closed && next * chunkBytes < size) await begin(next++);
+    while (!closed && next * chunkBytes < size) {
+      const index = next++;
+      await (chunks[index] ?? begin(index));
+    }
   };
   for (let i = 0; i < LANES; i++) lane().catch(() => {});
 
@@ -42,11 +46,11 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
     size,
     name,
     resident: true,
-    read: async (offset, length, scratch) => {
+    read: async (offset, length) => {
       const end = Math.min(size, offset + length);
       if (offset >= end) return new Uint8Array(0);
       const last = Math.floor((end - 1) / chunkBytes);
-      if (last >= next && end - offset <= SHORT) return source.read(offset, length, scratch);
+      if (last >= next && end - offset <= SHORT) return source.read(offset, length);
       for (let index = Math.floor(offset / chunkBytes); index <= last; index++) {
         const wanted = Math.min(chunkBytes, size - index * chunkBytes);
         const found = await (chunks[index] ?? begin(index));

@@ -50,5 +50,8 @@ describe('spl_tokens', () => {
   it('leaves other configs alone', () => {
     const config = configFromText('model: {}');
     expect(withSpecialTokens(config)).toBe(config);
+    // A folder that is given needs no section, and the section need not be filled in.
+    const given = configFromText(yaml('  model_dir: ???').replace('dir: null', 'dir: mine'));
+    expect(withSpecialTokens(given)).toBe(given);
   });
 });
