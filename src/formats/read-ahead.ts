@@ -6,13 +6,12 @@ import type { ByteSource } from './byte-source.js';
 const CHUNK = 1 << 25;
 /** Reads under way at a time. */
 const LANES = 3;
-/** What has not been begun is not waited for if it is as short as this, such as a table at the end. */
-const SHORT = 1 << 20;
+/** Bytes at either end that are read first: tables lie there, and would have to wait for all that is between. */
+const END = 1 << 20;
 
 /**
- * Begins to read at once. What `read` gives are views of one piece of memory, or short copies; both stay valid, and
- * scratch is not used.
- * Closing stops the reading and leaves `source` open.
+ * Begins to read at once, the ends first. What `read` gives are views of memory that stays valid, one piece of it for
+ * all but the ends; scratch is not used. Closing stops the reading and leaves `source` open.
  */
 export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
   const { size, name } = source;
@@ -34,7 +33,9 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
     return reading;
   };
   let next = 0;
+  const ends = Promise.all([source.read(0, END), source.read(Math.max(0, size - END), END)]);
   const lane = async (): Promise<void> => {
+    await ends;
     while (!closed && next * chunkBytes < size) {
       const index = next++;
       await (chunks[index] ?? begin(index));
@@ -49,8 +50,11 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
     read: async (offset, length) => {
       const end = Math.min(size, offset + length);
       if (offset >= end) return new Uint8Array(0);
+      const [head, tail] = await ends;
+      if (end <= END) return head.subarray(offset, end);
+      const tailFrom = Math.max(0, size - END);
+      if (offset >= tailFrom) return tail.subarray(offset - tailFrom, end - tailFrom);
       const last = Math.floor((end - 1) / chunkBytes);
-      if (last >= next && end - offset <= SHORT) return source.read(offset, length);
       for (let index = Math.floor(offset / chunkBytes); index <= last; index++) {
         const wanted = Math.min(chunkBytes, size - index * chunkBytes);
         const found = await (chunks[index] ?? begin(index));

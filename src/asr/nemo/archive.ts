@@ -45,10 +45,10 @@ export async function openNemoArchive(path: string): Promise<NemoArchive> {
     }
     const sizeOf = (name: string) => archive.members.get(name)?.size ?? 0;
     if (sizeOf(NEMO_CONFIG) > MAX_CONFIG) throw tooLarge(path, NEMO_CONFIG);
+    const text = new TextDecoder().decode(await archive.read(NEMO_CONFIG));
     return {
       path,
       config: async (overrides = []) => {
-        const text = new TextDecoder().decode(await archive.read(NEMO_CONFIG));
         return configFromText(text, overrides, { file: `${path}:${NEMO_CONFIG}`, under: 'model' });
       },
       artifacts: async () => {

@@ -49,11 +49,11 @@ export async function restoreArchive<M extends Module>(
   }
   const say = (line: string) => (context.log ?? ((text) => context.view?.say(text)))(line);
   const archive = await openNemoArchive(path);
-  // Read while the model is made. Whoever waits for them below is told if they cannot be.
-  const weights = archive.weights(true);
-  weights.catch(() => {});
   try {
     const files = await archive.artifacts();
+    // Read while the model is made. Whoever waits for them below is told if they cannot be.
+    const weights = archive.weights(true);
+    weights.catch(() => {});
     // A tokenizer of the user's own may come from disk.
     const sealed = !options.config && !options.overrides?.some((change) => change.includes('tokenizer'));
     const written = await archive.config(options.overrides);
