@@ -18,11 +18,11 @@ describe('anemone tokenizer train --type wpe', () => {
     const { code, out } = await wordPiece('--out', folder, '--lower-case');
     expect(code).toBe(0);
     const dir = join(folder, 'tokenizer_wpe_v24');
-    expect(out).toBe(`${dir}: 21 tokens from 2 lines\n`);
+    expect(out).toBe(`${dir}: 22 tokens from 2 lines\n`);
     const tokens = readFileSync(join(dir, 'vocab.txt'), 'utf8').trimEnd().split('\n');
     expect(tokens.slice(0, 5)).toEqual(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']);
     expect(tokens).toContain('one');
-    expect(tokens).toHaveLength(21);
+    expect(tokens).toHaveLength(22);
   });
 
   it('refuses what is for SentencePiece', async () => {
