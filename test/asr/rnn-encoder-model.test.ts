@@ -47,9 +47,7 @@ it('comes back from an archive', async () => {
   const [a, b] = [model, restored].map((m) => [...m.stateDict()].map(([key, { shape }]) => [key, shape]));
   expect(b).toEqual(a);
   const inputs = { features: randomTensor([1, 90, 16], 3), featureLengths: int32([90], [1]) };
-  const said = await Promise.all(
-    [model, restored].map((m) => m.recognizer(engine).recognize(inputs, false)),
-  );
+  const said = await Promise.all([model, restored].map((m) => m.recognizer(engine).recognize(inputs, false)));
   expect(said[1].hypotheses[0].tokens).toEqual(said[0].hypotheses[0].tokens);
   await engine.dispose();
 });

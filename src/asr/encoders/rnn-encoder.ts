@@ -67,17 +67,19 @@ export class RNNEncoder extends Module implements Encoder {
       this.preEncode instanceof Subsampling
         ? this.preEncode.forward(features, featureLengths, pass)
         : { x: this.preEncode.forward(features), lengths: featureLengths };
-    const [batch, steps] = frames.shape;
+    const [batch, count] = frames.shape;
     const valid = this.config.bidirectional
-      ? tf.reshape(tf.transpose(frameMask(lengths, steps!)), [steps!, batch, 1])
+      ? tf.reshape(tf.transpose(frameMask(lengths, count!)), [count!, batch, 1])
       : undefined;
-    // Recurrences run along the first axis.
-    let x = tf.transpose(frames, [1, 0, 2]);
+    let x = frames;
     this.layers.forEach(({ lstm, norm }, k) => {
-      x = dropout(norm.forward(pass.tap(lstm.path, lstm.forward(x, pass, valid))), this.config.dropout, pass);
-      inner?.(k, { encoded: tf.transpose(x, [1, 0, 2]), lengths });
+      // Recurrences run along the first axis.
+      const steps = lstm.forward(tf.transpose(x, [1, 0, 2]), pass, valid);
+      const read = pass.tap(lstm.path, tf.transpose(steps, [1, 0, 2]));
+      x = dropout(pass.tap(norm.path, norm.forward(read)), this.config.dropout, pass);
+      inner?.(k, { encoded: x, lengths });
     });
-    return { encoded: tf.transpose(x, [1, 0, 2]), lengths };
+    return { encoded: x, lengths };
   }
 }
 
