@@ -67,10 +67,11 @@ const SIZES = {
   'encoder.n_heads': 2,
   'encoder.n_layers': 2,
   'encoder.subsampling_conv_channels': 8,
+  'encoder.proj_size': 12,
   'encoder.time_reduce_idx': 0,
   'model_defaults.pred_hidden': 16,
   'model_defaults.joint_hidden': 16,
-  'decoder.prednet.rnn_hidden_size': 16,
+  'decoder.prednet.rnn_hidden_size': 20,
   'encoder.conv_kernel_size': 5,
 } as const;
 

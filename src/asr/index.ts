@@ -40,6 +40,8 @@ export {
 } from './encoders/conv-asr-config.js';
 export { ConvASREncoder } from './encoders/conv-asr-encoder.js';
 export type { Encoded, Encoder, InnerLayers } from './encoders/encoder.js';
+export { type RNNEncoderConfig, rnnEncoderSchema } from './encoders/rnn-config.js';
+export { RNNEncoder } from './encoders/rnn-encoder.js';
 export {
   type SqueezeformerEncoderConfig,
   squeezeformerEncoderSchema,

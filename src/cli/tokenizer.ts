@@ -1,4 +1,4 @@
-// `anemone tokenizer train`: transcripts to a SentencePiece model, in the folder layout NeMo uses;
+// `anemone tokenizer train`: transcripts to a SentencePiece or WordPiece model, in the folder layout NeMo uses;
 // `anemone tokenizer special`: the special tokens of multitask models.
 
 import type { Command } from 'commander';
@@ -28,16 +28,16 @@ export function register(program: Command): void {
   tokenizer
     .command('train')
     .description(
-      'Train a SentencePiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE for model.tokenizer.dir.',
+      'Train a SentencePiece or WordPiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE or DIR/tokenizer_wpe_vSIZE for model.tokenizer.dir.',
     )
     .option('--manifest <file...>', 'take the transcripts of manifests', [])
     .option('--text <file...>', 'take text files, a sentence a line', [])
     .option('--out <dir>', 'folder to make the tokenizer folder in', '.')
-    .requiredOption('--vocab-size <n>', 'number of tokens, <unk> included')
-    .option('--type <type>', 'bpe, unigram, char or word', 'bpe')
+    .requiredOption('--vocab-size <n>', 'number of tokens, special ones included')
+    .option('--type <type>', 'bpe, unigram, char or word (SentencePiece), wpe (WordPiece)', 'bpe')
     .option('--character-coverage <share>', 'share of the characters that must be covered, 0.98 to 1')
     .option('--normalization <name>', 'identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf (default nmt_nfkc)')
-    .option('--lower-case', 'lower-case the text first', false)
+    .option('--lower-case', 'lower-case the text first; with wpe, strip its accents too', false)
     .option('--specials', 'add <s> and </s>', false)
     .action(train);
 }
@@ -49,19 +49,16 @@ async function special(tokens: string[], { out }: { readonly out: string }): Pro
 }
 
 async function train(options: TokenizerOptions): Promise<void> {
-  if (['wpe', 'wordpiece'].includes(options.type)) {
-    const { AnemoneError } = await import('../errors/index.js');
-    throw new AnemoneError({
-      code: 'cli.option',
-      path: '--type',
-      message: 'WordPiece vocabularies are read but not trained here',
-      hint: 'train bpe or unigram, or make vocab.txt with another program and use it with type: wpe',
-    });
-  }
-  const { trainTokenizerFolder } = await import('../text/index.js');
   const lines = await trainingLines(options);
+  const trained = options.type === 'wpe' ? wordPiece(options, lines) : sentencePiece(options, lines);
+  const { dir, pieces } = await trained;
+  process.stdout.write(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
+}
+
+async function sentencePiece(options: TokenizerOptions, lines: string[]) {
+  const { trainTokenizerFolder } = await import('../text/index.js');
   const coverage = options.characterCoverage;
-  const { dir, pieces } = trainTokenizerFolder({
+  return trainTokenizerFolder({
     lines: options.lowerCase ? lines.map((line) => line.toLowerCase()) : lines,
     dataRoot: options.out,
     vocabSize: Number(options.vocabSize),
@@ -70,7 +67,30 @@ async function train(options: TokenizerOptions): Promise<void> {
     ...(options.normalization === undefined ? {} : { normalization: options.normalization }),
     ...(options.specials ? {} : { bosId: -1, eosId: -1 }),
   });
-  process.stdout.write(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
+}
+
+async function wordPiece(options: TokenizerOptions, lines: string[]) {
+  const { characterCoverage, normalization, specials } = options;
+  const given = Object.entries({
+    '--character-coverage': characterCoverage,
+    '--normalization': normalization,
+    '--specials': specials || undefined,
+  }).filter(([, value]) => value !== undefined);
+  if (given.length > 0) {
+    const { AnemoneError } = await import('../errors/index.js');
+    throw new AnemoneError({
+      code: 'cli.option',
+      path: given[0][0],
+      message: 'is for SentencePiece, not for --type wpe',
+    });
+  }
+  const { trainWordPieceFolder } = await import('../text/index.js');
+  return trainWordPieceFolder({
+    lines,
+    dataRoot: options.out,
+    vocabSize: Number(options.vocabSize),
+    lowercase: options.lowerCase,
+  });
 }
 
 async function trainingLines({ manifest, text }: TokenizerOptions): Promise<string[]> {

@@ -28,4 +28,11 @@ export {
 export { type TrainedSentencePiece, trainSentencePiece } from './sentencepiece/train/train.js';
 export type { Tokenizer } from './tokenizer.js';
 export { WordTokenizer } from './word-tokenizer.js';
+export {
+  type TrainedWordPiece,
+  trainWordPiece,
+  trainWordPieceFolder,
+  type WordPieceFolderOptions,
+  type WordPieceTrainOptions,
+} from './wordpiece/train/train.js';
 export { type WordPieceOptions, WordPieceTokenizer } from './wordpiece/wordpiece-tokenizer.js';

@@ -1,5 +1,5 @@
 // What every tokenizer can do, whatever is inside. The names follow NeMo's TokenizerSpec. Loading one from a
-// config is in load-tokenizer.ts; training one, in sentencepiece/train.
+// config is in load-tokenizer.ts; training one, in sentencepiece/train and wordpiece/train.
 
 export interface Tokenizer {
   /** Number of ids; the blank of a transducer or CTC model comes after them and is not counted. */

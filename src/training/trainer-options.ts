@@ -4,6 +4,7 @@ import {
   type ConfigWarning,
   customFormat,
   defineSchema,
+  type Format,
   type InferConfig,
   type Interval,
   interval,
@@ -37,12 +38,26 @@ export function parseDuration(value: unknown): number {
 const duration = () =>
   customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
 
-const fullPrecision = customFormat('32', (value) => {
-  if (value !== 32 && value !== '32' && value !== '32-true') {
-    throw new Error('training in reduced precision is not supported yet; use precision: 32');
-  }
-  return 32;
-});
+/** Lightning's names of reduced precision. */
+const REDUCED = [16, '16', '16-mixed', '16-true', 'bf16', 'bf16-mixed', 'bf16-true'] as const;
+
+/** Reduced precision saves time and memory elsewhere; a config that asks for it means the same model without. */
+const precision: Format<32> = {
+  expected: `32, or ${REDUCED.map(String).join(', ')} (all computed in 32 bits)`,
+  accepts: () => true,
+  check: (value, at) => {
+    if (REDUCED.some((name) => name === value)) {
+      at.warn(`"precision" has no effect: the computation is in 32 bits, not ${String(value)}`);
+    } else if (value !== 32 && value !== '32' && value !== '32-true') {
+      at.report({
+        message: `expected 32, got ${JSON.stringify(value)}: all is computed in 32 bits`,
+        hint: `use precision: 32; ${REDUCED.slice(2).join(', ')} are accepted and mean the same`,
+      });
+    }
+    return 32;
+  },
+  jsonSchema: () => ({ enum: [32, '32', '32-true', ...REDUCED] }),
+};
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
@@ -160,7 +175,11 @@ export const trainerSchema = defineSchema(
       default: { name: 'onnxruntime' },
     },
     enable_progress_bar: { doc: 'The live progress line.', format: 'boolean', default: true },
-    precision: { doc: 'Bits of the computation; 32 only.', format: fullPrecision, default: 32 },
+    precision: {
+      doc: 'Bits of the computation, always 32; reduced precision is told of and not done.',
+      format: precision,
+      default: 32,
+    },
     devices: { doc: 'Devices; 1 only (-1 and auto mean 1).', format: onlyOne('device'), default: 1 },
     num_nodes: { doc: 'Machines; 1 only.', format: onlyOne('machine'), default: 1 },
     nonfinite: {

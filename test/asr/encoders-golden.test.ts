@@ -6,6 +6,8 @@ import {
   ConvASREncoder,
   convAsrEncoderSchema,
   type Encoder,
+  RNNEncoder,
+  rnnEncoderSchema,
   SqueezeformerEncoder,
   squeezeformerEncoderSchema,
 } from '../../src/asr/index.js';
@@ -172,4 +174,8 @@ for (const [name, variant] of Object.entries(file.squeezeformer)) {
     variant,
     (config) => new SqueezeformerEncoder(squeezeformerEncoderSchema.parse({ ...config, nemo_compat: '1.x' })),
   );
+}
+
+for (const [name, variant] of Object.entries(golden<Variants>('rnn_encoders'))) {
+  checks(`RNNEncoder ${name}`, variant, (config) => new RNNEncoder(rnnEncoderSchema.parse(config)));
 }

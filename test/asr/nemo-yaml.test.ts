@@ -99,10 +99,10 @@ describe('the class of a model', () => {
   });
 
   it('tells of an unknown encoder alone', () => {
-    const encoder = { _target_: 'nemo.collections.asr.modules.RNNEncoder', proj_size: 3 };
+    const encoder = { _target_: 'nemo.collections.asr.modules.Wav2VecTransformerEncoder', proj_size: 3 };
     const error = failure(() => createModel(tinyModel({ encoder, some_key: 1 })));
     expect(error.code).toBe('container.unknown-component');
-    expect(error.message).toMatch(/^[^\n]*NeMo's RNNEncoder is not supported[^\n]*$/);
+    expect(error.message).toMatch(/^[^\n]*NeMo's Wav2VecTransformerEncoder is not supported[^\n]*$/);
     expect(error.hint).toContain('ConformerEncoder');
   });
 

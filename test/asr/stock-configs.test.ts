@@ -157,20 +157,25 @@ function tiny(config: Config): Config {
       kernel: [5],
     }));
   } else {
-    Object.assign(encoder, {
+    const attending = {
       d_model: 16,
       n_heads: 2,
       n_layers: 2,
       conv_kernel_size: 5,
       subsampling_conv_channels: 8,
-    });
+    };
+    for (const [key, value] of Object.entries({ ...attending, proj_size: 12 }))
+      if (key in encoder) encoder[key] = value;
     if ('time_reduce_idx' in encoder) encoder['time_reduce_idx'] = 0;
   }
   const width = blocks ? 16 : null;
   const decoder = { ...(model['decoder'] as Tree) };
   if ('feat_in' in decoder) decoder['feat_in'] = width;
   if ('num_classes' in decoder) decoder['num_classes'] = -1;
-  if (decoder['prednet']) decoder['prednet'] = { ...(decoder['prednet'] as Tree), pred_hidden: 16 };
+  if (decoder['prednet']) {
+    const cells = 'rnn_hidden_size' in (decoder['prednet'] as Tree) ? { rnn_hidden_size: 20 } : {};
+    decoder['prednet'] = { ...(decoder['prednet'] as Tree), pred_hidden: 16, ...cells };
+  }
   const joint = model['joint'] as Tree | undefined;
   const small = joint && { ...joint, jointnet: { ...(joint['jointnet'] as Tree), joint_hidden: 16 } };
   if (model['transf_decoder']) {

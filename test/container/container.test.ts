@@ -152,8 +152,8 @@ describe('instantiate', () => {
     expect(build('nemo.collections.asr.modules.ConfromerEncoder')).toThrow(
       'did you mean "ConformerEncoder"?',
     );
-    expect(build('nemo.collections.asr.modules.RNNEncoder')).toThrow(
-      "NeMo's RNNEncoder is not supported — as an encoder, ConformerEncoder",
+    expect(build('nemo.collections.asr.modules.Wav2VecTransformerEncoder')).toThrow(
+      "NeMo's Wav2VecTransformerEncoder is not supported — as an encoder, ConformerEncoder",
     );
     // Another path of the same class: what is missing now is a key of it.
     expect(build('nemo.collections.asr.parts.conformer.ConformerEncoder')).toThrow('d_model');

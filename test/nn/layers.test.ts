@@ -94,6 +94,23 @@ describe('gradients against finite differences', () => {
     expect(error).toBeLessThan(tolerance);
   });
 
+  it.each([
+    ['forwards', false],
+    ['backwards', true],
+  ])('LSTM recurrence with projected outputs, %s', async (_, reverse) => {
+    const error = await gradientError(
+      ({ x, w, h, c, projection }) => lstmRecurrence(x, w, h, c, { projection, reverse }),
+      {
+        x: randomTensor([4, 2, 12], 1),
+        w: randomTensor([12, 2], 2),
+        h: randomTensor([2, 2], 3),
+        c: randomTensor([2, 3], 4),
+        projection: randomTensor([2, 3], 5),
+      },
+    );
+    expect(error).toBeLessThan(tolerance);
+  });
+
   it('relative shift', async () => {
     const x = randomTensor([2, 2, 4, 7], 1);
     expect(await gradientError(({ x }) => relativeShift(x), { x })).toBeLessThan(tolerance);
@@ -174,12 +191,16 @@ describe('values', () => {
     expect([...start.data.slice(4)]).toEqual([0, 0]);
   });
 
-  it('LSTM steps equal the whole sequence', async () => {
-    const lstm = new Lstm({ inputSize: 3, hiddenSize: 4, layers: 2 });
+  it.each([
+    ['', {}],
+    [', projected', { projectionSize: 2 }],
+  ])('LSTM steps equal the whole sequence%s', async (_, more) => {
+    const lstm = new Lstm({ inputSize: 3, hiddenSize: 4, layers: 2, ...more });
+    const width = lstm.outputSize;
     const x = randomTensor([5, 2, 3], 1);
     const { whole, stepped } = await evaluate(
       ({ x }) => {
-        let states = [0, 1].map(() => ({ h: tf.zeros([2, 4]), c: tf.zeros([2, 4]) }) as never) as never[];
+        let states = [0, 1].map(() => ({ h: tf.zeros([2, width]), c: tf.zeros([2, 4]) }) as never) as never[];
         const outputs: Tensor[] = [];
         for (const slice of tf.unstack(x, 0)) {
           states = lstm.step(slice, states) as never[];
@@ -190,6 +211,32 @@ describe('values', () => {
       { x },
     );
     expect(maxDifference(whole.data, stepped.data)).toBeLessThan(1e-6);
+  });
+
+  it('an LSTM of both directions does not see padding, nor does its gradient', async () => {
+    const lstm = new Lstm({ inputSize: 3, hiddenSize: 4, projectionSize: 2, bidirectional: true });
+    const x = randomTensor([6, 2, 3], 1);
+    const { whole, padded, alone, gradient } = await evaluate(
+      ({ x }) => {
+        const first = tf.slice(x, [0, 0, 0], [4, 2, 3]);
+        const valid = tf.tensor(
+          [1, 1, 1, 1, 0, 0].flatMap((v) => [v, v]),
+          [6, 2, 1],
+        );
+        const run = (x: Tensor) => tf.slice(lstm.forward(x, evaluationPass, valid), [0, 0, 0], [4, 2, 4]);
+        return {
+          whole: tf.slice(lstm.forward(x, evaluationPass), [0, 0, 0], [4, 2, 4]),
+          padded: run(x),
+          alone: lstm.forward(first, evaluationPass),
+          gradient: tf.grad((x) => tf.sum(tf.square(run(x))))(x),
+        };
+      },
+      { x },
+    );
+    expect(maxDifference(padded.data, alone.data)).toBeLessThan(1e-6);
+    expect(maxDifference(whole.data, alone.data)).toBeGreaterThan(1e-3);
+    expect(gradient.data.slice(24).every((value) => value === 0)).toBe(true);
+    expect(gradient.data.slice(0, 24).every((value) => value !== 0)).toBe(true);
   });
 
   it('dropout keeps the mean and the asked share, and does nothing in evaluation', async () => {

@@ -1,5 +1,6 @@
 // The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens.
 import { type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import {
   dropout,
   Embedding,
@@ -16,6 +17,8 @@ import { PredictionNetwork } from './prediction-network.js';
 export interface PredictionNetworkConfig {
   readonly pred_hidden: number;
   readonly pred_rnn_layers: number;
+  /** Cells of the LSTM, whose outputs are projected to pred_hidden. Default -1: pred_hidden, without projection. */
+  readonly rnn_hidden_size?: number;
   /** Longest dependency expected, for the chrono initialisation (Tallec & Ollivier 2018). */
   readonly t_max?: number | null;
   readonly dropout?: number;
@@ -35,9 +38,11 @@ export interface RNNTDecoderConfig {
 export class RNNTDecoder extends PredictionNetwork {
   override readonly width: number;
   override readonly vocabulary: number;
-  /** Hidden values and cells of all layers. */
+  /** Outputs and cells of all layers. */
   override readonly stateSize: number;
   readonly layers: number;
+  /** Cells of a layer. */
+  readonly cells: number;
   private readonly embed: Embedding;
   private readonly lstm: Lstm;
   private readonly dropout: number;
@@ -50,7 +55,8 @@ export class RNNTDecoder extends PredictionNetwork {
     this.width = prednet.pred_hidden;
     this.layers = prednet.pred_rnn_layers;
     this.vocabulary = vocabulary;
-    this.stateSize = 2 * this.layers * this.width;
+    this.cells = cellsOf(prednet);
+    this.stateSize = this.layers * (this.width + this.cells);
     this.dropout = prednet.dropout ?? 0;
     this.embed = this.child(
       'prediction.embed',
@@ -63,10 +69,11 @@ export class RNNTDecoder extends PredictionNetwork {
       'prediction.dec_rnn.lstm',
       new Lstm({
         inputSize: this.width,
-        hiddenSize: this.width,
+        hiddenSize: this.cells,
+        ...(this.cells > this.width && { projectionSize: this.width }),
         layers: this.layers,
         dropout: this.dropout,
-        weightInit: uniform(scale / Math.sqrt(this.width)),
+        weightInit: uniform(scale / Math.sqrt(this.cells)),
         biasInit: biasInit(prednet, scale),
       }),
     );
@@ -90,7 +97,7 @@ export class RNNTDecoder extends PredictionNetwork {
     const isToken = tf.cast(tf.less(last, tf.scalar(this.vocabulary, 'int32')), 'float32');
     const known = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
     const input = tf.mul(this.embed.forward(known), tf.reshape(isToken, [-1, 1]));
-    const parts = tf.split(state, 2 * this.layers, 1);
+    const parts = this.split(state);
     const states = Array.from({ length: this.layers }, (_, k) => ({ h: parts[2 * k], c: parts[2 * k + 1] }));
     const next = this.lstm.step(input, states);
     return {
@@ -98,11 +105,29 @@ export class RNNTDecoder extends PredictionNetwork {
       state: tf.concat(next.flatMap(({ h, c }) => [h, c]), 1), // biome-ignore format: one line reads better
     };
   }
+
+  /** state [B,S] → outputs [B,H] and cells [B,C] of each layer in turn. */
+  split(state: Tensor): Tensor[] {
+    const sizes = Array.from({ length: this.layers }, () => [this.width, this.cells]).flat();
+    return tf.split(state, sizes, 1);
+  }
+}
+
+/** @throws AnemoneError `decoder.size`: outputs can be projected to fewer only */
+function cellsOf({ pred_hidden: width, rnn_hidden_size: cells = -1 }: PredictionNetworkConfig): number {
+  if (cells <= 0) return width;
+  if (cells >= width) return cells;
+  throw new AnemoneError({
+    code: 'decoder.size',
+    path: 'decoder.prednet.rnn_hidden_size',
+    message: `${cells} cells cannot give the ${width} outputs of pred_hidden`,
+    hint: 'make it larger, or -1',
+  });
 }
 
 /** Forget gates start open: 1 in one bias and 0 in the other, or by the chrono rule in both. */
 function biasInit(prednet: PredictionNetworkConfig, scale: number): LstmBiasInit {
-  const width = prednet.pred_hidden;
+  const width = cellsOf(prednet);
   const usual = uniform(1 / Math.sqrt(width));
   const { t_max: longest } = prednet;
   if (longest) {

@@ -6,6 +6,8 @@ import { conformerDefaults as defaults, subsamplingTypes } from './conformer-con
 import { ConformerEncoder } from './conformer-encoder.js';
 import { type ConvASREncoderConfig, convAsrEncoderSchema } from './conv-asr-config.js';
 import { ConvASREncoder } from './conv-asr-encoder.js';
+import { type RNNEncoderConfig, rnnEncoderSchema } from './rnn-config.js';
+import { RNNEncoder } from './rnn-encoder.js';
 import { type SqueezeformerEncoderConfig, squeezeformerEncoderSchema } from './squeezeformer-config.js';
 import { SqueezeformerEncoder } from './squeezeformer-encoder.js';
 
@@ -164,5 +166,15 @@ export const encoderComponents = [
     ],
     schema: squeezeformerEncoderSchema,
     create: (config) => new SqueezeformerEncoder(config as SqueezeformerEncoderConfig),
+  }),
+  component({
+    kind: 'encoder',
+    name: 'RNNEncoder',
+    aliases: [
+      'nemo.collections.asr.modules.RNNEncoder',
+      'nemo.collections.asr.modules.rnn_encoder.RNNEncoder',
+    ],
+    schema: rnnEncoderSchema,
+    create: (config) => new RNNEncoder(config as RNNEncoderConfig),
   }),
 ];

@@ -35,7 +35,7 @@ interface StateForm {
  * `encoder_outputs` [B,D,T], `targets` int32 [B,U] (blank: no token yet), `target_length` int32 [B] and the state →
  * `outputs` [B,T,U,K], `prednet_lengths` and the state after. Of K outputs, tokens and blanks are log-probabilities
  * together and durations (TDT), which come last, are others. The state is `input_states_1`, `input_states_2` [L,B,H]
- * of an LSTM (hidden values, cells), `input_states_1` [1,B,S] of a stateless network.
+ * of an LSTM (outputs, cells), `input_states_1` [1,B,S] of a stateless network.
  */
 export function decoderJointSubnet({ decoder, joint, variant }: TransducerHead): Subnet {
   const depth = joint.config.jointnet.encoder_hidden;
@@ -111,17 +111,18 @@ function normalised(logits: Tensor, joint: TransducerJoint, variant: TransducerV
   return tf.concat([tf.logSoftmax(ofTokens), tf.logSoftmax(ofDurations)], 3);
 }
 
-function lstmState({ layers, width }: RNNTDecoder): StateForm {
-  const form = { dtype: 'float32', axes: [layers, 'batch', width] } as const;
+function lstmState(decoder: RNNTDecoder): StateForm {
+  const { layers, width, cells } = decoder;
+  const form = (size: number) => ({ dtype: 'float32', axes: [layers, 'batch', size] }) as const;
   return {
-    inputs: { input_states_1: form, input_states_2: form },
-    // The network's own has hidden values and cells of a layer side by side.
+    inputs: { input_states_1: form(width), input_states_2: form(cells) },
+    // The network's own has outputs and cells of a layer side by side.
     enter: ({ input_states_1: hidden, input_states_2: cells }) => {
       const cellsOf = tf.unstack(cells, 0);
       return tf.concat(tf.unstack(hidden, 0).flatMap((h, k) => [h, cellsOf[k]]), 1); // biome-ignore format: one line reads better
     },
     leave: (state) => {
-      const parts = tf.split(state, 2 * layers, 1);
+      const parts = decoder.split(state);
       return {
         output_states_1: tf.stack(parts.filter((_, i) => i % 2 === 0)),
         output_states_2: tf.stack(parts.filter((_, i) => i % 2 === 1)),
@@ -129,7 +130,7 @@ function lstmState({ layers, width }: RNNTDecoder): StateForm {
     },
     sample: (batch, key) => ({
       input_states_1: noise([layers, batch, width], key),
-      input_states_2: noise([layers, batch, width], 10 + key),
+      input_states_2: noise([layers, batch, cells], 10 + key),
     }),
   };
 }

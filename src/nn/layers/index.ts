@@ -23,7 +23,8 @@ export {
   localAttentionMask,
   localBlock,
 } from './local-attention.js';
-export { Lstm, type LstmBiasInit, type LstmOptions, type LstmState, lstmRecurrence } from './lstm.js';
+export { Lstm, type LstmBiasInit, type LstmOptions, type LstmState } from './lstm.js';
+export { lstmRecurrence, type RecurrenceOptions } from './lstm-recurrence.js';
 export { type AttentionContext, attentionMask, frameMask } from './masks.js';
 export {
   absolutePositions,

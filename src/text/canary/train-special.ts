@@ -1,8 +1,8 @@
 // Makes the tokenizer of special tokens that multitask models need, in a folder: the vocabulary of NeMo's
 // `CanaryTokenizer.build_special_tokenizer`.
 import { SentencePieceTokenizer } from '../sentencepiece/sentencepiece-tokenizer.js';
-import { writeTokenizerFiles } from '../sentencepiece/train/tokenizer-folder.js';
 import { trainSentencePiece } from '../sentencepiece/train/train.js';
+import { writeTokenizerFiles } from '../tokenizer-files.js';
 import { DEFAULT_SPECIAL_TOKENS, specialToken } from './special-tokens.js';
 
 /**

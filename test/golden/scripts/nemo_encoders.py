@@ -126,7 +126,11 @@ def array(t):
     return {"shape": list(t.shape), "data": [float(f"{x:.7g}") for x in t.reshape(-1)]}
 
 
-def record(make, config, frames=45, lengths=(45, 29)):
+def together(encoder, x, lengths):
+    return encoder(audio_signal=x, length=lengths)
+
+
+def record(make, config, frames=45, lengths=(45, 29), forward=together):
     encoder = make(**config)
     state = encoder.state_dict()
     keys = sorted(state)
@@ -143,9 +147,9 @@ def record(make, config, frames=45, lengths=(45, 29)):
         x[b, :, n:] = 0
     encoder.eval()
     with torch.no_grad():
-        out, out_lens = encoder(audio_signal=x, length=lens)
+        out, out_lens = forward(encoder, x, lens)
     encoder.train()
-    trained, _ = encoder(audio_signal=x, length=lens)
+    trained, _ = forward(encoder, x, lens)
     # Frames beyond the lengths count for nothing.
     weight = torch.tensor(np.sin(0.11 * np.arange(trained.numel()) + 0.5).reshape(trained.shape), dtype=torch.float32)
     for b, n in enumerate(out_lens.tolist()):
@@ -180,4 +184,5 @@ def main(folder):
         json.dump(result, f, separators=(",", ":"))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -37,6 +37,8 @@ FAST = {"S": conformer(176, 4, 16, 9, 320), "M": conformer(256, 4, 16, 9, 640), 
 FAST_CTC = {"S": conformer(176, 4, 16, 9), "M": conformer(256, 4, 16, 9), "L": conformer(512, 8, 18, 9),
             "XL": conformer(1024, 8, 24, 9, xscaling=False), "XXL": conformer(1024, 8, 42, 5, xscaling=False)}
 
+LSTM = {"bidirectional": {}, "unidirectional": {encoder + "bidirectional": False}}
+
 
 def filters(n, **more):
     return {defaults + "filters": n, **{defaults + key: value for key, value in more.items()}}
@@ -72,6 +74,8 @@ STOCK = {
     "citrinet/citrinet_512": {"384": filters(384, dropout=0.0), "512": {}, "1024": filters(
         1024, kernel_size_factor=0.25, enc_final=1024)},
     "contextnet_rnnt/contextnet_rnnt": {"S": filters(256), "M": filters(512), "L": filters(1024)},
+    "lstm/lstm_ctc_bpe": LSTM,
+    "lstm/lstm_transducer_bpe": LSTM,
     "quartznet/quartznet_15x5": {"15x5": {}},
     "jasper/jasper_10x5dr": {"10x5dr": {}},
     "speech_multitask/fast-conformer_aed": {
