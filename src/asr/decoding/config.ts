@@ -7,6 +7,7 @@ import {
   listOf,
   writtenAsFloat,
 } from '../../config/index.js';
+import { boostingFields, greedyFusionFields } from './fusion/config.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
 /** The longest target of ALSD: so many tokens, or so many a frame. */
@@ -50,6 +51,7 @@ const greedySchema = defineSchema(
     },
     window: { doc: 'Encoder frames looked at in one call of the engine.', format: 'int', min: 1, default: 8 },
     ...greedyConfidence,
+    ...greedyFusionFields,
   },
   {
     ignored: {
@@ -62,10 +64,7 @@ const greedySchema = defineSchema(
       },
       loop_labels: { instead: 'decoding loops over labels', harmless: [true] },
       use_cuda_graph_decoder: { instead: 'the step is compiled', harmless: [true, false] },
-      ngram_lm_model: { instead: 'language models need strategy maes', harmless: [null] },
-      ngram_lm_alpha: { instead: 'language models need strategy maes', harmless: [0] },
-      boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
-      boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
+      enable_per_stream_biasing: { instead: 'all streams share the phrases', harmless: [false] },
       batch_dim_index: { instead: 'the batch comes first', harmless: [0] },
     },
   },
@@ -112,6 +111,7 @@ const beamSchema = defineSchema(
       default: null,
     },
     ngram_lm_alpha: { doc: 'Weight of the language model.', format: 'number', nullable: true, default: 0 },
+    ...boostingFields,
     hat_subtract_ilm: {
       doc: 'maes with HATJoint and a language model: take off the model’s own language model.',
       format: 'boolean',
@@ -142,8 +142,6 @@ const beamSchema = defineSchema(
         harmless: ['early', 'late', 'EARLY', 'LATE', null],
       },
       allow_cuda_graphs: { instead: 'the step is compiled', harmless: [true, false] },
-      boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
-      boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
     },
   },
 );

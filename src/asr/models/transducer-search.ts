@@ -6,8 +6,13 @@ import { HATJoint } from '../decoders/hat-joint.js';
 import { type BeamStrategy, BeamTransducer } from '../decoding/beam/beam-transducer.js';
 import type { Fusion } from '../decoding/beam/language-model.js';
 import { BEAM_STRATEGIES, type BeamConfig, type DecodingConfig, mostSymbols } from '../decoding/config.js';
-import { GreedyTransducer, type TransducerNetwork } from '../decoding/greedy-transducer.js';
-import { loadTokenLm } from '../decoding/lm/token-words.js';
+import { hasPhrases } from '../decoding/fusion/config.js';
+import { loadFusion } from '../decoding/fusion/load-fusion.js';
+import {
+  type GreedyOptions,
+  GreedyTransducer,
+  type TransducerNetwork,
+} from '../decoding/greedy-transducer.js';
 import { confidenceSettings } from '../decoding/shared-config.js';
 import type { TransducerSearch } from './rnnt-recognizer.js';
 
@@ -19,11 +24,11 @@ export function transducerSearch(
   tokenizer: Tokenizer,
   readFile: ReadFile,
 ): TransducerSearch {
-  const { strategy, greedy, beam } = decoding;
+  const { strategy, beam } = decoding;
   const confidence = confidenceSettings(decoding);
   if (!isBeam(strategy)) {
-    const maxSymbols = mostSymbols(greedy);
-    return new GreedyTransducer(engine, network, { maxSymbols, window: greedy.window, confidence });
+    const options = greedyOptions(network, decoding, tokenizer, readFile);
+    return new GreedyTransducer(engine, network, { ...options, confidence });
   }
   if (confidence)
     throw refuse('confidence_cfg', `there is no confidence with strategy ${strategy}`, 'use greedy');
@@ -37,27 +42,63 @@ export function transducerSearch(
   return new BeamTransducer(engine, network, { strategy, beam, fusion });
 }
 
+/**
+ * What the greedy section asks for, but confidences.
+ * @throws AnemoneError `asr.decoding`, and those of loadFusion
+ */
+export function greedyOptions(
+  { decoder, variant }: TransducerNetwork,
+  { greedy }: DecodingConfig,
+  tokenizer: Tokenizer,
+  readFile: ReadFile,
+): GreedyOptions {
+  const fusion = loadFusion(greedy, {
+    tokenizer,
+    vocabulary: decoder.vocabulary,
+    readFile,
+    path: 'model.decoding.greedy',
+    shareUnknown: true,
+  });
+  if (fusion && variant.kind === 'multiblank') {
+    const key = greedy.ngram_lm_model === null ? 'boosting_tree' : 'ngram_lm_model';
+    throw refuse(`greedy.${key}`, 'multi-blank models are not fused with others', 'leave it out');
+  }
+  return { maxSymbols: mostSymbols(greedy), window: greedy.window, fusion };
+}
+
 function isBeam(strategy: DecodingConfig['strategy']): strategy is BeamStrategy {
   return (BEAM_STRATEGIES as readonly string[]).includes(strategy);
 }
 
 function fusionOf(
   strategy: BeamStrategy,
-  { joint }: TransducerNetwork,
+  { decoder, joint }: TransducerNetwork,
   beam: BeamConfig,
   tokenizer: Tokenizer,
   readFile: ReadFile,
 ): Fusion | undefined {
-  const { ngram_lm_model: file, ngram_lm_alpha: weight, hat_subtract_ilm: subtract } = beam;
+  const { ngram_lm_model: file, hat_subtract_ilm: subtract } = beam;
   if (subtract && !(joint instanceof HATJoint && file)) {
     throw refuse('beam.hat_subtract_ilm', 'needs a HATJoint and a language model', 'leave it out');
   }
-  if (!file) return undefined;
   if (strategy !== 'maes') {
-    throw refuse('beam.ngram_lm_model', `strategy ${strategy} has no language model`, 'use maes');
+    if (file) throw refuse('beam.ngram_lm_model', `strategy ${strategy} has no language model`, 'use maes');
+    if (hasPhrases(beam.boosting_tree)) {
+      throw refuse(
+        'beam.boosting_tree',
+        `strategy ${strategy} boosts no phrases`,
+        'use maes or greedy_batch',
+      );
+    }
   }
-  const lm = loadTokenLm(file, tokenizer, readFile, 'model.decoding.beam.ngram_lm_model');
-  return { ...lm, weight: weight ?? 0, internalWeight: subtract ? beam.hat_ilm_weight : 0 };
+  const tokens = loadFusion(beam, {
+    tokenizer,
+    vocabulary: decoder.vocabulary,
+    readFile,
+    path: 'model.decoding.beam',
+    shareUnknown: false,
+  });
+  return tokens && { tokens, internalWeight: subtract ? beam.hat_ilm_weight : 0 };
 }
 
 function refuse(key: string, message: string, hint: string): AnemoneError {

@@ -47,7 +47,7 @@ it('takes max_symbols, else max_symbols_per_step, else 10', () => {
 it('warns of what has no effect', () => {
   const warnings: ConfigWarning[] = [];
   decodingSchema.parse(
-    { preserve_alignments: true, greedy: { boosting_tree_alpha: 1 }, beam: { language_model: {} } },
+    { preserve_alignments: true, greedy: { boosting_tree: { bpe_alpha: 1 } }, beam: { language_model: {} } },
     { warnings },
   );
   expect(warnings.length).toBe(3);
