@@ -35,11 +35,11 @@ export function transducerSearch(
   const { kind } = network.variant;
   if (kind === 'multiblank')
     throw refuse('strategy', `multi-blank models decode greedily`, 'use greedy_batch');
-  if (kind === 'tdt' && strategy !== 'beam' && strategy !== 'maes') {
-    throw refuse('strategy', `there is no ${strategy} for TDT models`, 'use beam or maes');
+  if (kind === 'tdt' && !['beam', 'maes', 'malsd_batch'].includes(strategy)) {
+    throw refuse('strategy', `there is no ${strategy} for TDT models`, 'use malsd_batch, beam or maes');
   }
   const fusion = fusionOf(strategy, network, beam, tokenizer, readFile);
-  return new BeamTransducer(engine, network, { strategy, beam, fusion });
+  return new BeamTransducer(engine, network, { strategy, beam, fusion, fusionWeight: fusionWeight(beam) });
 }
 
 /**
@@ -81,13 +81,18 @@ function fusionOf(
   if (subtract && !(joint instanceof HATJoint && file)) {
     throw refuse('beam.hat_subtract_ilm', 'needs a HATJoint and a language model', 'leave it out');
   }
-  if (strategy !== 'maes') {
-    if (file) throw refuse('beam.ngram_lm_model', `strategy ${strategy} has no language model`, 'use maes');
+  const batched = strategy === 'malsd_batch' || strategy === 'maes_batch';
+  if (subtract && batched) {
+    throw refuse('beam.hat_subtract_ilm', `${strategy} does not take it off`, 'use maes, or leave it out');
+  }
+  if (strategy !== 'maes' && !batched) {
+    if (file)
+      throw refuse('beam.ngram_lm_model', `strategy ${strategy} has no language model`, 'use malsd_batch');
     if (hasPhrases(beam.boosting_tree)) {
       throw refuse(
         'beam.boosting_tree',
         `strategy ${strategy} boosts no phrases`,
-        'use maes or greedy_batch',
+        'use malsd_batch or greedy_batch',
       );
     }
   }
@@ -96,9 +101,15 @@ function fusionOf(
     vocabulary: decoder.vocabulary,
     readFile,
     path: 'model.decoding.beam',
-    shareUnknown: false,
+    shareUnknown: batched,
   });
   return tokens && { tokens, internalWeight: subtract ? beam.hat_ilm_weight : 0 };
+}
+
+/** Of the language model and the boosted phrases together. */
+function fusionWeight(beam: BeamConfig): number {
+  const model = beam.ngram_lm_model === null ? 0 : (beam.ngram_lm_alpha ?? 0);
+  return model + (hasPhrases(beam.boosting_tree) ? (beam.boosting_tree_alpha ?? 0) : 0);
 }
 
 function refuse(key: string, message: string, hint: string): AnemoneError {

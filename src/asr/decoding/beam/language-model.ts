@@ -18,7 +18,7 @@ export function fusionScore(fusion: Fusion | undefined, prefix: Prefix, token: n
 }
 
 /** The models' state after a prefix. */
-export function fusionState(fusion: Fusion, prefix: Prefix): FusionState {
+export function fusionState(fusion: Pick<Fusion, 'tokens'>, prefix: Prefix): FusionState {
   prefix.fusion ??= prefix.parent
     ? fusionState(fusion, prefix.parent).after(prefix.token)
     : fusion.tokens.start();
