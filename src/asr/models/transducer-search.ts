@@ -87,7 +87,11 @@ function fusionOf(
   }
   if (strategy !== 'maes' && !batched) {
     if (file)
-      throw refuse('beam.ngram_lm_model', `strategy ${strategy} has no language model`, 'use malsd_batch');
+      throw refuse(
+        'beam.ngram_lm_model',
+        `strategy ${strategy} has no language model`,
+        'use malsd_batch or maes',
+      );
     if (hasPhrases(beam.boosting_tree)) {
       throw refuse(
         'beam.boosting_tree',

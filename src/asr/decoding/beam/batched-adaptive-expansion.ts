@@ -1,7 +1,7 @@
 // NeMo's strategy `maes_batch`: modified adaptive expansion search (Kim et al. 2020) that keeps only `beamSize`
 // hypotheses after each round, and takes over only the probability of the longest prefix. The search of `maes` is in
 // adaptive-expansion.ts. For RNN-T and HAT.
-import { type BatchedFusion, bestTokens, fused } from './batched-fusion.js';
+import { type BatchedFusion, bestCandidates, fusedScore } from './batched-fusion.js';
 import type { Prefix } from './prefix.js';
 import { type BeamHypothesis, byScore, logAdd, type Scores, type Search, start } from './search.js';
 
@@ -18,7 +18,7 @@ export interface BatchedAdaptiveExpansionOptions {
   readonly fusion?: BatchedFusion;
 }
 
-/** NeMo's margin of `lm_weighted_full` here; see `fused`. */
+/** NeMo's margin of `lm_weighted_full` here; see fusedScore. */
 const margin = 1e-6;
 
 export function* batchedAdaptiveExpansionSearch(
@@ -40,8 +40,7 @@ export function* batchedAdaptiveExpansionSearch(
       const opened = new Set<BeamHypothesis>();
       open.forEach((hypothesis, i) => {
         const { tokens } = scores[i];
-        const withModels = fused(tokens, hypothesis.prefix, fusion, margin);
-        const top = bestTokens(tokens, withModels, beamSize + beta, fusion);
+        const top = bestCandidates(tokens, hypothesis.prefix, beamSize + beta, fusion, margin);
         for (const { token, score, rank } of top) {
           if (rank <= top[0].rank - gamma) continue;
           const sum = hypothesis.score + score;
@@ -80,7 +79,7 @@ function withPrefixes(
     const place = parent && places.get(parent);
     if (!parent || place === undefined) return { ...hypothesis };
     const { tokens } = scores[place];
-    const way = beam[place].score + fused(tokens, parent, fusion, margin)[token];
+    const way = beam[place].score + fusedScore(tokens, parent, token, fusion, margin);
     return { ...hypothesis, score: logAdd(hypothesis.score, way) };
   });
 }

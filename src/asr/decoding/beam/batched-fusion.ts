@@ -19,36 +19,76 @@ export interface BatchedFusion {
   readonly blank: 'no_score' | 'lm_weighted_full';
 }
 
+/** A token (or blank) that may follow a hypothesis. */
+export interface Candidate {
+  readonly token: number;
+  /** With the models. */
+  readonly score: number;
+  /** What pruning goes by: the score, or the network's alone. */
+  readonly rank: number;
+}
+
 /**
- * Scores with the models. [V+1], blank last
- * @param tokens log-probabilities of the network, [V+1]
- * @param margin the least that lm_weighted_full leaves to the tokens: a number of NeMo's, one for each search
+ * The `count` candidates with the best ranks, best first.
+ * @param tokens log-probabilities of the network, [V+1], blank last
+ * @param margin see fusedScore
  */
-export function fused(
+export function bestCandidates(
   tokens: Float32Array,
   prefix: Prefix,
+  count: number,
   fusion: BatchedFusion | undefined,
   margin: number,
+): Candidate[] {
+  if (fusion?.pruning === 'late') {
+    const scores = fusedScores(tokens, prefix, fusion, margin);
+    return topK(scores, count).map((token) => ({ token, score: scores[token], rank: scores[token] }));
+  }
+  return topK(tokens, count).map((token) => ({
+    token,
+    score: fusedScore(tokens, prefix, token, fusion, margin),
+    rank: tokens[token],
+  }));
+}
+
+/**
+ * Score of a token or blank with the models.
+ * @param margin the least that lm_weighted_full leaves to the tokens: a number of NeMo's, one for each search
+ */
+export function fusedScore(
+  tokens: Float32Array,
+  prefix: Prefix,
+  token: number,
+  fusion: BatchedFusion | undefined,
+  margin: number,
+): number {
+  if (!fusion) return tokens[token];
+  const blank = tokens.length - 1;
+  if (token === blank) return tokens[blank] * blankFactor(fusion);
+  return tokens[token] + rest(tokens, fusion, margin) + fusionState(fusion, prefix).after(token).score;
+}
+
+/** The same for all, [V+1]. */
+function fusedScores(
+  tokens: Float32Array,
+  prefix: Prefix,
+  fusion: BatchedFusion,
+  margin: number,
 ): Float32Array {
-  if (!fusion) return tokens;
   const { scores } = fusionState(fusion, prefix);
   const blank = tokens.length - 1;
-  const sum = Float32Array.from(tokens, (score, token) => score + (token === blank ? 0 : scores[token]));
-  if (fusion.blank === 'lm_weighted_full') {
-    const rest = fusion.weight * Math.log1p(-Math.min(Math.exp(tokens[blank]), 1 - margin));
-    for (let token = 0; token < blank; token++) sum[token] += rest;
-    sum[blank] *= 1 + fusion.weight;
-  }
+  const more = rest(tokens, fusion, margin);
+  const sum = tokens.map((score, token) => (token === blank ? score : score + more + scores[token]));
+  sum[blank] *= blankFactor(fusion);
   return sum;
 }
 
-/** The `count` best tokens (or blank) with their scores, best first as the pruning ranks them. */
-export function bestTokens(
-  tokens: Float32Array,
-  withModels: Float32Array,
-  count: number,
-  fusion: BatchedFusion | undefined,
-): { token: number; score: number; rank: number }[] {
-  const ranks = fusion?.pruning === 'early' ? tokens : withModels;
-  return topK(ranks, count).map((token) => ({ token, score: withModels[token], rank: ranks[token] }));
+/** What lm_weighted_full adds to every token: its models share what blank leaves. */
+function rest(tokens: Float32Array, { blank, weight }: BatchedFusion, margin: number): number {
+  if (blank === 'no_score') return 0;
+  return weight * Math.log1p(-Math.min(Math.exp(tokens[tokens.length - 1]), 1 - margin));
+}
+
+function blankFactor({ blank, weight }: BatchedFusion): number {
+  return blank === 'no_score' ? 1 : 1 + weight;
 }

@@ -1,7 +1,7 @@
 // NeMo's strategy `malsd_batch`: alignment-length synchronous decoding (Saon et al. 2020) with a limit on the tokens
 // at one frame in place of one on the length. A step extends every hypothesis by one token or blank; those that have
 // reached the end stay in the beam. For RNN-T, HAT and TDT.
-import { type BatchedFusion, bestTokens, fused } from './batched-fusion.js';
+import { type BatchedFusion, bestCandidates, fusedScore } from './batched-fusion.js';
 import type { Prefix } from './prefix.js';
 import { byScore, type Scores, type Search, topK } from './search.js';
 import { mergeDuplicates, type TdtHypothesis, tdtStart, withBlank, withToken } from './tdt-hypotheses.js';
@@ -22,13 +22,13 @@ interface Hypothesis extends TdtHypothesis {
   readonly here: number;
 }
 
-interface Candidate {
+interface Extension {
   readonly token: number;
   readonly duration: number;
   readonly score: number;
 }
 
-/** NeMo's margin of `lm_weighted_full` here; see `fused`. */
+/** NeMo's margin of `lm_weighted_full` here; see fusedScore. */
 const margin = 1e-2;
 
 export function* modifiedAlignmentLengthSearch(
@@ -47,7 +47,7 @@ export function* modifiedAlignmentLengthSearch(
       const full = maxSymbols !== null && hypothesis.here >= maxSymbols;
       const found = full
         ? [onlyBlank(scores[i], hypothesis.prefix, options)]
-        : candidatesOf(scores[i], hypothesis.prefix, options);
+        : extensions(scores[i], hypothesis.prefix, options);
       for (const { token, duration, score } of found) {
         const next =
           token === vocabulary
@@ -62,13 +62,12 @@ export function* modifiedAlignmentLengthSearch(
   return durations ? beam : beam.map(({ score, prefix, frames }) => ({ score, prefix, frames }));
 }
 
-function candidatesOf(
+function extensions(
   { tokens, durations: lengths }: Scores,
   prefix: Prefix,
   { beamSize, vocabulary, durations, fusion }: ModifiedAlignmentLengthOptions,
-): Candidate[] {
-  const withModels = fused(tokens, prefix, fusion, margin);
-  const best = bestTokens(tokens, withModels, beamSize, fusion);
+): Extension[] {
+  const best = bestCandidates(tokens, prefix, beamSize, fusion, margin);
   if (!durations || !lengths) {
     return best.map(({ token, score }) => ({ token, score, duration: token === vocabulary ? 1 : 0 }));
   }
@@ -87,10 +86,10 @@ function onlyBlank(
   { tokens, durations: lengths }: Scores,
   prefix: Prefix,
   { vocabulary, durations, fusion }: ModifiedAlignmentLengthOptions,
-): Candidate {
-  const late = fusion?.pruning === 'late' ? fused(tokens, prefix, fusion, margin) : tokens;
-  if (!durations || !lengths) return { token: vocabulary, duration: 1, score: late[vocabulary] };
-  const [longest] = topK(lengths, 1);
-  const score = late[vocabulary] + lengths[longest];
-  return { token: vocabulary, duration: durations[longest] || 1, score };
+): Extension {
+  const late = fusion?.pruning === 'late' ? fusion : undefined;
+  const blank = fusedScore(tokens, prefix, vocabulary, late, margin);
+  if (!durations || !lengths) return { token: vocabulary, duration: 1, score: blank };
+  const [likeliest] = topK(lengths, 1);
+  return { token: vocabulary, duration: durations[likeliest] || 1, score: blank + lengths[likeliest] };
 }
