@@ -10,7 +10,6 @@ import {
   parseArpa,
   RNNTDecoder,
   RNNTJoint,
-  StatelessTransducerDecoder,
   type TransducerVariant,
 } from '../../../src/asr/index.js';
 import { createReferenceEngine, type Engine, float32, sizeOf, tf } from '../../../src/engine/index.js';
@@ -18,7 +17,6 @@ import type { Module } from '../../../src/nn/index.js';
 import { formula, golden } from '../golden.js';
 
 interface Entry {
-  readonly prednet: 'lstm' | 'stateless';
   readonly kind: 'rnnt' | 'hat' | 'tdt';
   readonly decoder_keys: string[];
   readonly joint_keys: string[];
@@ -49,11 +47,7 @@ async function network(engine: Engine, entry: Entry) {
   const tdt = entry.kind === 'tdt';
   const variant: TransducerVariant = tdt ? { kind: 'tdt', durations: file.durations } : { kind: 'rnnt' };
   const prednet = { pred_hidden: H, pred_rnn_layers: 2, dropout: 0 };
-  const stateless = { vocab_size: V, context_size: 3, normalization_mode: 'layer', prednet } as const;
-  const decoder =
-    entry.prednet === 'lstm'
-      ? new RNNTDecoder({ vocab_size: V, prednet })
-      : new StatelessTransducerDecoder(stateless);
+  const decoder = new RNNTDecoder({ vocab_size: V, prednet });
   const config = {
     num_classes: V,
     num_extra_outputs: tdt ? file.durations.length : 0,
@@ -109,31 +103,28 @@ function languageModel(): TokenFusion {
   return new TokenFusion([{ model, weight: file.alpha }], V);
 }
 
-describe.each(file.entries.map((entry) => [`${entry.kind}, ${entry.prednet}`, entry] as const))(
-  '%s',
-  (_name, entry) => {
-    it.each(entry.beam.map((beam) => [`${beam.strategy} ${JSON.stringify(beam.args)}`, beam] as const))(
-      '%s',
-      async (_name, { strategy, args, nbest }) => {
-        const engine = createReferenceEngine();
-        const net = await network(engine, entry);
-        const input = await projected(engine, net.joint);
-        const { lm, ...keys } = args;
-        const { beam } = decodingSchema.parse({ beam: { ...keys, return_best_hypothesis: false } });
-        const found = await new BeamTransducer(engine, net, {
-          strategy,
-          beam,
-          ...(lm && { fusion: { tokens: languageModel(), internalWeight: 0 }, fusionWeight: file.alpha }),
-        }).decode(input);
-        for (const [b, { alternatives = [] }] of found.entries()) {
-          expect(alternatives.map(({ tokens }) => tokens)).toEqual(nbest[b].map(({ tokens }) => tokens));
-          for (const [i, { score, frames, durations }] of alternatives.entries()) {
-            expect(score).toBeCloseTo(nbest[b][i].score, 4);
-            // NeMo's timestamps of TDT beams are where tokens end.
-            expect(frames.map((frame, k) => frame + (durations?.[k] ?? 0))).toEqual(nbest[b][i].timestamp);
-          }
+describe.each(file.entries.map((entry) => [entry.kind, entry] as const))('%s', (_name, entry) => {
+  it.each(entry.beam.map((beam) => [`${beam.strategy} ${JSON.stringify(beam.args)}`, beam] as const))(
+    '%s',
+    async (_name, { strategy, args, nbest }) => {
+      const engine = createReferenceEngine();
+      const net = await network(engine, entry);
+      const input = await projected(engine, net.joint);
+      const { lm, ...keys } = args;
+      const { beam } = decodingSchema.parse({ beam: { ...keys, return_best_hypothesis: false } });
+      const found = await new BeamTransducer(engine, net, {
+        strategy,
+        beam,
+        ...(lm && { fusion: { tokens: languageModel(), internalWeight: 0 }, fusionWeight: file.alpha }),
+      }).decode(input);
+      for (const [b, { alternatives = [] }] of found.entries()) {
+        expect(alternatives.map(({ tokens }) => tokens)).toEqual(nbest[b].map(({ tokens }) => tokens));
+        for (const [i, { score, frames, durations }] of alternatives.entries()) {
+          expect(score).toBeCloseTo(nbest[b][i].score, 4);
+          // NeMo's timestamps of TDT beams are where tokens end.
+          expect(frames.map((frame, k) => frame + (durations?.[k] ?? 0))).toEqual(nbest[b][i].timestamp);
         }
-      },
-    );
-  },
-);
+      }
+    },
+  );
+});

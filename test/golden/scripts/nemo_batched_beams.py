@@ -4,9 +4,10 @@ Run: python3 nemo_batched_beams.py
 
 Weights follow the formula of decoding.py: keys of a component in alphabetical order, p their index,
 s_i = sin(0.7 i + 1.1 p); embeddings 0.5 s with the last row zero, everything else `scale` * s."""
-import json, math, os, tempfile
+import inspect, json, math, os, tempfile, textwrap
 import torch
-from nemo.collections.asr.modules import HATJoint, RNNTDecoder, RNNTJoint, StatelessTransducerDecoder
+from nemo.collections.asr.modules import HATJoint, RNNTDecoder, RNNTJoint
+from nemo.collections.asr.parts.submodules import rnnt_maes_batched_computer
 from nemo.collections.asr.parts.submodules.ngram_lm import NGramGPULanguageModel
 from nemo.collections.asr.parts.submodules.rnnt_beam_decoding import BeamBatchedRNNTInfer
 from nemo.collections.asr.parts.submodules.rnnt_maes_batched_computer import ModifiedAESBatchedRNNTComputer
@@ -18,7 +19,7 @@ LENGTHS = [9, 6]
 DURATIONS = [0, 1, 2, 3]
 SCALE = 0.6
 ALPHA = 0.4
-BLANK_BIAS = {"rnnt": 1.0, "hat": -5.0, "tdt": 1.0}
+BLANK_BIAS = {"rnnt": 1.0, "hat": -2.0, "tdt": 1.0}
 
 # Tokens 5 and 7 are unknown. Words are the characters id + 100.
 word = lambda w: w if w.startswith("<") else chr(int(w) + 100)
@@ -58,6 +59,19 @@ def count_once(computer):
     computer.topk_lm = topk_lm
 
 
+def keep_places():
+    """After a round NeMo's maes_batch reads whether a hypothesis is done with the frame from the place in the beam that
+    it now has, not from the one that it came from, so that some get no blank. Here it reads it from where it came."""
+    name = "batched_modified_adaptive_expansion_search_torch"
+    source = textwrap.dedent(inspect.getsource(getattr(ModifiedAESBatchedRNNTComputer, name)))
+    wrong = "torch.logical_and(to_update, last_labels_wb"
+    assert source.count(wrong) == 1
+    space = {}
+    exec(source.replace(wrong, "torch.logical_and(to_update.gather(1, hyp_indices), last_labels_wb"),
+         vars(rnnt_maes_batched_computer), space)
+    setattr(ModifiedAESBatchedRNNTComputer, name, space[name])
+
+
 def set_weights(module, bias, blank_row):
     keys = sorted(module.state_dict())
     state = {}
@@ -77,11 +91,8 @@ def set_weights(module, bias, blank_row):
     return keys
 
 
-def prednet(kind):
-    if kind == "lstm":
-        return RNNTDecoder(prednet={"pred_hidden": H, "pred_rnn_layers": 2, "dropout": 0.0}, vocab_size=V)
-    return StatelessTransducerDecoder(
-        prednet={"pred_hidden": H, "dropout": 0.0}, vocab_size=V, context_size=3, normalization_mode="layer")
+def prednet():
+    return RNNTDecoder(prednet={"pred_hidden": H, "pred_rnn_layers": 2, "dropout": 0.0}, vocab_size=V)
 
 
 def joint(kind):
@@ -102,7 +113,7 @@ def nbest(infer):
 FUSED = [{"beam_size": 4, "pruning_mode": p, "blank_lm_score_mode": b, "lm": True}
          for p in ("early", "late") for b in ("no_score", "lm_weighted_full")]
 MALSD = [{"beam_size": 1}, {"beam_size": 2}, {"beam_size": 4}, {"beam_size": 6, "score_norm": False},
-         {"beam_size": 4, "max_symbols": 1}, {"beam_size": 3, "max_symbols": None}] + FUSED + [
+         {"beam_size": 4, "max_symbols": 1}, {"beam_size": 3, "max_symbols": 2}] + FUSED + [
          {**FUSED[1], "max_symbols": 1}, {**FUSED[3], "max_symbols": 1}]
 MAES = [{"beam_size": 1}, {"beam_size": 2}, {"beam_size": 4}, {"beam_size": 6, "score_norm": False},
         {"beam_size": 3, "maes_num_steps": 3, "maes_expansion_gamma": 4.0, "maes_expansion_beta": 1},
@@ -111,7 +122,7 @@ MAES = [{"beam_size": 1}, {"beam_size": 2}, {"beam_size": 4}, {"beam_size": 6, "
 
 def run(kind, common, search, args):
     options = dict(args)
-    options["max_symbols_per_step"] = options.pop("max_symbols", 10)
+    options["max_symbols_per_step"] = options.pop("max_symbols", 3)
     if options.pop("lm", False):
         options.update(fusion_models=[LM], fusion_models_alpha=[ALPHA])
     cls = BeamBatchedTDTInfer if kind == "tdt" else BeamBatchedRNNTInfer
@@ -120,25 +131,25 @@ def run(kind, common, search, args):
     if isinstance(computer, ModifiedAESBatchedRNNTComputer) and "lm" in args and \
             (args["pruning_mode"], args["blank_lm_score_mode"]) == ("early", "lm_weighted_full"):
         count_once(computer)
+    args = {"max_symbols": 3, **args}
     return {"strategy": search, "args": args, "nbest": nbest(infer)}
 
 
 if __name__ == "__main__":
     LM = language_model()
+    keep_places()
     entries = []
-    for pred in ["lstm", "stateless"]:
-        for kind in ["rnnt", "hat", "tdt"]:
-            decoder, net = prednet(pred), joint(kind)
-            bias = BLANK_BIAS[kind]
-            dkeys, jkeys = set_weights(decoder, 0, None), set_weights(net, bias, None if kind == "hat" else V)
-            common = {"decoder_model": decoder, "joint_model": net, "blank_index": V}
-            if kind == "tdt":
-                common["durations"] = DURATIONS
-            searches = [("malsd_batch", a) for a in MALSD]
-            if kind != "tdt":
-                searches += [("maes_batch", a) for a in MAES]
-            entries.append({"prednet": pred, "kind": kind, "decoder_keys": dkeys, "joint_keys": jkeys, "blank_bias": bias,
-                            "beam": [run(kind, common, s, a) for s, a in searches]})
+    # NeMo's StatelessTransducerDecoder lacks what these searches need of it.
+    for kind in ["rnnt", "hat", "tdt"]:
+        decoder, net = prednet(), joint(kind)
+        bias = BLANK_BIAS[kind]
+        dkeys, jkeys = set_weights(decoder, 0, None), set_weights(net, bias, None if kind == "hat" else V)
+        common = {"decoder_model": decoder, "joint_model": net, "blank_index": V}
+        if kind == "tdt":
+            common["durations"] = DURATIONS
+        searches = [("malsd_batch", a) for a in MALSD] + [("maes_batch", a) for a in MAES if kind != "tdt"]
+        entries.append({"kind": kind, "decoder_keys": dkeys, "joint_keys": jkeys, "blank_bias": bias,
+                        "beam": [run(kind, common, s, a) for s, a in searches]})
     data = {"nemo": "2.7.3", "V": V, "H": H, "J": J, "D": D, "T": T, "lengths": LENGTHS, "durations": DURATIONS,
             "scale": SCALE, "alpha": ALPHA, "arpa": ARPA, "entries": entries}
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "batched_beams.json")
