@@ -7,6 +7,7 @@ import {
   listOf,
   writtenAsFloat,
 } from '../../config/index.js';
+import { boostingFields, greedyFusionFields } from './fusion/config.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
 /** The longest target of ALSD: so many tokens, or so many a frame. */
@@ -50,6 +51,7 @@ const greedySchema = defineSchema(
     },
     window: { doc: 'Encoder frames looked at in one call of the engine.', format: 'int', min: 1, default: 8 },
     ...greedyConfidence,
+    ...greedyFusionFields,
   },
   {
     ignored: {
@@ -62,10 +64,7 @@ const greedySchema = defineSchema(
       },
       loop_labels: { instead: 'decoding loops over labels', harmless: [true] },
       use_cuda_graph_decoder: { instead: 'the step is compiled', harmless: [true, false] },
-      ngram_lm_model: { instead: 'language models need strategy maes', harmless: [null] },
-      ngram_lm_alpha: { instead: 'language models need strategy maes', harmless: [0] },
-      boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
-      boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
+      enable_per_stream_biasing: { instead: 'all streams share the phrases', harmless: [false] },
       batch_dim_index: { instead: 'the batch comes first', harmless: [0] },
     },
   },
@@ -92,26 +91,53 @@ const beamSchema = defineSchema(
       format: targetLength(),
       default: { perFrame: 2 },
     },
-    maes_num_steps: { doc: 'maes: most tokens at one frame.', format: 'int', min: 1, default: 2 },
+    max_symbols: {
+      doc: 'malsd_batch: most tokens at one frame; null for no limit. Default 10.',
+      format: 'int',
+      min: 1,
+      nullable: true,
+      optional: true,
+    },
+    max_symbols_per_step: {
+      doc: 'malsd_batch: the same, where max_symbols is not given.',
+      format: 'int',
+      min: 1,
+      nullable: true,
+      optional: true,
+    },
+    maes_num_steps: { doc: 'maes, maes_batch: most tokens at one frame.', format: 'int', min: 1, default: 2 },
     maes_prefix_alpha: {
       doc: 'maes: how many tokens longer a hypothesis may be than one whose score it shares.',
       format: 'nat',
       default: 1,
     },
     maes_expansion_gamma: {
-      doc: 'maes: tokens this far below the best in log-probability are dropped.',
+      doc: 'maes, maes_batch: tokens this far below the best in log-probability are dropped.',
       format: 'number',
       min: 0,
       default: 2.3,
     },
-    maes_expansion_beta: { doc: 'maes: candidates beyond beam_size.', format: 'nat', default: 2 },
+    maes_expansion_beta: { doc: 'maes, maes_batch: candidates beyond beam_size.', format: 'nat', default: 2 },
     ngram_lm_model: {
-      doc: 'maes: an n-gram language model of tokens, an ARPA file.',
+      doc: 'maes, malsd_batch, maes_batch: an n-gram language model of tokens, an ARPA file.',
       format: 'string',
       nullable: true,
       default: null,
     },
     ngram_lm_alpha: { doc: 'Weight of the language model.', format: 'number', nullable: true, default: 0 },
+    ...boostingFields,
+    pruning_mode: {
+      doc: 'malsd_batch, maes_batch: early: the network alone chooses candidates; late: fused models do too; null is early.',
+      format: ['early', 'late', 'EARLY', 'LATE'],
+      nullable: true,
+      default: 'late',
+    },
+    blank_lm_score_mode: {
+      doc: 'malsd_batch, maes_batch: lm_weighted_full, null: fused models score blank as the network does; no_score: not at all.',
+      format: ['no_score', 'lm_weighted_full', 'NO_SCORE', 'LM_WEIGHTED_FULL'],
+      nullable: true,
+      default: 'lm_weighted_full',
+    },
     hat_subtract_ilm: {
       doc: 'maes with HATJoint and a language model: take off the model’s own language model.',
       format: 'boolean',
@@ -123,7 +149,7 @@ const beamSchema = defineSchema(
     ignored: {
       search_type: {
         instead: 'decoding.strategy says it',
-        harmless: ['default', 'beam', 'tsd', 'alsd', 'maes'],
+        harmless: ['default', 'beam', 'tsd', 'alsd', 'maes', 'malsd_batch', 'maes_batch'],
       },
       tsd_max_sym_exp_per_step: { instead: 'as in NeMo, tsd_max_sym_exp counts', harmless: [50] },
       nsc_max_timesteps_expansion: { instead: 'there is no such search', harmless: [1] },
@@ -132,23 +158,12 @@ const beamSchema = defineSchema(
       preserve_alignments: { instead: 'log-probabilities are not kept', harmless: [false, null] },
       preserve_frame_confidence: { instead: 'beam search has no confidence', harmless: [false] },
       compute_timestamps: { instead: 'use decoding.compute_timestamps', harmless: [false, null] },
-      max_symbols_per_step: { instead: 'each strategy has its own limit', harmless: [10, null] },
-      blank_lm_score_mode: {
-        instead: 'blank gets no score of the language model',
-        harmless: ['no_score', 'lm_weighted_full', 'NO_SCORE', 'LM_WEIGHTED_FULL', null],
-      },
-      pruning_mode: {
-        instead: 'the language model counts before pruning',
-        harmless: ['early', 'late', 'EARLY', 'LATE', null],
-      },
       allow_cuda_graphs: { instead: 'the step is compiled', harmless: [true, false] },
-      boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
-      boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
     },
   },
 );
 
-export const BEAM_STRATEGIES = ['beam', 'tsd', 'alsd', 'maes'] as const;
+export const BEAM_STRATEGIES = ['beam', 'tsd', 'alsd', 'maes', 'malsd_batch', 'maes_batch'] as const;
 
 const durationList = { format: listOf('nat'), nullable: true, default: null } as const;
 
@@ -184,9 +199,19 @@ export const decodingSchema = defineSchema(
 );
 
 /** Most tokens at one frame, null for no limit. */
-export function mostSymbols(greedy: DecodingConfig['greedy']): number | null {
-  const { max_symbols: own, max_symbols_per_step: other } = greedy;
+export function mostSymbols(
+  section: Pick<DecodingConfig['greedy'], 'max_symbols' | 'max_symbols_per_step'>,
+): number | null {
+  const { max_symbols: own, max_symbols_per_step: other } = section;
   return own ?? (other === undefined && own === undefined ? 10 : (other ?? null));
+}
+
+/** How malsd_batch and maes_batch weigh fused models; null is NeMo's default of the search, not of the section. */
+export function fusionModes(beam: BeamConfig) {
+  return {
+    pruning: beam.pruning_mode?.toLowerCase() === 'late' ? 'late' : 'early',
+    blank: beam.blank_lm_score_mode?.toLowerCase() === 'no_score' ? 'no_score' : 'lm_weighted_full',
+  } as const;
 }
 
 export type DecodingConfig = InferConfig<typeof decodingSchema>;

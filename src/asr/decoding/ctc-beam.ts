@@ -1,7 +1,7 @@
 // Prefix beam search of CTC (Hannun et al. 2014): sums the probabilities of all paths of a token sequence, split
 // by whether they end in blank. On the host, for one utterance.
+import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
 import type { Hypothesis } from './hypothesis.js';
-import type { LmState, NgramModel } from './lm/ngram-model.js';
 
 export interface CtcBeamOptions {
   readonly beamSize: number;
@@ -9,8 +9,8 @@ export interface CtcBeamOptions {
   readonly threshold: number;
   /** Added for each token. */
   readonly beta: number;
-  /** Language model, the word in it of each token, its weight. */
-  readonly lm?: { readonly model: NgramModel; readonly words: readonly string[]; readonly weight: number };
+  /** Language models and boosted phrases. Default: none. */
+  readonly fusion?: TokenFusion;
 }
 
 export interface CtcFrames {
@@ -45,9 +45,9 @@ interface CtcPrefix {
   readonly parent: CtcPrefix | undefined;
   readonly length: number;
   readonly children: Map<number, CtcPrefix>;
-  /** What language model and token bonus add to the paths' probability. */
+  /** What fusion and token bonus add to the paths' probability. */
   readonly bonus: number;
-  readonly lmState: LmState;
+  readonly fusion: FusionState | undefined;
   /** Paths that end in blank, and in the token. */
   blank: Ending;
   label: Ending;
@@ -60,7 +60,7 @@ interface CtcPrefix {
 export function ctcBeamSearch(frames: CtcFrames, options: CtcBeamOptions): Hypothesis[] {
   const { logProbabilities, offset, classes, length } = frames;
   const blank = classes - 1;
-  const root = prefix(-1, undefined, 0, options.lm?.model.start() ?? []);
+  const root = prefix(-1, undefined, 0, options.fusion?.start());
   root.blank = { sum: 0, best: { score: 0, emitted: undefined } };
   let beam = [root];
   for (let t = 0; t < length; t++) {
@@ -90,7 +90,7 @@ export function ctcBeamSearch(frames: CtcFrames, options: CtcBeamOptions): Hypot
     }
     beam = survivors([...touched], options);
   }
-  return beam.map((found) => hypothesis(found, options)).sort((a, b) => b.score - a.score);
+  return beam.map((found) => hypothesis(found)).sort((a, b) => b.score - a.score);
 }
 
 const nothing: Ending = { sum: never, best: { score: never, emitted: undefined } };
@@ -107,14 +107,19 @@ function moved({ sum, best }: Ending, value: number, emits?: number): Ending {
   return { sum: sum + value, best: { score: best.score + value, emitted } };
 }
 
-function prefix(token: number, parent: CtcPrefix | undefined, bonus: number, lmState: LmState): CtcPrefix {
+function prefix(
+  token: number,
+  parent: CtcPrefix | undefined,
+  bonus: number,
+  fusion: FusionState | undefined,
+): CtcPrefix {
   return {
     token,
     parent,
     length: parent ? parent.length + 1 : 0,
     children: new Map(),
     bonus,
-    lmState,
+    fusion,
     blank: nothing,
     label: nothing,
     nextBlank: nothing,
@@ -122,12 +127,11 @@ function prefix(token: number, parent: CtcPrefix | undefined, bonus: number, lmS
   };
 }
 
-function extend(from: CtcPrefix, token: number, { beta, lm }: CtcBeamOptions): CtcPrefix {
+function extend(from: CtcPrefix, token: number, { beta }: CtcBeamOptions): CtcPrefix {
   let child = from.children.get(token);
   if (!child) {
-    const next = lm?.model.score(from.lmState, lm.words[token]);
-    const bonus = from.bonus + beta + (lm && next ? lm.weight * next.score : 0);
-    child = prefix(token, from, bonus, next?.state ?? []);
+    const next = from.fusion?.after(token);
+    child = prefix(token, from, from.bonus + beta + (next?.score ?? 0), next);
     from.children.set(token, child);
   }
   return child;
@@ -155,13 +159,13 @@ function total({ blank, label, bonus }: CtcPrefix): number {
   return join(blank, label).sum + bonus;
 }
 
-function hypothesis(found: CtcPrefix, { lm }: CtcBeamOptions): Hypothesis {
+function hypothesis(found: CtcPrefix): Hypothesis {
   const tokens: number[] = [];
   const frames: number[] = [];
   for (let at: CtcPrefix = found; at.parent; at = at.parent) tokens.push(at.token);
   const { emitted } = join(found.blank, found.label).best;
   for (let at = emitted; at; at = at.before) frames.push(at.frame);
-  const end = lm ? lm.weight * lm.model.finish(found.lmState) : 0;
+  const end = found.fusion?.end ?? 0;
   return { tokens: tokens.reverse(), frames: frames.reverse(), score: total(found) + end };
 }
 

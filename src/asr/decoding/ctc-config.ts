@@ -1,5 +1,6 @@
 // The `decoding` section of CTC models and branches: NeMo's keys.
 import { defineSchema, type InferConfig } from '../../config/index.js';
+import { boostingFields, greedyFusionFields } from './fusion/config.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
 const prefixBeam = 'the search is a prefix beam search';
@@ -40,20 +41,20 @@ const untouched = {
   },
 };
 
-const greedySchema = defineSchema('ctc greedy', greedyConfidence, {
-  ignored: {
-    preserve_alignments: { instead: 'log-probabilities are not kept', harmless: [false, null] },
-    compute_timestamps: { instead: 'use decoding.compute_timestamps', harmless: [false, null] },
-    ngram_lm_model: { instead: 'language models need strategy beam', harmless: [null] },
-    ngram_lm_alpha: { instead: 'language models need strategy beam', harmless: [0] },
-    boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
-    boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
-    allow_cuda_graphs: { instead: 'decoding runs on the host', harmless: [true, false] },
-    batch_dim_index: { instead: 'the batch comes first', harmless: [0] },
-    // NeMo's hybrid configs copy the transducer's section.
-    max_symbols: { instead: 'CTC has one choice a frame', harmless: [10, null] },
+const greedySchema = defineSchema(
+  'ctc greedy',
+  { ...greedyConfidence, ...greedyFusionFields },
+  {
+    ignored: {
+      preserve_alignments: { instead: 'log-probabilities are not kept', harmless: [false, null] },
+      compute_timestamps: { instead: 'use decoding.compute_timestamps', harmless: [false, null] },
+      allow_cuda_graphs: { instead: 'decoding runs on the host', harmless: [true, false] },
+      batch_dim_index: { instead: 'the batch comes first', harmless: [0] },
+      // NeMo's hybrid configs copy the transducer's section.
+      max_symbols: { instead: 'CTC has one choice a frame', harmless: [10, null] },
+    },
   },
-});
+);
 
 const beamSchema = defineSchema(
   'ctc beam',
@@ -78,6 +79,7 @@ const beamSchema = defineSchema(
       default: null,
     },
     ngram_lm_alpha: { doc: 'Weight of the language model.', format: 'number', nullable: true, default: 1 },
+    ...boostingFields,
     kenlm_path: { doc: 'Older name of ngram_lm_model.', format: 'string', nullable: true, default: null },
     beam_alpha: { doc: 'Older name of ngram_lm_alpha.', format: 'number', nullable: true, default: null },
   },
@@ -88,8 +90,6 @@ const beamSchema = defineSchema(
       preserve_alignments: { instead: 'log-probabilities are not kept', harmless: [false, null] },
       compute_timestamps: { instead: 'use decoding.compute_timestamps', harmless: [false, null] },
       allow_cuda_graphs: { instead: 'decoding runs on the host', harmless: [true, false] },
-      boosting_tree: { instead: 'phrases are not boosted', harmless: [null, {}] },
-      boosting_tree_alpha: { instead: 'phrases are not boosted', harmless: [0] },
       flashlight_cfg: { instead: prefixBeam, harmless: [null, untouched.flashlight] },
       pyctcdecode_cfg: { instead: prefixBeam, harmless: [null, untouched.pyctcdecode] },
       // NeMo's hybrid configs copy the transducer's section.
@@ -104,7 +104,7 @@ export const ctcDecodingSchema = defineSchema(
   'ctc decoding',
   {
     strategy: {
-      doc: 'greedy and greedy_batch are the best path; beam, beam_batch and pyctcdecode a prefix beam search.',
+      doc: 'greedy and greedy_batch are the best path, beam_batch several; beam and pyctcdecode a prefix beam search.',
       format: ['greedy', 'greedy_batch', 'beam', 'beam_batch', 'pyctcdecode'],
       default: 'greedy_batch',
     },

@@ -8,6 +8,7 @@ import { splitOutputs } from '../decoders/variant-heads.js';
 import { blankDurations, type OutputLayout, outputLayout, type TransducerVariant } from '../transducer-variant.js'; // biome-ignore format: one line reads better
 import { aggregate, byFrame, type Choice, transducerTokenConfidence } from './confidence/aggregate.js';
 import { confidence } from './confidence/measure.js';
+import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
 import type { Hypothesis } from './hypothesis.js';
 import type { ConfidenceSettings } from './shared-config.js';
 
@@ -24,6 +25,8 @@ export interface GreedyOptions {
   readonly window?: number;
   /** Default: no confidences. */
   readonly confidence?: ConfidenceSettings;
+  /** Models that have a say in which token it is, where it is not blank. Default: none. */
+  readonly fusion?: TokenFusion;
 }
 
 /** Encoder output after the joint's encoder projection. */
@@ -52,6 +55,8 @@ export interface GreedyCursor {
   readonly durations: number[];
   score: number;
   readonly choices: Choice[];
+  /** State of the models that the search is fused with. */
+  fusion?: FusionState;
 }
 
 export class GreedyTransducer {
@@ -76,14 +81,16 @@ export class GreedyTransducer {
     this.blanks = blankDurations(variant);
     this.maxSymbols = options.maxSymbols === null ? Number.POSITIVE_INFINITY : (options.maxSymbols ?? 10);
     this.window = options.window ?? 8;
-    const step = ({ last, state, frames }: Record<string, Tensor>) => {
+    const { fusion } = options;
+    const step = ({ last, state, frames, bonus }: Record<string, Tensor>) => {
       const next = decoder.step(last, state);
       const prediction = joint.projectPrediction(next.output);
       const [batch, width] = prediction.shape;
       const logits = joint.logits(frames, tf.reshape(prediction, [batch, 1, width]));
-      return { ...this.choose(logits), state: next.state };
+      return { ...this.choose(logits, bonus), state: next.state };
     };
-    this.program = engine.compile('greedy-step', step, { constantStates: true });
+    const name = fusion ? 'greedy-fused-step' : 'greedy-step';
+    this.program = engine.compile(name, step, { constantStates: true });
   }
 
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {
@@ -96,7 +103,7 @@ export class GreedyTransducer {
   start(): GreedyCursor {
     const state = this.decoder.initialState().slice();
     const [last, score] = [this.decoder.vocabulary, 0];
-    return { frame: 0, origin: 0, length: 0, state, emitted: 0, last, tokens: [], frames: [], durations: [], score, choices: [] }; // biome-ignore format: one line reads better
+    return { frame: 0, origin: 0, length: 0, state, emitted: 0, last, tokens: [], frames: [], durations: [], score, choices: [], fusion: this.options.fusion?.start() }; // biome-ignore format: one line reads better
   }
 
   /** Goes through the frames of `input`, each row of which goes on where its cursor's utterance stopped. */
@@ -111,15 +118,21 @@ export class GreedyTransducer {
     });
     const frames = new Float32Array(batch * this.window * width);
     const last = new Int32Array(batch);
+    const { vocabulary } = this.layout;
+    const bonus = new Float32Array(this.options.fusion ? batch * vocabulary : 0);
     while (cursors.some((cursor) => cursor.frame < cursor.length)) {
       cursors.forEach((cursor, b) => {
         last[b] = cursor.last;
         this.copyWindow(input, b, cursor, frames);
+        if (cursor.fusion) bonus.set(cursor.fusion.scores, b * vocabulary);
       });
       const out = await this.program.run({
         last: { dtype: 'int32', shape: [batch], data: last },
         state: { dtype: 'float32', shape: [batch, stateSize], data: states },
         frames: { dtype: 'float32', shape: [batch, this.window, width], data: frames },
+        ...(this.options.fusion && {
+          bonus: { dtype: 'float32', shape: [batch, vocabulary], data: bonus } as const,
+        }),
       });
       cursors.forEach((cursor, b) => {
         if (!this.next(cursor, b, out)) return;
@@ -133,8 +146,11 @@ export class GreedyTransducer {
     });
   }
 
-  /** logits [B,W,K] → the best token and duration of each frame and how sure they are, [B,W] each. */
-  private choose(logits: Tensor): Record<string, Tensor> {
+  /**
+   * logits [B,W,K], bonus [B,V] where there is fusion → the best token and duration of each frame and how sure they
+   * are, [B,W] each.
+   */
+  private choose(logits: Tensor, bonus: Tensor | undefined): Record<string, Tensor> {
     const { tokens, durations } = splitOutputs(logits, this.variant, this.layout.vocabulary);
     const score = tf.max(tokens, 2);
     const choices: Record<string, Tensor> = {
@@ -142,6 +158,15 @@ export class GreedyTransducer {
       scores: durations ? tf.add(score, tf.max(durations, 2)) : score,
     };
     if (durations) choices['durations'] = tf.argMax(durations, 2);
+    if (bonus) {
+      const [batch, window] = tokens.shape;
+      const { vocabulary } = this.layout;
+      const own = tf.slice(tokens, [0, 0, 0], [batch, window, vocabulary]);
+      const fused = tf.add(own, tf.reshape(bonus, [batch, 1, vocabulary]));
+      const fusedScore = tf.max(fused, 2);
+      choices['fused'] = tf.argMax(fused, 2);
+      choices['fusedScores'] = durations ? tf.add(fusedScore, tf.max(durations, 2)) : fusedScore;
+    }
     const { confidence: settings } = this.options;
     if (settings) {
       const classes = this.layout.tokens;
@@ -167,9 +192,12 @@ export class GreedyTransducer {
     const start = cursor.frame;
     while (cursor.frame < cursor.length && cursor.frame < start + this.window) {
       const at = b * this.window + (cursor.frame - start);
-      const token = out['best'].data[at];
-      const isBlank = token >= this.layout.vocabulary;
-      cursor.score += out['scores'].data[at];
+      const best = out['best'].data[at];
+      const isBlank = best >= this.layout.vocabulary;
+      // As in NeMo, the network alone says whether it is blank.
+      const isFused = !isBlank && cursor.fusion !== undefined;
+      const token = isFused ? out['fused'].data[at] : best;
+      cursor.score += out[isFused ? 'fusedScores' : 'scores'].data[at];
       this.note(cursor, isBlank, at, out);
       const chosen = this.variant.kind === 'tdt' ? this.variant.durations[out['durations'].data[at]] : 0;
       if (isBlank) {
@@ -182,6 +210,7 @@ export class GreedyTransducer {
       cursor.frames.push(cursor.frame);
       cursor.durations.push(chosen);
       cursor.last = token;
+      cursor.fusion = cursor.fusion?.after(token);
       cursor.emitted++;
       if (chosen > 0) this.move(cursor, chosen);
       else if (cursor.emitted >= this.maxSymbols) this.move(cursor, 1);

@@ -14,7 +14,7 @@ import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
-import { ctcSearch } from './ctc-search.js';
+import { ctcSearch, greedyCtcFusion } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
 import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
@@ -116,7 +116,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   protected override streamHead(): StreamHead {
-    return new CtcStreamHead(this.decoder);
+    const { decoder, decoding, tokenizer } = this;
+    const fusion = greedyCtcFusion(decoding, decoder.blank, tokenizer, fileReader(this.context));
+    return new CtcStreamHead(decoder, fusion);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -4,11 +4,14 @@ import { AnemoneError } from '../../errors/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { ctcTokenConfidence } from '../decoding/confidence/aggregate.js';
 import { confidence } from '../decoding/confidence/measure.js';
+import { ctcBatchedBeamSearch } from '../decoding/ctc-batched-beam.js';
 import { ctcBeamSearch } from '../decoding/ctc-beam.js';
 import type { CtcDecodingConfig } from '../decoding/ctc-config.js';
+import { loadFusion } from '../decoding/fusion/load-fusion.js';
+import type { TokenFusion } from '../decoding/fusion/token-fusion.js';
 import { greedyCtc } from '../decoding/greedy-ctc.js';
+import { fusedCtcPath, fusedCtcStart } from '../decoding/greedy-ctc-fused.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
-import { loadTokenLm } from '../decoding/lm/token-words.js';
 import { type ConfidenceSettings, confidenceSettings } from '../decoding/shared-config.js';
 
 export interface CtcSearch {
@@ -18,7 +21,7 @@ export interface CtcSearch {
   decode(outputs: HostTensors, lengths: ArrayLike<number>): Hypothesis[];
 }
 
-/** @throws AnemoneError `asr.decoding`, and those of the language model */
+/** @throws AnemoneError `asr.decoding`, and those of loadFusion */
 export function ctcSearch(
   decoding: CtcDecodingConfig,
   blank: number,
@@ -26,7 +29,9 @@ export function ctcSearch(
   readFile: ReadFile,
 ): CtcSearch {
   const wanted = confidenceSettings(decoding);
-  if (decoding.strategy === 'greedy' || decoding.strategy === 'greedy_batch') return bestPath(blank, wanted);
+  if (decoding.strategy === 'greedy' || decoding.strategy === 'greedy_batch') {
+    return bestPath(blank, wanted, greedyCtcFusion(decoding, blank, tokenizer, readFile));
+  }
   if (wanted) {
     throw new AnemoneError({
       code: 'asr.decoding',
@@ -35,45 +40,92 @@ export function ctcSearch(
       hint: 'use greedy',
     });
   }
-  return beamSearch(decoding.beam, tokenizer, readFile);
+  return beamSearch(decoding, blank, tokenizer, readFile);
 }
 
-function bestPath(blank: number, wanted: ConfidenceSettings | undefined): CtcSearch {
+/** What greedy search is fused with. @throws AnemoneError those of loadFusion */
+export function greedyCtcFusion(
+  { greedy }: CtcDecodingConfig,
+  vocabulary: number,
+  tokenizer: Tokenizer,
+  readFile: ReadFile,
+): TokenFusion | undefined {
+  const path = 'decoding.greedy';
+  return loadFusion(greedy, { tokenizer, vocabulary, readFile, path, shareUnknown: true });
+}
+
+function bestPath(
+  blank: number,
+  wanted: ConfidenceSettings | undefined,
+  fusion: TokenFusion | undefined,
+): CtcSearch {
   return {
     outputs: (logProbabilities) => {
-      const outputs: Tensors = { best: tf.argMax(logProbabilities, 2), scores: tf.max(logProbabilities, 2) };
+      const outputs: Tensors = fusion
+        ? { logProbabilities: tf.clone(logProbabilities) }
+        : { best: tf.argMax(logProbabilities, 2), scores: tf.max(logProbabilities, 2) };
       if (wanted) outputs['confidence'] = confidence(logProbabilities, blank + 1, wanted.method);
       return outputs;
     },
-    decode: ({ best, scores, confidence }, lengths) => {
-      const [, frames] = best.shape;
-      const hypotheses = greedyCtc({ best: best.data, scores: scores.data, frames, lengths, blank });
+    decode: (outputs, lengths) => {
+      const { best, scores, frames } = fusion
+        ? fusedPaths(outputs['logProbabilities'], lengths, blank, fusion)
+        : { best: outputs['best'].data, scores: outputs['scores'].data, frames: outputs['best'].shape[1] };
+      const hypotheses = greedyCtc({ best, scores, frames, lengths, blank });
       if (!wanted) return hypotheses;
       return hypotheses.map((hypothesis, b) => {
         const [from, to] = [b * frames, b * frames + lengths[b]];
-        const values = Array.from(confidence.data.slice(from, to));
+        const values = Array.from(outputs['confidence'].data.slice(from, to));
         const own = { ...hypothesis, frameConfidence: values.map((value) => [value]) };
         if (!wanted.tokens) return own;
-        const tokens = ctcTokenConfidence(best.data.slice(from, to), values, blank, wanted);
+        const tokens = ctcTokenConfidence(best.slice(from, to), values, blank, wanted);
         return { ...own, tokenConfidence: tokens };
       });
     },
   };
 }
 
-function beamSearch(beam: CtcDecodingConfig['beam'], tokenizer: Tokenizer, readFile: ReadFile): CtcSearch {
-  const file = beam.ngram_lm_model ?? beam.kenlm_path;
-  const weight = beam.beam_alpha ?? beam.ngram_lm_alpha ?? 1;
-  const lm = file
-    ? { ...loadTokenLm(file, tokenizer, readFile, 'decoding.beam.ngram_lm_model'), weight }
-    : undefined;
-  const options = { beamSize: beam.beam_size, threshold: beam.beam_threshold, beta: beam.beam_beta, lm };
+/** Best class of each frame with what the models say, and its score, [B,T]. */
+function fusedPaths(
+  { data, shape: [batch, frames, classes] }: HostTensors[string],
+  lengths: ArrayLike<number>,
+  blank: number,
+  fusion: TokenFusion,
+) {
+  const best = new Int32Array(batch * frames);
+  const scores = new Float32Array(batch * frames);
+  for (let b = 0; b < batch; b++) {
+    const from = b * frames;
+    const own = data.subarray(from * classes, (from + lengths[b]) * classes) as Float32Array;
+    const path = fusedCtcPath(fusedCtcStart(fusion, blank), own, blank);
+    best.set(path.best, from);
+    scores.set(path.scores, from);
+  }
+  return { best, scores, frames };
+}
+
+function beamSearch(
+  { strategy, beam }: CtcDecodingConfig,
+  vocabulary: number,
+  tokenizer: Tokenizer,
+  readFile: ReadFile,
+): CtcSearch {
+  const section = {
+    ...beam,
+    ngram_lm_model: beam.ngram_lm_model ?? beam.kenlm_path,
+    ngram_lm_alpha: beam.beam_alpha ?? beam.ngram_lm_alpha ?? 1,
+  };
+  const isBatched = strategy === 'beam_batch';
+  const context = { tokenizer, vocabulary, readFile, path: 'decoding.beam', shareUnknown: isBatched };
+  const fusion = loadFusion(section, context);
+  const options = { beamSize: beam.beam_size, threshold: beam.beam_threshold, beta: beam.beam_beta, fusion };
+  const search = isBatched ? ctcBatchedBeamSearch : ctcBeamSearch;
   return {
     outputs: (logProbabilities) => ({ logProbabilities: tf.clone(logProbabilities) }),
     decode: ({ logProbabilities: { data, shape } }, lengths) => {
       const [batch, frames, classes] = shape;
       return Array.from({ length: batch }, (_, b) => {
-        const found = ctcBeamSearch(
+        const found = search(
           {
             logProbabilities: data as Float32Array,
             offset: b * frames * classes,

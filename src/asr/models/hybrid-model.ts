@@ -15,7 +15,7 @@ import { buildModel, fileReader, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
-import { type CtcSearch, ctcSearch } from './ctc-search.js';
+import { type CtcSearch, ctcSearch, greedyCtcFusion } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
 import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonIgnored } from './model-schema.js';
@@ -153,7 +153,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   protected override streamHead(engine: Engine): StreamHead {
-    return this.decodes === 'rnnt' ? super.streamHead(engine) : new CtcStreamHead(this.ctcDecoder);
+    if (this.decodes === 'rnnt') return super.streamHead(engine);
+    const { ctcDecoder: decoder, tokenizer } = this;
+    const fusion = greedyCtcFusion(this.ctcDecoding, decoder.blank, tokenizer, fileReader(this.context));
+    return new CtcStreamHead(decoder, fusion);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -5,7 +5,7 @@ import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '..
 import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
-import { type DecodingConfig, decodingSchema, mostSymbols } from '../decoding/config.js';
+import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
@@ -27,7 +27,7 @@ import { RnntRecognizer } from './rnnt-recognizer.js';
 import { speechInputs } from './speech-inputs.js';
 import { type Recognizer, SpeechModel } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
-import { transducerSearch } from './transducer-search.js';
+import { greedyOptions, transducerSearch } from './transducer-search.js';
 import { transducerVariant } from './transducer-settings.js';
 
 export const rnntFields = {
@@ -224,9 +224,9 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   protected override streamHead(engine: Engine): StreamHead {
     const { decoder, joint, variant } = this;
-    const { greedy } = this.decoding;
-    const options = { maxSymbols: mostSymbols(greedy), window: greedy.window };
-    return new TransducerStreamHead(engine, { decoder, joint, variant }, options);
+    const network = { decoder, joint, variant };
+    const options = greedyOptions(network, this.decoding, this.tokenizer, fileReader(this.context));
+    return new TransducerStreamHead(engine, network, options);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {

@@ -6,8 +6,13 @@ import { HATJoint } from '../decoders/hat-joint.js';
 import { type BeamStrategy, BeamTransducer } from '../decoding/beam/beam-transducer.js';
 import type { Fusion } from '../decoding/beam/language-model.js';
 import { BEAM_STRATEGIES, type BeamConfig, type DecodingConfig, mostSymbols } from '../decoding/config.js';
-import { GreedyTransducer, type TransducerNetwork } from '../decoding/greedy-transducer.js';
-import { loadTokenLm } from '../decoding/lm/token-words.js';
+import { hasPhrases } from '../decoding/fusion/config.js';
+import { loadFusion } from '../decoding/fusion/load-fusion.js';
+import {
+  type GreedyOptions,
+  GreedyTransducer,
+  type TransducerNetwork,
+} from '../decoding/greedy-transducer.js';
 import { confidenceSettings } from '../decoding/shared-config.js';
 import type { TransducerSearch } from './rnnt-recognizer.js';
 
@@ -19,22 +24,46 @@ export function transducerSearch(
   tokenizer: Tokenizer,
   readFile: ReadFile,
 ): TransducerSearch {
-  const { strategy, greedy, beam } = decoding;
+  const { strategy, beam } = decoding;
   const confidence = confidenceSettings(decoding);
   if (!isBeam(strategy)) {
-    const maxSymbols = mostSymbols(greedy);
-    return new GreedyTransducer(engine, network, { maxSymbols, window: greedy.window, confidence });
+    const options = greedyOptions(network, decoding, tokenizer, readFile);
+    return new GreedyTransducer(engine, network, { ...options, confidence });
   }
   if (confidence)
     throw refuse('confidence_cfg', `there is no confidence with strategy ${strategy}`, 'use greedy');
   const { kind } = network.variant;
   if (kind === 'multiblank')
     throw refuse('strategy', `multi-blank models decode greedily`, 'use greedy_batch');
-  if (kind === 'tdt' && strategy !== 'beam' && strategy !== 'maes') {
-    throw refuse('strategy', `there is no ${strategy} for TDT models`, 'use beam or maes');
+  if (kind === 'tdt' && !['beam', 'maes', 'malsd_batch'].includes(strategy)) {
+    throw refuse('strategy', `there is no ${strategy} for TDT models`, 'use malsd_batch, beam or maes');
   }
   const fusion = fusionOf(strategy, network, beam, tokenizer, readFile);
-  return new BeamTransducer(engine, network, { strategy, beam, fusion });
+  return new BeamTransducer(engine, network, { strategy, beam, fusion, fusionWeight: fusionWeight(beam) });
+}
+
+/**
+ * What the greedy section asks for, but confidences.
+ * @throws AnemoneError `asr.decoding`, and those of loadFusion
+ */
+export function greedyOptions(
+  { decoder, variant }: TransducerNetwork,
+  { greedy }: DecodingConfig,
+  tokenizer: Tokenizer,
+  readFile: ReadFile,
+): GreedyOptions {
+  const fusion = loadFusion(greedy, {
+    tokenizer,
+    vocabulary: decoder.vocabulary,
+    readFile,
+    path: 'model.decoding.greedy',
+    shareUnknown: true,
+  });
+  if (fusion && variant.kind === 'multiblank') {
+    const key = greedy.ngram_lm_model === null ? 'boosting_tree' : 'ngram_lm_model';
+    throw refuse(`greedy.${key}`, 'multi-blank models are not fused with others', 'leave it out');
+  }
+  return { maxSymbols: mostSymbols(greedy), window: greedy.window, fusion };
 }
 
 function isBeam(strategy: DecodingConfig['strategy']): strategy is BeamStrategy {
@@ -43,21 +72,48 @@ function isBeam(strategy: DecodingConfig['strategy']): strategy is BeamStrategy 
 
 function fusionOf(
   strategy: BeamStrategy,
-  { joint }: TransducerNetwork,
+  { decoder, joint }: TransducerNetwork,
   beam: BeamConfig,
   tokenizer: Tokenizer,
   readFile: ReadFile,
 ): Fusion | undefined {
-  const { ngram_lm_model: file, ngram_lm_alpha: weight, hat_subtract_ilm: subtract } = beam;
+  const { ngram_lm_model: file, hat_subtract_ilm: subtract } = beam;
   if (subtract && !(joint instanceof HATJoint && file)) {
     throw refuse('beam.hat_subtract_ilm', 'needs a HATJoint and a language model', 'leave it out');
   }
-  if (!file) return undefined;
-  if (strategy !== 'maes') {
-    throw refuse('beam.ngram_lm_model', `strategy ${strategy} has no language model`, 'use maes');
+  const batched = strategy === 'malsd_batch' || strategy === 'maes_batch';
+  if (subtract && batched) {
+    throw refuse('beam.hat_subtract_ilm', `${strategy} does not take it off`, 'use maes, or leave it out');
   }
-  const lm = loadTokenLm(file, tokenizer, readFile, 'model.decoding.beam.ngram_lm_model');
-  return { ...lm, weight: weight ?? 0, internalWeight: subtract ? beam.hat_ilm_weight : 0 };
+  if (strategy !== 'maes' && !batched) {
+    if (file)
+      throw refuse(
+        'beam.ngram_lm_model',
+        `strategy ${strategy} has no language model`,
+        'use malsd_batch or maes',
+      );
+    if (hasPhrases(beam.boosting_tree)) {
+      throw refuse(
+        'beam.boosting_tree',
+        `strategy ${strategy} boosts no phrases`,
+        'use malsd_batch or greedy_batch',
+      );
+    }
+  }
+  const tokens = loadFusion(beam, {
+    tokenizer,
+    vocabulary: decoder.vocabulary,
+    readFile,
+    path: 'model.decoding.beam',
+    shareUnknown: batched,
+  });
+  return tokens && { tokens, internalWeight: subtract ? beam.hat_ilm_weight : 0 };
+}
+
+/** Of the language model and the boosted phrases together. */
+function fusionWeight(beam: BeamConfig): number {
+  const model = beam.ngram_lm_model === null ? 0 : (beam.ngram_lm_alpha ?? 0);
+  return model + (hasPhrases(beam.boosting_tree) ? (beam.boosting_tree_alpha ?? 0) : 0);
 }
 
 function refuse(key: string, message: string, hint: string): AnemoneError {

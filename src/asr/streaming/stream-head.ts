@@ -3,7 +3,9 @@
 import { type Engine, type HostTensors, type Tensor, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { TokenFusion } from '../decoding/fusion/token-fusion.js';
 import { greedyCtc } from '../decoding/greedy-ctc.js';
+import { type FusedCtcCursor, fusedCtcPath, fusedCtcStart } from '../decoding/greedy-ctc-fused.js';
 import {
   type GreedyCursor,
   type GreedyOptions,
@@ -39,30 +41,37 @@ interface BestPath {
   readonly tokens: number[];
   readonly frames: number[];
   score: number;
+  readonly fused: FusedCtcCursor | undefined;
 }
 
 export class CtcStreamHead implements StreamHead<BestPath> {
-  constructor(private readonly decoder: ConvASRDecoder) {}
+  constructor(
+    private readonly decoder: ConvASRDecoder,
+    private readonly fusion?: TokenFusion,
+  ) {}
 
   outputs(encoded: Tensor): Record<string, Tensor> {
     const logProbabilities = this.decoder.forward(encoded, evaluationPass);
+    if (this.fusion) return { logProbabilities: tf.clone(logProbabilities) };
     return { best: tf.argMax(logProbabilities, 2), scores: tf.max(logProbabilities, 2) };
   }
 
   start(): BestPath {
-    return { length: 0, previous: this.decoder.blank, tokens: [], frames: [], score: 0 };
+    const { blank } = this.decoder;
+    const fused = this.fusion && fusedCtcStart(this.fusion, blank);
+    return { length: 0, previous: blank, tokens: [], frames: [], score: 0, fused };
   }
 
-  async advance({ best, scores }: HostTensors, pieces: readonly Piece<BestPath>[]): Promise<void> {
-    const [, width] = best.shape;
+  async advance(outputs: HostTensors, pieces: readonly Piece<BestPath>[]): Promise<void> {
     const { blank } = this.decoder;
-    for (const { search, row, from, to } of pieces) {
+    for (const piece of pieces) {
+      const { search, from, to } = piece;
       if (to <= from) continue;
-      const range = [row * width + from, row * width + to] as const;
+      const { best, scores } = this.path(outputs, piece);
       // The last frame of what came before goes first, so that a token that lasts is not told twice.
       const [found] = greedyCtc({
-        best: [search.previous, ...best.data.subarray(...range)],
-        scores: [0, ...scores.data.subarray(...range)],
+        best: [search.previous, ...best],
+        scores: [0, ...scores],
         frames: to - from + 1,
         lengths: [to - from + 1],
         blank,
@@ -71,9 +80,19 @@ export class CtcStreamHead implements StreamHead<BestPath> {
       search.tokens.push(...found.tokens.slice(known));
       search.frames.push(...found.frames.slice(known).map((frame) => search.length + frame - 1));
       search.score += found.score;
-      search.previous = best.data[range[1] - 1];
+      search.previous = best[best.length - 1];
       search.length += to - from;
     }
+  }
+
+  /** The best class of each frame of a piece, and its score. */
+  private path(outputs: HostTensors, { search, row, from, to }: Piece<BestPath>) {
+    const { data, shape } = outputs[search.fused ? 'logProbabilities' : 'best'];
+    const [, width, classes = 1] = shape;
+    const range = [(row * width + from) * classes, (row * width + to) * classes] as const;
+    const own = data.subarray(...range);
+    if (search.fused) return fusedCtcPath(search.fused, own as Float32Array, this.decoder.blank);
+    return { best: own, scores: outputs['scores'].data.subarray(...range) };
   }
 
   hypothesis({ tokens, frames, score }: BestPath): Hypothesis {

@@ -1,7 +1,7 @@
 // NeMo's decoding, loss and joint sections parse unchanged, and what has no effect is said once.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodingSchema, mostSymbols } from '../../../src/asr/decoding/config.js';
+import { decodingSchema, fusionModes, mostSymbols } from '../../../src/asr/decoding/config.js';
 import { ctcDecodingSchema } from '../../../src/asr/decoding/ctc-config.js';
 import { confidenceSettings } from '../../../src/asr/decoding/shared-config.js';
 import { EncDecHybridRNNTCTCBPEModel, EncDecRNNTBPEModel } from '../../../src/asr/index.js';
@@ -47,11 +47,25 @@ it('takes max_symbols, else max_symbols_per_step, else 10', () => {
 it('warns of what has no effect', () => {
   const warnings: ConfigWarning[] = [];
   decodingSchema.parse(
-    { preserve_alignments: true, greedy: { boosting_tree_alpha: 1 }, beam: { language_model: {} } },
+    { preserve_alignments: true, greedy: { boosting_tree: { bpe_alpha: 1 } }, beam: { language_model: {} } },
     { warnings },
   );
   expect(warnings.length).toBe(3);
-  expect(() => decodingSchema.parse({ strategy: 'maes_batch' })).toThrow(/maes/);
+  expect(() => decodingSchema.parse({ strategy: 'wfst' })).toThrow(/maes/);
+});
+
+it('reads the modes of fusion in both spellings; null is what NeMo makes of it', () => {
+  const modes = (beam: object) => fusionModes(decodingSchema.parse({ beam }).beam);
+  expect(modes({})).toEqual({ pruning: 'late', blank: 'lm_weighted_full' });
+  expect(modes({ pruning_mode: 'EARLY', blank_lm_score_mode: 'NO_SCORE' })).toEqual({
+    pruning: 'early',
+    blank: 'no_score',
+  });
+  expect(modes({ pruning_mode: null, blank_lm_score_mode: null })).toEqual({
+    pruning: 'early',
+    blank: 'lm_weighted_full',
+  });
+  expect(() => modes({ pruning_mode: 'middle' })).toThrow(/early/);
 });
 
 it('a wish for the confidence of words includes tokens; greedy has a method of its own', () => {

@@ -1,7 +1,9 @@
 // CTC prefix beam search against enumeration of all paths.
 import { describe, expect, it } from 'vitest';
 import { ctcBeamSearch } from '../../../src/asr/decoding/ctc-beam.js';
+import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
 import { parseArpa } from '../../../src/asr/decoding/lm/arpa.js';
+import { TokenNgram } from '../../../src/asr/decoding/lm/token-ngram.js';
 import { CounterRandom } from '../../../src/random/index.js';
 import { logSum } from './toy.js';
 
@@ -63,7 +65,8 @@ describe.each([1, 2, 3, 4])('model %i', (seed) => {
   });
 
   it('adds a bonus for each token and the language model', () => {
-    const options = { beamSize: 1000, threshold: 1000, beta: 0.3, lm: { model: lm, words, weight: 0.7 } };
+    const fusion = new TokenFusion([{ model: new TokenNgram(lm, words), weight: 0.7 }], words.length);
+    const options = { beamSize: 1000, threshold: 1000, beta: 0.3, fusion };
     const found = ctcBeamSearch(input, options);
     const scored = [...exact(values)].map(([key, score]) => {
       const tokens = key === '' ? [] : key.split(',').map(Number);

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { BeamTransducer } from '../../../src/asr/decoding/beam/beam-transducer.js';
 import type { Fusion } from '../../../src/asr/decoding/beam/language-model.js';
 import { decodingSchema } from '../../../src/asr/decoding/config.js';
+import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
 import { GreedyTransducer, type ProjectedFrames } from '../../../src/asr/decoding/greedy-transducer.js';
 import type { Hypothesis } from '../../../src/asr/decoding/hypothesis.js';
+import { TokenNgram } from '../../../src/asr/decoding/lm/token-ngram.js';
 import {
   HATJoint,
   outputLayout,
@@ -137,10 +139,10 @@ function beamConfig(args: BeamArguments) {
 /** The language model whose scores NeMo was given. */
 function fusionOf(args: BeamArguments): Fusion | undefined {
   if (!args['ngram_lm_model']) return undefined;
+  const words = Array.from({ length: V }, (_, id) => String(id));
+  const model = new TokenNgram(parseArpa(new TextEncoder().encode(file.arpa), 'golden'), words);
   return {
-    model: parseArpa(new TextEncoder().encode(file.arpa), 'golden'),
-    words: Array.from({ length: V }, (_, id) => String(id)),
-    weight: args['ngram_lm_alpha'] as number,
+    tokens: new TokenFusion([{ model, weight: args['ngram_lm_alpha'] as number }], V),
     internalWeight: (args['hat_ilm_weight'] as number | undefined) ?? 0,
   };
 }

@@ -41,7 +41,7 @@ const audio = [toneSpeech('ab', 1), toneSpeech('c', 2)];
 const transcribe = (model: SpeechModel) => model.transcribe(audio);
 
 describe('beam searches of a transducer', () => {
-  it.each(['beam', 'tsd', 'alsd', 'maes'] as const)(
+  it.each(['beam', 'tsd', 'alsd', 'maes', 'malsd_batch', 'maes_batch'] as const)(
     '%s gives alternatives, best first, the same in a batch',
     async (strategy) => {
       const engine = createReferenceEngine();
@@ -82,23 +82,26 @@ describe('beam searches of a transducer', () => {
     expect(greedy.hypotheses.some(({ tokens }) => tokens.length > 0)).toBe(true);
   });
 
-  it('maes with a language model prefers what that knows', async () => {
-    const engine = createReferenceEngine();
-    const beam = { beam_size: 2, maes_expansion_gamma: 9, return_best_hypothesis: false };
-    const model = await rnnt(engine, { strategy: 'maes', beam });
-    const share = (transcripts: readonly { text: string }[]): number => {
-      const text = transcripts.map((one) => one.text).join('');
-      return [...text].filter((letter) => letter === 'a').length / Math.max(text.length, 1);
-    };
-    const before = share(await transcribe(model));
-    model.changeDecoding({
-      strategy: 'maes',
-      beam: { ...beam, ngram_lm_model: lmFile, ngram_lm_alpha: 1.5 },
-    });
-    const after = await transcribe(model);
-    expect(share(after)).toBeGreaterThan(before);
-    expect(share(after)).toBe(1);
-  });
+  it.each(['maes', 'malsd_batch', 'maes_batch'])(
+    '%s with a language model prefers what that knows',
+    async (strategy) => {
+      const engine = createReferenceEngine();
+      const beam = { beam_size: 2, maes_expansion_gamma: 9, return_best_hypothesis: false };
+      const model = await rnnt(engine, { strategy, beam });
+      const share = (transcripts: readonly { text: string }[]): number => {
+        const text = transcripts.map((one) => one.text).join('');
+        return [...text].filter((letter) => letter === 'a').length / Math.max(text.length, 1);
+      };
+      const before = share(await transcribe(model));
+      model.changeDecoding({
+        strategy,
+        beam: { ...beam, ngram_lm_model: lmFile, ngram_lm_alpha: 1.5 },
+      });
+      const after = await transcribe(model);
+      expect(share(after)).toBeGreaterThan(before);
+      expect(share(after)).toBe(1);
+    },
+  );
 
   it.each([
     [{ strategy: 'beam', beam: { ngram_lm_model: lmFile } }, /has no language model.*maes/s],

@@ -1,13 +1,16 @@
 // Beam search over a batch: the searches of all utterances run side by side, and their questions are answered
 // together.
 import type { Engine } from '../../../engine/index.js';
-import type { BEAM_STRATEGIES, BeamConfig } from '../config.js';
+import { type BEAM_STRATEGIES, type BeamConfig, fusionModes, mostSymbols } from '../config.js';
 import type { ProjectedFrames, TransducerNetwork } from '../greedy-transducer.js';
 import type { Hypothesis } from '../hypothesis.js';
 import { adaptiveExpansionSearch } from './adaptive-expansion.js';
 import { alignmentLengthSearch } from './alignment-length-synchronous.js';
+import { batchedAdaptiveExpansionSearch } from './batched-adaptive-expansion.js';
+import type { BatchedFusion } from './batched-fusion.js';
 import { defaultSearch } from './default-search.js';
 import type { Fusion } from './language-model.js';
+import { modifiedAlignmentLengthSearch } from './modified-alignment-length.js';
 import type { Prefix } from './prefix.js';
 import { TransducerScorer } from './scorer.js';
 import { type BeamHypothesis, type Scores, type Search, sortNBest } from './search.js';
@@ -21,6 +24,8 @@ export interface BeamOptions {
   readonly strategy: BeamStrategy;
   readonly beam: BeamConfig;
   readonly fusion?: Fusion;
+  /** Sum of the weights of the models in `fusion`; malsd_batch and maes_batch need it. Default 0. */
+  readonly fusionWeight?: number;
 }
 
 export class BeamTransducer {
@@ -85,6 +90,18 @@ export class BeamTransducer {
       beta: beam.maes_expansion_beta,
       fusion,
     };
+    if (strategy === 'malsd_batch') {
+      return modifiedAlignmentLengthSearch(root, frames, {
+        beamSize: beam.beam_size,
+        vocabulary,
+        maxSymbols: mostSymbols(beam),
+        durations: variant.kind === 'tdt' ? variant.durations : undefined,
+        fusion: this.batchedFusion(),
+      });
+    }
+    if (strategy === 'maes_batch') {
+      return batchedAdaptiveExpansionSearch(root, frames, { ...adaptive, fusion: this.batchedFusion() });
+    }
     if (variant.kind === 'tdt') {
       return strategy === 'maes'
         ? tdtAdaptiveExpansionSearch(root, frames, variant.durations, adaptive)
@@ -96,6 +113,12 @@ export class BeamTransducer {
     return strategy === 'tsd'
       ? timeSynchronousSearch(root, frames, beam.beam_size, vocabulary, beam.tsd_max_sym_exp)
       : defaultSearch(root, frames, beam.beam_size, vocabulary);
+  }
+
+  private batchedFusion(): BatchedFusion | undefined {
+    const { fusion, fusionWeight = 0, beam } = this.options;
+    if (!fusion) return undefined;
+    return { tokens: fusion.tokens, weight: fusionWeight, ...fusionModes(beam) };
   }
 
   private result(found: readonly BeamHypothesis[]): Hypothesis {

@@ -1,6 +1,6 @@
 // Token sequences as a tree of prefixes. Two hypotheses with the same tokens have the same node, so that "same
 // sequence" is a comparison of references and the prediction network runs once for each sequence.
-import type { LmState } from '../lm/ngram-model.js';
+import type { FusionState } from '../fusion/token-fusion.js';
 
 export class Prefix {
   /** Tokens in the sequence. */
@@ -12,9 +12,8 @@ export class Prefix {
   state: Float32Array | undefined;
   /** Log-probabilities of the joint's own language model, where asked for (HAT). */
   internalLm: Float32Array | undefined;
-  /** State of the n-gram language model after these tokens, and the score of the last of them. */
-  lmState: LmState | undefined;
-  lmScore = 0;
+  /** State after these tokens of the models that the search is fused with. */
+  fusion: FusionState | undefined;
 
   private constructor(
     /** Last token; the start has none. */

@@ -34,7 +34,7 @@ export function start(root: Prefix): BeamHypothesis {
 }
 
 /** Best first; equal scores keep their order. */
-export function byScore(a: BeamHypothesis, b: BeamHypothesis): number {
+export function byScore(a: { readonly score: number }, b: { readonly score: number }): number {
   return b.score - a.score;
 }
 

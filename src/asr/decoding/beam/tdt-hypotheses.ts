@@ -37,9 +37,9 @@ export function withToken(
 }
 
 /** Those with the same tokens at the same frame become one with the sum of their probabilities; best first. */
-export function mergeDuplicates(hypotheses: readonly TdtHypothesis[]): TdtHypothesis[] {
-  const merged = new Map<Prefix, Map<number, TdtHypothesis>>();
-  const result: TdtHypothesis[] = [];
+export function mergeDuplicates<H extends TdtHypothesis>(hypotheses: readonly H[]): H[] {
+  const merged = new Map<Prefix, Map<number, H>>();
+  const result: H[] = [];
   for (const hypothesis of [...hypotheses].sort(byScore)) {
     let byFrame = merged.get(hypothesis.prefix);
     if (!byFrame) {
