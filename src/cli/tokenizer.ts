@@ -58,13 +58,18 @@ async function train(options: TokenizerOptions): Promise<void> {
       hint: 'train bpe or unigram, or make vocab.txt with another program and use it with type: wpe',
     });
   }
+  const vocabSize = Number(options.vocabSize);
+  if (!Number.isInteger(vocabSize) || vocabSize < 1) {
+    const { AnemoneError } = await import('../errors/index.js');
+    throw new AnemoneError({ code: 'cli.option', path: '--vocab-size', message: 'expected an integer ≥ 1' });
+  }
   const { trainTokenizerFolder } = await import('../text/index.js');
   const lines = await trainingLines(options);
   const coverage = options.characterCoverage;
   const { dir, pieces } = trainTokenizerFolder({
     lines: options.lowerCase ? lines.map((line) => line.toLowerCase()) : lines,
     dataRoot: options.out,
-    vocabSize: Number(options.vocabSize),
+    vocabSize,
     modelType: options.type as 'bpe',
     ...(coverage === undefined ? {} : { characterCoverage: Number(coverage) }),
     ...(options.normalization === undefined ? {} : { normalization: options.normalization }),

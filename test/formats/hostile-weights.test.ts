@@ -10,6 +10,7 @@ import {
   fileSource,
   memorySource,
   openWeights,
+  readTar,
   readTorchData,
   torchWeights,
 } from '../../src/formats/index.js';
@@ -110,6 +111,14 @@ describe('pickle', () => {
     expect((await weights.read('w')).data).toHaveLength(0);
   });
 
+  it('names with control characters are told in one line, which no terminal obeys', async () => {
+    const pickle = '\x80\x04\x8c\x0aos\x1b[2J\nx.\r\x8c\x06system\x93.';
+    const error = await torchWeights(saved(pickle), false).catch((reason: Error) => reason);
+    expect(error).toMatchObject({ code: 'pickle.forbidden' });
+    expect((error as Error).message).toContain('os\\x1b[2J\\x0ax.\\x0d.system');
+    expect((error as Error).message).not.toMatch(/\p{Cc}/u);
+  });
+
   it('lists copied over and over do not fill the memory', async () => {
     const many = `](${'N'.repeat(100_000)}eq\x000c__builtin__\nlist\nq\x010]q\x020`;
     const pickle = `${many}(${'h\x01h\0\x85R'.repeat(20_000)}l.`;
@@ -154,6 +163,14 @@ describe('npy', () => {
 });
 
 describe('files', () => {
+  it.each([
+    ['of no bytes', new Uint8Array(0), /no bytes/],
+    ['of a few', text('hello'), /no tar archive/],
+    ['of others', text('hello'.repeat(1000)), /no tar archive/],
+  ])('%s are no archive', async (_name, bytes, message) => {
+    await expect(readTar(memorySource(bytes, 'x.nemo'))).rejects.toThrow(message);
+  });
+
   it('a pipe is refused, not waited for', async () => {
     const pipe = join(folder, 'pipe');
     try {

@@ -14,7 +14,7 @@ const rate = { format: 'number', min: 0, below: 1 } as const;
 
 const prednetSchema = defineSchema('prednet', {
   pred_hidden: { doc: 'Width of embedding and LSTM.', format: 'int', min: 1 },
-  pred_rnn_layers: { doc: 'LSTM layers.', format: 'int', min: 1, default: 1 },
+  pred_rnn_layers: { doc: 'LSTM layers.', format: 'int', min: 1, max: 1000, default: 1 },
   t_max: {
     doc: 'Longest dependency in tokens; turns on the chrono initialisation of the gates.',
     format: 'int',

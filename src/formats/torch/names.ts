@@ -1,7 +1,7 @@
 // The names that weight files of PyTorch may use, and what each becomes. Everything else is refused, or, in
 // checkpoints of trainers (which hold configs and more), recorded without effect; names known for running
 // commands are refused there too.
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, printable } from '../../errors/index.js';
 import { PickleExternal, PickleGlobal, PickleTuple, type PickleValue, sequenceOf } from '../pickle/index.js';
 import type { SafetensorsDtype } from '../safetensors.js';
 
@@ -107,8 +107,8 @@ export function torchNames(options: NameOptions): (module: string, name: string)
 function refused(module: string, name: string, { file }: NameOptions): AnemoneError {
   return new AnemoneError({
     code: 'pickle.forbidden',
-    path: `${module}.${name}`,
-    message: `the file wants Python's ${module}.${name}, which weights do not need; nothing was executed`,
+    path: printable(`${module}.${name}`),
+    message: `the file wants Python's ${printable(`${module}.${name}`)}, which weights do not need; nothing was executed`,
     position: { file },
     hint: 'do not trust where this file is from; weights can be exchanged as safetensors',
   });
