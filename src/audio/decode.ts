@@ -8,6 +8,7 @@ import {
   decodeMp3,
   fileSource,
   memorySource,
+  openFlac,
   readFlacInfo,
   readMp3Info,
   readWavFrames,
@@ -107,7 +108,7 @@ export async function audioInfo(input: string | Uint8Array): Promise<AudioInfo> 
       if (info.declaredFrames > info.frames)
         warnings.push(truncatedWarning(info.frames, info.declaredFrames));
     } else if (format === 'flac') {
-      facts = readFlacInfo(await source.read(0, 1 << 16), source.name);
+      facts = await openFlac(source);
     } else {
       const info = readMp3Info(await source.read(0, source.size), source.name);
       facts = info;

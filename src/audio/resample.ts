@@ -26,6 +26,8 @@ function kernel(crossings: number, attenuation: number): Kernel {
 }
 
 const KERNELS: Readonly<Record<ResampleQuality, Kernel>> = { best: kernel(48, 95), fast: kernel(16, 80) };
+/** Of a result, 4 GiB. */
+const MAX_SAMPLES = 2 ** 30;
 /** More phases than this are interpolated instead of stored. */
 const MAX_PHASES = 1024;
 
@@ -50,7 +52,7 @@ const MAX_FILTERS = 32;
  * the input counts as silence beyond its ends. Equal rates return the input itself.
  * @param from,to Hz, positive; fractions are allowed as long as their ratio is rational with small terms
  * @param quality default `best`
- * @throws AnemoneError `audio.sample-rate`
+ * @throws AnemoneError `audio.sample-rate`, `audio.too-long`
  */
 export function resample(
   samples: Float32Array,
@@ -67,6 +69,13 @@ export function resample(
   if (from === to || samples.length === 0) return samples;
   const [up, down] = ratio(from, to);
   const length = Math.ceil((samples.length * up) / down);
+  if (length > MAX_SAMPLES) {
+    throw new AnemoneError({
+      code: 'audio.too-long',
+      message: `${samples.length} samples of ${from} Hz would become ${length} of ${to} Hz`,
+      hint: 'read the recording in parts',
+    });
+  }
   return up <= MAX_PHASES
     ? polyphase(samples, filterFor(up, down, quality), length)
     : interpolated(samples, up, down, length, quality);

@@ -86,10 +86,15 @@ async function isBareWeights(path: string): Promise<boolean> {
 }
 
 async function describeFile(path: string, depth: number): Promise<string> {
+  const { printable } = await import('../errors/index.js');
   const { openWeights } = await import('../formats/index.js');
   const file = await openWeights(path);
   try {
-    const named = [...file.entries].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
+    const named = [...file.entries].map(([name, { shape, dtype }]) => ({
+      name: printable(name),
+      shape,
+      dtype,
+    }));
     return `${path}: ${named.length} tensors\n\n${table(named, depth)}`;
   } finally {
     await file.close();

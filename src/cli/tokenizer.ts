@@ -49,19 +49,25 @@ async function special(tokens: string[], { out }: { readonly out: string }): Pro
 }
 
 async function train(options: TokenizerOptions): Promise<void> {
+  const vocabSize = Number(options.vocabSize);
+  if (!Number.isInteger(vocabSize) || vocabSize < 1) {
+    const { AnemoneError } = await import('../errors/index.js');
+    throw new AnemoneError({ code: 'cli.option', path: '--vocab-size', message: 'expected an integer ≥ 1' });
+  }
   const lines = await trainingLines(options);
-  const trained = options.type === 'wpe' ? wordPiece(options, lines) : sentencePiece(options, lines);
+  const trained =
+    options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines);
   const { dir, pieces } = await trained;
   process.stdout.write(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
 }
 
-async function sentencePiece(options: TokenizerOptions, lines: string[]) {
+async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
   const { trainTokenizerFolder } = await import('../text/index.js');
   const coverage = options.characterCoverage;
   return trainTokenizerFolder({
     lines: options.lowerCase ? lines.map((line) => line.toLowerCase()) : lines,
     dataRoot: options.out,
-    vocabSize: Number(options.vocabSize),
+    vocabSize,
     modelType: options.type as 'bpe',
     ...(coverage === undefined ? {} : { characterCoverage: Number(coverage) }),
     ...(options.normalization === undefined ? {} : { normalization: options.normalization }),
@@ -69,7 +75,7 @@ async function sentencePiece(options: TokenizerOptions, lines: string[]) {
   });
 }
 
-async function wordPiece(options: TokenizerOptions, lines: string[]) {
+async function wordPiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
   const { characterCoverage, normalization, specials } = options;
   const given = Object.entries({
     '--character-coverage': characterCoverage,
@@ -88,7 +94,7 @@ async function wordPiece(options: TokenizerOptions, lines: string[]) {
   return trainWordPieceFolder({
     lines,
     dataRoot: options.out,
-    vocabSize: Number(options.vocabSize),
+    vocabSize,
     lowercase: options.lowerCase,
   });
 }

@@ -146,9 +146,11 @@ export class TranscriptionSource {
         seed: 0,
       },
       loader: { workers, onBadAudio: 'skip', givesUp: false },
-      // The message names the file already, which is all the origin there is.
-      onBad: ({ index, name, message }) =>
-        this.failed.set(this.inputs[index], message.replace(`${name}: `, '')),
+      onBad: ({ index, name, message }) => {
+        // Most messages name the file themselves, which is all the origin there is.
+        const rest = message.replace(`${name}: `, '');
+        this.failed.set(this.inputs[index], rest.includes(name) ? rest : message);
+      },
     });
   }
 

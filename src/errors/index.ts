@@ -7,4 +7,5 @@ export {
   type SourcePosition,
 } from './anemone-error.js';
 export { didYouMean, editDistance, nearestNames } from './nearest.js';
+export { printable } from './printable.js';
 export { type ErrorReport, exitOnClosedPipe, reportOf } from './report.js';

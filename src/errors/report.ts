@@ -2,6 +2,7 @@
 // code 2. Anything else is a bug: the stack and code 1.
 
 import { AnemoneError } from './anemone-error.js';
+import { printableLines } from './printable.js';
 
 export interface ErrorReport {
   readonly text: string;
@@ -10,7 +11,9 @@ export interface ErrorReport {
 
 /** The text for stderr (with a final newline) and the exit code of an error. */
 export function reportOf(error: unknown): ErrorReport {
-  if (error instanceof AnemoneError) return { text: `error: ${error.message}\n`, exitCode: error.exitCode };
+  if (error instanceof AnemoneError) {
+    return { text: `error: ${printableLines(error.message)}\n`, exitCode: error.exitCode };
+  }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { text: `unexpected error, please report it:\n${stack}\n`, exitCode: 1 };
 }

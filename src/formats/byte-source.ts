@@ -1,6 +1,6 @@
 // Random access to bytes that may lie in memory or in a file, so that a reader of a format can take the
 // few parts it needs. Not a stream: the size is known and every read names its place.
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
 import { AnemoneError } from '../errors/index.js';
 
 export interface ByteSource {
@@ -28,15 +28,22 @@ export function memorySource(bytes: Uint8Array, name = '<bytes>'): ByteSource {
   };
 }
 
+/** Bytes of one read; no tensor and no recording is as large, and Node has no arrays much larger. */
+const MAX_READ = 2 ** 32;
+
 /**
  * Opens a regular file.
- * @throws AnemoneError `<prefix>.missing` when there is none, `<prefix>.unreadable` otherwise.
+ * @throws AnemoneError `<prefix>.missing` when there is none, `<prefix>.unreadable` otherwise; its `read`
+ *   `<prefix>.too-large` for 4 GiB and more at once
  */
 export async function fileSource(path: string, prefix = 'file'): Promise<ByteSource> {
   let handle: FileHandle;
   try {
+    // Before opening: that of a pipe would wait for somebody to write into it.
+    if (!(await statOf(path)).isFile()) throw irregular(path, prefix);
     handle = await open(path, 'r');
   } catch (cause) {
+    if (cause instanceof AnemoneError) throw cause;
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new AnemoneError({
       code: `${prefix}.${missing ? 'missing' : 'unreadable'}`,
@@ -48,17 +55,14 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
   const stat = await handle.stat();
   if (!stat.isFile()) {
     await handle.close();
-    throw new AnemoneError({
-      code: `${prefix}.unreadable`,
-      message: 'is not a regular file',
-      position: { file: path },
-    });
+    throw irregular(path, prefix);
   }
   return {
     size: stat.size,
     name: path,
     read: async (offset, length, scratch) => {
       const wanted = Math.max(0, Math.min(length, stat.size - offset));
+      if (wanted > MAX_READ) throw tooLarge(path, prefix, wanted);
       const fits = scratch !== undefined && scratch.length >= wanted;
       const bytes = fits ? scratch.subarray(0, wanted) : new Uint8Array(wanted);
       let filled = 0;
@@ -71,4 +75,20 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
     },
     close: () => handle.close(),
   };
+}
+
+function irregular(file: string, prefix: string): AnemoneError {
+  return new AnemoneError({
+    code: `${prefix}.unreadable`,
+    message: 'is not a regular file',
+    position: { file },
+  });
+}
+
+function tooLarge(file: string, prefix: string, bytes: number): AnemoneError {
+  return new AnemoneError({
+    code: `${prefix}.too-large`,
+    message: `${bytes} bytes cannot be read at once`,
+    position: { file },
+  });
 }

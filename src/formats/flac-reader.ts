@@ -3,6 +3,7 @@ import { AnemoneError } from '../errors/index.js';
 import type { ByteSource } from './byte-source.js';
 import { type FlacInfo, readFlacInfo } from './flac.js';
 import { FlacDamage, type FlacScratch, readFlacFrame } from './flac-frame.js';
+import { id3Length } from './mp3.js';
 
 /** Bytes read at a time; frames are a tenth of it at most, but for exotic ones. */
 const WINDOW = 1 << 18;
@@ -56,7 +57,9 @@ export async function* readFlac(
 
 /** The stream's facts, from the beginning of a source. */
 export async function openFlac(source: ByteSource): Promise<FlacInfo> {
-  for (let size = 1 << 16; ; size *= 4) {
+  // A tag before the stream may hold a picture.
+  const tag = id3Length(await source.read(0, 10));
+  for (let size = tag + (1 << 16); ; size *= 4) {
     const info = readFlacInfo(await source.read(0, size), source.name);
     if (info.audioOffset <= size || size >= source.size) return info;
   }

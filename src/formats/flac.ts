@@ -36,7 +36,8 @@ export function readFlacInfo(bytes: Uint8Array, name = '<bytes>'): FlacInfo {
     at += 4 + size;
   }
   if (!info) throw corrupt('no stream info block');
-  if (info.sampleRate === 0 || info.bitsPerSample < 4) throw corrupt('stream info makes no sense');
+  // Below 100 Hz a header is damaged, and a second of such audio would become millions of samples.
+  if (info.sampleRate < 100 || info.bitsPerSample < 4) throw corrupt('stream info makes no sense');
   return { ...info, audioOffset: at };
 }
 
@@ -58,9 +59,12 @@ export interface DecodedFlac {
   readonly truncated: boolean;
 }
 
+/** Of all channels, 4 GiB: silence packs so well that a small file may hold more than any memory. */
+const MAX_SAMPLES = 2 ** 30;
+
 /**
  * Decodes samples `[start, start + count)`.
- * @throws AnemoneError `audio.corrupt` when a frame is damaged (checksums are verified)
+ * @throws AnemoneError `audio.corrupt` when a frame is damaged (checksums are verified), `audio.too-long`
  */
 export function decodeFlac(
   bytes: Uint8Array,
@@ -71,8 +75,8 @@ export function decodeFlac(
   const info = readFlacInfo(bytes, name);
   const end = Math.min(start + count, info.frames ?? Number.POSITIVE_INFINITY);
   const known = Number.isFinite(end) ? Math.max(0, end - start) : 0;
-  // A promised length is believed only as far as the file could hold it (a header may claim 2^36 samples).
-  const plausible = Math.min(known, bytes.length * 4096);
+  // A header may claim 2^36 samples: no more memory is taken at first than audio of this size usually needs.
+  const plausible = Math.min(known, 2 * bytes.length + 65_536, Math.floor(MAX_SAMPLES / info.channels));
   let channels = Array.from({ length: info.channels }, () => new Float32Array(plausible));
   const scratch: FlacScratch = [];
   const scale = 2 ** (info.bitsPerSample - 1);
@@ -88,6 +92,7 @@ export function decodeFlac(
       const from = Math.max(0, start - position);
       const take = Math.min(frame.header.blockSize, end - position) - from;
       if (take > 0) {
+        if ((filled + take) * info.channels > MAX_SAMPLES) throw tooLong(name);
         if (filled + take > channels[0].length) channels = grow(channels, filled + take);
         for (let c = 0; c < info.channels; c++) {
           const source = frame.samples[c];
@@ -114,6 +119,15 @@ export function decodeFlac(
   }
   if (info.frames !== undefined && position < end) truncated = true;
   return { channels: channels.map((c) => c.subarray(0, filled)), info, truncated };
+}
+
+function tooLong(file: string): AnemoneError {
+  return new AnemoneError({
+    code: 'audio.too-long',
+    message: `more than ${MAX_SAMPLES} samples at once`,
+    position: { file },
+    hint: 'read it in parts, with offset and duration',
+  });
 }
 
 function isTag(bytes: Uint8Array, at: number): boolean {

@@ -44,6 +44,7 @@ export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const wide = bytes[6] > 1;
   const start = wide ? 12 : 10;
+  if (bytes.length < start) throw fail('corrupt', 'the header is cut off');
   const headerLength = wide ? view.getUint32(8, true) : view.getUint16(8, true);
   const header = new TextDecoder().decode(bytes.subarray(start, start + headerLength));
   const dtype = /'descr'\s*:\s*'([^']+)'/.exec(header)?.[1];
@@ -59,6 +60,9 @@ export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
     .filter((s) => s !== '')
     .map((s) => Number.parseInt(s, 10));
   const length = shape.reduce((a, b) => a * b, 1);
+  if (!Number.isSafeInteger(length) || !shape.every(Number.isSafeInteger)) {
+    throw fail('corrupt', `the shape (${shapeText}) is not believable`);
+  }
   const from = start + headerLength;
   if (bytes.length - from < length * Type.BYTES_PER_ELEMENT) {
     throw fail('corrupt', `the data of shape [${shape}] is cut off`);

@@ -79,10 +79,13 @@ async function readMembers(source: ByteSource): Promise<Map<string, TarMember>> 
   const fail = failure(source.name);
   let extended: Extended = {};
   let count = 0;
+  if (source.size === 0) throw fail('truncated', 'the file has no bytes');
   for (let at = 0; at < source.size; ) {
     const header = await source.read(at, BLOCK);
+    if (header.length < BLOCK && at === 0) throw fail('corrupt', 'this is no tar archive: it is too short');
     if (header.length < BLOCK) throw fail('truncated', 'the archive ends within a header');
     if (header.every((byte) => byte === 0)) break;
+    if (at === 0 && !checksumFits(header)) throw fail('corrupt', 'this is no tar archive');
     if (!checksumFits(header)) throw fail('corrupt', `no tar header at byte ${at}`);
     if (++count > MAX_MEMBERS) throw fail('too-big', `more than ${MAX_MEMBERS} members`);
     const type = String.fromCharCode(header[156] || 0x30);

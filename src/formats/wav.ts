@@ -23,6 +23,11 @@ export interface WavInfo {
 const FORMATS: Readonly<Record<number, PcmEncoding>> = { 1: 'int', 3: 'float', 6: 'alaw', 7: 'mulaw' };
 // Programs that write to a pipe leave 0, 0xFFFFFFFF or about 2^31 as the size: read to the end of the file.
 const STREAMING_SIZE = 0x7ffff000;
+const MAX_CHUNKS = 10_000;
+/** Hz. Outside of these a header is damaged; a file of such a rate would become endless, or nothing, at another. */
+const [MIN_RATE, MAX_RATE] = [100, 10_000_000];
+/** Float samples beyond this, and those that are no numbers, are no audio. */
+const MAX_LEVEL = 1e9;
 
 const ascii = (bytes: Uint8Array, at: number) => String.fromCharCode(...bytes.subarray(at, at + 4));
 
@@ -37,7 +42,9 @@ export async function readWavInfo(source: ByteSource): Promise<WavInfo> {
   if (head.length < 12 || ascii(head, 8) !== 'WAVE') throw corrupt('not a complete RIFF/WAVE header');
   let longDataSize: number | undefined;
   let format: Uint8Array | undefined;
-  for (let at = 12; at + 8 <= source.size; ) {
+  for (let at = 12, count = 0; at + 8 <= source.size; count++) {
+    // Zeros where a recorder stopped look like empty chunks, millions of them.
+    if (count > MAX_CHUNKS) throw corrupt(`more than ${MAX_CHUNKS} chunks before the audio`);
     const header = await source.read(at, 8);
     const id = ascii(header, 0);
     const size = viewOf(header).getUint32(4, true);
@@ -79,8 +86,8 @@ function describe(source: ByteSource, format: Uint8Array, dataOffset: number, da
       'convert it to PCM, for example with ffmpeg -i in.wav -c:a pcm_s16le out.wav',
     );
   }
-  if (channels === 0 || sampleRate === 0)
-    throw fail('audio.corrupt', `${channels} channels at ${sampleRate} Hz`);
+  if (channels === 0 || !(sampleRate >= MIN_RATE && sampleRate <= MAX_RATE))
+    throw fail('audio.corrupt', `its header says ${channels} channels at ${sampleRate} Hz`);
   const container = blockAlign / channels;
   const widths = encoding === 'int' ? [1, 2, 3, 4] : encoding === 'float' ? [4, 8] : [1];
   if (!widths.includes(container) || bitsPerSample > container * 8) {
@@ -103,7 +110,10 @@ function describe(source: ByteSource, format: Uint8Array, dataOffset: number, da
   };
 }
 
-/** Frames `[start, start + count)` as one array a channel; fewer where the file ends. */
+/**
+ * Frames `[start, start + count)` as one array a channel; fewer where the file ends.
+ * @throws AnemoneError `audio.corrupt` for float samples that are not finite
+ */
 export async function readWavFrames(
   source: ByteSource,
   info: WavInfo,
@@ -113,7 +123,21 @@ export async function readWavFrames(
   const block = info.container * info.channels;
   const wanted = Math.max(0, Math.min(count, info.frames - start));
   const bytes = await source.read(info.dataOffset + start * block, wanted * block);
-  return decodePcm(bytes, info.channels, info.encoding, info.container);
+  const channels = decodePcm(bytes, info.channels, info.encoding, info.container);
+  if (info.encoding === 'float') checkLevels(channels, start, source.name);
+  return channels;
+}
+
+function checkLevels(channels: readonly Float32Array[], start: number, file: string): void {
+  for (const channel of channels) {
+    const bad = channel.findIndex((sample) => !(Math.abs(sample) <= MAX_LEVEL));
+    if (bad < 0) continue;
+    throw new AnemoneError({
+      code: 'audio.corrupt',
+      message: `sample ${start + bad} is ${channel[bad]}, which is no audio`,
+      position: { file },
+    });
+  }
 }
 
 export interface WavWriteOptions {

@@ -18,16 +18,19 @@ export interface ZipEntry {
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_TABLE = 1 << 28;
-/** Deflate cannot do better than this; what promises more is a lie or a bomb. */
+/** Deflate cannot do better than this; what promises more is a lie. */
 const MAX_DEFLATE_RATIO = 1032;
+/** Weights hardly compress: entries that together unpack to more than this times the file are a bomb. */
+const MAX_GROWTH = 64;
+const FREE_GROWTH = 1 << 26;
 
-type Fail = (kind: 'truncated' | 'corrupt' | 'unsupported', message: string) => AnemoneError;
+type Fail = (kind: 'truncated' | 'corrupt' | 'unsupported' | 'too-big', message: string) => AnemoneError;
 
 function failure(file: string): Fail {
   return (kind, message) => new AnemoneError({ code: `zip.${kind}`, message, position: { file } });
 }
 
-/** The table at the end of the file. @throws AnemoneError `zip.truncated`, `zip.corrupt`, `zip.unsupported` */
+/** The table at the end of the file. @throws AnemoneError `zip.truncated`, `zip.corrupt`, `zip.unsupported`, `zip.too-big` */
 export async function readZipEntries(source: ByteSource): Promise<ReadonlyMap<string, ZipEntry>> {
   const fail = failure(source.name);
   const { count, size, offset } = await endOfTable(source, fail);
@@ -39,6 +42,7 @@ export async function readZipEntries(source: ByteSource): Promise<ReadonlyMap<st
   const view = viewOf(table);
   const entries = new Map<string, ZipEntry>();
   let packed = 0;
+  let unpacked = 0;
   for (let i = 0, at = 0; i < count; i++) {
     if (at + 46 > table.length || view.getUint32(at, true) !== 0x02014b50) {
       throw fail('corrupt', `entry ${i} of the table is damaged`);
@@ -50,12 +54,16 @@ export async function readZipEntries(source: ByteSource): Promise<ReadonlyMap<st
     const extra = table.subarray(at + 46 + lengths[0], next - lengths[2]);
     const entry = tableEntry(name, view, at, extra, fail);
     packed += entry.packed;
+    if (entry.method === 'deflated') unpacked += entry.size;
     if (entries.has(name)) throw fail('corrupt', `the entry ${name} is there twice`);
     if (entry.header + 30 + entry.packed > offset) throw fail('corrupt', `${name} lies outside of the file`);
     entries.set(name, entry);
     at = next;
   }
   if (packed > source.size) throw fail('corrupt', 'entries share the same bytes');
+  if (unpacked > Math.max(FREE_GROWTH, MAX_GROWTH * source.size)) {
+    throw fail('too-big', `it unpacks to ${unpacked} bytes, more than ${MAX_GROWTH} times its size`);
+  }
   return entries;
 }
 
@@ -113,7 +121,7 @@ async function endOfTable(
     size: view.getUint32(at + 12, true),
     offset: view.getUint32(at + 16, true),
   };
-  const locator = await source.read(start + at - 20, 20);
+  const locator = await source.read(Math.max(0, start + at - 20), 20);
   if (start + at < 20 || viewOf(locator).getUint32(0, true) !== 0x07064b50) return short;
   const record = await source.read(Number(viewOf(locator).getBigUint64(8, true)), 56);
   if (record.length < 56 || viewOf(record).getUint32(0, true) !== 0x06064b50) {

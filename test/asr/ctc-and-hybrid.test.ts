@@ -68,6 +68,8 @@ describe('EncDecHybridRNNTCTCModel', () => {
       await evaluator.add(batch);
       expect([branch, evaluator.summary().metrics['wer']]).toEqual([branch, 0]);
     }
+    const wrong = () => model.changeDecodingStrategy('nope' as string as 'ctc');
+    expect(wrong).toThrow(/"nope" is no branch/);
   });
 });
 

@@ -14,7 +14,7 @@ const rate = { format: 'number', min: 0, below: 1 } as const;
 
 const prednetSchema = defineSchema('prednet', {
   pred_hidden: { doc: 'Width of embedding and output.', format: 'int', min: 1 },
-  pred_rnn_layers: { doc: 'LSTM layers.', format: 'int', min: 1, default: 1 },
+  pred_rnn_layers: { doc: 'LSTM layers.', format: 'int', min: 1, max: 1000, default: 1 },
   rnn_hidden_size: {
     doc: 'Cells of the LSTM, whose outputs are then projected to pred_hidden; -1 for pred_hidden and no projection.',
     format: 'int',

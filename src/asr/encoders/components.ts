@@ -20,7 +20,7 @@ export const conformerEncoderSchema = defineSchema(
   {
     feat_in: { doc: 'Mel bins.', ...size },
     feat_out: { doc: 'Width of an added output projection; -1 for none.', format: 'int', default: -1 },
-    n_layers: { doc: 'Conformer layers.', ...size },
+    n_layers: { doc: 'Conformer layers.', ...size, max: 1000 },
     d_model: { doc: 'Width of the layers.', ...size },
     subsampling: {
       doc: 'How the frame rate is reduced.',

@@ -8,7 +8,7 @@ export const jasperBlockSchema = defineSchema(
   'jasper block',
   {
     filters: { doc: 'Output channels.', ...count },
-    repeat: { doc: 'Sub-blocks.', ...count },
+    repeat: { doc: 'Sub-blocks.', ...count, max: 1000 },
     kernel: { doc: 'Frames of the kernel; an even number is raised by one.', format: perKernel },
     stride: { doc: 'Input frames per output frame of each strided convolution.', format: perKernel },
     dilation: { doc: 'Frames between the taps of the kernel; needs stride 1.', format: perKernel },

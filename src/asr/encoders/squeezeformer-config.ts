@@ -10,7 +10,7 @@ export const squeezeformerEncoderSchema = defineSchema(
   {
     feat_in: { doc: 'Mel bins.', ...size },
     feat_out: { doc: 'Width of an added output projection; -1 for none.', format: 'int', default: -1 },
-    n_layers: { doc: 'Layers.', ...size },
+    n_layers: { doc: 'Layers.', ...size, max: 1000 },
     d_model: { doc: 'Width of the layers.', ...size },
     subsampling: {
       doc: 'How the frame rate is reduced before the layers.',

@@ -1,6 +1,7 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
 import { type ConfigNode, defineSchema, type InferConfig } from '../../config/index.js';
 import { type Engine, type Tensors, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
@@ -94,11 +95,24 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   /**
    * Chooses the branch that evaluation and transcription decode with, rnnt at first, and maybe how: `decoding` is a
    * section like `model.decoding` or `model.aux_ctc.decoding`.
+   * @throws AnemoneError `asr.no-branch`, and `config.*` for the section; nothing is changed then
    */
   changeDecodingStrategy(decoder: 'rnnt' | 'ctc', decoding?: Readonly<Record<string, unknown>>): void {
+    if (decoder !== 'rnnt' && decoder !== 'ctc') {
+      throw new AnemoneError({
+        code: 'asr.no-branch',
+        message: `"${String(decoder)}" is no branch: rnnt or ctc`,
+      });
+    }
+    const before = this.decodes;
     this.decodes = decoder;
     this.forgetRecognizers();
-    if (decoding) this.changeDecoding(decoding);
+    try {
+      if (decoding) this.changeDecoding(decoding);
+    } catch (error) {
+      this.decodes = before;
+      throw error;
+    }
   }
 
   /** Of the branch that decodes. */

@@ -12,7 +12,7 @@ const byModel = 'Set by the model from its tokenizer.';
 const layerFields = {
   hidden_size: { doc: 'Width.', format: 'int', min: 1 },
   inner_size: { doc: 'Width inside the feed-forward block.', format: 'int', min: 1 },
-  num_layers: { doc: 'Layers.', format: 'nat' },
+  num_layers: { doc: 'Layers.', format: 'nat', max: 1000 },
   num_attention_heads: { doc: 'Heads; they share the width.', format: 'int', min: 1, default: 1 },
   attn_score_dropout: { doc: 'Of the attention weights.', ...rate },
   attn_layer_dropout: { doc: 'Of what attention gives.', ...rate },

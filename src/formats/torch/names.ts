@@ -1,7 +1,7 @@
 // The names that weight files of PyTorch may use, and what each becomes. Everything else is refused, or, in
 // checkpoints of trainers (which hold configs and more), recorded without effect; names known for running
 // commands are refused there too.
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, printable } from '../../errors/index.js';
 import { PickleExternal, PickleGlobal, PickleTuple, type PickleValue, sequenceOf } from '../pickle/index.js';
 import type { SafetensorsDtype } from '../safetensors.js';
 
@@ -82,10 +82,21 @@ export interface NameOptions {
   readonly lenient: boolean;
 }
 
+/** Items that calls of one file may copy: copies of copies of a list would grow beyond any memory. */
+const MAX_COPIES = 1 << 22;
+
 /** What a pickle's `find` does for weight files. */
 export function torchNames(options: NameOptions): (module: string, name: string) => PickleGlobal {
+  let copied = 0;
+  const itemsOf = (value: PickleValue | undefined): readonly PickleValue[] => {
+    const items = sequenceOf(value) ?? [];
+    copied += items.length;
+    if (copied <= MAX_COPIES) return items;
+    const message = 'it copies its lists over and over, which weights do not need';
+    throw new AnemoneError({ code: 'torch.corrupt', message, position: { file: options.file } });
+  };
   return (module, name) => {
-    const known = knownName(module, name, options.file);
+    const known = knownName(module, name, options.file, itemsOf);
     if (known) return known;
     const builtin = /^(builtins|__builtin__)$/.test(module) && DANGEROUS_BUILTINS.test(name);
     if (!options.lenient || builtin || DANGEROUS.test(module)) throw refused(module, name, options);
@@ -96,30 +107,37 @@ export function torchNames(options: NameOptions): (module: string, name: string)
 function refused(module: string, name: string, { file }: NameOptions): AnemoneError {
   return new AnemoneError({
     code: 'pickle.forbidden',
-    path: `${module}.${name}`,
-    message: `the file wants Python's ${module}.${name}, which weights do not need; nothing was executed`,
+    path: printable(`${module}.${name}`),
+    message: `the file wants Python's ${printable(`${module}.${name}`)}, which weights do not need; nothing was executed`,
     position: { file },
     hint: 'do not trust where this file is from; weights can be exchanged as safetensors',
   });
 }
 
-function knownName(module: string, name: string, file: string): PickleGlobal | undefined {
+type ItemsOf = (value: PickleValue | undefined) => readonly PickleValue[];
+
+function knownName(module: string, name: string, file: string, itemsOf: ItemsOf): PickleGlobal | undefined {
   const fail = (message: string) =>
     new AnemoneError({ code: 'torch.corrupt', message, position: { file }, path: `${module}.${name}` });
   const make = (call: (args: readonly PickleValue[]) => PickleValue) => new PickleGlobal(module, name, call);
   switch (module) {
     case 'collections':
-      if (name === 'OrderedDict') return make((args) => orderedDict(args, fail));
+      if (name === 'OrderedDict') return make((args) => orderedDict(itemsOf(args[0]), fail));
       return undefined;
     case 'builtins':
     case '__builtin__':
-      if (name === 'set' || name === 'frozenset') return make(([items]) => new Set(sequenceOf(items) ?? []));
-      if (name === 'dict') return make((args) => orderedDict(args, fail));
-      if (name === 'list') return make(([items]) => [...(sequenceOf(items) ?? [])]);
+      if (name === 'set' || name === 'frozenset') return make(([items]) => new Set(itemsOf(items)));
+      if (name === 'dict') return make((args) => orderedDict(itemsOf(args[0]), fail));
+      if (name === 'list') return make(([items]) => [...itemsOf(items)]);
       if (name === 'tuple') return make(([items]) => new PickleTuple(sequenceOf(items) ?? []));
       return undefined;
     case '_codecs':
-      if (name === 'encode') return make(([text]) => Buffer.from(String(text), 'latin1'));
+      if (name === 'encode') {
+        return make(([text]) => {
+          if (typeof text === 'string') return Buffer.from(text, 'latin1');
+          throw fail('bytes that are made of something that is not text');
+        });
+      }
       return undefined;
     case 'torch._utils':
     case 'torch._tensor':
@@ -132,8 +150,8 @@ function knownName(module: string, name: string, file: string): PickleGlobal | u
       if (name === 'Size') return make(([sizes]) => sizes ?? null);
       if (name === 'device') return make(([device]) => device ?? null);
       if (name === 'Tensor') return new PickleGlobal(module, name);
-      if (name in STORAGES || name === 'UntypedStorage') return new PickleGlobal(module, name);
-      if (name in DTYPES) return new DtypeName(module, name, DTYPES[name]);
+      if (Object.hasOwn(STORAGES, name) || name === 'UntypedStorage') return new PickleGlobal(module, name);
+      if (Object.hasOwn(DTYPES, name)) return new DtypeName(module, name, DTYPES[name]);
       return undefined;
     default:
       return undefined;
@@ -153,9 +171,9 @@ class DtypeName extends PickleGlobal {
 
 type Fail = (message: string) => AnemoneError;
 
-function orderedDict(args: readonly PickleValue[], fail: Fail): Map<PickleValue, PickleValue> {
+function orderedDict(pairs: readonly PickleValue[], fail: Fail): Map<PickleValue, PickleValue> {
   const map = new Map<PickleValue, PickleValue>();
-  for (const pair of sequenceOf(args[0]) ?? []) {
+  for (const pair of pairs) {
     const items = sequenceOf(pair);
     if (items?.length !== 2) throw fail('a dictionary is made of something that is not pairs');
     map.set(items[0], items[1]);
@@ -208,6 +226,10 @@ function tensor(
   if (!sizes || !steps || sizes.length !== steps.length || sizes.length > 64 || !isCount(offset)) {
     throw fail('a tensor with an impossible shape, stride or offset');
   }
+  // Also of an empty tensor: its zero may come after sizes whose product is no number any more.
+  if (!isCount(sizes.reduce((product, size) => product * Math.max(1, size), 1))) {
+    throw fail(`a tensor of the impossible shape [${sizes}]`);
+  }
   return new TorchTensor(storage, dtype, offset, sizes, steps);
 }
 
@@ -228,7 +250,7 @@ export function storageOf(id: PickleValue, file: string): TorchStorage {
   if (kind !== 'storage' || !(type instanceof PickleGlobal) || typeof key !== 'string' || !isCount(length)) {
     throw fail('a reference to something that is not a storage');
   }
-  const dtype = STORAGES[type.name];
+  const dtype = Object.hasOwn(STORAGES, type.name) ? STORAGES[type.name] : undefined;
   if (!dtype && type.name !== 'UntypedStorage') throw fail(`numbers of type ${type.name} are not supported`);
   const [, skip, size] = sequenceOf(view) ?? [];
   return isCount(skip) && isCount(size)
