@@ -21,7 +21,11 @@ export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joi
 export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
 export { ctcBatchedBeamSearch } from './decoding/ctc-batched-beam.js';
 export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
-export { type BoostedPhrase, BoostingTree, type BoostingTreeOptions } from './decoding/fusion/boosting-tree.js';
+export {
+  type BoostedPhrase,
+  BoostingTree,
+  type BoostingTreeOptions,
+} from './decoding/fusion/boosting-tree.js';
 export { FusionState, TokenFusion } from './decoding/fusion/token-fusion.js';
 export type { TokenModel, WeightedModel } from './decoding/fusion/token-model.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
