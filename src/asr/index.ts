@@ -19,7 +19,15 @@ export { RNNTJoint } from './decoders/rnnt-joint.js';
 export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
 export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
 export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
+export { ctcBatchedBeamSearch } from './decoding/ctc-batched-beam.js';
 export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
+export {
+  type BoostedPhrase,
+  BoostingTree,
+  type BoostingTreeOptions,
+} from './decoding/fusion/boosting-tree.js';
+export { FusionState, TokenFusion } from './decoding/fusion/token-fusion.js';
+export type { TokenModel, WeightedModel } from './decoding/fusion/token-model.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
 export {
   type GreedyOptions,
@@ -31,6 +39,7 @@ export type { Hypothesis } from './decoding/hypothesis.js';
 export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
 export { parseArpa } from './decoding/lm/arpa.js';
 export { type LmState, NgramModel } from './decoding/lm/ngram-model.js';
+export { TokenNgram } from './decoding/lm/token-ngram.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export {

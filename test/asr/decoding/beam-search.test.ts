@@ -9,6 +9,8 @@ import { tdtAdaptiveExpansionSearch } from '../../../src/asr/decoding/beam/tdt-a
 import { mergeDuplicates } from '../../../src/asr/decoding/beam/tdt-hypotheses.js';
 import { tdtSearch } from '../../../src/asr/decoding/beam/tdt-search.js';
 import { timeSynchronousSearch } from '../../../src/asr/decoding/beam/time-synchronous.js';
+import { BoostingTree } from '../../../src/asr/decoding/fusion/boosting-tree.js';
+import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
 import { logSum, plausible, run, type Toy, toy, vocabulary } from './toy.js';
 
 /** Scores of all alignments of plausible tokens, by sequence; at most `most` tokens a frame. */
@@ -72,6 +74,30 @@ describe.each([1, 2, 3])('searches of RNN-T, model %i', (seed) => {
     const options = { beamSize: 40, vocabulary, steps: 3, prefixAlpha: 5, gamma: 30, beta: 1 };
     const found = run(model, (root) => adaptiveExpansionSearch(root, 3, options));
     expectClose(plausible(found), combined(alignments(model, 2, 2), logSum));
+  });
+
+  it('maes: adds what boosted phrases say of the tokens', () => {
+    const model = toy(seed, 3, 2);
+    const tree = new BoostingTree([{ tokens: [0, 1] }, { tokens: [1] }], { contextScore: 0.3 });
+    const fusion = {
+      tokens: new TokenFusion([{ model: tree, weight: 0.7 }], vocabulary),
+      internalWeight: 0,
+    };
+    const options = { beamSize: 40, vocabulary, steps: 3, prefixAlpha: 5, gamma: 30, beta: 1, fusion };
+    const found = run(model, (root) => adaptiveExpansionSearch(root, 3, options));
+    const expected = combined(alignments(model, 2, 2), logSum);
+    // 0.3 the first token of a phrase; 2 · 0.3 + ln 2 the second of [0, 1]; [0] alone is taken back by another 0.
+    const bonus: Record<string, number> = {
+      '': 0,
+      '0': 0.3,
+      '1': 0.3,
+      '0,0': 0.3,
+      '0,1': 0.9 + Math.LN2,
+      '1,0': 0.6,
+      '1,1': 0.6,
+    };
+    for (const key of Object.keys(expected)) expected[key] += 0.7 * bonus[key];
+    expectClose(plausible(found), expected);
   });
 
   it('maes: with prefix alpha 0 it misses what goes through prefixes in the beam', () => {

@@ -68,7 +68,15 @@ const models: Readonly<Record<string, () => SpeechModel>> = {
     model.changeDecodingStrategy('ctc');
     return model;
   },
+  'CTC with phrases': () => withPhrases(models['CTC']() as EncDecCTCModel),
+  'TDT with phrases': () => withPhrases(models['TDT']() as EncDecRNNTModel),
 };
+
+function withPhrases(model: EncDecCTCModel | EncDecRNNTModel): SpeechModel {
+  const boosting_tree = { key_phrases_list: ['cab', 'bc'] };
+  model.changeDecoding({ greedy: { max_symbols: 3, boosting_tree, boosting_tree_alpha: 0.4 } });
+  return model;
+}
 
 /** An untrained model that says something: blank gets less. */
 async function talkative(model: SpeechModel): Promise<void> {
