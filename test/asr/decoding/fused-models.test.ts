@@ -85,7 +85,7 @@ describe('a transducer', () => {
 
   it.each([
     [{ greedy: { ...boosted, boosting_tree_alpha: null } }, /boosting_tree_alpha.*no weight/s],
-    [{ strategy: 'beam', beam: boosted }, /beam boosts no phrases.*maes/s],
+    [{ strategy: 'beam', beam: boosted }, /beam boosts no phrases.*malsd_batch/s],
     [
       { greedy: { ...boosted, boosting_tree: { key_phrases_list: ['ab', 'axb'] } } },
       /greedy\.boosting_tree\.key_phrases_list.*cannot write "x" of the phrase "axb"/s,
