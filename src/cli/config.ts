@@ -32,7 +32,12 @@ async function print(file: string, overrides: string[], options: PrintOptions): 
   const config = loadConfig(file, overrides);
   const part = options.key === undefined ? config : selectValue(config, options.key);
   if (part === undefined) {
-    throw new AnemoneError({ code: 'config.unknown-key', message: `${file} has no "${options.key}"` });
+    const top = Object.keys(config).join(', ');
+    throw new AnemoneError({
+      code: 'config.unknown-key',
+      message: `${file} has no "${options.key}"`,
+      hint: `sections of the file are ${top}; keys within one are separated by dots`,
+    });
   }
   if (!isMapping(part)) {
     process.stdout.write(`${typeof part === 'string' ? part : JSON.stringify(part)}\n`);

@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import type { Config } from '../config/index.js';
+import { wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
 
 interface EvaluateOptions {
@@ -10,7 +11,7 @@ interface EvaluateOptions {
   readonly batchSize?: string;
   readonly weights: string;
   readonly engine?: string;
-  readonly samples: string;
+  readonly samples: number;
   readonly json?: boolean;
   readonly import: readonly string[];
 }
@@ -33,7 +34,7 @@ export function register(program: Command): void {
       .option('--batch-size <n>', 'utterances a batch')
       .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
       .option('--engine <name>', 'onnxruntime, tensorflow or reference')
-      .option('--samples <n>', 'aligned reference/hypothesis pairs to print', '5')
+      .option('--samples <n>', 'aligned reference/hypothesis pairs to print', wholeNumber(0), 5)
       .option('--json', 'print metrics and samples as JSON')
       .addOption(importOption())
       .action((path: string, overrides: string[], options: EvaluateOptions) =>
@@ -57,8 +58,8 @@ async function evaluate(
   try {
     const { metrics, samples, seconds } = await trainer[kind](model);
     const text = options.json
-      ? `${JSON.stringify({ metrics, seconds, samples: samples.slice(0, Number(options.samples)) }, null, 2)}\n`
-      : await describeEvaluation({ metrics, samples }, Number(options.samples));
+      ? `${JSON.stringify({ metrics, seconds, samples: samples.slice(0, options.samples) }, null, 2)}\n`
+      : await describeEvaluation({ metrics, samples }, options.samples);
     process.stdout.write(text);
   } finally {
     await trainer.dispose();

@@ -1,10 +1,11 @@
 // `anemone inspect`: what a model consists of, and what its stages make of a recording.
 import type { Command } from 'commander';
 import type { HostTensor } from '../engine/index.js';
+import { wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
 
 interface InspectOptions {
-  readonly depth: string;
+  readonly depth: number;
   readonly config?: boolean;
   readonly dump?: string;
   readonly text?: string;
@@ -27,7 +28,7 @@ export function register(program: Command): void {
     .description('Show the parameters and config of a model, or what its stages compute of a recording.')
     .argument('<model>', 'a .ckpt folder, a .nemo file, a run, or a file of weights (PyTorch, safetensors)')
     .argument('[audio]', 'a WAV, FLAC or MP3 file: shows what each stage makes of it')
-    .option('--depth <n>', 'levels of modules to list; 0 lists single tensors', '2')
+    .option('--depth <n>', 'levels of modules to list; 0 lists single tensors', wholeNumber(0), 2)
     .option('--no-config', 'leave out the config')
     .option('--dump <file>', 'with audio: write the stages to this safetensors file, under the names of NeMo')
     .option('--text <text>', 'with audio: its transcript, for losses and joint; default: what is recognised')
@@ -40,10 +41,7 @@ export function register(program: Command): void {
 
 async function inspect(path: string, audio: string | undefined, options: InspectOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
-  const depth = Number(options.depth);
-  if (!Number.isInteger(depth) || depth < 0) {
-    throw new AnemoneError({ code: 'cli.option', path: '--depth', message: 'expected an integer ≥ 0' });
-  }
+  const { depth } = options;
   if (options.dump && !audio) {
     throw new AnemoneError({ code: 'cli.option', path: '--dump', message: 'needs a recording to compute' });
   }

@@ -2,8 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { CheckOptions, LossKind } from '../data/index.js';
+import { notNegative, wholeNumber } from './option-number.js';
 
 interface CheckFlags {
   readonly config?: string;
@@ -29,13 +30,13 @@ export function register(program: Command): void {
     .argument('[files...]', 'manifests; default: those of --config')
     .option('--config <yaml>', 'take tokenizer, front end, encoder and bounds from a training config')
     .option('--tokenizer <dir>', 'folder of a tokenizer: checks characters, and whether texts fit')
-    .option('--subsampling <n>', 'time reduction of the encoder (default: 4)', number)
+    .option('--subsampling <n>', 'time reduction of the encoder (default: 4)', wholeNumber(1))
     .option('--loss <kind>', 'ctc or rnnt: what transcripts must fit (default: rnnt)')
-    .option('--min-duration <seconds>', 'shorter utterances are listed (default: 0.1)', number)
-    .option('--max-duration <seconds>', 'longer utterances are listed', number)
+    .option('--min-duration <seconds>', 'shorter utterances are listed (default: 0.1)', notNegative)
+    .option('--max-duration <seconds>', 'longer utterances are listed', notNegative)
     .option('--deep', 'decode every recording to its end, and compare contents')
-    .option('--workers <n>', 'worker threads (default: the cores)', number)
-    .option('--limit <n>', 'findings shown of each kind', number, 5)
+    .option('--workers <n>', 'worker threads, 0 for none (default: the cores)', wholeNumber(0))
+    .option('--limit <n>', 'findings shown of each kind', wholeNumber(0), 5)
     .option('--json', 'print the whole report as JSON')
     .action(check);
 }
@@ -143,12 +144,4 @@ async function fromConfig(file: string): Promise<{ manifests: string[]; options:
       maxDuration: value('train_ds.max_duration') as number | undefined,
     },
   };
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
-    throw new InvalidArgumentError('expected a number that is not negative.');
-  }
-  return value;
 }

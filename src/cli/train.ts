@@ -3,11 +3,12 @@
 import type { Command } from 'commander';
 import type { Adaptation } from '../asr/index.js';
 import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
+import { wholeNumber } from './option-number.js';
 import { containerWith, importOption } from './own-components.js';
 
 interface TrainOptions {
   readonly test: boolean;
-  readonly samples: string;
+  readonly samples: number;
   readonly import: readonly string[];
 }
 
@@ -25,7 +26,7 @@ export function register(program: Command): void {
     .argument('<config>', 'a YAML file')
     .argument('[overrides...]', 'key=value, +key=value, ++key=value or ~key')
     .option('--no-test', 'leave out the test at the end, which happens where model.test_ds names data')
-    .option('--samples <n>', 'aligned reference/hypothesis pairs to print', '3')
+    .option('--samples <n>', 'aligned reference/hypothesis pairs to print', wholeNumber(0), 3)
     .addOption(importOption())
     .action(train);
 }
@@ -60,7 +61,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
       const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
       if (best) view.say(`testing ${best.path}`);
       const findings = await trainer.test(model, { checkpoint: best?.path });
-      process.stdout.write(await describeEvaluation(findings, Number(options.samples)));
+      process.stdout.write(await describeEvaluation(findings, options.samples));
     }
     if (folder !== undefined) process.stdout.write(await describeFolder(folder));
   } finally {

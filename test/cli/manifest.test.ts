@@ -51,7 +51,7 @@ describe('anemone manifest check', () => {
   it('answers wrong use with one line and 2', async () => {
     expect((await anemone('manifest', 'check')).code).toBe(2);
     expect((await anemone('manifest', 'check', 'x', '--loss', 'mse')).err).toContain('--loss is ctc or rnnt');
-    expect((await anemone('manifest', 'check', 'x', '--limit', 'many')).err).toContain('number');
+    expect((await anemone('manifest', 'check', 'x', '--limit', 'many')).err).toContain('an integer ≥ 0');
     const none = await anemone('manifest', 'check', '/no/such/file.jsonl');
     expect(none.code).toBe(2);
     expect(none.out).toContain('there is no such manifest');

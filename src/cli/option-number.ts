@@ -1,0 +1,22 @@
+// Numbers given as options of the command line, checked while it is parsed: before a model is loaded or trained for it.
+import { InvalidArgumentError } from 'commander';
+
+/** A parser of options that count something. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value) || value < least) {
+      throw new InvalidArgumentError(`expected an integer ≥ ${least}.`);
+    }
+    return value;
+  };
+}
+
+/** Seconds, for instance. */
+export function notNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError('expected a number that is not negative.');
+  }
+  return value;
+}
