@@ -1,4 +1,4 @@
-"""Six models written by hand, and the sections that drawn.py draws values for."""
+"""Eight models written by hand, and the sections that drawn.py draws values for."""
 
 LABELS = [" "] + [chr(c) for c in range(ord("a"), ord("z") + 1)] + ["'"]
 TEXT = "the quick brown fox jumps over it"
@@ -46,6 +46,24 @@ def encoder(**changes):
         "dropout_pre_encoder": 0.0,
         "dropout_emb": 0.0,
         "dropout_att": 0.0,
+        **changes,
+    }
+
+
+def recurrent(**changes):
+    return {
+        "_target_": "nemo.collections.asr.modules.RNNEncoder",
+        "feat_in": 80,
+        "n_layers": 2,
+        "d_model": 40,
+        "proj_size": 24,
+        "rnn_type": "lstm",
+        # In both directions NeMo's reads what pads the batch, ours each utterance by itself.
+        "bidirectional": False,
+        "subsampling": "stacking",
+        "subsampling_factor": 4,
+        "subsampling_conv_channels": -1,
+        "dropout": 0.0,
         **changes,
     }
 
@@ -126,6 +144,12 @@ def cases(tokenizer, version):
             "EncDecRNNTModel",
             {**common(encoder(d_model=16, n_layers=1, n_heads=2, subsampling=vgg, subsampling_conv_channels=8, self_attention_model="abs_pos", conv_kernel_size=5)), **characters, **transducer(16, hidden=24, joint=20)},
         ),
+        "ctc-recurrent": (
+            "EncDecCTCModelBPE",
+            {**common(recurrent(subsampling="striding", subsampling_conv_channels=8)), **bpe, "decoder": ctc_decoder()},
+        ),
+        # No rnn_hidden_size in the prediction network: NeMo's greedy_batch fails with it.
+        "rnnt-recurrent": ("EncDecRNNTBPEModel", {**common(recurrent()), **bpe, **transducer(24, hidden=20)}),
         "hybrid-bpe": (
             "EncDecHybridRNNTCTCBPEModel",
             {

@@ -2,6 +2,7 @@
 import copy
 import signal
 
+import nemo
 import torch
 from omegaconf import OmegaConf, open_dict
 from nemo.collections.asr.losses.rnnt_pytorch import MultiblankRNNTLossPytorch, RNNTLossPytorch, TDTLossPytorch
@@ -101,7 +102,7 @@ def stages(model, samples, lengths, targets, target_lengths):
     names = {name for name, _ in model.encoder.named_modules()}
     layers = [f"layers.{i}" for i in range(len(getattr(model.encoder, "layers", [])))]
     for name in ["pre_encode", *layers]:
-        if name not in names:
+        if name not in names or isinstance(model.encoder.get_submodule(name), torch.nn.Dropout):
             continue
 
         def keep(_module, _inputs, result, name=name):
@@ -282,10 +283,15 @@ def searches(model):
     plain = {"greedy_batch": {}}
     if decoding.get("big_blank_durations"):
         return plain
+    new = tuple(int(n) for n in nemo.__version__.split(".")[:2]) >= (2, 5)
     maes = {"maes_num_steps": 2, "maes_prefix_alpha": 1, "maes_expansion_gamma": 2.3, "maes_expansion_beta": 2}
     if decoding.get("durations"):
-        return {**plain, "beam": {}, "maes": {**maes, "maes_prefix_alpha": 0}}
-    return {**plain, "beam": {}, "tsd": {"tsd_max_sym_exp": 5}, "alsd": {"alsd_max_target_len": 2.0}, "maes": maes}
+        batched = {"malsd_batch": {"max_symbols": 10}} if new and list(decoding.durations) == list(range(len(decoding.durations))) else {}
+        return {**plain, "beam": {}, "maes": {**maes, "maes_prefix_alpha": 0}, **batched}
+    # NeMo's batched searches fail on stateless prediction networks.
+    stateless = "Stateless" in model.cfg.decoder._target_
+    batched = {"malsd_batch": {"max_symbols": 10}} if new and not stateless else {}
+    return {**plain, "beam": {}, "tsd": {"tsd_max_sym_exp": 5}, "alsd": {"alsd_max_target_len": 2.0}, "maes": maes, **batched}
 
 
 class Endless(Exception):
