@@ -69,7 +69,13 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
     const { decodeAudio } = await import('../audio/index.js');
     const targetSampleRate = model.preprocessor.frontEnd.config.sample_rate;
     const { samples } = await decodeAudio(audio, { targetSampleRate });
-    const { tensors, text } = await stagesOf(model, trainer.engine, samples, options.text, options.lang);
+    const { text: given, lang } = options;
+    const stages = stagesOf(model, trainer.engine, samples, given, lang).catch((error: unknown) => {
+      if (!(error instanceof AnemoneError) || error.code !== 'audio.too-short') throw error;
+      const message = `too short for this model: ${samples.length} samples at ${targetSampleRate} Hz`;
+      throw new AnemoneError({ code: error.code, message, position: { file: audio }, cause: error });
+    });
+    const { tensors, text } = await stages;
     process.stdout.write(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
     if (options.dump) await dump(options.dump, tensors, { text, audio });
   } finally {

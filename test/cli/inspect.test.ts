@@ -37,6 +37,13 @@ describe('anemone inspect', () => {
     expect(text).toMatch(/1\.num_batches_tracked +1 .*I64 \[\]/);
   });
 
+  it('names a recording that is too short', async () => {
+    writeFileSync(out('short.wav'), encodeWav([new Float32Array(100)], { sampleRate: 16000 }));
+    const { code, err } = await anemone('inspect', hybrid, out('short.wav'));
+    expect(code).toBe(2);
+    expect(err).toMatch(/short\.wav: too short for this model: 100 samples at 16000 Hz/);
+  });
+
   it('shows and writes what the stages compute', async () => {
     const args = ['inspect', hybrid, out('a.wav'), '--text', 'the fox', '--dump', out('stages.safetensors')];
     const { code, out: text } = await anemone(...args);

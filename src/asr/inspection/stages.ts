@@ -1,5 +1,6 @@
 // What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so
 // that two implementations, or two states of one model, can be compared number by number.
+
 import {
   type Engine,
   type HostTensor,
@@ -8,6 +9,7 @@ import {
   type Tensors,
   tf,
 } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { Encoded } from '../encoders/encoder.js';
@@ -35,7 +37,7 @@ export interface Stages {
  * @param samples mono, at the model's sample rate
  * @param text reference of the recording; default: what the model recognises
  * @param lang of the text, which tokenizers of several languages and prompts need
- * @throws AnemoneError `text.language-needed`
+ * @throws AnemoneError `text.language-needed`, `audio.too-short`
  */
 export async function stagesOf(
   model: SpeechModel,
@@ -46,6 +48,12 @@ export async function stagesOf(
 ): Promise<Stages> {
   // With the padding that NeMo gives a batch of one: stages without masks see it.
   const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch([samples]);
+  if (lengths[0] === 0) {
+    throw new AnemoneError({
+      code: 'audio.too-short',
+      message: `${samples.length} samples give no frame of features`,
+    });
+  }
   const prompt = lang === undefined ? undefined : { source_lang: lang, target_lang: lang };
   const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
   const said = text ?? found?.text ?? '';
