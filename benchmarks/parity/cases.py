@@ -144,12 +144,6 @@ def cases(tokenizer, version):
             "EncDecRNNTModel",
             {**common(encoder(d_model=16, n_layers=1, n_heads=2, subsampling=vgg, subsampling_conv_channels=8, self_attention_model="abs_pos", conv_kernel_size=5)), **characters, **transducer(16, hidden=24, joint=20)},
         ),
-        "ctc-recurrent": (
-            "EncDecCTCModelBPE",
-            {**common(recurrent(subsampling="striding", subsampling_conv_channels=8)), **bpe, "decoder": ctc_decoder()},
-        ),
-        # No rnn_hidden_size in the prediction network: NeMo's greedy_batch fails with it.
-        "rnnt-recurrent": ("EncDecRNNTBPEModel", {**common(recurrent()), **bpe, **transducer(24, hidden=20)}),
         "hybrid-bpe": (
             "EncDecHybridRNNTCTCBPEModel",
             {
@@ -159,4 +153,16 @@ def cases(tokenizer, version):
                 "aux_ctc": {"ctc_loss_weight": 0.3, "use_cer": False, "ctc_reduction": "mean_batch", "decoder": ctc_decoder(), "decoding": {"strategy": "greedy"}},
             },
         ),
+    }
+
+
+def recurrent_cases(tokenizer):
+    bpe = {"tokenizer": {"dir": tokenizer, "type": "bpe"}}
+    return {
+        "ctc-recurrent": (
+            "EncDecCTCModelBPE",
+            {**common(recurrent(subsampling="striding", subsampling_conv_channels=8)), **bpe, "decoder": ctc_decoder()},
+        ),
+        # No rnn_hidden_size in the prediction network: NeMo's greedy_batch fails with it.
+        "rnnt-recurrent": ("EncDecRNNTBPEModel", {**common(recurrent()), **bpe, **transducer(24, hidden=20)}),
     }

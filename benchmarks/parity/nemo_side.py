@@ -14,7 +14,7 @@ import sys
 
 import numpy
 import torch
-from cases import LABELS, cases
+from cases import LABELS, cases, recurrent_cases
 from compute import gradients, gradients64, hypotheses, liven, loss_without_gpu, shake, stages, targets_of
 from drawn import drawn
 from material import batch, tokenizer
@@ -51,7 +51,8 @@ def make(folder, options):
     (folder / "nemo").mkdir(parents=True, exist_ok=True)
     folders = {kind: tokenizer(folder / kind, kind) for kind in ("bpe", "unigram")}
     write_facts(folder, seed=options.seed, count=options.count)
-    wanted = {**cases(folders["bpe"], nemo.__version__), **drawn(options.seed, options.count, folders, nemo.__version__)}
+    # Cases have their seeds by their place: new ones come last.
+    wanted = {**cases(folders["bpe"], nemo.__version__), **drawn(options.seed, options.count, folders, nemo.__version__), **recurrent_cases(folders["bpe"])}
     for index, (name, (kind, config)) in enumerate(wanted.items()):
         if (options.only and not re.search(options.only, name)) or (folder / "nemo" / f"{name}.json").exists():
             continue

@@ -17,8 +17,11 @@ export interface ModelContext {
   readonly engine?: Engine;
   /** Files from a checkpoint, which take the place of those on disk: of one language LANG/NAME, else with the same base name. */
   readonly artifacts?: ReadonlyMap<string, Uint8Array>;
-  /** Files come from `artifacts` alone: a stranger's archive must not name files of this machine. Default false. */
-  readonly sealed?: boolean;
+  /**
+   * Whether a file comes from `artifacts` alone: a stranger's archive must not name files of this machine. Default:
+   * none does.
+   */
+  readonly sealed?: (path: string) => boolean;
   /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
   readonly log?: (line: string) => void;
   /** Gets the keys that have no effect, instead of the log. */
@@ -77,7 +80,7 @@ export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
     const own = name?.includes('/') ? artifacts?.get(name) : undefined;
     const bytes = own ?? artifacts?.get(basename(path));
     if (bytes) return bytes;
-    if (sealed) throw new Error('the archive has no such file');
+    if (sealed?.(path)) throw new Error('the archive has no such file');
     return readFileSync(path);
   };
 }

@@ -11,7 +11,7 @@ import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
-import { buildModel, fileReader, type ModelContext } from './context.js';
+import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
 import { ctcSearch, greedyCtcFusion } from './ctc-search.js';
@@ -102,7 +102,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
   changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
     this.decoding = ctcDecodingSchema.parse(decoding, { path: 'model.decoding' });
-    this.forgetRecognizers();
+    this.decodingGiven();
   }
 
   protected override transcriptSettings(): TranscriptSettings {
@@ -117,12 +117,12 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   protected override streamHead(): StreamHead {
     const { decoder, decoding, tokenizer } = this;
-    const fusion = greedyCtcFusion(decoding, decoder.blank, tokenizer, fileReader(this.context));
+    const fusion = greedyCtcFusion(decoding, decoder.blank, tokenizer, this.decodingFiles);
     return new CtcStreamHead(decoder, fusion);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
-    const read = fileReader(this.context);
+    const read = this.decodingFiles;
     const { decoder, interCtc } = this;
     const search = ctcSearch(this.decoding, decoder.blank, this.tokenizer, read);
     return new CtcRecognizer(engine, {

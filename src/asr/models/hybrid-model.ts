@@ -12,7 +12,7 @@ import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
-import { buildModel, fileReader, type ModelContext } from './context.js';
+import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
@@ -119,7 +119,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   override changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
     if (this.decodes === 'rnnt') super.changeDecoding(decoding);
     else this.ctcDecoding = ctcDecodingSchema.parse(decoding, { path: 'model.aux_ctc.decoding' });
-    this.forgetRecognizers();
+    this.decodingGiven();
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
@@ -169,7 +169,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   protected override streamHead(engine: Engine): StreamHead {
     if (this.decodes === 'rnnt') return super.streamHead(engine);
     const { ctcDecoder: decoder, tokenizer } = this;
-    const fusion = greedyCtcFusion(this.ctcDecoding, decoder.blank, tokenizer, fileReader(this.context));
+    const fusion = greedyCtcFusion(this.ctcDecoding, decoder.blank, tokenizer, this.decodingFiles);
     return new CtcStreamHead(decoder, fusion);
   }
 
@@ -198,7 +198,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   private ctcSearch(): CtcSearch {
-    return ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, fileReader(this.context));
+    return ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, this.decodingFiles);
   }
 
   private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {

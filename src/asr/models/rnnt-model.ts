@@ -19,7 +19,7 @@ import { variantArcs, variantCosts } from '../losses/variant-costs.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
 import type { TransducerVariant } from '../transducer-variant.js';
-import { buildModel, fileReader, type ModelContext } from './context.js';
+import { buildModel, type ModelContext } from './context.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
@@ -203,7 +203,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
    */
   changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
     this.decoding = decodingSchema.parse(decoding, { path: 'model.decoding' });
-    this.forgetRecognizers();
+    this.decodingGiven();
   }
 
   protected override transcriptSettings(): TranscriptSettings {
@@ -225,13 +225,13 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   protected override streamHead(engine: Engine): StreamHead {
     const { decoder, joint, variant } = this;
     const network = { decoder, joint, variant };
-    const options = greedyOptions(network, this.decoding, this.tokenizer, fileReader(this.context));
+    const options = greedyOptions(network, this.decoding, this.tokenizer, this.decodingFiles);
     return new TransducerStreamHead(engine, network, options);
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const { decoder, joint, variant, tokenizer } = this;
-    const read = fileReader(this.context);
+    const read = this.decodingFiles;
     const search = transducerSearch(engine, { decoder, joint, variant }, this.decoding, tokenizer, read);
     return new RnntRecognizer(engine, this, search);
   }

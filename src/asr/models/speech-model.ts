@@ -25,7 +25,7 @@ import {
   type ReportContributor,
   type StepOutput,
 } from '../../nn/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { type LoadAdaptersOptions, loadAdapters, saveAdapters } from '../adapters/adapter-file.js';
 import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
@@ -39,7 +39,7 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
-import { containerOf, type ModelContext } from './context.js';
+import { containerOf, fileReader, type ModelContext } from './context.js';
 import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
 import { tokenizerOf } from './model-tokenizer.js';
@@ -102,6 +102,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   private recognizers = new WeakMap<Engine, Recognizer>();
   private readonly written: Section;
   readonly adapters: ModelAdapters;
+  /** Language models and phrases. */
+  protected decodingFiles: ReadFile;
 
   /** @param node the `model` section as written; @param settings the same, checked. */
   protected constructor(
@@ -111,6 +113,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   ) {
     super();
     this.seed = context.seed ?? 0;
+    this.decodingFiles = fileReader(context);
     this.container = containerOf(context);
     this.written = resolveConfig(node) as Section;
     this.adapters = new ModelAdapters(this, this.container);
@@ -279,6 +282,12 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** After a change of how this model decodes. */
   protected forgetRecognizers(): void {
     this.recognizers = new WeakMap();
+  }
+
+  /** After the program gave a section of decoding: files that it names come from disk. */
+  protected decodingGiven(): void {
+    this.decodingFiles = fileReader({ artifacts: this.context.artifacts });
+    this.forgetRecognizers();
   }
 
   evaluator(engine: Engine): Evaluator {

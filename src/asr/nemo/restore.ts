@@ -54,8 +54,7 @@ export async function restoreArchive<M extends Module>(
     // Read while the model is made. Whoever waits for them below is told if they cannot be.
     const weights = archive.weights(true);
     weights.catch(() => {});
-    // A tokenizer of the user's own may come from disk.
-    const sealed = !options.config && !options.overrides?.some((change) => change.includes('tokenizer'));
+    const sealed = sealedBut(options);
     const written = await archive.config(options.overrides);
     const config = options.config ? mergeConfigs(written, wholeConfig(options.config)) : written;
     const model = makeTolerantly(
@@ -78,6 +77,13 @@ export async function restoreArchive<M extends Module>(
   } finally {
     await archive.close();
   }
+}
+
+/** What the user names may come from disk: a language model, phrases, a tokenizer (whose folder is named). */
+function sealedBut({ config, overrides = [] }: RestoreOptions): ((path: string) => boolean) | undefined {
+  if (config || overrides.some((change) => change.includes('tokenizer'))) return undefined;
+  const values = overrides.map((change) => change.slice(change.indexOf('=') + 1));
+  return (path) => !values.some((value) => value.includes(path));
 }
 
 function wholeConfig(config: ConfigNode): ConfigNode {
