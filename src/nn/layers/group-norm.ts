@@ -31,8 +31,10 @@ export class GroupNorm extends Module {
   forward(x: Tensor): Tensor {
     const [batch, frames, width] = x.shape;
     const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
-    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
-    const variance = tf.mean(tf.square(centred), [1, 3], true);
+    // An axis after the other: short sums round less than a long one.
+    const mean = (x: Tensor): Tensor => tf.mean(tf.mean(x, 3, true), 1, true);
+    const centred = tf.sub(grouped, mean(grouped));
+    const variance = mean(tf.square(centred));
     const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
     return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;
   }
