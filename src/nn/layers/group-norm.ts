@@ -33,7 +33,9 @@ export class GroupNorm extends Module {
     const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
     // An axis after the other: short sums round less than a long one.
     const mean = (x: Tensor): Tensor => tf.mean(tf.mean(x, 3, true), 1, true);
-    const centred = tf.sub(grouped, mean(grouped));
+    // A second time, for what rounding left of the mean.
+    const near = tf.sub(grouped, mean(grouped));
+    const centred = tf.sub(near, mean(near));
     const variance = mean(tf.square(centred));
     const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
     return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;
