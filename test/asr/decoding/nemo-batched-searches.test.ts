@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { BeamTransducer } from '../../../src/asr/decoding/beam/beam-transducer.js';
 import { decodingSchema } from '../../../src/asr/decoding/config.js';
 import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
-import type { ProjectedFrames } from '../../../src/asr/decoding/greedy-transducer.js';
 import { TokenNgram } from '../../../src/asr/decoding/lm/token-ngram.js';
 import {
   HATJoint,
@@ -12,9 +11,9 @@ import {
   RNNTJoint,
   type TransducerVariant,
 } from '../../../src/asr/index.js';
-import { createReferenceEngine, type Engine, float32, sizeOf, tf } from '../../../src/engine/index.js';
-import type { Module } from '../../../src/nn/index.js';
-import { formula, golden } from '../golden.js';
+import { createReferenceEngine, type Engine } from '../../../src/engine/index.js';
+import { golden } from '../golden.js';
+import { projected, writeWeights } from './golden-network.js';
 
 interface Entry {
   readonly kind: 'rnnt' | 'hat' | 'tdt';
@@ -41,7 +40,7 @@ const file = golden<{
   arpa: string;
   entries: Entry[];
 }>('batched_beams');
-const { V, H, J, D, T, lengths } = file;
+const { V, H, J, D } = file;
 
 async function network(engine: Engine, entry: Entry) {
   const tdt = entry.kind === 'tdt';
@@ -55,46 +54,11 @@ async function network(engine: Engine, entry: Entry) {
   } as const;
   const joint = entry.kind === 'hat' ? new HATJoint(config) : new RNNTJoint(config);
   const blankBias = entry.kind === 'hat' ? 'blank_pred.2.bias' : 'joint_net.1.bias';
-  await writeWeights(engine, decoder, entry.decoder_keys, () => 0);
-  await writeWeights(engine, joint, entry.joint_keys, (key, i) =>
+  await writeWeights(engine, decoder, entry.decoder_keys, file.scale);
+  await writeWeights(engine, joint, entry.joint_keys, file.scale, (key, i) =>
     key === blankBias && (entry.kind === 'hat' || i === V) ? entry.blank_bias : 0,
   );
   return { decoder, joint, variant };
-}
-
-async function writeWeights(
-  engine: Engine,
-  module: Module,
-  keys: readonly string[],
-  bias: (key: string, i: number) => number,
-): Promise<void> {
-  const states = module.stateDict();
-  expect([...states.keys()].sort()).toEqual(keys);
-  for (const [p, key] of keys.entries()) {
-    const state = states.get(key)!;
-    const size = sizeOf(state.shape);
-    const embedding = key.includes('.embed');
-    const value = (i: number): number =>
-      embedding && i >= size - state.shape[1]
-        ? 0
-        : (embedding ? 0.5 : file.scale) * Math.sin(0.7 * i + 1.1 * p);
-    await engine.write(
-      state,
-      formula(size, (i) => value(i) + bias(key, i)),
-    );
-  }
-}
-
-async function projected(engine: Engine, joint: RNNTJoint | HATJoint): Promise<ProjectedFrames> {
-  const { out } = await engine
-    .compile('encode', ({ x }) => ({ out: joint.projectEncoder(tf.transpose(x, [0, 2, 1])) }))
-    .run({
-      x: float32(
-        formula(2 * D * T, (i) => 2 * Math.sin(0.41 * i + 0.1)),
-        [2, D, T],
-      ),
-    });
-  return { data: out.data as Float32Array, shape: out.shape, lengths };
 }
 
 function languageModel(): TokenFusion {
@@ -109,7 +73,7 @@ describe.each(file.entries.map((entry) => [entry.kind, entry] as const))('%s', (
     async (_name, { strategy, args, nbest }) => {
       const engine = createReferenceEngine();
       const net = await network(engine, entry);
-      const input = await projected(engine, net.joint);
+      const input = await projected(engine, net.joint, file);
       const { lm, ...keys } = args;
       const { beam } = decodingSchema.parse({ beam: { ...keys, return_best_hypothesis: false } });
       const found = await new BeamTransducer(engine, net, {

@@ -4,7 +4,7 @@ import { BeamTransducer } from '../../../src/asr/decoding/beam/beam-transducer.j
 import type { Fusion } from '../../../src/asr/decoding/beam/language-model.js';
 import { decodingSchema } from '../../../src/asr/decoding/config.js';
 import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
-import { GreedyTransducer, type ProjectedFrames } from '../../../src/asr/decoding/greedy-transducer.js';
+import { GreedyTransducer } from '../../../src/asr/decoding/greedy-transducer.js';
 import type { Hypothesis } from '../../../src/asr/decoding/hypothesis.js';
 import { TokenNgram } from '../../../src/asr/decoding/lm/token-ngram.js';
 import {
@@ -16,9 +16,9 @@ import {
   StatelessTransducerDecoder,
   type TransducerVariant,
 } from '../../../src/asr/index.js';
-import { createReferenceEngine, type Engine, float32, sizeOf, tf } from '../../../src/engine/index.js';
-import type { Module } from '../../../src/nn/index.js';
-import { formula, golden } from '../golden.js';
+import { createReferenceEngine, type Engine } from '../../../src/engine/index.js';
+import { golden } from '../golden.js';
+import { projected, writeWeights } from './golden-network.js';
 
 interface NemoHypothesis {
   readonly tokens: number[];
@@ -58,7 +58,7 @@ const { searches: file } = golden<{
     entries: Entry[];
   };
 }>('decoding_nemo');
-const { V, H, J, D, T, lengths } = file;
+const { V, H, J, D } = file;
 
 function variantOf({ kind }: Entry): TransducerVariant {
   if (kind === 'tdt') return { kind, durations: file.durations };
@@ -85,44 +85,12 @@ async function network(engine: Engine, entry: Entry) {
     jointnet: { encoder_hidden: D, pred_hidden: H, joint_hidden: J, activation: 'tanh', dropout: 0 },
   } as const;
   const joint = entry.kind === 'hat' ? new HATJoint(config) : new RNNTJoint(config);
-  await writeWeights(engine, decoder, entry.decoder_keys, () => 0);
-  await writeWeights(engine, joint, entry.joint_keys, (key, i) => {
+  await writeWeights(engine, decoder, entry.decoder_keys, file.scale);
+  await writeWeights(engine, joint, entry.joint_keys, file.scale, (key, i) => {
     const isBlank = key === 'blank_pred.2.bias' || (key === 'joint_net.1.bias' && i === blank);
     return isBlank && (entry.kind === 'hat') === (key === 'blank_pred.2.bias') ? entry.blank_bias : 0;
   });
   return { decoder, joint, variant };
-}
-
-async function writeWeights(
-  engine: Engine,
-  module: Module,
-  keys: readonly string[],
-  bias: (key: string, i: number) => number,
-): Promise<void> {
-  const states = module.stateDict();
-  expect([...states.keys()].sort()).toEqual(keys);
-  for (const [p, key] of keys.entries()) {
-    const state = states.get(key)!;
-    const size = sizeOf(state.shape);
-    const factor = key.includes('.embed') ? 0.5 : file.scale;
-    const isPadding = (i: number): boolean => key.includes('.embed') && i >= size - state.shape[1];
-    const values = formula(size, (i) =>
-      isPadding(i) ? 0 : factor * Math.sin(0.7 * i + 1.1 * p) + bias(key, i),
-    );
-    await engine.write(state, values);
-  }
-}
-
-async function projected(engine: Engine, joint: RNNTJoint | HATJoint): Promise<ProjectedFrames> {
-  const { out } = await engine
-    .compile('encode', ({ x }) => ({ out: joint.projectEncoder(tf.transpose(x, [0, 2, 1])) }))
-    .run({
-      x: float32(
-        formula(2 * D * T, (i) => 2 * Math.sin(0.41 * i + 0.1)),
-        [2, D, T],
-      ),
-    });
-  return { data: out.data as Float32Array, shape: out.shape, lengths };
 }
 
 const optionNames: Readonly<Record<string, string>> = { tsd_max_sym_exp_per_step: 'tsd_max_sym_exp' };
@@ -153,7 +121,7 @@ describe.each(file.entries.map((entry) => [`${entry.kind}, ${entry.prednet}`, en
     it('greedy', async () => {
       const engine = createReferenceEngine();
       const net = await network(engine, entry);
-      const input = await projected(engine, net.joint);
+      const input = await projected(engine, net.joint, file);
       const found = await new GreedyTransducer(engine, net, { maxSymbols: 3, window: 3 }).decode(input);
       // NeMo's single-utterance TDT search skips a frame more after `max_symbols`; its batched one does not.
       const expected = entry.greedy['greedy_batch'] ?? entry.greedy['greedy'];
@@ -170,7 +138,7 @@ describe.each(file.entries.map((entry) => [`${entry.kind}, ${entry.prednet}`, en
       async (_name, { search, args, nbest }) => {
         const engine = createReferenceEngine();
         const net = await network(engine, entry);
-        const input = await projected(engine, net.joint);
+        const input = await projected(engine, net.joint, file);
         const strategy = search === 'default' ? 'beam' : (search as 'tsd' | 'alsd' | 'maes');
         const found = await new BeamTransducer(engine, net, {
           strategy,
