@@ -8,8 +8,8 @@ import {
   EncDecRNNTBPEModel,
   loadConfig,
   Trainer,
-} from 'anemone';
-import { float32, tf } from 'anemone/engine';
+} from 'anemone-ml';
+import { float32, tf } from 'anemone-ml/engine';
 
 for (const value of [createDefaultContainer, EncDecRNNTBPEModel, loadConfig, Trainer]) {
   assert.equal(typeof value, 'function');

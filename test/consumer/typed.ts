@@ -1,7 +1,7 @@
 // A user's TypeScript file: compiled, not run. Public types must be reachable and free of `any`.
-import { AnemoneError, type Config, createEngine, type Engine, loadConfig, Trainer } from 'anemone';
-import { type HostTensor, State, type Tensor, tf } from 'anemone/engine';
-import { CounterRandom } from 'anemone/random';
+import { AnemoneError, type Config, createEngine, type Engine, loadConfig, Trainer } from 'anemone-ml';
+import { type HostTensor, State, type Tensor, tf } from 'anemone-ml/engine';
+import { CounterRandom } from 'anemone-ml/random';
 
 const engine: Engine = createEngine({ name: 'onnxruntime', provider: 'cpu', threads: 2 });
 const scale = new State('scale', [1]);
