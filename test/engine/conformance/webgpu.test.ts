@@ -47,7 +47,7 @@ describe.skipIf(!works)('onnxruntime on webgpu against reference', () => {
     expect(Object.keys(placement).sort()).toEqual(['cpu', 'webgpu']);
     // What ONNX Runtime 1.30 has no WebGPU kernel for. Loops (Scan) run on the CPU with all their bodies.
     expect(Object.keys(placement['cpu'])).toEqual(expect.arrayContaining(['Sign', 'Scan']));
-    for (const op of ['Gemm', 'MatMul', 'FusedMatMul', 'Conv', 'Softmax', 'ScatterND'])
+    for (const op of ['Gemm', 'MatMul', 'FusedMatMul', 'Conv', 'Softmax', 'ScatterElements'])
       expect(placement['cpu']).not.toHaveProperty(op);
     expect(describeFallback(placement)).toMatch(/^\d+ of \d+ nodes ran on the CPU: Sign \d+/);
   });

@@ -1,4 +1,5 @@
 // Matrix products and lookups by index.
+import { sizeOf } from '../../tensors.js';
 import { tf } from '../../tf.js';
 import type { GraphBuilder } from '../graph-builder.js';
 import { castTo } from './elementwise.js';
@@ -54,6 +55,33 @@ const oneHot: Kernel = ({ indices }, { depth, onValue, offValue, dtype }, { back
   return backend.value(name, [...indices.shape, depth], type);
 };
 
+/**
+ * Rows of x [N, ...] added into the rows of zeros [numSegments, ...] that the ids [N] name. Element by element, by
+ * ScatterElements over flat indices: the CPU provider's ScatterND, which takes whole rows, lets its threads add into
+ * one row at the same time where an id repeats, and loses some of what they add. ScatterElements is one thread's work
+ * there and adds in the order of x, so the sums do not depend on the number of threads.
+ */
+const unsortedSegmentSum: Kernel = ({ x, segmentIds }, { numSegments }, { backend, graph }) => {
+  if (segmentIds.shape.length !== 1) throw new Error('unsortedSegmentSum wants a vector of segment ids');
+  const [rows, ...rest] = x.shape;
+  const width = sizeOf(rest);
+  const int64 = (values: readonly number[]) => graph.names.int64(values);
+  const int32 = (values: Int32Array, shape: readonly number[]) =>
+    graph.names.constant(new Uint8Array(values.buffer), shape, 'int32');
+  const column = graph.one('Reshape', [backend.name(segmentIds), int64([rows, 1])]);
+  const starts = graph.one('Mul', [column, int32(Int32Array.of(width), [])]);
+  const within = int32(Int32Array.from({ length: width }, (_, i) => i), [1, width]); // biome-ignore format: one table
+  const indices = graph.one('Add', [starts, within]);
+  backend.value(indices, [rows, width], 'int32');
+  const zeros = backend.name(backend.fill(0, [numSegments * width], dtypeOf(x)));
+  const flat = (name: string) => graph.one('Reshape', [name, int64([rows * width])]);
+  const sums = graph.one('ScatterElements', [zeros, flat(indices), flat(backend.name(x))], {
+    attributes: { axis: 0, reduction: 'add' },
+  });
+  const shape = [numSegments, ...rest];
+  return backend.value(graph.one('Reshape', [sums, int64(shape)]), shape, dtypeOf(x));
+};
+
 export const matmulKernels: KernelTable = {
   BatchMatMul: matMul,
   OneHot: oneHot,
@@ -67,18 +95,7 @@ export const matmulKernels: KernelTable = {
       dtypeOf(x),
     );
   },
-  UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }, context) => {
-    const { backend, graph } = context;
-    if (segmentIds.shape.length !== 1) throw new Error('unsortedSegmentSum wants a vector of segment ids');
-    const shape = [numSegments, ...x.shape.slice(1)];
-    const zeros = backend.name(backend.fill(0, shape, dtypeOf(x)));
-    const ids = graph.one('Cast', [backend.name(segmentIds)], { attributes: { to: 7 } });
-    const column = graph.one('Reshape', [ids, graph.names.int64([segmentIds.shape[0], 1])]);
-    const name = graph.one('ScatterND', [zeros, column, backend.name(x)], {
-      attributes: { reduction: 'add' },
-    });
-    return backend.value(name, shape, dtypeOf(x));
-  },
+  UnsortedSegmentSum: unsortedSegmentSum,
   _FusedMatMul: ({ a, b, bias }, { transposeA, transposeB, activation }, context) => {
     const product = matMul({ a, b }, { transposeA, transposeB }, context) as Info;
     const { backend, graph } = context;
