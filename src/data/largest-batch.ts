@@ -15,6 +15,7 @@ export function outlineOf(
   const inputsFor = (rows: number): Readonly<Record<string, TensorSpec>> => ({
     features: { dtype: 'float32', shape: [rows, frames, bins] },
     featureLengths: { dtype: 'int32', shape: [rows] },
+    batchFrames: { dtype: 'int32', shape: [1] },
     targets: { dtype: 'int32', shape: [rows, tokens] },
     targetLengths: { dtype: 'int32', shape: [rows] },
     ...(prompted ? { promptLengths: { dtype: 'int32', shape: [rows] } as const } : {}),

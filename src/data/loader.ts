@@ -258,6 +258,7 @@ export class SpeechSource implements BatchSource {
     const inputs: HostTensors = {
       features: { dtype: 'float32', shape: result.shape, data: result.features },
       featureLengths: { dtype: 'int32', shape: [size], data: result.lengths },
+      batchFrames: { dtype: 'int32', shape: [1], data: Int32Array.of(result.batchFrames) },
       targets: { dtype: 'int32', shape: [size, width], data: targets },
       targetLengths: { dtype: 'int32', shape: [size], data: targetLengths },
     };

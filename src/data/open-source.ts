@@ -122,7 +122,11 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const source = new SpeechSource({
     name,
     dataset,
-    batching: { ...section, num_buckets: bucketsOf(section), shuffle } satisfies BatchingConfig,
+    batching: {
+      ...section,
+      num_buckets: bucketsOf(section, training && !shuffle),
+      shuffle,
+    } satisfies BatchingConfig,
     pipeline,
     loader: await makeLoader(section),
     padId: options.padId,
@@ -132,9 +136,27 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   return source;
 }
 
-/** lhotse's switch; bounds that are given speak for themselves. */
-function bucketsOf({ use_bucketing, num_buckets, bucket_duration_bins }: DataSection): number | null {
-  return use_bucketing === false && bucket_duration_bins === null ? 1 : num_buckets;
+/**
+ * lhotse's switch; bounds that are given speak for themselves. Where order matters (`inOrder`), a batch is consecutive
+ * lines, as in NeMo, unless some key asks for buckets.
+ */
+function bucketsOf(section: DataSection, inOrder: boolean): number | null {
+  const { use_bucketing, num_buckets, bucket_duration_bins } = section;
+  if (use_bucketing === false && bucket_duration_bins === null) return 1;
+  return inOrder && !asksForBuckets(section) ? 1 : num_buckets;
+}
+
+/** `batch_duration` does, for short utterances are to make larger batches. The strategy has a default in NeMo's YAML. */
+function asksForBuckets(section: DataSection): boolean {
+  return (
+    section.use_bucketing === true ||
+    section.num_buckets !== null ||
+    section.bucket_duration_bins !== null ||
+    section.bucket_batch_size !== null ||
+    section.bucketing_batch_size !== null ||
+    section.batch_duration !== null ||
+    section.bucketing_strategy !== 'synced_randomized'
+  );
 }
 
 function checkSampleRate({ section, preprocessor, name }: OpenSourceOptions): void {

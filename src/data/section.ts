@@ -51,7 +51,11 @@ export const dataSection = defineSchema(
       ...optional,
     },
     max_batch_size: { doc: 'Bound of what batch_duration gives.', format: 'int', min: 1, ...optional },
-    shuffle: { doc: 'A new order each epoch. Default: in training only.', format: 'boolean', ...optional },
+    shuffle: {
+      doc: 'A new order each epoch. Default: in training only. With false, training takes consecutive lines, in buckets only where a key of buckets or batch_duration is given.',
+      format: 'boolean',
+      ...optional,
+    },
     drop_last: { doc: 'Leave out a last batch that is not full.', format: 'boolean', default: false },
     num_buckets: {
       doc: 'Length buckets; 1 mixes all lengths. Default: 12, fewer for small sets.',

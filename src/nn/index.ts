@@ -1,3 +1,4 @@
+export { type Extent, within } from './extent.js';
 export * from './initializers.js';
 export * from './layers/index.js';
 export {

@@ -1,5 +1,6 @@
 // What a forward pass knows besides its tensors.
 import type { Tensor } from '../engine/index.js';
+import type { Extent } from './extent.js';
 
 export interface Pass {
   /** Dropout, batch statistics and the like are on. */
@@ -11,6 +12,13 @@ export interface Pass {
   tap(path: string, x: Tensor): Tensor;
   /** Takes scalars that modules add to the loss of a training step, such as a penalty on their output. */
   cost?(value: Tensor): void;
+  /**
+   * Frames of features that the batch has, int32 [1]: its longest utterance, padded by the front end. Those beyond were
+   * added to fit a compiled shape. Absent: all are the batch's.
+   */
+  readonly batchFrames?: Tensor;
+  /** The same of what a module sees: encoders keep it up to date (`within`) wherever they change the frame rate. */
+  readonly extent?: Extent;
 }
 
 export const evaluationPass: Pass = { training: false, tap: (_path, x) => x };

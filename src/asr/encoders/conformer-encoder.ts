@@ -15,6 +15,7 @@ import {
   relativePositions,
   stochasticDepth,
   stochasticDepthSchedule,
+  within,
 } from '../../nn/index.js';
 import type { Chunk, EncodedChunk, Past } from '../streaming/chunk.js';
 import { type ChunkOptions, type ChunkPlan, chunkPlan } from '../streaming/chunk-plan.js';
@@ -28,7 +29,7 @@ import { ConformerLayer, type LayerContext, localContext } from './conformer-lay
 import { createSubsampling } from './create-subsampling.js';
 import type { Encoded, Encoder, InnerLayers } from './encoder.js';
 import { LayerReduction } from './layer-reduction.js';
-import type { Cutting, Subsampling } from './subsampling.js';
+import type { Cutting, Frames, Subsampling } from './subsampling.js';
 
 export class ConformerEncoder extends Module implements Encoder {
   readonly config: ResolvedConformerConfig;
@@ -84,12 +85,8 @@ export class ConformerEncoder extends Module implements Encoder {
     return this.reduction ? this.reduction.outputLength(reduced) : reduced;
   }
 
-  forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
-    const reduced =
-      this.preEncode instanceof Linear
-        ? { x: pass.tap(this.preEncode.path, this.preEncode.forward(features)), lengths: featureLengths }
-        : this.preEncode.forward(features, featureLengths, pass);
-    let { x, lengths } = reduced;
+  forward(features: Tensor, featureLengths: Tensor, given: Pass, inner?: InnerLayers): Encoded {
+    let { x, lengths, pass } = this.subsample(features, featureLengths, given);
     const draw = this.contexts.draw(pass);
     const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
     let context = this.context(x, lengths, draw, pass);
@@ -97,7 +94,7 @@ export class ConformerEncoder extends Module implements Encoder {
     this.layers.forEach((layer, i) => {
       x = stochasticDepth(x, layer.forward(x, context, pass), this.dropProbabilities[i], pass);
       if (this.reduction && this.config.reduction_position === i) {
-        ({ x, lengths } = this.reduction.forward(x, lengths, pass));
+        ({ x, lengths, pass } = reduced(this.reduction.forward(x, lengths, pass), pass));
         context = this.context(x, lengths, draw, pass);
       }
       inner?.(i, { encoded: project(x), lengths });
@@ -107,6 +104,18 @@ export class ConformerEncoder extends Module implements Encoder {
       ({ x, lengths } = this.reduction.forward(x, lengths, pass));
     }
     return { encoded: pass.tap(this.path, x), lengths };
+  }
+
+  /** The frames that the layers see, and a pass that knows how many are the batch's. */
+  private subsample(
+    features: Tensor,
+    lengths: Tensor,
+    given: Pass,
+  ): { x: Tensor; lengths: Tensor; pass: Pass } {
+    const pass = within(given, given.batchFrames, features);
+    if (!(this.preEncode instanceof Linear))
+      return reduced(this.preEncode.forward(features, lengths, pass), pass);
+    return { x: pass.tap(this.preEncode.path, this.preEncode.forward(features)), lengths, pass };
   }
 
   /** How a stream is cut for `forwardChunk`. @throws AnemoneError `streaming.*` for an encoder that needs all of it */
@@ -225,6 +234,11 @@ function preEncode(c: ResolvedConformerConfig): Subsampling | Linear {
 }
 
 const perFrame: Cutting = { kind: 'blocks', warmup: 0 };
+
+/** With the pass for what comes after. */
+function reduced({ x, lengths, frames }: Frames, pass: Pass): { x: Tensor; lengths: Tensor; pass: Pass } {
+  return { x, lengths, pass: within(pass, frames, x) };
+}
 
 /** cache [n,B,C,d] → [B,C,d]. */
 function layerOf(cache: Tensor, layer: number): Tensor {

@@ -59,7 +59,7 @@ export class ConvASREncoder extends Module implements Encoder {
   }
 
   forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
-    let inputs: readonly MaskedFrames[] = [maskedFrames(features, featureLengths)];
+    let inputs: readonly MaskedFrames[] = [maskedFrames(features, featureLengths, pass.batchFrames, pass)];
     let out = inputs[0];
     this.blocks.forEach((block, i) => {
       out = block.forward(inputs, pass);

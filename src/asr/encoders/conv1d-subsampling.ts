@@ -54,16 +54,20 @@ export class Conv1dSubsampling extends Subsampling {
     pass: Pass,
     masked = this.options.nemoCompat === '2.5',
   ): Frames {
-    const maskOf = (frames: Tensor, lengths: Tensor): Tensor | undefined =>
-      masked ? tf.reshape(frameMask(lengths, frames.shape[1]!), [frames.shape[0], -1, 1]) : undefined;
-    const mask = maskOf(x, lengths);
-    let y = mask ? tf.mul(x, mask) : x;
     let remaining = lengths;
+    let batchFrames = pass.extent?.frames;
+    const maskOf = (frames: Tensor): Tensor | undefined => {
+      const ends = masked ? remaining : batchFrames;
+      return ends && tf.reshape(frameMask(ends, frames.shape[1]!), [masked ? frames.shape[0] : 1, -1, 1]);
+    };
+    const mask = maskOf(x);
+    let y = mask ? tf.mul(x, mask) : x;
     for (const stage of this.stages) {
       for (const convolution of stage) y = convolution.forward(y);
       remaining = this.length.tensor(remaining);
-      y = maskedRelu(y, maskOf(y, remaining));
+      batchFrames = batchFrames && this.length.tensor(batchFrames);
+      y = maskedRelu(y, maskOf(y));
     }
-    return { x: pass.tap(this.path, y), lengths: remaining };
+    return { x: pass.tap(this.path, y), lengths: remaining, frames: batchFrames };
   }
 }

@@ -10,11 +10,13 @@ import {
   conv1d,
   conv1dLength,
   dropout,
+  type Extent,
   frameMask,
   GroupNorm,
   type Initializer,
   Module,
   type Pass,
+  within,
 } from '../../nn/index.js';
 import { AdapterSlot } from '../adapters/adapter-slot.js';
 import type { JasperBlockConfig } from './conv-asr-config.js';
@@ -28,11 +30,20 @@ export interface MaskedFrames {
   readonly lengths: Tensor;
   /** [B,T,1], 1 for real frames. */
   readonly mask: Tensor;
+  /** Which are the batch's; undefined for all. */
+  readonly extent: Extent | undefined;
 }
 
-export function maskedFrames(x: Tensor, lengths: Tensor): MaskedFrames {
+/** `batchFrames` as in `within`. */
+export function maskedFrames(
+  x: Tensor,
+  lengths: Tensor,
+  batchFrames: Tensor | undefined,
+  pass: Pass,
+): MaskedFrames {
   const [batch, frames] = x.shape;
-  return { x, lengths, mask: tf.reshape(frameMask(lengths, frames!), [batch, frames, 1]) };
+  const mask = tf.reshape(frameMask(lengths, frames!), [batch, frames, 1]);
+  return { x, lengths, mask, extent: within(pass, batchFrames, x).extent };
 }
 
 /** What a block is besides its own section. */
@@ -160,14 +171,17 @@ export class JasperBlock extends Module {
     const options = { ...geometry, groups, kernel, bias: false, weightInit: init };
     const conv = this.child(masked ? `${label}.conv` : label, new Conv1d(kernels, outputs, options));
     const { stride = 1 } = geometry;
-    return ({ x, lengths, mask }) => {
-      const input = masked ? tf.mul(x, mask) : x;
+    return ({ x, lengths, mask, extent }, pass) => {
+      // What lies beyond the batch is as if it were not there.
+      const seen = masked ? mask : kernel > 1 ? extent?.mask : undefined;
+      const input = seen ? tf.mul(x, seen) : x;
       const y =
         heads < 0
           ? conv.forward(input)
           : conv1d(input, tf.tile(conv.weight.tensor(), [from / heads, 1, 1]), { ...geometry, groups: from });
-      if (stride === 1 && y.shape[1] === x.shape[1]) return { x: y, lengths, mask };
-      return maskedFrames(y, reducedLengths(lengths, kernel, geometry));
+      if (stride === 1 && y.shape[1] === x.shape[1]) return { x: y, lengths, mask, extent };
+      const fewer = (lengths: Tensor): Tensor => reducedLengths(lengths, kernel, geometry);
+      return maskedFrames(y, fewer(lengths), extent && fewer(extent.frames), pass);
     };
   }
 
@@ -176,13 +190,13 @@ export class JasperBlock extends Module {
     const { normalization, normGroups } = this.around;
     if (normalization === 'batch') {
       const norm = this.child(label, new BatchNorm(filters, { epsilon: 1e-3 }));
-      return (input, pass) => ({ ...input, x: norm.forward(input.x, pass) });
+      return (input, pass) => ({ ...input, x: norm.forward(input.x, { ...pass, extent: input.extent }) });
     }
     const groups = { layer: 1, instance: filters, group: normGroups < 0 ? filters : normGroups }[
       normalization
     ];
     const norm = this.child(label, new GroupNorm(filters, groups));
-    return (input) => ({ ...input, x: norm.forward(input.x) });
+    return (input) => ({ ...input, x: norm.forward(input.x, input) });
   }
 
   private activate(): Step {
@@ -205,7 +219,10 @@ export class JasperBlock extends Module {
         weightInit,
       }),
     );
-    return (input, pass) => ({ ...input, x: module.forward(input.x, input.mask, pass) });
+    return (input, pass) => ({
+      ...input,
+      x: module.forward(input.x, input.mask, { ...pass, extent: input.extent }),
+    });
   }
 }
 

@@ -54,12 +54,14 @@ export class LayerReduction extends Module {
     const [batch, frames, width] = x.shape;
     const kept = Math.floor(frames! / factor);
     const whole = tf.slice(x, [0, 0, 0], [batch, kept * factor, width!]);
-    const shorter = tf.floor(tf.mul(tf.cast(lengths, 'float32'), tf.scalar(1 / factor)));
+    const fewer = (lengths: Tensor): Tensor =>
+      tf.cast(tf.floor(tf.mul(tf.cast(lengths, 'float32'), tf.scalar(1 / factor))), 'int32');
     const grid = tf.reshape(whole, [batch, kept, factor, width!]);
     const parts = tf.split(grid, factor, 2).map((part) => tf.reshape(part, [batch, kept, width!]));
     return {
       x: pass.tap(this.path, firstMaximum(parts)),
-      lengths: tf.cast(shorter, 'int32'),
+      lengths: fewer(lengths),
+      frames: pass.extent && fewer(pass.extent.frames),
     };
   }
 }

@@ -2,7 +2,16 @@
 // dropout.
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { dropout, frameMask, LayerNorm, type Linear, Lstm, Module, type Pass } from '../../nn/index.js';
+import {
+  dropout,
+  frameMask,
+  LayerNorm,
+  type Linear,
+  Lstm,
+  Module,
+  type Pass,
+  within,
+} from '../../nn/index.js';
 import { createSubsampling } from './create-subsampling.js';
 import type { Encoded, Encoder, InnerLayers } from './encoder.js';
 import type { RNNEncoderConfig } from './rnn-config.js';
@@ -62,7 +71,8 @@ export class RNNEncoder extends Module implements Encoder {
   }
 
   /** features [B,T,F] → [B,T',proj_size] */
-  forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
+  forward(features: Tensor, featureLengths: Tensor, given: Pass, inner?: InnerLayers): Encoded {
+    const pass = within(given, given.batchFrames, features);
     const { x: frames, lengths } =
       this.preEncode instanceof Subsampling
         ? this.preEncode.forward(features, featureLengths, pass)

@@ -39,15 +39,21 @@ export class SqueezeExcite extends Module {
     const { context } = this.options;
     const frames = real.shape[1]!;
     if (context < 0 || !pass.training || frames < context) return tf.div(tf.sum(real, 1), tf.sum(mask, 1));
-    const window = randomWindow(frames, context);
+    const window = randomWindow(frames, context, pass.extent?.frames);
     const count = tf.add(tf.sum(tf.mul(mask, window), 1), tf.scalar(1e-8));
     return tf.div(tf.sum(tf.mul(real, window), 1), count);
   }
 }
 
-/** 1 on `width` of `frames` frames, starting anywhere with equal probability; [1,T,1]. */
-function randomWindow(frames: number, width: number): Tensor {
-  const draw = tf.mul(tf.cast(randomBits(1, 23), 'float32'), tf.scalar(2 ** -23 * (frames - width)));
+/**
+ * 1 on `width` of `frames` frames, starting anywhere with equal probability; [1,T,1]. Of those frames the first
+ * `batchFrames`, int32 [1], are the batch's; where they are fewer than `width`, all of them are in the window.
+ */
+function randomWindow(frames: number, width: number, batchFrames: Tensor | undefined): Tensor {
+  const places = batchFrames
+    ? tf.maximum(tf.sub(tf.cast(batchFrames, 'float32'), tf.scalar(width)), tf.scalar(0))
+    : tf.scalar(frames - width);
+  const draw = tf.mul(tf.mul(tf.cast(randomBits(1, 23), 'float32'), tf.scalar(2 ** -23)), places);
   const start = tf.reshape(tf.floor(draw), [1, 1, 1]);
   const time = tf.tensor(
     Float32Array.from({ length: frames }, (_, t) => t),

@@ -14,6 +14,7 @@ import {
   type Pass,
   relativePositions,
   uniform,
+  within,
 } from '../../nn/index.js';
 import type { LayerContext } from './conformer-layer.js';
 import { createSubsampling } from './create-subsampling.js';
@@ -82,12 +83,18 @@ export class SqueezeformerEncoder extends Module implements Encoder {
   }
 
   /** With `inner`, layers at half the frame rate give half the lengths. */
-  forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
+  forward(features: Tensor, featureLengths: Tensor, given: Pass, inner?: InnerLayers): Encoded {
     const { n_layers: count, time_reduce_idx: reduceAt, time_recovery_idx: recoverAt, ...c } = this.config;
-    const { x: subsampled, lengths } =
-      this.preEncode instanceof Linear
-        ? { x: this.preEncode.forward(features), lengths: featureLengths }
-        : this.preEncode.forward(features, featureLengths, pass);
+    const whole = within(given, given.batchFrames, features);
+    const {
+      x: subsampled,
+      lengths,
+      frames,
+    } = this.preEncode instanceof Linear
+      ? { x: this.preEncode.forward(features), lengths: featureLengths, frames: given.batchFrames }
+      : this.preEncode.forward(features, featureLengths, whole);
+    const atFullRate = within(whole, frames, subsampled);
+    let pass = atFullRate;
     const [left, right] = c.att_context_size ?? [-1, -1];
     const full = this.context(subsampled.shape[1]!, lengths, [left, right], c.dropout_emb, pass);
     const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
@@ -98,14 +105,16 @@ export class SqueezeformerEncoder extends Module implements Encoder {
     this.layers.forEach((layer, i) => {
       if (this.timeReduce && i === reduceAt) {
         before = x;
-        ({ x, lengths: remaining } = this.timeReduce.forward(x, remaining, full.mask.queries, pass));
+        const fewer = this.timeReduce.forward(x, remaining, full.mask.queries, pass);
+        ({ x, lengths: remaining } = fewer);
+        pass = within(pass, fewer.frames, x);
         // Of every second frame, the neighbours within the context are half as many.
         const half = [left, right].map((frames) => (frames < 0 ? -1 : Math.floor(frames / 2)));
         context = this.context(x.shape[1]!, remaining, half, 0, pass);
       }
       if (this.timeRecovery && before && i === (recoverAt ?? count - 1)) {
         x = tf.add(before, this.timeRecovery.forward(twice(x, before.shape[1]!)));
-        [context, remaining, before] = [full, lengths, undefined];
+        [context, remaining, before, pass] = [full, lengths, undefined, atFullRate];
       }
       x = layer.forward(x, context, pass);
       inner?.(i, { encoded: project(x), lengths: remaining });
@@ -155,8 +164,10 @@ class TimeReduction extends Module {
     const reduced = this.pointwise.forward(this.depthwise.forward(tf.mul(x, valid)));
     // The padding makes one frame too many.
     const kept = tf.slice(reduced, [0, 0, 0], [batch, Math.ceil(frames! / 2), width!]);
-    const half = tf.floor(tf.mul(tf.add(tf.cast(lengths, 'float32'), tf.scalar(1)), tf.scalar(0.5)));
-    return { x: pass.tap(this.path, kept), lengths: tf.cast(half, 'int32') };
+    const half = (lengths: Tensor): Tensor =>
+      tf.cast(tf.floor(tf.mul(tf.add(tf.cast(lengths, 'float32'), tf.scalar(1)), tf.scalar(0.5))), 'int32');
+    const { extent } = pass;
+    return { x: pass.tap(this.path, kept), lengths: half(lengths), frames: extent && half(extent.frames) };
   }
 }
 

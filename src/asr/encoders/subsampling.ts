@@ -33,12 +33,14 @@ export interface Frames {
   readonly x: Tensor;
   /** int32 [B] */
   readonly lengths: Tensor;
+  /** Of the whole batch, int32 [1], where `pass.extent` says so; see `within`. */
+  readonly frames: Tensor | undefined;
 }
 
 export abstract class Subsampling extends Module {
   /**
    * x [B,T,F], lengths [B] → [B,T',d] and the new lengths. `masked` frames beyond the lengths are as if they were not
-   * there; default as `nemoCompat` says.
+   * there; default as `nemoCompat` says. Unmasked, those beyond `pass.extent` are.
    */
   abstract forward(x: Tensor, lengths: Tensor, pass: Pass, masked?: boolean): Frames;
   /** Output frames of an utterance of `frames` input frames. */
@@ -104,26 +106,33 @@ export class ConvSubsampling extends Subsampling {
     pass: Pass,
     masked = this.options.nemoCompat === '2.5',
   ): Frames {
-    const maskOf = (image: Tensor, lengths: Tensor): Tensor | undefined =>
-      masked ? tf.reshape(frameMask(lengths, image.shape[1]!), [image.shape[0], -1, 1, 1]) : undefined;
     const raw = tf.reshape(x, [...x.shape, 1]);
-    const mask = maskOf(raw, lengths);
-    let image = mask ? tf.mul(raw, mask) : raw;
     let remaining = lengths;
+    let batchFrames = pass.extent?.frames;
+    const maskOf = (image: Tensor): Tensor | undefined => {
+      const ends = masked ? remaining : batchFrames;
+      return ends && tf.reshape(frameMask(ends, image.shape[1]!), [masked ? image.shape[0] : 1, -1, 1, 1]);
+    };
+    const shorten = (rule: LengthRule): void => {
+      remaining = rule.tensor(remaining);
+      batchFrames = batchFrames && rule.tensor(batchFrames);
+    };
+    const mask = maskOf(raw);
+    let image = mask ? tf.mul(raw, mask) : raw;
     // NeMo masks before every layer. What a pointwise or pooling layer makes of padding is masked after it
     // anyway, so masking after the activations gives the same numbers.
     for (const stage of this.stages) {
       for (const { module, relu } of stage.convolutions) {
         image = module.forward(image);
-        if (module.stride > 1) remaining = stage.length.tensor(remaining);
-        if (relu) image = maskedRelu(image, maskOf(image, remaining));
+        if (module.stride > 1) shorten(stage.length);
+        if (relu) image = maskedRelu(image, maskOf(image));
       }
       if (stage.pool) {
         image = maxPoolCeil(image);
-        remaining = stage.length.tensor(remaining);
+        shorten(stage.length);
       }
     }
-    return { x: pass.tap(this.path, this.project(image)), lengths: remaining };
+    return { x: pass.tap(this.path, this.project(image)), lengths: remaining, frames: batchFrames };
   }
 
   /** [B,T',F',C] → [B,T',d]. The stored weight orders its input channel-major, the image is channels-last. */
@@ -212,17 +221,28 @@ export class StackingSubsampling extends Subsampling {
 
   override forward(x: Tensor, lengths: Tensor, pass: Pass): Frames {
     const { factor, featIn } = this.options;
+    const { extent } = pass;
     const [batch, frames] = x.shape;
     const pad = (factor - (frames % factor)) % factor;
-    const padded = tf.pad(x, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
+    const own = extent ? tf.mul(x, extent.mask) : x;
+    const padded = tf.pad(own, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
     const normed = this.preNorm ? this.preNorm.forward(padded) : padded;
     const stacked = tf.reshape(normed, [batch, (frames + pad) / factor, factor * featIn]);
-    const shorter = tf.floor(tf.div(tf.add(tf.cast(lengths, 'float32'), tf.scalar(pad)), tf.scalar(factor)));
+    const added = extent ? lackingTo(factor, extent.frames) : tf.scalar(pad);
+    const stacks = (lengths: Tensor): Tensor =>
+      tf.cast(tf.floor(tf.div(tf.add(tf.cast(lengths, 'float32'), added), tf.scalar(factor))), 'int32');
     return {
       x: pass.tap(this.path, this.projOut.forward(stacked)),
-      lengths: tf.cast(shorter, 'int32'),
+      lengths: stacks(lengths),
+      frames: extent && stacks(extent.frames),
     };
   }
+}
+
+/** What frames, int32 [1], lack to a multiple of `factor`, float32 [1]. */
+function lackingTo(factor: number, frames: Tensor): Tensor {
+  const count = tf.cast(frames, 'float32');
+  return tf.sub(tf.mul(tf.ceil(tf.div(count, tf.scalar(factor))), tf.scalar(factor)), count);
 }
 
 /** log₂ of the factor. */

@@ -8,6 +8,7 @@ import type { Encoded, Encoder } from '../encoders/encoder.js';
 import type { LossReduction } from '../losses/reduction.js';
 import type { LatticeImplementation } from '../losses/transducer-lattice.js';
 import { ctcLoss } from './ctc-head.js';
+import { encoderPass } from './speech-inputs.js';
 
 export const interCtcSchema = defineSchema(
   'interctc',
@@ -65,7 +66,9 @@ export class InterCtc {
   }
 
   /** The encoder's output; what inner layers give is kept for `add`. */
-  encode({ features, featureLengths }: Tensors, pass: Pass): Encoded {
+  encode(inputs: Tensors, given: Pass): Encoded {
+    const { features, featureLengths } = inputs;
+    const pass = encoderPass(inputs, given);
     if (this.layers.length === 0) return this.encoder.forward(features, featureLengths, pass);
     const inner = new Map<number, Encoded>();
     const encoded = this.encoder.forward(features, featureLengths, pass, (layer, output) => {

@@ -31,6 +31,7 @@ import { buildModel, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { MultiTaskRecognizer } from './multitask-recognizer.js';
 import { promptDefaults } from './prompt-defaults.js';
+import { encoderPass } from './speech-inputs.js';
 import { type LabelOptions, type Recognizer, SpeechModel } from './speech-model.js';
 import type { TranscribeOptions } from './transcribe.js';
 import type { TranscriptSettings } from './transcript.js';
@@ -158,8 +159,9 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   /** features [B,T,F] and featureLengths [B] → what the decoder looks at. */
-  memory({ features, featureLengths }: Tensors, pass: Pass): DecoderMemory {
-    return this.bridge(this.encoder.forward(features, featureLengths, pass), pass);
+  memory(inputs: Tensors, pass: Pass): DecoderMemory {
+    const { features, featureLengths } = inputs;
+    return this.bridge(this.encoder.forward(features, featureLengths, encoderPass(inputs, pass)), pass);
   }
 
   /** From the encoder's output to the decoder's memory. */

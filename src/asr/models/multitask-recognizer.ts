@@ -9,6 +9,7 @@ import {
 } from '../../engine/index.js';
 import type { AttentionSearch } from '../decoding/attention/search.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
+import { encoderInputs } from './speech-inputs.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
 interface Memory {
@@ -40,10 +41,8 @@ export class MultiTaskRecognizer implements Recognizer {
 
   /** `inputs.targets` begin with the prompts, of `inputs.promptLengths` tokens. */
   async recognize(inputs: HostTensors, withLoss: boolean): Promise<Recognition> {
-    const { features, featureLengths, targets, promptLengths } = inputs;
-    const out = withLoss
-      ? await this.evaluate.run(inputs)
-      : await this.encode.run({ features, featureLengths });
+    const { targets, promptLengths } = inputs;
+    const out = withLoss ? await this.evaluate.run(inputs) : await this.encode.run(encoderInputs(inputs));
     const { states, lengths } = out;
     const width = targets.shape[1];
     const prompts = Array.from(promptLengths.data, (length, row) =>

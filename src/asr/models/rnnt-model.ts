@@ -24,7 +24,7 @@ import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
-import { speechInputs } from './speech-inputs.js';
+import { encoderPass, speechInputs } from './speech-inputs.js';
 import { type Recognizer, SpeechModel } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
 import { greedyOptions, transducerSearch } from './transducer-search.js';
@@ -144,7 +144,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   protected encode(inputs: Tensors, pass: Pass): Encoded {
     const { features, featureLengths } = speechInputs(inputs);
-    return this.encoder.forward(features, featureLengths, pass);
+    return this.encoder.forward(features, featureLengths, encoderPass(inputs, pass));
   }
 
   /** Log-probabilities of the lattice's arcs, [B,U+1,T',P]: blank, next label, then what the variant adds. */

@@ -1,5 +1,6 @@
 // What a batch of speech holds, as programs see it.
-import type { Tensor, Tensors } from '../../engine/index.js';
+import type { HostTensors, Tensor, Tensors } from '../../engine/index.js';
+import type { Pass } from '../../nn/index.js';
 
 /** Names of `Batch.inputs` of speech. */
 export interface SpeechInputs {
@@ -7,6 +8,8 @@ export interface SpeechInputs {
   readonly features: Tensor;
   /** int32 [B] */
   readonly featureLengths: Tensor;
+  /** Frames of the T that the batch has, its own padding included, int32 [1]; absent: all. See `Pass.batchFrames`. */
+  readonly batchFrames?: Tensor;
   /** int32 [B,U] */
   readonly targets: Tensor;
   /** int32 [B] */
@@ -14,6 +17,16 @@ export interface SpeechInputs {
 }
 
 export function speechInputs(inputs: Tensors): SpeechInputs {
-  const { features, featureLengths, targets, targetLengths } = inputs;
-  return { features, featureLengths, targets, targetLengths };
+  const { features, featureLengths, batchFrames, targets, targetLengths } = inputs;
+  return { features, featureLengths, batchFrames, targets, targetLengths };
+}
+
+/** The pass for an encoder that gets these inputs. */
+export function encoderPass({ batchFrames }: Tensors, pass: Pass): Pass {
+  return batchFrames ? { ...pass, batchFrames } : pass;
+}
+
+/** Of `Batch.inputs`, what an encoder reads. */
+export function encoderInputs({ features, featureLengths, batchFrames }: HostTensors): HostTensors {
+  return { features, featureLengths, ...(batchFrames && { batchFrames }) };
 }

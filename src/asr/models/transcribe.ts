@@ -6,6 +6,7 @@ import { AnemoneError } from '../../errors/index.js';
 import type { PromptSlots } from '../../text/index.js';
 import type { TimestampType } from '../decoding/shared-config.js';
 import type { BufferMerge } from '../streaming/buffer-merge.js';
+import { encoderInputs } from './speech-inputs.js';
 import type { Recognizer, SpeechModel } from './speech-model.js';
 import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
 
@@ -101,7 +102,8 @@ export function transcriptMaker(
 }
 
 /** Features [B,T,F] with T rounded up. */
-function rounded({ inputs: { features, featureLengths } }: SpeechBatch, fill: number): HostTensors {
+function rounded({ inputs }: SpeechBatch, fill: number): HostTensors {
+  const { features } = inputs;
   const [size, frames, bins] = features.shape;
   const wanted = Math.ceil(frames / FRAME_STEP) * FRAME_STEP;
   const data = new Float32Array(size * wanted * bins).fill(fill);
@@ -109,7 +111,7 @@ function rounded({ inputs: { features, featureLengths } }: SpeechBatch, fill: nu
     const from = row * frames * bins;
     data.set(features.data.subarray(from, from + frames * bins) as Float32Array, row * wanted * bins);
   }
-  return { features: { dtype: 'float32', shape: [size, wanted, bins], data }, featureLengths };
+  return encoderInputs({ ...inputs, features: { dtype: 'float32', shape: [size, wanted, bins], data } });
 }
 
 function timestampsOf(wanted: boolean | TimestampType): TimestampType | undefined {

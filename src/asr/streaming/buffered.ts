@@ -91,8 +91,9 @@ export class BufferedRecognizer {
         hint: `a chunk is at least one encoded frame (${this.stride / rate} s), a buffer no shorter than its chunk`,
       });
     }
-    this.program = engine.compile('buffered', ({ features, featureLengths }) => {
-      const { encoded, lengths } = encoder.forward(features, featureLengths, evaluationPass);
+    this.program = engine.compile('buffered', ({ features, featureLengths, batchFrames }) => {
+      const pass = { ...evaluationPass, batchFrames };
+      const { encoded, lengths } = encoder.forward(features, featureLengths, pass);
       return { ...head.outputs(encoded), lengths: tf.clone(lengths) };
     });
   }
@@ -173,6 +174,7 @@ export class BufferedRecognizer {
     return this.program.run({
       features: float32(features, [rows, frames, bins]),
       featureLengths: int32(lengths, [rows]),
+      batchFrames: int32([longest], [1]),
     });
   }
 

@@ -159,6 +159,12 @@ export class MelFrontEnd {
     return pad_to > 0 ? Math.ceil(frames / pad_to) * pad_to : frames;
   }
 
+  /** Frames of NeMo's batch whose longest utterance has `longest` valid ones; from 2.5 on it has one more before `pad_to`. */
+  batchFrames(longest: number): number {
+    const transformed = this.config.nemo_compat === '1.x' || longest === 0 ? longest : longest + 1;
+    return this.padFrames(transformed);
+  }
+
   private get exactPad(): number {
     const { exact_pad, fftSize, hop } = this.config;
     return exact_pad ? Math.floor((fftSize - hop) / 2) : 0;

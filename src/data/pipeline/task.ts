@@ -66,6 +66,8 @@ export interface BatchFeatures {
   readonly shape: readonly [rows: number, frames: number, bins: number];
   /** [rows] valid frames. */
   readonly lengths: Int32Array;
+  /** Frames that the longest utterance has after the front end's own padding: NeMo's batch would have no more. */
+  readonly batchFrames: number;
   /** Which item each row holds. */
   readonly rows: readonly number[];
   /** Seconds of audio that went in. */

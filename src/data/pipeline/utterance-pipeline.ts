@@ -123,7 +123,8 @@ export class UtterancePipeline {
         : usable;
     const bins = this.frontEnd.config.features;
     const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
-    const rung = roundUpToRung(Math.max(longest, task.frames), task.rungs);
+    const batchFrames = this.frontEnd.batchFrames(longest);
+    const rung = roundUpToRung(Math.max(batchFrames, task.frames), task.rungs);
     const frames = this.frontEnd.padFrames(rung);
     const features = new Float32Array(rows.length * frames * bins).fill(this.frontEnd.config.pad_value);
     rows.forEach((item, row) => {
@@ -133,6 +134,7 @@ export class UtterancePipeline {
       features,
       shape: [rows.length, frames, bins],
       lengths: Int32Array.from(rows, (item) => prepared[item]!.frames),
+      batchFrames,
       rows,
       seconds: usable.reduce((sum, i) => sum + prepared[i]!.seconds, 0),
       cacheHits: usable.filter((i) => prepared[i]!.cached).length,

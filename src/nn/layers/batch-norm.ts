@@ -1,6 +1,7 @@
 // Batch normalisation over all positions of a batch (Ioffe & Szegedy 2015), PyTorch's BatchNorm1d on
-// channels-last data. Padded frames count, as they do in NeMo.
+// channels-last data. The batch's padding counts, as it does in NeMo; what a compiled shape adds beyond it does not.
 import { type Tensor, tf } from '../../engine/index.js';
+import type { Extent } from '../extent.js';
 import { ones, zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Buffer, Parameter } from '../parameter.js';
@@ -44,7 +45,7 @@ export class BatchNorm extends Module {
     this.batchesTracked = this.buffer('num_batches_tracked', [], () => new Int32Array(1), { dtype: 'int32' });
   }
 
-  /** x [..., C] → same shape. */
+  /** x [..., C] → same shape; under `pass.extent` x is [B,T,C]. */
   forward(x: Tensor, pass: Pass): Tensor {
     const scale = this.weight.tensor();
     const shift = this.bias.tensor();
@@ -53,34 +54,58 @@ export class BatchNorm extends Module {
       return tf.add(tf.mul(x, factor), tf.sub(shift, tf.mul(this.runningMean.tensor(), factor)));
     }
     const rows = tf.reshape(x, [-1, this.features]);
-    const { mean, variance } = moments(rows);
-    this.track(mean, variance, rows.shape[0]);
-    return tf.reshape(normalise(rows, scale, shift, mean, variance, this.epsilon), x.shape);
+    const { extent } = pass;
+    const share = extent?.rowShare;
+    const { mean, variance } = moments(rows, share);
+    this.track(mean, variance, this.weightOfUnbiased(x, extent));
+    return tf.reshape(normalise(rows, scale, shift, { mean, variance, share }, this.epsilon), x.shape);
   }
 
-  private track(mean: Tensor, variance: Tensor, count: number): void {
-    const blend = (running: Tensor, batch: Tensor, factor: number): Tensor =>
-      tf.add(tf.mul(running, tf.scalar(1 - this.momentum)), tf.mul(batch, tf.scalar(this.momentum * factor)));
-    const unbiased = count > 1 ? count / (count - 1) : 1;
-    this.runningMean.assign(blend(this.runningMean.tensor(), mean, 1));
-    this.runningVar.assign(blend(this.runningVar.tensor(), variance, unbiased));
+  /** Momentum times what makes a biased variance of the batch unbiased. */
+  private weightOfUnbiased(x: Tensor, extent: Extent | undefined): Tensor {
+    const { momentum, features } = this;
+    if (extent) {
+      const count = tf.mul(tf.cast(extent.frames, 'float32'), tf.scalar(x.shape[0]));
+      const fewer = tf.maximum(tf.sub(count, tf.scalar(1)), tf.scalar(1));
+      return tf.mul(tf.div(count, fewer), tf.scalar(momentum));
+    }
+    const count = x.size / features;
+    return tf.scalar(momentum * (count > 1 ? count / (count - 1) : 1));
+  }
+
+  private track(mean: Tensor, variance: Tensor, varianceWeight: Tensor): void {
+    const blend = (running: Tensor, batch: Tensor, weight: Tensor): Tensor =>
+      tf.add(tf.mul(running, tf.scalar(1 - this.momentum)), tf.mul(batch, weight));
+    this.runningMean.assign(blend(this.runningMean.tensor(), mean, tf.scalar(this.momentum)));
+    this.runningVar.assign(blend(this.runningVar.tensor(), variance, varianceWeight));
     this.batchesTracked.assign(tf.add(this.batchesTracked.tensor(), tf.scalar(1, 'int32')));
   }
 }
 
-/** Mean and biased variance [C] of rows [N, C]. */
-function moments(rows: Tensor): { mean: Tensor; variance: Tensor } {
-  const mean = tf.mean(rows, 0);
-  return { mean, variance: tf.mean(tf.square(tf.sub(rows, mean)), 0) };
+interface Moments {
+  /** [C] */
+  readonly mean: Tensor;
+  /** Biased, [C]. */
+  readonly variance: Tensor;
 }
 
-/** The gradient includes the dependence of mean and variance on the rows. */
+/** Moments of rows [N,C]; of those with a share [N,1], if there is one. */
+function moments(rows: Tensor, share: Tensor | undefined): Moments {
+  const average = (x: Tensor): Tensor =>
+    share ? tf.reshape(tf.matMul(share, x, true, false), [x.shape[1]!]) : tf.mean(x, 0);
+  const mean = average(rows);
+  return { mean, variance: average(tf.square(tf.sub(rows, mean))) };
+}
+
+/**
+ * The gradient includes the dependence of mean and variance on the rows that have a share in them. Rows without one come
+ * from beyond the batch, where the gradient `dy` is 0 because nothing of the loss depends on them.
+ */
 function normalise(
   rows: Tensor,
   scale: Tensor,
   shift: Tensor,
-  mean: Tensor,
-  variance: Tensor,
+  { mean, variance, share }: Moments & { readonly share: Tensor | undefined },
   epsilon: number,
 ): Tensor {
   return customGradient(
@@ -89,19 +114,23 @@ function normalise(
       const deviation = tf.rsqrt(tf.add(variance, tf.scalar(epsilon)));
       const factor = tf.mul(scale, deviation);
       const value = tf.add(tf.mul(rows, factor), tf.sub(shift, tf.mul(mean, factor)));
-      return { value, saved: [rows, mean, deviation, scale] };
+      return { value, saved: [rows, mean, deviation, scale, ...(share ? [share] : [])] };
     },
-    (dy, [rows, mean, deviation, scale]) => {
+    (dy, [rows, mean, deviation, scale, share]) => {
       const normalised = tf.mul(tf.sub(rows, mean), deviation);
       const dShift = tf.sum(dy, 0);
       const dScale = tf.sum(tf.mul(dy, normalised), 0);
-      const perRow = tf.scalar(1 / rows.shape[0]);
-      const centred = tf.sub(dy, tf.mul(dShift, perRow));
-      const dx = tf.mul(
-        tf.sub(centred, tf.mul(normalised, tf.mul(dScale, perRow))),
-        tf.mul(scale, deviation),
-      );
-      return [dx, dScale, dShift];
+      const centred = share
+        ? tf.sub(dy, tf.mul(tf.add(tf.mul(normalised, dScale), dShift), share))
+        : withoutMoments(dy, normalised, dShift, dScale);
+      return [tf.mul(centred, tf.mul(scale, deviation)), dScale, dShift];
     },
   );
+}
+
+/** dy [N,C] without what goes back through mean and variance, of which every row has an equal share. */
+function withoutMoments(dy: Tensor, normalised: Tensor, dShift: Tensor, dScale: Tensor): Tensor {
+  const perRow = tf.scalar(1 / dy.shape[0]);
+  const centred = tf.sub(dy, tf.mul(dShift, perRow));
+  return tf.sub(centred, tf.mul(normalised, tf.mul(dScale, perRow)));
 }

@@ -5,8 +5,12 @@ import { AnemoneError } from '../../errors/index.js';
 import { ones, zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
+import type { Pass } from '../pass.js';
 
-/** `weight` and `bias` [C] unless `affine` is false. Padded frames count, as they do in NeMo. */
+/**
+ * `weight` and `bias` [C] unless `affine` is false. The batch's padding counts, as it does in NeMo; what a compiled shape
+ * adds beyond it does not.
+ */
 export class GroupNorm extends Module {
   private readonly weight: Parameter | undefined;
   private readonly bias: Parameter | undefined;
@@ -28,11 +32,13 @@ export class GroupNorm extends Module {
   }
 
   /** x [B,T,C] → same shape. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, { extent }: Pick<Pass, 'extent'> = {}): Tensor {
     const [batch, frames, width] = x.shape;
     const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
     // An axis after the other: short sums round less than a long one.
-    const mean = (x: Tensor): Tensor => tf.mean(tf.mean(x, 3, true), 1, true);
+    const share = extent && tf.expandDims(extent.share, 3);
+    const overTime = (x: Tensor): Tensor => (share ? tf.sum(tf.mul(x, share), 1, true) : tf.mean(x, 1, true));
+    const mean = (x: Tensor): Tensor => overTime(tf.mean(x, 3, true));
     // A second time, for what rounding left of the mean.
     const near = tf.sub(grouped, mean(grouped));
     const centred = tf.sub(near, mean(near));

@@ -64,7 +64,7 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     }
     const global = this.globalProjections(x, q, k, v);
     const [globalK, globalV] = [this.pick(global.k, chosen), this.pick(v, chosen)];
-    const toGlobal = near.arranged(this.hideAbsent(tf.matMul(global.q, globalK, false, true)));
+    const toGlobal = near.arranged(this.hideAbsent(tf.matMul(global.q, globalK, false, true), pass));
     const weights = drop(tf.softmax(tf.concat([toGlobal, scores], -1)));
     const [ofGlobal, ofNear] = tf.split(weights, [chosen, scores.shape.at(-1)!], -1);
     const fromGlobal = tf.matMul(near.flat(ofGlobal), globalV);
@@ -132,11 +132,15 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     return tf.slice(grid, [0, 0, 0, 0], [batch, heads, count, width!]);
   }
 
-  /** scores [B,h,T,G] for global frames; where G does not depend on T, those that T frames do not have are hidden. */
-  private hideAbsent(scores: Tensor): Tensor {
-    if (!tracesAnyShape()) return scores;
+  /**
+   * scores [B,h,T,G] for global frames; hidden are those that the batch does not have, and where G does not depend on T,
+   * those that T frames do not have.
+   */
+  private hideAbsent(scores: Tensor, { extent }: Pass): Tensor {
+    if (!tracesAnyShape() && !extent) return scores;
     const [, , frames, count] = scores.shape;
-    const there = tf.less(this.globalPlaces(count!), tf.scalar(frames!, 'int32'));
+    const end = extent ? extent.frames : tf.scalar(frames!, 'int32');
+    const there = tf.less(this.globalPlaces(count!), end);
     const hidden = tf.mul(tf.sub(tf.cast(there, 'float32'), tf.scalar(1)), tf.scalar(10000));
     return tf.add(scores, hidden);
   }
