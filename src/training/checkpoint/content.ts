@@ -44,3 +44,10 @@ export interface CheckpointManifest {
   readonly created: string;
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
+
+/** The parts of FOLDER/NAME, or undefined where a name would lead out of the checkpoint. */
+export function plainSegments(name: string): readonly string[] | undefined {
+  const segments = name.split('/');
+  const isPlain = (segment: string) => /^[^/\\\0]+$/.test(segment) && segment !== '.' && segment !== '..';
+  return segments.every(isPlain) ? segments : undefined;
+}

@@ -1,16 +1,18 @@
 // Reads checkpoints and refuses damaged ones: every file is compared with the manifest's size and hash.
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Config, configFromText } from '../../config/index.js';
+import { lstat, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Config, configFromText, parseJson, readJson } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { memorySource, readSafetensors, type SafeTensor } from '../../formats/index.js';
+import { memorySource, readRegularFile, readSafetensors, type SafeTensor } from '../../formats/index.js';
 import {
   CHECKPOINT_FORMAT,
   CHECKPOINT_VERSION,
   type CheckpointManifest,
   type CheckpointState,
+  plainSegments,
 } from './content.js';
+import { manifestShape, stateShape } from './shapes.js';
 
 /** A checkpoint that was found complete; tensors are read when asked for. */
 export class Checkpoint {
@@ -27,14 +29,9 @@ export class Checkpoint {
    */
   static async open(path: string): Promise<Checkpoint> {
     const manifest = await readManifest(path);
-    for (const [file, { bytes }] of Object.entries(manifest.files)) {
-      const info = await stat(join(path, file)).catch(() => undefined);
-      if (info?.size !== bytes) {
-        throw damaged(path, `${file} has ${info?.size ?? 'no'} bytes, ${bytes} were written`);
-      }
-    }
-    const text = await readChecked(path, 'state.json', manifest);
-    return new Checkpoint(path, JSON.parse(text.toString()) as CheckpointState, manifest.created, manifest);
+    for (const file of Object.keys(manifest.files)) await checkFile(path, file, manifest);
+    const state = await readState(path, manifest);
+    return new Checkpoint(path, state, manifest.created, manifest);
   }
 
   /** Compares every file with its hash. @throws AnemoneError `checkpoint.damaged` */
@@ -43,7 +40,7 @@ export class Checkpoint {
   }
 
   has(group: string): boolean {
-    return `${group}.safetensors` in this.manifest.files;
+    return Object.hasOwn(this.manifest.files, `${group}.safetensors`);
   }
 
   /** The tensors of a group by name. @throws AnemoneError `checkpoint.damaged` */
@@ -56,7 +53,7 @@ export class Checkpoint {
   /** The run's config, with the sections `model` and `trainer`. */
   async config(): Promise<Config> {
     const bytes = await readChecked(this.path, 'config.yaml', this.manifest);
-    return configFromText(bytes.toString(), [], { file: join(this.path, 'config.yaml') });
+    return configFromText(new TextDecoder().decode(bytes), [], { file: join(this.path, 'config.yaml') });
   }
 
   /** The model's own files by name. */
@@ -79,16 +76,9 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
       position: { file: path },
     });
   }
-  const text = await readFile(join(path, 'manifest.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) throw damaged(path, 'manifest.json is missing');
-  let manifest: Partial<CheckpointManifest>;
-  try {
-    manifest = JSON.parse(text) as Partial<CheckpointManifest>;
-  } catch {
-    throw damaged(path, 'manifest.json is cut off');
-  }
-  if (manifest.format !== CHECKPOINT_FORMAT || !manifest.files)
-    throw damaged(path, 'manifest.json is of something else');
+  const file = join(path, 'manifest.json');
+  const manifest = await orDamaged(path, () => readJson(file, manifestShape, { code: 'checkpoint.damaged' }));
+  if (manifest.format !== CHECKPOINT_FORMAT) throw damaged(path, 'manifest.json is of something else');
   if (manifest.version !== CHECKPOINT_VERSION) {
     throw new AnemoneError({
       code: 'checkpoint.version',
@@ -99,22 +89,61 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
   return manifest as CheckpointManifest;
 }
 
-async function readChecked(path: string, file: string, manifest: CheckpointManifest): Promise<Buffer> {
-  const record = manifest.files[file];
+async function readState(path: string, manifest: CheckpointManifest): Promise<CheckpointState> {
+  const bytes = await readChecked(path, 'state.json', manifest);
+  const options = { code: 'checkpoint.damaged', position: { file: join(path, 'state.json') } };
+  return orDamaged(path, async () => parseJson(bytes, stateShape, options) as CheckpointState);
+}
+
+/** Compares a file's size, after making sure that it lies in the checkpoint: a stranger's may name or link others. */
+async function checkFile(path: string, file: string, manifest: CheckpointManifest): Promise<number> {
+  const record = Object.hasOwn(manifest.files, file) ? manifest.files[file] : undefined;
   if (!record) throw damaged(path, `${file} is not in the manifest`);
-  const bytes = await readFile(join(path, file)).catch(() => undefined);
-  if (!bytes) throw damaged(path, `${file} is missing`);
-  if (createHash('sha256').update(bytes).digest('hex') !== record.sha256) {
+  const segments = plainSegments(file);
+  if (!segments) throw damaged(path, `${JSON.stringify(file)} is no name of a file in it`);
+  let place = path;
+  for (const segment of segments) {
+    place = join(place, segment);
+    const info = await lstat(place).catch(() => undefined);
+    if (info?.isSymbolicLink()) throw damaged(path, `${file} is a link`);
+    if (place !== join(path, ...segments)) continue;
+    if (!info) throw damaged(path, `${file} is missing`);
+    if (!info.isFile()) throw damaged(path, `${file} is not a regular file`);
+    if (info.size !== record.bytes)
+      throw damaged(path, `${file} has ${info.size} bytes, ${record.bytes} were written`);
+  }
+  return record.bytes;
+}
+
+async function readChecked(path: string, file: string, manifest: CheckpointManifest): Promise<Buffer> {
+  const maxBytes = await checkFile(path, file, manifest);
+  const { buffer, byteOffset, byteLength } = await orDamaged(path, () =>
+    readRegularFile(join(path, file), { maxBytes }),
+  );
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  if (createHash('sha256').update(bytes).digest('hex') !== manifest.files[file].sha256) {
     throw damaged(path, `${file} is not what was written`);
   }
   return bytes;
 }
 
-function damaged(path: string, reason: string): AnemoneError {
+/** What `read` gives; its errors as those of the checkpoint. */
+async function orDamaged<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof AnemoneError)) throw error;
+    const file = basename(error.position?.file ?? '');
+    throw damaged(path, `${file}: ${error.path ? `${error.path}: ` : ''}${error.reason}`, error);
+  }
+}
+
+function damaged(path: string, reason: string, cause?: unknown): AnemoneError {
   return new AnemoneError({
     code: 'checkpoint.damaged',
     message: `the checkpoint is incomplete or damaged: ${reason}`,
     position: { file: path },
     hint: 'use another one of its folder',
+    cause,
   });
 }

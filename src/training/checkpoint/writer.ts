@@ -13,6 +13,7 @@ import {
   CHECKPOINT_VERSION,
   type CheckpointContent,
   type CheckpointManifest,
+  plainSegments,
   type TensorGroup,
 } from './content.js';
 
@@ -86,9 +87,8 @@ async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<
 
 /** Artifacts lie below their folder, whatever a model calls them: plain names, or FOLDER/NAME. */
 function segmentsOf(name: string): readonly string[] {
-  const segments = name.split('/');
-  if (segments.every((segment) => /^[^/\\]+$/.test(segment) && segment !== '.' && segment !== '..'))
-    return segments;
+  const segments = plainSegments(name);
+  if (segments) return segments;
   throw new AnemoneError({
     code: 'checkpoint.artifact-name',
     path: name,
