@@ -212,6 +212,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** Compiles what `recognizer` hands out. */
   protected abstract createRecognizer(engine: Engine): Recognizer;
 
+  /** Whether languages, and what else a prompt says, decide what the model transcribes. */
+  get takesPrompt(): boolean {
+    return false;
+  }
+
   /** What a recogniser needs of inputs to transcribe besides their features. */
   protected rowInputs(_rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     if (options.prompt === undefined) return {};
