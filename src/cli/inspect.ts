@@ -75,8 +75,11 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
       const message = `too short for this model: ${samples.length} samples at ${targetSampleRate} Hz`;
       throw new AnemoneError({ code: error.code, message, position: { file: audio }, cause: error });
     });
-    const { tensors, text } = await stages;
+    const { tensors, text, leftOut } = await stages;
     process.stdout.write(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
+    for (const stage of leftOut) {
+      process.stderr.write(`left out: ${stage}; a shorter recording or --text shows it\n`);
+    }
     if (options.dump) await dump(options.dump, tensors, { text, audio });
   } finally {
     await trainer.dispose();

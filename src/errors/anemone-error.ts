@@ -57,11 +57,14 @@ export class AnemoneErrors extends AnemoneError {
   }
 }
 
-/** `file:line:column: path: message — hint`, leaving out what is not known. */
+/**
+ * `file:line:column: path: message — hint`, leaving out what is not known. A hint that the message ends with already,
+ * being that of another error, is not said again.
+ */
 export function formatError(fields: AnemoneErrorFields): string {
   const place = fields.position ? `${formatPosition(fields.position)}: ` : '';
   const path = fields.path ? `${fields.path}: ` : '';
-  const hint = fields.hint ? ` — ${fields.hint}` : '';
+  const hint = fields.hint && !fields.message.endsWith(` — ${fields.hint}`) ? ` — ${fields.hint}` : '';
   return `${place}${path}${fields.message}${hint}`;
 }
 

@@ -59,21 +59,29 @@ export class AggregateTokenizer implements Tokenizer {
     return tokenizer.textToIds(text).map((id) => id + offset);
   }
 
-  /** Runs of one language are decoded by its own tokenizer; a space is between them unless a word goes on, as in NeMo. */
+  /**
+   * Pieces of SentencePiece models one after the other, as in NeMo: an unknown piece is its name (`<unk>`), not the ` ⁇ `
+   * of a single model. Unlike NeMo, bytes become characters and there is no space in front. Runs of other tokenizers
+   * are decoded by them.
+   */
   idsToText(ids: Iterable<number>): string {
     return this.runs(ids)
-      .map(({ member: { tokenizer }, local }, i) => {
-        const goesOn = tokenizer instanceof SentencePieceTokenizer && !this.beginsWord(tokenizer, local[0]);
-        return `${i > 0 && !goesOn ? ' ' : ''}${tokenizer.idsToText(local)}`;
-      })
-      .join('');
+      .map(({ member: { tokenizer }, local }, i) =>
+        tokenizer instanceof SentencePieceTokenizer
+          ? joinPieces(tokenizer.idsToTokens(local))
+          : `${i > 0 ? ' ' : ''}${tokenizer.idsToText(local)}`,
+      )
+      .join('')
+      .replace(/^ /, '');
   }
 
   textToTokens(text: string, lang?: string): string[] {
     return this.member(lang).tokenizer.textToTokens(text);
   }
 
+  /** @param lang may be left out: pieces are then put together as `idsToText` does. */
   tokensToText(tokens: readonly string[], lang?: string): string {
+    if (lang === undefined && this.members.length > 1) return joinPieces(tokens).replace(/^ /, '');
     return this.member(lang).tokenizer.tokensToText(tokens);
   }
 
@@ -105,10 +113,6 @@ export class AggregateTokenizer implements Tokenizer {
       for (const [name, bytes] of tokenizer.files()) all.set(`${lang}/${name}`, bytes);
     }
     return all;
-  }
-
-  private beginsWord(tokenizer: Tokenizer, id: number): boolean {
-    return tokenizer.vocabulary[id].startsWith(SPACE_SYMBOL);
   }
 
   private runs(ids: Iterable<number>): { member: Member; local: number[] }[] {
@@ -150,4 +154,15 @@ export class AggregateTokenizer implements Tokenizer {
     }
     return member;
   }
+}
+
+/** Pieces of SentencePiece, or of WordPiece within a word, as text; the byte pieces of a character together. */
+function joinPieces(pieces: readonly string[]): string {
+  return pieces
+    .map((piece, i) => (i > 0 && piece.startsWith('##') ? piece.slice(2) : piece))
+    .join('')
+    .replaceAll(SPACE_SYMBOL, ' ')
+    .replace(/(?:<0x[0-9A-F]{2}>)+/g, (bytes) =>
+      new TextDecoder().decode(Uint8Array.from(bytes.match(/[0-9A-F]{2}/g) ?? [], (hex) => Number(`0x${hex}`))),
+    );
 }

@@ -94,6 +94,8 @@ describe('a model with an aggregate tokenizer', () => {
   });
 
   it('is inspected, a text with its language', async () => {
+    const chosen = await anemone('inspect', at('agg'), at('en-0.wav'), '--lang', 'en');
+    expect(chosen.code, chosen.err).toBe(0);
     const bare = await anemone('inspect', at('agg'), at('en-0.wav'));
     expect(bare.code, bare.err).toBe(0);
     expect(bare.out).toContain('decoder.logprobs');

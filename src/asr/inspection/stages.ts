@@ -31,11 +31,20 @@ export interface Stages {
   readonly tensors: ReadonlyMap<string, HostTensor>;
   /** The text that prediction network and losses were given. */
   readonly text: string;
+  /** What would be too large, and how large: one sentence each. */
+  readonly leftOut: readonly string[];
+}
+
+/** What it takes to leave a stage out. */
+interface Bound {
+  readonly mostNumbers: number;
+  readonly leftOut: Set<string>;
 }
 
 /**
  * @param samples mono, at the model's sample rate
  * @param text reference of the recording; default: what the model recognises
+ * @param mostNumbers a stage with more is left out; default: 1 GiB of float32
  * @param lang of the text, which tokenizers of several languages and prompts need
  * @throws AnemoneError `text.language-needed`, `audio.too-short`
  */
@@ -45,6 +54,7 @@ export async function stagesOf(
   samples: Float32Array,
   text?: string,
   lang?: string,
+  mostNumbers = 2 ** 28,
 ): Promise<Stages> {
   // With the padding that NeMo gives a batch of one: stages without masks see it.
   const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch([samples]);
@@ -54,7 +64,7 @@ export async function stagesOf(
       message: `${samples.length} samples give no frame of features`,
     });
   }
-  const prompt = lang === undefined ? undefined : { source_lang: lang, target_lang: lang };
+  const prompt = lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
   const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
   const said = text ?? found?.text ?? '';
   const int = (...values: number[]): HostTensor => ({
@@ -67,14 +77,15 @@ export async function stagesOf(
     featureLengths: int(lengths[0]),
     ...model.labelInputs(said, { lang, tokens: found?.tokens.map(({ id }) => id) }),
   };
+  const leftOut = new Set<string>();
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
-    computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }),
+    computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }, { mostNumbers, leftOut }),
   );
   try {
     const outputs = await program.run(inputs);
     const order = (name: string) => ORDER.findIndex((pattern) => pattern.test(name));
     const named = Object.entries(outputs).sort(([a], [b]) => order(a) - order(b));
-    return { tensors: new Map(named), text: said };
+    return { tensors: new Map(named), text: said, leftOut: [...leftOut] };
   } finally {
     program.dispose();
   }
@@ -94,7 +105,7 @@ const ORDER = [
   /^/,
 ];
 
-function computeStages(model: SpeechModel, inputs: Tensors): Tensors {
+function computeStages(model: SpeechModel, inputs: Tensors, bound: Bound): Tensors {
   const out: Tensors = {};
   const pass: Pass = {
     training: false,
@@ -111,7 +122,9 @@ function computeStages(model: SpeechModel, inputs: Tensors): Tensors {
   const { encoded, lengths } = encoder;
   out['encoder.outputs'] = tf.transpose(encoded, [0, 2, 1]);
   out['encoder.encoded_lengths'] = tf.clone(lengths);
-  if (model instanceof EncDecRNNTBPEModel) Object.assign(out, transducerStages(model, inputs, encoded));
+  if (model instanceof EncDecRNNTBPEModel) {
+    Object.assign(out, transducerStages(model, inputs, encoded, bound));
+  }
   if (model instanceof EncDecMultiTaskModel) Object.assign(out, attentionStages(model, inputs, encoder));
   const branch = ctcBranch(model);
   if (branch) {
@@ -151,15 +164,29 @@ function attentionStages(model: EncDecMultiTaskModel, { targets }: Tensors, enco
   };
 }
 
-function transducerStages(model: EncDecRNNTBPEModel, inputs: Tensors, encoded: Tensors[string]): Tensors {
+/** The joint of a long recording with many tokens can be larger than any memory; then it is not computed. */
+function transducerStages(
+  model: EncDecRNNTBPEModel,
+  inputs: Tensors,
+  encoded: Tensor,
+  { mostNumbers, leftOut }: Bound,
+): Tensors {
   const { joint, decoder } = model;
   const predicted = decoder.forward(inputs['targets'], evaluationPass);
+  const outputs = tf.transpose(predicted, [0, 2, 1]);
+  const [, frames] = encoded.shape as number[];
+  const [, rows] = predicted.shape as number[];
+  const numbers = frames * rows * joint.classes;
+  if (numbers > mostNumbers) {
+    leftOut.add(`joint.outputs [1,${frames},${rows},${joint.classes}] would take ${((numbers * 4) / 2 ** 30).toFixed(1)} GiB`);
+    return { 'decoder.outputs': outputs };
+  }
   const logits = joint.logits(
     tf.expandDims(joint.projectEncoder(encoded), 2),
     tf.expandDims(joint.projectPrediction(predicted), 1),
   );
   return {
-    'decoder.outputs': tf.transpose(predicted, [0, 2, 1]),
+    'decoder.outputs': outputs,
     'joint.outputs': tf.logSoftmax(logits),
   };
 }

@@ -2,7 +2,7 @@
 // shorter encoder would be) and, in hybrid models, at the last. Their losses are parts of the model's.
 import { type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
-import { ErrorRate, type Tokenizer } from '../../text/index.js';
+import { ErrorRate } from '../../text/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { CtcSearch } from './ctc-search.js';
@@ -63,14 +63,15 @@ export class InterCtcEvaluation {
 export class InnerMetrics {
   private readonly places = new Map<InnerPlace, ErrorRate>();
 
-  constructor(private readonly tokenizer: Tokenizer) {}
+  /** @param textOf how the ids of a hypothesis become text */
+  constructor(private readonly textOf: (ids: readonly number[]) => string) {}
 
   add(inner: readonly InnerRecognition[], references: readonly string[]): void {
     for (const { place, hypotheses } of inner) {
       const words = this.places.get(place) ?? new ErrorRate('word');
       this.places.set(place, words);
       for (const [i, { tokens }] of hypotheses.entries()) {
-        words.add(references[i] ?? '', this.tokenizer.idsToText(tokens));
+        words.add(references[i] ?? '', this.textOf(tokens));
       }
     }
   }

@@ -218,6 +218,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return promptedInputs([prompt], [this.transcriptIds(text, written)], this.special.padId);
   }
 
+  override get takesPrompt(): boolean {
+    return true;
+  }
+
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     const prompts = rows.map((row) => {
       const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;

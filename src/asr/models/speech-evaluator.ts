@@ -1,6 +1,6 @@
 // Validation and test metrics of speech models: loss, word and character error rates.
 import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../nn/index.js';
-import { ErrorRate, type Tokenizer } from '../../text/index.js';
+import { ErrorRate } from '../../text/index.js';
 import { MeanLosses } from './evaluation-losses.js';
 import { InnerMetrics } from './inter-ctc-evaluation.js';
 import type { Recognizer } from './speech-model.js';
@@ -17,11 +17,12 @@ export class SpeechEvaluator implements Evaluator {
 
   constructor(
     private readonly recognizer: Recognizer,
-    private readonly tokenizer: Tokenizer,
+    /** How the ids of a hypothesis become text. */
+    private readonly textOf: (ids: readonly number[]) => string,
     private readonly withLoss: boolean,
     private readonly onBatch: (batch: Batch) => void = () => {},
   ) {
-    this.inner = new InnerMetrics(tokenizer);
+    this.inner = new InnerMetrics(textOf);
   }
 
   async add(batch: Batch): Promise<void> {
@@ -35,7 +36,7 @@ export class SpeechEvaluator implements Evaluator {
     );
     for (let i = 0; i < batch.size; i++) {
       const reference = batch.texts?.[i] ?? '';
-      const hypothesis = this.tokenizer.idsToText(hypotheses[i].tokens);
+      const hypothesis = this.textOf(hypotheses[i].tokens);
       this.words.add(reference, hypothesis);
       this.characters.add(reference, hypothesis);
       if (this.samples.length < samplesKept) {

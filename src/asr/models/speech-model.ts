@@ -29,6 +29,7 @@ import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { type LoadAdaptersOptions, loadAdapters, saveAdapters } from '../adapters/adapter-file.js';
 import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
+import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { DEFAULT_MAX_FRAMES, type ExportOptions, exportOnnx } from '../export/export-onnx.js';
 import { longestInput, type Subnet } from '../export/subnets.js';
@@ -211,6 +212,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** Compiles what `recognizer` hands out. */
   protected abstract createRecognizer(engine: Engine): Recognizer;
 
+  /** Whether languages, and what else a prompt says, decide what the model transcribes. */
+  get takesPrompt(): boolean {
+    return false;
+  }
+
   /** What a recogniser needs of inputs to transcribe besides their features. */
   protected rowInputs(_rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     if (options.prompt === undefined) return {};
@@ -293,7 +299,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   evaluator(engine: Engine): Evaluator {
     return new SpeechEvaluator(
       this.recognizer(engine),
-      this.tokenizer,
+      hypothesisText(this.tokenizer, this.transcriptSettings().kind),
       this.settings.compute_eval_loss,
       (batch) => {
         this.example ??= firstExample(batch);
@@ -424,10 +430,6 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       message: `${method} needs the engine that holds the weights`,
       hint: 'pass { engine }, or make the model with a trainer',
     });
-  }
-
-  protected text(hypothesis: Hypothesis): string {
-    return this.tokenizer.idsToText(hypothesis.tokens);
   }
 
   /** Builds a nested component; where it has a key `nemo_compat`, that follows the model's unless given. */

@@ -4,6 +4,7 @@ import { AnemoneError } from '../../errors/index.js';
 import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
 import { aggregate } from '../decoding/confidence/aggregate.js';
 import type { Hypothesis } from '../decoding/hypothesis.js';
+import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ConfidenceSettings, TimestampType } from '../decoding/shared-config.js';
 import {
   type Offset,
@@ -73,6 +74,7 @@ export interface TranscriptSettings {
 export class TranscriptMaker {
   private readonly punctuation: ReadonlySet<string>;
   private readonly wordPieces: boolean;
+  private readonly textOf: (ids: readonly number[]) => string;
 
   constructor(
     private readonly tokenizer: Tokenizer,
@@ -82,13 +84,14 @@ export class TranscriptMaker {
   ) {
     this.punctuation = vocabularyPunctuation(tokenizer.vocabulary);
     this.wordPieces = tokenizer instanceof WordPieceTokenizer;
+    this.textOf = hypothesisText(tokenizer, settings.kind);
   }
 
   transcript(hypothesis: Hypothesis): Transcript {
     const tokens = this.tokenizer.idsToTokens(hypothesis.tokens);
     const { alternatives } = hypothesis;
     return {
-      text: this.tokenizer.idsToText(hypothesis.tokens),
+      text: this.textOf(hypothesis.tokens),
       tokens: tokens.map((token, i) => this.timedToken(token, hypothesis, i)),
       score: hypothesis.score,
       ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
