@@ -24,6 +24,8 @@ export type AudioBlocksOptions = Pick<
 
 /** Seconds a block, about. */
 const BLOCK = 8;
+/** Samples a block of all channels, at most: headers may claim 65,535 channels. */
+const BLOCK_SAMPLES = 2 ** 24;
 /** Seconds on both sides of what is resampled; its filters reach some hundredths of one. */
 const MARGIN = 1;
 
@@ -59,7 +61,7 @@ async function wavBlocks(source: ByteSource): Promise<Recording> {
   return {
     sampleRate: info.sampleRate,
     blocks: async function* (start) {
-      const step = BLOCK * info.sampleRate;
+      const step = Math.ceil(Math.min(BLOCK * info.sampleRate, BLOCK_SAMPLES / info.channels));
       for (let at = start; at < info.frames; at += step) {
         yield [at, await readWavFrames(source, info, at, step)] as const;
       }

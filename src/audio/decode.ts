@@ -29,7 +29,14 @@ export interface DecodeOptions {
   readonly channelSelector?: ChannelSelector;
   /** Take what a truncated file still holds, with a warning, instead of failing. Default false. */
   readonly allowTruncated?: boolean;
+  /** Seconds that may be decoded at once; a small file may hold days of silence. Default {@link MAX_SECONDS}. */
+  readonly maxSeconds?: number;
 }
+
+/** Seconds of one recording, or segment of one, in memory. `audioBlocks` reads any length. */
+export const MAX_SECONDS = 7200;
+/** Samples of all channels at once, 2 GiB. */
+const MAX_SAMPLES = 2 ** 29;
 
 /** Something odd that did not stop the file from being read. */
 export interface AudioWarning {
@@ -67,7 +74,7 @@ export interface AudioInfo {
  * Decodes WAV (PCM 8/16/24/32, float, G.711), FLAC or MP3, from a file, its bytes, or a source, which is closed.
  * @throws AnemoneError naming the file: `audio.missing`, `audio.unreadable`, `audio.empty`,
  *   `audio.truncated`, `audio.corrupt`, `audio.unknown-format`, `audio.range` (segment outside the file),
- *   `audio.channel` (no such channel)
+ *   `audio.channel` (no such channel), `audio.too-long` (more than `maxSeconds`)
  */
 export async function decodeAudio(
   input: string | Uint8Array | ByteSource,
@@ -178,38 +185,58 @@ async function readSegment(
       hint: 'offset must be at least 0 and duration positive',
     });
   }
-  const range = (rate: number) => ({
-    start: Math.round(offset * rate),
-    count: options.duration === undefined ? Number.POSITIVE_INFINITY : Math.round(options.duration * rate),
-  });
+  /** `frames`: those that surely are there; one more than may be shows that a stream is too long. */
+  const range = (rate: number, channels: number, frames = 0) => {
+    const start = Math.round(offset * rate);
+    const count =
+      options.duration === undefined ? Number.POSITIVE_INFINITY : Math.round(options.duration * rate);
+    const most = mostFrames(rate, channels, options);
+    if (Math.min(count, frames - start) > most) throw tooLong(source.name, rate, most);
+    return { start, count: Math.min(count, most + 1) };
+  };
   let raw: RawAudio;
   let missing = false;
   let total: number | undefined;
   if (format === 'wav') {
     const info = await readWavInfo(source);
-    const { start, count } = range(info.sampleRate);
+    const { start, count } = range(info.sampleRate, info.channels, info.frames);
     total = info.declaredFrames;
     raw = { channels: await readWavFrames(source, info, start, count), sampleRate: info.sampleRate };
     missing = Math.min(start + count, info.declaredFrames) > info.frames;
   } else if (format === 'flac') {
     const bytes = await source.read(0, source.size);
-    const { sampleRate } = readFlacInfo(bytes, source.name);
-    const { start, count } = range(sampleRate);
+    const { sampleRate, channels } = readFlacInfo(bytes, source.name);
+    const { start, count } = range(sampleRate, channels);
     const decoded = decodeFlac(bytes, source.name, start, count);
     total = decoded.info.frames;
     raw = { channels: decoded.channels, sampleRate };
     missing = decoded.truncated;
   } else {
     const bytes = await source.read(0, source.size);
-    const { sampleRate } = readMp3Info(bytes, source.name);
-    const { start, count } = range(sampleRate);
+    const { sampleRate, channels } = readMp3Info(bytes, source.name);
+    const { start, count } = range(sampleRate, channels);
     const decoded = await decodeMp3(bytes, source.name, start, count);
     total = decoded.seen;
     raw = { channels: decoded.channels, sampleRate };
     if (decoded.damaged) warnings.push(damagedWarning);
   }
+  const most = mostFrames(raw.sampleRate, raw.channels.length, options);
+  if (raw.channels[0].length > most) throw tooLong(source.name, raw.sampleRate, most);
   checkSegment(source, raw, { missing, total }, options, warnings);
   return raw;
+}
+
+function mostFrames(rate: number, channels: number, { maxSeconds = MAX_SECONDS }: DecodeOptions): number {
+  return Math.floor(Math.min(maxSeconds * rate, MAX_SAMPLES / channels));
+}
+
+function tooLong(file: string, rate: number, most: number): AnemoneError {
+  return new AnemoneError({
+    code: 'audio.too-long',
+    message: `more than ${Math.floor(most / rate)} s of audio at once`,
+    position: { file },
+    hint: 'read it in segments (offset and duration); anemone transcribe --chunk hears any length',
+  });
 }
 
 function checkSegment(

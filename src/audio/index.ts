@@ -10,6 +10,7 @@ export {
   type DecodedAudio,
   type DecodeOptions,
   decodeAudio,
+  MAX_SECONDS,
 } from './decode.js';
 export * from './features/index.js';
 export { resample } from './resample.js';

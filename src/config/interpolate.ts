@@ -22,6 +22,9 @@ import { builtinResolvers, type Resolver, type ResolverContext } from './resolve
 /** Limits on what a few references to references may grow into. */
 const MAX_VALUES = 200_000;
 const MAX_TEXT = 1_000_000;
+const MAX_ALL_TEXTS = 20_000_000;
+/** Further mistakes are not looked for: each costs a search for near names. */
+const MAX_PROBLEMS = 50;
 
 export interface InterpolationOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -41,9 +44,15 @@ type Key = string | number;
 /** The config of a raw tree. @throws AnemoneError (or AnemoneErrors) with code `config.*` */
 export function interpolate(root: RawMap, options: InterpolationOptions = {}): ConfigNode {
   const interpolator = new Interpolator(root, options);
-  const { value } = interpolator.resolve(root, []);
-  throwAll('config.interpolation', 'the config has interpolations without a value:', interpolator.problems);
-  return value as ConfigNode;
+  const summary = 'the config has interpolations without a value:';
+  try {
+    const { value } = interpolator.resolve(root, []);
+    throwAll('config.interpolation', summary, interpolator.problems);
+    return value as ConfigNode;
+  } catch (error) {
+    throwAll('config.interpolation', summary, interpolator.problems);
+    throw error;
+  }
 }
 
 class Interpolator {
@@ -54,6 +63,7 @@ class Interpolator {
   private readonly resolvers: ReadonlyMap<string, Resolver>;
   private readonly context: ResolverContext;
   private depth = 0;
+  private readonly spent = { characters: 0, values: 0 };
 
   constructor(
     private readonly root: RawMap,
@@ -142,6 +152,7 @@ class Interpolator {
       return this.resolve(child, path);
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
+      if (this.problems.length >= MAX_PROBLEMS) throw error;
       if (!this.problems.includes(error)) this.problems.push(error);
       return { value: null, float: false, size: 1 };
     }
@@ -199,6 +210,7 @@ class Interpolator {
         });
       }
     }
+    this.spend('characters', text.length, MAX_ALL_TEXTS);
     return { value: text, float: false, size: 1 };
   }
 
@@ -296,7 +308,19 @@ class Interpolator {
       this.context,
     );
     const float = typeof value === 'number' && (!Number.isInteger(value) || args.some((arg) => arg.float));
-    return { value, float, size: countValues(value) };
+    const size = countValues(value);
+    this.spend('values', size, MAX_VALUES);
+    return { value, float, size };
+  }
+
+  /** Refuses texts and values that are small each and together fill the memory, or take long to count. */
+  private spend(what: 'characters' | 'values', amount: number, bound: number): void {
+    this.spent[what] += amount;
+    if (this.spent[what] <= bound) return;
+    throw new AnemoneError({
+      code: 'config.too-large',
+      message: `the interpolations give more than ${bound} ${what}`,
+    });
   }
 
   private cycle(id: string, position: SourcePosition): AnemoneError {

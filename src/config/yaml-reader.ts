@@ -11,6 +11,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  visit,
 } from 'yaml';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 import { throwAll } from './collect.js';
@@ -30,10 +31,15 @@ import {
 /** The most values one file may hold once aliases are expanded. */
 const MAX_NODES = 100_000;
 
+/** Characters of one file, and line ends, commas and brackets: each may stand for a value, which takes a kilobyte. */
+const MAX_TEXT = 10_000_000;
+const MAX_SEPARATORS = 500_000;
+
 const TAG_PREFIX = 'tag:yaml.org,2002:';
 
 /** Reads one YAML document whose top is a mapping. `file` names it in positions. */
 export function readYaml(text: string, file: string): RawMap {
+  refuseHuge(text, file);
   const lines = new LineCounter();
   const at = (offset: number): SourcePosition => {
     const { line, col } = lines.linePos(offset);
@@ -67,22 +73,51 @@ export function readYaml(text: string, file: string): RawMap {
       position: at(contents.range?.[0] ?? 0),
     });
   }
-  const reader = new Reader(at, (alias) => alias.resolve(document));
+  const reader = new Reader(at, aliasTargets(document));
   const map = reader.map(contents, 0);
   throwAll('config.duplicate-key', `${file}: keys that appear twice`, reader.problems);
   return map;
+}
+
+/** Refuses what would fill the memory before its values can be counted. */
+function refuseHuge(text: string, file: string): void {
+  let separators = 0;
+  for (let i = 0; i < text.length && text.length <= MAX_TEXT; i++) {
+    const sign = text.charCodeAt(i);
+    if (sign === 0x0a || sign === 0x2c || sign === 0x5b || sign === 0x7b) separators++;
+  }
+  if (text.length <= MAX_TEXT && separators <= MAX_SEPARATORS) return;
+  throw new AnemoneError({
+    code: 'config.too-large',
+    message: `too long for a config: it has ${text.length} characters`,
+    position: { file },
+  });
+}
+
+/** What each alias stands for: the value before it that has the anchor last. One walk finds all of them. */
+function aliasTargets(document: ReturnType<typeof parseDocument>): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  visit(document, {
+    Alias: (_, alias) => {
+      const target = anchors.get(alias.source);
+      if (target) targets.set(alias, target);
+    },
+    Value: (_, node) => {
+      if (node.anchor) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
 }
 
 class Reader {
   readonly problems: AnemoneError[] = [];
   private count = 0;
   private readonly open = new Set<Node>();
-  /** Finding an anchor searches the document; a file of many aliases would be slow. */
-  private readonly targets = new Map<Alias, Node | undefined>();
 
   constructor(
     private readonly at: (offset: number) => SourcePosition,
-    private readonly target: (alias: Alias) => Node | undefined,
+    private readonly targets: ReadonlyMap<Alias, Node>,
   ) {}
 
   map(node: Node, depth: number): RawMap {
@@ -163,7 +198,6 @@ class Reader {
   }
 
   private alias(alias: Alias, depth: number, position: SourcePosition): RawNode {
-    if (!this.targets.has(alias)) this.targets.set(alias, this.target(alias));
     const target = this.targets.get(alias);
     if (target === undefined) {
       throw new AnemoneError({

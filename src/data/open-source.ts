@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import {
   Augmentor,
+  MAX_SECONDS,
   type MelConfig,
   type MelTables,
   resolveMelConfig,
@@ -186,6 +187,7 @@ async function makePipeline(
     specAugment: specAugment ? plain(specAugment) : undefined,
     training,
     seed,
+    maxSeconds: Math.max(MAX_SECONDS, section.max_duration ?? 0),
   };
   if (section.feature_cache === null) return pipeline;
   const varying = augmentor

@@ -46,12 +46,17 @@ export class AnemoneError extends Error {
   }
 }
 
+/** Errors that a message lists; a stranger's file may have any number. */
+const LISTED = 50;
+
 /** Several errors found in one go (config validation collects, it does not stop at the first). */
 export class AnemoneErrors extends AnemoneError {
   readonly errors: readonly AnemoneError[];
 
   constructor(code: string, summary: string, errors: readonly AnemoneError[]) {
-    super({ code, message: `${summary}\n${errors.map((e) => `  ${e.message}`).join('\n')}` });
+    const listed = errors.slice(0, LISTED).map((e) => `  ${e.message}`);
+    const more = errors.length > LISTED ? [`  and ${errors.length - LISTED} more`] : [];
+    super({ code, message: [summary, ...listed, ...more].join('\n') });
     this.name = 'AnemoneErrors';
     this.errors = errors;
   }

@@ -1,10 +1,17 @@
 // "Did you mean": the known name closest to a mistyped one.
 
+/** What is longer, or one of more, is no name that somebody mistyped, and comparing takes its time. */
+const MAX_LENGTH = 100;
+const MAX_CANDIDATES = 2000;
+
 /** The candidates within a small edit distance of `name`, nearest first. */
 export function nearestNames(name: string, candidates: Iterable<string>, limit = 3): string[] {
   // A short name must share at least one letter, or anything would be near it.
   const budget = Math.min(Math.max(2, Math.floor(name.length / 3)), name.length - 1);
-  return [...candidates]
+  const all = [...candidates];
+  if (name.length > MAX_LENGTH || all.length > MAX_CANDIDATES) return [];
+  return all
+    .filter((candidate) => Math.abs(candidate.length - name.length) <= budget)
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= budget)
     .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate))

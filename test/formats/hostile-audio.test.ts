@@ -97,3 +97,81 @@ describe('resampling', () => {
     expect(code).toBe('audio.too-long');
   });
 });
+
+describe('audio of days', () => {
+  /** A FLAC of constant frames, each 65,535 samples in some 12 bytes. */
+  function silence(count: number): Uint8Array {
+    const frame = constantFrame(0);
+    const header = flac.slice(0, 42);
+    header[4] |= 0x80;
+    // The number of samples is not told, as of a stream from a pipe.
+    header[info + 3] &= 0xf0;
+    header.fill(0, info + 4, info + 8);
+    return new Uint8Array(Buffer.concat([header, ...Array.from({ length: count }, () => frame)]));
+  }
+  const info = 4 + 4 + 10;
+
+  function constantFrame(value: number): Uint8Array {
+    // Fixed block size 65,536 of 16 bits, 1 channel, rate and depth of the stream info; one constant subframe.
+    const head = Uint8Array.of(0xff, 0xf8, 0x70, 0x00, 0x00, 0xff, 0xff);
+    const body = Uint8Array.of(...head, crc(head, 8, 0x07), 0x00, value >> 8, value & 255);
+    const check = crc(body, 16, 0x8005);
+    return Uint8Array.of(...body, check >> 8, check & 255);
+  }
+
+  function crc(bytes: Uint8Array, bits: number, polynomial: number): number {
+    let sum = 0;
+    for (const byte of bytes) {
+      sum ^= byte << (bits - 8);
+      for (let i = 0; i < 8; i++) {
+        const high = sum & (1 << (bits - 1));
+        sum = (sum << 1) & ((1 << bits) - 1);
+        if (high) sum ^= polynomial;
+      }
+    }
+    return sum;
+  }
+
+  it('is refused at a stated bound of seconds, and read in segments', async () => {
+    const bytes = silence(40);
+    const whole = await decodeAudio(bytes);
+    expect(whole.samples).toHaveLength(40 * 65_536);
+    expect(await codeOf(decodeAudio(bytes, { maxSeconds: 60 }))).toBe('audio.too-long');
+    const part = await decodeAudio(bytes, { maxSeconds: 60, offset: 100, duration: 60 });
+    expect(part.duration).toBe(60);
+  });
+
+  it('is refused before it fills the memory', async () => {
+    await expect(decodeAudio(silence(20_000))).rejects.toThrow(/more than 7200 s of audio at once.*--chunk/);
+    const wav = encodeWav([new Float32Array(800_000)], { sampleRate: 16000 });
+    new DataView(wav.buffer).setUint32(24, 100, true);
+    expect(await codeOf(decodeAudio(wav, { targetSampleRate: 16000 }))).toBe('audio.too-long');
+  });
+
+  it('of many channels is bounded by all of them', async () => {
+    const wav = encodeWav([new Float32Array(2 ** 20)], { sampleRate: 16000 });
+    expect((await decodeAudio(wav)).samples).toHaveLength(2 ** 20);
+    expect(await codeOf(decodeAudio(wav, { maxSeconds: 65 }))).toBe('audio.too-long');
+  });
+});
+
+describe('resampling in pieces', () => {
+  it.each([
+    [16_000, 8_000],
+    [44_100, 16_000],
+    [8_000, 16_000],
+    [48_000, 16_000],
+    [100, 16_000],
+  ])('gives the samples of the whole, from %i to %i Hz', (from, to) => {
+    const length = Math.ceil((2_300_000 * from) / Math.max(from, to)) + 7;
+    const samples = Float32Array.from({ length }, (_, i) => Math.sin(i * 0.37) + Math.cos(i * i * 1e-6));
+    const whole = resample(samples, from, to);
+    // A stretch so short that it is resampled at once, with all that the filter reaches around it.
+    const [second, margin] = [from > 1000 ? Math.floor(2 ** 20 / Math.max(from, to)) : 60, 2];
+    const stretch = resample(samples.slice((second - margin) * from, (second + margin) * from), from, to);
+    expect(whole.slice(second * to, (second + 1) * to)).toEqual(
+      stretch.slice(margin * to, (margin + 1) * to),
+    );
+    expect(whole).toHaveLength(Math.ceil((length * to) / from));
+  });
+});

@@ -1,8 +1,10 @@
 // Looks at recordings: headers, or with `deep` every sample. Runs in worker threads.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { type AudioFormat, audioInfo, decodeAudio } from '../../audio/index.js';
+import { type AudioFormat, audioBlocks, audioInfo, decodeAudio, MAX_SECONDS } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { fileSource } from '../../formats/index.js';
+
+const PART = 2 ** 22;
 
 export interface InspectTask {
   readonly paths: readonly string[];
@@ -43,12 +45,33 @@ async function inspectOne(path: string, deep: boolean): Promise<Inspection> {
       warnings: info.warnings,
     };
     if (!deep) return header;
-    const bytes = await readFile(path);
-    const digest = createHash('sha1').update(bytes).digest('hex');
+    const digest = await digestOf(path);
+    if (info.duration !== undefined && info.duration > MAX_SECONDS) {
+      return { ...header, duration: await heard(path, info.sampleRate), digest };
+    }
     const decoded = await decodeAudio(path);
     return { ...header, duration: decoded.duration, warnings: decoded.warnings, digest };
   } catch (error) {
     if (!(error instanceof AnemoneError)) throw error;
     return { path, warnings: [], error: { code: error.code, message: error.message } };
   }
+}
+
+/** Of a file's bytes, read in parts. */
+async function digestOf(path: string): Promise<string> {
+  const source = await fileSource(path, 'audio');
+  try {
+    const hash = createHash('sha1');
+    for (let at = 0; at < source.size; at += PART) hash.update(await source.read(at, PART));
+    return hash.digest('hex');
+  } finally {
+    await source.close();
+  }
+}
+
+/** Seconds of a recording that is too long to be in memory at once. */
+async function heard(path: string, sampleRate: number): Promise<number> {
+  let samples = 0;
+  for await (const block of audioBlocks(path)) samples += block.length;
+  return samples / sampleRate;
 }

@@ -19,6 +19,8 @@ export interface PipelineConfig {
   /** Turns dither and augmentation on. */
   readonly training: boolean;
   readonly seed: number;
+  /** Seconds an utterance may have; see DecodeOptions. */
+  readonly maxSeconds?: number;
   /** Folder of cached features of exactly this front end. */
   readonly cacheFolder?: string;
 }

@@ -105,6 +105,7 @@ export class UtterancePipeline {
             duration: utterance.duration,
             targetSampleRate: rate,
             channelSelector: this.config.channelSelector,
+            maxSeconds: this.config.maxSeconds,
           })
         ).samples;
     const heard = this.config.trimSilence ? trimSilence(samples) : samples;
