@@ -21,6 +21,8 @@ export interface PipelineConfig {
   readonly seed: number;
   /** Folder of cached features of exactly this front end. */
   readonly cacheFolder?: string;
+  /** Shorter waveforms get silence on both sides. Default: none. */
+  readonly shortestSeconds?: number;
 }
 
 /** One recording, or waveform given in memory. */
