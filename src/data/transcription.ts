@@ -30,6 +30,8 @@ export interface TranscriptionOptions {
   readonly batchSize?: number;
   /** Seconds of padded audio a batch; long recordings then make smaller batches. Default 240. */
   readonly batchDuration?: number;
+  /** Shorter recordings get silence on both sides. Default: none. */
+  readonly shortestSeconds?: number;
   /** Worker threads; 0 is the main thread. Default: half the cores, none for a handful of inputs. */
   readonly workers?: number;
 }
@@ -65,6 +67,7 @@ export async function openTranscriptionSource(
 ): Promise<TranscriptionSource> {
   const { sample_rate } = resolveMelConfig(options.preprocessor);
   const rate = options.sampleRate ?? sample_rate;
+  const shortest = options.shortestSeconds ?? 0;
   const failures = new Map<number, string>();
   const probed = await inspectAll(
     inputs.flatMap((input) => (input instanceof Float32Array ? [] : fileOf(input).audioPath)),
@@ -74,7 +77,7 @@ export async function openTranscriptionSource(
   inputs.forEach((given, input) => {
     if (given instanceof Float32Array) {
       const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: given, sampleRate: rate };
-      found.push({ input, utterance: utterance(ref, given.length / rate) });
+      found.push({ input, utterance: utterance(ref, Math.max(given.length / rate, shortest)) });
       return;
     }
     const { audioPath: path, offset = 0, duration } = fileOf(given);
@@ -86,7 +89,7 @@ export async function openTranscriptionSource(
         input,
         utterance: utterance(
           { index: 0, path, offset, duration },
-          duration ?? Math.max(0, (seen?.duration ?? 0) - offset),
+          Math.max(duration ?? (seen?.duration ?? 0) - offset, shortest),
         ),
       });
   });
@@ -142,6 +145,7 @@ export class TranscriptionSource {
         preprocessor: options.preprocessor,
         tables: options.tables,
         channelSelector: options.channelSelector,
+        shortestSeconds: options.shortestSeconds,
         training: false,
         seed: 0,
       },

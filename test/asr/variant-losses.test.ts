@@ -69,6 +69,73 @@ describe.each(['losses_main', 'losses_v1'])('%s', (name) => {
   });
 });
 
+interface SkippingLoss {
+  readonly durations: number[];
+  readonly sigma: number;
+  readonly shape: number[];
+  readonly labels: number[][];
+  readonly frames: number[];
+  readonly tokens: number[];
+  readonly loss: number[];
+  readonly gradient: number[];
+}
+
+describe('durations that leave out 0 or 1', () => {
+  const { losses } = golden<{ losses: SkippingLoss[] }>('skipping_durations');
+
+  it.each(losses.map((one) => [`${one.durations}, sigma ${one.sigma}`, one] as const))(
+    "%s: loss and gradient are those of NeMo's class",
+    async (_name, { durations, sigma, shape, labels, frames, tokens, loss, gradient }) => {
+      const size = shape.reduce((a, b) => a * b);
+      const logits = float32(
+        formula(size, (i) => 2 * Math.sin(0.57 * i + 0.9)),
+        shape,
+      );
+      const lengths = {
+        targets: int32(labels.flat(), [2, 3]),
+        frames: int32(frames, [2]),
+        tokens: int32(tokens, [2]),
+      };
+      for (const engine of [createReferenceEngine(), new OnnxEngine({ threads: 1 })]) {
+        const found = await evaluate(
+          ({ logits, ...lengths }) => {
+            const f = (x: Tensor): Tensor =>
+              transducerLoss(
+                { logits: x, ...lengths, vocabulary: 4 } as Parameters<typeof transducerLoss>[0],
+                tdt(durations),
+                'none',
+                { sigma },
+              );
+            return { loss: f(logits), gradient: tf.grad((x) => tf.sum(f(x)))(logits) };
+          },
+          { logits, ...lengths },
+          engine,
+        );
+        await engine.dispose();
+        expect(maxDifference(found['loss'].data, loss)).toBeLessThan(1e-5);
+        expect(maxDifference(found['gradient'].data, gradient)).toBeLessThan(1e-6);
+      }
+    },
+  );
+
+  it.each([
+    ['more tokens than frames', [1, 2, 4, 8], 3, 3],
+    ['an odd length and even durations', [0, 2, 4], 5, 1],
+  ] as const)('%s: no path, a constant cost as in NeMo and no gradient', async (_name, durations, t, u) => {
+    const picks = randomTensor([2, 4, 6, 2 + durations.length], 5);
+    const inputs = { picks, frames: int32([t, 6], [2]), tokens: int32([u, 1], [2]) };
+    const { cost, gradient } = await evaluate(({ picks, frames, tokens }) => {
+      const f = (picks: Tensor): Tensor => variantCosts({ picks, frames, tokens }, tdt([...durations]));
+      return { cost: f(picks), gradient: tf.grad((x) => tf.sum(f(x)))(picks) };
+    }, inputs);
+    expect(cost.data[0]).toBe(1e4);
+    expect(cost.data[1]).toBeLessThan(100);
+    const size = gradient.data.length / 2;
+    expect(gradient.data.slice(0, size).every((value) => value === 0)).toBe(true);
+    expect(gradient.data.slice(size).some((value) => value !== 0)).toBe(true);
+  });
+});
+
 /** log Σ over all paths, written as the definition says: walk every sequence of arcs. */
 function enumerate(
   variant: TransducerVariant,
@@ -106,6 +173,9 @@ const variants: readonly (readonly [string, TransducerVariant, number])[] = [
   ['tdt 0 1 2 3', tdt([0, 1, 2, 3]), 6],
   ['tdt 0 1', tdt([0, 1]), 4],
   ['tdt 0 1 8: longer than the utterance', tdt([0, 1, 8]), 5],
+  ['tdt 1 2 4: without 0', tdt([1, 2, 4]), 5],
+  ['tdt 1 2 4 8: without 0, longer than the utterance', tdt([1, 2, 4, 8]), 6],
+  ['tdt 0 2 3: without 1', tdt([0, 2, 3]), 5],
   ['multi-blank 2 4', multiblank([2, 4]), 4],
 ];
 

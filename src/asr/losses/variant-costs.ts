@@ -3,6 +3,7 @@
 import { randomBits, type Tensor, tf } from '../../engine/index.js';
 import { blankDurations, type TransducerVariant } from '../transducer-variant.js';
 import { type Arc, arcLatticeCosts } from './arc-lattice.js';
+import { impossible } from './log-space.js';
 import { type LatticeInput, type LatticeOptions, transducerCosts } from './transducer-lattice.js';
 
 export interface VariantLossOptions extends LatticeOptions {
@@ -26,7 +27,7 @@ export function variantCosts(
   const arcs = variantArcs(variant);
   const normal = variant.kind === 'tdt' ? 2 : 2 + variant.durations.length;
   const picks = sigma === 0 ? input.picks : tf.sub(input.picks, offsets(input.picks, normal, sigma));
-  const costs = arcLatticeCosts({ ...input, picks }, { arcs, fastEmit, label: LABEL });
+  const costs = finite(arcLatticeCosts({ ...input, picks }, { arcs, fastEmit, label: LABEL }));
   if (variant.kind !== 'tdt' || omega <= 0) return costs;
   const [batch, rows, width] = input.picks.shape;
   const tokens = tf.slice(input.picks, [0, 0, 0, 0], [batch, rows, width, 2]);
@@ -37,6 +38,17 @@ export function variantCosts(
 }
 
 const [BLANK, LABEL] = [0, 1];
+
+/** What an utterance without a path costs, as NeMo's kernels have it. */
+const NO_PATH_COST = 1e4;
+
+/**
+ * Durations without 0 or 1 leave some utterances without a path: those with more tokens than frames, or of an odd
+ * length where all durations are even. Their cost is a constant, for 1e30 would hide all others in a mean.
+ */
+function finite(costs: Tensor): Tensor {
+  return tf.where(tf.less(costs, tf.scalar(-impossible / 2)), costs, tf.fill(costs.shape, NO_PATH_COST));
+}
 
 /** The arcs that leave a lattice point; they refer to picks as `variantCosts` takes them. */
 export function variantArcs(variant: TransducerVariant): readonly Arc[] {

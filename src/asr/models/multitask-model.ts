@@ -218,6 +218,11 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return promptedInputs([prompt], [this.transcriptIds(text, written)], this.special.padId);
   }
 
+  /** As in NeMo, whose other models hear recordings as they are. */
+  override get shortestSeconds(): number {
+    return 1;
+  }
+
   override get takesPrompt(): boolean {
     return true;
   }

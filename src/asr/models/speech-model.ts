@@ -217,6 +217,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return false;
   }
 
+  /** `transcribe` puts silence on both sides of shorter recordings. */
+  get shortestSeconds(): number {
+    return 0;
+  }
+
   /** What a recogniser needs of inputs to transcribe besides their features. */
   protected rowInputs(_rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     if (options.prompt === undefined) return {};

@@ -57,7 +57,12 @@ export async function transcribeAudio(
   const { batchSize = 8, workers } = options;
   const { config: preprocessor } = model.preprocessor;
   const maker = transcriptMaker(model, settings, options);
-  const source = await openTranscriptionSource(audio, { preprocessor, batchSize, workers });
+  const source = await openTranscriptionSource(audio, {
+    preprocessor,
+    batchSize,
+    workers,
+    shortestSeconds: model.shortestSeconds,
+  });
   const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));
   const told = new Set<number>();
   const tellBad = () => {

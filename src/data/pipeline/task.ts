@@ -23,6 +23,8 @@ export interface PipelineConfig {
   readonly maxSeconds?: number;
   /** Folder of cached features of exactly this front end. */
   readonly cacheFolder?: string;
+  /** Shorter waveforms get silence on both sides. Default: none. */
+  readonly shortestSeconds?: number;
 }
 
 /** One recording, or waveform given in memory. */

@@ -109,7 +109,8 @@ export class UtterancePipeline {
           })
         ).samples;
     const heard = this.config.trimSilence ? trimSilence(samples) : samples;
-    return this.augmentor.apply(heard, rate, random.derive('augmentor'));
+    const augmented = await this.augmentor.apply(heard, rate, random.derive('augmentor'));
+    return padBoth(augmented, Math.trunc((this.config.shortestSeconds ?? 0) * rate));
   }
 
   /** Pads with `pad_value` to the planned frames, or to the next rung where an utterance is longer. */
@@ -142,4 +143,12 @@ export class UtterancePipeline {
       cacheBytes: usable.reduce((sum, i) => sum + prepared[i]!.bytesWritten, 0),
     };
   }
+}
+
+/** Silence on both sides of what is shorter, half each and the odd sample in front, as lhotse pads. */
+function padBoth(samples: Float32Array, length: number): Float32Array {
+  if (samples.length >= length || samples.length === 0) return samples;
+  const padded = new Float32Array(length);
+  padded.set(samples, Math.ceil((length - samples.length) / 2));
+  return padded;
 }
