@@ -1,5 +1,6 @@
 // Collects ONNX nodes while a function is traced. Knows nothing of tfjs. Equal nodes are emitted once, equal
-// small constants are stored once; what no output needs is dropped when the graph is finished.
+// small constants are stored once, unless the graph serves as an example for other sizes, at which they may differ; what
+// no output needs is dropped when the graph is finished.
 import { createHash } from 'node:crypto';
 import type { DType } from '../tensors.js';
 import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './model-proto.js';
@@ -19,25 +20,39 @@ export class GraphNames {
   private counter = 0;
   readonly initializers: OnnxInitializer[] = [];
   private readonly constants = new Map<string, string>();
+  private readonly owners = new WeakMap<ArrayBufferLike, number>();
+  private ownerCount = 0;
 
-  /** `shareAll`: large constants are stored once too, so that what is shared does not depend on their size. */
-  constructor(private readonly shareAll = false) {}
+  /**
+   * `sharing`: of constants with equal content the small ones are stored once (`small`), or all (`all`), or those alone
+   * that are the same memory (`memory`): what is equal may be so at one size only.
+   */
+  constructor(readonly sharing: 'small' | 'all' | 'memory' = 'small') {}
 
   fresh(): string {
     return `v${this.counter++}`;
   }
 
   constant(bytes: Uint8Array, shape: readonly number[], dtype: DType | 'int64'): string {
-    const small = bytes.length <= SMALL_CONSTANT_BYTES;
-    const shared = small || this.shareAll;
-    const content = small ? Buffer.from(bytes).toString('latin1') : shared ? digest(bytes) : '';
-    const key = `${dtype}|${shape.join()}|${content}`;
-    const known = shared ? this.constants.get(key) : undefined;
+    const identity = this.identity(bytes);
+    const key = `${dtype}|${shape.join()}|${identity}`;
+    const known = identity === undefined ? undefined : this.constants.get(key);
     if (known) return known;
     const name = this.fresh();
     this.initializers.push({ name, shape, dtype, bytes });
-    if (shared) this.constants.set(key, name);
+    if (identity !== undefined) this.constants.set(key, name);
     return name;
+  }
+
+  /** What constants that are stored once have in common; undefined for one that is stored by itself. */
+  private identity(bytes: Uint8Array): string | undefined {
+    if (this.sharing === 'memory') {
+      const owner = this.owners.get(bytes.buffer) ?? this.ownerCount++;
+      this.owners.set(bytes.buffer, owner);
+      return `${owner}+${bytes.byteOffset}+${bytes.length}`;
+    }
+    if (bytes.length <= SMALL_CONSTANT_BYTES) return Buffer.from(bytes).toString('latin1');
+    return this.sharing === 'all' ? digest(bytes) : undefined;
   }
 
   int64(values: readonly number[]): string {
@@ -66,14 +81,15 @@ export class GraphBuilder {
     const count = options.outputs ?? 1;
     const domain = options.domain ?? '';
     const hasBody = Object.values(attributes).some((a) => typeof a === 'object' && 'graph' in a);
-    const key = hasBody ? '' : `${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}`;
-    const known = hasBody ? undefined : this.find(key);
+    const alone = hasBody || this.names.sharing === 'memory';
+    const key = alone ? '' : `${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}`;
+    const known = alone ? undefined : this.find(key);
     if (known) return known;
     const outputs = Array.from({ length: count }, () => this.names.fresh());
     const node = { op, domain, inputs, outputs, attributes };
     this.nodes.push(node);
     for (const output of outputs) this.producers.set(output, node);
-    if (!hasBody) this.emitted.set(key, outputs);
+    if (!alone) this.emitted.set(key, outputs);
     return outputs;
   }
 

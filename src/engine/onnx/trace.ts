@@ -43,7 +43,7 @@ export function trace(
     registerKernels(backend);
     kernelsRegistered = true;
   }
-  const root = new GraphBuilder(new GraphNames(anyShape));
+  const root = new GraphBuilder(new GraphNames(anyShape ? 'memory' : 'small'));
   const scope = new TraceScope(backend, root);
   return onTraceBackend(() =>
     backend.within(root, () => {

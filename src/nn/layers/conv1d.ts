@@ -36,7 +36,10 @@ export function conv1d(x: Tensor, weight: Tensor, geometry: Conv1dGeometry = {})
   if (kernel === 1) {
     return grouped(every(padTime(x, padding), stride), tf.reshape(weight, [out, perGroup]), groups, linear);
   }
-  if (dilation > 1) return dilated(padTime(x, padding), weight, geometry);
+  if (dilation > 1) {
+    const padded = padTime(x, padding);
+    return tracesAnyShape() ? atrous(padded, weight, geometry) : dilated(padded, weight, geometry);
+  }
   if (groups === channels && out === channels) return depthwise(x, weight, stride, padding);
   return grouped(padTime(x, padding), weight, groups, (part, filter) => dense(part, filter, stride));
 }
@@ -58,11 +61,11 @@ function depthwise(
 }
 
 /** x [B,T,in], weight [out,in,k]; no padding. */
-function dense(x: Tensor, weight: Tensor, stride: number): Tensor {
+function dense(x: Tensor, weight: Tensor, stride: number, dilation = 1): Tensor {
   const [batch, frames, channels] = x.shape;
   const image = tf.reshape(x, [batch, frames, 1, channels]) as tf.Tensor4D;
   const filter = tf.expandDims(tf.transpose(weight, [2, 1, 0]), 1) as tf.Tensor4D;
-  const y = tf.conv2d(image, filter, [stride, 1], 'valid');
+  const y = tf.conv2d(image, filter, [stride, 1], 'valid', 'NHWC', [dilation, 1]);
   return tf.reshape(y, [batch, y.shape[1], y.shape[3]]);
 }
 
@@ -84,6 +87,25 @@ function dilated(
     tf.slice(tf.reshape(woven, [batch, short * dilation, out]), [0, 0, 0], [batch, kept, out]),
     stride,
   );
+}
+
+/** The same with the operators' own dilation, which does not care how many frames there are. */
+function atrous(x: Tensor, weight: Tensor, { dilation = 1, groups = 1, stride = 1 }: Conv1dGeometry): Tensor {
+  const [batch, frames, channels] = x.shape;
+  const [out, , kernel] = weight.shape;
+  if (groups === channels && out === channels) {
+    const image = tf.reshape(x, [batch, frames, 1, channels]) as tf.Tensor4D;
+    const filter = tf.reshape(tf.transpose(tf.reshape(weight, [channels, kernel!])), [
+      kernel!,
+      1,
+      channels,
+      1,
+    ]);
+    const y = tf.depthwiseConv2d(image, filter as tf.Tensor4D, 1, 'valid', 'NHWC', [dilation, 1]);
+    return every(tf.reshape(y, [batch, y.shape[1], channels]), stride);
+  }
+  const parts = grouped(x, weight, groups, (part, filter) => dense(part, filter, 1, dilation));
+  return every(parts, stride);
 }
 
 /** Applies `convolve` to each group of channels with its own filters. */

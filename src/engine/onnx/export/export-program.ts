@@ -94,7 +94,15 @@ export async function exportModel(spec: ExportSpec, external?: ExternalData): Pr
   const aligned = alignExamples(spec.name, examples);
   const read = Object.keys(spec.inputs).filter((key) => first.inputs.has(key));
   const fed = read.map((key) => alignedValue(examples, (example) => example.inputs.get(key) as OnnxValue));
-  const general = generalise(spec.name, aligned, fed);
+  const weightsRead = [...first.states].map(([state, value]) => ({
+    value,
+    shapes: examples.map(() => state.shape),
+  }));
+  const general = generalise(spec.name, {
+    nodes: aligned,
+    inputs: [...fed, ...weightsRead],
+    outputs: new Set([...first.outputs.values()].map(({ name }) => name)),
+  });
   const weights: OnnxInitializer[] = [];
   const names = new Map<string, string>();
   for (const [state, value] of first.states) {

@@ -4,6 +4,7 @@ import { AnemoneError } from '../../../errors/index.js';
 import { GraphBuilder, GraphNames } from '../graph-builder.js';
 import type { AttributeValue, OnnxInitializer, OnnxNode, OnnxValue } from '../model-proto.js';
 import type { AlignedBody, AlignedNode, AlignedValue, Operand } from './examples.js';
+import { type Simplified, simplified } from './simplify.js';
 import { type Axis, type Formula, fitFormula, isConstant } from './sizes.js';
 import { arithmeticStep, describeConstants, numbersOf, rowsInTable, varyingAxis } from './tables.js';
 
@@ -12,14 +13,18 @@ export interface GeneralGraph {
   readonly initializers: readonly OnnxInitializer[];
 }
 
+export interface GeneralProgram {
+  readonly nodes: readonly AlignedNode[];
+  /** Values from outside. */
+  readonly inputs: readonly AlignedValue[];
+  /** Names of values that the graph gives, which stay. */
+  readonly outputs: ReadonlySet<string>;
+}
+
 /** Tables are taken from the last example, which must be the longest, and cut to length. */
-export function generalise(
-  program: string,
-  nodes: readonly AlignedNode[],
-  inputs: readonly AlignedValue[],
-): GeneralGraph {
-  const work = new Generalisation(program);
-  for (const { value, shapes } of inputs) work.offerAxes(value.name, shapes);
+export function generalise(program: string, { nodes, inputs, outputs }: GeneralProgram): GeneralGraph {
+  const work = new Generalisation(program, outputs);
+  for (const { value, shapes } of inputs) work.know(value.name, shapes, true);
   for (const node of nodes) work.outer(node);
   return { nodes: work.graph.nodes, initializers: work.graph.names.initializers };
 }
@@ -28,22 +33,48 @@ export function generalise(
 const MOST_FORMULAS = 16;
 const TYPES = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 
-class Generalisation {
-  readonly graph = new GraphBuilder(new PrefixedNames(true));
-  private readonly axes: Axis[] = [];
-  private readonly computed = new Map<string, string>();
+/** Nodes that a graph has, or that a graph around it has: by what they compute, the names of their outputs. */
+class MadeNodes {
+  private readonly outputs = new Map<string, readonly string[]>();
 
-  constructor(private readonly program: string) {}
+  constructor(private readonly around?: MadeNodes) {}
+
+  find(key: string): readonly string[] | undefined {
+    return this.outputs.get(key) ?? this.around?.find(key);
+  }
+
+  add(key: string, outputs: readonly string[]): void {
+    this.outputs.set(key, outputs);
+  }
+}
+
+class Generalisation {
+  readonly graph = new GraphBuilder(new PrefixedNames('all'));
+  private readonly axes: Axis[] = [];
+  private readonly shapes = new Map<string, AlignedValue['shapes']>();
+  private readonly computed = new Map<string, string>();
+  /** Values that are the same as others in every example. */
+  private readonly aliases = new Map<string, string>();
+
+  constructor(
+    private readonly program: string,
+    private readonly outputs: ReadonlySet<string>,
+  ) {}
+
+  private readonly made = new MadeNodes();
 
   outer(aligned: AlignedNode): void {
-    this.graph.nodes.push(this.node(aligned));
-    aligned.shapes.forEach((shapes, j) => {
-      if (shapes) this.offerAxes(aligned.node.outputs[j], shapes);
-    });
+    this.place(aligned, this.graph.nodes, this.made, true);
+  }
+
+  /** `offered`: the lengths of its axes can be read from the value. */
+  know(value: string, shapes: AlignedValue['shapes'], offered: boolean): void {
+    this.shapes.set(value, shapes);
+    if (offered) this.offerAxes(value, shapes);
   }
 
   /** The first value that has an axis of some lengths is where its length is read from. */
-  offerAxes(value: string, shapes: readonly (readonly number[])[]): void {
+  private offerAxes(value: string, shapes: AlignedValue['shapes']): void {
     shapes[0].forEach((_, index) => {
       const sizes = shapes.map((shape) => shape[index]);
       if (isConstant(sizes)) return;
@@ -52,23 +83,64 @@ class Generalisation {
     });
   }
 
+  /** Puts a node among `nodes`, unless what it computes is there in every example. */
+  private place(aligned: AlignedNode, nodes: OnnxNode[], made: MadeNodes, outer: boolean): void {
+    const short = simplified(aligned, (name) => this.shapes.get(this.aliases.get(name) ?? name));
+    const kept = aligned.node.outputs.some((name) => this.outputs.has(name));
+    const same = this.sameAs(short, nodes, made, kept);
+    if (same) {
+      aligned.node.outputs.forEach((name, j) => {
+        this.aliases.set(name, same[j]);
+      });
+      return;
+    }
+    aligned.shapes.forEach((shapes, j) => {
+      if (shapes) this.know(aligned.node.outputs[j], shapes, outer);
+    });
+  }
+
+  /** Values that are the outputs; else the node is added. `kept`: its outputs keep their names. */
+  private sameAs(
+    short: Simplified,
+    nodes: OnnxNode[],
+    made: MadeNodes,
+    kept: boolean,
+  ): readonly string[] | undefined {
+    if ('same' in short && !kept) return [this.aliases.get(short.same) ?? short.same];
+    const aligned = 'same' in short ? short.identity : short.node;
+    const node = this.node(aligned, made);
+    const alone = aligned.body !== undefined || node.op === 'Identity';
+    const key = alone ? '' : JSON.stringify([node.op, node.inputs, node.attributes, node.outputs.length]);
+    const known = alone || kept ? undefined : made.find(key);
+    if (known) return known;
+    nodes.push(node);
+    if (!alone) made.add(key, node.outputs);
+    return undefined;
+  }
+
   /** `aligned` with inputs for all sizes; what computes them is put before it. */
-  private node(aligned: AlignedNode): OnnxNode {
+  private node(aligned: AlignedNode, made: MadeNodes): OnnxNode {
     const { node, operands, body } = aligned;
     const inputs = operands.map((operand, j) => this.input(operand, node, j));
     if (node.domain !== '') {
       this.fail(`${node.op} is not an operator of the ONNX standard`);
     }
-    const attributes = body ? { ...node.attributes, [body.attribute]: this.body(body) } : node.attributes;
+    const attributes = body
+      ? { ...node.attributes, [body.attribute]: this.body(body, made) }
+      : node.attributes;
     return { ...node, inputs, attributes };
   }
 
   /** Constants of a loop's body are computed outside of it. */
-  private body({ nodes, inputs, outputs }: AlignedBody): AttributeValue {
+  private body({ nodes, inputs, outputs }: AlignedBody, made: MadeNodes): AttributeValue {
     const general = ({ value, shapes }: AlignedValue): OnnxValue => ({ ...value, dims: freeAxes(shapes) });
+    for (const { value, shapes } of inputs) this.know(value.name, shapes, false);
+    const own = new MadeNodes(made);
+    const placed: OnnxNode[] = [];
+    for (const node of nodes) this.place(node, placed, own, false);
     return {
       graph: {
-        nodes: nodes.map((node) => this.node(node)),
+        nodes: placed,
         inputs: inputs.map(general),
         outputs: outputs.map(general),
         initializers: [],
@@ -77,14 +149,14 @@ class Generalisation {
   }
 
   private input(operand: Operand, node: OnnxNode, index: number): string {
-    if ('name' in operand) return operand.name;
+    if ('name' in operand) return this.aliases.get(operand.name) ?? operand.name;
     const { constants } = operand;
     const [first] = constants;
     if (constants.every((constant) => same(constant, first))) {
       return this.graph.names.constant(first.bytes, first.shape, first.dtype);
     }
     const isReshape = node.op === 'Reshape';
-    const key = [isReshape, ...constants.map((constant) => constant.name)].join();
+    const key = [isReshape, ...constants.map(identity)].join();
     const name = this.computed.get(key) ?? this.numbers(constants, isReshape) ?? this.table(constants);
     if (name) {
       this.computed.set(key, name);
@@ -203,6 +275,12 @@ export function freeAxes(shapes: readonly (readonly number[])[]): (number | stri
 
 const scaled = ({ terms }: Formula, by: number) =>
   terms.map((term) => ({ ...term, factor: term.factor * by }));
+
+/** Content of what is small, the name of what is not. */
+function identity({ name, dtype, shape, bytes }: OnnxInitializer): string {
+  if (bytes.length > 128) return name;
+  return `${dtype}|${shape.join()}|${Buffer.from(bytes).toString('latin1')}`;
+}
 
 function same(a: OnnxInitializer, b: OnnxInitializer): boolean {
   return (

@@ -23,8 +23,8 @@ export function reshape(x: Info, shape: readonly number[], context: KernelContex
 const slice: Kernel = ({ x }, { begin, size }, context) => {
   const { backend, graph } = context;
   const [start, length] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size);
-  if (sameShape(length, x.shape)) return backend.broadcast(x, x.shape);
-  const axes = start.map((_, i) => i).filter((i) => length[i] !== x.shape[i]);
+  if (sameShape(length, x.shape) && !backend.anyShape) return backend.broadcast(x, x.shape);
+  const axes = start.map((_, i) => i).filter((i) => backend.anyShape || length[i] !== x.shape[i]);
   const int64 = (values: number[]) => graph.names.int64(values);
   const inputs = [
     backend.name(x),
@@ -51,7 +51,7 @@ const stridedSlice: Kernel = ({ x }, attrs, context) => {
 const concat: Kernel = (inputs, { axis }, { backend, graph }) => {
   const all = Object.values(inputs);
   const at = axesOf(axis, all[0].shape)[0];
-  const parts = all.filter((x) => sizeOf(x.shape) > 0);
+  const parts = backend.anyShape ? all : all.filter((x) => sizeOf(x.shape) > 0);
   if (parts.length <= 1) return backend.broadcast(parts[0] ?? all[0], (parts[0] ?? all[0]).shape);
   const shape = [...parts[0].shape];
   shape[at] = parts.reduce((sum, x) => sum + x.shape[at], 0);
@@ -123,7 +123,7 @@ export const shapeKernels: KernelTable = {
   },
   Tile: ({ x }, { reps }, { backend, graph }) => {
     const shape = x.shape.map((dim, i) => dim * reps[i]);
-    if (sameShape(shape, x.shape)) return backend.broadcast(x, shape);
+    if (sameShape(shape, x.shape) && !backend.anyShape) return backend.broadcast(x, shape);
     return backend.value(graph.one('Tile', [backend.name(x), graph.names.int64(reps)]), shape, dtypeOf(x));
   },
   BroadcastTo: ({ x }, { shape }, { backend }) => backend.broadcast(x, shape),
