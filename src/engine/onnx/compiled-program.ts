@@ -1,5 +1,5 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
-import type * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-common';
 import type { CounterRandom } from '../../random/index.js';
 import { drawBits } from '../eager/eager-scope.js';
 import type { HostTensors, RunOptions } from '../engine.js';

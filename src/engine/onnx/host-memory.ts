@@ -8,9 +8,14 @@ const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
 const KEEP_UP_TO = 2 ** 30;
 
+/** What is used here of koffi's binary. The package `koffi` itself is not needed, and it has an install script. */
+interface Koffi {
+  load(library: null): { func(declaration: string): (parameter: number, value: number) => number };
+}
+
 let done: boolean | undefined;
 
-/** Tunes glibc's malloc once; false where there is no glibc or no `koffi` (an optional dependency). */
+/** Tunes glibc's malloc once; false where there is no glibc or no koffi (an optional dependency). */
 export function keepFreedMemory(): boolean {
   done ??= tune();
   return done;
@@ -20,7 +25,7 @@ function tune(): boolean {
   if (process.platform !== 'linux') return false;
   try {
     const require = createRequire(import.meta.url);
-    const koffi = require('koffi') as typeof import('koffi');
+    const koffi = require(`@koromix/koffi-linux-${process.arch}`) as Koffi;
     const mallopt = koffi.load(null).func('int mallopt(int, int)');
     return mallopt(M_MMAP_THRESHOLD, KEEP_UP_TO) === 1 && mallopt(M_TRIM_THRESHOLD, 2 ** 31 - 1) === 1;
   } catch {

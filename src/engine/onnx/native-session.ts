@@ -3,8 +3,9 @@
 // then already written into ours. Other providers, and builds without the expected binding, take the public way.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../errors/index.js';
+import { onnxruntime, onnxruntimePath } from './onnxruntime.js';
 import { type Placement, PlacementProbe } from './placement.js';
 import { isProviderFailure, missingProvider } from './providers.js';
 
@@ -47,14 +48,14 @@ let binding: Binding | null | undefined;
 /** Stands in for ort.Tensor where the binding builds result objects: we stop it there, after the computation. */
 function ResultTensor(this: unknown, ...args: ConstructorParameters<typeof ort.Tensor>): ort.Tensor {
   if (discardResults) throw new OutputsAreWritten();
-  return new ort.Tensor(...args);
+  return new (onnxruntime().Tensor)(...args);
 }
 
 function nativeBinding(): Binding | null {
   if (binding !== undefined) return binding;
   try {
     const require = createRequire(import.meta.url);
-    const file = join(dirname(require.resolve('onnxruntime-node')), 'binding.js');
+    const file = join(dirname(onnxruntimePath()), 'binding.js');
     const loaded = (require(file) as { binding: Binding }).binding;
     loaded.initOrtOnce(3, ResultTensor, true);
     binding = loaded;
@@ -117,10 +118,12 @@ function nativeSession(native: Binding, model: Uint8Array, options: SessionOptio
 async function publicSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
   let probe = options.onPlacement && !options.profile ? new PlacementProbe() : undefined;
   const profiled = probe ? { ...options, profile: probe.prefix } : options;
-  const session = await ort.InferenceSession.create(model, sessionOptions(profiled)).catch((cause) => {
-    probe?.discard();
-    throw cause;
-  });
+  const session = await onnxruntime()
+    .InferenceSession.create(model, sessionOptions(profiled))
+    .catch((cause) => {
+      probe?.discard();
+      throw cause;
+    });
   const reportPlacement = () => {
     if (!probe) return;
     session.endProfiling();

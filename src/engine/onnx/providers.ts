@@ -1,9 +1,9 @@
 // ONNX Runtime's execution providers by the names used here: which exist, which this machine's library has,
 // and what to tell a user whose choice cannot run. Not where sessions are made (native-session.ts).
-import * as ort from 'onnxruntime-node';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { ONNXRUNTIME_VERSION, onnxruntime } from './onnxruntime.js';
 
-/** Names accepted as `provider`. The CPU one is in every build of onnxruntime-node. */
+/** Names accepted as `provider`. The CPU one is in every build of ONNX Runtime. */
 export const PROVIDERS = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
@@ -13,7 +13,8 @@ const REMEDIES: Readonly<Record<Exclude<Provider, 'cpu'>, string>> = {
     'Metal on macOS; docs/engines.md shows how to check',
   cuda:
     'cuda needs Linux x64, an NVIDIA driver with CUDA 12 and cuDNN 9, and ONNX Runtime’s CUDA library: ' +
-    'npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12 (docs/engines.md)',
+    `npm install onnxruntime-node@${ONNXRUNTIME_VERSION} --ignore-scripts, then its script/install.js with ` +
+    'ONNXRUNTIME_NODE_INSTALL=cuda12 (docs/engines.md)',
   dml: 'dml (DirectML) exists on Windows only; elsewhere use provider webgpu or cuda',
   coreml: 'coreml exists on macOS only; elsewhere use provider webgpu or cuda',
 };
@@ -29,9 +30,11 @@ export function checkProvider(name: string): Provider {
   });
 }
 
-/** Providers that the installed onnxruntime-node can try to load on this platform. */
+/** Providers that the installed ONNX Runtime can try to load on this platform. */
 export function supportedProviders(): string[] {
-  return ort.listSupportedBackends().map((backend) => backend.name);
+  return onnxruntime()
+    .listSupportedBackends()
+    .map((backend) => backend.name);
 }
 
 /** Throws unless the installed library knows `provider`; whether a device answers shows only in a session. */

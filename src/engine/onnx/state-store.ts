@@ -1,9 +1,10 @@
 // Values of states on the host, two buffers each: a program reads one and writes the other, and committing a
 // run swaps them. (Writing in place would let an update overtake a reader inside the graph.)
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../errors/index.js';
 import type { State } from '../state.js';
 import { allocate, type HostData } from '../tensors.js';
+import { onnxruntime } from './onnxruntime.js';
 
 interface Slot {
   current: ort.Tensor;
@@ -86,5 +87,5 @@ function makeTensor(state: State, data: HostData): ort.Tensor {
 }
 
 export function toOrt(value: { dtype: string; shape: readonly number[]; data: HostData }): ort.Tensor {
-  return new ort.Tensor(value.dtype as 'float32', value.data as Float32Array, value.shape);
+  return new (onnxruntime().Tensor)(value.dtype as 'float32', value.data as Float32Array, value.shape);
 }

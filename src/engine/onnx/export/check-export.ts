@@ -1,8 +1,9 @@
 // Runs an exported model as another program would, through ONNX Runtime's public interface, and compares it with the
 // function it was made of.
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../../errors/index.js';
 import type { Engine, HostTensors } from '../../engine.js';
+import { onnxruntime } from '../onnxruntime.js';
 import { toOrt } from '../state-store.js';
 import type { ExportSpec } from './export-program.js';
 
@@ -21,9 +22,10 @@ export async function checkExport(
   samples: readonly HostTensors[],
 ): Promise<void> {
   const options = { logSeverityLevel: 3 } as const;
+  const { InferenceSession } = onnxruntime();
   const session = await (typeof model === 'string'
-    ? ort.InferenceSession.create(model, options)
-    : ort.InferenceSession.create(model, options));
+    ? InferenceSession.create(model, options)
+    : InferenceSession.create(model, options));
   const program = engine.compile(`check ${spec.name}`, spec.fn);
   try {
     for (const sample of samples) {
@@ -60,7 +62,7 @@ function feeds({ inputs }: ExportSpec, sample: HostTensors): Record<string, ort.
   return Object.fromEntries(
     Object.entries(sample).map(([key, value]) => {
       if (!inputs[key].int64) return [key, toOrt(value)];
-      return [key, new ort.Tensor('int64', BigInt64Array.from(value.data, BigInt), value.shape)];
+      return [key, new (onnxruntime().Tensor)('int64', BigInt64Array.from(value.data, BigInt), value.shape)];
     }),
   );
 }
