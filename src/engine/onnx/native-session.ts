@@ -87,9 +87,10 @@ function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOp
     enableMemPattern: false,
     enableCpuMemArena: options.arena,
     logSeverityLevel: options.logSeverity ?? 3,
-    // Denormals appear in Adam's moments and slow every product they meet. Threads that spin while they wait take the
-    // cores from loader workers and from JavaScript: measured, that costs more than it wins wherever there are any.
-    extra: { session: { set_denormal_as_zero: '1', intra_op: { allow_spinning: '0' } } },
+    // Threads that spin while they wait take the cores from loader workers and from JavaScript: measured, that costs
+    // more than it wins wherever there are any. Denormals stay numbers (docs/engines.md): the option that makes them
+    // zero would be set, for good, on the thread that made the first session, which is the user's.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
     ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
   };
 }

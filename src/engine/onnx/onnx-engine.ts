@@ -17,6 +17,7 @@ import { keepFreedMemory } from './host-memory.js';
 import { peakBytes } from './live-memory.js';
 import type { SessionOptions } from './native-session.js';
 import { describeFallback, type Placement } from './placement.js';
+import { limitsOf } from './provider-limits.js';
 import { checkProvider, requireProvider } from './providers.js';
 import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
@@ -69,7 +70,7 @@ export class OnnxEngine implements Engine {
     const cache = new SignatureCache({
       fn,
       session: { ...this.session, ...(provider === 'cpu' ? {} : { onPlacement }) },
-      standardOperators: !hasOwnOperators(provider),
+      limits: limitsOf(provider),
       stats: this.stats,
       store: this.store,
       constantStates: options.constantStates ?? false,
@@ -119,9 +120,4 @@ function warnOfFallback(): NonNullable<OnnxEngineOptions['onPlacement']> {
     warned.add(program);
     process.emitWarning(`program "${program}": ${fallback}`, { code: 'ANEMONE_CPU_FALLBACK' });
   };
-}
-
-/** Measured by placement reports: the webgpu provider leaves FusedMatMul, the products of attention, to the CPU. */
-function hasOwnOperators(provider: string): boolean {
-  return provider === 'cpu' || provider === 'cuda';
 }

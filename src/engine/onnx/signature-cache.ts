@@ -5,6 +5,7 @@ import type { HostData, TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import type { OnnxInitializer } from './model-proto.js';
 import type { SessionOptions } from './native-session.js';
+import type { ProviderLimits } from './provider-limits.js';
 import type { StateStore } from './state-store.js';
 import { type TracedProgram, trace } from './trace.js';
 import { hostBytes } from './trace-values.js';
@@ -12,7 +13,7 @@ import { hostBytes } from './trace-values.js';
 export interface SignatureCacheOptions {
   readonly fn: (inputs: Tensors) => Tensors;
   readonly session: SessionOptions;
-  readonly standardOperators: boolean;
+  readonly limits: ProviderLimits;
   readonly stats: EngineStats;
   readonly store: StateStore;
   /** States that are only read become constants of the code, which ONNX Runtime packs for its products. */
@@ -54,8 +55,8 @@ export class SignatureCache {
   }
 
   trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
-    const { fn, standardOperators } = this.options;
-    return trace(fn, inputs, { standardOperators });
+    const { fn, limits } = this.options;
+    return trace(fn, inputs, { limits });
   }
 
   private isCurrent({ built }: Entry): boolean {

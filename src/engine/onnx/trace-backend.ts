@@ -6,6 +6,7 @@ import { sizeOf } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import type { GraphBuilder } from './graph-builder.js';
 import type { OnnxValue } from './model-proto.js';
+import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { collapseConstant, hostBytes, sameShape, type TraceValue } from './trace-values.js';
 
 const ENGINE_FOLDER = fileURLToPath(new URL('..', import.meta.url));
@@ -13,8 +14,8 @@ export const TRACE_BACKEND = 'anemone-trace';
 
 export class TraceBackend extends tf.KernelBackend {
   private readonly values: tf.DataStorage<TraceValue>;
-  /** Use only operators of the ONNX standard: those of ONNX Runtime's own have CPU (and CUDA) kernels only. */
-  standardOperators = false;
+  /** Of the provider that the trace is for. */
+  limits: ProviderLimits = NO_LIMITS;
   /** What is traced must hold at other sizes too: kernels choose nothing by a size, and leave out nothing that only these sizes allow. */
   anyShape = false;
   private graph: GraphBuilder | undefined;

@@ -7,6 +7,7 @@ import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './model-proto.js';
+import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
 import { HOST_CALL, type HostCallNode, type RandomSite, TraceScope } from './trace-scope.js';
 
@@ -23,8 +24,8 @@ export interface TracedProgram {
 }
 
 export interface TraceOptions {
-  /** For providers without kernels for ONNX Runtime's own operators. Default false. */
-  readonly standardOperators?: boolean;
+  /** What kernels must work around. Default: nothing. */
+  readonly limits?: ProviderLimits;
   /** The graph serves as an example of one for any batch size and length (export/). Default false. */
   readonly anyShape?: boolean;
 }
@@ -34,10 +35,10 @@ let kernelsRegistered = false;
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  { standardOperators = false, anyShape = false }: TraceOptions = {},
+  { limits = NO_LIMITS, anyShape = false }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
-  backend.standardOperators = standardOperators;
+  backend.limits = limits;
   backend.anyShape = anyShape;
   if (!kernelsRegistered) {
     registerKernels(backend);

@@ -5,6 +5,7 @@ import type { Tensors } from '../../engine.js';
 import type { State } from '../../state.js';
 import type { TensorSpec } from '../../tensors.js';
 import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from '../model-proto.js';
+import { STANDARD_ONLY } from '../provider-limits.js';
 import { trace } from '../trace.js';
 import { traceBackend } from '../trace-backend.js';
 
@@ -25,7 +26,7 @@ export function traceExample(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
 ): Example {
-  const traced = trace(fn, inputs, { standardOperators: true, anyShape: true });
+  const traced = trace(fn, inputs, { limits: STANDARD_ONLY, anyShape: true });
   const { segments, calls, random, updates, states, outputs } = traced;
   const what =
     calls.length > 0 ? 'calls the host' : random.length > 0 ? 'draws random numbers' : 'sets states';

@@ -186,18 +186,41 @@ const depthwise: Kernel = ({ x, filter }, attrs, context) => {
 };
 
 const depthwiseInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
+  const { backend } = context;
   const c = convInfo(attrs.inputShape, filter.shape, attrs, true);
-  const inputs = [toNchw(context, context.backend.name(dy)), groupedFilter(context, filter, c)];
+  const inputs = [toNchw(context, backend.name(dy)), groupedFilter(context, filter, c)];
+  const apart = backend.limits.plainGroups && c.outChannels !== c.inChannels;
   const attributes = {
-    group: c.inChannels,
+    group: apart ? c.outChannels : c.inChannels,
     pads: padsOf(c),
     strides: stridesOf(c),
     dilations: dilationsOf(c),
     output_padding: outputPadding(c),
   };
-  const name = one(context, 'ConvTranspose', inputs, nchw(attrs.inputShape), attributes);
-  return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
+  const shape = nchw(attrs.inputShape);
+  const name = apart
+    ? sumOfChannels(
+        context,
+        one(context, 'ConvTranspose', inputs, [shape[0], c.outChannels, shape[2], shape[3]], attributes),
+        shape,
+        c,
+      )
+    : one(context, 'ConvTranspose', inputs, shape, attributes);
+  return backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
 };
+
+/** From one image for each output channel, [N,in·mult,H,W], the sums over those of an input channel, [N,in,H,W]. */
+function sumOfChannels(
+  context: KernelContext,
+  name: string,
+  [n, channels, h, w]: readonly number[],
+  { outChannels }: ConvInfo,
+): string {
+  const { names } = context.graph;
+  const grouped = [n, channels, outChannels / channels, h, w];
+  const parts = one(context, 'Reshape', [name, names.int64(grouped)], grouped);
+  return one(context, 'ReduceSum', [parts, names.int64([2])], [n, channels, h, w], { keepdims: 0 });
+}
 
 /** Per tap: sum over positions of x·dy, channel by channel. */
 const depthwiseFilterGradient: Kernel = ({ x, dy }, attrs, context) => {

@@ -45,10 +45,14 @@ export function emitBroadcast(
   dtype: DType,
   options?: EmitOptions,
 ): Info {
-  const raws = inputs.map((x) => backend.raw(x));
-  const raw = raws.reduce<readonly number[]>(
+  const small = inputs.map((x) => backend.raw(x));
+  const raw = small.reduce<readonly number[]>(
     (acc, { shape: s }) => tf.broadcast_util.assertAndGetBroadcastShape(acc as number[], s as number[]),
     [],
+  );
+  const expand = backend.limits.equalShapes.has(op);
+  const raws = small.map((r, i) =>
+    expand && r.shape.length > 0 ? { name: backend.name(backend.broadcast(inputs[i], raw)), shape: raw } : r,
   );
   const layout = sharedLayout(raws, { graph, backend });
   if (layout) {

@@ -17,7 +17,7 @@ const matMul: Kernel = ({ a, b }, { transposeA, transposeB }, { backend, graph }
   const name =
     !transposeA && !transposeB
       ? graph.one('MatMul', inputs)
-      : backend.standardOperators
+      : backend.limits.standardOperators
         ? graph.one('MatMul', [
             transposeA ? swapLast(graph, inputs[0], ra) : inputs[0],
             transposeB ? swapLast(graph, inputs[1], rb) : inputs[1],
@@ -78,6 +78,7 @@ const unsortedSegmentSum: Kernel = ({ x, segmentIds }, { numSegments }, { backen
   const sums = graph.one('ScatterElements', [zeros, flat(indices), flat(backend.name(x))], {
     attributes: { axis: 0, reduction: 'add' },
   });
+  backend.value(sums, [numSegments * width], dtypeOf(x));
   const shape = [numSegments, ...rest];
   return backend.value(graph.one('Reshape', [sums, int64(shape)]), shape, dtypeOf(x));
 };

@@ -63,10 +63,12 @@ const concat: Kernel = (inputs, { axis }, { backend, graph }) => {
   return backend.value(name, shape, dtypeOf(parts[0]));
 };
 
-const split: Kernel = ({ x }, { numOrSizeSplits, axis }, { backend, graph }) => {
+const split: Kernel = ({ x }, { numOrSizeSplits, axis }, context) => {
+  const { backend, graph } = context;
   const at = axesOf(axis, x.shape)[0];
   const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, at);
   if (sizes.length === 1) return [backend.broadcast(x, x.shape)];
+  if (sizes.length > backend.limits.mostOutputs) return splitTwice(x, sizes, at, context);
   const names = graph.emit('Split', [backend.name(x), graph.names.int64(sizes)], {
     attributes: { axis: at },
     outputs: sizes.length,
@@ -77,6 +79,17 @@ const split: Kernel = ({ x }, { numOrSizeSplits, axis }, { backend, graph }) => 
     return backend.value(name, shape, dtypeOf(x));
   });
 };
+
+/** Into as many runs of parts as a node may have outputs, then each run into its parts. */
+function splitTwice(x: Info, sizes: readonly number[], axis: number, context: KernelContext): Info[] {
+  const length = Math.ceil(sizes.length / context.backend.limits.mostOutputs);
+  const runs = Array.from({ length: Math.ceil(sizes.length / length) }, (_, i) =>
+    sizes.slice(i * length, (i + 1) * length),
+  );
+  const sums = runs.map((run) => run.reduce((a, b) => a + b, 0));
+  const parts = split({ x }, { numOrSizeSplits: sums, axis }, context) as Info[];
+  return parts.flatMap((part, i) => split({ x: part }, { numOrSizeSplits: runs[i], axis }, context));
+}
 
 const pack: Kernel = (inputs, { axis }, context) => {
   const parts = Object.values(inputs);

@@ -1,0 +1,43 @@
+// What the kernels of a provider cannot do, or do wrongly, and a trace for it works around. Found by comparing each
+// operator with the reference over many shapes, in ONNX Runtime 1.30.
+
+export interface ProviderLimits {
+  /** Only operators of the ONNX standard: those of ONNX Runtime's own have no kernels there. */
+  readonly standardOperators: boolean;
+  /** Operators that are right only where their operands have one shape, or are numbers. */
+  readonly equalShapes: ReadonlySet<string>;
+  /** Most outputs of one node. */
+  readonly mostOutputs: number;
+  /** ConvTranspose is right only where a group has one output channel for each of its inputs. */
+  readonly plainGroups: boolean;
+}
+
+export const NO_LIMITS: ProviderLimits = {
+  standardOperators: false,
+  equalShapes: new Set(),
+  mostOutputs: Number.POSITIVE_INFINITY,
+  plainGroups: false,
+};
+
+/** A file for others has operators of the standard only. */
+export const STANDARD_ONLY: ProviderLimits = { ...NO_LIMITS, standardOperators: true };
+
+const WEBGPU: ProviderLimits = {
+  ...STANDARD_ONLY,
+  // And: a shader made for operands of one pattern is used again for others whose last axes differ in being divisible
+  // by 4, and returns wrong values. Pow fails where the exponent is broadcast over such an axis.
+  equalShapes: new Set(['And', 'Pow']),
+  // Each output is a storage buffer, as is the input; every device has at least 8 of them in a shader.
+  mostOutputs: 7,
+  plainGroups: true,
+};
+
+const BY_PROVIDER: Readonly<Record<string, ProviderLimits>> = {
+  cpu: NO_LIMITS,
+  cuda: NO_LIMITS,
+  webgpu: WEBGPU,
+};
+
+export function limitsOf(provider: string): ProviderLimits {
+  return BY_PROVIDER[provider] ?? STANDARD_ONLY;
+}
