@@ -5,7 +5,15 @@
 //     npx tsx benchmarks/parity/curves.ts DIR
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Callback, createEngine, type Engine, loadConfig, createFromConfig, type SpeechModel, Trainer } from '../../src/index.js';
+import {
+  Callback,
+  createEngine,
+  createFromConfig,
+  type Engine,
+  loadConfig,
+  type SpeechModel,
+  Trainer,
+} from '../../src/index.js';
 import { QuietView, type StepReport, type TrainingRun } from '../../src/training/index.js';
 import { tensorsOf } from './cases.js';
 import { distance, norm, type Result, relative } from './measure.js';
@@ -52,7 +60,13 @@ async function compare(name: string): Promise<Result[]> {
       const detail = `step ${off.indexOf(value) + 1} of ${steps}`;
       results.push({ case: name, quantity, value, detail });
       console.log(`  ${quantity}: ${value.toExponential(1)} (${detail})`);
-      if (process.env.GROWTH) console.log(off.map((x, i) => (i % 5 === 4 ? `${i + 1}:${x.toExponential(0)}` : "")).filter(Boolean).join(" "));
+      if (process.env.GROWTH)
+        console.log(
+          off
+            .map((x, i) => (i % 5 === 4 ? `${i + 1}:${x.toExponential(0)}` : ''))
+            .filter(Boolean)
+            .join(' '),
+        );
     };
     add(`loss curve of ${name}${suffix}`, losses, curve.losses);
     if (!curve.exact) continue;
