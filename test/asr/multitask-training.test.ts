@@ -9,6 +9,7 @@ import { OnnxEngine } from '../../src/engine/index.js';
 import { AnemoneError } from '../../src/errors/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 import { trainSpecialTokenizer } from '../../src/text/index.js';
+import { expectSameHoweverPadded } from './padded.js';
 import { tinyModel, toneSpeech } from './support.js';
 import { trainer } from './training.js';
 
@@ -111,6 +112,21 @@ describe('batches', () => {
     const given = { source_lang: 'en', target_lang: 'en', task: 'asr', pnc: 'yes' };
     const model = multiTask({ prompt_defaults: [{ role: 'user', slots: given }] });
     await (await model.trainingSource())?.close();
+  });
+
+  it('may be padded further: losses, gradients and transcripts are the same', async () => {
+    write([
+      { ...slots, answer: 'ab', text: 'ab' },
+      { ...slots, answer: 'cabca', text: 'cab' },
+    ]);
+    const model = multiTask();
+    const source = await model.trainingSource();
+    for await (const { inputs } of source?.epoch(0) ?? []) {
+      const { batchFrames, ...own } = inputs;
+      expect(batchFrames.data[0]).toBeLessThanOrEqual(own['features'].shape[1]!);
+      await expectSameHoweverPadded(engine, model, own);
+    }
+    await source?.close();
   });
 
   it('train the model and evaluate it', async () => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { MelFrontEnd } from '../../src/audio/index.js';
 import { configFromText } from '../../src/config/index.js';
 import {
   cacheSize,
@@ -137,6 +138,32 @@ bucketing_batch_size: null
   });
 });
 
+describe('batches of training without shuffling', () => {
+  const inOrder = Array.from({ length: 13 }, (_, i) => i);
+  const orderOf = async (yaml: string, epoch = 0) =>
+    (await collect(await open(corpus(13), `batch_size: 3\nshuffle: false${yaml}`), epoch)).flatMap(
+      ({ indices }) => [...indices],
+    );
+
+  it('are consecutive lines, in every epoch', async () => {
+    for (const epoch of [0, 1]) expect(await orderOf('', epoch)).toEqual(inOrder);
+    expect(await orderOf('\nbucketing_batch_size: null\nuse_bucketing: false')).toEqual(inOrder);
+    expect(await orderOf('\nnum_buckets: 1\nbucket_duration_bins: [5]')).toEqual(inOrder);
+  });
+
+  it.each([
+    'num_buckets: 2',
+    'use_bucketing: true',
+    'bucket_duration_bins: [0.5, 2]',
+    'bucketing_batch_size: 2',
+    'bucket_batch_size: [2, 2]',
+    'bucketing_strategy: fixed_order',
+    'batch_duration: 3',
+  ])('are of like lengths with %s', async (key) => {
+    expect(await orderOf(`\n${key}`)).not.toEqual(inOrder);
+  });
+});
+
 describe('transcripts with what the tokenizer does not know', () => {
   const opened = async (texts: readonly string[], tokenizer: Tokenizer, yaml = '') => {
     const lines: string[] = [];
@@ -206,6 +233,24 @@ describe('the front end of a batch', () => {
     }
   });
 
+  it('says how many frames the batch has as NeMo would pad it, whatever bucket it is in', async () => {
+    const made = corpus(9);
+    for (const compat of ['2.5', '1.x'] as const) {
+      for (const pad_to of [16, 0]) {
+        for (const bins of ['', '\nbucket_duration_bins: [5]']) {
+          const preprocessor = { ...PREPROCESSOR, dither: 0, pad_to, nemo_compat: compat };
+          const frontEnd = new MelFrontEnd(preprocessor);
+          const source = await open(made, `batch_size: 2${bins}`, { preprocessor });
+          for (const { inputs, indices } of await collect(source)) {
+            const whole = frontEnd.computeBatch(indices.map((i) => tone(made.durations[i], 300)));
+            expect([...inputs.batchFrames.data]).toEqual([whole.shape[2]]);
+            expect(inputs.features.shape[1]).toBeGreaterThanOrEqual(whole.shape[2]);
+          }
+        }
+      }
+    }
+  });
+
   it('sees no silent ends with trim_silence', async () => {
     const made = corpus(1);
     const loud = tone(0.5, 400);
@@ -263,7 +308,7 @@ describe('the feature cache', () => {
     const second = await collect(cached, 1);
     expect(cached.gauges().cacheHits).toBe(8);
     second.forEach((batch) => {
-      expect(Object.keys(batch.inputs)).toHaveLength(4);
+      expect(Object.keys(batch.inputs)).toHaveLength(5);
     });
     expect(second.map((b) => b.inputs)).toEqual((await collect(direct, 1)).map((b) => b.inputs));
   });
