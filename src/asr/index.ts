@@ -97,6 +97,7 @@ export type {
 } from './models/transcript.js';
 export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
 export { type RestoreOptions, restoreConfig } from './nemo/restore.js';
+export { sealedBut } from './nemo/sealed.js';
 export { type BufferMerge, MERGES } from './streaming/buffer-merge.js';
 export type { Chunk, ChunkEncoder, EncodedChunk } from './streaming/chunk.js';
 export type { ChunkOptions, ChunkPlan, StreamingSizes } from './streaming/chunk-plan.js';

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { Container } from '../container/index.js';
 import { importOption } from './own-components.js';
+import { show } from './print.js';
 
 /** `load` gives the container to describe; it is called only when the command runs. */
 export function registerComponents(
@@ -15,7 +16,7 @@ export function registerComponents(
     .argument('[name]', 'a component, such as ConformerEncoder or adamw')
     .addOption(importOption())
     .action(async (name: string | undefined, options: { readonly import: readonly string[] }) => {
-      process.stdout.write(await describeComponents(await load(options.import), name));
+      show(await describeComponents(await load(options.import), name));
     });
 }
 

@@ -1,6 +1,7 @@
 // `anemone config`: the effective config of a file and overrides, as it would be used.
 
 import type { Command } from 'commander';
+import { show, showJson } from './print.js';
 
 interface PrintOptions {
   readonly positions?: boolean;
@@ -40,9 +41,9 @@ async function print(file: string, overrides: string[], options: PrintOptions): 
     });
   }
   if (!isMapping(part)) {
-    process.stdout.write(`${typeof part === 'string' ? part : JSON.stringify(part)}\n`);
+    show(`${typeof part === 'string' ? part : JSON.stringify(part)}\n`);
     return;
   }
-  const json = options.json ? `${JSON.stringify(resolveConfig(part), null, 2)}\n` : undefined;
-  process.stdout.write(json ?? toYaml(part, { positions: options.positions ?? false }));
+  if (options.json) showJson(`${JSON.stringify(resolveConfig(part), null, 2)}\n`);
+  else show(toYaml(part, { positions: options.positions ?? false }));
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config/index.js';
 import { wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
+import { show, showJson } from './print.js';
 
 interface EvaluateOptions {
   readonly manifest?: string[];
@@ -57,10 +58,10 @@ async function evaluate(
   const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine, modules });
   try {
     const { metrics, samples, seconds } = await trainer[kind](model);
-    const text = options.json
-      ? `${JSON.stringify({ metrics, seconds, samples: samples.slice(0, options.samples) }, null, 2)}\n`
-      : await describeEvaluation({ metrics, samples }, options.samples);
-    process.stdout.write(text);
+    if (options.json) {
+      const shown = { metrics, seconds, samples: samples.slice(0, options.samples) };
+      showJson(`${JSON.stringify(shown, null, 2)}\n`);
+    } else show(await describeEvaluation({ metrics, samples }, options.samples));
   } finally {
     await trainer.dispose();
   }

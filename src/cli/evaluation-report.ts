@@ -9,12 +9,13 @@ export interface EvaluationFindings {
 
 /** Metrics a line, error rates as percentages, then up to `count` aligned pairs. */
 export async function describeEvaluation(findings: EvaluationFindings, count: number): Promise<string> {
+  const { printable } = await import('../errors/index.js');
   const { formatAlignment } = await import('../text/index.js');
   const lines = Object.entries(findings.metrics).map(
     ([name, value]) => `${name}: ${metricText(name, value)}`,
   );
   for (const { name, reference, hypothesis } of findings.samples.slice(0, count)) {
-    lines.push('', name, formatAlignment(reference, hypothesis));
+    lines.push('', printable(name), formatAlignment(printable(reference), printable(hypothesis)));
   }
   return `${lines.join('\n')}\n`;
 }

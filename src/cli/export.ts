@@ -4,6 +4,7 @@ import type { TrainableModel } from '../nn/index.js';
 import type { Trainer } from '../training/index.js';
 import type { OnnxOptions } from './export-onnx.js';
 import { importOption } from './own-components.js';
+import { tell } from './print.js';
 
 interface ExportOptions extends OnnxOptions {
   readonly weights: string;
@@ -54,7 +55,7 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
     for (const written of await write(model, trainer, file, options)) {
-      process.stderr.write(`${written} is of the model of ${path}\n`);
+      tell(`${written} is of the model of ${path}\n`);
     }
   } finally {
     await trainer.dispose();

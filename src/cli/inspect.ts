@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { HostTensor } from '../engine/index.js';
 import { wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
+import { show, tell } from './print.js';
 
 interface InspectOptions {
   readonly depth: number;
@@ -46,7 +47,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
     throw new AnemoneError({ code: 'cli.option', path: '--dump', message: 'needs a recording to compute' });
   }
   if (!audio && (await isBareWeights(path))) {
-    process.stdout.write(await describeFile(path, depth));
+    show(await describeFile(path, depth));
     return;
   }
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
@@ -59,7 +60,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
       const { toYaml } = await import('../config/index.js');
       const { configFromValues } = await import('../config/index.js');
       const config = options.config === false ? '' : `\n${toYaml(configFromValues(model.config))}`;
-      process.stdout.write(`${found}: ${model.constructor.name}\n\n${table(states, depth)}${config}`);
+      show(`${found}: ${model.constructor.name}\n\n${table(states, depth)}${config}`);
       return;
     }
     if (!isSpeechModel(model)) {
@@ -76,7 +77,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
       throw new AnemoneError({ code: error.code, message, position: { file: audio }, cause: error });
     });
     const { tensors, text, leftOut } = await stages;
-    process.stdout.write(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
+    show(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
     for (const stage of leftOut) {
       process.stderr.write(`left out: ${stage}; a shorter recording or --text shows it\n`);
     }
@@ -185,5 +186,5 @@ async function dump(
     return [name, { dtype: dtype === 'int32' ? 'I32' : 'F32', shape, data } as const] as const;
   });
   await writeFileAtomically(file, safetensorsParts(entries, metadata));
-  process.stderr.write(`${entries.length} tensors in ${file}\n`);
+  tell(`${entries.length} tensors in ${file}\n`);
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { exitOnClosedPipe, reportOf } from '../errors/index.js';
 import { commands } from './commands.js';
+import { tell } from './print.js';
 import { packageVersion } from './version.js';
 
 /** The whole program; tests parse with it, `run` executes it. */
@@ -17,7 +18,8 @@ export function createProgram(): Command {
     .showHelpAfterError('(see anemone --help)')
     .exitOverride();
   for (const register of commands) register(program);
-  for (const command of everyCommand(program)) command.exitOverride();
+  for (const command of everyCommand(program)) command.exitOverride().configureOutput({ writeErr: tell });
+  program.configureOutput({ writeErr: tell });
   return program;
 }
 
@@ -31,7 +33,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError)
       return error.exitCode === 0 || error.code === 'commander.help' ? 0 : 2;
     const { text, exitCode } = reportOf(error);
-    process.stderr.write(text);
+    tell(text);
     return exitCode;
   }
 }

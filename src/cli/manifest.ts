@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CheckOptions, LossKind } from '../data/index.js';
 import { notNegative, wholeNumber } from './option-number.js';
+import { show, showJson } from './print.js';
 
 interface CheckFlags {
   readonly config?: string;
@@ -59,8 +60,8 @@ async function check(files: string[], flags: CheckFlags): Promise<void> {
     if (live) process.stderr.write(`\r${done} of ${total} recordings${done === total ? '\n' : ''}`);
   };
   const report = await checkManifests(named, { ...options, onProgress });
-  const text = flags.json ? JSON.stringify(reportToJson(report), null, 2) : renderReport(report, flags.limit);
-  process.stdout.write(`${text}\n`);
+  if (flags.json) showJson(`${JSON.stringify(reportToJson(report), null, 2)}\n`);
+  else show(`${renderReport(report, flags.limit)}\n`);
   if (report.fatal) process.exitCode = 2;
 }
 

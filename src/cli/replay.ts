@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { containerWith, importOption } from './own-components.js';
+import { show } from './print.js';
 
 interface ReplayOptions {
   readonly engine?: string;
@@ -21,7 +22,7 @@ export function register(program: Command): void {
 }
 
 async function replayStep(folder: string, options: ReplayOptions): Promise<void> {
-  const { createModel } = await import('../asr/index.js');
+  const { createModel, sealedBut } = await import('../asr/index.js');
   const { createEngine } = await import('../engine/index.js');
   const { readDump, replay } = await import('../training/index.js');
   const container = await containerWith(options.import);
@@ -32,15 +33,16 @@ async function replayStep(folder: string, options: ReplayOptions): Promise<void>
       engine,
       container,
       artifacts: dump.artifacts,
+      sealed: sealedBut(),
       seed: dump.record.seed,
     };
     const model = createModel(dump.config['model'] as Parameters<typeof createModel>[0], context);
     const { text, diagnosis } = await replay(dump, model, engine, folder);
-    process.stdout.write(`${text}\n`);
+    show(`${text}\n`);
     if (!options.all) return;
     for (const { stage, name, maxAbs, nonfinite, count } of diagnosis.measurements) {
       const bad = nonfinite === 0 ? '' : `, ${nonfinite} of ${count} not finite`;
-      process.stdout.write(`${stage.padEnd(16)} ${name}: up to ${maxAbs.toPrecision(4)}${bad}\n`);
+      show(`${stage.padEnd(16)} ${name}: up to ${maxAbs.toPrecision(4)}${bad}\n`);
     }
   } finally {
     await engine.dispose();

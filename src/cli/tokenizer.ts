@@ -2,6 +2,7 @@
 // `anemone tokenizer special`: the special tokens of multitask models.
 
 import type { Command } from 'commander';
+import { show } from './print.js';
 
 interface TokenizerOptions {
   readonly manifest: string[];
@@ -14,6 +15,9 @@ interface TokenizerOptions {
   readonly lowerCase: boolean;
   readonly specials: boolean;
 }
+
+/** Bytes of one text to train on: as long as a string can be. */
+const MAX_TEXT = 2 ** 29;
 
 export function register(program: Command): void {
   const tokenizer = program.command('tokenizer').description('Tokenizers.');
@@ -45,7 +49,7 @@ export function register(program: Command): void {
 async function special(tokens: string[], { out }: { readonly out: string }): Promise<void> {
   const { trainSpecialTokenizer } = await import('../text/index.js');
   const vocabulary = trainSpecialTokenizer(tokens, out);
-  process.stdout.write(`${out}: ${vocabulary.length} tokens\n`);
+  show(`${out}: ${vocabulary.length} tokens\n`);
 }
 
 async function train(options: TokenizerOptions): Promise<void> {
@@ -58,7 +62,7 @@ async function train(options: TokenizerOptions): Promise<void> {
   const trained =
     options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines);
   const { dir, pieces } = await trained;
-  process.stdout.write(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
+  show(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
 }
 
 async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
@@ -113,15 +117,9 @@ async function trainingLines({ manifest, text }: TokenizerOptions): Promise<stri
     const { readManifests } = await import('../data/index.js');
     for (const entry of await readManifests(manifest)) if (entry.text) lines.push(entry.text);
   }
-  const { readFile } = await import('node:fs/promises');
+  const { readRegularFile } = await import('../formats/index.js');
   for (const file of text) {
-    const content = await readFile(file, 'utf8').catch((cause: Error) => {
-      throw new AnemoneError({
-        code: 'file.unreadable',
-        message: `cannot read ${file}: ${cause.message}`,
-        cause,
-      });
-    });
+    const content = new TextDecoder().decode(await readRegularFile(file, { maxBytes: MAX_TEXT }));
     lines.push(...content.split(/\r?\n/).filter((line) => line.trim() !== ''));
   }
   if (lines.length === 0)

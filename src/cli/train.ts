@@ -5,6 +5,7 @@ import type { Adaptation } from '../asr/index.js';
 import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
 import { wholeNumber } from './option-number.js';
 import { containerWith, importOption } from './own-components.js';
+import { show } from './print.js';
 
 interface TrainOptions {
   readonly test: boolean;
@@ -61,9 +62,9 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
       const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
       if (best) view.say(`testing ${best.path}`);
       const findings = await trainer.test(model, { checkpoint: best?.path });
-      process.stdout.write(await describeEvaluation(findings, options.samples));
+      show(await describeEvaluation(findings, options.samples));
     }
-    if (folder !== undefined) process.stdout.write(await describeFolder(folder));
+    if (folder !== undefined) show(await describeFolder(folder));
   } finally {
     await trainer.dispose();
   }

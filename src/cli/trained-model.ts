@@ -9,7 +9,7 @@ import { overridesOf, type TrainedModel, type TrainedModelOptions } from './trai
 /** @throws AnemoneError `checkpoint.*`, and everything wrong in the config after overrides */
 export async function loadTrainedModel(path: string, options: TrainedModelOptions): Promise<TrainedModel> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { createModel } = await import('../asr/index.js');
+  const { createModel, sealedBut } = await import('../asr/index.js');
   const { withOverrides } = await import('../config/index.js');
   const { resolveCheckpoint, restoreWeights, Trainer } = await import('../training/index.js');
   if (!['auto', 'raw', 'ema'].includes(options.weights)) {
@@ -20,11 +20,13 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   if (isArchive(path)) return loadArchive(path, options, container);
   const checkpoint = await resolveCheckpoint(path);
   const own = await checkpoint.config();
-  const config = withOverrides(own, overridesOf(options, own));
+  const overrides = overridesOf(options, own);
+  const config = withOverrides(own, overrides);
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
   const { seed, view } = trainer;
-  const context = { seed, view, container, artifacts, engine: trainer.engine };
+  // A checkpoint may be a stranger's: what it names is in it, or named by the user.
+  const context = { seed, view, container, artifacts, sealed: sealedBut(overrides), engine: trainer.engine };
   const model = createModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');
   return { trainer, model, path: checkpoint.path };

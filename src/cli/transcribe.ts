@@ -2,7 +2,9 @@
 
 import type { Command } from 'commander';
 import type { BufferMerge, SpeechModel } from '../asr/index.js';
+import { printable } from '../errors/index.js';
 import { importOption } from './own-components.js';
+import { show, tell } from './print.js';
 
 interface TranscribeOptions {
   readonly manifest?: string[];
@@ -18,6 +20,7 @@ interface TranscribeOptions {
   readonly output?: string;
   readonly weights: string;
   readonly engine?: string;
+  readonly set?: readonly string[];
   readonly import: readonly string[];
 }
 
@@ -63,6 +66,10 @@ export function register(program: Command): void {
     .option('--task <task>', 'multitask models: asr or ast (translation); default asr')
     .option('--pnc <yes|no>', 'multitask models: with punctuation and capitals or without; default yes')
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
+    .option(
+      '--set <key=value...>',
+      "changes of the model's config, such as the language model it decodes with",
+    )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
     .addOption(importOption())
@@ -85,7 +92,12 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
     throw new AnemoneError({ code: 'cli.option', path: '--batch-size', message: 'expected an integer ≥ 1' });
   }
   const { weights, engine, import: modules } = options;
-  const { model, trainer } = await loadTrainedModel(checkpoint, { overrides: [], weights, engine, modules });
+  const { model, trainer } = await loadTrainedModel(checkpoint, {
+    overrides: options.set ?? [],
+    weights,
+    engine,
+    modules,
+  });
   let output: Awaited<ReturnType<typeof outputFile>> | undefined;
   try {
     if (!isSpeechModel(model)) {
@@ -117,9 +129,9 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
       }
       done += part.length;
     }
-    if (output) process.stderr.write(`${done} transcripts in ${options.output}\n`);
+    if (output) tell(`${done} transcripts in ${options.output}\n`);
     if (referenced > 0) {
-      process.stderr.write(`word error rate of ${referenced}: ${(100 * rate.rate).toFixed(2)}%\n`);
+      tell(`word error rate of ${referenced}: ${(100 * rate.rate).toFixed(2)}%\n`);
     }
   } finally {
     await output?.close();
@@ -172,7 +184,7 @@ async function transcribeJobs(
   }));
   const onBad = (index: number, message: string): void => {
     bad.add(index);
-    process.stderr.write(`error: ${message}\n`);
+    tell(`error: ${printable(message)}\n`);
     process.exitCode = 2;
   };
   const { streamRecordings } = await import('./transcribe-streaming.js');
@@ -183,7 +195,7 @@ async function transcribeJobs(
 }
 
 function printPartial(seconds: number, text: string): void {
-  process.stderr.write(`${seconds.toFixed(2)} s\t${text}\n`);
+  tell(`${seconds.toFixed(2)} s\t${text}\n`);
 }
 
 interface Lengths {
@@ -230,7 +242,7 @@ async function mergeOf(name: string | undefined): Promise<BufferMerge | undefine
 }
 
 function print(done: readonly Done[]): void {
-  for (const { path, prediction } of done) process.stdout.write(`${path}\t${prediction}\n`);
+  for (const { path, prediction } of done) show(`${printable(path)}\t${printable(prediction)}\n`);
 }
 
 function manifestLine({ path, offset, duration, text, prediction }: Done): string {

@@ -65,6 +65,9 @@ export function readConfigText(file: string): string {
       hint: 'name a .yaml file in it',
     });
   }
+  if (!stats.isFile()) {
+    throw new AnemoneError({ code: 'config.file-unreadable', message: `${file} is not a regular file` });
+  }
   if (stats.size > MAX_FILE_BYTES) {
     throw new AnemoneError({
       code: 'config.file-too-large',

@@ -1,7 +1,7 @@
 // Configs as plain objects and as YAML text. The text is the effective config: interpolated, in the dialect
 // the reader understands, so that reading it again gives the same values.
 
-import { formatPosition } from '../errors/index.js';
+import { formatPosition, printable } from '../errors/index.js';
 import {
   type ConfigNode,
   type ConfigValue,
@@ -54,7 +54,7 @@ function writeEntry(
   lines: string[],
 ): void {
   const position = options.positions ? positionOf(parent, key) : undefined;
-  const note = position ? `  # ${formatPosition(position).replaceAll('\n', ' ')}` : '';
+  const note = position ? `  # ${printable(formatPosition(position))}` : '';
   const inline = inlineText(value, writtenAsFloat(parent, key));
   if (inline !== undefined) {
     lines.push(`${head} ${inline}${note}`);
@@ -113,7 +113,10 @@ function scalarText(value: ConfigValue, float: boolean, inFlow = false): string 
   const text = value.replace(/(\\*)\$\{/g, '$1$1\\${');
   return isPlainSafe(text, inFlow)
     ? text
-    : JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, escapeChar);
+    : JSON.stringify(text).replace(
+        /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+        escapeChar,
+      );
 }
 
 function isPlainSafe(text: string, inFlow: boolean): boolean {

@@ -221,7 +221,16 @@ export class SpeechSource implements BatchSource {
       data: pipeline,
       timeoutSeconds: loader.timeoutSeconds,
     });
-    return this.pool.run<BatchFeatures>(task, `a batch with ${task.items[0]?.path ?? 'nothing'}`, signal);
+    return this.pool.run<BatchFeatures>(task, this.labelOf(task), signal);
+  }
+
+  /** A batch as errors name it: its first utterances, with where they are listed. */
+  private labelOf({ items }: BatchTask): string {
+    const named = items
+      .slice(0, 3)
+      .map(({ index, path }) => `${path} (${this.dataset.utterances[index].origin})`);
+    const more = items.length > named.length ? ` and ${items.length - named.length} more` : '';
+    return `a batch with ${named.join(', ') || 'nothing'}${more}`;
   }
 
   /** Books failures and cache use; throws where a bad recording is to end the run. */

@@ -1,6 +1,8 @@
 // Errors as data: a code, where it happened, what was expected. Text comes second.
 // Every mistake a user can make ends in one of these; the CLI prints them and exits with `exitCode`.
 
+import { printable } from './printable.js';
+
 /** A place in a text file, 1-based. */
 export interface SourcePosition {
   readonly file: string;
@@ -67,8 +69,9 @@ export class AnemoneErrors extends AnemoneError {
  * being that of another error, is not said again.
  */
 export function formatError(fields: AnemoneErrorFields): string {
-  const place = fields.position ? `${formatPosition(fields.position)}: ` : '';
-  const path = fields.path ? `${fields.path}: ` : '';
+  // A name with a line end must not begin a line that seems to be ours.
+  const place = fields.position ? `${printable(formatPosition(fields.position))}: ` : '';
+  const path = fields.path ? `${printable(fields.path)}: ` : '';
   const hint = fields.hint && !fields.message.endsWith(` — ${fields.hint}`) ? ` — ${fields.hint}` : '';
   return `${place}${path}${fields.message}${hint}`;
 }
@@ -77,4 +80,9 @@ export function formatPosition(position: SourcePosition): string {
   const line = position.line === undefined ? '' : `:${position.line}`;
   const column = position.column === undefined ? '' : `:${position.column}`;
   return `${position.file}${line}${column}`;
+}
+
+/** `: no such file`, what an expected error says without its place; '' of others. */
+export function saidBy(cause: unknown): string {
+  return cause instanceof AnemoneError ? `: ${cause.reason}` : '';
 }

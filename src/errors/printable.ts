@@ -1,16 +1,29 @@
-// Text of files of strangers, safe to print: a terminal obeys control characters, and lines of others could pose
-// as ours.
+// Text of files of strangers, safe to print: a terminal obeys control characters, lines of others could pose as ours,
+// and signs that turn the direction of writing show another text than there is. Everything printed goes through here.
 
-/** `text` in one line: control characters, line ends among them, as `\x1b`. */
+/** Controls (C0, DEL, C1), line and paragraph separators, and what changes the direction of writing. */
+const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const UNSAFE_IN_LINES = /(?![\n\t])[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** `text` in one line: what a terminal would obey, line ends among it, as `\x1b` or `\u202e`. */
 export function printable(text: string): string {
-  return escaped(text, /\p{Cc}/gu);
+  return text.replace(UNSAFE, visible);
 }
 
 /** The same for text of several lines, whose line ends and tabs stay. */
 export function printableLines(text: string): string {
-  return escaped(text, /(?![\n\t])\p{Cc}/gu);
+  return text.replace(UNSAFE_IN_LINES, visible);
 }
 
-function escaped(text: string, what: RegExp): string {
-  return text.replace(what, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`);
+/** JSON text with such signs as escapes of JSON, which mean the same to whoever parses it. */
+export function printableJson(json: string): string {
+  return json.replace(UNSAFE_IN_LINES, (sign) => `\\u${hex(sign, 4)}`);
+}
+
+function visible(sign: string): string {
+  return sign.charCodeAt(0) < 256 ? `\\x${hex(sign, 2)}` : `\\u${hex(sign, 4)}`;
+}
+
+function hex(sign: string, width: number): string {
+  return sign.charCodeAt(0).toString(16).padStart(width, '0');
 }

@@ -15,7 +15,7 @@ export function reportOf(error: unknown): ErrorReport {
     return { text: `error: ${printableLines(error.message)}\n`, exitCode: error.exitCode };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { text: `unexpected error, please report it:\n${stack}\n`, exitCode: 1 };
+  return { text: `unexpected error, please report it:\n${printableLines(stack)}\n`, exitCode: 1 };
 }
 
 /** Ends quietly when the reader of our output goes away (`anemone ... | head`). */

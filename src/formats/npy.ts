@@ -52,8 +52,8 @@ export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   const shapeText = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(header)?.[1];
   if (fortran === undefined || shapeText === undefined) throw fail('corrupt', 'the header cannot be read');
   if (dtype === undefined) throw fail('unsupported', 'structured types are not read');
+  if (!Object.hasOwn(TYPES, dtype)) throw fail('unsupported', `type ${dtype} is not read`);
   const Type = TYPES[dtype];
-  if (!Type) throw fail('unsupported', `type ${dtype} is not read`);
   const shape = shapeText
     .split(',')
     .map((s) => s.trim())
@@ -95,7 +95,8 @@ export function encodeNpy(
   dtype?: string,
 ): Uint8Array {
   const type = dtype ?? Object.keys(TYPES).find((key) => key !== '<f2' && data instanceof TYPES[key]) ?? '';
-  if (!(data instanceof (TYPES[type] ?? Object)) || shape.reduce((a, b) => a * b, 1) !== data.length) {
+  const known = Object.hasOwn(TYPES, type) && data instanceof TYPES[type];
+  if (!known || shape.reduce((a, b) => a * b, 1) !== data.length) {
     throw new AnemoneError({
       code: 'npy.unsupported',
       message: `${data.length} values cannot be written as ${type} [${shape}]`,

@@ -2,7 +2,7 @@
 // that a checkpoint's own copies can take the place of files on disk.
 import { join } from 'node:path';
 import { listOf, parseJson } from '../config/index.js';
-import { AnemoneError, didYouMean } from '../errors/index.js';
+import { AnemoneError, didYouMean, saidBy } from '../errors/index.js';
 import { readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
 import { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
@@ -170,11 +170,10 @@ function read(file: string, name: string, path: string, readFile: ReadFile): Uin
   try {
     return readFile(file, name);
   } catch (cause) {
-    const reason = cause instanceof AnemoneError ? `: ${cause.reason}` : '';
     throw new AnemoneError({
       code: 'tokenizer.missing-file',
       path,
-      message: `cannot read the tokenizer file ${file}${reason}`,
+      message: `cannot read the tokenizer file ${file}${saidBy(cause)}`,
       hint: 'train a tokenizer with `anemone tokenizer train`, or correct the path',
       details: { file },
       cause,

@@ -1,6 +1,7 @@
 // The commands around training, in this process, on tone speech: train, resume, validate, test, transcribe,
 // replay.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -112,6 +113,28 @@ describe('a trained model', () => {
     const rows = readFileSync(out('pred.json'), 'utf8').trim().split('\n');
     expect(rows).toHaveLength(6);
     expect(JSON.parse(rows[2])).toMatchObject({ text: 'c a', pred_text: expect.any(String) });
+  });
+
+  it('reaches no file of this machine that the user does not name', async () => {
+    const [name] = readdirSync(out('tone', 'checkpoints')).filter((entry) => entry.endsWith('.ckpt'));
+    const copy = join(mkdtempSync(join(tmpdir(), 'stranger-')), 'stranger.ckpt');
+    cpSync(out('tone', 'checkpoints', name), copy, { recursive: true });
+    writeFileSync(out('lm.arpa'), '\\data\\\nngram 1=3\n\n\\1-grams:\n-1 <s> 0\n-1 </s>\n-1 a\n\n\\end\\\n');
+    const text = readFileSync(join(copy, 'config.yaml'), 'utf8');
+    const greedy = `{ngram_lm_model: ${out('lm.arpa')}, ngram_lm_alpha: 1}`;
+    const changed = Buffer.from(`${text}`.replace(/^model:\n/m, `model:\n  decoding: {greedy: ${greedy}}\n`));
+    writeFileSync(join(copy, 'config.yaml'), changed);
+    const manifest = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8')) as {
+      files: Record<string, unknown>;
+    };
+    const sha256 = createHash('sha256').update(changed).digest('hex');
+    manifest.files['config.yaml'] = { bytes: changed.length, sha256 };
+    writeFileSync(join(copy, 'manifest.json'), JSON.stringify(manifest));
+    const sealed = await anemone('transcribe', copy, out('0.wav'));
+    expect(sealed.err).toMatch(/ngram_lm_model.*may not name files of this machine/);
+    expect(sealed.code).toBe(2);
+    const named = `model.decoding.greedy.ngram_lm_model=${out('lm.arpa')}`;
+    expect((await anemone('transcribe', copy, out('0.wav'), '--set', named)).err).not.toMatch(/machine/);
   });
 
   it('is exported to ONNX', async () => {

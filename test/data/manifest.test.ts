@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   describeDropped,
@@ -57,6 +58,41 @@ describe('reading', () => {
     const bare = manifest(line({ text: undefined }));
     await expect(readManifests(bare)).rejects.toMatchObject({ path: 'text' });
     expect((await readManifests(bare, { requireText: false }))[0].text).toBe('');
+  });
+
+  it('takes no transcript from a device, a pipe, or a file that lies elsewhere', async () => {
+    const outside = join(mkdtempSync(join(tmpdir(), 'outside-')), 'secret.txt');
+    writeFileSync(outside, 'secret');
+    symlinkSync(outside, join(folder, 'link.txt'));
+    symlinkSync('/dev/zero', join(folder, 'zero.txt'));
+    execFileSync('mkfifo', [join(folder, 'pipe.txt')]);
+    writeFileSync(join(folder, 'latin.txt'), Uint8Array.of(0x61, 0xe4));
+    writeFileSync(join(folder, 'huge.txt'), '');
+    truncateSync(join(folder, 'huge.txt'), 2 ** 40);
+    const wrong = [
+      '/dev/zero',
+      outside,
+      '/etc/passwd',
+      '../x',
+      'link.txt',
+      'zero.txt',
+      'pipe.txt',
+      'none.txt',
+    ];
+    for (const text_filepath of [...wrong, 'latin.txt', 'huge.txt', '.', 'a\0b']) {
+      const file = manifest(line({ text: undefined, text_filepath }));
+      await expect(readManifests(file)).rejects.toMatchObject({ path: 'text_filepath' });
+    }
+    const beside = { audio_filepath: join(dirname(outside), 'a.wav'), text_filepath: outside };
+    const [entry] = await readManifests(manifest(line({ text: undefined, ...beside })));
+    expect(entry.text).toBe('secret');
+  });
+
+  it('reads no device, pipe or folder as a manifest', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe.jsonl')]);
+    for (const file of [join(folder, 'pipe.jsonl'), '/dev/zero', folder]) {
+      await expect(readManifests(file)).rejects.toMatchObject({ code: 'data.manifest-unreadable' });
+    }
   });
 
   it('tolerates a byte order mark, CRLF and blank lines, keeping line numbers', async () => {

@@ -3,9 +3,9 @@ import { moduleBeside, WorkerPool } from '../../src/data/index.js';
 import { type PrefetchGauges, prefetch } from '../../src/data/prefetch.js';
 
 const pools: WorkerPool[] = [];
-function pool(threads: number, timeoutSeconds?: number): WorkerPool {
+function pool(threads: number, timeoutSeconds?: number, data: object = { greeting: 'hello' }): WorkerPool {
   const module = moduleBeside('./failing-worker', import.meta.url);
-  const made = new WorkerPool({ module, threads, data: { greeting: 'hello' }, timeoutSeconds });
+  const made = new WorkerPool({ module, threads, data, timeoutSeconds });
   pools.push(made);
   return made;
 }
@@ -29,12 +29,21 @@ describe('a worker pool', () => {
     const died = one.run('die', 'the last task').catch((e: unknown) => e);
     const after = one.run<string>('after');
     expect(await died).toMatchObject({ code: 'data.worker-lost' });
-    expect(String(await died)).toContain('the last task');
+    expect(String(await died)).toContain(
+      'two worker threads were lost during the last task: it exited with code 7',
+    );
     expect(await after).toBe('hello after');
     const hung = one.run('hang').catch((e: unknown) => e);
     const then = one.run<string>('then');
     expect(await hung).toMatchObject({ code: 'data.worker-timeout' });
     expect(await then).toBe('hello then');
+  });
+
+  it('tries a task once more when its thread dies', async () => {
+    const deaths = new SharedArrayBuffer(4);
+    const one = pool(1, 60, { greeting: 'hello', deaths });
+    expect(await one.run<string>('die once')).toBe('hello die once');
+    expect(new Int32Array(deaths)[0]).toBe(2);
   });
 
   it('does not take a process that stood still for a thread that hangs', async () => {

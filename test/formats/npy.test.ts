@@ -53,5 +53,10 @@ describe('npy', () => {
       'npy.unsupported',
     );
     expect(code(Uint8Array.of(1, 2, 3))).toBe('npy.corrupt');
+    for (const type of ['toString', 'constructor', '__proto__', 'hasOwnProperty', 'valueOf']) {
+      expect(code(npy(`{'descr': '${type}', 'fortran_order': False, 'shape': (1,), }`, good))).toBe(
+        'npy.unsupported',
+      );
+    }
   });
 });

@@ -1,9 +1,10 @@
 // What a model needs besides its configuration. A Trainer fits this interface.
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type ConfigWarning, formatWarnings, type ParseOptions } from '../../config/index.js';
 import { type ComponentDescriptor, Container } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import { readRegularFileSync } from '../../formats/index.js';
 import type { Module } from '../../nn/index.js';
 import type { ReadFile } from '../../text/index.js';
 import { brickComponents } from '../brick-components.js';
@@ -74,13 +75,23 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
   };
 }
 
+/** Of one file: language models have gigabytes. */
+const MAX_BYTES = 2 ** 32;
+
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
   return (path, name) => {
     // Base names are not enough where each language has a folder of its own.
     const own = name?.includes('/') ? artifacts?.get(name) : undefined;
     const bytes = own ?? artifacts?.get(basename(path));
     if (bytes) return bytes;
-    if (sealed?.(path)) throw new Error('the archive has no such file');
-    return readFileSync(path);
+    if (sealed?.(path)) {
+      throw new AnemoneError({
+        code: 'asr.sealed',
+        message: 'the archive has no such file, and it may not name files of this machine',
+        position: { file: path },
+        hint: 'name the file yourself, as key=value',
+      });
+    }
+    return readRegularFileSync(path, { maxBytes: MAX_BYTES });
   };
 }

@@ -6,6 +6,7 @@ import { loadWeights, type Module } from '../../nn/index.js';
 import type { ModelContext } from '../models/context.js';
 import { openNemoArchive } from './archive.js';
 import { makeTolerantly, restoredConfig } from './restored-config.js';
+import { sealedBut } from './sealed.js';
 
 export interface RestoreOptions {
   /** Changes of the archive's config, as `key=value`; keys start with `model.`. */
@@ -54,7 +55,7 @@ export async function restoreArchive<M extends Module>(
     // Read while the model is made. Whoever waits for them below is told if they cannot be.
     const weights = archive.weights(true);
     weights.catch(() => {});
-    const sealed = sealedBut(options);
+    const sealed = sealedBut(options.overrides, options.config);
     const written = await archive.config(options.overrides);
     const config = options.config ? mergeConfigs(written, wholeConfig(options.config)) : written;
     const model = makeTolerantly(
@@ -77,13 +78,6 @@ export async function restoreArchive<M extends Module>(
   } finally {
     await archive.close();
   }
-}
-
-/** What the user names may come from disk: a language model, phrases, a tokenizer (whose folder is named). */
-function sealedBut({ config, overrides = [] }: RestoreOptions): ((path: string) => boolean) | undefined {
-  if (config || overrides.some((change) => change.includes('tokenizer'))) return undefined;
-  const values = overrides.map((change) => change.slice(change.indexOf('=') + 1));
-  return (path) => !values.some((value) => value.includes(path));
 }
 
 function wholeConfig(config: ConfigNode): ConfigNode {

@@ -100,9 +100,9 @@ const RESAMPLERS: Readonly<Record<string, ResampleQuality>> = {
 
 function resampleQuality(read: OptionReader): ResampleQuality {
   const type = read.text('resample_type', 'kaiser_best');
-  const quality = RESAMPLERS[type];
-  if (!quality) throw read.fail('resample_type', `expected one of ${Object.keys(RESAMPLERS).join(', ')}`);
-  return quality;
+  if (!Object.hasOwn(RESAMPLERS, type))
+    throw read.fail('resample_type', `expected one of ${Object.keys(RESAMPLERS).join(', ')}`);
+  return RESAMPLERS[type];
 }
 
 export const speed: AugmentationFactory = (options, context) => {

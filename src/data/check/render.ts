@@ -1,5 +1,5 @@
 // A check report for the eye and as JSON.
-import { formatPosition } from '../../errors/index.js';
+import { formatPosition, printable } from '../../errors/index.js';
 import { formatHours } from '../manifest/index.js';
 import { type CheckReport, showCharacter } from './check-manifest.js';
 import { FINDING_KINDS, type Finding, type FindingKind, isFatal } from './finding.js';
@@ -50,7 +50,7 @@ function renderFindings(findings: readonly Finding[], limit: number): string[] {
     const { means, fatal } = FINDING_KINDS[kind];
     lines.push('', `${fatal ? 'ERROR' : 'warning'}: ${found.length} ${means} (${kind})`);
     for (const { position, message } of found.slice(0, limit)) {
-      lines.push(`  ${formatPosition(position)}: ${message}`);
+      lines.push(printable(`  ${formatPosition(position)}: ${message}`));
     }
     if (found.length > limit) lines.push(`  … and ${found.length - limit} more`);
   }

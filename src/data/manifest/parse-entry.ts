@@ -1,10 +1,10 @@
 // One line of a NeMo manifest (a JSON object) to an entry. Every mistake in the line is reported, not
 // only the first. Keys that no part of the library uses are left alone, as in NeMo.
-import { readFileSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { AnemoneError, editDistance, type SourcePosition } from '../../errors/index.js';
-import { parseJsonText } from '../../formats/index.js';
+import { parseJsonText, readRegularFileSync } from '../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
 export interface ParseOptions {
@@ -17,6 +17,9 @@ export interface ParseOptions {
 }
 
 type Json = Readonly<Record<string, unknown>>;
+
+/** Bytes of a file that holds one transcript. */
+const MAX_TRANSCRIPT = 2 ** 20;
 
 const AUDIO_KEYS = ['audio_filepath', 'audio_filename'] as const;
 const TEXT_KEYS = ['text', 'text_filepath', 'normalized_text'] as const;
@@ -113,7 +116,7 @@ export function parseEntry(
       ? reader.number('duration', 0, true)
       : reader.fail('duration', 'is missing', missingHint(json, 'duration') ?? 'seconds of audio, a number');
   const offset = reader.json['offset'] == null ? 0 : reader.number('offset', 0, false);
-  const text = readText(reader, base, options);
+  const text = readText(reader, base, audioPath, options);
   const origSampleRate =
     reader.json['orig_sample_rate'] == null ? undefined : reader.number('orig_sample_rate', 0, true);
   const speaker = reader.name('speaker');
@@ -157,6 +160,7 @@ function readAudioPath(reader: LineReader, base: string): string | undefined {
 function readText(
   reader: LineReader,
   base: string,
+  audioPath: string | undefined,
   { requireText: required = true, textField = 'text' }: ParseOptions,
 ): string | undefined {
   const key = reader.present(textField === 'text' ? TEXT_KEYS : [textField]);
@@ -170,15 +174,40 @@ function readText(
   }
   const value = reader.string(key);
   if (key !== 'text_filepath' || value === undefined) return value;
-  const path = resolvePath(value, base);
+  return readTranscript(reader, key, resolvePath(value, base), [
+    base,
+    ...(audioPath === undefined ? [] : [dirname(audioPath)]),
+  ]);
+}
+
+/**
+ * A transcript becomes part of reports, and a manifest may be a stranger's: only files below the manifest's folder or
+ * the recording's are read, links that lead elsewhere not among them.
+ */
+function readTranscript(
+  reader: LineReader,
+  key: string,
+  path: string,
+  folders: readonly string[],
+): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
-      .replace(/^\uFEFF/, '')
-      .replace(/\r?\n/g, ' ')
-      .trim();
+    if (!folders.some((folder) => liesBelow(path, folder))) {
+      return reader.fail(key, `${path} lies neither below the manifest's folder nor below the recording's`);
+    }
+    const bytes = readRegularFileSync(path, { maxBytes: MAX_TRANSCRIPT });
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n/g, ' ').trim();
   } catch (cause) {
-    return reader.fail(key, `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason =
+      cause instanceof AnemoneError ? cause.reason : cause instanceof TypeError ? 'not UTF-8' : code;
+    return reader.fail(key, `cannot read ${path}: ${code === 'ENOENT' ? 'no such file' : reason}`);
   }
+}
+
+function liesBelow(path: string, folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  const way = relative(realpathSync(folder), realpathSync(path));
+  return way !== '' && !/^\.\.(?:[/\\]|$)/.test(way) && !isAbsolute(way);
 }
 
 /** Texts, numbers and truth values alike as text. */

@@ -1,9 +1,12 @@
 // Reads NeMo manifests: one JSON object a line, UTF-8. Tolerates a byte order mark, CRLF and blank lines;
 // everything else is an error with file and line, collected over all files before it is thrown.
-import { readFile } from 'node:fs/promises';
 import { AnemoneError, AnemoneErrors } from '../../errors/index.js';
+import { readRegularFile } from '../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 import { manifestFolder, type ParseOptions, parseEntry } from './parse-entry.js';
+
+/** Bytes of one manifest. */
+const MAX_BYTES = 2 ** 32;
 
 export interface ReadOptions extends ParseOptions {
   /** Reading stops after this many mistakes. Default 50. */
@@ -86,16 +89,17 @@ async function scanFile(
   errors: AnemoneError[],
   maxErrors: number,
 ): Promise<void> {
-  let bytes: Buffer;
+  let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    bytes = await readRegularFile(file, { maxBytes: MAX_BYTES });
   } catch (cause) {
-    errors.push(unreadable(file, cause as NodeJS.ErrnoException));
+    if (!(cause instanceof AnemoneError)) throw cause;
+    errors.push(unreadable(file, cause));
     return;
   }
   const base = manifestFolder(file);
   let lineNumber = 0;
-  for (const line of lines(bytes)) {
+  for (const line of lines(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))) {
     lineNumber++;
     const position = { file, line: lineNumber };
     if (line === undefined) {
@@ -132,11 +136,11 @@ function* lines(bytes: Buffer): Generator<string | undefined> {
   }
 }
 
-function unreadable(file: string, cause: NodeJS.ErrnoException): AnemoneError {
-  const missing = cause.code === 'ENOENT';
+function unreadable(file: string, cause: AnemoneError): AnemoneError {
+  const missing = cause.code === 'file.missing';
   return new AnemoneError({
     code: missing ? 'data.manifest-missing' : 'data.manifest-unreadable',
-    message: missing ? 'there is no such manifest' : `cannot read the manifest: ${cause.message}`,
+    message: missing ? 'there is no such manifest' : `the manifest ${cause.reason}`,
     position: { file },
     hint: missing ? 'check manifest_filepath; relative paths start at the current folder' : undefined,
     cause,

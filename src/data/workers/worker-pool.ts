@@ -1,5 +1,6 @@
 // A few worker threads that share a queue of tasks. Threads start when there is work, rest without keeping
-// the process alive, and end after a while without work. A thread that dies or hangs fails its task only.
+// the process alive, and end after a while without work. A task whose thread died is tried once more on another; a
+// second death, or a thread that hangs, fails that task only.
 import type { Worker } from 'node:worker_threads';
 import { AnemoneError } from '../../errors/index.js';
 import { errorFromRecord, READY, type Reply } from './serve.js';
@@ -25,6 +26,8 @@ interface Job {
   readonly signal: AbortSignal | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** A thread died with it. */
+  retried?: boolean;
 }
 
 interface Thread {
@@ -132,12 +135,10 @@ export class WorkerPool {
     this.threads.add(thread);
     worker.on('message', (reply: Reply | typeof READY) => this.receive(thread, reply));
     worker.on('error', (error) => {
-      this.end(thread, lostError(thread, error));
-      this.dispatch();
+      this.lose(thread, error);
     });
     worker.on('exit', (code) => {
-      this.end(thread, lostError(thread, `it exited with code ${code}`));
-      this.dispatch();
+      this.lose(thread, `it exited with code ${code}`);
     });
     return thread;
   }
@@ -160,6 +161,18 @@ export class WorkerPool {
     this.dispatch();
   }
 
+  /** After a thread died: its task is not lost for what may have been the thread's own fault. */
+  private lose(thread: Thread, why: unknown): void {
+    const { job } = thread;
+    if (job && !job.retried && this.threads.has(thread) && !this.closed) {
+      job.retried = true;
+      thread.job = undefined;
+      this.queue.unshift(job);
+    }
+    this.end(thread, lostError(thread, why));
+    this.dispatch();
+  }
+
   private end(thread: Thread, error?: AnemoneError): void {
     if (!this.threads.delete(thread)) return;
     clearTimeout(thread.timer);
@@ -178,7 +191,7 @@ function lostError(thread: Thread, why: unknown): AnemoneError {
   const reason = why instanceof Error ? why.message : String(why);
   return new AnemoneError({
     code: 'data.worker-lost',
-    message: `a worker thread was lost during ${thread.job?.label ?? 'its start'}: ${reason}`,
+    message: `two worker threads were lost during ${thread.job?.label ?? 'their start'}: ${reason}`,
     hint: 'set num_workers: 0 to see the failure in the main thread',
     cause: why,
   });

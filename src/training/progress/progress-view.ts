@@ -1,4 +1,5 @@
 // What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
+import { printable, printableLines } from '../../errors/index.js';
 
 export interface StepStatus {
   readonly step: number;
@@ -37,7 +38,7 @@ export class QuietView implements ProgressView {
   evaluating(): void {}
   end(): void {}
   say(text: string): void {
-    this.write(`${text}\n`);
+    this.write(`${printableLines(text)}\n`);
   }
 }
 
@@ -52,7 +53,7 @@ export class LogLineView implements ProgressView {
   evaluating(): void {}
 
   say(text: string): void {
-    this.write(`${text}\n`);
+    this.write(`${printableLines(text)}\n`);
   }
 
   end(): void {}
@@ -78,7 +79,7 @@ export class LiveLineView implements ProgressView {
 
   say(text: string): void {
     this.end();
-    this.stream.write(`${text}\n`);
+    this.stream.write(`${printableLines(text)}\n`);
   }
 
   end(): void {
@@ -90,7 +91,7 @@ export class LiveLineView implements ProgressView {
     if (this.now() < this.next) return;
     this.next = this.now() + 100;
     // One column stays free: a full line would wrap and could not be rewritten.
-    this.stream.write(`\r\u001b[2K${text().slice(0, (this.stream.columns || 120) - 1)}`);
+    this.stream.write(`\r\u001b[2K${printable(text()).slice(0, (this.stream.columns || 120) - 1)}`);
     this.shown = true;
   }
 }

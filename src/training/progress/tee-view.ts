@@ -1,5 +1,6 @@
 // Passes progress on and keeps what was said in a file.
 import { appendFileSync } from 'node:fs';
+import { printableLines } from '../../errors/index.js';
 import type { ProgressView, StepStatus } from './progress-view.js';
 
 export class TeeView implements ProgressView {
@@ -19,7 +20,7 @@ export class TeeView implements ProgressView {
   say(text: string): void {
     this.inner.say(text);
     try {
-      appendFileSync(this.path, `${new Date().toISOString()} ${text}\n`);
+      appendFileSync(this.path, `${new Date().toISOString()} ${printableLines(text)}\n`);
     } catch {
       // A full disk must not end a run through its log; checkpoints report it.
     }

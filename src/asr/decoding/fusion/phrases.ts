@@ -1,5 +1,5 @@
 // The phrases of a `boosting_tree` section as tokens, and the tree made of them.
-import { AnemoneError } from '../../../errors/index.js';
+import { AnemoneError, saidBy } from '../../../errors/index.js';
 import type { ReadFile, Tokenizer } from '../../../text/index.js';
 import { type BoostedPhrase, BoostingTree } from './boosting-tree.js';
 import type { BoostingTreeConfig } from './config.js';
@@ -67,8 +67,8 @@ function read(file: string, readFile: ReadFile, path: string): string {
     throw new AnemoneError({
       code: 'decoding.missing-file',
       path,
-      message: `cannot read the phrases of ${file}`,
-      hint: 'correct the path, or give key_phrases_list',
+      message: `cannot read the phrases of ${file}${saidBy(cause)}`,
+      hint: 'correct the path, name the file yourself (key=value), or give key_phrases_list',
       cause,
     });
   }

@@ -1,6 +1,6 @@
 // Which word of a language model stands for which token. NeMo's train_kenlm.py writes the subwords of a BPE
 // vocabulary as single characters, id + 100; other models have the tokens themselves as words.
-import { AnemoneError } from '../../../errors/index.js';
+import { AnemoneError, saidBy } from '../../../errors/index.js';
 import type { ReadFile, Tokenizer } from '../../../text/index.js';
 import { parseArpa } from './arpa.js';
 import type { NgramModel } from './ngram-model.js';
@@ -45,8 +45,8 @@ export function loadTokenLm(
     throw new AnemoneError({
       code: 'lm.missing-file',
       path,
-      message: `cannot read the language model ${file}`,
-      hint: 'correct the path, or leave the key out',
+      message: `cannot read the language model ${file}${saidBy(cause)}`,
+      hint: 'correct the path, name the file yourself (key=value), or leave the key out',
       cause,
     });
   }
