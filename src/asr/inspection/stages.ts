@@ -64,7 +64,8 @@ export async function stagesOf(
       message: `${samples.length} samples give no frame of features`,
     });
   }
-  const prompt = lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
+  const prompt =
+    lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
   const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
   const said = text ?? found?.text ?? '';
   const int = (...values: number[]): HostTensor => ({
@@ -79,7 +80,11 @@ export async function stagesOf(
   };
   const leftOut = new Set<string>();
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
-    computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }, { mostNumbers, leftOut }),
+    computeStages(
+      model,
+      { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) },
+      { mostNumbers, leftOut },
+    ),
   );
   try {
     const outputs = await program.run(inputs);
@@ -178,7 +183,9 @@ function transducerStages(
   const [, rows] = predicted.shape as number[];
   const numbers = frames * rows * joint.classes;
   if (numbers > mostNumbers) {
-    leftOut.add(`joint.outputs [1,${frames},${rows},${joint.classes}] would take ${((numbers * 4) / 2 ** 30).toFixed(1)} GiB`);
+    leftOut.add(
+      `joint.outputs [1,${frames},${rows},${joint.classes}] would take ${((numbers * 4) / 2 ** 30).toFixed(1)} GiB`,
+    );
     return { 'decoder.outputs': outputs };
   }
   const logits = joint.logits(
