@@ -124,8 +124,10 @@ function computeStages(model: SpeechModel, inputs: Tensors, bound: Bound): Tenso
   out['processed_signal'] = tf.clone(inputs['signal']);
   out['processed_signal_length'] = tf.clone(featureLengths);
   const encoder = model.encoder.forward(features, featureLengths, pass);
-  const { encoded, lengths } = encoder;
-  out['encoder.outputs'] = tf.transpose(encoded, [0, 2, 1]);
+  const { lengths } = encoder;
+  out['encoder.outputs'] = tf.transpose(encoder.encoded, [0, 2, 1]);
+  const hybrid = model instanceof EncDecHybridRNNTCTCBPEModel;
+  const encoded = hybrid ? model.condition(encoder.encoded, inputs) : encoder.encoded;
   out['encoder.encoded_lengths'] = tf.clone(lengths);
   if (model instanceof EncDecRNNTBPEModel) {
     Object.assign(out, transducerStages(model, inputs, encoded, bound));

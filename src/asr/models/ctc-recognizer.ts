@@ -48,9 +48,9 @@ export class CtcRecognizer implements Recognizer {
 
   async recognize(inputs: HostTensors, withLoss: boolean, withInner = false): Promise<Recognition> {
     const { search, inner } = this.options;
-    const { features, featureLengths } = inputs;
+    const { targets: _, targetLengths: __, ...heard } = inputs;
     const program = withInner ? this.transcribeInner : this.transcribe;
-    const out = withLoss ? await this.evaluate.run(inputs) : await program.run({ features, featureLengths });
+    const out = withLoss ? await this.evaluate.run(inputs) : await program.run(heard);
     return {
       hypotheses: search.decode(out, out['lengths'].data),
       ...(withLoss && { losses: lossesOf(out) }),

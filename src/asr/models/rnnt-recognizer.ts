@@ -46,9 +46,9 @@ export class RnntRecognizer implements Recognizer {
   }
 
   async recognize(inputs: HostTensors, withLoss: boolean, withInner = false): Promise<Recognition> {
-    const { features, featureLengths } = inputs;
+    const { targets: _, targetLengths: __, ...heard } = inputs;
     const program = withInner ? this.encodeInner : this.encode;
-    const out = withLoss ? await this.evaluate.run(inputs) : await program.run({ features, featureLengths });
+    const out = withLoss ? await this.evaluate.run(inputs) : await program.run(heard);
     const { projected, lengths } = out;
     const hypotheses = await this.search.decode({
       data: projected.data as Float32Array,
