@@ -79,7 +79,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
     const { tensors, text, leftOut } = await stages;
     show(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
     for (const stage of leftOut) {
-      process.stderr.write(`left out: ${stage}; a shorter recording or --text shows it\n`);
+      tell(`left out: ${stage}; a shorter recording or --text shows it\n`);
     }
     if (options.dump) await dump(options.dump, tensors, { text, audio });
   } finally {

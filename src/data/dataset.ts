@@ -42,6 +42,8 @@ export class SpeechDataset implements PlannedSet {
     private readonly stretchOf?: (epoch: number, index: number) => number,
     /** Tokens of each transcript's prompt, the first of `encoded`; absent without prompts. */
     readonly promptTokens?: readonly number[],
+    /** The number of each utterance's prompt; absent for models without. */
+    readonly promptIndices?: readonly number[],
   ) {
     this.frontEnd = new MelFrontEnd(preprocessor);
     const { hop, sample_rate } = this.frontEnd.config;

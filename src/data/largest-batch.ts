@@ -3,13 +3,13 @@ import type { TensorSpec } from '../engine/index.js';
 import type { BatchOutline } from '../nn/index.js';
 import type { BatchingConfig, EpochEstimate } from './batching/index.js';
 
-/** @param name of the data section; @param bins of the features; @param prompted transcripts have prompts */
+/** @param name of the data section; @param bins of the features; @param perRow further inputs, a number an utterance */
 export function outlineOf(
   name: string,
   batching: BatchingConfig,
   { largest, largestSeconds, longestUtterance }: EpochEstimate,
   bins: number,
-  prompted = false,
+  perRow: readonly string[] = [],
 ): BatchOutline {
   const { size, frames, tokens } = largest ?? { size: 0, frames: 0, tokens: 0 };
   const inputsFor = (rows: number): Readonly<Record<string, TensorSpec>> => ({
@@ -18,7 +18,7 @@ export function outlineOf(
     batchFrames: { dtype: 'int32', shape: [1] },
     targets: { dtype: 'int32', shape: [rows, tokens] },
     targetLengths: { dtype: 'int32', shape: [rows] },
-    ...(prompted ? { promptLengths: { dtype: 'int32', shape: [rows] } as const } : {}),
+    ...Object.fromEntries(perRow.map((name) => [name, { dtype: 'int32', shape: [rows] } as const])),
   });
   const seconds = largestSeconds / Math.max(1, size);
   return {

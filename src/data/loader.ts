@@ -100,8 +100,9 @@ export class SpeechSource implements BatchSource {
 
   largestBatch(): BatchOutline {
     const bins = this.options.pipeline.preprocessor.features ?? 64;
-    const prompted = this.dataset.promptTokens !== undefined;
-    return outlineOf(this.name, this.options.batching, this.estimate(), bins, prompted);
+    const { promptTokens, promptIndices } = this.dataset;
+    const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
+    return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
   }
 
   /** Utterances found unusable so far. */
@@ -275,6 +276,11 @@ export class SpeechSource implements BatchSource {
     if (promptTokens) {
       const data = Int32Array.from(indices, (index) => promptTokens[index]);
       inputs['promptLengths'] = { dtype: 'int32', shape: [size], data };
+    }
+    const { promptIndices } = this.dataset;
+    if (promptIndices) {
+      const data = Int32Array.from(indices, (index) => promptIndices[index]);
+      inputs['promptIndex'] = { dtype: 'int32', shape: [size], data };
     }
     const utterances = indices.map((index) => this.dataset.utterances[index]);
     return {

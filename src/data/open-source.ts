@@ -38,6 +38,8 @@ export interface OpenSourceOptions {
   readonly tokenize: Tokenize;
   /** Tokens that stand before those of the transcript; batches then have `promptLengths`. */
   readonly prompt?: (utterance: Utterance) => ArrayLike<number>;
+  /** The number of an utterance's prompt; batches then have `promptIndex`. */
+  readonly promptIndex?: (utterance: Utterance) => number;
   /** Keys of the manifest to keep, in `Utterance.custom`. */
   readonly custom?: readonly string[];
   /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
@@ -94,6 +96,8 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const utterances = utterancesOf(report.kept);
   const { prompt } = options;
   const prompts = prompt && encodeTranscripts(utterances, (_, utterance) => prompt(utterance));
+  const { promptIndex } = options;
+  const indices = promptIndex && encodeTranscripts(utterances, (_, utterance) => [promptIndex(utterance)]);
   const transcripts = encodeTranscripts(utterances, options.tokenize);
   const encoded = prompts
     ? transcripts.map((ids, i) => [...Array.from(prompts[i]), ...Array.from(ids)])
@@ -118,6 +122,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
     options.preprocessor,
     stretchOf(pipeline),
     prompts && kept.map((i) => prompts[i].length),
+    indices && kept.map((i) => indices[i][0]),
   );
   const shuffle = section.shuffle ?? training;
   const source = new SpeechSource({

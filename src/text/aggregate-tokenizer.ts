@@ -163,6 +163,8 @@ function joinPieces(pieces: readonly string[]): string {
     .join('')
     .replaceAll(SPACE_SYMBOL, ' ')
     .replace(/(?:<0x[0-9A-F]{2}>)+/g, (bytes) =>
-      new TextDecoder().decode(Uint8Array.from(bytes.match(/[0-9A-F]{2}/g) ?? [], (hex) => Number(`0x${hex}`))),
+      new TextDecoder().decode(
+        Uint8Array.from(bytes.match(/[0-9A-F]{2}/g) ?? [], (hex) => Number(`0x${hex}`)),
+      ),
     );
 }

@@ -13,7 +13,13 @@ import {
 } from '../../src/asr/index.js';
 import { type ConfigNode, selectValue } from '../../src/config/index.js';
 import { float32, int32, OnnxEngine, tf, valueAndGrads } from '../../src/engine/index.js';
-import { encodeWav, fileSource, openWeights, readSafetensors, tensorToFloat32 } from '../../src/formats/index.js';
+import {
+  encodeWav,
+  fileSource,
+  openWeights,
+  readSafetensors,
+  tensorToFloat32,
+} from '../../src/formats/index.js';
 import { evaluationPass } from '../../src/nn/index.js';
 
 const fixtures = join(import.meta.dirname, '../fixtures/nemo');

@@ -64,7 +64,8 @@ export async function stagesOf(
       message: `${samples.length} samples give no frame of features`,
     });
   }
-  const prompt = lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
+  const prompt =
+    lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
   const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
   const said = text ?? found?.text ?? '';
   const int = (...values: number[]): HostTensor => ({
@@ -79,7 +80,11 @@ export async function stagesOf(
   };
   const leftOut = new Set<string>();
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
-    computeStages(model, { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) }, { mostNumbers, leftOut }),
+    computeStages(
+      model,
+      { ...rest, signal, features: tf.transpose(signal, [0, 2, 1]) },
+      { mostNumbers, leftOut },
+    ),
   );
   try {
     const outputs = await program.run(inputs);
@@ -119,8 +124,10 @@ function computeStages(model: SpeechModel, inputs: Tensors, bound: Bound): Tenso
   out['processed_signal'] = tf.clone(inputs['signal']);
   out['processed_signal_length'] = tf.clone(featureLengths);
   const encoder = model.encoder.forward(features, featureLengths, pass);
-  const { encoded, lengths } = encoder;
-  out['encoder.outputs'] = tf.transpose(encoded, [0, 2, 1]);
+  const { lengths } = encoder;
+  out['encoder.outputs'] = tf.transpose(encoder.encoded, [0, 2, 1]);
+  const hybrid = model instanceof EncDecHybridRNNTCTCBPEModel;
+  const encoded = hybrid ? model.condition(encoder.encoded, inputs) : encoder.encoded;
   out['encoder.encoded_lengths'] = tf.clone(lengths);
   if (model instanceof EncDecRNNTBPEModel) {
     Object.assign(out, transducerStages(model, inputs, encoded, bound));
@@ -178,7 +185,9 @@ function transducerStages(
   const [, rows] = predicted.shape as number[];
   const numbers = frames * rows * joint.classes;
   if (numbers > mostNumbers) {
-    leftOut.add(`joint.outputs [1,${frames},${rows},${joint.classes}] would take ${((numbers * 4) / 2 ** 30).toFixed(1)} GiB`);
+    leftOut.add(
+      `joint.outputs [1,${frames},${rows},${joint.classes}] would take ${((numbers * 4) / 2 ** 30).toFixed(1)} GiB`,
+    );
     return { 'decoder.outputs': outputs };
   }
   const logits = joint.logits(

@@ -13,6 +13,7 @@ import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
 import { checkBricks, checkFamily, modelClass } from './family.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridModelSchema } from './hybrid-model.js';
 import { EncDecMultiTaskModel, multiTaskSchema } from './multitask-model.js';
+import { EncDecHybridRNNTCTCBPEModelWithPrompt, promptHybridSchema } from './prompt-hybrid-model.js';
 import { EncDecRNNTBPEModel, rnntModelSchema } from './rnnt-model.js';
 import { SpeechModel } from './speech-model.js';
 
@@ -70,6 +71,13 @@ export const modelComponents = [
       create: (): ModelFactory => EncDecHybridRNNTCTCBPEModel,
     }),
   ),
+  component({
+    kind: modelKind,
+    name: 'EncDecHybridRNNTCTCBPEModelWithPrompt',
+    aliases: nemoNames('EncDecHybridRNNTCTCBPEModelWithPrompt', 'hybrid_rnnt_ctc_bpe_models_prompt'),
+    schema: promptHybridSchema,
+    create: (): ModelFactory => EncDecHybridRNNTCTCBPEModelWithPrompt,
+  }),
   component({
     kind: modelKind,
     name: 'EncDecMultiTaskModel',

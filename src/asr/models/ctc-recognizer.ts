@@ -6,7 +6,7 @@ import type { Encoded } from '../encoders/encoder.js';
 import type { CtcSearch } from './ctc-search.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
-import { encoderInputs } from './speech-inputs.js';
+import { heardInputs } from './speech-inputs.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
 export interface CtcRecognizerOptions {
@@ -50,7 +50,7 @@ export class CtcRecognizer implements Recognizer {
   async recognize(inputs: HostTensors, withLoss: boolean, withInner = false): Promise<Recognition> {
     const { search, inner } = this.options;
     const program = withInner ? this.transcribeInner : this.transcribe;
-    const out = withLoss ? await this.evaluate.run(inputs) : await program.run(encoderInputs(inputs));
+    const out = withLoss ? await this.evaluate.run(inputs) : await program.run(heardInputs(inputs));
     return {
       hypotheses: search.decode(out, out['lengths'].data),
       ...(withLoss && { losses: lossesOf(out) }),

@@ -77,7 +77,11 @@ export function modelClass(model: ConfigNode, components: ComponentRegistry): st
   if (typeof target === 'string') return target;
   const other = checkFamily(model, components);
   if (other) return other.name;
-  if ('aux_ctc' in model) return 'EncDecHybridRNNTCTCBPEModel';
+  if ('aux_ctc' in model) {
+    const { model_defaults: defaults } = model;
+    const prompted = isMapping(defaults) && 'prompt_dictionary' in defaults;
+    return prompted ? 'EncDecHybridRNNTCTCBPEModelWithPrompt' : 'EncDecHybridRNNTCTCBPEModel';
+  }
   if ('joint' in model || !('decoder' in model)) return 'EncDecRNNTBPEModel';
   return 'EncDecCTCModelBPE';
 }

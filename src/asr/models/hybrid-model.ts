@@ -1,6 +1,6 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
 import { type ConfigNode, defineSchema, type InferConfig } from '../../config/index.js';
-import { type Engine, type Tensors, tf } from '../../engine/index.js';
+import { type Engine, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -37,9 +37,15 @@ const auxCtcSchema = defineSchema(
   },
 );
 
+export const hybridFields = {
+  ...rnntFields,
+  ...interCtcField,
+  aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema },
+} as const;
+
 export const hybridModelSchema = defineSchema(
   'EncDecHybridRNNTCTCBPEModel',
-  { ...rnntFields, ...interCtcField, aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema } },
+  hybridFields,
   { doc: 'A transducer with an auxiliary CTC branch.', ignored: commonIgnored },
 );
 
@@ -146,7 +152,15 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   protected override encode(inputs: Tensors, pass: Pass): Encoded {
-    return this.interCtc.encode(inputs, pass);
+    const found = this.interCtc.encode(inputs, pass);
+    const encoded = this.condition(found.encoded, inputs);
+    if (encoded !== found.encoded) this.interCtc.follow(found.encoded, encoded);
+    return { ...found, encoded };
+  }
+
+  /** What the heads are given of the encoder's output [B,T,d]; models with prompts put them in here. */
+  condition(encoded: Tensor, _inputs: Tensors): Tensor {
+    return encoded;
   }
 
   protected override transcriptSettings(): TranscriptSettings {
@@ -179,7 +193,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return new CtcRecognizer(engine, {
       decoder: this.ctcDecoder,
       search,
-      encode: (inputs) => this.interCtc.encode(inputs, evaluationPass),
+      encode: (inputs) => this.encode(inputs, evaluationPass),
       loss: (encoded, inputs) => {
         const ctc = this.ctcLoss(encoded, inputs, evaluationPass);
         return this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.ctcOptions);

@@ -78,6 +78,12 @@ export class InterCtc {
     return encoded;
   }
 
+  /** `output` was made of `encoded`, an output of `encode`, and stands for it from now on. */
+  follow(encoded: Tensor, output: Tensor): void {
+    const inner = this.inner.get(encoded);
+    if (inner) this.inner.set(output, inner);
+  }
+
   /** (1 - Σw)·loss + Σ w·(CTC loss at the layer), for an output of `encode`. */
   add(
     loss: Tensor,

@@ -6,7 +6,7 @@ import type { Hypothesis } from '../decoding/hypothesis.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { EncDecRNNTBPEModel } from './rnnt-model.js';
-import { encoderInputs } from './speech-inputs.js';
+import { heardInputs } from './speech-inputs.js';
 import type { Recognition, Recognizer } from './speech-model.js';
 
 /** Finds hypotheses in projected encoder frames. */
@@ -48,7 +48,7 @@ export class RnntRecognizer implements Recognizer {
 
   async recognize(inputs: HostTensors, withLoss: boolean, withInner = false): Promise<Recognition> {
     const program = withInner ? this.encodeInner : this.encode;
-    const out = withLoss ? await this.evaluate.run(inputs) : await program.run(encoderInputs(inputs));
+    const out = withLoss ? await this.evaluate.run(inputs) : await program.run(heardInputs(inputs));
     const { projected, lengths } = out;
     const hypotheses = await this.search.decode({
       data: projected.data as Float32Array,

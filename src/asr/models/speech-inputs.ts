@@ -30,3 +30,8 @@ export function encoderPass({ batchFrames }: Tensors, pass: Pass): Pass {
 export function encoderInputs({ features, featureLengths, batchFrames }: HostTensors): HostTensors {
   return { features, featureLengths, ...(batchFrames && { batchFrames }) };
 }
+
+/** Of `Batch.inputs`, what is known without the transcripts: the prompt of a language too. */
+export function heardInputs({ targets: _, targetLengths: __, ...heard }: HostTensors): HostTensors {
+  return heard;
+}

@@ -74,7 +74,7 @@ export function savedConfig(
     return `nemo:${member}`;
   };
   const multiTask = isMultiTask(model);
-  config['target'] = multiTask ? MULTITASK : targetOf(parts, characters);
+  config['target'] = multiTask ? MULTITASK : model.takesPrompt ? PROMPTED : targetOf(parts, characters);
   config['nemo_version'] ??= config['nemo_compat'] === '1.x' ? '1.23.0' : '2.5.0';
   if (!multiTask) config['labels'] = [...tokenizer.vocabulary];
   if (characters) delete config['tokenizer'];
@@ -107,6 +107,8 @@ const COMPONENTS = [
 ] as const;
 
 const MULTITASK = 'nemo.collections.asr.models.aed_multitask_models.EncDecMultiTaskModel';
+const PROMPTED =
+  'nemo.collections.asr.models.hybrid_rnnt_ctc_bpe_models_prompt.EncDecHybridRNNTCTCBPEModelWithPrompt';
 const CANARY = 'nemo.collections.common.tokenizers.canary_tokenizer';
 
 function at(config: Plain, path: string): Plain | undefined {

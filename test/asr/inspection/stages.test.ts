@@ -13,7 +13,14 @@ describe('stages of frames times tokens times vocabulary', () => {
     const short = await stagesOf(model, engine, toneSpeech('a', 1), 'b');
     expect([...short.tensors.keys()]).toContain('joint.outputs');
     expect(short.leftOut).toEqual([]);
-    const { tensors, leftOut } = await stagesOf(model, engine, toneSpeech('a', 1), 'b'.repeat(99), undefined, 2 ** 11);
+    const { tensors, leftOut } = await stagesOf(
+      model,
+      engine,
+      toneSpeech('a', 1),
+      'b'.repeat(99),
+      undefined,
+      2 ** 11,
+    );
     expect(leftOut).toEqual([expect.stringMatching(/^joint\.outputs \[1,8,100,5\] would take 0\.0 GiB$/)]);
     expect([...tensors.keys()]).toEqual(expect.arrayContaining(['decoder.outputs', 'loss.rnnt']));
     expect([...tensors.keys()]).not.toContain('joint.outputs');
