@@ -6,6 +6,25 @@ export interface OnnxOptions {
   readonly maxFrames?: string;
   /** Branch of a hybrid model. */
   readonly decoder?: string;
+  /** Whose files. */
+  readonly for?: string;
+  readonly streaming?: boolean;
+  /** LEFT,RIGHT as typed. */
+  readonly attContextSize?: string;
+}
+
+/** Options that say how a .onnx is to be; others cannot have them. @throws AnemoneError `cli.option` */
+export async function onlyOnnx(options: OnnxOptions): Promise<void> {
+  const { AnemoneError } = await import('../errors/index.js');
+  const given = [
+    options.for !== undefined && '--for',
+    options.streaming && '--streaming',
+    options.attContextSize !== undefined && '--att-context-size',
+    options.decoder !== undefined && '--decoder',
+    options.maxFrames !== undefined && '--max-frames',
+  ].find(Boolean);
+  if (!given) return;
+  throw new AnemoneError({ code: 'cli.option', path: given, message: 'is for files in ONNX (OUTPUT.onnx)' });
 }
 
 /**
@@ -16,7 +35,7 @@ export interface OnnxOptions {
 export async function exportToOnnx(
   model: TrainableModel,
   file: string,
-  { maxFrames, decoder }: OnnxOptions,
+  { maxFrames, decoder, for: program, streaming, attContextSize }: OnnxOptions,
 ): Promise<readonly string[]> {
   const { AnemoneError } = await import('../errors/index.js');
   const { isSpeechModel } = await import('./trained-model.js');
@@ -30,5 +49,23 @@ export async function exportToOnnx(
   if (frames !== undefined && !(Number.isInteger(frames) && frames >= 1)) {
     throw new AnemoneError({ code: 'cli.option', path: '--max-frames', message: 'expected a whole number' });
   }
-  return model.export(file, { decoder, maxFrames: frames });
+  if (program !== undefined && program !== 'nemo' && program !== 'sherpa') {
+    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo or sherpa' });
+  }
+  const context = attContextSize === undefined ? undefined : contextSize(attContextSize);
+  if (attContextSize !== undefined && !(context && streaming)) {
+    const message = streaming ? 'expected two whole numbers, as in 70,13' : 'needs --streaming';
+    throw new AnemoneError({ code: 'cli.option', path: '--att-context-size', message });
+  }
+  return model.export(file, {
+    decoder,
+    maxFrames: frames,
+    for: program,
+    streaming: streaming && (context ? { attContextSize: context } : true),
+  });
+}
+
+function contextSize(text: string): readonly [number, number] | undefined {
+  const found = /^\[?\s*(-?\d+)\s*,\s*(-?\d+)\s*\]?$/.exec(text);
+  return found ? [Number(found[1]), Number(found[2])] : undefined;
 }

@@ -34,11 +34,22 @@ export function register(program: Command): void {
     .argument(
       '<file>',
       'OUTPUT.nemo, OUTPUT.safetensors (weights alone) or OUTPUT.onnx; of a transducer ' +
-        'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made, of a multitask model decoder-OUTPUT.onnx',
+        'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made, of a multitask model decoder-OUTPUT.onnx; ' +
+        'with --for sherpa a folder',
     )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--decoder <branch>', 'to .onnx, of a hybrid model: rnnt (default) or ctc')
     .option('--max-frames <count>', 'to .onnx: encoder frames that the files take at least (default 5000)')
+    .option(
+      '--for <program>',
+      'in ONNX, for nemo (default) or sherpa: a folder with model.onnx, or encoder.onnx, decoder.onnx and ' +
+        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them',
+    )
+    .option('--streaming', 'to .onnx: an encoder for streams, whose caches go in and out')
+    .option(
+      '--att-context-size <left,right>',
+      "with --streaming: one of the encoder's contexts; default the first",
+    )
     .addOption(importOption())
     .action(exportModel);
 }
@@ -46,11 +57,13 @@ export function register(program: Command): void {
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
-  const write = WRITERS[/\.(\w+)$/.exec(file)?.[1] ?? ''];
+  const kind = options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
+  const write = WRITERS[kind];
   if (!write) {
     const message = 'the name of the file must end in .nemo, .safetensors or .onnx';
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
+  if (kind !== 'onnx') await (await import('./export-onnx.js')).onlyOnnx(options);
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {

@@ -135,14 +135,15 @@ export class ConformerEncoder extends Module implements Encoder {
   forwardChunk(chunk: Chunk, pass: Pass): EncodedChunk {
     const { d_model: width } = this.config;
     // Masked, an item that ends inside the chunk gives what it gives alone.
-    const subsampled =
+    const { x: subsampled, lengths } =
       this.preEncode instanceof Linear
-        ? this.preEncode.forward(chunk.features)
-        : this.preEncode.forward(chunk.features, chunk.featureLengths, pass, true).x;
+        ? { x: this.preEncode.forward(chunk.features), lengths: chunk.featureLengths }
+        : this.preEncode.forward(chunk.features, chunk.featureLengths, pass, true);
     const [batch, all] = subsampled.shape;
     const frames = all! - chunk.warmup;
     let x = this.start(tf.slice(subsampled, [0, chunk.warmup, 0], [batch, frames, width]), pass);
-    const valid = frameMask(chunk.frames, frames);
+    const there = chunk.frames ?? between(tf.sub(lengths, tf.scalar(chunk.warmup, 'int32')), 0, frames);
+    const valid = frameMask(there, frames);
     const { attention, convolution } = chunk;
     const past = attention ? attention.shape[2]! : 0;
     const before = attention ? tf.reverse(frameMask(chunk.attentionLengths, past), 1) : undefined;
@@ -163,6 +164,7 @@ export class ConformerEncoder extends Module implements Encoder {
     });
     return {
       encoded: this.outProj ? this.outProj.forward(x) : x,
+      frames: there,
       attention: tf.stack(seen.attention),
       convolution: tf.stack(seen.convolution),
     };
@@ -239,6 +241,10 @@ const perFrame: Cutting = { kind: 'blocks', warmup: 0 };
 function reduced({ x, lengths, frames }: Frames, pass: Pass): { x: Tensor; lengths: Tensor; pass: Pass } {
   return { x, lengths, pass: within(pass, frames, x) };
 }
+
+/** Whole numbers, none below `least` or above `most`. */
+const between = (numbers: Tensor, least: number, most: number): Tensor =>
+  tf.minimum(tf.maximum(numbers, tf.scalar(least, 'int32')), tf.scalar(most, 'int32'));
 
 /** cache [n,B,C,d] → [B,C,d]. */
 function layerOf(cache: Tensor, layer: number): Tensor {

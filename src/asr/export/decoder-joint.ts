@@ -1,4 +1,5 @@
-// Prediction network and joint of any transducer as one file: plain RNN-T, big blanks, TDT, HAT; LSTM or stateless.
+// Prediction network and joint of any transducer as one file, or as two: plain RNN-T, big blanks, TDT, HAT; LSTM or
+// stateless.
 import {
   type ExportedInput,
   type HostTensors,
@@ -40,7 +41,6 @@ interface StateForm {
 export function decoderJointSubnet({ decoder, joint, variant }: TransducerHead): Subnet {
   const depth = joint.config.jointnet.encoder_hidden;
   const state = decoder instanceof RNNTDecoder ? lstmState(decoder) : historyState(decoder);
-  const blank = decoder.vocabulary;
   return {
     prefix: 'decoder_joint-',
     spec: {
@@ -54,11 +54,8 @@ export function decoderJointSubnet({ decoder, joint, variant }: TransducerHead):
       examples: EXAMPLES,
       fn: (inputs) => {
         const { prediction, after } = predict(decoder, inputs['targets'], state.enter(inputs));
-        const frames = joint.projectEncoder(tf.transpose(inputs['encoder_outputs'], [0, 2, 1]));
-        const labels = joint.projectPrediction(prediction);
-        const logits = joint.logits(tf.expandDims(frames, 2), tf.expandDims(labels, 1));
         return {
-          outputs: normalised(logits, joint, variant),
+          outputs: latticeOutputs({ decoder, joint, variant }, inputs['encoder_outputs'], prediction),
           prednet_lengths: tf.clone(inputs['target_length']),
           ...state.leave(after),
         };
@@ -69,21 +66,108 @@ export function decoderJointSubnet({ decoder, joint, variant }: TransducerHead):
       [3, 5, 4],
     ].map(([batch, time, tokens], i) => ({
       encoder_outputs: noise([batch, depth, time], i),
-      targets: {
-        dtype: 'int32',
-        shape: [batch, tokens],
-        data: Int32Array.from({ length: batch * tokens }, (_, j) => (blank + 3 * j) % (blank + 1)),
-      },
-      target_length: { dtype: 'int32', shape: [batch], data: new Int32Array(batch).fill(tokens) },
+      ...someTargets(batch, tokens, decoder.vocabulary),
       ...state.sample(batch, 10 + i),
     })),
+  };
+}
+
+/**
+ * The prediction network alone: `targets` int32 [B,U], `target_length` int32 [B] and the state, all as in
+ * `decoderJointSubnet` → `outputs` [B,H,U], `prednet_lengths` and the state after.
+ */
+export function predictionSubnet(decoder: PredictionNetwork): Subnet {
+  const state = decoder instanceof RNNTDecoder ? lstmState(decoder) : historyState(decoder);
+  return {
+    prefix: 'decoder-',
+    spec: {
+      name: 'decoder',
+      inputs: {
+        targets: { dtype: 'int32', axes: ['batch', 'tokens'] },
+        target_length: { dtype: 'int32', axes: ['batch'] },
+        ...state.inputs,
+      },
+      examples: EXAMPLES,
+      fn: (inputs) => {
+        const { prediction, after } = predict(decoder, inputs['targets'], state.enter(inputs));
+        return {
+          outputs: tf.transpose(prediction, [0, 2, 1]),
+          prednet_lengths: tf.clone(inputs['target_length']),
+          ...state.leave(after),
+        };
+      },
+    },
+    samples: [
+      [1, 1],
+      [3, 4],
+    ].map(([batch, tokens], i) => ({
+      ...someTargets(batch, tokens, decoder.vocabulary),
+      ...state.sample(batch, 10 + i),
+    })),
+  };
+}
+
+/** The joint alone: `encoder_outputs` [B,D,T] and `decoder_outputs` [B,H,U] → `outputs` [B,T,U,K]. */
+export function joinerSubnet({ decoder, joint, variant }: TransducerHead): Subnet {
+  const depth = joint.config.jointnet.encoder_hidden;
+  return {
+    prefix: 'joiner-',
+    spec: {
+      name: 'joiner',
+      inputs: {
+        encoder_outputs: { dtype: 'float32', axes: ['batch', depth, 'time'] },
+        decoder_outputs: { dtype: 'float32', axes: ['batch', decoder.width, 'tokens'] },
+      },
+      examples: EXAMPLES,
+      fn: (inputs) => {
+        const prediction = tf.transpose(inputs['decoder_outputs'], [0, 2, 1]);
+        return {
+          outputs: latticeOutputs({ decoder, joint, variant }, inputs['encoder_outputs'], prediction),
+        };
+      },
+    },
+    samples: [
+      [1, 1, 1],
+      [3, 5, 4],
+    ].map(([batch, time, tokens], i) => ({
+      encoder_outputs: noise([batch, depth, time], i),
+      decoder_outputs: noise([batch, decoder.width, tokens], 10 + i),
+    })),
+  };
+}
+
+/** encoder [B,D,T], prediction [B,U,H] → [B,T,U,K]. */
+function latticeOutputs({ joint, variant }: TransducerHead, encoder: Tensor, prediction: Tensor): Tensor {
+  const frames = joint.projectEncoder(tf.transpose(encoder, [0, 2, 1]));
+  const labels = joint.projectPrediction(prediction);
+  const logits = joint.logits(tf.expandDims(frames, 2), tf.expandDims(labels, 1));
+  return normalised(logits, joint, variant);
+}
+
+/** Targets of a trial, the first of them "no token yet". */
+function someTargets(batch: number, tokens: number, vocabulary: number): HostTensors {
+  return {
+    targets: {
+      dtype: 'int32',
+      shape: [batch, tokens],
+      data: Int32Array.from({ length: batch * tokens }, (_, j) => (vocabulary + 3 * j) % (vocabulary + 1)),
+    },
+    target_length: { dtype: 'int32', shape: [batch], data: new Int32Array(batch).fill(tokens) },
   };
 }
 
 /** What a program must know of the outputs, for the metadata of the files. */
 export function describeHead({ decoder, variant }: TransducerHead): Record<string, string> {
   const { blank } = outputLayout(variant, decoder.vocabulary);
-  const known = { transducer: variant.kind, blank_id: String(blank) };
+  const known = {
+    transducer: variant.kind,
+    blank_id: String(blank),
+    vocab_size: String(decoder.vocabulary),
+    ...(decoder instanceof RNNTDecoder && {
+      pred_rnn_layers: String(decoder.layers),
+      pred_hidden: String(decoder.width),
+    }),
+  };
   return variant.kind === 'rnnt' ? known : { ...known, durations: JSON.stringify(variant.durations) };
 }
 

@@ -1,4 +1,4 @@
-// Writes a model's subnets as ONNX files: all of them, checked, or none.
+// Writes a model's subnets as ONNX files, and texts beside them: all of them, checked, or none.
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -10,6 +10,7 @@ import {
 } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { makeFolder, writeFileAtomically } from '../../formats/index.js';
+import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { Subnet } from './subnets.js';
 
 export interface ExportOptions {
@@ -19,6 +20,15 @@ export interface ExportOptions {
   readonly maxFrames?: number;
   /** Branch of a hybrid model. Default: the one it decodes with. */
   readonly decoder?: 'rnnt' | 'ctc';
+  /**
+   * Whose files: NeMo's, or those of sherpa-onnx, in a folder of their own. Default `nemo`.
+   */
+  readonly for?: 'nemo' | 'sherpa';
+  /**
+   * An encoder for streams, whose caches go in and out (NeMo's `cache_support`), with one of its contexts. What is
+   * unlimited on the left sees `maxFrames`. Default false.
+   */
+  readonly streaming?: boolean | Pick<ChunkOptions, 'attContextSize' | 'chunkFrames'>;
   /** Run the files at other sizes and compare with the model before they are written. Default true. */
   readonly check?: boolean;
   /**
@@ -30,28 +40,55 @@ export interface ExportOptions {
 
 export const DEFAULT_MAX_FRAMES = 5000;
 
-/** @throws AnemoneError `export.path` when the name does not end in .onnx; see `exportModel`, `checkExport` */
+/** Where files go and what they are called. */
+export interface ExportTarget {
+  readonly folder: string;
+  readonly nameOf: (subnet: Subnet) => string;
+  /** Files besides the models, by name. */
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+/** NeMo's names, made of the name of one file. @throws AnemoneError `export.path` when it does not end in .onnx */
+export function nemoTarget(path: string): ExportTarget {
+  if (!path.endsWith('.onnx')) {
+    throw new AnemoneError({ code: 'export.path', path, message: 'the name of the file must end in .onnx' });
+  }
+  return { folder: dirname(path), nameOf: ({ prefix }) => `${prefix}${basename(path)}`, texts: {} };
+}
+
+/** A folder with encoder.onnx, decoder.onnx, joiner.onnx or model.onnx, and tokens.txt. @throws AnemoneError `export.path` */
+export function sherpaTarget(folder: string, tokens: string): ExportTarget {
+  if (folder.endsWith('.onnx')) {
+    const message = 'files for sherpa-onnx go into a folder, which is not to end in .onnx';
+    throw new AnemoneError({ code: 'export.path', path: folder, message });
+  }
+  const nameOf = ({ prefix }: Subnet) => `${prefix === '' ? 'model' : prefix.slice(0, -1)}.onnx`;
+  return { folder, nameOf, texts: { 'tokens.txt': tokens } };
+}
+
+/** Returns the files written. @throws AnemoneError see `exportModel`, `checkExport` */
 export async function exportOnnx(
-  path: string,
+  { folder, nameOf, texts }: ExportTarget,
   subnets: readonly Subnet[],
   metadata: Readonly<Record<string, string>>,
   engine: Engine,
   { check = true, externalFrom }: Pick<ExportOptions, 'check' | 'externalFrom'>,
 ): Promise<readonly string[]> {
-  if (!path.endsWith('.onnx')) {
-    throw new AnemoneError({ code: 'export.path', path, message: 'the name of the file must end in .onnx' });
-  }
-  const folder = dirname(path);
   const staging = await written(folder, () => stagingFolder(folder));
   try {
     const files: string[] = [];
-    for (const { prefix, spec, samples } of subnets) {
+    for (const subnet of subnets) {
+      const { spec, samples } = subnet;
       const full: ExportSpec = { ...spec, metadata, read: engine.read.bind(engine) };
-      const name = `${prefix}${basename(path)}`;
+      const name = nameOf(subnet);
       const model = await exportModel(full, { location: `${name}.data`, from: externalFrom });
       const names = await written(folder, () => stage(staging, name, model));
       if (check) await checkExport(join(staging, name), full, engine, samples);
       files.push(...names);
+    }
+    for (const [name, text] of Object.entries(texts)) {
+      await written(folder, () => writeFileAtomically(join(staging, name), [Buffer.from(text)]));
+      files.push(name);
     }
     // Weights first: a model is never there without them.
     for (const name of files.toReversed()) {

@@ -8,7 +8,7 @@ import type { Encoded, Encoder } from '../encoders/encoder.js';
 
 /** One file of an exported model. */
 export interface Subnet {
-  /** Put before the file's name: `encoder-`, `decoder_joint-`, `decoder-` or nothing. */
+  /** Put before the file's name: `encoder-`, `decoder_joint-`, `decoder-`, `joiner-` or nothing. */
   readonly prefix: string;
   readonly spec: Omit<ExportSpec, 'read' | 'metadata'>;
   /** Inputs that the file is tried with: sizes that are not among the examples. */
@@ -60,7 +60,8 @@ export function ctcOutput(decoder: ConvASRDecoder): EncoderOutput {
   };
 }
 
-const frames: EncoderOutput = {
+/** Encoded frames as they are, `outputs` [B,D,T']. */
+export const frames: EncoderOutput = {
   prefix: 'encoder-',
   name: 'encoder',
   of: ({ encoded }) => ({ outputs: tf.transpose(encoded, [0, 2, 1]) }),

@@ -7,7 +7,7 @@ import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
-import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
+import { ctcOutput, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
@@ -19,7 +19,7 @@ import { InterCtc, interCtcField } from './inter-ctc.js';
 import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { speechInputs } from './speech-inputs.js';
-import { type Recognizer, SpeechModel } from './speech-model.js';
+import { type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */
@@ -109,10 +109,8 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return { kind: 'ctc', ...transcriptFields(this.decoding, this.decoding.ctc_timestamp_type) };
   }
 
-  protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
-    const { encoder } = this;
-    const { features } = this.preprocessor.frontEnd.config;
-    return [encoderSubnet({ encoder, features, maxFrames, output: ctcOutput(this.decoder) })];
+  protected override subnets(options: SubnetOptions): readonly Subnet[] {
+    return [this.encoderFile(options, ctcOutput(this.decoder))];
   }
 
   protected override streamHead(): StreamHead {

@@ -7,8 +7,9 @@ import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
+import type { TransducerHead } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
-import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
+import { ctcOutput, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
@@ -22,7 +23,7 @@ import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonIgnored } from './model-schema.js';
 import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
 import { speechInputs } from './speech-inputs.js';
-import type { Recognizer } from './speech-model.js';
+import type { Recognizer, SubnetOptions } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
 
 const auxCtcSchema = defineSchema(
@@ -168,16 +169,21 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return { kind: 'ctc', ...transcriptFields(this.ctcDecoding, this.ctcDecoding.ctc_timestamp_type) };
   }
 
-  protected override subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
-    if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
-    const { encoder } = this;
-    const { features } = this.preprocessor.frontEnd.config;
-    const output = ctcOutput(this.ctcDecoder);
-    return [encoderSubnet({ encoder, features, maxFrames: options.maxFrames, output })];
+  protected override subnets(options: SubnetOptions): readonly Subnet[] {
+    if (this.exportsTransducer(options)) return super.subnets(options);
+    return [this.encoderFile(options, ctcOutput(this.ctcDecoder))];
+  }
+
+  protected override exportedHead(options: ExportOptions): TransducerHead | undefined {
+    return this.exportsTransducer(options) ? super.exportedHead(options) : undefined;
   }
 
   protected override exportMetadata(options: ExportOptions): Record<string, string> {
-    return (options.decoder ?? this.decodes) === 'rnnt' ? super.exportMetadata(options) : this.blankId();
+    return this.exportsTransducer(options) ? super.exportMetadata(options) : this.ctcMetadata(options);
+  }
+
+  private exportsTransducer({ decoder }: ExportOptions): boolean {
+    return (decoder ?? this.decodes) === 'rnnt';
   }
 
   protected override streamHead(engine: Engine): StreamHead {

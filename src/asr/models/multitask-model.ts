@@ -17,7 +17,7 @@ import {
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../decoding/attention/config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
-import { encoderSubnet, type Subnet } from '../export/subnets.js';
+import type { Subnet } from '../export/subnets.js';
 import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from '../kinds.js';
 import { smoothedCrossEntropy } from '../losses/smoothed-cross-entropy.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
@@ -32,7 +32,7 @@ import { commonFields, commonIgnored } from './model-schema.js';
 import { MultiTaskRecognizer } from './multitask-recognizer.js';
 import { promptDefaults } from './prompt-defaults.js';
 import { encoderPass } from './speech-inputs.js';
-import { type LabelOptions, type Recognizer, SpeechModel } from './speech-model.js';
+import { type LabelOptions, type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';
 import type { TranscribeOptions } from './transcribe.js';
 import type { TranscriptSettings } from './transcript.js';
 
@@ -259,13 +259,23 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     };
   }
 
-  protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
-    const { features } = this.preprocessor.frontEnd.config;
+  protected override subnets(options: SubnetOptions): readonly Subnet[] {
+    if (options.streaming) {
+      throw refuse(
+        'streaming.attention',
+        'an attention decoder needs the whole utterance',
+        'leave out streaming',
+      );
+    }
+    if (options.for === 'sherpa') {
+      throw refuse(
+        'export.sherpa',
+        "sherpa-onnx reads NVIDIA's Canary alone, in files of another form",
+        'onnx-asr reads the ordinary files',
+      );
+    }
     const output = memoryOutput((encoded) => this.bridge(encoded, evaluationPass));
-    return [
-      encoderSubnet({ encoder: this.encoder, features, maxFrames, output }),
-      attentionDecoderSubnet(this.decoder, this.head),
-    ];
+    return [this.encoderFile(options, output), attentionDecoderSubnet(this.decoder, this.head)];
   }
 
   /** `prompt_ids` are those of a call that says nothing, if the model has the tokens: it may not know English. */

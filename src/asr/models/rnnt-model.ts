@@ -9,9 +9,15 @@ import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
-import { decoderJointSubnet, describeHead } from '../export/decoder-joint.js';
+import {
+  decoderJointSubnet,
+  describeHead,
+  joinerSubnet,
+  predictionSubnet,
+  type TransducerHead,
+} from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
-import { encoderSubnet, type Subnet } from '../export/subnets.js';
+import type { Subnet } from '../export/subnets.js';
 import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
@@ -25,7 +31,7 @@ import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';
 import { encoderPass, speechInputs } from './speech-inputs.js';
-import { type Recognizer, SpeechModel } from './speech-model.js';
+import { type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';
 import type { TranscriptSettings } from './transcript.js';
 import { greedyOptions, transducerSearch } from './transducer-search.js';
 import { transducerVariant } from './transducer-settings.js';
@@ -211,11 +217,14 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return { kind, ...transcriptFields(this.decoding, this.decoding.rnnt_timestamp_type) };
   }
 
-  protected override subnets({
-    maxFrames,
-  }: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
-    const { features } = this.preprocessor.frontEnd.config;
-    return [encoderSubnet({ encoder: this.encoder, features, maxFrames }), decoderJointSubnet(this)];
+  protected override subnets(options: SubnetOptions): readonly Subnet[] {
+    const encoder = this.encoderFile(options);
+    if (options.for !== 'sherpa') return [encoder, decoderJointSubnet(this)];
+    return [encoder, predictionSubnet(this.decoder), joinerSubnet(this)];
+  }
+
+  protected override exportedHead(_options: ExportOptions): TransducerHead | undefined {
+    return this;
   }
 
   protected override exportMetadata(_options: ExportOptions): Record<string, string> {

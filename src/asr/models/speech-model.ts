@@ -31,8 +31,22 @@ import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.
 import type { Hypothesis } from '../decoding/hypothesis.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { Encoder } from '../encoders/encoder.js';
-import { DEFAULT_MAX_FRAMES, type ExportOptions, exportOnnx } from '../export/export-onnx.js';
-import { longestInput, type Subnet } from '../export/subnets.js';
+import type { TransducerHead } from '../export/decoder-joint.js';
+import {
+  DEFAULT_MAX_FRAMES,
+  type ExportOptions,
+  exportOnnx,
+  nemoTarget,
+  sherpaTarget,
+} from '../export/export-onnx.js';
+import { checkForSherpa, normalizeType, sherpaMetadata, sherpaTokens } from '../export/sherpa.js';
+import {
+  type StreamingEncoder,
+  streamingEncoder,
+  streamingEncoderSubnet,
+  streamingMetadata,
+} from '../export/streaming-encoder.js';
+import { type EncoderOutput, encoderSubnet, longestInput, type Subnet } from '../export/subnets.js';
 import { Preprocessor } from '../front-end.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { saveArchive } from '../nemo/save.js';
@@ -65,6 +79,13 @@ export interface SpeechModelConfig {
   readonly encoder: Section;
   readonly compute_eval_loss: boolean;
   readonly adapters: Section | null;
+}
+
+/** What a model is told of the files it is to become. */
+export interface SubnetOptions extends ExportOptions {
+  readonly maxFrames: number;
+  /** Undefined for an encoder of whole utterances. */
+  readonly stream: StreamingEncoder | undefined;
 }
 
 /** Result of running a model on one batch for evaluation or transcription. */
@@ -256,38 +277,69 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   /** The files that `export` writes. */
-  protected abstract subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[];
+  protected abstract subnets(options: SubnetOptions): readonly Subnet[];
 
-  /** What a model adds to the metadata of its files. */
-  protected exportMetadata(_options: ExportOptions): Record<string, string> {
-    return this.blankId();
+  /** What stands behind the encoder in the files, where that is a transducer. */
+  protected exportedHead(_options: ExportOptions): TransducerHead | undefined {
+    return undefined;
   }
 
-  /** Of CTC and plain transducers. */
-  protected blankId(): { readonly blank_id: string } {
-    return { blank_id: String(this.tokenizer.vocabSize) };
+  /** What a model adds to the metadata of its files. */
+  protected exportMetadata(options: ExportOptions): Record<string, string> {
+    return this.ctcMetadata(options);
+  }
+
+  /** sherpa-onnx counts blank among the tokens of a CTC model, unless it is for streams. */
+  protected ctcMetadata({ streaming }: ExportOptions): Record<string, string> {
+    const { vocabSize } = this.tokenizer;
+    return { blank_id: String(vocabSize), vocab_size: String(streaming ? vocabSize : vocabSize + 1) };
+  }
+
+  /** The file with the encoder, for whole utterances or for streams. */
+  protected encoderFile({ maxFrames, stream }: SubnetOptions, output?: EncoderOutput): Subnet {
+    const { features } = this.preprocessor.frontEnd.config;
+    if (stream) return streamingEncoderSubnet({ features, output }, stream);
+    return encoderSubnet({ encoder: this.encoder, features, maxFrames, output });
   }
 
   /**
    * Writes the model for other programs as ONNX: `path` itself for CTC, beside it `encoder-NAME` and
    * `decoder_joint-NAME` for a transducer, `encoder-NAME` and `decoder-NAME` for an attention decoder. Inputs and
    * outputs have NeMo's names; batch size and lengths are free. Returns the files written. Front end and tokenizer
-   * stay outside; what is needed to rebuild them is in the metadata.
+   * stay outside; what is needed to rebuild them is in the metadata. With `for: 'sherpa'`, `path` is a folder, for
+   * `model.onnx` or `encoder.onnx`, `decoder.onnx` and `joiner.onnx`, and `tokens.txt`.
    * @throws AnemoneError `asr.no-engine`, `export.*`: nothing is written when a file would be right at some lengths only
    */
   async export(path: string, options: ExportOptions = {}): Promise<readonly string[]> {
     const engine = this.engineFor(options.engine, 'export');
     const maxFrames = options.maxFrames ?? DEFAULT_MAX_FRAMES;
+    const stream = this.exportedStream(options, maxFrames);
+    const tokens = this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize));
+    const { config: mel } = this.preprocessor.frontEnd;
+    const longest = () => this.encoder.outputLength(longestInput(this.encoder, maxFrames));
     const metadata = {
       model_type: this.constructor.name,
-      vocabulary: JSON.stringify(this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize))),
+      vocabulary: JSON.stringify(tokens),
       subsampling_factor: String(this.encoder.subsamplingFactor),
-      max_encoder_frames: String(this.encoder.outputLength(longestInput(this.encoder, maxFrames))),
-      preprocessor: JSON.stringify(this.preprocessor.frontEnd.config),
+      ...(stream ? streamingMetadata(stream.plan) : { max_encoder_frames: String(longest()) }),
+      preprocessor: JSON.stringify(mel),
+      normalize_type: normalizeType(mel),
+      feat_dim: String(mel.features),
       ...this.exportMetadata(options),
     };
-    const subnets = this.subnets({ ...options, maxFrames });
-    return exportOnnx(path, subnets, metadata, engine, options);
+    const subnets = () => this.subnets({ ...options, maxFrames, stream });
+    if (options.for !== 'sherpa') return exportOnnx(nemoTarget(path), subnets(), metadata, engine, options);
+    const head = this.exportedHead(options);
+    checkForSherpa({ mel, vocabulary: tokens, head, streaming: stream !== undefined });
+    const target = sherpaTarget(path, sherpaTokens(tokens));
+    const all = { ...metadata, ...sherpaMetadata(this.constructor.name, head) };
+    return exportOnnx(target, subnets(), all, engine, options);
+  }
+
+  private exportedStream({ streaming }: ExportOptions, maxFrames: number): StreamingEncoder | undefined {
+    if (!streaming) return undefined;
+    const sizes = streaming === true ? {} : streaming;
+    return streamingEncoder(this.encoder, this.preprocessor, { ...sizes, maxContext: maxFrames });
   }
 
   /** After a change of how this model decodes. */

@@ -153,6 +153,6 @@ export class ChunkRunner {
       },
       evaluationPass,
     );
-    return { ...this.head.outputs(encoded), ...seen };
+    return { ...this.head.outputs(encoded), attention: seen.attention, convolution: seen.convolution };
   }
 }

@@ -19,8 +19,8 @@ export interface Chunk {
   readonly featureLengths: Tensor;
   /** Encoded frames at the beginning that were encoded before, T = F' - warmup being left. */
   readonly warmup: number;
-  /** Valid frames of the T, int32 [B]. */
-  readonly frames: Tensor;
+  /** Valid frames of the T, int32 [B]. Default: as the feature lengths have it. */
+  readonly frames?: Tensor;
   /** Earlier inputs of the attention [layers,B,C,d], the latest last. */
   readonly attention: Tensor | undefined;
   /** How many of the C are there, int32 [B]. */
@@ -33,6 +33,8 @@ export interface Chunk {
 export interface EncodedChunk {
   /** [B,T,width] */
   readonly encoded: Tensor;
+  /** Valid frames of the T, int32 [B]. */
+  readonly frames: Tensor;
   /** This chunk's inputs of the attention [layers,B,T,d]. */
   readonly attention: Tensor;
   /** This chunk's inputs of the depthwise convolution [layers,B,T,d]. */

@@ -160,5 +160,5 @@ function shiftedByPadding(x: Tensor): Tensor {
   const rows = tf.reshape(padded, [batch, heads, columns + 1, frames]);
   const later = tf.slice(rows, [0, 0, 1, 0], [batch, heads, columns, frames]);
   const shifted = tf.reshape(later, [batch, heads, frames, columns]);
-  return tf.slice(shifted, [0, 0, 0, 0], [batch, heads, frames, frames]);
+  return tf.slice(shifted, [0, 0, 0, 0], [batch, heads, frames, columns - frames + 1]);
 }
