@@ -53,7 +53,8 @@ describe('createEngine', () => {
     );
   });
 
-  it.skipIf(!supportedProviders().includes('cuda'))('explains a CUDA library that cannot load', async () => {
+  it('explains a CUDA library that cannot load', async ({ skip }) => {
+    skip(!supportedProviders().includes('cuda'), 'ONNX Runtime has no CUDA provider for this platform');
     const engine = new OnnxEngine({ provider: 'cuda', onPlacement: () => {} });
     const program = engine.compile('double', ({ x }) => ({ y: tf.mul(x, 2) }));
     const outcome = await program.run({ x: float32([1], [1]) }).catch((error: unknown) => error);
