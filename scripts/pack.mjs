@@ -21,7 +21,10 @@ export function packAnemone(out) {
     execFileSync('tar', ['-xzf', npmPack(root, folder), '-C', folder]);
     const staged = join(folder, 'package');
     const file = join(staged, 'package.json');
-    writeFileSync(file, `${JSON.stringify(publishedManifest(JSON.parse(readFileSync(file, 'utf8'))), null, 2)}\n`);
+    writeFileSync(
+      file,
+      `${JSON.stringify(publishedManifest(JSON.parse(readFileSync(file, 'utf8'))), null, 2)}\n`,
+    );
     return npmPack(staged, out);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -4,7 +4,15 @@
 // Usage: node scripts/platform-packages.mjs [--out FOLDER] [PLATFORM ...]
 //   FOLDER: where the tarballs go (release); PLATFORM: as linux-x64 (all that onnxruntime-node holds).
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,5 @@
 // The package's main face: what a training script needs. Everything else has a subpath of its own
-// (anemone/engine, anemone/nn, anemone/audio, …), so that importing one room does not load the house.
+// (anemone-ml/engine, anemone-ml/nn, anemone-ml/audio, …), so that importing one room does not load the house.
 export * from './asr/index.js';
 export { components, createDefaultContainer } from './composition.js';
 export {

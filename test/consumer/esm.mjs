@@ -15,12 +15,12 @@ for (const value of [createDefaultContainer, EncDecRNNTBPEModel, loadConfig, Tra
   assert.equal(typeof value, 'function');
 }
 
-const exported = Object.keys(createRequire(import.meta.url)('anemone/package.json').exports);
+const exported = Object.keys(createRequire(import.meta.url)('anemone-ml/package.json').exports);
 for (const subpath of exported.filter((path) => !path.endsWith('.json'))) {
-  const face = await import(`anemone${subpath.slice(1)}`);
+  const face = await import(`anemone-ml${subpath.slice(1)}`);
   assert.ok(Object.keys(face).length > 0, `${subpath} exports nothing`);
 }
-await assert.rejects(import('anemone/dist/engine/scope.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
+await assert.rejects(import('anemone-ml/dist/engine/scope.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
 
 const engine = createEngine({ threads: 1 });
 const program = engine.compile('double', ({ x }) => ({ y: tf.mul(x, 2) }));

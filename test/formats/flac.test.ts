@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { decodeFlac, readFlacInfo } from '../../src/formats/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import { skipUnless } from '../skipping.js';
 
 const installed = spawnSync('flac', ['--version']).status === 0;
 const random = new CounterRandom(5);
@@ -40,7 +41,8 @@ function encode(raw: Uint8Array, bits: number, channels: number, ...options: str
   return new Uint8Array(run.stdout);
 }
 
-describe.skipIf(!installed)('flac', () => {
+describe('flac', () => {
+  skipUnless(installed, 'flac is not installed (Debian: flac)');
   it.each<[number, number, string[]]>([
     [8, 1, ['-8']],
     [16, 1, ['-0']],

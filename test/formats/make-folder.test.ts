@@ -26,7 +26,8 @@ describe('making a folder', () => {
   });
 
   // Node's recursive mkdir goes round in circles here.
-  it.runIf(existsSync('/proc/self'))('returns where nothing can be made', () => {
+  it('returns where nothing can be made', ({ skip }) => {
+    skip(!existsSync('/proc/self'), 'there is no /proc');
     expect(() => makeFolder('/proc/none/x')).toThrow(
       expect.objectContaining({ code: 'ENOENT', path: '/proc/none' }),
     );

@@ -13,8 +13,8 @@ const REMEDIES: Readonly<Record<Exclude<Provider, 'cpu'>, string>> = {
     'Metal on macOS; docs/engines.md shows how to check',
   cuda:
     'cuda needs Linux x64, an NVIDIA driver with CUDA 12 and cuDNN 9, and ONNX Runtime’s CUDA library: ' +
-    `npm install onnxruntime-node@${ONNXRUNTIME_VERSION} --ignore-scripts, then its script/install.js with ` +
-    'ONNXRUNTIME_NODE_INSTALL=cuda12 (docs/engines.md)',
+    `npm install onnxruntime-node@${ONNXRUNTIME_VERSION} --ignore-scripts, then ` +
+    'node node_modules/onnxruntime-node/script/install.js (docs/engines.md)',
   dml: 'dml (DirectML) exists on Windows only; elsewhere use provider webgpu or cuda',
   coreml: 'coreml exists on macOS only; elsewhere use provider webgpu or cuda',
 };

@@ -8,6 +8,7 @@ import {
   type SentencePieceTrainOptions,
   trainSentencePiece,
 } from '../../../src/text/index.js';
+import { skipUnless } from '../../skipping.js';
 import { fixtureLines, fixturePath, hasSentencePiece, spm } from '../fixtures.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'anemone-spm-'));
@@ -61,7 +62,8 @@ function expectEqual(model: Uint8Array, file: string, lines: readonly string[]):
   );
 }
 
-describe.skipIf(!hasSentencePiece)('real SentencePiece', () => {
+describe('real SentencePiece', () => {
+  skipUnless(hasSentencePiece, 'spm_encode is not installed (Debian: sentencepiece)');
   const languages = ['en', 'es', 'ja'] as const;
   const variants: Record<string, Omit<SentencePieceTrainOptions, 'lines' | 'vocabSize'>> = {
     bpe: { modelType: 'bpe' },

@@ -1,0 +1,22 @@
+// A user's training script: trains by the API, sees the loss halve, transcribes.
+import assert from 'node:assert/strict';
+import { createModel, loadConfig, Trainer } from 'anemone-ml';
+
+const cfg = loadConfig('tone.yaml', ['trainer.max_epochs=10']);
+const trainer = new Trainer(cfg.trainer);
+const losses = [];
+trainer.loggers.push({
+  async start() {},
+  async log(_step, { train_loss }) {
+    if (train_loss !== undefined) losses.push(train_loss);
+  },
+  async text() {},
+  async close() {},
+});
+const model = createModel(cfg.model, trainer);
+await trainer.fit(model);
+assert.equal(losses.length, 20);
+assert.ok(losses.at(-1) < losses[0] / 2, `the loss does not halve: ${losses}`);
+const [{ text }] = await model.transcribe(['tones/0.wav']);
+assert.equal(typeof text, 'string');
+console.log(`API: loss ${losses[0].toFixed(3)} to ${losses.at(-1).toFixed(3)}, transcript "${text}"`);
