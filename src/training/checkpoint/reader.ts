@@ -110,7 +110,7 @@ async function readChecked(path: string, file: string, manifest: CheckpointManif
   return bytes;
 }
 
-function damaged(path: string, reason: string): AnemoneError {
+export function damaged(path: string, reason: string): AnemoneError {
   return new AnemoneError({
     code: 'checkpoint.damaged',
     message: `the checkpoint is incomplete or damaged: ${reason}`,
