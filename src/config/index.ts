@@ -14,6 +14,7 @@ export {
   writtenAsFloat,
 } from './config-node.js';
 export { resolveConfig, type ToYamlOptions, toYaml } from './emit.js';
+export { type JsonFileOptions, type JsonOptions, parseJson, readJson } from './json.js';
 export {
   type Config,
   configFromObject,

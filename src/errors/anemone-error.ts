@@ -26,6 +26,8 @@ export interface AnemoneErrorFields {
 /** The base of every expected error. `exitCode` 2 means "the user can fix this". */
 export class AnemoneError extends Error {
   readonly code: string;
+  /** What is wrong, without the place and the hint that `message` has too. */
+  readonly reason: string;
   readonly path: string | undefined;
   readonly position: SourcePosition | undefined;
   readonly hint: string | undefined;
@@ -36,6 +38,7 @@ export class AnemoneError extends Error {
     super(formatError(fields), fields.cause === undefined ? undefined : { cause: fields.cause });
     this.name = 'AnemoneError';
     this.code = fields.code;
+    this.reason = fields.message;
     this.path = fields.path;
     this.position = fields.position;
     this.hint = fields.hint;

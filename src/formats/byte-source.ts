@@ -43,14 +43,7 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
     if (!(await statOf(path)).isFile()) throw irregular(path, prefix);
     handle = await open(path, 'r');
   } catch (cause) {
-    if (cause instanceof AnemoneError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new AnemoneError({
-      code: `${prefix}.${missing ? 'missing' : 'unreadable'}`,
-      message: missing ? 'no such file' : `cannot be opened (${(cause as NodeJS.ErrnoException).code})`,
-      position: { file: path },
-      cause,
-    });
+    throw unreadable(path, prefix, cause);
   }
   const stat = await handle.stat();
   if (!stat.isFile()) {
@@ -77,11 +70,26 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
   };
 }
 
-function irregular(file: string, prefix: string): AnemoneError {
+/** The error for a path that is no regular file. */
+export function irregular(file: string, prefix: string): AnemoneError {
   return new AnemoneError({
     code: `${prefix}.unreadable`,
     message: 'is not a regular file',
     position: { file },
+  });
+}
+
+/** The error for what the file system said of a path; errors of ours stay as they are. */
+export function unreadable(file: string, prefix: string, cause: unknown): AnemoneError {
+  if (cause instanceof AnemoneError) return cause;
+  const { code } = cause as NodeJS.ErrnoException;
+  // A name of a stranger's may hold a NUL, which no file system has.
+  const missing = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ERR_INVALID_ARG_VALUE';
+  return new AnemoneError({
+    code: `${prefix}.${missing ? 'missing' : 'unreadable'}`,
+    message: missing ? 'no such file' : `cannot be opened (${code})`,
+    position: { file },
+    cause,
   });
 }
 

@@ -5,6 +5,7 @@ export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
 export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
+export { type JsonTextOptions, parseJsonText } from './json-text.js';
 export { makeFolder } from './make-folder.js';
 export {
   type DecodedMp3,
@@ -20,6 +21,7 @@ export { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 export { encodePng, type PngImage } from './png.js';
 export { ProtoReader, ProtoWriter, WireType } from './protobuf.js';
 export { readAhead } from './read-ahead.js';
+export { type RegularFileOptions, readRegularFile, readRegularFileSync } from './regular-file.js';
 export {
   encodeSafetensors,
   readSafetensor,

@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import type { ByteSource } from './byte-source.js';
 import { fromBfloat16Bits, fromFloat16Bits } from './float16.js';
+import { parseJsonText } from './json-text.js';
 
 /** Arrays that hold a tensor. F16 and BF16 are their 16-bit patterns, BOOL is a byte each. */
 export type TensorData =
@@ -129,15 +130,11 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
   if (length > MAX_HEADER) throw fail('corrupt', `a header of ${length} bytes is not believable`);
   const bytes = await source.read(8, length);
   if (bytes.length < length) throw fail('truncated', `the header promises ${length} bytes and is cut off`);
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw fail('corrupt', `the header is not JSON (${(cause as Error).message})`);
-  }
+  const position = { file: source.name };
+  const json = parseJsonText(bytes, { code: 'safetensors.corrupt', position, what: 'the header' });
   if (!isRecord(json)) throw fail('corrupt', 'the header is not an object');
   const entries = new Map<string, SafetensorsEntry>();
-  const metadata: Record<string, string> = {};
+  const metadata = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(json)) {
     if (name === '__metadata__') {
       if (!isRecord(value) || Object.values(value).some((v) => typeof v !== 'string')) {

@@ -1,9 +1,9 @@
 // From a config's `tokenizer:` section (or `labels:`) to a Tokenizer. Reading goes through a function, so
 // that a checkpoint's own copies can take the place of files on disk.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { listOf, parseJson } from '../config/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
-import { readSentencePieceModel } from '../formats/index.js';
+import { readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
 import { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
 import { CanaryTokenizer } from './canary/canary-tokenizer.js';
@@ -54,7 +54,7 @@ const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 export function loadTokenizer(
   config: TokenizerConfig,
   path = 'tokenizer',
-  readFile: ReadFile = (file) => readFileSync(file),
+  readFile: ReadFile = (file) => readRegularFileSync(file),
 ): Tokenizer {
   const type = String(config.type).toLowerCase();
   if (sentencePieceTypes.includes(type)) {
@@ -154,8 +154,10 @@ function customName(config: TokenizerConfig, path: string, known: readonly strin
 function charLabels(config: TokenizerConfig, path: string, readFile: ReadFile): readonly string[] {
   if (config.labels) return config.labels;
   if (config.dir) {
-    const bytes = read(join(config.dir, 'labels.json'), 'labels.json', `${path}.dir`, readFile);
-    return JSON.parse(new TextDecoder().decode(bytes)) as string[];
+    const file = join(config.dir, 'labels.json');
+    const bytes = read(file, 'labels.json', `${path}.dir`, readFile);
+    const hint = 'write one list of texts: ["a", "b", " "]';
+    return parseJson(bytes, listOf('string'), { code: 'tokenizer.bad-labels', position: { file }, hint });
   }
   throw new AnemoneError({
     code: 'tokenizer.bad-option',
@@ -168,10 +170,11 @@ function read(file: string, name: string, path: string, readFile: ReadFile): Uin
   try {
     return readFile(file, name);
   } catch (cause) {
+    const reason = cause instanceof AnemoneError ? `: ${cause.reason}` : '';
     throw new AnemoneError({
       code: 'tokenizer.missing-file',
       path,
-      message: `cannot read the tokenizer file ${file}`,
+      message: `cannot read the tokenizer file ${file}${reason}`,
       hint: 'train a tokenizer with `anemone tokenizer train`, or correct the path',
       details: { file },
       cause,

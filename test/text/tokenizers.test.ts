@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -159,6 +160,26 @@ describe('a folder as NeMo lays it out', () => {
       'tokenizer.cannot-write',
     );
   });
+
+  it.each(['{"a":', '5', 'null', '"abc"', '[1,2]', '["a", ["b"]]', '{}', '', '['.repeat(1e5)])(
+    'refuses labels.json of %s',
+    (text) => {
+      const dir = mkdtempSync(join(folder, 'labels-'));
+      writeFileSync(join(dir, 'labels.json'), text);
+      expect(() => loadTokenizer({ type: 'char', dir })).toThrow(/labels\.json.*write one list of texts/);
+      expect(code(() => loadTokenizer({ type: 'char', dir }))).toMatch(/^tokenizer\.bad-labels/);
+    },
+  );
+
+  it.skipIf(process.platform === 'win32').each(['char', 'word', 'wpe', 'bpe'])(
+    'reads no device or pipe as files of %s',
+    (type) => {
+      const dir = mkdtempSync(join(folder, 'special-'));
+      for (const name of ['labels.json', 'vocab.txt']) symlinkSync('/dev/zero', join(dir, name));
+      execFileSync('mkfifo', [join(dir, 'tokenizer.model')]);
+      expect(() => loadTokenizer({ type, dir })).toThrow(/is not a regular file/);
+    },
+  );
 
   it('loads the other kinds', () => {
     expect(loadTokenizer({ type: 'char', labels: ['a', 'b'] }).vocabSize).toBe(2);

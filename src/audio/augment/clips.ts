@@ -1,8 +1,8 @@
 // Recordings that augmentations draw from: a manifest of noises or impulse responses, decoded when first
 // drawn and kept within a memory bound.
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
+import { parseJsonText, readRegularFileSync } from '../../formats/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { decodeAudio } from '../decode.js';
 
@@ -14,6 +14,8 @@ interface ClipEntry {
 
 /** Samples kept decoded: 64 MiB of float32. */
 const CACHE_SAMPLES = 2 ** 24;
+/** Bytes of a manifest: as long a text as Node can hold. */
+const MAX_MANIFEST = 2 ** 29;
 
 export class ClipSource {
   private readonly entries: readonly ClipEntry[];
@@ -23,7 +25,7 @@ export class ClipSource {
   /**
    * @param manifests JSON Lines files with `audio_filepath` and optional `offset`, `duration`; relative
    *   paths are relative to the manifest
-   * @throws AnemoneError `manifest.missing`, `manifest.corrupt`, `manifest.empty`
+   * @throws AnemoneError `manifest.missing`, `manifest.unreadable`, `manifest.corrupt`, `manifest.empty`
    */
   constructor(manifests: readonly string[]) {
     this.entries = manifests.flatMap(readManifest);
@@ -62,31 +64,19 @@ export class ClipSource {
 }
 
 function readManifest(file: string): ClipEntry[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new AnemoneError({
-      code: 'manifest.missing',
-      message: 'the manifest cannot be read',
-      position: { file },
-      cause,
-    });
-  }
+  const text = new TextDecoder().decode(
+    readRegularFileSync(file, { prefix: 'manifest', maxBytes: MAX_MANIFEST }),
+  );
   return text.split('\n').flatMap((line, i) => {
     if (line.trim() === '') return [];
-    let entry: { audio_filepath?: unknown; offset?: unknown; duration?: unknown };
-    try {
-      entry = JSON.parse(line) as typeof entry;
-    } catch {
-      entry = {};
-    }
-    const { audio_filepath: path, offset, duration } = entry ?? {};
+    const position = { file, line: i + 1 };
+    const entry = parseJsonText(line, { code: 'manifest.corrupt', position, what: 'the line' });
+    const { audio_filepath: path, offset, duration } = Object(entry) as Readonly<Record<string, unknown>>;
     if (typeof path !== 'string') {
       throw new AnemoneError({
         code: 'manifest.corrupt',
         message: 'not a JSON object with audio_filepath',
-        position: { file, line: i + 1 },
+        position,
       });
     }
     return [

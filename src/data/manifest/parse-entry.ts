@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { AnemoneError, editDistance, type SourcePosition } from '../../errors/index.js';
+import { parseJsonText } from '../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
 export interface ParseOptions {
@@ -84,19 +85,17 @@ export function parseEntry(
 ): ManifestEntry | readonly AnemoneError[] {
   let json: unknown;
   try {
-    json = JSON.parse(line);
-  } catch (cause) {
-    return [
-      new AnemoneError({
-        code: 'data.manifest-json',
-        message: `not a JSON object: ${(cause as Error).message}`,
-        position: source,
-        hint: line.trimStart().startsWith('[')
-          ? 'a manifest holds one object a line, not one array'
-          : 'each line must be one complete JSON object',
-        cause,
-      }),
-    ];
+    json = parseJsonText(line, {
+      code: 'data.manifest-json',
+      position: source,
+      what: 'the line',
+      hint: line.trimStart().startsWith('[')
+        ? 'a manifest holds one object a line, not one array'
+        : 'each line must be one complete JSON object',
+    });
+  } catch (error) {
+    if (error instanceof AnemoneError) return [error];
+    throw error;
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     return [

@@ -1,9 +1,11 @@
 // Where ONNX Runtime ran the nodes of a session: read from its profile of the first run, which names the
 // provider of each node. A provider that lacks an operator leaves it to the CPU without a word, and every
 // such node costs two copies between device and host.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { customFormat, isMapping, listOf, parseJson } from '../../config/index.js';
+import { readRegularFileSync } from '../../formats/index.js';
 
 /** Counts of executed nodes: device name (`cpu`, `webgpu`, …) → operator → nodes. */
 export type Placement = Record<string, Record<string, number>>;
@@ -23,7 +25,7 @@ export class PlacementProbe {
   take(): Placement {
     try {
       const files = readdirSync(this.folder);
-      const events = files.flatMap((file) => parseEvents(readFileSync(join(this.folder, file), 'utf8')));
+      const events = files.flatMap((file) => parseEvents(join(this.folder, file)));
       return countNodes(events);
     } finally {
       this.discard();
@@ -53,8 +55,20 @@ export function mergePlacement(total: Placement, more: Placement): void {
   }
 }
 
-function parseEvents(text: string): ProfileEvent[] {
-  return JSON.parse(text) as ProfileEvent[];
+function parseEvents(file: string): readonly ProfileEvent[] {
+  const bytes = readRegularFileSync(file, { maxBytes: 2 ** 29 });
+  const event = customFormat<ProfileEvent>('an event', (value) => {
+    if (!isMapping(value)) throw new Error();
+    const text = (text: unknown) => (typeof text === 'string' ? text : undefined);
+    const args = isMapping(value['args']) ? value['args'] : {};
+    const { provider, op_name } = args;
+    return {
+      cat: text(value['cat']),
+      name: text(value['name']),
+      args: { provider: text(provider), op_name: text(op_name) },
+    };
+  });
+  return parseJson(bytes, listOf(event), { code: 'engine.profile', position: { file }, what: 'the profile' });
 }
 
 /** A node in a loop body has an event for every turn of the loop; it counts once. */

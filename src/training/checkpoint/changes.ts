@@ -93,7 +93,7 @@ function dataChange({ state }: Checkpoint, source: BatchSource): string | undefi
   const { progress, data: before } = state;
   if (!before) return undefined;
   const after = dataIdentity(source, progress.epoch);
-  const same = before.batches === after.batches && before.digest === after.digest;
+  const same = before.batches === after.batches && (before.digest ?? undefined) === after.digest;
   if (same) return undefined;
   const what =
     before.batches === after.batches

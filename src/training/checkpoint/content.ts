@@ -42,7 +42,7 @@ export interface DataIdentity {
   /** Batches of the epoch in progress. */
   readonly batches: number;
   /** Of the examples, where the source can tell. */
-  readonly digest?: string;
+  readonly digest?: string | null;
 }
 
 /** Tensors that share a file: weights, optimizer slots, averaged weights. */
@@ -67,4 +67,11 @@ export interface CheckpointManifest {
   readonly version: number;
   readonly created: string;
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}
+
+/** The parts of FOLDER/NAME, or undefined where a name would lead out of the checkpoint. */
+export function plainSegments(name: string): readonly string[] | undefined {
+  const segments = name.split('/');
+  const isPlain = (segment: string) => /^[^/\\\0]+$/.test(segment) && segment !== '.' && segment !== '..';
+  return segments.every(isPlain) ? segments : undefined;
 }

@@ -1,16 +1,22 @@
 // Reads checkpoints and refuses damaged ones: every file is compared with the manifest's size and hash.
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Config, configFromText } from '../../config/index.js';
+import { lstat, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Config, configFromText, parseJson, readJson } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { memorySource, readSafetensors, type SafeTensor } from '../../formats/index.js';
+import { memorySource, readRegularFile, readSafetensors, type SafeTensor } from '../../formats/index.js';
 import {
   CHECKPOINT_FORMAT,
   CHECKPOINT_VERSION,
   type CheckpointManifest,
   type CheckpointState,
+  plainSegments,
 } from './content.js';
+import { manifestShape, stateShape } from './shapes.js';
+
+const TENSORS = '.safetensors';
+/** Files without which nothing can go on. */
+const NEEDED = [`weights${TENSORS}`, `optimizer${TENSORS}`, 'config.yaml'];
 
 /** A checkpoint that was found complete; tensors are read when asked for. */
 export class Checkpoint {
@@ -21,29 +27,27 @@ export class Checkpoint {
     private readonly manifest: CheckpointManifest,
   ) {}
 
+  private verified: Promise<void> | undefined;
+
   /**
    * Opens a checkpoint: reads manifest and state and compares the sizes of the other files.
    * @throws AnemoneError `checkpoint.missing`, `checkpoint.damaged`, `checkpoint.version`
    */
   static async open(path: string): Promise<Checkpoint> {
     const manifest = await readManifest(path);
-    for (const [file, { bytes }] of Object.entries(manifest.files)) {
-      const info = await stat(join(path, file)).catch(() => undefined);
-      if (info?.size !== bytes) {
-        throw damaged(path, `${file} has ${info?.size ?? 'no'} bytes, ${bytes} were written`);
-      }
-    }
-    const text = await readChecked(path, 'state.json', manifest);
-    return new Checkpoint(path, JSON.parse(text.toString()) as CheckpointState, manifest.created, manifest);
+    for (const file of Object.keys(manifest.files)) await checkFile(path, file, manifest);
+    const state = await readState(path, manifest);
+    return new Checkpoint(path, state, manifest.created, manifest);
   }
 
-  /** Compares every file with its hash. @throws AnemoneError `checkpoint.damaged` */
-  async verify(): Promise<void> {
-    for (const file of Object.keys(this.manifest.files)) await readChecked(this.path, file, this.manifest);
+  /** Compares every file with its hash, and reads it as what it should be. @throws AnemoneError `checkpoint.damaged` */
+  verify(): Promise<void> {
+    this.verified ??= this.readAll();
+    return this.verified;
   }
 
   has(group: string): boolean {
-    return `${group}.safetensors` in this.manifest.files;
+    return Object.hasOwn(this.manifest.files, `${group}.safetensors`);
   }
 
   /** The tensors of a group by name. @throws AnemoneError `checkpoint.damaged` */
@@ -56,7 +60,22 @@ export class Checkpoint {
   /** The run's config, with the sections `model` and `trainer`. */
   async config(): Promise<Config> {
     const bytes = await readChecked(this.path, 'config.yaml', this.manifest);
-    return configFromText(bytes.toString(), [], { file: join(this.path, 'config.yaml') });
+    return configFromText(new TextDecoder().decode(bytes), [], { file: join(this.path, 'config.yaml') });
+  }
+
+  private async readAll(): Promise<void> {
+    const files = Object.keys(this.manifest.files);
+    const lacking = NEEDED.find((file) => !files.includes(file));
+    if (lacking !== undefined) throw damaged(this.path, `${lacking} is not in the manifest`);
+    for (const file of files) {
+      if (file.endsWith(TENSORS) && !file.includes('/')) {
+        await orDamaged(this.path, () => this.tensors(file.slice(0, -TENSORS.length)));
+      } else if (file === 'config.yaml') {
+        await orDamaged(this.path, () => this.config());
+      } else {
+        await readChecked(this.path, file, this.manifest);
+      }
+    }
   }
 
   /** The model's own files by name. */
@@ -79,16 +98,9 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
       position: { file: path },
     });
   }
-  const text = await readFile(join(path, 'manifest.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) throw damaged(path, 'manifest.json is missing');
-  let manifest: Partial<CheckpointManifest>;
-  try {
-    manifest = JSON.parse(text) as Partial<CheckpointManifest>;
-  } catch {
-    throw damaged(path, 'manifest.json is cut off');
-  }
-  if (manifest.format !== CHECKPOINT_FORMAT || !manifest.files)
-    throw damaged(path, 'manifest.json is of something else');
+  const file = join(path, 'manifest.json');
+  const manifest = await orDamaged(path, () => readJson(file, manifestShape, { code: 'checkpoint.damaged' }));
+  if (manifest.format !== CHECKPOINT_FORMAT) throw damaged(path, 'manifest.json is of something else');
   if (manifest.version !== CHECKPOINT_VERSION) {
     throw new AnemoneError({
       code: 'checkpoint.version',
@@ -99,22 +111,68 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
   return manifest as CheckpointManifest;
 }
 
-async function readChecked(path: string, file: string, manifest: CheckpointManifest): Promise<Buffer> {
-  const record = manifest.files[file];
+async function readState(path: string, manifest: CheckpointManifest): Promise<CheckpointState> {
+  const bytes = await readChecked(path, 'state.json', manifest);
+  const options = { code: 'checkpoint.damaged', position: { file: join(path, 'state.json') } };
+  const state = await orDamaged(path, async () => parseJson(bytes, stateShape, options));
+  return withoutNulls(state) as unknown as CheckpointState;
+}
+
+/** Compares a file's size, after making sure that it lies in the checkpoint: a stranger's may name or link others. */
+async function checkFile(path: string, file: string, manifest: CheckpointManifest): Promise<number> {
+  const record = Object.hasOwn(manifest.files, file) ? manifest.files[file] : undefined;
   if (!record) throw damaged(path, `${file} is not in the manifest`);
-  const bytes = await readFile(join(path, file)).catch(() => undefined);
-  if (!bytes) throw damaged(path, `${file} is missing`);
-  if (createHash('sha256').update(bytes).digest('hex') !== record.sha256) {
+  const segments = plainSegments(file);
+  if (!segments) throw damaged(path, `${JSON.stringify(file)} is no name of a file in it`);
+  let place = path;
+  for (const segment of segments) {
+    place = join(place, segment);
+    const info = await lstat(place).catch(() => undefined);
+    if (info?.isSymbolicLink()) throw damaged(path, `${file} is a link`);
+    if (place !== join(path, ...segments)) continue;
+    if (!info) throw damaged(path, `${file} is missing`);
+    if (!info.isFile()) throw damaged(path, `${file} is not a regular file`);
+    if (info.size !== record.bytes)
+      throw damaged(path, `${file} has ${info.size} bytes, ${record.bytes} were written`);
+  }
+  return record.bytes;
+}
+
+async function readChecked(path: string, file: string, manifest: CheckpointManifest): Promise<Buffer> {
+  const maxBytes = await checkFile(path, file, manifest);
+  const { buffer, byteOffset, byteLength } = await orDamaged(path, () =>
+    readRegularFile(join(path, file), { maxBytes }),
+  );
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  if (createHash('sha256').update(bytes).digest('hex') !== manifest.files[file].sha256) {
     throw damaged(path, `${file} is not what was written`);
   }
   return bytes;
 }
 
-export function damaged(path: string, reason: string): AnemoneError {
+/** What `read` gives; its errors as those of the checkpoint. */
+async function orDamaged<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof AnemoneError) || error.code === 'checkpoint.damaged') throw error;
+    const file = basename(error.position?.file ?? '');
+    throw damaged(path, `${file}: ${error.path ? `${error.path}: ` : ''}${error.reason}`, error);
+  }
+}
+
+/** What earlier versions did not write is absent. */
+function withoutNulls(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== null));
+}
+
+/** The error for a checkpoint that cannot be used. */
+export function damaged(path: string, reason: string, cause?: unknown): AnemoneError {
   return new AnemoneError({
     code: 'checkpoint.damaged',
     message: `the checkpoint is incomplete or damaged: ${reason}`,
     position: { file: path },
     hint: 'use another one of its folder',
+    cause,
   });
 }

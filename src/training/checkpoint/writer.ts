@@ -7,12 +7,14 @@ import type { Engine, HostData, State } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { makeFolder, type SafeTensor, safetensorsParts } from '../../formats/index.js';
 import { writing } from '../io-error.js';
+import { spellNonfinite } from '../nonfinite-json.js';
 import { writeFolderAtomically } from './atomic-folder.js';
 import {
   CHECKPOINT_FORMAT,
   CHECKPOINT_VERSION,
   type CheckpointContent,
   type CheckpointManifest,
+  plainSegments,
   type TensorGroup,
 } from './content.js';
 
@@ -34,7 +36,7 @@ export async function writeCheckpoint(
         const file = `${group.name}.safetensors`;
         files[file] = await writeSynced(join(folder, file), await groupParts(group, engine));
       }
-      const json = `${JSON.stringify(content.state, undefined, 2)}\n`;
+      const json = `${JSON.stringify(content.state, spellNonfinite, 2)}\n`;
       files['state.json'] = await writeSynced(join(folder, 'state.json'), [Buffer.from(json)]);
       files['config.yaml'] = await writeSynced(join(folder, 'config.yaml'), [Buffer.from(content.config)]);
       for (const [name, bytes] of content.artifacts) {
@@ -86,9 +88,8 @@ async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<
 
 /** Artifacts lie below their folder, whatever a model calls them: plain names, or FOLDER/NAME. */
 function segmentsOf(name: string): readonly string[] {
-  const segments = name.split('/');
-  if (segments.every((segment) => /^[^/\\]+$/.test(segment) && segment !== '.' && segment !== '..'))
-    return segments;
+  const segments = plainSegments(name);
+  if (segments) return segments;
   throw new AnemoneError({
     code: 'checkpoint.artifact-name',
     path: name,

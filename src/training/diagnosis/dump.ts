@@ -1,10 +1,17 @@
 // A step written to disk so that it can be repeated elsewhere: batch, weights and the facts around them.
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, configFromText } from '../../config/index.js';
-import { type Engine, type HostData, type HostTensors, sizeOf } from '../../engine/index.js';
+import { type Config, configFromText, defineSchema, listOf, readJson } from '../../config/index.js';
+import type { Engine, HostData, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { memorySource, readSafetensors, type SafeTensor, safetensorsParts } from '../../formats/index.js';
+import {
+  memorySource,
+  readRegularFile,
+  readSafetensors,
+  type SafeTensor,
+  safetensorsParts,
+} from '../../formats/index.js';
 import type { TrainableModel } from '../../nn/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { applyTensors } from '../checkpoint/apply.js';
@@ -13,6 +20,7 @@ import { weightStates } from '../checkpoint/restore.js';
 import { groupParts, safeTensor } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
 import { folderAbove, foldersBelow, someOf } from '../nearby.js';
+import { spelledNumber, spellNonfinite } from '../nonfinite-json.js';
 import type { Explanation } from './explanation.js';
 
 /** Start of the names of dumps; the step follows. */
@@ -28,6 +36,26 @@ export interface StepRecord extends Explanation {
   readonly clipped: boolean;
   readonly texts: readonly string[] | null;
 }
+
+const recordShape = defineSchema('step.json', {
+  step: { doc: 'Optimizer steps before it.', format: 'nat' },
+  epoch: { doc: 'Epochs before it.', format: 'nat' },
+  loss: { doc: 'Its loss.', format: spelledNumber },
+  gradNorm: { doc: 'Its gradient norm.', format: spelledNumber },
+  learningRate: { doc: 'Its learning rate.', format: spelledNumber },
+  names: { doc: 'Its utterances.', format: listOf('string') },
+  gradNorms: { doc: 'Gradient norms before it.', format: listOf(spelledNumber) },
+  causes: { doc: 'Likely causes.', format: listOf('string') },
+  seed: { doc: 'Seed of its random streams.', format: 'int' },
+  counter: { doc: 'Counter of its random streams.', format: 'nat' },
+  engine: { doc: 'Name of the engine.', format: 'string' },
+  scheduler: { doc: 'Name of the schedule.', format: 'string' },
+  clipped: { doc: 'Whether gradients were clipped.', format: 'boolean' },
+  texts: { doc: 'Transcripts.', format: listOf('string'), nullable: true },
+});
+
+/** Bytes of one file of a dump. */
+const MAX_TENSORS = 2 ** 32;
 
 export interface StepDump {
   readonly record: StepRecord;
@@ -72,10 +100,9 @@ export async function writeDump(
   );
 }
 
-/** @throws AnemoneError `replay.not-a-dump` */
+/** @throws AnemoneError `replay.not-a-dump`, `replay.damaged` */
 export async function readDump(folder: string): Promise<StepDump> {
-  const text = await readFile(join(folder, 'step.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) {
+  if (!existsSync(join(folder, 'step.json'))) {
     const found = await foldersBelow(await folderAbove(folder), (name) => name.startsWith(DUMP_PREFIX));
     throw new AnemoneError({
       code: 'replay.not-a-dump',
@@ -87,26 +114,37 @@ export async function readDump(folder: string): Promise<StepDump> {
           : `give the folder named when training stopped (…/diagnosis/${DUMP_PREFIX}N)`,
     });
   }
-  const record = JSON.parse(text, readNonfinite) as StepRecord;
-  const tensors = async (file: string) => {
-    const bytes = await readFile(join(folder, file));
-    return (await readSafetensors(memorySource(bytes, join(folder, file)))).tensors;
-  };
+  const record = await readJson(join(folder, 'step.json'), recordShape, { code: 'replay.damaged' });
+  const bytes = (file: string) =>
+    readRegularFile(join(folder, file), { prefix: 'replay', maxBytes: MAX_TENSORS });
+  const tensors = async (file: string) =>
+    (await readSafetensors(memorySource(await bytes(file), join(folder, file)))).tensors;
   const inputs: HostTensors = {};
-  const dtypes: Readonly<Record<string, 'float32' | 'int32' | 'bool'>> = {
-    F32: 'float32',
-    I32: 'int32',
-    BOOL: 'bool',
-  };
-  for (const [name, { dtype, shape, data }] of await tensors('batch.safetensors')) {
-    inputs[name] = { dtype: dtypes[dtype], shape, data: data.subarray(0, sizeOf(shape)) as HostData };
+  for (const [name, tensor] of await tensors('batch.safetensors')) {
+    inputs[name] = hostTensor(tensor, name, join(folder, 'batch.safetensors'));
   }
   const artifacts = new Map<string, Uint8Array>();
   for (const [name, { data }] of await tensors('artifacts.safetensors'))
-    artifacts.set(name, data as Uint8Array);
+    artifacts.set(name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const file = join(folder, 'config.yaml');
-  const config = configFromText(await readFile(file, 'utf8'), [], { file });
+  const config = configFromText(new TextDecoder().decode(await bytes('config.yaml')), [], { file });
   return { record, inputs, weights: await tensors('weights.safetensors'), artifacts, config };
+}
+
+function hostTensor({ dtype, shape, data }: SafeTensor, name: string, file: string): HostTensors[string] {
+  const dtypes = new Map([
+    ['F32', 'float32'],
+    ['I32', 'int32'],
+    ['BOOL', 'bool'],
+  ] as const);
+  const own = dtypes.get(dtype as 'F32');
+  if (own) return { dtype: own, shape, data: data as HostData };
+  throw new AnemoneError({
+    code: 'replay.damaged',
+    path: name,
+    message: `a batch has no tensors of type ${dtype}`,
+    position: { file },
+  });
 }
 
 /** Puts the dump's weights into the model. */
@@ -121,13 +159,4 @@ export async function restoreDump(
 
 export function dumpRandom({ seed, counter }: StepRecord): CounterRandom {
   return new CounterRandom(seed, 'step').derive(counter);
-}
-
-function spellNonfinite(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? { nonfinite: String(value) } : value;
-}
-
-function readNonfinite(_key: string, value: unknown): unknown {
-  const isSpelled = typeof value === 'object' && value !== null && 'nonfinite' in value;
-  return isSpelled ? Number(value.nonfinite) : value;
 }

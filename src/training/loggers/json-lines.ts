@@ -1,7 +1,9 @@
 // One JSON object a line: {"step": 100, "train_loss": 1.5, …}. Non-finite numbers become null.
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder } from '../../formats/index.js';
+import { parseJson, recordOf } from '../../config/index.js';
+import { AnemoneError, type SourcePosition } from '../../errors/index.js';
+import { makeFolder, readRegularFile } from '../../formats/index.js';
 import { writing } from '../io-error.js';
 import { replaceFile } from '../replace-file.js';
 import { type LoggedAtStep, type MetricsLogger, rowsUntil } from './logger.js';
@@ -30,11 +32,29 @@ export class JsonLinesLogger implements MetricsLogger {
   async close(): Promise<void> {}
 }
 
-/** The rows of a file, [] if there is none; a last line cut off by a kill is left out. */
+/** As long a text as Node can hold. */
+const MAX_BYTES = 2 ** 29;
+
+/**
+ * The rows of a file, [] if there is none; lines that are no rows are left out, such as a last one cut off by a kill.
+ * @throws AnemoneError `metrics.unreadable`, `metrics.too-large`
+ */
 export async function readMetricRows(path: string): Promise<MetricRow[]> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line) as MetricRow);
+  const bytes = await readRegularFile(path, { prefix: 'metrics', maxBytes: MAX_BYTES }).catch((error) => {
+    if (error instanceof AnemoneError && error.code === 'metrics.missing') return new Uint8Array();
+    throw error;
+  });
+  const lines = new TextDecoder().decode(bytes).split('\n');
+  return lines.flatMap((line, i) => rowOf(line, { file: path, line: i + 1 }));
+}
+
+function rowOf(line: string, position: SourcePosition): MetricRow[] {
+  try {
+    const row = parseJson(line, recordOf('any'), { code: 'metrics.row', position });
+    const isValue = (value: unknown) => value === null || typeof value === 'number';
+    return typeof row['step'] === 'number' && Object.values(row).every(isValue) ? [row as MetricRow] : [];
+  } catch (error) {
+    if (error instanceof AnemoneError) return [];
+    throw error;
+  }
 }
