@@ -1,27 +1,9 @@
 // The `exp_manager` section: NeMo's keys with their defaults, and a few of ours.
-import { customFormat, defineSchema, type InferConfig, listOf } from '../config/index.js';
+import { customFormat, defineSchema, type InferConfig, listOf, plainName } from '../config/index.js';
 import { parseDuration } from './trainer-options.js';
 
 const duration = () =>
   customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
-const NAME_BYTES = 128;
-
-/** Part of a path: what looks like one leads to places where nothing is found again. */
-const plainName = (start: 'start' | 'end' = 'start') =>
-  customFormat(
-    'a plain name',
-    (value) => {
-      if (typeof value !== 'string' || value === '') throw new Error('a text that is not empty');
-      if (/[/\\]/.test(value)) throw new Error('without / and \\: folders above the run are exp_dir');
-      if (/\p{Cc}/u.test(value)) throw new Error('without control characters');
-      if (start === 'start' && value.startsWith('.'))
-        throw new Error('that starts with no dot: it would be hidden');
-      if (Buffer.byteLength(value) > NAME_BYTES) throw new Error(`of at most ${NAME_BYTES} bytes`);
-      return value;
-    },
-    { type: 'string' },
-  );
-
 const once = (instead: string, ...harmless: readonly unknown[]) => ({
   instead,
   harmless: [null, ...harmless],
@@ -80,7 +62,7 @@ export const checkpointSchema = defineSchema(
       format: 'boolean',
       default: false,
     },
-    postfix: { doc: 'End of its name.', format: plainName('end'), default: '.nemo' },
+    postfix: { doc: 'End of its name.', format: plainName({ isEnd: true }), default: '.nemo' },
   },
   {
     doc: 'When checkpoints are saved and which are kept.',

@@ -1,8 +1,17 @@
 // One process at a time in the folder of a run. The lock is a small file that names its holder; one whose holder
 // is gone (a kill, a power failure, another boot) is taken over.
-import { linkSync, lstatSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  lstatSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AnemoneError, printable } from '../errors/index.js';
 
 export const LOCK_FILE = 'run.lock';
@@ -13,6 +22,8 @@ export interface LockHolder {
   readonly host: string;
   /** When the process started, as the system says it: another process of the same number has another. */
   readonly started: string | null;
+  /** The folder's number in its file system: a copy of the folder, with the lock in it, has another. */
+  readonly folder: string | null;
   /** When the lock was taken, ISO 8601. */
   readonly since: string;
 }
@@ -56,7 +67,7 @@ export class RunLock {
   /** Marks a fit in the folder. @returns ends it. @throws AnemoneError `run.locked` when one is under way */
   begin(): () => void {
     const own = held.get(this.folder);
-    if (own?.busy) throw locked(this.folder, ownIdentity());
+    if (own?.busy) throw locked(this.folder, ownIdentity(this.folder));
     if (own) own.busy = true;
     return () => {
       if (own) own.busy = false;
@@ -84,7 +95,7 @@ function acquire(file: string): LockHolder | undefined {
     const text = textOf(file);
     if (text === undefined) continue; // given back in between
     const holder = holderOf(text);
-    if (holder && isAlive(holder)) throw locked(file, holder);
+    if (holder && isAlive(holder, dirname(file))) throw locked(file, holder);
     if (removeStale(file, text)) gone = holder;
   }
   throw locked(file, undefined);
@@ -92,7 +103,7 @@ function acquire(file: string): LockHolder | undefined {
 
 /** Makes the lock whole at once: a link to a finished file, where the file system has links. */
 function create(file: string): boolean {
-  const text = `${JSON.stringify(ownIdentity())}\n`;
+  const text = `${JSON.stringify(ownIdentity(dirname(file)))}\n`;
   const finished = `${file}.${process.pid}`;
   try {
     writeFileSync(finished, text);
@@ -151,12 +162,13 @@ function textOf(file: string): string | undefined {
 function holderOf(text: string): LockHolder | undefined {
   try {
     const value = JSON.parse(text) as Partial<LockHolder> | null;
-    const { pid, host, started, since } = value ?? {};
+    const { pid, host, started, folder, since } = value ?? {};
     if (!Number.isInteger(pid) || Number(pid) <= 0 || typeof host !== 'string') return undefined;
     return {
       pid: Number(pid),
       host,
       started: typeof started === 'string' ? started : null,
+      folder: typeof folder === 'string' ? folder : null,
       since: typeof since === 'string' ? since : 'unknown',
     };
   } catch {
@@ -186,8 +198,9 @@ function removeStale(file: string, seen: string): boolean {
 }
 
 /** Whether the holder can still be there. Of another machine nothing is known, so it can. */
-function isAlive({ pid, host, started }: LockHolder): boolean {
+function isAlive({ pid, host, started, folder: held }: LockHolder, folder: string): boolean {
   if (host !== hostname()) return true;
+  if (held !== null && held !== numberOf(folder)) return false;
   const now = startOf(pid);
   if (started !== null && now !== null) return started === now;
   // Where the system does not tell: this process holds nothing that it does not know of.
@@ -216,11 +229,16 @@ function startOf(pid: number): string | null {
   }
 }
 
-function ownIdentity(): LockHolder {
+function numberOf(folder: string): string {
+  return String(statSync(folder, { bigint: true }).ino);
+}
+
+function ownIdentity(folder: string): LockHolder {
   return {
     pid: process.pid,
     host: hostname(),
     started: startOf(process.pid),
+    folder: numberOf(folder),
     since: new Date().toISOString(),
   };
 }
@@ -256,7 +274,7 @@ function giveBack(folder: string): void {
   const file = join(folder, LOCK_FILE);
   try {
     const holder = holderOf(readFileSync(file, 'utf8'));
-    const own = ownIdentity();
+    const own = ownIdentity(folder);
     if (holder?.pid === own.pid && holder.host === own.host && holder.started === own.started) rmSync(file);
   } catch {
     // It is gone, or stale from now on.

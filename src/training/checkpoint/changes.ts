@@ -1,6 +1,6 @@
 // What is different between a run and the checkpoint it goes on from: config, engine, data. Most of it can be
 // honoured and is only told; another vocabulary or seed cannot, and is an error.
-import { type ConfigNode, configFromText, isMapping, resolveConfig } from '../../config/index.js';
+import { configFromText, isMapping, resolveConfig } from '../../config/index.js';
 import { AnemoneError, printable } from '../../errors/index.js';
 import type { BatchSource } from '../../nn/index.js';
 import { expManagerSchema } from '../exp-manager-options.js';
@@ -30,12 +30,13 @@ export function dataIdentity(source: BatchSource, epoch: number): DataIdentity {
  */
 export async function changesSince(checkpoint: Checkpoint, now: RunIdentity): Promise<readonly string[]> {
   const { state } = checkpoint;
-  const before = leavesOf(resolveConfig(await checkpoint.config()));
-  const after = leavesOf(resolveConfig(configFromText(now.config)));
+  const [then, present] = [await checkpoint.config(), configFromText(now.config)];
+  const [before, after] = [leavesOf(resolveConfig(then)), leavesOf(resolveConfig(present))];
   const changed = [...new Set([...before.keys(), ...after.keys()])]
     .filter((path) => !HOW_TO_RESUME.test(path))
     .map((path) => ({ path, was: before.get(path), is: after.get(path) }))
-    .filter(({ path, was, is }) => (was ?? DEFAULTS.get(path)) !== (is ?? DEFAULTS.get(path)));
+    .filter(({ was, is }) => was !== is)
+    .filter(({ path, was, is }) => (was && is) || !sameMeaning(path, then, present));
   await refuseVocabulary(checkpoint, now, changed);
   refuseSeed(checkpoint, now);
   const lines = changed.map(({ path, was, is }) => `${path}: ${shown(was)} → ${shown(is)}`);
@@ -99,7 +100,9 @@ function dataChange({ state }: Checkpoint, source: BatchSource): string | undefi
     before.batches === after.batches
       ? `${source.name}: other training data`
       : `${source.name}: ${after.batches} batches an epoch instead of ${before.batches}`;
-  return progress.batch === 0 ? what : `${what}; the epoch goes on at batch ${progress.batch + 1} of these`;
+  if (progress.batch === 0 || progress.batch >= before.batches) return what;
+  if (progress.batch >= after.batches) return `${what}; the epoch in progress ends`;
+  return `${what}; the epoch in progress goes on at batch ${progress.batch + 1} of these`;
 }
 
 /** Every value that is no mapping by its dotted path, as JSON. */
@@ -113,10 +116,26 @@ function leavesOf(config: Readonly<Record<string, unknown>>, prefix = ''): Map<s
 }
 
 /** Leaving a key out and writing its default is the same. */
-const DEFAULTS: ReadonlyMap<string, string> = leavesOf({
-  trainer: trainerSchema.parse({}) as unknown as ConfigNode,
-  exp_manager: expManagerSchema.parse({}) as unknown as ConfigNode,
-});
+function sameMeaning(path: string, before: Section, after: Section): boolean {
+  const [section, key] = path.split('.');
+  // All of its values mean the same; who asks for another one should hear of it.
+  if (key === 'precision') return false;
+  const [was, is] = [before, after].map((config) => meaningOf(section, config)?.[key]);
+  return was !== undefined && JSON.stringify(was) === JSON.stringify(is);
+}
+
+type Section = Readonly<Record<string, unknown>>;
+
+/** The section with all its defaults; undefined where it cannot be checked here. */
+function meaningOf(section: string, config: Section): Section | undefined {
+  try {
+    if (section === 'trainer') return trainerSchema.parse(config[section] ?? {});
+    if (section === 'exp_manager') return expManagerSchema.parse(config[section] ?? {});
+  } catch {
+    // Of a version that had other keys.
+  }
+  return undefined;
+}
 
 const MOST_SIGNS = 60;
 

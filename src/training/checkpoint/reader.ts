@@ -15,6 +15,7 @@ import {
 import { manifestShape, stateShape } from './shapes.js';
 
 const TENSORS = '.safetensors';
+const ARTIFACTS = 'artifacts/';
 /** Files without which nothing can go on. */
 const NEEDED = [`weights${TENSORS}`, `optimizer${TENSORS}`, 'config.yaml'];
 
@@ -60,7 +61,7 @@ export class Checkpoint {
   /** The run's config, with the sections `model` and `trainer`. */
   async config(): Promise<Config> {
     const bytes = await readChecked(this.path, 'config.yaml', this.manifest);
-    return configFromText(new TextDecoder().decode(bytes), [], { file: join(this.path, 'config.yaml') });
+    return configOf(bytes, join(this.path, 'config.yaml'));
   }
 
   private async readAll(): Promise<void> {
@@ -68,12 +69,11 @@ export class Checkpoint {
     const lacking = NEEDED.find((file) => !files.includes(file));
     if (lacking !== undefined) throw damaged(this.path, `${lacking} is not in the manifest`);
     for (const file of files) {
-      if (file.endsWith(TENSORS) && !file.includes('/')) {
-        await orDamaged(this.path, () => this.tensors(file.slice(0, -TENSORS.length)));
-      } else if (file === 'config.yaml') {
-        await orDamaged(this.path, () => this.config());
-      } else {
-        await readChecked(this.path, file, this.manifest);
+      const bytes = await readChecked(this.path, file, this.manifest);
+      const source = join(this.path, file);
+      if (file === 'config.yaml') await orDamaged(this.path, async () => configOf(bytes, source));
+      if (file.endsWith(TENSORS) && !file.startsWith(ARTIFACTS)) {
+        await orDamaged(this.path, () => readSafetensors(memorySource(bytes, source)));
       }
     }
   }
@@ -82,11 +82,15 @@ export class Checkpoint {
   async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     const artifacts = new Map<string, Uint8Array>();
     for (const file of Object.keys(this.manifest.files)) {
-      if (!file.startsWith('artifacts/')) continue;
-      artifacts.set(file.slice('artifacts/'.length), await readChecked(this.path, file, this.manifest));
+      if (!file.startsWith(ARTIFACTS)) continue;
+      artifacts.set(file.slice(ARTIFACTS.length), await readChecked(this.path, file, this.manifest));
     }
     return artifacts;
   }
+}
+
+function configOf(bytes: Uint8Array, file: string): Config {
+  return configFromText(new TextDecoder().decode(bytes), [], { file });
 }
 
 async function readManifest(path: string): Promise<CheckpointManifest> {
@@ -155,7 +159,7 @@ async function orDamaged<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (!(error instanceof AnemoneError) || error.code === 'checkpoint.damaged') throw error;
+    if (!(error instanceof AnemoneError)) throw error;
     const file = basename(error.position?.file ?? '');
     throw damaged(path, `${file}: ${error.path ? `${error.path}: ` : ''}${error.reason}`, error);
   }
