@@ -32,7 +32,7 @@ function listen(stream: NodeJS.WriteStream): void {
   listened.add(stream);
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (working > 0 || stream === process.stderr) return;
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
   });
 }

@@ -1,6 +1,7 @@
-// A run is killed at each of its writes in turn and started again: what both starts leave behind must be what a run
+// A run is killed at some of its writes and started again: what both starts leave behind must be what a run
 // without a break leaves. A kill is played within the process: from the write on which it falls, nothing that the run
-// does reaches the disk any more, and it never gets an answer. KILL_EVERY=1 takes every write instead of some.
+// does reaches the disk any more, and it never gets an answer. The writes are those after a checkpoint has
+// appeared, and some between; KILL_EVERY=1 takes all.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -17,6 +18,8 @@ import { ToyModel, type ToyOptions } from './toy-model.js';
 /** A start of a run: how many writes it may make. */
 class Life {
   writes = 0;
+  /** Writes after which there was a checkpoint more. */
+  readonly saves: number[] = [];
   dead = false;
   private died: () => void = () => {};
   readonly death = new Promise<'dead'>((resolve) => {
@@ -51,7 +54,10 @@ const hoisted = vi.hoisted(() => {
       const own = life();
       if (!own) return call(...args);
       if (own.dead) return never();
-      if (!own.endsHere()) return call(...args);
+      if (!own.endsHere()) {
+        if (String(args[1]).endsWith('.ckpt')) own.saves.push(own.writes);
+        return call(...args);
+      }
       if (writesData) await call(...args.map((arg, i) => (i === at ? half(arg) : arg)));
       return never();
     };
@@ -264,7 +270,13 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   },
 };
 
-const EVERY = Number(process.env['KILL_EVERY'] ?? 23);
+const EVERY = Number(process.env['KILL_EVERY'] ?? 47);
+
+/** How many writes come through before each kill. */
+function momentsOf({ writes, saves }: Life): readonly number[] {
+  const between = Array.from({ length: Math.floor(writes / EVERY) }, (_, i) => (i + 1) * EVERY - 1);
+  return [...new Set([...between, ...saves])].filter((moment) => moment < writes).sort((a, b) => a - b);
+}
 
 describe('a run that is killed at a write and started again', () => {
   it.each(Object.entries(scenarios))(
@@ -277,12 +289,12 @@ describe('a run that is killed at a write and started again', () => {
       const expected = await leftBy(whole);
 
       let killed = 0;
-      for (let last = EVERY - 1; last < uninterrupted.writes; last += EVERY) {
+      for (const last of momentsOf(uninterrupted)) {
         const folder = temporaryFolder();
         if ((await start(folder, scenario, new Life(last))).end === 'dead') killed++;
         const { end: second } = await start(folder, scenario, new Life(Number.POSITIVE_INFINITY));
         expect(second).toMatchObject({ outcome: (end as { outcome: object }).outcome });
-        expect(await leftBy(folder), `killed at write ${last + 1} of ${uninterrupted.writes}`).toEqual(
+        expect(await leftBy(folder), `killed after write ${last} of ${uninterrupted.writes}`).toEqual(
           expected,
         );
       }
