@@ -35,6 +35,9 @@ export function register(program: Command): void {
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
   const { adaptedModel, createFromConfig, isAdaptation } = await import('../asr/index.js');
   const { formatWarnings, loadConfig } = await import('../config/index.js');
+  const { outliveReaders } = await import('../errors/index.js');
+  // Hours of training are worth more than the lines about them.
+  outliveReaders();
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
   const { SPECIAL_TOKENS, withSpecialTokens } = await import('./special-tokens.js');
@@ -45,16 +48,16 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const used = config === written ? [] : [SPECIAL_TOKENS];
   const warnings: ConfigWarning[] = await sectionWarnings(config, used);
   const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
-  const folder = await expManager(trainer, config['exp_manager']);
-  const { seed, view } = trainer;
-  const context = { seed, view, container, warnings, engine: trainer.engine };
   const section = config['model'] as ConfigNode;
   try {
+    const folder = await expManager(trainer, config['exp_manager']);
+    const { seed, view } = trainer;
+    const context = { seed, view, container, warnings, engine: trainer.engine };
     const adaptation = isAdaptation(section) ? await adaptedModel(section, context) : undefined;
     const model = adaptation?.model ?? (await createFromConfig(config, context, (line) => view.say(line)));
     if (warnings.length > 0) view.say(formatWarnings(warnings));
     const { outcome } = await trainer.fit(model);
-    if (adaptation && outcome.kind === 'finished') await saveAdapters(adaptation, folder, view);
+    if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, view);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
     } else if (options.test && (await hasTestData(config))) {

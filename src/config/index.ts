@@ -42,6 +42,7 @@ export {
   recordOf,
   type ValueOf,
 } from './schema/format.js';
+export { plainName } from './schema/plain-name.js';
 export { formatWarnings, schemaToHelp, schemaToJsonSchema, schemaToMarkdown } from './schema/render.js';
 export {
   type CheckOptions,

@@ -1,5 +1,7 @@
 // The BatchSource of speech: plans an epoch, has its batches made in worker threads ahead of the consumer,
 // and hands them out in order. What a batch holds does not depend on how many threads made it.
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { HostTensors } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../nn/index.js';
@@ -73,6 +75,7 @@ export class SpeechSource implements BatchSource {
   private readonly counts = { cacheHits: 0, cacheBytes: 0, unusableInARow: 0 };
   private pool: WorkerPool | undefined;
   private inline: UtterancePipeline | undefined;
+  private hashed: string | undefined;
   private closed = false;
 
   constructor(private readonly options: SpeechSourceOptions) {
@@ -103,6 +106,12 @@ export class SpeechSource implements BatchSource {
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
     return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
+  }
+
+  /** Of names, times and tokens of all utterances; where their files lie does not matter. */
+  digest(): string {
+    this.hashed ??= digestOf(this.dataset);
+    return this.hashed;
   }
 
   /** Utterances found unusable so far. */
@@ -301,6 +310,16 @@ export class SpeechSource implements BatchSource {
       hint: 'run `anemone manifest check` on the manifest',
     });
   }
+}
+
+function digestOf(dataset: SpeechDataset): string {
+  const hash = createHash('sha256');
+  for (const [i, { ref, seconds }] of dataset.utterances.entries()) {
+    const tokens = dataset.tokenIds(i);
+    hash.update(`${basename(ref.path)}\n${ref.offset} ${seconds} ${tokens.length}\n`);
+    hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength));
+  }
+  return hash.digest('hex');
 }
 
 /** A message to a thread takes the whole buffer of a view along: a view on a part gets a buffer of its own. */

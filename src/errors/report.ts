@@ -17,11 +17,3 @@ export function reportOf(error: unknown): ErrorReport {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { text: `unexpected error, please report it:\n${printableLines(stack)}\n`, exitCode: 1 };
 }
-
-/** Ends quietly when the reader of our output goes away (`anemone ... | head`). */
-export function exitOnClosedPipe(stream: NodeJS.WriteStream = process.stdout): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
-}

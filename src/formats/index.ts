@@ -49,8 +49,10 @@ export {
 } from './sentencepiece-model.js';
 export { readTar, type TarFile, type TarInput, type TarMember, tarParts } from './tar.js';
 export {
+  type EventOutline,
   EventWriter,
   type EventWriterOptions,
+  filterEvents,
   readScalarEvents,
   type ScalarEvent,
   tfRecord,

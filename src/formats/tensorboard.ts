@@ -26,7 +26,16 @@ export interface EventWriterOptions {
   readonly clock?: () => number;
   /** Appended to the file's name. */
   readonly suffix?: string;
+  /** A file whose events come before: the new one's name sorts after it, whatever the clock says. */
+  readonly after?: string;
+  /** First step of a run that goes on: readers that are open drop what they have from there on. */
+  readonly restartAt?: number;
 }
+
+/** Event files start so; the number that follows is in seconds. */
+const NAME = /^events\.out\.tfevents\.(\d+)\./;
+/** SessionLog.START of event.proto. */
+const SESSION_START = 1;
 
 const DT_STRING = 7;
 
@@ -41,7 +50,10 @@ export class EventWriter {
   /** @throws AnemoneError `tensorboard.write` when the directory cannot be written */
   constructor(directory: string, options: EventWriterOptions = {}) {
     this.clock = options.clock ?? (() => Date.now() / 1000);
-    const seconds = Math.floor(this.clock()).toString().padStart(10, '0');
+    const before = Number(NAME.exec(options.after ?? '')?.[1] ?? -1);
+    const seconds = Math.max(Math.floor(this.clock()), before + 1)
+      .toString()
+      .padStart(10, '0');
     const name = `events.out.tfevents.${seconds}.${hostname()}.${process.pid}${options.suffix ?? ''}`;
     this.path = join(directory, name);
     try {
@@ -51,6 +63,9 @@ export class EventWriter {
       throw this.failure(cause);
     }
     this.event(0, (w) => w.string(3, 'brain.Event:2'));
+    const { restartAt } = options;
+    if (restartAt !== undefined)
+      this.event(restartAt, (w) => w.message(7, (log) => log.int32(1, SESSION_START)));
   }
 
   scalar(tag: string, value: number, step: number): void {
@@ -161,7 +176,40 @@ export interface ScalarEvent {
 
 /** The scalars of an event file, in order; an incomplete last record is left out. */
 export function readScalarEvents(bytes: Uint8Array): ScalarEvent[] {
-  const events: ScalarEvent[] = [];
+  return [...records(bytes)].flatMap(({ payload }) => readEvent(payload).scalars);
+}
+
+/** What one record of an event file holds. */
+export interface EventOutline {
+  readonly step: number;
+  /** Scalars, and texts for the text tab. */
+  readonly scalars: number;
+  readonly texts: number;
+}
+
+/**
+ * The event file without the records that `keep` refuses and without an incomplete last one; the very bytes given when
+ * all stay, undefined when nothing but the head would be left. `keep` is asked in order, not about the head.
+ * @throws AnemoneError `tensorboard.corrupt`
+ */
+export function filterEvents(
+  bytes: Uint8Array,
+  keep: (event: EventOutline) => boolean,
+): Uint8Array | undefined {
+  const kept: Uint8Array[] = [];
+  let [size, events] = [0, 0];
+  for (const { record, payload } of records(bytes)) {
+    const { step, scalars, texts, isHead } = readEvent(payload);
+    if (!isHead && !keep({ step, scalars: scalars.length, texts })) continue;
+    kept.push(record);
+    size += record.length;
+    if (!isHead) events++;
+  }
+  if (events === 0) return undefined;
+  return size === bytes.length ? bytes : Buffer.concat(kept);
+}
+
+function* records(bytes: Uint8Array): Generator<{ record: Uint8Array; payload: Uint8Array }> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + 12 <= bytes.length; ) {
     const length = Number(view.getBigUint64(at, true));
@@ -176,19 +224,28 @@ export function readScalarEvents(bytes: Uint8Array): ScalarEvent[] {
         message: `record at byte ${at} fails its checksum`,
       });
     }
-    readEvent(payload, events);
+    yield { record: bytes.subarray(at, at + 16 + length), payload };
     at += 16 + length;
   }
-  return events;
 }
 
-function readEvent(payload: Uint8Array, events: ScalarEvent[]): void {
+interface ReadEvent {
+  readonly step: number;
+  readonly scalars: ScalarEvent[];
+  readonly texts: number;
+  /** The version of the format, or the note of a restart. */
+  readonly isHead: boolean;
+}
+
+function readEvent(payload: Uint8Array): ReadEvent {
   const event = new ProtoReader(payload);
-  let wallTime = 0;
-  let step = 0;
+  let [wallTime, step, texts] = [0, 0, 0];
+  let isHead = false;
+  const scalars: { tag: string; value: number }[] = [];
   while (event.next()) {
     if (event.field === 1) wallTime = event.double();
     else if (event.field === 2) step = event.int64();
+    else if (event.field === 3 || event.field === 7) isHead = true;
     else if (event.field === 5) {
       const summary = event.message();
       while (summary.next()) {
@@ -197,9 +254,11 @@ function readEvent(payload: Uint8Array, events: ScalarEvent[]): void {
         let tag = '';
         while (value.next()) {
           if (value.field === 1) tag = value.string();
-          else if (value.field === 2) events.push({ tag, value: value.float(), step, wallTime });
+          else if (value.field === 2) scalars.push({ tag, value: value.float() });
+          else if (value.field === 8) texts++;
         }
       }
     }
   }
+  return { step, texts, isHead, scalars: scalars.map((scalar) => ({ ...scalar, step, wallTime })) };
 }

@@ -40,6 +40,8 @@ export interface BatchSource {
   epoch(epoch: number, from?: number): AsyncIterable<Batch>;
   /** The batch that takes the most memory, known before it is made; absent where no such thing is known. */
   largestBatch?(): BatchOutline;
+  /** Of the examples: another data set has another one, whatever its files are called. Absent where nothing is known. */
+  digest?(): string;
   /** Gauges for the log line: `queue` (batches ready), `waitSeconds` (spent waiting by the consumer so far). */
   gauges(): Readonly<Record<string, number>>;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 // The `exp_manager` section: NeMo's keys with their defaults, and a few of ours.
-import { customFormat, defineSchema, type InferConfig, listOf } from '../config/index.js';
+import { customFormat, defineSchema, type InferConfig, listOf, plainName } from '../config/index.js';
 import { parseDuration } from './trainer-options.js';
 
 const duration = () =>
@@ -43,7 +43,7 @@ export const checkpointSchema = defineSchema(
     },
     prefix: {
       doc: 'Start of their names; null is the experiment name.',
-      format: 'string',
+      format: plainName(),
       nullable: true,
       default: null,
     },
@@ -62,7 +62,7 @@ export const checkpointSchema = defineSchema(
       format: 'boolean',
       default: false,
     },
-    postfix: { doc: 'End of its name.', format: 'string', default: '.nemo' },
+    postfix: { doc: 'End of its name.', format: plainName({ isEnd: true }), default: '.nemo' },
   },
   {
     doc: 'When checkpoints are saved and which are kept.',
@@ -132,13 +132,13 @@ export const expManagerSchema = defineSchema(
     },
     name: {
       doc: 'Name of the experiment, a folder in exp_dir; null is default.',
-      format: 'string',
+      format: plainName(),
       nullable: true,
       default: null,
     },
     version: {
       doc: 'Folder of this run in the experiment; null is the time, or none with resume_if_exists.',
-      format: 'string',
+      format: plainName(),
       nullable: true,
       default: null,
     },

@@ -23,6 +23,7 @@ import { CsvLogger } from './loggers/csv.js';
 import { JsonLinesLogger } from './loggers/json-lines.js';
 import { TensorBoardLogger } from './loggers/tensorboard.js';
 import { ReportCallback } from './report/report-callback.js';
+import { RunLock } from './run-lock.js';
 import type { Trainer } from './trainer.js';
 
 /**
@@ -36,6 +37,7 @@ export async function expManager(trainer: Trainer, config: unknown): Promise<str
   const options = expManagerSchema.parse(config, { warnings });
   const folder = await runFolder(options);
   await writing(folder, async () => makeFolder(folder));
+  await lockFolder(trainer, folder);
   await writing(folder, () => writeFile(join(folder, 'cmd-args.log'), `${process.argv.join(' ')}\n`));
   trainer.enterFolder(folder);
   trainer.warn(warnings);
@@ -45,12 +47,29 @@ export async function expManager(trainer: Trainer, config: unknown): Promise<str
     await writing(copy, () => copyFile(file, copy));
   }
   const checkpoints = checkpointCallback(options, folder);
-  trainer.resumeFrom = await resumption(options, checkpoints.options.folder, (text) =>
-    trainer.view.say(text),
-  );
+  if (options.checkpoint_callback_params?.dirpath && options.create_checkpoint_callback) {
+    const { folder: elsewhere } = checkpoints.options;
+    await writing(elsewhere, async () => makeFolder(elsewhere));
+    await lockFolder(trainer, elsewhere);
+  }
+  const say = (text: string) => trainer.view.say(text);
+  const [newest, ...older] = await resumption(options, checkpoints.options.folder, say);
+  trainer.resumeFrom = newest;
+  trainer.resumeInstead = older;
   addLoggers(trainer, options, folder);
   addCallbacks(trainer, options, folder, checkpoints);
   return folder;
+}
+
+/** Keeps other processes out until the trainer is disposed. */
+async function lockFolder(trainer: Trainer, folder: string): Promise<void> {
+  const lock = await writing(folder, async () => RunLock.take(folder));
+  trainer.locks.push(lock);
+  const before = lock.tookOverFrom;
+  if (!before) return;
+  trainer.view.say(
+    `${folder}: process ${before.pid}, which was training here, is gone; its lock is taken over`,
+  );
 }
 
 async function runFolder(options: ExpManagerOptions): Promise<string> {
@@ -71,27 +90,39 @@ function timestamp(date: Date): string {
   return `${day}_${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join('-')}`;
 }
 
+/** What to go on from: the newest checkpoint first; the others in case it turns out to be damaged. */
 async function resumption(
   options: ExpManagerOptions,
   folder: string,
   say: (text: string) => void,
-): Promise<Checkpoint | undefined> {
-  if (options.resume_from_checkpoint !== null) return resolveCheckpoint(options.resume_from_checkpoint);
-  if (!options.resume_if_exists) return undefined;
+): Promise<readonly Checkpoint[]> {
+  if (options.resume_from_checkpoint !== null)
+    return [await resolveCheckpoint(options.resume_from_checkpoint)];
+  if (!options.resume_if_exists) return [];
   const { checkpoints, damaged } = await listCheckpoints(folder, { verify: true });
   const newest = checkpoints[0];
-  for (const problem of damaged)
-    say(`${problem}; ${newest ? `${newest.path} is used` : 'there is no other'}`);
-  if (newest) return newest;
+  if (!newest && damaged.length > 0) throw onlyDamaged(folder, damaged);
+  for (const problem of damaged) say(`${problem}; ${newest.path} is used`);
+  if (newest) return checkpoints;
   if (options.resume_ignore_no_checkpoint) {
     say(`no checkpoint in ${folder}: starting from the beginning`);
-    return undefined;
+    return [];
   }
   throw new AnemoneError({
     code: 'exp-manager.nothing-to-resume',
     path: 'exp_manager.resume_if_exists',
     message: `there is no checkpoint in ${folder}`,
     hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start from the beginning then',
+  });
+}
+
+/** Starting anew would write over the rows and, in the end, the checkpoints of a run that may be saved yet. */
+function onlyDamaged(folder: string, damaged: readonly string[]): AnemoneError {
+  return new AnemoneError({
+    code: 'checkpoint.damaged',
+    message: `no checkpoint of the run can be used:\n${damaged.map((problem) => `  ${problem}`).join('\n')}\n `,
+    position: { file: folder },
+    hint: 'bring one back, or remove them to start from the beginning',
   });
 }
 
@@ -137,6 +168,7 @@ function checkpointCallback(options: ExpManagerOptions, folder: string): Checkpo
     everyNEpochs: params.every_n_epochs,
     everyNSteps: params.every_n_train_steps ?? undefined,
     everySeconds: params.train_time_interval ?? undefined,
+    alone: true,
   });
 }
 

@@ -1,6 +1,7 @@
-// SIGINT and SIGTERM during a fit: the first asks for a stop after the step, the second ends the process.
+// SIGINT, SIGTERM and SIGHUP (the terminal is gone) during a fit: the first asks for a stop after the step, the second
+// ends the process.
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof EXIT_CODES;
 
 /** Exit code of a process that was asked to stop: 128 + the signal's number, as shells count. */
@@ -9,7 +10,7 @@ export function exitCodeOf(signal: string): number {
 }
 
 /**
- * Listens until the returned function is called. A second signal of either kind exits at once.
+ * Listens until the returned function is called. A second signal of any kind exits at once.
  * @param asked called once with the first signal
  */
 export function listenForStop(asked: (signal: StopSignal) => void): () => void {

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml } from '../config/index.js';
 import type { Container } from '../container/index.js';
 import { createEngine, type Engine } from '../engine/index.js';
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
 import type { Callback, Outcome } from './callbacks/callback.js';
 import { resolveCheckpoint } from './checkpoint/folder.js';
 import type { Checkpoint } from './checkpoint/reader.js';
-import { restoreRun, restoreWeights, type WeightChoice } from './checkpoint/restore.js';
+import { restoreWeights, type WeightChoice } from './checkpoint/restore.js';
+import { resume } from './checkpoint/resume.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
@@ -21,6 +22,7 @@ import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
 import { type ProgressView, viewFor } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
+import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
@@ -54,6 +56,10 @@ export class Trainer {
   logFolder: string | undefined;
   /** Checkpoint that the next fit goes on from when it is given none; set by `expManager`. */
   resumeFrom: Checkpoint | undefined;
+  /** Those before it, used in turn when it turns out to be damaged; set by `expManager`. */
+  resumeInstead: readonly Checkpoint[] = [];
+  /** Keep other processes out of the folders written to; set by `expManager`, given back by `dispose`. */
+  readonly locks: RunLock[] = [];
   /** Further sections that checkpoints keep; set by `expManager`. */
   readonly recorded: Record<string, ConfigNode> = {};
   private made: Engine | undefined;
@@ -108,8 +114,24 @@ export class Trainer {
    * @param settings.checkpoint path to go on from, everything included (weights, optimizer, data order)
    */
   async fit(model: TrainableModel, settings: { readonly checkpoint?: string } = {}): Promise<FitResult> {
-    const checkpoint = settings.checkpoint ? await resolveCheckpoint(settings.checkpoint) : this.resumeFrom;
-    const run = await this.prepare(model, checkpoint);
+    const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
+    try {
+      return await this.fitAlone(model, settings);
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+
+  private async fitAlone(
+    model: TrainableModel,
+    settings: { readonly checkpoint?: string },
+  ): Promise<FitResult> {
+    const checkpoints = settings.checkpoint
+      ? [await resolveCheckpoint(settings.checkpoint)]
+      : this.resumeFrom
+        ? [this.resumeFrom, ...this.resumeInstead]
+        : [];
+    const run = await this.prepare(model, checkpoints);
     const unlisten = this.options.handle_signals
       ? listenForStop((signal) => {
           run.say(`${signal}: finishing the step and saving; once more to stop at once`);
@@ -157,8 +179,9 @@ export class Trainer {
     this.view = new TeeView(this.view, join(folder, 'anemone_log.txt'));
   }
 
-  /** Frees the engine this trainer made. */
+  /** Frees the engine this trainer made, and its folder for other processes. */
   async dispose(): Promise<void> {
+    for (const lock of this.locks.splice(0)) lock.release();
     await this.made?.dispose();
     this.made = undefined;
   }
@@ -183,7 +206,8 @@ export class Trainer {
     }
   }
 
-  private async prepare(model: TrainableModel, checkpoint: Checkpoint | undefined): Promise<FitRun> {
+  /** @param checkpoints to go on from: the first that is whole */
+  private async prepare(model: TrainableModel, checkpoints: readonly Checkpoint[]): Promise<FitRun> {
     const { options, engine, view } = this;
     // What is wrong in the config shows before any data is read.
     const { container } = this.dependencies;
@@ -192,7 +216,8 @@ export class Trainer {
     const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
     const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     // Before the data is opened: its order and augmentation follow the same seed.
-    model.module.seed = checkpoint?.state.seed ?? options.seed;
+    const seed = checkpoints[0]?.state.seed ?? options.seed;
+    model.module.seed = seed;
     const source = await model.trainingSource();
     if (!source) throw noData('train');
     const validation = await model.validationSources();
@@ -208,10 +233,15 @@ export class Trainer {
       checkMemory({ source, programs, accumulates, say: (line) => view.say(line) });
     }
     const skip = options.nonfinite === 'skip' || model.config['skip_nan_grad'] === true;
-    if (checkpoint) {
-      await restoreRun(checkpoint, { model, engine, optimizer, scheduler, callbacks });
-      view.say(`resumed from ${checkpoint.path} (step ${checkpoint.state.progress.step})`);
-    }
+    const config = toYaml({ model: section(model.config), ...this.recorded });
+    const given = section(this.recorded['trainer'])['seed'] === undefined ? undefined : options.seed;
+    const resumed = await resume(checkpoints, {
+      now: { config, seed: given, engine: engine.name, source, artifacts: await model.artifacts() },
+      parts: { model, engine, optimizer, scheduler, callbacks },
+      say: (text) => view.say(text),
+    });
+    const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
+    if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
     return new FitRun({
       model,
       engine,
@@ -225,18 +255,18 @@ export class Trainer {
       callbacks,
       loggers: this.loggers,
       view,
-      nonfinite: new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder)),
-      config: toYaml({ model: section(model.config), ...this.recorded }),
-      progress: checkpoint ? { ...checkpoint.state.progress } : freshProgress(),
-      metrics: checkpoint ? { ...checkpoint.state.metrics } : {},
-      seed: checkpoint?.state.seed ?? options.seed,
-      resumed: checkpoint !== undefined,
+      nonfinite,
+      config,
+      progress: resumed ? { ...resumed.state.progress } : freshProgress(),
+      metrics: resumed ? { ...resumed.state.metrics } : {},
+      seed,
+      resumed,
     });
   }
 
   private async drive(run: FitRun): Promise<void> {
     try {
-      for (const logger of this.loggers) await logger.start(run.progress.step);
+      await run.startLoggers();
       for (const callback of run.callbacks) await callback.onFitStart(run);
       let state: FitState | undefined = firstState;
       while (state) state = await state.next(run);

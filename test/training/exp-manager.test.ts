@@ -35,6 +35,23 @@ describe('exp_manager', () => {
     expect(await expManager(new Trainer({}, { view: new RecordingView() }), null)).toBeUndefined();
   });
 
+  it.each([
+    [{ name: 'a/b' }, /name: expected a plain name, got .*a\/b.*: \/ and .* lead into another folder/],
+    [{ name: '..' }, /name: expected/],
+    [{ name: '.hidden' }, /name: .* starts with a dot is hidden/],
+    [{ name: '' }, /name: expected/],
+    [{ version: '../x' }, /version: expected a plain name/],
+    [
+      { checkpoint_callback_params: { prefix: 'a\\b' } },
+      /checkpoint_callback_params.prefix: expected a plain/,
+    ],
+    [{ checkpoint_callback_params: { prefix: 'x'.repeat(200) } }, /prefix: .*more than 128 bytes/],
+    [{ checkpoint_callback_params: { postfix: '/x.nemo' } }, /postfix: expected a plain name/],
+  ])('refuses names that lead elsewhere: %j', async (section, said) => {
+    const trainer = new Trainer({}, { view: new RecordingView(), engine: createReferenceEngine() });
+    await expect(expManager(trainer, { exp_dir: temporaryFolder(), ...section })).rejects.toThrow(said);
+  });
+
   it('writes TensorBoard, CSV, JSON lines, a log and a report', async () => {
     const { folder } = await runWith({ explicit_log_dir: temporaryFolder(), create_csv_logger: true });
     const rows = await readMetricRows(join(folder, 'metrics.jsonl'));

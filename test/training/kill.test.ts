@@ -88,6 +88,7 @@ describe('a run that is asked to stop', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('finishes the step and saves on %s, and exits with %i', async (signal, code) => {
     const folder = temporaryFolder();
     const run = start(folder, 60);

@@ -5,6 +5,7 @@ import {
   configFromValues,
   defineSchema,
   isMapping,
+  plainName,
   resolveConfig,
   selectValue,
 } from '../../config/index.js';
@@ -31,7 +32,7 @@ const adapterSchema = defineSchema(
     },
     adapter_state_dict_name: {
       doc: 'A file of the adapters alone is written under this name when training ends.',
-      format: 'string',
+      format: plainName(),
       ...optional,
     },
     global_cfg: { doc: 'Kept in the model, for NeMo.', format: 'mapping', ...optional },

@@ -30,7 +30,8 @@ export class PlateauScheduler implements Scheduler {
     let rate = base;
     for (let i = 0; i < this.reductions; i++) {
       const lower = Math.max(rate * factor, min_lr);
-      if (rate - lower > eps) rate = lower;
+      if (!(rate - lower > eps)) break; // and so it stays
+      rate = lower;
     }
     return rate;
   }
@@ -56,6 +57,12 @@ export class PlateauScheduler implements Scheduler {
   state(): Readonly<Record<string, number>> {
     const { best, bad, cooling, reductions } = this;
     return { bad, cooling, reductions, ...(best === undefined ? {} : { best }) };
+  }
+
+  check(state: Readonly<Record<string, number>>): string | undefined {
+    const counts = ['bad', 'cooling', 'reductions'];
+    const wrong = counts.find((key) => !(Number.isInteger(state[key]) && state[key] >= 0));
+    return wrong === undefined ? undefined : `${wrong} is no count`;
   }
 
   restore(state: Readonly<Record<string, number>>): void {

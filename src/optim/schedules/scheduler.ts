@@ -18,6 +18,8 @@ export interface Scheduler {
   observe(metric: number): void;
   /** What a checkpoint keeps. */
   state(): Readonly<Record<string, number>>;
+  /** What is wrong with a state that this schedule could not have kept, or undefined. Absent: nothing is. */
+  check?(state: Readonly<Record<string, number>>): string | undefined;
   restore(state: Readonly<Record<string, number>>): void;
 }
 

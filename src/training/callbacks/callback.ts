@@ -59,6 +59,8 @@ export interface TrainingRun {
   readonly totalSteps: number | undefined;
   /** Whether there is a validation set in use. */
   readonly validates: boolean;
+  /** Path of the checkpoint that the run goes on from; undefined when it started anew. */
+  readonly resumedFrom: string | undefined;
   /** Adds metrics and writes them to the loggers under the current step. */
   log(metrics: Readonly<Record<string, number>>): Promise<void>;
   /** A line for the person who watches. */
@@ -85,6 +87,13 @@ export function monitored(run: Pick<TrainingRun, 'metrics'>, monitor: string, pa
   });
 }
 
+/** The fields of a state that should be an object; none of anything else. */
+export function fieldsOf(state: JsonValue): Readonly<Record<string, JsonValue | undefined>> {
+  return typeof state === 'object' && state !== null && !Array.isArray(state)
+    ? (state as Readonly<Record<string, JsonValue>>)
+    : {};
+}
+
 export abstract class Callback {
   /** Key of its state in checkpoints; unique within a trainer. */
   abstract readonly name: string;
@@ -101,6 +110,15 @@ export abstract class Callback {
 
   /** What a checkpoint keeps of this callback besides tensors; undefined for nothing. */
   state(): JsonValue | undefined {
+    return undefined;
+  }
+
+  /**
+   * Asked before anything is restored: what is wrong with a state that this callback could not have written, or
+   * undefined. A checkpoint that holds such a state is damaged.
+   * @param _checkpoint says which groups of tensors there are
+   */
+  check(_state: JsonValue, _checkpoint: { has(group: string): boolean }): string | undefined {
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 // Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last
 // one when the fit ends for whatever reason.
 import { makeFolder } from '../../formats/index.js';
+import { removeLeftovers } from '../checkpoint/atomic-folder.js';
 import { freeFolder, type Retention, retain } from '../checkpoint/folder.js';
 import { ENDING } from '../checkpoint/missing.js';
 import { writeCheckpoint } from '../checkpoint/writer.js';
@@ -14,6 +15,8 @@ export interface CheckpointOptions extends Retention {
   readonly everyNEpochs: number;
   readonly everyNSteps: number | undefined;
   readonly everySeconds: number | undefined;
+  /** Whether a lock keeps other processes out of the folder. Default false. */
+  readonly alone?: boolean;
 }
 
 export class CheckpointCallback extends Callback {
@@ -32,7 +35,9 @@ export class CheckpointCallback extends Callback {
 
   override async onFitStart(run: TrainingRun): Promise<void> {
     // A folder that cannot be written must not cost an epoch of training.
-    await writing(this.options.folder, async () => makeFolder(this.options.folder));
+    const { folder, alone } = this.options;
+    await writing(folder, async () => makeFolder(folder));
+    await writing(folder, () => removeLeftovers(folder, { alone }));
     // What a run starts from is saved already, or is not worth saving.
     this.savedAt = run.progress.batches;
   }
@@ -56,6 +61,8 @@ export class CheckpointCallback extends Callback {
 
   override async onFitEnd(run: TrainingRun, _outcome: Outcome): Promise<void> {
     if (this.savedAt !== run.progress.batches) await this.save(run, false);
+    // A kill between the last save and the tidying up leaves this to be done.
+    else await this.tidy();
   }
 
   override state(): JsonValue {
@@ -76,6 +83,11 @@ export class CheckpointCallback extends Callback {
     this.savedAt = batches;
     this.lastSave = performance.now();
     this.latest = target;
-    await writing(folder, () => retain(folder, this.options));
+    await this.tidy();
+  }
+
+  private async tidy(): Promise<void> {
+    const { folder } = this.options;
+    await writing(folder, () => retain(folder, this.options, this.latest));
   }
 }

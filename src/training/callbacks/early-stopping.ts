@@ -1,5 +1,5 @@
 // Ends the fit when a metric has stopped improving, with the rules of Lightning's EarlyStopping.
-import { Callback, type JsonValue, monitored, type TrainingRun } from './callback.js';
+import { Callback, fieldsOf, type JsonValue, monitored, type TrainingRun } from './callback.js';
 
 export interface EarlyStoppingOptions {
   readonly monitor: string;
@@ -20,39 +20,77 @@ export class EarlyStopping extends Callback {
   readonly name = 'early_stopping';
   private best: number | undefined;
   private waited = 0;
+  /** Of the latest validation. */
+  private last: number | undefined;
 
   constructor(readonly options: EarlyStoppingOptions) {
     super();
   }
 
+  /** A run that was to end when its checkpoint was saved does not go on from there. */
+  override async onFitStart(run: TrainingRun): Promise<void> {
+    if (!run.progress.validationPending) this.stopIfDue(run);
+  }
+
   override async onValidationEnd(run: TrainingRun): Promise<void> {
-    const { monitor, patience, checkFinite } = this.options;
-    const value = monitored(run, monitor, 'exp_manager.early_stopping_callback_params.monitor');
-    const stop = (reason: string) => run.stop({ kind: 'stopped', reason: `early stopping: ${reason}` });
-    if (checkFinite && !Number.isFinite(value)) return stop(`${monitor} is ${value}`);
-    const { stoppingThreshold, divergenceThreshold } = this.options;
-    if (stoppingThreshold !== undefined && this.isBetter(value, stoppingThreshold)) {
-      return stop(`${monitor} is better than ${stoppingThreshold}`);
-    }
-    if (divergenceThreshold !== undefined && this.isBetter(divergenceThreshold, value)) {
-      return stop(`${monitor} is worse than ${divergenceThreshold}`);
-    }
-    if (this.best === undefined || this.isBetter(value, this.best, this.options.minDelta)) {
-      this.best = value;
-      this.waited = 0;
-    } else if (++this.waited >= patience) {
-      stop(`${monitor} has not improved on ${this.best} for ${this.waited} validations`);
-    }
+    const { monitor } = this.options;
+    this.observe(monitored(run, monitor, 'exp_manager.early_stopping_callback_params.monitor'));
+    this.stopIfDue(run);
   }
 
   override state(): JsonValue {
-    return { best: this.best ?? null, waited: this.waited };
+    return { best: this.best ?? null, waited: this.waited, last: this.last ?? null };
+  }
+
+  override check(state: JsonValue): string | undefined {
+    const { best, waited, last } = fieldsOf(state);
+    const isValue = (value: unknown) => value === null || typeof value === 'number';
+    if (!isValue(best)) return 'best is no number';
+    if (!(Number.isInteger(waited) && Number(waited) >= 0)) return 'waited is no count';
+    return last === undefined || isValue(last) ? undefined : 'last is no number';
   }
 
   override restore(state: JsonValue): void {
-    const { best, waited } = state as { best: number | null; waited: number };
-    this.best = best ?? undefined;
-    this.waited = waited;
+    const { best, waited, last } = fieldsOf(state);
+    this.best = typeof best === 'number' ? best : undefined;
+    this.waited = Number(waited);
+    this.last = typeof last === 'number' ? last : undefined;
+  }
+
+  private observe(value: number): void {
+    this.last = value;
+    if (this.reasonIn(value) !== undefined) return;
+    if (this.best === undefined || this.isBetter(value, this.best, this.options.minDelta)) {
+      this.best = value;
+      this.waited = 0;
+    } else {
+      this.waited++;
+    }
+  }
+
+  private stopIfDue(run: TrainingRun): void {
+    if (this.last === undefined) return;
+    const reason = this.reasonIn(this.last) ?? this.reasonInWaiting();
+    if (reason !== undefined) run.stop({ kind: 'stopped', reason: `early stopping: ${reason}` });
+  }
+
+  /** Why a value alone ends the run. */
+  private reasonIn(value: number): string | undefined {
+    const { monitor, checkFinite, stoppingThreshold, divergenceThreshold } = this.options;
+    if (checkFinite && !Number.isFinite(value)) return `${monitor} is ${value}`;
+    if (stoppingThreshold !== undefined && this.isBetter(value, stoppingThreshold)) {
+      return `${monitor} is better than ${stoppingThreshold}`;
+    }
+    if (divergenceThreshold !== undefined && this.isBetter(divergenceThreshold, value)) {
+      return `${monitor} is worse than ${divergenceThreshold}`;
+    }
+    return undefined;
+  }
+
+  private reasonInWaiting(): string | undefined {
+    const { monitor, patience } = this.options;
+    if (this.waited === 0 || this.waited < patience) return undefined;
+    return `${monitor} has not improved on ${this.best} for ${this.waited} validations`;
   }
 
   private isBetter(value: number, than: number, delta = 0): boolean {

@@ -2,7 +2,7 @@
 // average, training goes on from the weights themselves.
 import { type Engine, type Program, State, tf } from '../../engine/index.js';
 import type { Parameter, TrainableModel } from '../../nn/index.js';
-import { Callback, type StepReport, type TrainingRun } from './callback.js';
+import { Callback, type JsonValue, type StepReport, type TrainingRun } from './callback.js';
 
 export interface EmaOptions {
   /** Share of the old average that stays at each update. */
@@ -56,6 +56,10 @@ export class EmaCallback extends Callback {
 
   override state(): { started: boolean } {
     return { started: this.started };
+  }
+
+  override check(_state: JsonValue, checkpoint: { has(group: string): boolean }): string | undefined {
+    return checkpoint.has(this.name) ? undefined : 'there are no averages';
   }
 
   override restore(): void {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
 import { isArchivable } from '../../nn/index.js';
-import { resolveCheckpoint } from '../checkpoint/folder.js';
+import { isScored, listCheckpoints, problemOf, ranked } from '../checkpoint/folder.js';
 import { Checkpoint } from '../checkpoint/reader.js';
 import { checkpointValues } from '../checkpoint/values.js';
 import { Callback, type Outcome, type TrainingRun } from './callback.js';
@@ -54,12 +54,12 @@ export class NemoFileCallback extends Callback {
 
   private async write(run: TrainingRun): Promise<void> {
     const { folder, prefix } = this.checkpoints.options;
-    const { latest } = this.checkpoints;
-    if (!latest || !isArchivable(run.model)) return;
-    this.written = latest;
+    if (!isArchivable(run.model)) return;
+    this.written = this.checkpoints.latest;
     const target = join(folder, `${prefix}${this.options.postfix}`);
     try {
-      const source = this.options.best ? await resolveCheckpoint(folder) : await Checkpoint.open(latest);
+      const source = await this.source(run);
+      if (!source) return;
       await run.model.saveTo(target, { engine: run.engine, instead: await checkpointValues(source) });
       run.say(`saved ${target}`);
     } catch (error) {
@@ -68,4 +68,21 @@ export class NemoFileCallback extends Callback {
       run.say(`no ${target}: ${error.message}`);
     }
   }
+
+  /** A start that had nothing left to do has saved nothing: what it went on from counts then. */
+  private async source(run: TrainingRun): Promise<Checkpoint | undefined> {
+    const { latest, options } = this.checkpoints;
+    if (latest && !this.options.best) return Checkpoint.open(latest);
+    const { checkpoints } = await listCheckpoints(options.folder, { verify: true });
+    const best = this.options.best
+      ? await firstWhole(ranked(checkpoints.filter(isScored), options))
+      : undefined;
+    if (best ?? checkpoints[0]) return best ?? checkpoints[0];
+    return run.resumedFrom === undefined ? undefined : Checkpoint.open(run.resumedFrom);
+  }
+}
+
+async function firstWhole(checkpoints: readonly Checkpoint[]): Promise<Checkpoint | undefined> {
+  for (const checkpoint of checkpoints) if ((await problemOf(checkpoint)) === undefined) return checkpoint;
+  return undefined;
 }

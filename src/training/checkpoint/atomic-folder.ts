@@ -29,11 +29,18 @@ export async function writeFolderAtomically(
   }
 }
 
-/** Removes what killed processes left half-written in `parent`. */
-export async function removeLeftovers(parent: string): Promise<void> {
+/**
+ * Removes what killed processes left half-written in `parent`.
+ * @param options.alone nobody else writes there, nor does this process now: the numbers of processes, which come
+ *   again, need not be asked
+ */
+export async function removeLeftovers(
+  parent: string,
+  options: { readonly alone?: boolean } = {},
+): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const pid = name.startsWith('.') && name.includes(MARK) ? Number(name.split(MARK).pop()) : 0;
-    if (pid > 0 && pid !== process.pid && !isAlive(pid)) {
+    if (pid > 0 && (options.alone || (pid !== process.pid && !isAlive(pid)))) {
       await rm(join(parent, name), { recursive: true, force: true });
     }
   }

@@ -1,6 +1,8 @@
 // What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts).
 import type { State } from '../../engine/index.js';
 import type { JsonValue } from '../callbacks/callback.js';
+import type { LoggedAtStep } from '../loggers/logger.js';
+import type { IntervalSums } from '../progress/throughput.js';
 import type { RunProgress } from '../run-progress.js';
 
 export const CHECKPOINT_FORMAT = 'anemone-checkpoint';
@@ -17,8 +19,30 @@ export interface CheckpointState {
   readonly scheduler: { readonly name: string; readonly state: Readonly<Record<string, number>> };
   /** By callback name. */
   readonly callbacks: Readonly<Record<string, JsonValue>>;
-  /** Latest metrics when it was saved; non-finite ones are left out. */
+  /** Latest metrics when it was saved. */
   readonly metrics: Readonly<Record<string, number>>;
+  // What follows is absent in checkpoints of earlier versions.
+  /** Sums since the last log row. */
+  readonly interval?: IntervalSums;
+  /** What the loggers had got at this step. */
+  readonly logged?: LoggedAtStep;
+  readonly nonfinite?: NonfiniteState;
+  readonly data?: DataIdentity;
+}
+
+/** What is remembered of steps whose loss or gradient was not finite, and of those before them. */
+export interface NonfiniteState {
+  readonly skipped: number;
+  /** The latest finite gradient norms. */
+  readonly norms: readonly number[];
+}
+
+/** By what a resumed run notices other training data under the same name. */
+export interface DataIdentity {
+  /** Batches of the epoch in progress. */
+  readonly batches: number;
+  /** Of the examples, where the source can tell. */
+  readonly digest?: string | null;
 }
 
 /** Tensors that share a file: weights, optimizer slots, averaged weights. */

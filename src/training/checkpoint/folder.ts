@@ -31,8 +31,9 @@ export async function listCheckpoints(
       damaged.push(error.message);
     }
   }
-  const order = (c: Checkpoint) => c.state.progress.batches;
-  checkpoints.sort((a, b) => order(b) - order(a) || b.created.localeCompare(a.created));
+  checkpoints.sort(
+    (a, b) => howFar(b, a) || b.created.localeCompare(a.created) || b.path.localeCompare(a.path),
+  );
   while (options.verify && checkpoints.length > 0) {
     const problem = await problemOf(checkpoints[0]);
     if (problem === undefined) break;
@@ -42,7 +43,15 @@ export async function listCheckpoints(
   return { checkpoints, damaged };
 }
 
-async function problemOf(checkpoint: Checkpoint): Promise<string | undefined> {
+/** Positive when `a` was saved later in the run than `b`: of the same batches, after the validation or the epoch's end. */
+function howFar({ state: { progress: a } }: Checkpoint, { state: { progress: b } }: Checkpoint): number {
+  return (
+    a.batches - b.batches || a.epoch - b.epoch || Number(b.validationPending) - Number(a.validationPending)
+  );
+}
+
+/** What is wrong with its files, compared with their hashes; undefined for nothing. */
+export async function problemOf(checkpoint: Checkpoint): Promise<string | undefined> {
   try {
     await checkpoint.verify();
     return undefined;
@@ -80,20 +89,24 @@ export function ranked(
     .sort((a, b) => sign * (a.state.metrics[monitor] - b.state.metrics[monitor]));
 }
 
-/** Deletes what is neither among the best nor last. */
-export async function retain(folder: string, rule: Retention): Promise<void> {
+/**
+ * Deletes what is neither among the best nor last.
+ * @param latest saved last, if anything was: a run that went back to an earlier checkpoint has others ahead of it
+ */
+export async function retain(folder: string, rule: Retention, latest?: string): Promise<void> {
   await removeLeftovers(folder);
   if (rule.saveTopK < 0) return;
   const { checkpoints } = await listCheckpoints(folder);
   const keep = new Set(ranked(checkpoints.filter(isScored), rule).slice(0, rule.saveTopK));
   if (rule.saveLast && checkpoints.length > 0) keep.add(checkpoints[0]);
   for (const checkpoint of checkpoints) {
-    if (!keep.has(checkpoint)) await rm(checkpoint.path, { recursive: true, force: true });
+    const isLatest = rule.saveLast && checkpoint.path === latest;
+    if (!keep.has(checkpoint) && !isLatest) await rm(checkpoint.path, { recursive: true, force: true });
   }
 }
 
 /** Saved right after a validation: its metrics are of these very weights. */
-function isScored(checkpoint: Checkpoint): boolean {
+export function isScored(checkpoint: Checkpoint): boolean {
   const scored = checkpoint.state.callbacks['checkpoint'];
   return typeof scored === 'object' && scored !== null && 'scored' in scored && scored['scored'] === true;
 }

@@ -14,6 +14,11 @@ import {
 } from './content.js';
 import { manifestShape, stateShape } from './shapes.js';
 
+const TENSORS = '.safetensors';
+const ARTIFACTS = 'artifacts/';
+/** Files without which nothing can go on. */
+const NEEDED = [`weights${TENSORS}`, `optimizer${TENSORS}`, 'config.yaml'];
+
 /** A checkpoint that was found complete; tensors are read when asked for. */
 export class Checkpoint {
   private constructor(
@@ -22,6 +27,8 @@ export class Checkpoint {
     readonly created: string,
     private readonly manifest: CheckpointManifest,
   ) {}
+
+  private verified: Promise<void> | undefined;
 
   /**
    * Opens a checkpoint: reads manifest and state and compares the sizes of the other files.
@@ -34,9 +41,10 @@ export class Checkpoint {
     return new Checkpoint(path, state, manifest.created, manifest);
   }
 
-  /** Compares every file with its hash. @throws AnemoneError `checkpoint.damaged` */
-  async verify(): Promise<void> {
-    for (const file of Object.keys(this.manifest.files)) await readChecked(this.path, file, this.manifest);
+  /** Compares every file with its hash, and reads it as what it should be. @throws AnemoneError `checkpoint.damaged` */
+  verify(): Promise<void> {
+    this.verified ??= this.readAll();
+    return this.verified;
   }
 
   has(group: string): boolean {
@@ -53,18 +61,36 @@ export class Checkpoint {
   /** The run's config, with the sections `model` and `trainer`. */
   async config(): Promise<Config> {
     const bytes = await readChecked(this.path, 'config.yaml', this.manifest);
-    return configFromText(new TextDecoder().decode(bytes), [], { file: join(this.path, 'config.yaml') });
+    return configOf(bytes, join(this.path, 'config.yaml'));
+  }
+
+  private async readAll(): Promise<void> {
+    const files = Object.keys(this.manifest.files);
+    const lacking = NEEDED.find((file) => !files.includes(file));
+    if (lacking !== undefined) throw damaged(this.path, `${lacking} is not in the manifest`);
+    for (const file of files) {
+      const bytes = await readChecked(this.path, file, this.manifest);
+      const source = join(this.path, file);
+      if (file === 'config.yaml') await orDamaged(this.path, async () => configOf(bytes, source));
+      if (file.endsWith(TENSORS) && !file.startsWith(ARTIFACTS)) {
+        await orDamaged(this.path, () => readSafetensors(memorySource(bytes, source)));
+      }
+    }
   }
 
   /** The model's own files by name. */
   async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     const artifacts = new Map<string, Uint8Array>();
     for (const file of Object.keys(this.manifest.files)) {
-      if (!file.startsWith('artifacts/')) continue;
-      artifacts.set(file.slice('artifacts/'.length), await readChecked(this.path, file, this.manifest));
+      if (!file.startsWith(ARTIFACTS)) continue;
+      artifacts.set(file.slice(ARTIFACTS.length), await readChecked(this.path, file, this.manifest));
     }
     return artifacts;
   }
+}
+
+function configOf(bytes: Uint8Array, file: string): Config {
+  return configFromText(new TextDecoder().decode(bytes), [], { file });
 }
 
 async function readManifest(path: string): Promise<CheckpointManifest> {
@@ -92,7 +118,8 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
 async function readState(path: string, manifest: CheckpointManifest): Promise<CheckpointState> {
   const bytes = await readChecked(path, 'state.json', manifest);
   const options = { code: 'checkpoint.damaged', position: { file: join(path, 'state.json') } };
-  return orDamaged(path, async () => parseJson(bytes, stateShape, options) as CheckpointState);
+  const state = await orDamaged(path, async () => parseJson(bytes, stateShape, options));
+  return withoutNulls(state) as unknown as CheckpointState;
 }
 
 /** Compares a file's size, after making sure that it lies in the checkpoint: a stranger's may name or link others. */
@@ -138,7 +165,13 @@ async function orDamaged<T>(path: string, read: () => Promise<T>): Promise<T> {
   }
 }
 
-function damaged(path: string, reason: string, cause?: unknown): AnemoneError {
+/** What earlier versions did not write is absent. */
+function withoutNulls(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== null));
+}
+
+/** The error for a checkpoint that cannot be used. */
+export function damaged(path: string, reason: string, cause?: unknown): AnemoneError {
   return new AnemoneError({
     code: 'checkpoint.damaged',
     message: `the checkpoint is incomplete or damaged: ${reason}`,

@@ -3,9 +3,9 @@ import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { TrainableModel } from '../../nn/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
-import type { Callback } from '../callbacks/callback.js';
+import type { Callback, JsonValue } from '../callbacks/callback.js';
 import { applyTensors } from './apply.js';
-import type { Checkpoint } from './reader.js';
+import { type Checkpoint, damaged } from './reader.js';
 import { noAverage } from './values.js';
 
 /** Parameters and persistent buffers, in the model's order. */
@@ -36,19 +36,22 @@ export async function restoreWeights(
   }
 }
 
-/** Loads everything a fit goes on from. @throws AnemoneError `checkpoint.mismatch`, `checkpoint.optimizer` */
-export async function restoreRun(
-  checkpoint: Checkpoint,
-  run: {
-    readonly model: TrainableModel;
-    readonly engine: Engine;
-    readonly optimizer: Optimizer;
-    readonly scheduler: Scheduler;
-    readonly callbacks: readonly Callback[];
-  },
-): Promise<void> {
+/** What a checkpoint is loaded into. */
+export interface RestoredParts {
+  readonly model: TrainableModel;
+  readonly engine: Engine;
+  readonly optimizer: Optimizer;
+  readonly scheduler: Scheduler;
+  readonly callbacks: readonly Callback[];
+}
+
+/**
+ * Loads everything a fit goes on from. What can be seen to be wrong is, before anything is changed.
+ * @throws AnemoneError `checkpoint.damaged`, `checkpoint.mismatch`, `checkpoint.optimizer`
+ */
+export async function restoreRun(checkpoint: Checkpoint, run: RestoredParts): Promise<void> {
   const { state, path } = checkpoint;
-  await restoreWeights(checkpoint, run.model, run.engine);
+  checkCallbacks(checkpoint, run.callbacks);
   if (state.optimizer.name !== run.optimizer.name) {
     throw new AnemoneError({
       code: 'checkpoint.optimizer',
@@ -58,13 +61,33 @@ export async function restoreRun(
       hint: 'train on from the weights alone, or keep the optimizer',
     });
   }
+  if (state.scheduler.name === run.scheduler.name) {
+    const problem = run.scheduler.check?.(state.scheduler.state);
+    if (problem !== undefined) throw damaged(path, `the state of ${run.scheduler.name}: ${problem}`);
+    run.scheduler.restore(state.scheduler.state);
+  }
+  await restoreWeights(checkpoint, run.model, run.engine);
   await applyTensors(await checkpoint.tensors('optimizer'), run.optimizer.slots, run.engine, path);
-  if (state.scheduler.name === run.scheduler.name) run.scheduler.restore(state.scheduler.state);
   for (const callback of run.callbacks) {
-    if (callback.name in state.callbacks) callback.restore(state.callbacks[callback.name]);
+    const own = stateOf(checkpoint, callback);
+    if (own !== undefined) callback.restore(own);
     const states = callback.tensors(run);
     if (states.length > 0 && checkpoint.has(callback.name)) {
       await applyTensors(await checkpoint.tensors(callback.name), states, run.engine, path);
+    }
+  }
+}
+
+function stateOf({ state }: Checkpoint, { name }: Callback): JsonValue | undefined {
+  return Object.hasOwn(state.callbacks, name) ? state.callbacks[name] : undefined;
+}
+
+function checkCallbacks(checkpoint: Checkpoint, callbacks: readonly Callback[]): void {
+  for (const callback of callbacks) {
+    const own = stateOf(checkpoint, callback);
+    const problem = own === undefined ? undefined : callback.check(own, checkpoint);
+    if (problem !== undefined) {
+      throw damaged(checkpoint.path, `the state of ${callback.name}: ${problem}`);
     }
   }
 }

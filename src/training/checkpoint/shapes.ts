@@ -1,5 +1,6 @@
 // What manifest.json and state.json of a checkpoint must hold. Keys that later versions add pass.
 import { defineSchema, listOf, recordOf } from '../../config/index.js';
+import { spelledNumber, spelledValue } from '../nonfinite-json.js';
 
 const fileRecord = defineSchema('file', {
   bytes: { doc: 'Size of the file.', format: 'nat' },
@@ -46,7 +47,52 @@ const schedulerShape = defineSchema(
   'scheduler',
   {
     name: { doc: 'Name of the schedule.', format: 'string' },
-    state: { doc: 'What it remembers.', format: recordOf('number') },
+    state: { doc: 'What it remembers.', format: recordOf(spelledNumber) },
+  },
+  { extra: 'any' },
+);
+
+const optional = { nullable: true, default: null } as const;
+
+/** See IntervalSums. */
+const intervalShape = defineSchema(
+  'interval',
+  {
+    steps: { doc: 'Steps.', format: 'nat' },
+    examples: { doc: 'Examples.', format: 'number', min: 0 },
+    units: { doc: 'Units.', format: 'number', min: 0 },
+    seconds: { doc: 'Seconds.', format: 'number', min: 0 },
+    waitSeconds: { doc: 'Seconds of them that were spent waiting for data.', format: 'number', min: 0 },
+    loss: { doc: 'Sum of the finite losses.', format: spelledNumber },
+    losses: { doc: 'Finite losses.', format: 'nat' },
+  },
+  { extra: 'any' },
+);
+
+const loggedShape = defineSchema(
+  'logged',
+  {
+    rows: { doc: 'Rows.', format: 'nat' },
+    values: { doc: 'Metrics of these rows.', format: 'nat' },
+    texts: { doc: 'Texts.', format: 'nat' },
+  },
+  { extra: 'any' },
+);
+
+const nonfiniteShape = defineSchema(
+  'nonfinite',
+  {
+    skipped: { doc: 'Steps skipped.', format: 'nat' },
+    norms: { doc: 'Latest gradient norms.', format: listOf('number') },
+  },
+  { extra: 'any' },
+);
+
+const dataShape = defineSchema(
+  'data',
+  {
+    batches: { doc: 'Batches of the epoch.', format: 'nat' },
+    digest: { doc: 'Of the examples.', format: 'string', ...optional },
   },
   { extra: 'any' },
 );
@@ -59,8 +105,13 @@ export const stateShape = defineSchema(
     engine: { doc: 'Name of the engine.', format: 'string' },
     optimizer: { doc: 'The optimizer.', format: optimizerShape },
     scheduler: { doc: 'The learning rate schedule.', format: schedulerShape },
-    callbacks: { doc: 'States of the callbacks by name.', format: recordOf('any') },
-    metrics: { doc: 'Latest metrics.', format: recordOf('number') },
+    callbacks: { doc: 'States of the callbacks by name.', format: recordOf(spelledValue) },
+    metrics: { doc: 'Latest metrics.', format: recordOf(spelledNumber) },
+    // What checkpoints of earlier versions lack.
+    interval: { doc: 'Sums since the last log row.', format: intervalShape, ...optional },
+    logged: { doc: 'What the loggers had got.', format: loggedShape, ...optional },
+    nonfinite: { doc: 'Of steps that were not finite.', format: nonfiniteShape, ...optional },
+    data: { doc: 'Of the training data.', format: dataShape, ...optional },
   },
   { extra: 'any' },
 );

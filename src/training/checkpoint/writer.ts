@@ -7,6 +7,7 @@ import type { Engine, HostData, State } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { makeFolder, type SafeTensor, safetensorsParts } from '../../formats/index.js';
 import { writing } from '../io-error.js';
+import { spellNonfinite } from '../nonfinite-json.js';
 import { writeFolderAtomically } from './atomic-folder.js';
 import {
   CHECKPOINT_FORMAT,
@@ -35,7 +36,7 @@ export async function writeCheckpoint(
         const file = `${group.name}.safetensors`;
         files[file] = await writeSynced(join(folder, file), await groupParts(group, engine));
       }
-      const json = `${JSON.stringify(content.state, undefined, 2)}\n`;
+      const json = `${JSON.stringify(content.state, spellNonfinite, 2)}\n`;
       files['state.json'] = await writeSynced(join(folder, 'state.json'), [Buffer.from(json)]);
       files['config.yaml'] = await writeSynced(join(folder, 'config.yaml'), [Buffer.from(content.config)]);
       for (const [name, bytes] of content.artifacts) {

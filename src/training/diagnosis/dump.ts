@@ -2,15 +2,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Config,
-  configFromText,
-  customFormat,
-  defineSchema,
-  isMapping,
-  listOf,
-  readJson,
-} from '../../config/index.js';
+import { type Config, configFromText, defineSchema, listOf, readJson } from '../../config/index.js';
 import type { Engine, HostData, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -28,6 +20,7 @@ import { weightStates } from '../checkpoint/restore.js';
 import { groupParts, safeTensor } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
 import { folderAbove, foldersBelow, someOf } from '../nearby.js';
+import { spelledNumber, spellNonfinite } from '../nonfinite-json.js';
 import type { Explanation } from './explanation.js';
 
 /** Start of the names of dumps; the step follows. */
@@ -43,14 +36,6 @@ export interface StepRecord extends Explanation {
   readonly clipped: boolean;
   readonly texts: readonly string[] | null;
 }
-
-/** A number; one that is not finite is written as {"nonfinite": "NaN"}. */
-const spelledNumber = customFormat('a number', (value) => {
-  if (typeof value === 'number') return value;
-  const spelled = isMapping(value) ? Number(value['nonfinite']) : 0;
-  if (Number.isFinite(spelled)) throw new Error();
-  return spelled;
-});
 
 const recordShape = defineSchema('step.json', {
   step: { doc: 'Optimizer steps before it.', format: 'nat' },
@@ -174,8 +159,4 @@ export async function restoreDump(
 
 export function dumpRandom({ seed, counter }: StepRecord): CounterRandom {
   return new CounterRandom(seed, 'step').derive(counter);
-}
-
-function spellNonfinite(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? { nonfinite: String(value) } : value;
 }

@@ -2,6 +2,7 @@
 // down for replay and stop. The weights are those of before the step either way.
 import { join } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
+import type { NonfiniteState } from '../checkpoint/content.js';
 import { freeFolder } from '../checkpoint/folder.js';
 import type { FitRun } from '../fit/fit-run.js';
 import type { MicroStep, StepResult } from '../fit/step-programs.js';
@@ -14,7 +15,7 @@ import { describeFirst, explain } from './explanation.js';
 const HISTORY = 16;
 
 export class NonfiniteHandler {
-  private readonly norms: number[] = [];
+  private norms: number[] = [];
   private skipped = 0;
 
   constructor(
@@ -22,6 +23,16 @@ export class NonfiniteHandler {
     /** Where dumps go. */
     private readonly folder: string,
   ) {}
+
+  /** What a checkpoint keeps. */
+  state(): NonfiniteState {
+    return { skipped: this.skipped, norms: [...this.norms] };
+  }
+
+  restore({ skipped, norms }: NonfiniteState): void {
+    this.skipped = skipped;
+    this.norms = [...norms];
+  }
 
   /** Called after every step. */
   remember(gradNorm: number, loss: number): void {

@@ -13,7 +13,8 @@ import {
   type StepReport,
   type TrainingRun,
 } from '../callbacks/callback.js';
-import type { CheckpointContent } from '../checkpoint/content.js';
+import { dataIdentity } from '../checkpoint/changes.js';
+import type { CheckpointContent, CheckpointState } from '../checkpoint/content.js';
 import { weightStates } from '../checkpoint/restore.js';
 import type { NonfiniteHandler } from '../diagnosis/nonfinite.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
@@ -48,8 +49,8 @@ export interface FitParts {
   readonly metrics: Readonly<Record<string, number>>;
   /** Of initial weights and dropout: the checkpoint's when resumed. */
   readonly seed: number;
-  /** Whether the run goes on from a checkpoint. */
-  readonly resumed: boolean;
+  /** The checkpoint that the run goes on from. */
+  readonly resumed: { readonly path: string; readonly state: CheckpointState } | undefined;
 }
 
 /** Decoded samples that go to the loggers after a validation. */
@@ -65,7 +66,8 @@ export class FitRun implements TrainingRun {
   readonly metrics: Record<string, number>;
   outcome: Outcome | undefined;
   private stream: BatchStream | undefined;
-  private throughput = new Throughput();
+  private throughput: Throughput;
+  private logged: { rows: number; values: number; texts: number } | undefined;
   private readonly startedAt = performance.now();
   private readonly secondsBefore: number;
   private readonly randomness: CounterRandom;
@@ -78,6 +80,9 @@ export class FitRun implements TrainingRun {
     this.scheduler = parts.scheduler;
     this.progress = parts.progress;
     this.metrics = { ...parts.metrics };
+    const before = parts.resumed?.state;
+    this.throughput = new Throughput(before?.interval);
+    this.logged = before ? before.logged && { ...before.logged } : { rows: 0, values: 0, texts: 0 };
     this.secondsBefore = parts.progress.seconds;
     this.randomness = new CounterRandom(parts.seed, 'step');
   }
@@ -88,6 +93,10 @@ export class FitRun implements TrainingRun {
 
   get validates(): boolean {
     return this.parts.plan.validates;
+  }
+
+  get resumedFrom(): string | undefined {
+    return this.parts.resumed?.path;
   }
 
   get callbacks(): readonly Callback[] {
@@ -107,12 +116,20 @@ export class FitRun implements TrainingRun {
     this.parts.view.say(text);
   }
 
+  /** Opens the loggers where the run starts or goes on. */
+  async startLoggers(): Promise<void> {
+    for (const logger of this.parts.loggers) await logger.start(this.progress.step, this.logged);
+  }
+
   async log(metrics: Readonly<Record<string, number>>): Promise<void> {
     Object.assign(this.metrics, metrics);
     for (const logger of this.parts.loggers) await logger.log(this.progress.step, metrics);
+    if (!this.logged) return;
+    this.logged.rows++;
+    this.logged.values += Object.keys(metrics).length;
   }
 
-  /** Runs one optimizer step on `batches` and advances the progress. */
+  /** Runs one optimizer step on `batches` and advances the progress, which says whether a validation is due. */
   async step(batches: readonly Batch[], waitSeconds: number): Promise<void> {
     const started = performance.now();
     const steps = batches.map((batch, i) => ({ batch, random: this.randomOf(this.progress.batches + i) }));
@@ -123,6 +140,7 @@ export class FitRun implements TrainingRun {
     const result = await this.parts.programs.run(steps, scalars);
     this.parts.nonfinite.remember(result.gradNorm, result.loss);
     if (result.refused.length > 0) await this.parts.nonfinite.handle(this, result, this.counters(steps));
+    // Before anything of the step is saved: what goes on from there owes the validation that is due now.
     this.advance(batches, result);
     const report: StepReport = {
       ...result,
@@ -148,6 +166,7 @@ export class FitRun implements TrainingRun {
     await this.log({ ...metrics, validation_seconds: seconds });
     const text = samples.slice(0, SHOWN_SAMPLES).map(describeSample).join('\n\n');
     for (const logger of this.parts.loggers) await logger.text(this.progress.step, 'samples', text);
+    if (this.logged) this.logged.texts++;
     const values = Object.entries(metrics).map(([key, value]) => `${key} ${formatNumber(value)}`);
     this.say(`validation at step ${this.progress.step}: ${values.join(', ')} (${seconds.toFixed(1)} s)`);
     const { monitor } = this.scheduler;
@@ -192,7 +211,11 @@ export class FitRun implements TrainingRun {
         },
         scheduler: { name: this.scheduler.name, state: this.scheduler.state() },
         callbacks: states,
-        metrics: finiteOnly(this.metrics),
+        metrics: { ...this.metrics },
+        interval: this.throughput.state(),
+        ...(this.logged && { logged: { ...this.logged } }),
+        nonfinite: this.parts.nonfinite.state(),
+        data: dataIdentity(this.parts.source, this.progress.epoch),
       },
       groups: [
         { name: 'weights', states: weightStates(this.model) },
@@ -205,11 +228,14 @@ export class FitRun implements TrainingRun {
   }
 
   private advance(batches: readonly Batch[], result: StepResult): void {
+    const before = { batch: this.progress.batch, batches: this.progress.batches };
     this.progress.batch += batches.length;
     this.progress.batches += batches.length;
     this.progress.examples += batches.reduce((sum, batch) => sum + batch.size, 0);
     this.progress.step++;
     if (result.committed) this.progress.updates++;
+    this.progress.validationPending = this.parts.plan.validationDue(this.progress, before);
+    this.logged = { rows: 0, values: 0, texts: 0 };
     this.tick();
   }
 
@@ -264,8 +290,4 @@ export class FitRun implements TrainingRun {
 
 function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}${key}`, value]));
-}
-
-function finiteOnly(values: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)));
 }

@@ -18,6 +18,7 @@ const sanity: FitState = {
       await run.validate(limit, 'sanity check of ');
     }
     if (run.outcome) return undefined;
+    if (!run.validates) run.progress.validationPending = false;
     return run.progress.validationPending ? validate : start;
   },
 };
@@ -36,9 +37,7 @@ const step: FitState = {
     const started = performance.now();
     const batches = await run.takeBatches();
     if (batches.length === 0) return epochEnd;
-    const before = { batch: run.progress.batch, batches: run.progress.batches };
     await run.step(batches, (performance.now() - started) / 1000);
-    run.progress.validationPending = run.parts.plan.validationDue(run.progress, before);
     // A signal wants out now: a validation that is due is made up for on resume.
     if (run.outcome?.kind === 'interrupted') return undefined;
     return run.progress.validationPending ? validate : unlessOver(run, step);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { makeFolder } from '../../formats/index.js';
 import { writing } from '../io-error.js';
 import { replaceFile } from '../replace-file.js';
-import type { MetricsLogger } from './logger.js';
+import { type LoggedAtStep, type MetricsLogger, rowsUntil } from './logger.js';
 
 type Row = Readonly<Record<string, string>>;
 
@@ -13,10 +13,9 @@ export class CsvLogger implements MetricsLogger {
 
   constructor(readonly path: string) {}
 
-  async start(step: number): Promise<void> {
+  async start(step: number, logged?: LoggedAtStep): Promise<void> {
     await writing(this.path, async () => makeFolder(dirname(this.path)));
-    const rows = (await this.read()).filter((row) => Number(row['step']) <= step);
-    await this.rewrite(rows);
+    await this.rewrite(rowsUntil(await this.read(), (row) => Number(row['step']), step, logged));
   }
 
   async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {
@@ -41,7 +40,8 @@ export class CsvLogger implements MetricsLogger {
 
   private async read(): Promise<Row[]> {
     const text = await readFile(this.path, 'utf8').catch(() => '');
-    const [header, ...lines] = text.split('\n');
+    // What follows the last line end was cut off by a kill.
+    const [header, ...lines] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
     if (!header) return [];
     const columns = header.split(',');
     for (const column of columns) if (!this.columns.includes(column)) this.columns.push(column);

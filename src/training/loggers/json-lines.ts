@@ -6,7 +6,7 @@ import { AnemoneError, type SourcePosition } from '../../errors/index.js';
 import { makeFolder, readRegularFile } from '../../formats/index.js';
 import { writing } from '../io-error.js';
 import { replaceFile } from '../replace-file.js';
-import type { MetricsLogger } from './logger.js';
+import { type LoggedAtStep, type MetricsLogger, rowsUntil } from './logger.js';
 
 export interface MetricRow {
   readonly step: number;
@@ -16,10 +16,10 @@ export interface MetricRow {
 export class JsonLinesLogger implements MetricsLogger {
   constructor(readonly path: string) {}
 
-  async start(step: number): Promise<void> {
+  async start(step: number, logged?: LoggedAtStep): Promise<void> {
     await writing(this.path, async () => makeFolder(dirname(this.path)));
     const rows = await readMetricRows(this.path);
-    const kept = rows.filter((row) => row.step <= step);
+    const kept = rowsUntil(rows, (row) => row.step, step, logged);
     await replaceFile(this.path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
   }
 

@@ -1,13 +1,35 @@
 // The public interface of metric loggers.
 
+/** What had been logged at the step in progress when a checkpoint was saved. */
+export interface LoggedAtStep {
+  /** Calls of `log`. */
+  readonly rows: number;
+  /** Metrics of those calls, counted one by one. */
+  readonly values: number;
+  /** Calls of `text`. */
+  readonly texts: number;
+}
+
 export interface MetricsLogger {
   /**
    * Called once before anything is logged. Rows after `step` belong to a run that was cut off and is being
-   * resumed from there; they are dropped where the format allows.
+   * resumed from there, and so do those of `step` beyond `logged`: they are dropped where the format allows.
+   * @param logged undefined when the checkpoint does not say: all rows of `step` are kept
    */
-  start(step: number): Promise<void>;
+  start(step: number, logged?: LoggedAtStep): Promise<void>;
   log(step: number, metrics: Readonly<Record<string, number>>): Promise<void>;
   /** Longer text, such as decoded samples. */
   text(step: number, tag: string, text: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The rows that a resumed run keeps, see `MetricsLogger.start`. */
+export function rowsUntil<Row>(
+  rows: readonly Row[],
+  stepOf: (row: Row) => number,
+  step: number,
+  logged: LoggedAtStep | undefined,
+): Row[] {
+  let left = logged?.rows ?? Number.POSITIVE_INFINITY;
+  return rows.filter((row) => stepOf(row) < step || (stepOf(row) === step && left-- > 0));
 }

@@ -1,25 +1,49 @@
-// Rates since the last log row, for the progress line and the log.
+// Rates since the last log row, for the progress line and the log. The sums go into checkpoints: a mean over an
+// interval in which the process was killed is the mean over the whole interval.
 import type { StepReport } from '../callbacks/callback.js';
 
+/** Sums over the steps since the last log row. */
+export interface IntervalSums {
+  readonly steps: number;
+  readonly examples: number;
+  readonly units: number;
+  /** Seconds of the steps, waiting for data included. */
+  readonly seconds: number;
+  readonly waitSeconds: number;
+  /** Of the losses that are finite, and how many those are. */
+  readonly loss: number;
+  readonly losses: number;
+}
+
+const NOTHING: IntervalSums = {
+  steps: 0,
+  examples: 0,
+  units: 0,
+  seconds: 0,
+  waitSeconds: 0,
+  loss: 0,
+  losses: 0,
+};
+
 export class Throughput {
-  private steps = 0;
-  private examples = 0;
-  private units = 0;
-  private seconds = 0;
-  private waiting = 0;
-  private lossSum = 0;
-  private losses = 0;
+  constructor(private sums: IntervalSums = NOTHING) {}
 
   add(step: StepReport): void {
-    this.steps++;
-    this.examples += step.examples;
-    this.units += step.units;
-    this.seconds += step.seconds + step.waitSeconds;
-    this.waiting += step.waitSeconds;
-    if (Number.isFinite(step.loss)) {
-      this.lossSum += step.loss;
-      this.losses++;
-    }
+    const { sums } = this;
+    const usable = Number.isFinite(step.loss);
+    this.sums = {
+      steps: sums.steps + 1,
+      examples: sums.examples + step.examples,
+      units: sums.units + step.units,
+      seconds: sums.seconds + step.seconds + step.waitSeconds,
+      waitSeconds: sums.waitSeconds + step.waitSeconds,
+      loss: sums.loss + (usable ? step.loss : 0),
+      losses: sums.losses + (usable ? 1 : 0),
+    };
+  }
+
+  state(): IntervalSums {
+    return this.sums;
   }
 
   rates(): Readonly<{
@@ -29,13 +53,14 @@ export class Throughput {
     waitShare: number;
     stepSeconds: number;
   }> {
-    const seconds = Math.max(this.seconds, 1e-9);
+    const { sums } = this;
+    const seconds = Math.max(sums.seconds, 1e-9);
     return {
-      loss: this.losses === 0 ? Number.NaN : this.lossSum / this.losses,
-      examplesPerSecond: this.examples / seconds,
-      unitsPerSecond: this.units / seconds,
-      waitShare: this.waiting / seconds,
-      stepSeconds: this.seconds / Math.max(this.steps, 1),
+      loss: sums.losses === 0 ? Number.NaN : sums.loss / sums.losses,
+      examplesPerSecond: sums.examples / seconds,
+      unitsPerSecond: sums.units / seconds,
+      waitShare: sums.waitSeconds / seconds,
+      stepSeconds: sums.seconds / Math.max(sums.steps, 1),
     };
   }
 }

@@ -3,11 +3,19 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type EvaluatedSample, type HeatMap, isReportContributor } from '../../nn/index.js';
-import { Callback, type Outcome, type TrainingRun, type ValidationReport } from '../callbacks/callback.js';
+import {
+  Callback,
+  fieldsOf,
+  type JsonValue,
+  type Outcome,
+  type TrainingRun,
+  type ValidationReport,
+} from '../callbacks/callback.js';
 import { type MetricRow, readMetricRows } from '../loggers/json-lines.js';
 import { formatDuration } from '../progress/progress-view.js';
 import { replaceFile } from '../replace-file.js';
 import { reportPage, summaryFacts } from './page.js';
+import { MOST_SAMPLES } from './sample-table.js';
 
 export class ReportCallback extends Callback {
   readonly name = 'report';
@@ -30,12 +38,28 @@ export class ReportCallback extends Callback {
   }
 
   override async onValidationEnd(run: TrainingRun, report: ValidationReport): Promise<void> {
-    this.samples = report.samples;
+    this.samples = report.samples.slice(0, MOST_SAMPLES);
     await this.write(run);
   }
 
   override async onFitEnd(run: TrainingRun, outcome: Outcome): Promise<void> {
     if (outcome.kind !== 'failed') await this.write(run);
+  }
+
+  /** The samples that are shown: a start that validates no more would lose them. */
+  override state(): JsonValue {
+    return {
+      samples: this.samples.map(({ name, reference, hypothesis }) => ({ name, reference, hypothesis })),
+    };
+  }
+
+  override check(state: JsonValue): string | undefined {
+    const { samples } = fieldsOf(state);
+    return Array.isArray(samples) && samples.every(isSample) ? undefined : 'its samples are none';
+  }
+
+  override restore(state: JsonValue): void {
+    this.samples = fieldsOf(state)['samples'] as unknown as readonly EvaluatedSample[];
   }
 
   private async write(run: TrainingRun): Promise<void> {
@@ -49,6 +73,11 @@ export class ReportCallback extends Callback {
     });
     await replaceFile(this.path, html);
   }
+}
+
+function isSample(value: JsonValue): boolean {
+  const { name, reference, hypothesis } = fieldsOf(value);
+  return [name, reference, hypothesis].every((text) => typeof text === 'string');
 }
 
 function facts(run: TrainingRun): [string, string][] {

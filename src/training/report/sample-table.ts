@@ -4,13 +4,13 @@ import { align, type Edit } from '../../text/index.js';
 import { escapeHtml } from './markup.js';
 
 /** Pairs that are shown. */
-const MOST = 20;
+export const MOST_SAMPLES = 20;
 
 export function sampleTable(samples: readonly EvaluatedSample[]): string {
   if (samples.length === 0) return '';
   return `<h2>Reference and hypothesis</h2>
 <p class="note">From the last validation. Substituted words stand over one another; <del>missing</del> and <ins>added</ins> words stand alone.</p>
-${samples.slice(0, MOST).map(pair).join('\n')}`;
+${samples.slice(0, MOST_SAMPLES).map(pair).join('\n')}`;
 }
 
 function pair({ name, reference, hypothesis }: EvaluatedSample): string {
