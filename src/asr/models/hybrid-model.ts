@@ -123,16 +123,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.withCosts(pass, (pass) => this.bothLosses(inputs, pass));
-  }
-
-  private bothLosses(inputs: Tensors, pass: Pass): StepOutput {
-    const forward = this.forward(inputs, pass);
-    const { loss, logs: { rnnt_loss, ctc_loss, ...logs } = {} } = this.lossOf(forward, inputs, pass);
-    return {
-      loss,
-      logs: { ...(ctc_loss && { train_rnnt_loss: rnnt_loss, train_ctc_loss: ctc_loss }), ...logs },
-    };
+    return this.withCosts(pass, (pass) => this.lossOf(this.forward(inputs, pass), inputs, pass));
   }
 
   /** (1 - w)·RNN-T + w·CTC, and InterCTC's part of it. */
