@@ -96,7 +96,7 @@ export async function decodeAudio(
 }
 
 /** Facts about a file without decoding it (an MP3 is scanned frame by frame). Throws as `decodeAudio`. */
-export async function audioInfo(input: string | Uint8Array): Promise<AudioInfo> {
+export async function audioInfo(input: string | Uint8Array | ByteSource): Promise<AudioInfo> {
   const file = await openSource(input);
   try {
     const { format, source } = await sniffAudio(file);

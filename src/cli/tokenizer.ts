@@ -2,6 +2,8 @@
 // `anemone tokenizer special`: the special tokens of multitask models.
 
 import type { Command } from 'commander';
+import { refuseOverrides } from './file-lists.js';
+import { inWordsOf } from './option-words.js';
 
 interface TokenizerOptions {
   readonly manifest: string[];
@@ -13,7 +15,21 @@ interface TokenizerOptions {
   readonly normalization?: string;
   readonly lowerCase: boolean;
   readonly specials: boolean;
+  readonly hardVocabLimit: boolean;
+  readonly maxSentenceLength?: string;
 }
+
+/** What the trainers' options are called here. */
+const OPTION_WORDS = {
+  'hardVocabLimit: false': '--no-hard-vocab-limit',
+  vocabSize: '--vocab-size',
+  characterCoverage: '--character-coverage',
+  maxSentenceLength: '--max-sentence-length',
+  modelType: '--type',
+  normalization: '--normalization',
+  lowercase: '--lower-case',
+  dataRoot: '--out',
+};
 
 export function register(program: Command): void {
   const tokenizer = program.command('tokenizer').description('Tokenizers.');
@@ -38,6 +54,8 @@ export function register(program: Command): void {
     .option('--character-coverage <share>', 'share of the characters that must be covered, 0.98 to 1')
     .option('--normalization <name>', 'identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf (default nmt_nfkc)')
     .option('--lower-case', 'lower-case the text first; with wpe, strip its accents too', false)
+    .option('--no-hard-vocab-limit', 'make a smaller vocabulary where the text allows none of this size')
+    .option('--max-sentence-length <bytes>', 'longer lines are left out (default: 4192)')
     .option('--specials', 'add <s> and </s>', false)
     .action(train);
 }
@@ -55,31 +73,35 @@ async function train(options: TokenizerOptions): Promise<void> {
     throw new AnemoneError({ code: 'cli.option', path: '--vocab-size', message: 'expected an integer ≥ 1' });
   }
   const lines = await trainingLines(options);
-  const trained =
-    options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines);
-  const { dir, pieces } = await trained;
+  const { dir, pieces } = await inWordsOf<{ dir: string; pieces: readonly unknown[] }>(OPTION_WORDS, () =>
+    options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines),
+  );
   process.stdout.write(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
 }
 
 async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
   const { trainTokenizerFolder } = await import('../text/index.js');
-  const coverage = options.characterCoverage;
+  const { characterCoverage: coverage, maxSentenceLength: longest } = options;
   return trainTokenizerFolder({
     lines: options.lowerCase ? lines.map((line) => line.toLowerCase()) : lines,
     dataRoot: options.out,
     vocabSize,
     modelType: options.type as 'bpe',
     ...(coverage === undefined ? {} : { characterCoverage: Number(coverage) }),
+    ...(longest === undefined ? {} : { maxSentenceLength: Number(longest) }),
+    hardVocabLimit: options.hardVocabLimit,
     ...(options.normalization === undefined ? {} : { normalization: options.normalization }),
     ...(options.specials ? {} : { bosId: -1, eosId: -1 }),
   });
 }
 
 async function wordPiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
-  const { characterCoverage, normalization, specials } = options;
+  const { characterCoverage, normalization, specials, hardVocabLimit, maxSentenceLength } = options;
   const given = Object.entries({
     '--character-coverage': characterCoverage,
     '--normalization': normalization,
+    '--no-hard-vocab-limit': hardVocabLimit ? undefined : true,
+    '--max-sentence-length': maxSentenceLength,
     '--specials': specials || undefined,
   }).filter(([, value]) => value !== undefined);
   if (given.length > 0) {
@@ -108,21 +130,24 @@ async function trainingLines({ manifest, text }: TokenizerOptions): Promise<stri
       hint: 'give --manifest or --text',
     });
   }
+  refuseOverrides('--manifest', manifest);
+  refuseOverrides('--text', text);
   const lines: string[] = [];
   if (manifest.length > 0) {
     const { readManifests } = await import('../data/index.js');
     for (const entry of await readManifests(manifest)) if (entry.text) lines.push(entry.text);
   }
   const { readFile } = await import('node:fs/promises');
+  const { decodeUtf8 } = await import('../formats/index.js');
   for (const file of text) {
-    const content = await readFile(file, 'utf8').catch((cause: Error) => {
+    const bytes = await readFile(file).catch((cause: Error) => {
       throw new AnemoneError({
         code: 'file.unreadable',
         message: `cannot read ${file}: ${cause.message}`,
         cause,
       });
     });
-    lines.push(...content.split(/\r?\n/).filter((line) => line.trim() !== ''));
+    for (const line of decodeUtf8(bytes, file).split(/\r?\n/)) if (line.trim() !== '') lines.push(line);
   }
   if (lines.length === 0)
     throw new AnemoneError({ code: 'cli.no-text', message: 'the given files hold no text' });

@@ -6,6 +6,7 @@ export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
 export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
+export { badSample } from './levels.js';
 export { makeFolder } from './make-folder.js';
 export { type DecodedMp3, decodeMp3, mp3Blocks, readMp3Info } from './mp3.js';
 export { isFreeFormat, looksLikeMp3, type Mp3Info, mp3Start } from './mp3-frames.js';
@@ -57,6 +58,7 @@ export {
   torchParts,
   torchValueParts,
 } from './torch/index.js';
+export { decodeUtf8, isUtf16 } from './utf8.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
 export {
   NEMO_WEIGHTS,

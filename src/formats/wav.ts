@@ -3,6 +3,7 @@
 // mixing, sample rates) is the business of audio.
 import { AnemoneError } from '../errors/index.js';
 import type { ByteSource } from './byte-source.js';
+import { badSample } from './levels.js';
 import { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 
 export interface WavInfo {
@@ -34,8 +35,6 @@ const STREAMING_SIZE = 0x7ffff000;
 const MAX_CHUNKS = 10_000;
 /** Hz. Outside of these a header is damaged; a file of such a rate would become endless, or nothing, at another. */
 const [MIN_RATE, MAX_RATE] = [100, 10_000_000];
-/** Float samples beyond this, and those that are no numbers, are no audio. */
-const MAX_LEVEL = 1e9;
 
 const ascii = (bytes: Uint8Array, at: number) => String.fromCharCode(...bytes.subarray(at, at + 4));
 
@@ -167,7 +166,7 @@ export async function readWavFrames(
 
 function checkLevels(channels: readonly Float32Array[], start: number, file: string): void {
   for (const channel of channels) {
-    const bad = channel.findIndex((sample) => !(Math.abs(sample) <= MAX_LEVEL));
+    const bad = badSample(channel);
     if (bad < 0) continue;
     throw new AnemoneError({
       code: 'audio.corrupt',

@@ -12,6 +12,7 @@ import { ctcOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
+import { checkFrameDecoder } from './agreement.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
@@ -56,6 +57,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
     super(node, settings, context);
     this.auxiliary = settings.aux_ctc;
+    checkFrameDecoder(node, 'aux_ctc.decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.ctcDecoder = this.child(
       'ctc_decoder',
       this.build(settings.aux_ctc.decoder, frameDecoderKind, {

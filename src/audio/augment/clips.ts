@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
+import { decodeUtf8 } from '../../formats/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { decodeAudio } from '../decode.js';
 
@@ -64,8 +65,9 @@ export class ClipSource {
 function readManifest(file: string): ClipEntry[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = decodeUtf8(readFileSync(file), file);
   } catch (cause) {
+    if (cause instanceof AnemoneError) throw cause;
     throw new AnemoneError({
       code: 'manifest.missing',
       message: 'the manifest cannot be read',

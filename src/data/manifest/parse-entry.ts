@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { AnemoneError, editDistance, type SourcePosition } from '../../errors/index.js';
+import { decodeUtf8 } from '../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
 export interface ParseOptions {
@@ -13,6 +14,8 @@ export interface ParseOptions {
   readonly textField?: string;
   /** Further keys to keep, in `ManifestEntry.custom`. */
   readonly custom?: readonly string[];
+  /** Keep the whole line, in `ManifestEntry.line`. Default false: a corpus has millions of them. */
+  readonly keepLine?: boolean;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -39,6 +42,12 @@ class LineReader {
   /** The first of `keys` that is present, for keys that stand in for one another. */
   present(keys: readonly string[]): string | undefined {
     return keys.find((key) => this.json[key] !== undefined && this.json[key] !== null);
+  }
+
+  /** A key that has to be there is not, or is null. */
+  missing(key: string, meaning: string): undefined {
+    if (this.json[key] === null) return this.fail(key, 'is null', meaning);
+    return this.fail(key, 'is missing', nearbyHint(this.json, key) ?? meaning);
   }
 
   string(key: string): string | undefined {
@@ -109,10 +118,7 @@ export function parseEntry(
   }
   const reader = new LineReader(json as Json, source);
   const audioPath = readAudioPath(reader, base);
-  const duration =
-    'duration' in json
-      ? reader.number('duration', 0, true)
-      : reader.fail('duration', 'is missing', missingHint(json, 'duration') ?? 'seconds of audio, a number');
+  const duration = readDuration(reader);
   const offset = reader.json['offset'] == null ? 0 : reader.number('offset', 0, false);
   const text = readText(reader, base, options);
   const origSampleRate =
@@ -134,19 +140,24 @@ export function parseEntry(
     ...(origSampleRate === undefined ? {} : { origSampleRate }),
     ...(custom === undefined ? {} : { custom }),
     ...(typeof reader.json['shard_id'] === 'number' ? { shardId: reader.json['shard_id'] } : {}),
+    ...(options.keepLine ? { line: reader.json } : {}),
     source,
   };
 }
 
+/** Seconds; a year of audio. More is a slip of a unit or of a key, and would be planned for. */
+const MAX_SECONDS = 366 * 24 * 3600;
+
+function readDuration(reader: LineReader): number | undefined {
+  if (!('duration' in reader.json)) return reader.missing('duration', 'seconds of audio, a number');
+  const seconds = reader.number('duration', 0, true);
+  if (seconds === undefined || seconds <= MAX_SECONDS) return seconds;
+  return reader.fail('duration', `is ${seconds} s, which no recording has`, 'durations are in seconds');
+}
+
 function readAudioPath(reader: LineReader, base: string): string | undefined {
   const key = reader.present(AUDIO_KEYS);
-  if (key === undefined) {
-    return reader.fail(
-      'audio_filepath',
-      'is missing',
-      missingHint(reader.json, 'audio_filepath') ?? 'the path of the recording',
-    );
-  }
+  if (key === undefined) return reader.missing('audio_filepath', 'the path of the recording');
   if (Array.isArray(reader.json[key])) {
     return reader.fail(key, 'a list of files (one a channel) is not supported', 'name one file');
   }
@@ -162,22 +173,15 @@ function readText(
 ): string | undefined {
   const key = reader.present(textField === 'text' ? TEXT_KEYS : [textField]);
   if (key === undefined) {
-    if (!required) return '';
-    return reader.fail(
-      textField,
-      'is missing',
-      missingHint(reader.json, textField) ?? 'the transcript; "" for silence',
-    );
+    return required ? reader.missing(textField, 'the transcript; "" for silence') : '';
   }
   const value = reader.string(key);
   if (key !== 'text_filepath' || value === undefined) return value;
   const path = resolvePath(value, base);
   try {
-    return readFileSync(path, 'utf8')
-      .replace(/^\uFEFF/, '')
-      .replace(/\r?\n/g, ' ')
-      .trim();
+    return decodeUtf8(readFileSync(path), path).replace(/\r?\n/g, ' ').trim();
   } catch (cause) {
+    if (cause instanceof AnemoneError) return reader.fail(key, cause.message);
     return reader.fail(key, `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
   }
 }
@@ -210,8 +214,8 @@ export function manifestFolder(file: string): string {
   return dirname(resolve(file));
 }
 
-function missingHint(json: object, key: string): string | undefined {
-  const near = Object.keys(json).filter((have) => editDistance(have, key) <= Math.max(3, key.length / 3));
+function nearbyHint(json: object, key: string): string | undefined {
+  const near = Object.keys(json).filter((have) => have !== key && editDistance(have, key) <= Math.max(3, key.length / 3)); // biome-ignore format: one line reads better
   return near.length > 0 ? `the line has "${near[0]}"; is "${key}" meant?` : undefined;
 }
 
