@@ -46,12 +46,12 @@ function stages(model: SpeechModel, inputs: Tensors): Tensors {
     const frames = tf.expandDims(joint.projectEncoder(encoded), 2);
     const rows = tf.expandDims(joint.projectPrediction(predicted), 1);
     out['joint.outputs'] = tf.logSoftmax(joint.logits(frames, rows));
-    out['loss.rnnt'] = tf.clone(logs?.['train_rnnt_loss'] ?? loss);
+    out['loss.rnnt'] = tf.clone(logs?.['rnnt_loss'] ?? loss);
   }
   const head = model instanceof EncDecHybridRNNTCTCBPEModel ? model.ctcDecoder : undefined;
   if (head) {
     out['ctc_decoder.logprobs'] = head.forward(encoded, evaluationPass);
-    out['loss.ctc'] = tf.clone(logs?.['train_ctc_loss'] ?? loss);
+    out['loss.ctc'] = tf.clone(logs?.['ctc_loss'] ?? loss);
   } else if (model instanceof EncDecCTCModelBPE) {
     out['decoder.logprobs'] = model.decoder.forward(encoded, evaluationPass);
     out['loss.ctc'] = tf.clone(loss);

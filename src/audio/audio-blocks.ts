@@ -34,16 +34,16 @@ export async function* audioBlocks(
   path: string,
   options: AudioBlocksOptions = {},
 ): AsyncGenerator<Float32Array, void, undefined> {
-  const source = await fileSource(path, 'audio');
+  const file = await fileSource(path, 'audio');
   try {
-    const format = await sniffAudio(source);
+    const { format, source } = await sniffAudio(file);
     const { sampleRate: rate, blocks } = await RECORDINGS[format](source);
     const start = Math.round((options.offset ?? 0) * rate);
     const end = options.duration === undefined ? Number.POSITIVE_INFINITY : start + Math.round(options.duration * rate); // biome-ignore format: one line reads better
     const wanted = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
     yield* resampled(wanted, rate, options.targetSampleRate ?? rate);
   } finally {
-    await source.close();
+    await file.close();
   }
 }
 

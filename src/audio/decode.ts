@@ -63,7 +63,7 @@ export interface AudioInfo {
   readonly format: AudioFormat;
   readonly sampleRate: number;
   readonly channels: number;
-  /** Samples a channel; for MP3 an upper bound that includes encoder padding. */
+  /** Samples a channel, as many as decoding gives. */
   readonly frames: number | undefined;
   /** Seconds; undefined where the file does not say (a FLAC written to a pipe). */
   readonly duration: number | undefined;
@@ -80,9 +80,9 @@ export async function decodeAudio(
   input: string | Uint8Array | ByteSource,
   options: DecodeOptions = {},
 ): Promise<DecodedAudio> {
-  const source = await openSource(input);
+  const file = await openSource(input);
   try {
-    const format = await sniffAudio(source);
+    const { format, source } = await sniffAudio(file);
     const warnings = labelWarnings(source.name, format);
     const raw = await readSegment(source, format, options, warnings);
     const mono = mixChannels(raw.channels, options.channelSelector ?? 'average', source.name);
@@ -98,15 +98,15 @@ export async function decodeAudio(
       warnings,
     };
   } finally {
-    await source.close();
+    await file.close();
   }
 }
 
 /** Facts about a file without decoding it (an MP3 is scanned frame by frame). Throws as `decodeAudio`. */
-export async function audioInfo(input: string | Uint8Array): Promise<AudioInfo> {
-  const source = await openSource(input);
+export async function audioInfo(input: string | Uint8Array | ByteSource): Promise<AudioInfo> {
+  const file = await openSource(input);
   try {
-    const format = await sniffAudio(source);
+    const { format, source } = await sniffAudio(file);
     const warnings = labelWarnings(source.name, format);
     let facts: { sampleRate: number; channels: number; frames: number | undefined };
     if (format === 'wav') {
@@ -126,7 +126,7 @@ export async function audioInfo(input: string | Uint8Array): Promise<AudioInfo> 
     const duration = frames === undefined ? undefined : frames / sampleRate;
     return { format, sampleRate, channels, frames, duration, warnings };
   } finally {
-    await source.close();
+    await file.close();
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import type { Config } from '../config/index.js';
+import { splitOverrides } from './file-lists.js';
 import { wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
 import { show, showJson } from './print.js';
@@ -54,7 +55,9 @@ async function evaluate(
   const { describeEvaluation } = await import('./evaluation-report.js');
   const section = kind === 'test' ? 'model.test_ds' : 'model.validation_ds';
   const { weights, engine, import: modules } = options;
-  const changes = (config: Config) => [...setChanges(section, options, config), ...overrides];
+  const { files, overrides: after } = splitOverrides(options.manifest ?? []);
+  const own = { ...options, manifest: files.length > 0 ? files : undefined };
+  const changes = (config: Config) => [...setChanges(section, own, config), ...overrides, ...after];
   const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine, modules });
   try {
     const { metrics, samples, seconds } = await trainer[kind](model);

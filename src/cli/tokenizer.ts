@@ -2,6 +2,8 @@
 // `anemone tokenizer special`: the special tokens of multitask models.
 
 import type { Command } from 'commander';
+import { refuseOverrides } from './file-lists.js';
+import { inWordsOf } from './option-words.js';
 import { show } from './print.js';
 
 interface TokenizerOptions {
@@ -14,10 +16,24 @@ interface TokenizerOptions {
   readonly normalization?: string;
   readonly lowerCase: boolean;
   readonly specials: boolean;
+  readonly hardVocabLimit: boolean;
+  readonly maxSentenceLength?: string;
 }
 
 /** Bytes of one text to train on: as long as a string can be. */
 const MAX_TEXT = 2 ** 29;
+
+/** What the trainers' options are called here. */
+const OPTION_WORDS = {
+  'hardVocabLimit: false': '--no-hard-vocab-limit',
+  vocabSize: '--vocab-size',
+  characterCoverage: '--character-coverage',
+  maxSentenceLength: '--max-sentence-length',
+  modelType: '--type',
+  normalization: '--normalization',
+  lowercase: '--lower-case',
+  dataRoot: '--out',
+};
 
 export function register(program: Command): void {
   const tokenizer = program.command('tokenizer').description('Tokenizers.');
@@ -42,6 +58,8 @@ export function register(program: Command): void {
     .option('--character-coverage <share>', 'share of the characters that must be covered, 0.98 to 1')
     .option('--normalization <name>', 'identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf (default nmt_nfkc)')
     .option('--lower-case', 'lower-case the text first; with wpe, strip its accents too', false)
+    .option('--no-hard-vocab-limit', 'make a smaller vocabulary where the text allows none of this size')
+    .option('--max-sentence-length <bytes>', 'longer lines are left out (default: 4192)')
     .option('--specials', 'add <s> and </s>', false)
     .action(train);
 }
@@ -59,31 +77,35 @@ async function train(options: TokenizerOptions): Promise<void> {
     throw new AnemoneError({ code: 'cli.option', path: '--vocab-size', message: 'expected an integer ≥ 1' });
   }
   const lines = await trainingLines(options);
-  const trained =
-    options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines);
-  const { dir, pieces } = await trained;
+  const { dir, pieces } = await inWordsOf<{ dir: string; pieces: readonly unknown[] }>(OPTION_WORDS, () =>
+    options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines),
+  );
   show(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
 }
 
 async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
   const { trainTokenizerFolder } = await import('../text/index.js');
-  const coverage = options.characterCoverage;
+  const { characterCoverage: coverage, maxSentenceLength: longest } = options;
   return trainTokenizerFolder({
     lines: options.lowerCase ? lines.map((line) => line.toLowerCase()) : lines,
     dataRoot: options.out,
     vocabSize,
     modelType: options.type as 'bpe',
     ...(coverage === undefined ? {} : { characterCoverage: Number(coverage) }),
+    ...(longest === undefined ? {} : { maxSentenceLength: Number(longest) }),
+    hardVocabLimit: options.hardVocabLimit,
     ...(options.normalization === undefined ? {} : { normalization: options.normalization }),
     ...(options.specials ? {} : { bosId: -1, eosId: -1 }),
   });
 }
 
 async function wordPiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
-  const { characterCoverage, normalization, specials } = options;
+  const { characterCoverage, normalization, specials, hardVocabLimit, maxSentenceLength } = options;
   const given = Object.entries({
     '--character-coverage': characterCoverage,
     '--normalization': normalization,
+    '--no-hard-vocab-limit': hardVocabLimit ? undefined : true,
+    '--max-sentence-length': maxSentenceLength,
     '--specials': specials || undefined,
   }).filter(([, value]) => value !== undefined);
   if (given.length > 0) {
@@ -112,15 +134,17 @@ async function trainingLines({ manifest, text }: TokenizerOptions): Promise<stri
       hint: 'give --manifest or --text',
     });
   }
+  refuseOverrides('--manifest', manifest);
+  refuseOverrides('--text', text);
   const lines: string[] = [];
   if (manifest.length > 0) {
     const { readManifests } = await import('../data/index.js');
     for (const entry of await readManifests(manifest)) if (entry.text) lines.push(entry.text);
   }
-  const { readRegularFile } = await import('../formats/index.js');
+  const { decodeUtf8, readRegularFile } = await import('../formats/index.js');
   for (const file of text) {
-    const content = new TextDecoder().decode(await readRegularFile(file, { maxBytes: MAX_TEXT }));
-    lines.push(...content.split(/\r?\n/).filter((line) => line.trim() !== ''));
+    const content = decodeUtf8(await readRegularFile(file, { maxBytes: MAX_TEXT }), file);
+    for (const line of content.split(/\r?\n/)) if (line.trim() !== '') lines.push(line);
   }
   if (lines.length === 0)
     throw new AnemoneError({ code: 'cli.no-text', message: 'the given files hold no text' });

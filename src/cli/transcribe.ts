@@ -1,8 +1,11 @@
 // `anemone transcribe`: audio files, or the recordings of a manifest, to text.
 
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BufferMerge, SpeechModel } from '../asr/index.js';
 import { printable } from '../errors/index.js';
+import { refuseOverrides } from './file-lists.js';
+import { inWordsOf } from './option-words.js';
 import { importOption } from './own-components.js';
 import { show, tell } from './print.js';
 
@@ -30,6 +33,10 @@ interface Job {
   readonly offset?: number;
   readonly duration?: number;
   readonly text?: string;
+  /** The line of its manifest. */
+  readonly line?: Readonly<Record<string, unknown>>;
+  /** Folder of its manifest. */
+  readonly base?: string;
   /** What a multitask model is to write of it. */
   readonly prompt?: Slots;
 }
@@ -76,11 +83,19 @@ export function register(program: Command): void {
     .action(transcribe);
 }
 
+/** What the library's options are called here. */
+const OPTION_WORDS = { chunkSeconds: '--chunk', bufferSeconds: '--buffer' };
+
 async function transcribe(checkpoint: string, audio: string[], options: TranscribeOptions): Promise<void> {
+  await inWordsOf(OPTION_WORDS, () => run(checkpoint, audio, options));
+}
+
+async function run(checkpoint: string, audio: string[], options: TranscribeOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { ErrorRate } = await import('../text/index.js');
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
   const batchSize = Number(options.batchSize);
+  refuseOverrides('--manifest', options.manifest ?? []);
   const { chunkSeconds, bufferSeconds, merge } = await lengths(options);
   if (audio.length + (options.manifest ?? []).length === 0) {
     throw new AnemoneError({
@@ -121,7 +136,9 @@ async function transcribe(checkpoint: string, audio: string[], options: Transcri
         prompt: promptOf(options),
         streaming: options.streaming ?? false,
       });
-      await (output ? output.write(part.map(manifestLine)) : print(part));
+      await (output
+        ? output.write(part.map((job) => manifestLine(job, String(options.output))))
+        : print(part));
       for (const { text, prediction } of part) {
         if (!text) continue;
         rate.add(text, prediction);
@@ -155,13 +172,15 @@ function promptOf({ sourceLang, targetLang, task, pnc }: TranscribeOptions): Slo
 
 async function manifestJobs(files: readonly string[], keys: readonly string[]): Promise<Job[]> {
   if (files.length === 0) return [];
-  const { readManifests } = await import('../data/index.js');
-  const entries = await readManifests(files, { requireText: false, custom: keys });
-  return entries.map(({ audioPath, offset, duration, text, custom }) => ({
+  const { manifestFolder, readManifests } = await import('../data/index.js');
+  const entries = await readManifests(files, { requireText: false, custom: keys, keepLine: true });
+  return entries.map(({ audioPath, offset, duration, text, custom, line, source }) => ({
     path: audioPath,
     offset,
     duration,
     text,
+    line,
+    base: manifestFolder(source.file),
     ...(custom && { prompt: custom }),
   }));
 }
@@ -245,8 +264,15 @@ function print(done: readonly Done[]): void {
   for (const { path, prediction } of done) show(`${printable(path)}\t${printable(prediction)}\n`);
 }
 
-function manifestLine({ path, offset, duration, text, prediction }: Done): string {
-  return JSON.stringify({ audio_filepath: path, offset, duration, text, pred_text: prediction });
+/**
+ * All keys of the manifest's line, as NeMo keeps them, and the prediction. A path stays as it was written where it leads
+ * to the recording from the folder of the output, too.
+ */
+function manifestLine({ path, line, base, prediction }: Done, output: string): string {
+  if (line === undefined) return JSON.stringify({ audio_filepath: path, pred_text: prediction });
+  const key = line['audio_filepath'] == null ? 'audio_filename' : 'audio_filepath';
+  const moved = base !== dirname(resolve(output));
+  return JSON.stringify({ ...line, ...(moved && { [key]: path }), pred_text: prediction });
 }
 
 /** The file of `--output`; what does not fit on the disk or may not be written there is an error of the user's. */

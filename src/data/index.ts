@@ -16,6 +16,8 @@ export type { PipelineConfig, UtteranceRef } from './pipeline/task.js';
 export { type DataSection, dataSection } from './section.js';
 export { expandShards, type PathSpec } from './tarred/index.js';
 export {
+  faultOf,
+  inputName,
   openTranscriptionSource,
   type TranscriptionInput,
   type TranscriptionOptions,

@@ -15,12 +15,19 @@ import { CounterRandom } from '../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
 import { encodeTranscripts, SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
 import { type LoaderConfig, SpeechSource } from './loader.js';
-import { describeDropped, filterEntries, formatHours, requireSome } from './manifest/index.js';
+import {
+  describeDropped,
+  filterEntries,
+  filterTokenRates,
+  formatHours,
+  requireSome,
+} from './manifest/index.js';
 import { cacheFolder, cacheSize } from './pipeline/feature-cache.js';
 import type { PipelineConfig } from './pipeline/task.js';
 import { utteranceStream } from './pipeline/utterance-pipeline.js';
 import type { DataSection } from './section.js';
 import { manifestsOf, sectionEntries } from './section-entries.js';
+import { withTrueDurations } from './true-durations.js';
 import { describeUnknown, type UnknownText } from './unknown-text.js';
 
 export interface OpenSourceOptions {
@@ -86,10 +93,8 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const log = (line: string) => options.log?.(`${name}: ${line}`);
   checkSampleRate(options);
   const pipeline = await makePipeline(options, log);
-  const report = filterEntries(
-    await sectionEntries(section, files, { name, log, custom: options.custom }),
-    section,
-  );
+  const entries = await sectionEntries(section, files, { name, log, custom: options.custom });
+  const report = filterEntries(await withTrueDurations(entries, log), section);
   const dropped = describeDropped(report);
   if (dropped) log(dropped);
   requireSome(report, name);
@@ -102,10 +107,10 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const encoded = prompts
     ? transcripts.map((ids, i) => [...Array.from(prompts[i]), ...Array.from(ids)])
     : transcripts;
-  const kept = withinTokenRate(utterances, encoded, section);
-  if (kept.length < utterances.length) {
-    log(`${utterances.length - kept.length} utterances dropped by min_tps and max_tps`);
-  }
+  const { kept, dropped: byRate } = filterTokenRates(utterances, encoded, section);
+  const droppedByRate = describeDropped({ dropped: byRate });
+  if (droppedByRate) log(droppedByRate);
+  requireSome({ kept, dropped: new Map([...report.dropped, ...byRate]) }, name);
   if (options.unknown) {
     const fatal = section.on_unknown_text === 'fail';
     const warning = describeUnknown(
@@ -223,17 +228,6 @@ async function makeLoader(section: DataSection): Promise<LoaderConfig> {
     timeoutSeconds: section.worker_timeout,
     cacheBudget,
   };
-}
-
-function withinTokenRate(
-  utterances: readonly { readonly seconds: number }[],
-  encoded: readonly ArrayLike<number>[],
-  { min_tps, max_tps }: DataSection,
-): number[] {
-  const rate = (i: number) => encoded[i].length / utterances[i].seconds;
-  return utterances
-    .map((_, i) => i)
-    .filter((i) => rate(i) >= (min_tps ?? 0) && rate(i) <= (max_tps ?? Number.POSITIVE_INFINITY));
 }
 
 /** Lets the planner foresee how long an utterance will be after speed perturbation. */

@@ -3,6 +3,7 @@
 // not stop the others.
 import { availableParallelism } from 'node:os';
 import { type ChannelSelector, type MelConfig, type MelTables, resolveMelConfig } from '../audio/index.js';
+import { badSample } from '../formats/index.js';
 import { inspectAll } from './check/inspect-all.js';
 import { SpeechDataset, type Utterance } from './dataset.js';
 import { type SpeechBatch, SpeechSource } from './loader.js';
@@ -69,12 +70,19 @@ export async function openTranscriptionSource(
   const rate = options.sampleRate ?? sample_rate;
   const shortest = options.shortestSeconds ?? 0;
   const failures = new Map<number, string>();
+  inputs.forEach((given, input) => {
+    const fault = faultOf(given);
+    if (fault !== undefined) failures.set(input, `${inputName(given, input)}: ${fault}`);
+  });
   const probed = await inspectAll(
-    inputs.flatMap((input) => (input instanceof Float32Array ? [] : fileOf(input).audioPath)),
+    inputs.flatMap((input, i) =>
+      failures.has(i) || input instanceof Float32Array ? [] : fileOf(input).audioPath,
+    ),
     { workers: options.workers },
   );
   const found: { input: number; utterance: Utterance }[] = [];
   inputs.forEach((given, input) => {
+    if (failures.has(input)) return;
     if (given instanceof Float32Array) {
       const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: given, sampleRate: rate };
       found.push({ input, utterance: utterance(ref, Math.max(given.length / rate, shortest)) });
@@ -82,21 +90,51 @@ export async function openTranscriptionSource(
     }
     const { audioPath: path, offset = 0, duration } = fileOf(given);
     const seen = probed.get(path);
-    if (seen?.error) failures.set(input, seen.error.message);
-    // A FLAC from a pipe does not say how long it is; its batch grows when it is read.
-    else
-      found.push({
-        input,
-        utterance: utterance(
-          { index: 0, path, offset, duration },
-          Math.max(duration ?? (seen?.duration ?? 0) - offset, shortest),
-        ),
-      });
+    if (seen?.error) {
+      failures.set(input, seen.error.message);
+      return;
+    }
+    // What is asked for is a claim; the recording decides. A FLAC from a pipe does not say how long it is; its batch
+    // grows when it is read.
+    const rest = Math.max(0, (seen?.duration ?? 0) - offset);
+    const seconds = Math.max(Math.min(rest, duration ?? Number.POSITIVE_INFINITY), shortest);
+    found.push({ input, utterance: utterance({ index: 0, path, offset, duration }, seconds) });
   });
   found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
   // As in NeMo, what is transcribed is not padded to a multiple.
   const preprocessor = { ...options.preprocessor, pad_to: 0 };
   return new TranscriptionSource(found, failures, inputs.length, { ...options, preprocessor });
+}
+
+/** What is wrong with an input that is no recording; the types say so too, but not to everybody. */
+export function faultOf(input: unknown): string | undefined {
+  if (input instanceof Float32Array) {
+    if (input.length === 0) return '0 samples are too few';
+    const bad = badSample(input);
+    return bad < 0 ? undefined : `sample ${bad} is ${input[bad]}, which is no audio`;
+  }
+  if (typeof input === 'string') return input === '' ? 'the path is empty' : undefined;
+  const { audioPath, offset, duration } = (input ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof audioPath !== 'string' || audioPath === '') {
+    return `expected a path, { audioPath } or a Float32Array, got ${kindOf(input)}`;
+  }
+  if (offset !== undefined && !(Number.isFinite(offset) && (offset as number) >= 0)) {
+    return `offset is ${String(offset)}; it must be at least 0 seconds`;
+  }
+  if (duration !== undefined && !(Number.isFinite(duration) && (duration as number) > 0)) {
+    return `duration is ${String(duration)}; it must be more than 0 seconds`;
+  }
+  return undefined;
+}
+
+/** What messages call the input at this place, where it has no path. */
+export function inputName(input: unknown, index: number): string {
+  return `${input instanceof Float32Array ? 'waveform' : 'input'} ${index}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || typeof value !== 'object') return value === undefined || value === null ? String(value) : `a ${typeof value}`; // biome-ignore format: one line reads better
+  return value.constructor === Object ? 'an object without audioPath' : `a value of type ${value.constructor?.name}`; // biome-ignore format: one line reads better
 }
 
 function fileOf(input: Exclude<TranscriptionInput, Float32Array>) {

@@ -1,9 +1,9 @@
 // A FLAC file frame by frame from the beginning, with a window of its bytes in memory and not the whole of it.
 import { AnemoneError } from '../errors/index.js';
+import { id3Length, onlyTagsFollow } from './audio-tags.js';
 import type { ByteSource } from './byte-source.js';
 import { type FlacInfo, readFlacInfo } from './flac.js';
 import { FlacDamage, type FlacScratch, readFlacFrame } from './flac-frame.js';
-import { id3Length } from './mp3.js';
 
 /** Bytes read at a time; frames are a tenth of it at most, but for exotic ones. */
 const WINDOW = 1 << 18;
@@ -36,7 +36,7 @@ export async function* readFlac(
     } catch (cause) {
       if (!(cause instanceof FlacDamage)) throw cause;
       if (isLast()) {
-        if (info.frames === undefined && position > 0) return;
+        if (info.frames === undefined && position > 0 && onlyTagsFollow(bytes, at)) return;
         throw damage(cause, source.name, offset + at, position / info.sampleRate);
       }
       // What looks damaged may be cut off by the window: move it, and where that does not help, widen it.

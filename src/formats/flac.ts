@@ -2,8 +2,8 @@
 // Written by hand because the packaged decoder loses the exact integers (it divides by 2^(b-1) - 1), reports
 // damage on the console and cannot stop early. FLAC inside Ogg is not read.
 import { AnemoneError } from '../errors/index.js';
+import { id3Length, onlyTagsFollow } from './audio-tags.js';
 import { FlacDamage, type FlacScratch, readFlacFrame } from './flac-frame.js';
-import { id3Length } from './mp3.js';
 
 export interface FlacInfo {
   readonly sampleRate: number;
@@ -85,7 +85,6 @@ export function decodeFlac(
   let filled = 0;
   let truncated = false;
   while (position < end && at < bytes.length) {
-    // Without a promised length, tags may follow the audio.
     try {
       const frame = readFlacFrame(bytes, at, info.bitsPerSample, scratch);
       if (frame.header.channels !== info.channels) throw new FlacDamage('channel count changes', false);
@@ -105,7 +104,8 @@ export function decodeFlac(
       at = frame.end;
     } catch (cause) {
       if (!(cause instanceof FlacDamage)) throw cause;
-      if (info.frames === undefined && position > 0 && isTag(bytes, at)) break;
+      // Without a promised length, tags and zeros may follow the audio.
+      if (info.frames === undefined && position > 0 && onlyTagsFollow(bytes, at)) break;
       truncated = cause.truncated;
       if (truncated) break;
       const seconds = (position / info.sampleRate).toFixed(2);
@@ -128,11 +128,6 @@ function tooLong(file: string): AnemoneError {
     position: { file },
     hint: 'read it in parts, with offset and duration',
   });
-}
-
-function isTag(bytes: Uint8Array, at: number): boolean {
-  const word = String.fromCharCode(...bytes.subarray(at, at + 3));
-  return word === 'TAG' || word === 'APE' || word === 'ID3';
 }
 
 function grow(channels: readonly Float32Array[], atLeast: number): Float32Array<ArrayBuffer>[] {

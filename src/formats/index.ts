@@ -1,21 +1,16 @@
 // Files of others, read and written without executing anything in them.
 export { writeFileAtomically } from './atomic-file.js';
+export { apeLength, id3Length } from './audio-tags.js';
 export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
 export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
 export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
 export { type JsonTextOptions, parseJsonText } from './json-text.js';
+export { badSample } from './levels.js';
 export { makeFolder } from './make-folder.js';
-export {
-  type DecodedMp3,
-  decodeMp3,
-  id3Length,
-  looksLikeMp3,
-  type Mp3Info,
-  mp3Blocks,
-  readMp3Info,
-} from './mp3.js';
+export { type DecodedMp3, decodeMp3, mp3Blocks, readMp3Info } from './mp3.js';
+export { isFreeFormat, looksLikeMp3, type Mp3Info, mp3Start } from './mp3-frames.js';
 export { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 export { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 export { encodePng, type PngImage } from './png.js';
@@ -67,6 +62,7 @@ export {
   torchParts,
   torchValueParts,
 } from './torch/index.js';
+export { decodeUtf8, isUtf16 } from './utf8.js';
 export { encodeWav, readWavFrames, readWavInfo, type WavInfo, type WavWriteOptions } from './wav.js';
 export {
   NEMO_WEIGHTS,

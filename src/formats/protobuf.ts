@@ -4,7 +4,8 @@
 import { AnemoneError } from '../errors/index.js';
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
+// A byte order mark may be the first character of a piece.
+const utf8Decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The wire types of a tag's low three bits. */
 export const WireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;

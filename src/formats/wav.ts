@@ -3,6 +3,7 @@
 // mixing, sample rates) is the business of audio.
 import { AnemoneError } from '../errors/index.js';
 import type { ByteSource } from './byte-source.js';
+import { badSample } from './levels.js';
 import { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 
 export interface WavInfo {
@@ -21,13 +22,19 @@ export interface WavInfo {
 }
 
 const FORMATS: Readonly<Record<number, PcmEncoding>> = { 1: 'int', 3: 'float', 6: 'alaw', 7: 'mulaw' };
+/** Of the formats that are not read, those that occur most. */
+const COMPRESSED: Readonly<Record<number, string>> = {
+  2: 'Microsoft ADPCM',
+  17: 'IMA ADPCM',
+  49: 'GSM 6.10',
+  80: 'MPEG layer I or II',
+  85: 'MP3',
+};
 // Programs that write to a pipe leave 0, 0xFFFFFFFF or about 2^31 as the size: read to the end of the file.
 const STREAMING_SIZE = 0x7ffff000;
 const MAX_CHUNKS = 10_000;
 /** Hz. Outside of these a header is damaged; a file of such a rate would become endless, or nothing, at another. */
 const [MIN_RATE, MAX_RATE] = [100, 10_000_000];
-/** Float samples beyond this, and those that are no numbers, are no audio. */
-const MAX_LEVEL = 1e9;
 
 const ascii = (bytes: Uint8Array, at: number) => String.fromCharCode(...bytes.subarray(at, at + 4));
 
@@ -57,9 +64,19 @@ export async function readWavInfo(source: ByteSource): Promise<WavInfo> {
       if (!format) throw corrupt('the data chunk comes before any fmt chunk');
       return describe(source, format, at + 8, size === 0xffffffff ? (longDataSize ?? size) : size);
     }
-    at += 8 + size + (size % 2); // chunks are padded to even length
+    at = await nextChunk(source, at + 8, size);
   }
   throw corrupt(format ? 'no data chunk' : 'no fmt chunk');
+}
+
+/** Chunks that may follow an odd one. */
+const NAMES = new Set(['fmt ', 'data', 'fact', 'LIST', 'bext', 'cue ', 'smpl', 'id3 ', 'JUNK']);
+
+/** Chunks are padded to even length; where a program forgot that, the next name begins a byte earlier. */
+async function nextChunk(source: ByteSource, start: number, size: number): Promise<number> {
+  const end = start + size;
+  if (size % 2 === 0) return end;
+  return NAMES.has(ascii(await source.read(end, 4), 0)) ? end : end + 1;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -82,22 +99,22 @@ function describe(source: ByteSource, format: Uint8Array, dataOffset: number, da
   if (!encoding) {
     throw fail(
       'audio.unknown-format',
-      `WAVE format tag 0x${tag.toString(16)} is not supported`,
+      `WAVE format tag 0x${tag.toString(16)}${tag in COMPRESSED ? ` (${COMPRESSED[tag]})` : ''} is not supported`,
       'convert it to PCM, for example with ffmpeg -i in.wav -c:a pcm_s16le out.wav',
     );
   }
   if (channels === 0 || !(sampleRate >= MIN_RATE && sampleRate <= MAX_RATE))
     throw fail('audio.corrupt', `its header says ${channels} channels at ${sampleRate} Hz`);
-  const container = blockAlign / channels;
-  const widths = encoding === 'int' ? [1, 2, 3, 4] : encoding === 'float' ? [4, 8] : [1];
-  if (!widths.includes(container) || bitsPerSample > container * 8) {
+  const container = containerOf(encoding, bitsPerSample, blockAlign / channels);
+  if (container === undefined) {
     throw fail('audio.corrupt', `${bitsPerSample}-bit ${encoding} samples in blocks of ${blockAlign} bytes`);
   }
+  const block = container * channels;
   const available = Math.max(0, source.size - dataOffset);
   const streaming = dataSize > available && dataSize >= STREAMING_SIZE;
   const declared = streaming || dataSize === 0 ? available : dataSize;
-  const frames = Math.floor(Math.min(declared, available) / blockAlign);
-  const declaredFrames = Math.floor(declared / blockAlign);
+  const frames = Math.floor(Math.min(declared, available) / block);
+  const declaredFrames = Math.floor(declared / block);
   return {
     encoding,
     bitsPerSample,
@@ -108,6 +125,25 @@ function describe(source: ByteSource, format: Uint8Array, dataOffset: number, da
     frames,
     declaredFrames,
   };
+}
+
+const WIDTHS: Readonly<Record<PcmEncoding, readonly number[]>> = {
+  int: [1, 2, 3, 4],
+  float: [4, 8],
+  alaw: [1],
+  mulaw: [1],
+};
+
+/**
+ * Bytes a sample takes. The bits tell, as they do to other readers; the block only where the bits make no sense, and where
+ * it says that samples of 17 to 24 bits lie in four bytes.
+ */
+function containerOf(encoding: PcmEncoding, bits: number, blockWidth: number): number | undefined {
+  const widths = WIDTHS[encoding];
+  const width = Math.ceil(bits / 8);
+  const isWide = encoding === 'int' && width === 3 && blockWidth === 4;
+  if (widths.includes(width) && !isWide) return width;
+  return bits <= 8 * blockWidth && widths.includes(blockWidth) ? blockWidth : undefined;
 }
 
 /**
@@ -130,7 +166,7 @@ export async function readWavFrames(
 
 function checkLevels(channels: readonly Float32Array[], start: number, file: string): void {
   for (const channel of channels) {
-    const bad = channel.findIndex((sample) => !(Math.abs(sample) <= MAX_LEVEL));
+    const bad = badSample(channel);
     if (bad < 0) continue;
     throw new AnemoneError({
       code: 'audio.corrupt',

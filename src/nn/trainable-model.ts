@@ -50,7 +50,7 @@ export interface BatchSource {
 export interface StepOutput {
   /** Scalar to minimise. */
   readonly loss: Tensor;
-  /** Further scalars for the log. */
+  /** Further scalars for the log, which writes `train_` before their names. */
   readonly logs?: Tensors;
 }
 

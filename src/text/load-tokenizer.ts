@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { listOf, parseJson } from '../config/index.js';
 import { AnemoneError, didYouMean, saidBy } from '../errors/index.js';
-import { readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
+import { decodeUtf8, readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
 import { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
 import { CanaryTokenizer } from './canary/canary-tokenizer.js';
@@ -83,7 +83,7 @@ export function loadTokenizer(
   if (type === 'word') {
     const file = config.vocab_path ?? join(config.dir ?? '.', 'vocab.txt');
     const key = config.vocab_path ? 'vocab_path' : 'dir';
-    const words = splitLines(read(file, 'vocab.txt', `${path}.${key}`, readFile));
+    const words = splitLines(read(file, 'vocab.txt', `${path}.${key}`, readFile), file);
     return new WordTokenizer(words, { unkToken: config.unk_token ?? undefined });
   }
   if (type === 'wpe') {
@@ -97,7 +97,7 @@ export function loadTokenizer(
       });
     }
     const bytes = read(file, 'vocab.txt', `${path}.${config.vocab_path ? 'vocab_path' : 'dir'}`, readFile);
-    return WordPieceTokenizer.fromBytes(bytes, { lowercase: config.lowercase ?? false });
+    return WordPieceTokenizer.fromBytes(bytes, { lowercase: config.lowercase ?? false }, file);
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
@@ -181,9 +181,8 @@ function read(file: string, name: string, path: string, readFile: ReadFile): Uin
   }
 }
 
-function splitLines(bytes: Uint8Array): string[] {
-  return new TextDecoder()
-    .decode(bytes)
+function splitLines(bytes: Uint8Array, file: string): string[] {
+  return decodeUtf8(bytes, file)
     .split(/\r?\n/)
     .filter((line) => line !== '');
 }

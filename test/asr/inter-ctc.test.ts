@@ -69,7 +69,7 @@ describe('InterCTC', () => {
       seed: 3,
     });
     const parts = await losses(model);
-    const main = 0.75 * parts['train_rnnt_loss'] + 0.25 * parts['train_ctc_loss'];
+    const main = 0.75 * parts['rnnt_loss'] + 0.25 * parts['ctc_loss'];
     expect(parts['loss']).toBeCloseTo(0.9 * main + 0.1 * parts['inter_ctc_loss_l1'], 3);
   });
 

@@ -49,6 +49,34 @@ describe('reading', () => {
     expect(c).toMatchObject({ audioPath: join(homedir(), 'c.wav'), label: 'yes' });
   });
 
+  it.each([
+    [{ text: null }, 'text: is null — the transcript'],
+    [{ audio_filepath: null }, 'audio_filepath: is null — the path'],
+    [{ duration: null }, 'duration: expected a number, got null'],
+    [{ duration: 1e9 }, 'duration: is 1000000000 s, which no recording has'],
+    [{ duration: -1 }, 'duration: must be more than 0, is -1'],
+    [{ duration: '3' }, 'duration: expected a number, got the string "3" — remove the quotes'],
+  ])('%j is one mistake', async (fields, message) => {
+    const { errors } = await scanManifests(manifest(line(fields)));
+    expect(errors).toHaveLength(1);
+    expect(errors[0].message).toContain(`:1: ${message}`);
+    expect(errors[0].message).not.toContain('is meant');
+    expect(errors[0].message).not.toMatch(/is ".*" meant/);
+  });
+
+  it('keeps whole lines where they are asked for', async () => {
+    const file = manifest(line({ speaker: 7, note: { a: 1 } }));
+    const [entry] = await readManifests(file, { keepLine: true });
+    expect(entry.line).toEqual({
+      audio_filepath: 'a.wav',
+      duration: 1,
+      text: 'x',
+      speaker: 7,
+      note: { a: 1 },
+    });
+    expect((await readManifests(file))[0]).not.toHaveProperty('line');
+  });
+
   it('takes transcripts from text_filepath and normalized_text, and none where none is needed', async () => {
     writeFileSync(join(folder, 't.txt'), '\uFEFFhello\r\nthere\n');
     const file = manifest(

@@ -128,6 +128,13 @@ bucketing_batch_size: null
     await expect(open(made, 'batch_size: 2\nmin_duration: 50')).rejects.toMatchObject({
       code: 'data.all-filtered',
     });
+    await expect(open(made, 'batch_size: 2\nmin_tps: 100')).rejects.toThrow(
+      /no utterance is left: 3 utterances \([\d.]+ s\) dropped by min_tps/,
+    );
+    const both = open(made, 'batch_size: 2\nmax_utts: 2\nmax_tps: 0.1');
+    await expect(both).rejects.toThrow(
+      /1 utterances .* dropped by max_utts; 2 utterances .* dropped by max_tps/,
+    );
     await expect(open(made, 'batch_size: 4\ndrop_last: true')).rejects.toMatchObject({
       code: 'data.no-batch',
     });

@@ -51,6 +51,35 @@ describe('transcription batches', () => {
     expect((await collect(inputs, 2)).batches).toEqual(batches);
   });
 
+  it.each([
+    [new Float32Array(100).fill(Number.NaN), 'waveform 0: sample 0 is NaN, which is no audio'],
+    [Float32Array.of(0, Number.POSITIVE_INFINITY), 'waveform 0: sample 1 is Infinity, which is no audio'],
+    [Float32Array.of(0, 0, -3e38), /^waveform 0: sample 2 is -\S+, which is no audio$/],
+    [new Float32Array(0), 'waveform 0: 0 samples are too few'],
+    [[0, 1, 2], /^input 0: expected a path, \{ audioPath \} or a Float32Array, got a value of type Array$/],
+    [new Float64Array(9), /got a value of type Float64Array$/],
+    [null, /got null$/],
+    [undefined, /got undefined$/],
+    [7, /got a number$/],
+    [{}, /got an object without audioPath$/],
+    ['', 'input 0: the path is empty'],
+    [{ audioPath: 'a.wav', offset: -1 }, 'input 0: offset is -1; it must be at least 0 seconds'],
+    [
+      { audioPath: 'a.wav', duration: Number.NaN },
+      'input 0: duration is NaN; it must be more than 0 seconds',
+    ],
+  ])('%#: what is no recording is told, and the others are done', async (input, message) => {
+    const { batches, failures } = await collect([input as TranscriptionInput, file(3)], 0);
+    expect(failures.get(0)).toMatch(message);
+    expect(batches.flatMap((batch) => batch.indices)).toEqual([1]);
+  });
+
+  it('have the frames that the recordings have, whatever durations are asked for', async () => {
+    const plain = await collect([file(2)], 0);
+    const claimed = await collect([{ audioPath: file(2), duration: 300 }], 0);
+    expect(claimed.batches[0].inputs.features.shape).toEqual(plain.batches[0].inputs.features.shape);
+  });
+
   it('are padded to their own longest recording, many batches to that of their neighbours', () => {
     const seconds = Array.from({ length: 20 }, (_, i) => i + 1);
     expect(bucketBounds(seconds, 8, 1000)).toEqual([8, 16, 20]);

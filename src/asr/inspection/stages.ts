@@ -144,8 +144,8 @@ function computeStages(model: SpeechModel, inputs: Tensors, bound: Bound): Tenso
 /** By what a model trains with; a hybrid's two are apart. */
 function losses(model: SpeechModel, inputs: Tensors): Tensors {
   const { loss, logs } = model.trainingStep(inputs, evaluationPass);
-  if (logs?.['train_rnnt_loss']) {
-    return { 'loss.rnnt': logs['train_rnnt_loss'], 'loss.ctc': logs['train_ctc_loss'] };
+  if (logs?.['rnnt_loss']) {
+    return { 'loss.rnnt': logs['rnnt_loss'], 'loss.ctc': logs['ctc_loss'] };
   }
   if (model instanceof EncDecMultiTaskModel) return { 'loss.cross_entropy': loss };
   return { [model instanceof EncDecCTCModelBPE ? 'loss.ctc' : 'loss.rnnt']: loss };

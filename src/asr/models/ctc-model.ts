@@ -11,6 +11,7 @@ import { ctcOutput, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
+import { checkFrameDecoder } from './agreement.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { CtcRecognizer } from './ctc-recognizer.js';
@@ -64,6 +65,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
     super(node, settings, context);
+    checkFrameDecoder(node, 'decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.decoder = this.child(
       'decoder',
       this.build(settings.decoder, frameDecoderKind, {

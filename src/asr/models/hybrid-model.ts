@@ -13,6 +13,7 @@ import { ctcOutput, type Subnet } from '../export/subnets.js';
 import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
+import { checkFrameDecoder } from './agreement.js';
 import { buildModel, type ModelContext } from './context.js';
 import { ctcLoss } from './ctc-head.js';
 import { ctcFields } from './ctc-model.js';
@@ -62,6 +63,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
     super(node, settings, context);
     this.auxiliary = settings.aux_ctc;
+    checkFrameDecoder(node, 'aux_ctc.decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.ctcDecoder = this.child(
       'ctc_decoder',
       this.build(settings.aux_ctc.decoder, frameDecoderKind, {
@@ -129,16 +131,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.withCosts(pass, (pass) => this.bothLosses(inputs, pass));
-  }
-
-  private bothLosses(inputs: Tensors, pass: Pass): StepOutput {
-    const forward = this.forward(inputs, pass);
-    const { loss, logs: { rnnt_loss, ctc_loss, ...logs } = {} } = this.lossOf(forward, inputs, pass);
-    return {
-      loss,
-      logs: { ...(ctc_loss && { train_rnnt_loss: rnnt_loss, train_ctc_loss: ctc_loss }), ...logs },
-    };
+    return this.withCosts(pass, (pass) => this.lossOf(this.forward(inputs, pass), inputs, pass));
   }
 
   /** (1 - w)·RNN-T + w·CTC, and InterCTC's part of it. */

@@ -25,6 +25,7 @@ import { variantArcs, variantCosts } from '../losses/variant-costs.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
 import type { TransducerVariant } from '../transducer-variant.js';
+import { mustAgree, widthKey } from './agreement.js';
 import { buildModel, type ModelContext } from './context.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { commonFields, commonIgnored } from './model-schema.js';
@@ -88,6 +89,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
       'decoder',
       this.build(settings.decoder, predictionKind, { vocab_size: vocabulary }),
     );
+    mustAgree(node, 'joint.jointnet.encoder_hidden', widthKey(node), this.encoder.width);
+    mustAgree(node, 'joint.jointnet.pred_hidden', 'decoder.prednet.pred_hidden', this.decoder.width);
     this.joint = this.child(
       'joint',
       this.build(settings.joint, jointKind, {

@@ -1,6 +1,6 @@
 // Validation and test metrics of speech models: loss, word and character error rates.
 import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../nn/index.js';
-import { ErrorRate } from '../../text/index.js';
+import { ErrorRate, type Tokenizer } from '../../text/index.js';
 import { MeanLosses } from './evaluation-losses.js';
 import { InnerMetrics } from './inter-ctc-evaluation.js';
 import type { Recognizer } from './speech-model.js';
@@ -17,6 +17,7 @@ export class SpeechEvaluator implements Evaluator {
 
   constructor(
     private readonly recognizer: Recognizer,
+    private readonly tokenizer: Tokenizer,
     /** How the ids of a hypothesis become text. */
     private readonly textOf: (ids: readonly number[]) => string,
     private readonly withLoss: boolean,
@@ -30,12 +31,9 @@ export class SpeechEvaluator implements Evaluator {
     const found = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
     const { hypotheses, losses = {}, inner = [] } = found;
     this.losses.add(losses, batch.size);
-    this.inner.add(
-      inner,
-      Array.from({ length: batch.size }, (_, i) => batch.texts?.[i] ?? ''),
-    );
-    for (let i = 0; i < batch.size; i++) {
-      const reference = batch.texts?.[i] ?? '';
+    const references = Array.from({ length: batch.size }, (_, i) => this.reference(batch, i));
+    this.inner.add(inner, references);
+    for (const [i, reference] of references.entries()) {
       const hypothesis = this.textOf(hypotheses[i].tokens);
       this.words.add(reference, hypothesis);
       this.characters.add(reference, hypothesis);
@@ -43,6 +41,19 @@ export class SpeechEvaluator implements Evaluator {
         this.samples.push({ name: batch.names[i], reference, hypothesis });
       }
     }
+  }
+
+  /**
+   * The transcript through the tokenizer and back, as NeMo compares it: what normalisation changes, and what the
+   * vocabulary cannot say, is the same on both sides.
+   */
+  private reference({ inputs }: Batch, row: number): string {
+    const { targets, targetLengths, promptLengths } = inputs;
+    const start = row * targets.shape[1];
+    // Prompted transcripts have a token for their end, too.
+    const [from, end] = promptLengths ? [promptLengths.data[row], 1] : [0, 0];
+    const ids = targets.data.subarray(start + from, start + targetLengths.data[row] - end);
+    return this.tokenizer.idsToText(Array.from(ids));
   }
 
   /**

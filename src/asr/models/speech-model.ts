@@ -54,6 +54,7 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
+import { mustAgree } from './agreement.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
@@ -143,6 +144,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const mel = this.build(settings.preprocessor, preprocessorKind);
     this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
+    mustAgree(node, 'encoder.feat_in', 'preprocessor.features', this.preprocessor.frontEnd.config.features);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
   }
 
@@ -356,6 +358,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   evaluator(engine: Engine): Evaluator {
     return new SpeechEvaluator(
       this.recognizer(engine),
+      this.tokenizer,
       hypothesisText(this.tokenizer, this.transcriptSettings().kind),
       this.settings.compute_eval_loss,
       (batch) => {

@@ -56,6 +56,7 @@ export async function transcribeAudio(
 ): Promise<Transcript[]> {
   const { batchSize = 8, workers } = options;
   const { config: preprocessor } = model.preprocessor;
+  requireList(audio);
   const maker = transcriptMaker(model, settings, options);
   const source = await openTranscriptionSource(audio, {
     preprocessor,
@@ -92,6 +93,16 @@ export async function transcribeAudio(
     await source.close();
   }
   return transcripts;
+}
+
+/** Of one recording, too. @throws AnemoneError `asr.bad-audio` */
+export function requireList(audio: readonly TranscriptionInput[]): void {
+  if (Array.isArray(audio)) return;
+  throw new AnemoneError({
+    code: 'asr.bad-audio',
+    message: 'expected a list of recordings',
+    hint: "one recording is a list of one: transcribe(['a.wav'])",
+  });
 }
 
 /** With the timestamps that the options ask for. */

@@ -4,6 +4,7 @@ import { type Config, configFromText } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   type ByteSource,
+  decodeUtf8,
   fileSource,
   NEMO_WEIGHTS,
   readAhead,
@@ -45,7 +46,7 @@ export async function openNemoArchive(path: string): Promise<NemoArchive> {
     }
     const sizeOf = (name: string) => archive.members.get(name)?.size ?? 0;
     if (sizeOf(NEMO_CONFIG) > MAX_CONFIG) throw tooLarge(path, NEMO_CONFIG);
-    const text = new TextDecoder().decode(await archive.read(NEMO_CONFIG));
+    const text = decodeUtf8(await archive.read(NEMO_CONFIG), `${path}:${NEMO_CONFIG}`);
     return {
       path,
       config: async (overrides = []) => {

@@ -1,6 +1,7 @@
 // Recognition while audio arrives (NeMo's cache-aware streaming): streams that take samples and give text, each chunk
 // computed once. The text is that of the whole recording at once.
 import type { MelFrontEnd } from '../../audio/index.js';
+import { faultOf } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Encoder } from '../encoders/encoder.js';
@@ -66,6 +67,7 @@ export class StreamingRecognizer {
   /**
    * Samples for several streams, whose chunks are computed together. Returns what is known of each.
    * @param samples mono at the model's sample rate, in [-1, 1], any number
+   * @throws AnemoneError `asr.bad-audio` for samples that are no numbers
    * @param last no more will come
    */
   async push(
@@ -84,6 +86,12 @@ export class StreamingRecognizer {
   transcriptOf(state: EncoderStream): Transcript {
     return this.parts.maker.transcript(this.parts.head.hypothesis(state.search));
   }
+}
+
+/** What is wrong with samples that came in. */
+function waveformFault(samples: unknown): string | undefined {
+  if (!(samples instanceof Float32Array)) return 'expected samples as a Float32Array';
+  return faultOf(samples);
 }
 
 /** One recording as it comes in. Calls of one stream must wait for each other. */
@@ -113,7 +121,7 @@ export class SpeechStream {
     return this.recognizer.transcriptOf(this.state);
   }
 
-  /** @internal @throws AnemoneError `streaming.finished` */
+  /** @internal @throws AnemoneError `streaming.finished`, `asr.bad-audio` */
   take(samples: Float32Array, last: boolean): void {
     if (this.state.ended) {
       throw new AnemoneError({
@@ -121,6 +129,8 @@ export class SpeechStream {
         message: 'this stream was finished; open another',
       });
     }
+    const fault = samples.length === 0 ? undefined : waveformFault(samples);
+    if (fault !== undefined) throw new AnemoneError({ code: 'asr.bad-audio', message: fault });
     this.state.features.push(this.features.push(samples));
     if (!last) return;
     this.state.features.push(this.features.finish());

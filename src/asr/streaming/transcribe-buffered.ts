@@ -1,8 +1,9 @@
 // Transcription of recordings of any length: each is read block by block into a buffered recogniser.
 import { audioBlocks } from '../../audio/index.js';
-import type { TranscriptionInput } from '../../data/index.js';
+import { faultOf, inputName, type TranscriptionInput } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { requireList } from '../models/transcribe.js';
 import type { Transcript } from '../models/transcript.js';
 import { BufferedRecognizer, type BufferOptions } from './buffered.js';
 import type { StreamingParts } from './streaming-recognizer.js';
@@ -19,6 +20,7 @@ export async function transcribeBuffered(
   audio: readonly TranscriptionInput[],
   { engine, onBad, onProgress, ...options }: BufferedTranscription,
 ): Promise<Transcript[]> {
+  requireList(audio);
   const recognizer = new BufferedRecognizer(engine, parts, options);
   const transcripts: Transcript[] = [];
   for (const [index, input] of audio.entries()) {
@@ -29,7 +31,7 @@ export async function transcribeBuffered(
     } catch (cause) {
       // What is wrong with this recording need not end the others; anything else does.
       if (!(cause instanceof AnemoneError) || !cause.code.startsWith('audio.')) throw cause;
-      const message = cause.position ? cause.message : `waveform ${index}: ${cause.message}`;
+      const message = cause.position ? cause.message : `${inputName(input, index)}: ${cause.message}`;
       if (!onBad) throw new AnemoneError({ code: 'asr.bad-audio', message, cause });
       onBad(index, message);
       transcripts.push({ text: '', tokens: [], score: 0 });
@@ -44,10 +46,9 @@ export function transcriptionBlocks(
   input: TranscriptionInput,
   rate: number,
 ): AsyncIterable<Float32Array> | Iterable<Float32Array> {
-  if (input instanceof Float32Array) {
-    if (input.length > 0) return [input];
-    throw new AnemoneError({ code: 'audio.empty', message: '0 samples are too few' });
-  }
+  const fault = faultOf(input);
+  if (fault !== undefined) throw new AnemoneError({ code: 'audio.no-audio', message: fault });
+  if (input instanceof Float32Array) return [input];
   const { audioPath, ...segment } = typeof input === 'string' ? { audioPath: input } : input;
   return audioBlocks(audioPath, { ...segment, targetSampleRate: rate });
 }

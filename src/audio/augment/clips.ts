@@ -2,7 +2,7 @@
 // drawn and kept within a memory bound.
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
-import { parseJsonText, readRegularFileSync } from '../../formats/index.js';
+import { decodeUtf8, parseJsonText, readRegularFileSync } from '../../formats/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { decodeAudio } from '../decode.js';
 
@@ -64,9 +64,8 @@ export class ClipSource {
 }
 
 function readManifest(file: string): ClipEntry[] {
-  const text = new TextDecoder().decode(
-    readRegularFileSync(file, { prefix: 'manifest', maxBytes: MAX_MANIFEST }),
-  );
+  const bytes = readRegularFileSync(file, { prefix: 'manifest', maxBytes: MAX_MANIFEST });
+  const text = decodeUtf8(bytes, file);
   return text.split('\n').flatMap((line, i) => {
     if (line.trim() === '') return [];
     const position = { file, line: i + 1 };

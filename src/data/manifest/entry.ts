@@ -30,6 +30,8 @@ export interface ManifestEntry {
   /** Values of the keys that the reader asked for, as text. */
   readonly custom?: Readonly<Record<string, string>>;
   readonly archive?: ArchivePlace;
+  /** The line as it stands in the manifest, where the reader asked for it. */
+  readonly line?: Readonly<Record<string, unknown>>;
   /** Where it was read. */
   readonly source: SourcePosition;
 }

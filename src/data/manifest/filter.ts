@@ -21,11 +21,19 @@ export interface Dropped {
   readonly seconds: number;
 }
 
+/** Of tokens a second; they run when the transcripts are encoded. */
+export interface TokenRateConfig {
+  readonly min_tps?: number | null;
+  readonly max_tps?: number | null;
+}
+
+/** By the key that dropped them, in the order the filters run; keys that dropped nothing are absent. */
+export type DroppedBy = ReadonlyMap<keyof FilterConfig | keyof TokenRateConfig, Dropped>;
+
 export interface FilterReport {
   readonly kept: readonly ManifestEntry[];
   readonly keptSeconds: number;
-  /** By the key that dropped them, in the order the filters run; keys that dropped nothing are absent. */
-  readonly dropped: ReadonlyMap<keyof FilterConfig, Dropped>;
+  readonly dropped: DroppedBy;
 }
 
 /** An utterance is counted for the first filter that refuses it, in the order of `FilterConfig`. */
@@ -45,8 +53,7 @@ export function filterEntries(entries: readonly ManifestEntry[], config: FilterC
       keptSeconds += entry.duration;
       continue;
     }
-    const soFar = dropped.get(reason) ?? { count: 0, seconds: 0 };
-    dropped.set(reason, { count: soFar.count + 1, seconds: soFar.seconds + entry.duration });
+    drop(dropped, reason, entry.duration);
   }
   return { kept, keptSeconds, dropped };
 
@@ -62,16 +69,41 @@ export function filterEntries(entries: readonly ManifestEntry[], config: FilterC
   }
 }
 
+function drop<K>(dropped: Map<K, Dropped>, reason: K, duration: number): void {
+  const { count, seconds } = dropped.get(reason) ?? { count: 0, seconds: 0 };
+  dropped.set(reason, { count: count + 1, seconds: seconds + duration });
+}
+
+/** Places of the utterances whose tokens a second are within bounds, and what the bounds dropped. */
+export function filterTokenRates(
+  utterances: readonly { readonly seconds: number }[],
+  encoded: readonly ArrayLike<number>[],
+  { min_tps, max_tps }: TokenRateConfig,
+): { readonly kept: readonly number[]; readonly dropped: DroppedBy } {
+  const dropped = new Map<keyof TokenRateConfig, Dropped>();
+  const kept: number[] = [];
+  for (const [i, { seconds }] of utterances.entries()) {
+    const rate = encoded[i].length / seconds;
+    if (rate < (min_tps ?? 0)) drop(dropped, 'min_tps', seconds);
+    else if (rate > (max_tps ?? Number.POSITIVE_INFINITY)) drop(dropped, 'max_tps', seconds);
+    else kept.push(i);
+  }
+  return { kept, dropped };
+}
+
 /** `12 utterances (0.3 h) dropped by max_duration; …`, or undefined when nothing was dropped. */
-export function describeDropped(report: FilterReport): string | undefined {
-  if (report.dropped.size === 0) return undefined;
-  return [...report.dropped]
+export function describeDropped({ dropped }: Pick<FilterReport, 'dropped'>): string | undefined {
+  if (dropped.size === 0) return undefined;
+  return [...dropped]
     .map(([key, { count, seconds }]) => `${count} utterances (${formatHours(seconds)}) dropped by ${key}`)
     .join('; ');
 }
 
 /** @throws AnemoneError `data.all-filtered` when nothing is left */
-export function requireSome(report: FilterReport, name: string): void {
+export function requireSome(
+  report: { readonly kept: readonly unknown[]; readonly dropped: DroppedBy },
+  name: string,
+): void {
   if (report.kept.length > 0) return;
   throw new AnemoneError({
     code: 'data.all-filtered',

@@ -2,14 +2,17 @@
 export { type ArchivePlace, type ManifestEntry, utteranceName } from './entry.js';
 export {
   type Dropped,
+  type DroppedBy,
   describeDropped,
   type FilterConfig,
   type FilterReport,
   filterEntries,
+  filterTokenRates,
   formatHours,
   requireSome,
+  type TokenRateConfig,
 } from './filter.js';
-export { type ParseOptions, parseEntry, resolvePath } from './parse-entry.js';
+export { manifestFolder, type ParseOptions, parseEntry, resolvePath } from './parse-entry.js';
 export {
   type ManifestContents,
   type ManifestSpec,

@@ -4,7 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { AnemoneError, editDistance, type SourcePosition } from '../../errors/index.js';
-import { parseJsonText, readRegularFileSync } from '../../formats/index.js';
+import { decodeUtf8, parseJsonText, readRegularFileSync } from '../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
 export interface ParseOptions {
@@ -14,6 +14,8 @@ export interface ParseOptions {
   readonly textField?: string;
   /** Further keys to keep, in `ManifestEntry.custom`. */
   readonly custom?: readonly string[];
+  /** Keep the whole line, in `ManifestEntry.line`. Default false: a corpus has millions of them. */
+  readonly keepLine?: boolean;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -43,6 +45,12 @@ class LineReader {
   /** The first of `keys` that is present, for keys that stand in for one another. */
   present(keys: readonly string[]): string | undefined {
     return keys.find((key) => this.json[key] !== undefined && this.json[key] !== null);
+  }
+
+  /** A key that has to be there is not, or is null. */
+  missing(key: string, meaning: string): undefined {
+    if (this.json[key] === null) return this.fail(key, 'is null', meaning);
+    return this.fail(key, 'is missing', nearbyHint(this.json, key) ?? meaning);
   }
 
   string(key: string): string | undefined {
@@ -111,10 +119,7 @@ export function parseEntry(
   }
   const reader = new LineReader(json as Json, source);
   const audioPath = readAudioPath(reader, base);
-  const duration =
-    'duration' in json
-      ? reader.number('duration', 0, true)
-      : reader.fail('duration', 'is missing', missingHint(json, 'duration') ?? 'seconds of audio, a number');
+  const duration = readDuration(reader);
   const offset = reader.json['offset'] == null ? 0 : reader.number('offset', 0, false);
   const text = readText(reader, base, audioPath, options);
   const origSampleRate =
@@ -136,19 +141,24 @@ export function parseEntry(
     ...(origSampleRate === undefined ? {} : { origSampleRate }),
     ...(custom === undefined ? {} : { custom }),
     ...(typeof reader.json['shard_id'] === 'number' ? { shardId: reader.json['shard_id'] } : {}),
+    ...(options.keepLine ? { line: reader.json } : {}),
     source,
   };
 }
 
+/** Seconds; a year of audio. More is a slip of a unit or of a key, and would be planned for. */
+const MAX_SECONDS = 366 * 24 * 3600;
+
+function readDuration(reader: LineReader): number | undefined {
+  if (!('duration' in reader.json)) return reader.missing('duration', 'seconds of audio, a number');
+  const seconds = reader.number('duration', 0, true);
+  if (seconds === undefined || seconds <= MAX_SECONDS) return seconds;
+  return reader.fail('duration', `is ${seconds} s, which no recording has`, 'durations are in seconds');
+}
+
 function readAudioPath(reader: LineReader, base: string): string | undefined {
   const key = reader.present(AUDIO_KEYS);
-  if (key === undefined) {
-    return reader.fail(
-      'audio_filepath',
-      'is missing',
-      missingHint(reader.json, 'audio_filepath') ?? 'the path of the recording',
-    );
-  }
+  if (key === undefined) return reader.missing('audio_filepath', 'the path of the recording');
   if (Array.isArray(reader.json[key])) {
     return reader.fail(key, 'a list of files (one a channel) is not supported', 'name one file');
   }
@@ -165,12 +175,7 @@ function readText(
 ): string | undefined {
   const key = reader.present(textField === 'text' ? TEXT_KEYS : [textField]);
   if (key === undefined) {
-    if (!required) return '';
-    return reader.fail(
-      textField,
-      'is missing',
-      missingHint(reader.json, textField) ?? 'the transcript; "" for silence',
-    );
+    return required ? reader.missing(textField, 'the transcript; "" for silence') : '';
   }
   const value = reader.string(key);
   if (key !== 'text_filepath' || value === undefined) return value;
@@ -195,11 +200,10 @@ function readTranscript(
       return reader.fail(key, `${path} lies neither below the manifest's folder nor below the recording's`);
     }
     const bytes = readRegularFileSync(path, { maxBytes: MAX_TRANSCRIPT });
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n/g, ' ').trim();
+    return decodeUtf8(bytes, path).replace(/\r?\n/g, ' ').trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const reason =
-      cause instanceof AnemoneError ? cause.reason : cause instanceof TypeError ? 'not UTF-8' : code;
+    const reason = cause instanceof AnemoneError ? cause.reason : code;
     return reader.fail(key, `cannot read ${path}: ${code === 'ENOENT' ? 'no such file' : reason}`);
   }
 }
@@ -238,8 +242,8 @@ export function manifestFolder(file: string): string {
   return dirname(resolve(file));
 }
 
-function missingHint(json: object, key: string): string | undefined {
-  const near = Object.keys(json).filter((have) => editDistance(have, key) <= Math.max(3, key.length / 3));
+function nearbyHint(json: object, key: string): string | undefined {
+  const near = Object.keys(json).filter((have) => have !== key && editDistance(have, key) <= Math.max(3, key.length / 3)); // biome-ignore format: one line reads better
   return near.length > 0 ? `the line has "${near[0]}"; is "${key}" meant?` : undefined;
 }
 

@@ -29,7 +29,10 @@ export function utteranceStream(root: CounterRandom, epoch: number, index: numbe
 }
 
 /** A file to open, or the stretch of an archive that holds the recording; whoever decodes it closes it. */
-async function recordingOf({ path, archive }: UtteranceRef): Promise<string | ByteSource> {
+export async function recordingOf({
+  path,
+  archive,
+}: Pick<UtteranceRef, 'path' | 'archive'>): Promise<string | ByteSource> {
   if (!archive) return path;
   const file = await fileSource(archive.path, 'audio');
   return { ...windowOf(file, archive.offset, archive.size, path), close: () => file.close() };

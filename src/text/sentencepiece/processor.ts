@@ -5,7 +5,7 @@ import { PieceType, readSentencePieceModel, type SentencePieceModel } from '../.
 import { BpeSegmenter } from './bpe.js';
 import { Normalizer, SPACE_SYMBOL } from './normalizer.js';
 import { byteToPiece, PieceTable, pieceToByte } from './piece-table.js';
-import { CharSegmenter, type Segment, type Segmenter, utf8Decoder, WordSegmenter } from './segmenter.js';
+import { CharSegmenter, type Segment, type Segmenter, WordSegmenter } from './segmenter.js';
 import { UnigramSegmenter } from './unigram.js';
 
 const encoder = new TextEncoder();
@@ -155,13 +155,29 @@ function makeSegmenter(model: SentencePieceModel, table: PieceTable): Segmenter 
 function decodeBytes(bytes: readonly number[]): string {
   let text = '';
   for (let i = 0; i < bytes.length; ) {
-    const lead = bytes[i];
-    const length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    const part = Uint8Array.from(bytes.slice(i, i + length));
-    const decoded = length > 0 && part.length === length ? utf8Decoder.decode(part) : '\ufffd';
-    const isWhole = [...decoded].length === 1 && (decoded !== '\ufffd' || lead === 0xef);
-    text += isWhole ? decoded : '\ufffd';
-    i += isWhole ? length : 1;
+    const length = characterLength(bytes, i);
+    text += length === 0 ? '\ufffd' : String.fromCodePoint(codePoint(bytes.slice(i, i + length)));
+    i += Math.max(1, length);
   }
   return text;
+}
+
+/** The smallest character that each number of bytes is for; a longer way to write it is none. */
+const SMALLEST = [0, 0, 0x80, 0x800, 0x10000];
+
+/** Bytes of the valid character at `at`; 0 without one. */
+function characterLength(bytes: readonly number[], at: number): number {
+  const lead = bytes[at];
+  const length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 0;
+  const part = bytes.slice(at, at + length);
+  if (part.length < length || part.slice(1).some((byte) => (byte & 0xc0) !== 0x80)) return 0;
+  const code = codePoint(part);
+  const isSurrogate = code >= 0xd800 && code < 0xe000;
+  return code < SMALLEST[length] || code > 0x10ffff || isSurrogate ? 0 : length;
+}
+
+/** Of one whole character. */
+function codePoint([lead, ...trail]: readonly number[]): number {
+  const bits = trail.length === 0 ? lead : lead & (0x3f >> trail.length);
+  return trail.reduce((code, byte) => code * 64 + (byte & 0x3f), bits);
 }

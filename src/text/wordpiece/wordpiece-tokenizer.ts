@@ -2,6 +2,7 @@
 // pieces of a vocabulary, pieces inside of words written with `##`. NeMo's `type: wpe`, which is Hugging Face's
 // BertTokenizer behind NeMo's AutoTokenizer.
 import { AnemoneError } from '../../errors/index.js';
+import { decodeUtf8 } from '../../formats/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { basicTokens } from './basic-tokens.js';
 
@@ -34,9 +35,13 @@ export class WordPieceTokenizer implements Tokenizer {
     });
   }
 
-  /** @param bytes a `vocab.txt` */
-  static fromBytes(bytes: Uint8Array, options: WordPieceOptions = {}): WordPieceTokenizer {
-    const lines = new TextDecoder().decode(bytes).split(/\r\n|\n|\r/);
+  /** @param bytes a `vocab.txt`; @param file its name, for messages. @throws AnemoneError `text.not-utf8` */
+  static fromBytes(
+    bytes: Uint8Array,
+    options: WordPieceOptions = {},
+    file = 'vocab.txt',
+  ): WordPieceTokenizer {
+    const lines = decodeUtf8(bytes, file).split(/\r\n|\n|\r/);
     if (lines.at(-1) === '') lines.pop();
     return new WordPieceTokenizer(lines, options);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AnemoneError } from '../../../src/errors/index.js';
+import { CounterRandom } from '../../../src/random/index.js';
 import { SentencePieceProcessor, trainSentencePiece } from '../../../src/text/index.js';
 import { fixtureBytes, fixtureLines, golden } from '../fixtures.js';
 
@@ -58,6 +59,52 @@ describe('byte fallback', () => {
 
   it('shows one replacement character for each stray byte', () => {
     expect(processor.decodePieces(['<0xC3>', '<0x41>', '<0xE7>', '<0x8C>'])).toBe('\ufffdA\ufffd\ufffd');
+  });
+});
+
+describe('bytes that are no character', () => {
+  /** Byte B is piece B + 3. */
+  const processor = SentencePieceProcessor.fromBytes(fixtureBytes('byte-fallback.model'));
+  const decode = (...bytes: number[]) => processor.decode(bytes.map((byte) => byte + 3));
+
+  // What SentencePiece 0.2 decodes them to.
+  it.each([
+    [[0xef, 0x41], '\ufffdA'],
+    [[0xef, 0xd9], '\ufffd\ufffd'],
+    [[0xef, 0xbf], '\ufffd\ufffd'],
+    [[0xbf, 0xbf, 0xef, 0x41], '\ufffd\ufffd\ufffdA'],
+    [[0xef, 0xbf, 0xbd], '\ufffd'],
+    [[0xef, 0xbb, 0xbf, 0x41], '\ufeffA'],
+    [[0xc0, 0x80], '\ufffd\ufffd'],
+    [[0xed, 0xa0, 0x80], '\ufffd\ufffd\ufffd'],
+    [[0xe0, 0x9f, 0xbf], '\ufffd\ufffd\ufffd'],
+    [[0xf4, 0x90, 0x80, 0x80], '\ufffd\ufffd\ufffd\ufffd'],
+    [[0xf0, 0x9f, 0x98, 0x80], '\u{1f600}'],
+    [[0xf8, 0x88, 0x80, 0x80], '\ufffd\ufffd\ufffd\ufffd'],
+  ])('%j', (bytes, text) => {
+    expect(decode(...bytes)).toBe(text);
+  });
+
+  it('are as many replacement characters as a strict decoder that gives one a byte finds', () => {
+    const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    const random = new CounterRandom(3);
+    const pool = [0x41, 0x80, 0x90, 0x9f, 0xa0, 0xbd, 0xbf, 0xc3, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xff];
+    for (let n = 0; n < 2000; n++) {
+      const bytes = Array.from({ length: 1 + (n % 7) }, (_, i) => pool[Math.floor(random.uniform(7 * n + i) * pool.length)]); // biome-ignore format: one line reads better
+      let expected = '';
+      for (let at = 0; at < bytes.length; ) {
+        const whole = [1, 2, 3, 4].find((length) => {
+          try {
+            return at + length <= bytes.length && [...strict.decode(Uint8Array.from(bytes.slice(at, at + length)))].length === 1; // biome-ignore format: one line reads better
+          } catch {
+            return false;
+          }
+        });
+        expected += whole ? strict.decode(Uint8Array.from(bytes.slice(at, at + whole))) : '\ufffd';
+        at += whole ?? 1;
+      }
+      expect(decode(...bytes)).toBe(expected);
+    }
   });
 });
 

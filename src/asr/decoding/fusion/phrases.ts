@@ -1,5 +1,6 @@
 // The phrases of a `boosting_tree` section as tokens, and the tree made of them.
 import { AnemoneError, saidBy } from '../../../errors/index.js';
+import { decodeUtf8 } from '../../../formats/index.js';
 import type { ReadFile, Tokenizer } from '../../../text/index.js';
 import { type BoostedPhrase, BoostingTree } from './boosting-tree.js';
 import type { BoostingTreeConfig } from './config.js';
@@ -72,7 +73,7 @@ function read(file: string, readFile: ReadFile, path: string): string {
       cause,
     });
   }
-  return new TextDecoder().decode(bytes);
+  return decodeUtf8(bytes, file);
 }
 
 function tokensOf(

@@ -1,10 +1,12 @@
 // Reads n-gram language models in the ARPA format, as written by KenLM's lmplz and SRILM.
 import { AnemoneError } from '../../../errors/index.js';
+import { decodeUtf8, isUtf16 } from '../../../formats/index.js';
 import { NgramModel, type NgramNode } from './ngram-model.js';
 
 /** @param name of the file, for messages. @throws AnemoneError `lm.bad-arpa` */
 export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) throw bad(name, 1, 'it is compressed; unpack it first');
+  if (isUtf16(bytes)) decodeUtf8(bytes, name);
   const text = new TextDecoder().decode(bytes);
   const ids = new Map<string, number>();
   const root: NgramNode = { logProbability: undefined, backOff: 0, children: new Map() };
@@ -38,6 +40,8 @@ export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
     );
   }
   if (!ended) throw bad(name, number, 'the file ends without \\end\\');
+  // Not before: a file of another kind is named as such.
+  if (text.includes('\ufffd')) decodeUtf8(bytes, name);
   return new NgramModel(longest, ids, root);
 
   function addEntry(line: string, at: number): void {

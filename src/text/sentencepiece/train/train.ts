@@ -54,7 +54,7 @@ export function trainSentencePiece(options: SentencePieceTrainOptions): TrainedS
       code: 'tokenizer.vocab-too-large',
       path: 'vocabSize',
       message: `a vocabulary of ${resolved.vocabSize} is more than this text allows; the largest possible is ${most}`,
-      hint: `set vocabSize to at most ${most}, add text, or set hardVocabLimit to false`,
+      hint: `set vocabSize to at most ${most}, add text, or give hardVocabLimit: false`,
       details: { largest: most },
     });
   }

@@ -1,0 +1,72 @@
+// Keys of a model section that say the same thing in two places, such as the width that one part gives and the next
+// takes. Where they differ, both are named, with their lines, before anything is opened or compiled.
+import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
+import { AnemoneError, formatPosition, type SourcePosition } from '../../errors/index.js';
+
+interface Place {
+  readonly value: unknown;
+  readonly position: SourcePosition | undefined;
+}
+
+function placeOf(model: ConfigNode, path: string): Place | undefined {
+  const keys = path.split('.');
+  let section: ConfigNode = model;
+  for (const key of keys.slice(0, -1)) {
+    const inner: unknown = key in section ? section[key] : undefined;
+    if (!isMapping(inner)) return undefined;
+    section = inner;
+  }
+  const last = keys.at(-1) as string;
+  if (!(last in section)) return undefined;
+  return { value: section[last], position: positionOf(section, last) };
+}
+
+/**
+ * @param key of `model`; where it is absent, null or a placeholder (not above 0), there is nothing to compare
+ * @param other key of `model` that decides
+ * @param value what `other` makes it
+ * @throws AnemoneError `config.disagreement`
+ */
+export function mustAgree(model: ConfigNode, key: string, other: string, value: number): void {
+  const place = placeOf(model, key);
+  if (typeof place?.value !== 'number' || place.value <= 0 || place.value === value) return;
+  const prefix = pathOf(model) || 'model';
+  const position = placeOf(model, other)?.position;
+  const where = position ? ` (${formatPosition(position)})` : '';
+  throw new AnemoneError({
+    code: 'config.disagreement',
+    path: `${prefix}.${key}`,
+    position: place.position,
+    message: `is ${place.value}, but ${prefix}.${other}${where} makes it ${value}`,
+    hint: 'let both say the same',
+  });
+}
+
+/**
+ * Sizes of a classifier of frames at `section`. A section of an archive lists its vocabulary, too; another tokenizer then
+ * takes its place.
+ * @throws AnemoneError `config.disagreement`
+ */
+export function checkFrameDecoder(
+  model: ConfigNode,
+  section: string,
+  encoderWidth: number,
+  vocabSize: number,
+): void {
+  mustAgree(model, `${section}.feat_in`, widthKey(model), encoderWidth);
+  const listed = placeOf(model, `${section}.vocabulary`)?.value;
+  if (Array.isArray(listed) && listed.length > 0) {
+    mustAgree(model, `${section}.num_classes`, `${section}.vocabulary`, listed.length);
+  } else {
+    const source = placeOf(model, 'tokenizer')?.value ? 'tokenizer' : 'labels';
+    mustAgree(model, `${section}.num_classes`, source, vocabSize);
+  }
+}
+
+/** The key that decides how wide an encoder's output is. */
+export function widthKey(model: ConfigNode): string {
+  const outer = placeOf(model, 'encoder.feat_out')?.value;
+  if (typeof outer === 'number' && outer > 0) return 'encoder.feat_out';
+  const found = ['encoder.d_model', 'encoder.jasper'].find((key) => placeOf(model, key) !== undefined);
+  return found ?? 'encoder';
+}

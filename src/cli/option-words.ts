@@ -1,0 +1,20 @@
+// The library speaks of the names of its interface; a command's user knows the command's options.
+import { AnemoneError } from '../errors/index.js';
+
+/** From what messages of the library say to what the command calls it. */
+export type OptionWords = Readonly<Record<string, string>>;
+
+/** Runs `work`; an error of it speaks of the command's options. */
+export async function inWordsOf<T>(words: OptionWords, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AnemoneError)) throw error;
+    const message = Object.entries(words).reduce(
+      (text, [name, option]) => text.replace(new RegExp(`(?<![\\w-])${name}(?!\\w)`, 'g'), option),
+      error.message,
+    );
+    if (message === error.message) throw error;
+    throw new AnemoneError({ code: error.code, message, details: error.details, cause: error });
+  }
+}
