@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createReferenceEngine, type Engine } from '../../src/engine/index.js';
 import { filterEvents, readScalarEvents, writeFileAtomically } from '../../src/formats/index.js';
 import type { ReadState } from '../../src/nn/index.js';
@@ -81,7 +81,7 @@ const hoisted = vi.hoisted(() => {
         return key === 'writeFile' ? asynchronous(call, true, 0) : reading(call);
       },
     });
-  return { asynchronous, synchronous, reading, handle };
+  return { asynchronous, synchronous, reading, handle, files: [] as FileHandle[] };
 });
 
 vi.mock('node:fs/promises', async (original) => {
@@ -96,8 +96,9 @@ vi.mock('node:fs/promises', async (original) => {
     writeFile: asynchronous(fs['writeFile'], true),
     appendFile: asynchronous(fs['appendFile'], true),
     open: async (...args: unknown[]) => {
-      const opened = reading(fs['open']);
-      return handle((await opened(...args)) as FileHandle);
+      const opened = (await reading(fs['open'])(...args)) as FileHandle;
+      hoisted.files.push(opened);
+      return handle(opened);
     },
   };
 });
@@ -248,7 +249,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     toy: { batches: 5, optim: plateau },
   },
   'validations at the ends of epochs, batches accumulated': {
-    trainer: { max_epochs: 3, log_every_n_steps: 2, accumulate_grad_batches: 2 },
+    trainer: { max_epochs: 2, log_every_n_steps: 2, accumulate_grad_batches: 2 },
     manager: { checkpoint_callback_params: { every_n_train_steps: 1, save_top_k: 2, save_best_model: true } },
     toy: { batches: 5, optim: plateau },
   },
@@ -270,7 +271,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   },
 };
 
-const EVERY = Number(process.env['KILL_EVERY'] ?? 47);
+const EVERY = Number(process.env['KILL_EVERY'] ?? 97);
+
+/** What the dead did not close. */
+afterEach(async () => {
+  for (const file of hoisted.files.splice(0)) await file.close().catch(() => {});
+});
 
 /** How many writes come through before each kill. */
 function momentsOf({ writes, saves }: Life): readonly number[] {
