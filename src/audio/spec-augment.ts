@@ -1,6 +1,7 @@
 // SpecAugment and cutout on host feature arrays, in place: blanks out random stretches of time, bands of
 // frequency and rectangles. Applied in training only, after the front end. Sources: Park et al. 2019
 // (arXiv:1904.08779); NeMo's SpectrogramAugmentation, whose two generations draw differently.
+import { requireMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { NemoCompat } from './features/index.js';
@@ -75,7 +76,9 @@ export class SpectrogramAugmentation {
 
   /** @throws AnemoneError `audio.spec-augment-config` */
   constructor(config: Partial<SpecAugmentConfig> = {}) {
-    const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+    const given = Object.fromEntries(
+      Object.entries(requireMapping(config, 'spec_augment')).filter(([, value]) => value !== undefined),
+    );
     this.config = { ...SPEC_AUGMENT_DEFAULTS, ...given };
     const c = this.config;
     for (const key of [

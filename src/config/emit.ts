@@ -12,6 +12,7 @@ import {
 } from './config-node.js';
 import { formatFloat, resolvePlainScalar } from './dialect.js';
 import { MISSING_TEXT } from './raw-tree.js';
+import { requireMapping } from './require-mapping.js';
 
 export interface ToYamlOptions {
   /** Adds to each value a comment with its file and line (default false). */
@@ -25,6 +26,7 @@ export function resolveConfig(config: ConfigNode): Record<string, unknown> {
 
 /** The config as YAML. */
 export function toYaml(config: ConfigNode, options: ToYamlOptions = {}): string {
+  requireMapping(config, 'config');
   const lines: string[] = [];
   if (Object.keys(config).length === 0) return '{}\n';
   writeMap(config, '', options, lines);

@@ -25,6 +25,7 @@ export {
   mergeConfigs,
   withOverrides,
 } from './load.js';
+export { requireMapping } from './require-mapping.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
 export { type RunOptions, runWithConfig } from './run-with-config.js';
 export { CheckContext, type ComponentLookup, type ConfigWarning } from './schema/context.js';

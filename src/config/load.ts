@@ -7,6 +7,7 @@ import type { ConfigNode } from './config-node.js';
 import { type InterpolationOptions, interpolate } from './interpolate.js';
 import { applyOverride, type Override, parseOverride } from './overrides.js';
 import { cloneRaw, mergeRaw, type RawMap, rawFromPlain, rawMap, setEntry } from './raw-tree.js';
+import { requireMapping } from './require-mapping.js';
 import { readYaml } from './yaml-reader.js';
 
 /** A whole config. The sections every training config has are typed; a file may have any others. */
@@ -75,6 +76,7 @@ export function configFromObject(
   options: LoadOptions = {},
 ): Config {
   const position: SourcePosition = { file: '(object)' };
+  requireMapping(value, 'config');
   return finish(rawFromPlain(value, position) as RawMap, parseOverrides(overrides), options);
 }
 
@@ -100,7 +102,8 @@ export function withOverrides(config: ConfigNode, overrides: readonly string[]):
 /** `over` merged into `base`, both whole configs: what loading both files in that order would give. */
 export function mergeConfigs(base: ConfigNode, over: ConfigNode): Config {
   const rawOf = (config: ConfigNode) =>
-    sources.get(config)?.raw ?? (rawFromPlain(config, { file: '(object)' }) as RawMap);
+    sources.get(requireMapping(config, 'config'))?.raw ??
+    (rawFromPlain(config, { file: '(object)' }) as RawMap);
   return finish(mergeRaw(rawOf(base), rawOf(over)) as RawMap, [], sources.get(base)?.options ?? {});
 }
 

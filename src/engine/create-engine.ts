@@ -1,5 +1,6 @@
 // Engines by name, as a configuration asks for them. Which engine is a deployment question: model code never
 // sees more than the Engine interface.
+import { requireMapping } from '../config/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import { createReferenceEngine } from './eager/reference.js';
 import { createTensorFlowEngine } from './eager/tensorflow.js';
@@ -31,13 +32,14 @@ const OPTIONS: Readonly<Record<EngineName, readonly string[]>> = {
  * device is not shows when the first program is compiled.
  */
 export function createEngine(options: CreateEngineOptions = {}): Engine {
+  requireMapping(options, 'engine');
   const { name = 'onnxruntime', ...rest } = options;
   if (!(ENGINES as readonly string[]).includes(name)) {
     throw new AnemoneError({
       code: 'engine.unknown-engine',
       path: 'name',
-      message: `"${name}" is not an engine; known: ${ENGINES.join(', ')}`,
-      hint: didYouMean(name, ENGINES),
+      message: `${JSON.stringify(name)} is not an engine; known: ${ENGINES.join(', ')}`,
+      hint: typeof name === 'string' ? didYouMean(name, ENGINES) : undefined,
     });
   }
   checkOptions(name as EngineName, rest);

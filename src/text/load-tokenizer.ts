@@ -1,7 +1,7 @@
 // From a config's `tokenizer:` section (or `labels:`) to a Tokenizer. Reading goes through a function, so
 // that a checkpoint's own copies can take the place of files on disk.
 import { join } from 'node:path';
-import { listOf, parseJson } from '../config/index.js';
+import { defineSchema, listOf, parseJson, requireMapping } from '../config/index.js';
 import { AnemoneError, didYouMean, saidBy } from '../errors/index.js';
 import { decodeUtf8, readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
@@ -56,7 +56,8 @@ export function loadTokenizer(
   path = 'tokenizer',
   readFile: ReadFile = (file) => readRegularFileSync(file),
 ): Tokenizer {
-  const type = String(config.type).toLowerCase();
+  checkSection(config, path);
+  const type = config.type.toLowerCase();
   if (sentencePieceTypes.includes(type)) {
     const file = config.model_path ?? (config.dir ? join(config.dir, 'tokenizer.model') : undefined);
     if (!file) {
@@ -125,6 +126,29 @@ export function loadTokenizer(
   });
 }
 
+const optionalText = { format: 'string', nullable: true, optional: true } as const;
+
+/** What every section has; the schemas of models tell the rest. */
+const sectionShape = defineSchema(
+  'tokenizer',
+  {
+    type: { doc: 'Kind of tokenizer.', format: 'string' },
+    dir: { doc: 'Folder of its files.', ...optionalText },
+    model_path: { doc: 'Its model.', ...optionalText },
+    vocab_path: { doc: 'Its vocabulary.', ...optionalText },
+    unk_token: { doc: 'Its unknown token.', ...optionalText },
+    labels: { doc: 'Its labels.', format: listOf('string'), nullable: true, optional: true },
+    langs: { doc: 'A section a language.', format: 'mapping', nullable: true, optional: true },
+    hf_kwargs: { doc: 'Special tokens.', format: 'mapping', nullable: true, optional: true },
+    custom_tokenizer: { doc: 'A class.', format: 'mapping', nullable: true, optional: true },
+  },
+  { extra: 'any' },
+);
+
+function checkSection(config: unknown, path: string): void {
+  sectionShape.parse(requireMapping(config, path), { path });
+}
+
 function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string): void {
   const set = Object.entries(keywords ?? {}).filter(
     ([key, value]) => value !== null && !harmlessKeywords.includes(key),
@@ -141,6 +165,13 @@ function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string):
 function customName(config: TokenizerConfig, path: string, known: readonly string[]): string | undefined {
   const target = config.custom_tokenizer?._target_;
   if (!target) return undefined;
+  if (typeof target !== 'string') {
+    throw new AnemoneError({
+      code: 'tokenizer.unknown-type',
+      path: `${path}.custom_tokenizer._target_`,
+      message: 'expected the name of a class',
+    });
+  }
   const name = target.replace(/^.*\./, '');
   if (known.includes(name)) return name;
   throw new AnemoneError({

@@ -175,3 +175,14 @@ describe('resampling in pieces', () => {
     expect(whole).toHaveLength(Math.ceil((length * to) / from));
   });
 });
+
+describe('resampling from a rate that no recorder has', () => {
+  it('takes no filter of gigabytes', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    // 1,000 phases of some 120,000 taps each would be 960 MB.
+    const samples = Float32Array.from({ length: 20_000 }, (_, i) => Math.sin(i * 1e-4));
+    const out = resample(samples, 9_999_992, 8_000);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 27);
+    expect(out).toHaveLength(Math.ceil((20_000 * 8000) / 9_999_992));
+  });
+});

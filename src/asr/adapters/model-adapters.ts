@@ -1,6 +1,12 @@
 // The adapters of a whole model: which there are, in which of its modules, and the config that says so, which is the
 // section NeMo keeps under `model.adapters`.
-import { type ConfigNode, configFromValues, isMapping, resolveConfig } from '../../config/index.js';
+import {
+  type ConfigNode,
+  configFromValues,
+  isMapping,
+  requireMapping,
+  resolveConfig,
+} from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { BatchNorm, type Module } from '../../nn/index.js';
@@ -82,8 +88,9 @@ export class ModelAdapters {
 
   /** @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*` */
   add(fullName: string, config: Section): void {
-    const { module, name } = split(fullName);
+    const { module, name } = split(String(fullName));
     const path = `adapters.${name}`;
+    requireMapping(config, path);
     if (this.entries.has(name)) {
       throw new AnemoneError({
         code: 'adapter.exists',

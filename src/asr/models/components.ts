@@ -1,5 +1,5 @@
 // Models by name, so that a configuration's `target` says which one it describes.
-import type { ConfigNode } from '../../config/index.js';
+import { type ConfigNode, requireMapping } from '../../config/index.js';
 import { component, defineKind } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -92,6 +92,7 @@ export const modelComponents = [
  * @throws AnemoneError `container.unknown-component`, `asr.model-not-supported`, and what the class's `fromConfig` throws
  */
 export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
+  requireMapping(node, 'model');
   const container = containerOf(context, modelComponents);
   const { components } = container;
   const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
@@ -110,7 +111,7 @@ export async function createFromConfig(
   context: ModelContext & { readonly engine: Engine },
   say: (line: string) => void = () => {},
 ): Promise<TrainableModel> {
-  const section = config['model'] as ConfigNode;
+  const section = requireMapping(requireMapping(config, 'config')['model'], 'model');
   checkFamily(section, containerOf(context, modelComponents).components);
   if (isFineTuning(config)) return fineTunedModel(config, speechModelOf('init_from_nemo_model'), context);
   const model = createModel(section, context);

@@ -1,6 +1,6 @@
 // Starting values from other models' files: NeMo's `init_from_nemo_model` and `init_from_ptl_ckpt`, whole or
 // in part, which stand at the top of a config.
-import { type ConfigNode, defineSchema, isMapping, listOf } from '../../config/index.js';
+import { type ConfigNode, defineSchema, isMapping, listOf, requireMapping } from '../../config/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { openWeights, type WeightFile } from '../../formats/index.js';
@@ -67,6 +67,7 @@ export async function initFromConfig(
   engine: Pick<Engine, 'write'>,
   say: (line: string) => void = () => {},
 ): Promise<void> {
+  requireMapping(config, 'config');
   if (config['init_from_pretrained_model']) {
     throw new AnemoneError({
       code: 'init.unsupported',

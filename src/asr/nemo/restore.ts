@@ -1,6 +1,6 @@
 // From a .nemo archive to a model with its weights. Which class is up to the caller, or to the archive's
 // `target`; see models/components.ts.
-import { type Config, type ConfigNode, isMapping, mergeConfigs } from '../../config/index.js';
+import { type Config, type ConfigNode, mergeConfigs, requireMapping } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { loadWeights, type Module } from '../../nn/index.js';
 import type { ModelContext } from '../models/context.js';
@@ -40,6 +40,14 @@ export async function restoreArchive<M extends Module>(
   options: RestoreOptions = {},
   kept: readonly string[] = [],
 ): Promise<M> {
+  const { overrides = [] } = requireMapping(options, 'options');
+  if (!Array.isArray(overrides) || overrides.some((change) => typeof change !== 'string')) {
+    throw new AnemoneError({
+      code: 'config.invalid-value',
+      path: 'overrides',
+      message: 'expected a list of texts, key=value',
+    });
+  }
   const { engine } = context;
   if (!engine) {
     throw new AnemoneError({
@@ -81,7 +89,8 @@ export async function restoreArchive<M extends Module>(
 }
 
 function wholeConfig(config: ConfigNode): ConfigNode {
-  return isMapping(config['model']) ? config : { model: config };
+  const given = requireMapping(config, 'config');
+  return 'model' in given ? { model: requireMapping(given['model'], 'config.model') } : { model: given };
 }
 
 /**

@@ -1,5 +1,6 @@
 // The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the
 // order of the configuration, each with its probability.
+import { requireMapping } from '../../config/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import type { AugmentationFactory, AugmentationRegistry, WaveformAugmentation } from './augmentation.js';
@@ -70,25 +71,27 @@ export class Augmentor {
     const registry = options.registry ?? BUILTIN_AUGMENTATIONS;
     const base = options.path ?? 'augmentor';
     const warnings: string[] = [];
-    const steps = Object.entries(config ?? {}).flatMap(([name, value]): AugmentorStep[] => {
-      const path = `${base}.${name}`;
-      const factory = registry.get(name);
-      const instead = NOT_HERE.get(name);
-      if (!factory && instead) {
-        warnings.push(`${path} has no effect: ${instead}`);
-        return [];
-      }
-      if (!factory) throw fail(path, 'unknown augmentation', didYouMean(name, registry.keys()));
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw fail(path, 'expected a map of options');
-      }
-      const { prob, ...rest } = value as Record<string, unknown>;
-      if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
-        throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
-      }
-      const warn = (message: string) => warnings.push(message);
-      return [{ name, prob, augmentation: factory(rest, { path, warn }) }];
-    });
+    const steps = Object.entries(requireMapping(config ?? {}, base)).flatMap(
+      ([name, value]): AugmentorStep[] => {
+        const path = `${base}.${name}`;
+        const factory = registry.get(name);
+        const instead = NOT_HERE.get(name);
+        if (!factory && instead) {
+          warnings.push(`${path} has no effect: ${instead}`);
+          return [];
+        }
+        if (!factory) throw fail(path, 'unknown augmentation', didYouMean(name, registry.keys()));
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+          throw fail(path, 'expected a map of options');
+        }
+        const { prob, ...rest } = value as Record<string, unknown>;
+        if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
+          throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
+        }
+        const warn = (message: string) => warnings.push(message);
+        return [{ name, prob, augmentation: factory(rest, { path, warn }) }];
+      },
+    );
     return new Augmentor(steps, warnings);
   }
 

@@ -1,5 +1,6 @@
 // The keys of NeMo's AudioToMelSpectrogramPreprocessor, their defaults, and what follows from them.
 // Key names stay NeMo's snake_case, for they are YAML.
+import { requireMapping } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { WINDOW_TYPES, type WindowType } from './windows.js';
 
@@ -123,7 +124,9 @@ const FLOAT32_EPS = 2 ** -23;
  * @throws AnemoneError `audio.features-config`, its `path` the offending key
  */
 export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
-  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(
+    Object.entries(requireMapping(config, 'preprocessor')).filter(([, value]) => value !== undefined),
+  );
   const c: MelConfig = { ...MEL_DEFAULTS, ...given };
   for (const [seconds, samples] of [
     ['window_size', 'n_window_size'],
