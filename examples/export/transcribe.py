@@ -36,8 +36,9 @@ def mel_filters(c):
 
 
 def log_mel(x, c):
-    """NeMo's front end with its usual settings (hann, log, per_feature): samples -> [mels, frames]."""
-    assert (c["window"], c["log"], c["normalize"], c["exact_pad"]) == ("hann", True, "per_feature", False)
+    """NeMo's front end with its usual settings (hann, log, per_feature or no statistics): samples -> [mels, frames]."""
+    assert (c["window"], c["log"], c["exact_pad"]) == ("hann", True, False)
+    assert c["normalize"] in ("per_feature", "NA", None), c["normalize"]
     if c["preemph"]:
         x = np.append(x[:1], x[1:] - c["preemph"] * x[:-1])
     frames = len(x) // c["hop"] + (c["nemo_compat"] == "1.x")
@@ -49,6 +50,8 @@ def log_mel(x, c):
     power = np.abs(np.fft.rfft(cut * window)) ** c["mag_power"]
     mel = mel_filters(c) @ power.T
     mel = np.log(mel + c["guard"] if c["log_zero_guard_type"] == "add" else np.maximum(mel, c["guard"]))
+    if c["normalize"] != "per_feature":
+        return mel
     return (mel - mel.mean(1, keepdims=True)) / (mel.std(1, ddof=1, keepdims=True) + 1e-5)
 
 
@@ -141,4 +144,5 @@ def main():
         print(path, "".join(vocabulary[k] for k in tokens).replace("\u2581", " ").strip(), sep="\t")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ export interface OnnxOptions {
   /** Branch of a hybrid model. */
   readonly decoder?: string;
   /** Whose files. */
-  readonly for?: string;
+  readonly for?: 'nemo' | 'sherpa';
   readonly streaming?: boolean;
   /** LEFT,RIGHT as typed. */
   readonly attContextSize?: string;
@@ -48,9 +48,6 @@ export async function exportToOnnx(
   const frames = maxFrames === undefined ? undefined : Number(maxFrames);
   if (frames !== undefined && !(Number.isInteger(frames) && frames >= 1)) {
     throw new AnemoneError({ code: 'cli.option', path: '--max-frames', message: 'expected a whole number' });
-  }
-  if (program !== undefined && program !== 'nemo' && program !== 'sherpa') {
-    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo or sherpa' });
   }
   const context = attContextSize === undefined ? undefined : contextSize(attContextSize);
   if (attContextSize !== undefined && !(context && streaming)) {

@@ -57,6 +57,9 @@ export function register(program: Command): void {
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
+  if (options.for !== undefined && options.for !== 'nemo' && options.for !== 'sherpa') {
+    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo or sherpa' });
+  }
   const kind = options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
   const write = WRITERS[kind];
   if (!write) {

@@ -69,6 +69,24 @@ describe('anemone inspect', () => {
 });
 
 describe('anemone export', () => {
+  it('writes a folder for sherpa-onnx, and names options that do not go together', async () => {
+    const options = ['--for', 'sherpa', '--decoder', 'ctc', '--max-frames', '60'];
+    const { code, err } = await anemone('export', hybrid, out('sherpa'), ...options);
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/model\.onnx is of the model of .*\n.*tokens\.txt is of/);
+    for (const [given, message] of [
+      [[out('x.nemo'), '--streaming'], /--streaming: is for files in ONNX/],
+      [[out('x.nemo'), '--decoder', 'ctc'], /--decoder: is for files in ONNX/],
+      [[out('x'), '--for', 'kaldi'], /--for: expected nemo or sherpa/],
+      [[out('x.onnx'), '--att-context-size', '4,1'], /--att-context-size: needs --streaming/],
+      [[out('x.onnx'), '--streaming', '--att-context-size', 'all'], /expected two whole numbers/],
+      [[out('x.onnx'), '--streaming'], /whole utterance/],
+    ] as const) {
+      const wrong = await anemone('export', hybrid, ...given);
+      expect([wrong.code, wrong.err]).toEqual([2, expect.stringMatching(message)]);
+    }
+  });
+
   it('writes .nemo and safetensors', async () => {
     expect((await anemone('export', hybrid, out('again.nemo'))).code).toBe(0);
     expect((await anemone('export', hybrid, out('again.safetensors'))).code).toBe(0);
