@@ -449,7 +449,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   ): Promise<this> {
     const engine = this.engineFor(options.engine, 'changeVocabulary');
     const { tokenizer: _, labels: __, ...rest } = this.config;
-    const node = configFromValues({ model: { ...rest, ...vocabulary } }).model;
+    const node = configFromValues({ model: { ...withoutClasses(rest), ...vocabulary } }).model;
     const { fromConfig } = this.constructor as unknown as {
       fromConfig: (node: ConfigNode, context: ModelContext) => SpeechModel;
     };
@@ -518,6 +518,17 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       log: this.context.log,
     };
   }
+}
+
+/** A config whose classifiers of frames take their number of classes from the vocabulary. */
+function withoutClasses(model: Section): Section {
+  const { decoder, aux_ctc: auxiliary } = model as Readonly<Record<string, Section | undefined>>;
+  const open = (section: Section) => ({ ...section, num_classes: -1, vocabulary: [] });
+  return {
+    ...model,
+    ...(decoder && 'num_classes' in decoder && { decoder: open(decoder) }),
+    ...(auxiliary && { aux_ctc: withoutClasses(auxiliary) }),
+  };
 }
 
 /** Of a multitask model only what has the vocabulary's size starts anew, as in NeMo. */
