@@ -60,13 +60,6 @@ async function compare(name: string): Promise<Result[]> {
       const detail = `step ${off.indexOf(value) + 1} of ${steps}`;
       results.push({ case: name, quantity, value, detail });
       console.log(`  ${quantity}: ${value.toExponential(1)} (${detail})`);
-      if (process.env.GROWTH)
-        console.log(
-          off
-            .map((x, i) => (i % 5 === 4 ? `${i + 1}:${x.toExponential(0)}` : ''))
-            .filter(Boolean)
-            .join(' '),
-        );
     };
     add(`loss curve of ${name}${suffix}`, losses, curve.losses);
     if (!curve.exact) continue;
@@ -93,19 +86,19 @@ async function train(name: string, { losses, clip }: Curve, overrides: readonly 
   const shown = [0, 9, 24, 49, 74, 99].map(
     (i) => `${i + 1}: ${seen.values[i]?.toFixed(4)}/${losses[i]?.toFixed(4)}`,
   );
-  const apart = await furthestWeights(name, model, engine);
-  console.log(`${name}: ${shown.join(', ')}; weights and statistics at the end differ by ${apart}`);
+  const apart = await furthestVariance(name, model, engine);
+  console.log(`${name}: ${shown.join(', ')}; running variances at the end differ by ${apart}`);
   await engine.dispose();
   return seen.values;
 }
 
-/** Running statistics too: they do not come into losses of training. */
-async function furthestWeights(name: string, model: SpeechModel, engine: Engine): Promise<string> {
+/** The variance that is furthest off; running statistics do not come into losses of training. */
+async function furthestVariance(name: string, model: SpeechModel, engine: Engine): Promise<string> {
   const end = await tensorsOf(join(where, `${name}.end.safetensors`));
   let worst = { name: '', off: 0 };
   for (const [name, state] of model.stateDict()) {
     const theirs = end.get(name)?.data;
-    if (!theirs || name.startsWith('preprocessor.')) continue;
+    if (!theirs || !name.endsWith('running_var')) continue;
     const off = distance(await engine.read(state), theirs) / norm(theirs);
     if (off > worst.off) worst = { name, off };
   }
