@@ -232,7 +232,10 @@ export const dataSection = defineSchema(
       batch_tokens: inside('batch_duration bounds batches'),
       quadratic_factor: inside('see quadratic_duration'),
       token_equivalent_duration: inside('batch_duration bounds batches'),
-      prompt_field: { instead: 'lang_field, target_lang or lang of a line is its prompt', harmless: ['target_lang', 'lang', 'language'] },
+      prompt_field: {
+        instead: 'lang_field, target_lang or lang of a line is its prompt',
+        harmless: ['target_lang', 'lang', 'language'],
+      },
       prompt_dictionary: 'model.model_defaults says it',
       num_prompts: 'model.model_defaults says it',
       initialize_prompt_feature: 'model.model_defaults says it',

@@ -43,11 +43,10 @@ export const hybridFields = {
   aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema },
 } as const;
 
-export const hybridModelSchema = defineSchema(
-  'EncDecHybridRNNTCTCBPEModel',
-  hybridFields,
-  { doc: 'A transducer with an auxiliary CTC branch.', ignored: commonIgnored },
-);
+export const hybridModelSchema = defineSchema('EncDecHybridRNNTCTCBPEModel', hybridFields, {
+  doc: 'A transducer with an auxiliary CTC branch.',
+  ignored: commonIgnored,
+});
 
 export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
 

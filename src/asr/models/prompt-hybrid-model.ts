@@ -27,7 +27,12 @@ export const promptHybridSchema = defineSchema(
       nullable: true,
       default: null,
     },
-    subsampling_factor: { doc: 'Only kept; the encoder says it.', format: 'int', nullable: true, default: null },
+    subsampling_factor: {
+      doc: 'Only kept; the encoder says it.',
+      format: 'int',
+      nullable: true,
+      default: null,
+    },
   },
   {
     doc:
@@ -78,7 +83,9 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: PromptHybridConfig, context: ModelContext) {
     super(node, settings, context);
-    const { model_defaults: defaults } = settings as { readonly model_defaults: Readonly<Record<string, unknown>> };
+    const { model_defaults: defaults } = settings as {
+      readonly model_defaults: Readonly<Record<string, unknown>>;
+    };
     const count = numberOf(defaults['num_prompts'] ?? 128, 'num_prompts');
     this.prompts = dictionary(defaults['prompt_dictionary'], count);
     if (defaults['initialize_prompt_feature'] === true) {
@@ -210,7 +217,8 @@ function dictionary(value: unknown, count: number): ReadonlyMap<string, number> 
     const hint = "a number for each language: { 'en-US': 0, 'de-DE': 1 }";
     throw new AnemoneError({ code: 'config.invalid-value', path, message, hint });
   };
-  if (!isMapping(value) || Object.keys(value).length === 0) return fail('expected a mapping of names to numbers');
+  if (!isMapping(value) || Object.keys(value).length === 0)
+    return fail('expected a mapping of names to numbers');
   const entries = Object.entries(value as Readonly<Record<string, unknown>>);
   for (const [name, index] of entries) {
     if (!Number.isInteger(index) || (index as number) < 0 || (index as number) >= count) {
@@ -219,4 +227,3 @@ function dictionary(value: unknown, count: number): ReadonlyMap<string, number> 
   }
   return new Map(entries as [string, number][]);
 }
-

@@ -356,9 +356,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
    * limited attention). Texts are those that `transcribe` finds in the whole recordings.
    * @throws AnemoneError `asr.no-engine`, `streaming.*` for a model that needs whole utterances
    */
-  stream(
-    options: ChunkOptions & Pick<TranscribeOptions, 'engine' | 'prompt'> = {},
-  ): StreamingRecognizer {
+  stream(options: ChunkOptions & Pick<TranscribeOptions, 'engine' | 'prompt'> = {}): StreamingRecognizer {
     const engine = this.engineFor(options.engine, 'stream');
     return new StreamingRecognizer(engine, this.streamingParts(engine, options), options);
   }
