@@ -79,8 +79,8 @@ export {
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
-export { EncDecHybridRNNTCTCBPEModelWithPrompt } from './models/prompt-hybrid-model.js';
 export { EncDecMultiTaskModel } from './models/multitask-model.js';
+export { EncDecHybridRNNTCTCBPEModelWithPrompt } from './models/prompt-hybrid-model.js';
 export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
 export {
   type Recognition,

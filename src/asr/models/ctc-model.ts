@@ -111,7 +111,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
     const { encoder } = this;
-    const { features } = this.preprocessor.frontEnd.config;
+    const { width: features } = this.preprocessor.frontEnd.config;
     return [encoderSubnet({ encoder, features, maxFrames, output: ctcOutput(this.decoder) })];
   }
 

@@ -170,7 +170,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   protected override subnets(options: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
     if ((options.decoder ?? this.decodes) === 'rnnt') return super.subnets(options);
     const { encoder } = this;
-    const { features } = this.preprocessor.frontEnd.config;
+    const { width: features } = this.preprocessor.frontEnd.config;
     const output = ctcOutput(this.ctcDecoder);
     return [encoderSubnet({ encoder, features, maxFrames: options.maxFrames, output })];
   }

@@ -258,7 +258,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   protected override subnets({ maxFrames }: { readonly maxFrames: number }): readonly Subnet[] {
-    const { features } = this.preprocessor.frontEnd.config;
+    const { width: features } = this.preprocessor.frontEnd.config;
     const output = memoryOutput((encoded) => this.bridge(encoded, evaluationPass));
     return [
       encoderSubnet({ encoder: this.encoder, features, maxFrames, output }),

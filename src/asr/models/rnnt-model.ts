@@ -214,7 +214,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   protected override subnets({
     maxFrames,
   }: ExportOptions & { readonly maxFrames: number }): readonly Subnet[] {
-    const { features } = this.preprocessor.frontEnd.config;
+    const { width: features } = this.preprocessor.frontEnd.config;
     return [encoderSubnet({ encoder: this.encoder, features, maxFrames }), decoderJointSubnet(this)];
   }
 

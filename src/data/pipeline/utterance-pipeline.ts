@@ -122,7 +122,7 @@ export class UtterancePipeline {
       task.refill && usable.length > 0
         ? prepared.map((item, i) => (item ? i : usable[i % usable.length]))
         : usable;
-    const bins = this.frontEnd.config.features;
+    const bins = this.frontEnd.config.width;
     const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
     const rung = roundUpToRung(Math.max(longest, task.frames), task.rungs);
     const frames = this.frontEnd.padFrames(rung);
