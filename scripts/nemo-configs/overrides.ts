@@ -14,6 +14,7 @@ export function fillIn(config: ConfigNode, corpus: Corpus): string[] {
     if (/manifest/.test(key)) return `${path}=${corpus.manifest}`;
     if (/tarred|tar_/.test(key)) return `${path}=${corpus.archive}`;
     if (key === 'type') return `${path}=bpe`;
+    if (key === 'prompt_format') return `${path}=canary2`;
     if (/^(dir|model_path|tokenizer)/.test(key)) return `${path}=${corpus.tokenizer}`;
     return `${path}=${/size|classes|rate|hidden/.test(key) ? 16 : 'unset'}`;
   });

@@ -55,7 +55,13 @@ export const melSchema = defineSchema(
       default: 16,
     },
     max_duration: { doc: 'Seconds, for pad_to: max.', format: 'number', default: MEL_DEFAULTS.max_duration },
-    frame_splicing: { doc: 'Only 1.', format: [1], default: 1 },
+    frame_splicing: {
+      doc: 'A frame has its features as often, as in NeMo.',
+      format: 'int',
+      min: 1,
+      max: 64,
+      default: 1,
+    },
     exact_pad: {
       doc: 'Pad so that frames are exactly samples over stride.',
       format: 'boolean',

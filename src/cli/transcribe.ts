@@ -69,7 +69,10 @@ export function register(program: Command): void {
     )
     .option('--streaming', 'chunk by chunk, with partial texts on stderr; for models trained for it')
     .option('--source-lang <lang>', 'multitask models: the language spoken; default en')
-    .option('--target-lang <lang>', 'multitask models: the language to write; default en')
+    .option(
+      '--target-lang <lang>',
+      'multitask models and models with prompts: the language to write; default en, en-US',
+    )
     .option('--task <task>', 'multitask models: asr or ast (translation); default asr')
     .option('--pnc <yes|no>', 'multitask models: with punctuation and capitals or without; default yes')
     .option('--output <file>', 'write a manifest with pred_text instead of printing')

@@ -102,7 +102,8 @@ export class SpeechSource implements BatchSource {
   }
 
   largestBatch(): BatchOutline {
-    const bins = this.options.pipeline.preprocessor.features ?? 64;
+    const { features = 64, frame_splicing: times = 1 } = this.options.pipeline.preprocessor;
+    const bins = features * times;
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
     return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);

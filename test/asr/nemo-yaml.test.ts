@@ -92,6 +92,12 @@ describe('the class of a model', () => {
       { loss: { _target_: 'nemo.collections.asr.losses.ContrastiveLoss' } },
     ],
     ['EncDecK2SeqModelBPE', { graph_module_cfg: {} }],
+    [
+      'EncDecTransfModelBPE',
+      { target: 'nemo.collections.asr.models.transformer_bpe_models.EncDecTransfModelBPE' },
+    ],
+    ['EncDecTransfModelBPE', { target: 'EncDecTransfModelBPE' }],
+    ['EncDecClassificationModel', { target: 'nemo.collections.asr.models.EncDecClassificationModel' }],
   ])('%s is named and not supported', (name, changes) => {
     const error = failure(() => createModel(tinyModel({ ...changes, of_that_model: 1 })));
     expect(error.code).toBe('asr.model-not-supported');

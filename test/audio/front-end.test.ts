@@ -216,8 +216,24 @@ describe('MelFrontEnd', () => {
     expect(() => before.compute(noise(30))).toThrow(expect.objectContaining({ code: 'audio.too-short' }));
   });
 
+  it.each(['per_feature', 'none'])(
+    'frame_splicing has each frame so often, as NeMo has it (%s)',
+    (normalize) => {
+      const config = { sample_rate: 16000, features: 4, dither: 0, pad_to: 0, normalize };
+      const samples = Float32Array.from({ length: 2000 }, (_, i) => Math.sin(i ** 1.3 / 40));
+      const plain = new MelFrontEnd(config).computeBatch([samples]);
+      const spliced = new MelFrontEnd({ ...config, frame_splicing: 3 }).computeBatch([samples]);
+      const [, bins, frames] = plain.shape;
+      expect(spliced.shape).toEqual([1, 3 * bins, frames]);
+      for (const n of [0, 1, 2]) {
+        const part = spliced.features.subarray(n * bins * frames, (n + 1) * bins * frames);
+        expect([...part]).toEqual([...plain.features]);
+      }
+    },
+  );
+
   it.each<[Partial<MelConfig>, string]>([
-    [{ frame_splicing: 2 }, 'frame_splicing'],
+    [{ frame_splicing: 0 }, 'frame_splicing'],
     [{ use_torchaudio: true }, 'use_torchaudio'],
     [{ n_window_size: 400, window_size: 0.02 }, 'n_window_size'],
     [{ n_fft: 128 }, 'n_fft'],

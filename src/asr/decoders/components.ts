@@ -43,11 +43,15 @@ export const rnntDecoderSchema = defineSchema(
     prednet: { doc: 'The recurrent network.', format: prednetSchema },
     vocab_size: { doc: byModel, format: 'int', default: -1 },
     blank_as_pad: { doc: 'Give blank an embedding row of zeros.', format: 'boolean', default: true },
+    normalization_mode: { doc: 'Only null.', format: 'string', nullable: true, default: null },
   },
   {
+    refine: ({ normalization_mode: mode }, report) => {
+      if (mode !== null)
+        report('normalization_mode', `an LSTM normalised by "${mode}" is not supported, only null is`);
+    },
     doc: 'Prediction network of a transducer: embedding and LSTM over the tokens so far.',
     ignored: {
-      normalization_mode: { instead: 'the LSTM is not normalised', harmless: [null] },
       random_state_sampling: { instead: 'states start at zero', harmless: [false] },
     },
   },

@@ -61,6 +61,11 @@ export const convAsrEncoderSchema = defineSchema(
   'ConvASREncoder',
   {
     feat_in: { doc: 'Mel bins.', ...count },
+    frame_splicing: {
+      doc: 'That of the preprocessor: the first block takes feat_in times as many features.',
+      ...count,
+      default: 1,
+    },
     jasper: { doc: 'The blocks, in order.', format: listOf(jasperBlockSchema, { min: 1 }) },
     activation: {
       doc: 'After each normalisation.',
@@ -99,7 +104,6 @@ export const convAsrEncoderSchema = defineSchema(
   {
     doc: 'Convolutional encoder: Jasper, QuartzNet, Citrinet or ContextNet, by its blocks.',
     ignored: {
-      frame_splicing: { instead: 'frames are not spliced', harmless: [1] },
       quantize: { instead: 'nothing is quantised', harmless: [false] },
     },
   },

@@ -27,7 +27,7 @@ export class ConvASREncoder extends Module implements Encoder {
     const blocks: JasperBlock[] = [];
     const panes: number[] = [];
     let residualMode = config.residual_mode;
-    let inChannels = config.feat_in;
+    let inChannels = config.feat_in * (config.frame_splicing ?? 1);
     for (const block of config.jasper) {
       if (block.residual_dense) panes.push(inChannels);
       residualMode = block.residual_mode ?? residualMode;

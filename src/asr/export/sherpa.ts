@@ -64,6 +64,7 @@ function checkFeatures(mel: ResolvedMel): void {
   expect('mag_power', mel.mag_power === 2, mel.mag_power, '2');
   expect('mel_norm', mel.mel_norm === 'slaney', mel.mel_norm, 'slaney');
   expect('log', mel.log, mel.log, 'true');
+  expect('frame_splicing', mel.frame_splicing === 1, mel.frame_splicing, '1');
   const known = normalizeType(mel);
   expect('normalize', known === '' || known === 'per_feature', normalize, 'per_feature or none ("NA")');
 }

@@ -43,6 +43,16 @@ export function mustAgree(model: ConfigNode, key: string, other: string, value: 
 }
 
 /**
+ * The encoder takes frames of `width` features. One with a `frame_splicing` of its own counts them before splicing.
+ * @throws AnemoneError `config.disagreement`
+ */
+export function checkFeatureWidth(model: ConfigNode, width: number): void {
+  const splicing = placeOf(model, 'encoder.frame_splicing')?.value;
+  const factor = typeof splicing === 'number' && splicing > 0 ? splicing : 1;
+  mustAgree(model, 'encoder.feat_in', 'preprocessor.features', width / factor);
+}
+
+/**
  * Sizes of a classifier of frames at `section`. A section of an archive lists its vocabulary, too; another tokenizer then
  * takes its place.
  * @throws AnemoneError `config.disagreement`

@@ -52,10 +52,31 @@ const OTHERS: readonly Family[] = [
   },
 ];
 
+/** Families that no config without `target` describes, by the names of their classes. */
+const NAMED: readonly (readonly [RegExp, string])[] = [
+  [/^(EncDecTransfModel|EncDecTransfModelBPE)$/, 'speech translation with an attention decoder'],
+  [/^EncDec(Frame)?(Classification|Regression)Model$/, 'commands, voice activity'],
+  [/SpeakerLabelModel$|^Sortformer|Diar/, 'speaker or language recognition, diarization'],
+  [/^EncDecK2/, "k2's graph losses"],
+  [/SelfSupervised|MaskedTokenPred/, 'self-supervised pre-training'],
+  [/TTSModel$/, 'training with a TTS model'],
+  [/EOU|^SLU|SALM/, 'end of utterance, intents, or a language model that hears'],
+];
+
+/** A family of NeMo's by the class that `target` names. */
+function namedFamily(target: string): Pick<Family, 'name' | 'what'> | undefined {
+  const name = target.split('.').at(-1) ?? target;
+  const what = NAMED.find(([pattern]) => pattern.test(name))?.[1];
+  return what === undefined ? undefined : { name, what };
+}
+
 /** @throws AnemoneError `asr.model-not-supported` for a family of NeMo's that no registered component stands for */
-export function checkFamily(model: ConfigNode, components: ComponentRegistry): Family | undefined {
-  if (typeof model['target'] === 'string') return undefined;
-  const other = OTHERS.find(({ is }) => is(model));
+export function checkFamily(
+  model: ConfigNode,
+  components: ComponentRegistry,
+): Pick<Family, 'name' | 'what'> | undefined {
+  const { target } = model;
+  const other = typeof target === 'string' ? namedFamily(target) : OTHERS.find(({ is }) => is(model));
   const known = components.list('model').flatMap(({ name, aliases }) => [name, ...aliases]);
   if (!other || known.includes(other.name)) return other;
   throw new AnemoneError({
@@ -63,7 +84,7 @@ export function checkFamily(model: ConfigNode, components: ComponentRegistry): F
     path: pathOf(model) || 'model',
     position: positionOf(model),
     message: `NeMo's ${other.name} (${other.what}) is not supported`,
-    hint: 'transducer, CTC and hybrid models are',
+    hint: 'transducer, CTC, hybrid and multitask models are',
   });
 }
 
@@ -74,8 +95,8 @@ export function checkFamily(model: ConfigNode, components: ComponentRegistry): F
  */
 export function modelClass(model: ConfigNode, components: ComponentRegistry): string {
   const target = model['target'];
-  if (typeof target === 'string') return target;
   const other = checkFamily(model, components);
+  if (typeof target === 'string') return target;
   if (other) return other.name;
   if ('aux_ctc' in model) {
     const { model_defaults: defaults } = model;

@@ -54,7 +54,7 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
-import { mustAgree } from './agreement.js';
+import { checkFeatureWidth } from './agreement.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
@@ -144,7 +144,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const mel = this.build(settings.preprocessor, preprocessorKind);
     this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
-    mustAgree(node, 'encoder.feat_in', 'preprocessor.features', this.preprocessor.frontEnd.config.features);
+    checkFeatureWidth(node, this.preprocessor.frontEnd.config.width);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
   }
 
@@ -299,7 +299,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   /** The file with the encoder, for whole utterances or for streams. */
   protected encoderFile({ maxFrames, stream }: SubnetOptions, output?: EncoderOutput): Subnet {
-    const { features } = this.preprocessor.frontEnd.config;
+    const { width: features } = this.preprocessor.frontEnd.config;
     if (stream) return streamingEncoderSubnet({ features, output }, stream);
     return encoderSubnet({ encoder: this.encoder, features, maxFrames, output });
   }

@@ -163,7 +163,7 @@ export class BufferedRecognizer {
 
   /** Rows beyond the buffers are empty. */
   private async encode(buffers: readonly Buffered[], rows: number): Promise<HostTensors> {
-    const { features: bins, pad_value: fill } = this.frontEnd.config;
+    const { width: bins, pad_value: fill } = this.frontEnd.config;
     const longest = buffers.reduce((most, { features }) => Math.max(most, features.length / bins), 0);
     const frames = Math.ceil(Math.max(1, longest) / FRAME_STEP) * FRAME_STEP;
     const features = new Float32Array(rows * frames * bins).fill(fill);

@@ -42,7 +42,7 @@ export class FeatureStream {
 
   private take(until: number): Float32Array {
     if (until <= this.emitted) return new Float32Array(0);
-    const { hop, features: bins } = this.frontEnd.config;
+    const { hop, width: bins } = this.frontEnd.config;
     const first = Math.max(0, this.emitted - this.margin);
     const { features } = this.frontEnd.compute(this.samples.read(first * hop, this.samples.end));
     const taken = features.slice((this.emitted - first) * bins, (until - first) * bins);

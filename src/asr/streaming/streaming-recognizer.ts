@@ -38,13 +38,7 @@ export class StreamingRecognizer {
         hint: 'cache-aware streaming is for ConformerEncoder; others can be buffered (chunkSeconds)',
       });
     }
-    this.runner = new ChunkRunner(
-      engine,
-      encoder,
-      encoder.chunkPlan(options),
-      head,
-      frontEnd.config.features,
-    );
+    this.runner = new ChunkRunner(engine, encoder, encoder.chunkPlan(options), head, frontEnd.config.width);
     new FeatureStream(frontEnd);
   }
 

@@ -50,7 +50,7 @@ export interface MelConfig {
   pad_to: number | 'max';
   /** Seconds, for `pad_to: max`. Default 16.7. */
   max_duration: number;
-  /** Only 1. */
+  /** How often a frame's features come one after the other; see `spliceFrames`. Default 1. */
   frame_splicing: number;
   /** Default false. */
   exact_pad: boolean;
@@ -114,6 +114,8 @@ export interface ResolvedMel extends MelConfig {
   /** Hz. */
   readonly high: number;
   readonly guard: number;
+  /** Features of a frame: mel bins, as often as `frame_splicing` says. */
+  readonly width: number;
 }
 
 const FLOAT32_TINY = 2 ** -126;
@@ -147,7 +149,9 @@ export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);
   }
   if (c.use_torchaudio) fail('use_torchaudio', 'the torchaudio variant is not offered', 'leave the key out');
-  if (c.frame_splicing !== 1) fail('frame_splicing', 'values above 1 are not supported');
+  if (!(c.frame_splicing >= 1 && Number.isInteger(c.frame_splicing))) {
+    fail('frame_splicing', 'must be a positive integer');
+  }
   if (!['add', 'clamp'].includes(c.log_zero_guard_type)) {
     fail('log_zero_guard_type', `${c.log_zero_guard_type} is unknown`, 'add or clamp');
   }
@@ -161,14 +165,15 @@ export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
   const { log_zero_guard_value: value } = c;
   const guard = value === 'tiny' ? FLOAT32_TINY : value === 'eps' ? FLOAT32_EPS : value;
   if (!(guard > 0)) fail('log_zero_guard_value', 'must be positive, "tiny" or "eps"');
-  return { ...c, windowLength, hop, fftSize, high, guard };
+  return { ...c, windowLength, hop, fftSize, high, guard, width: c.features * c.frame_splicing };
 }
 
 function checkFixed(c: MelConfig): void {
   if (c.normalize === null || typeof c.normalize !== 'object') return;
   for (const key of ['fixed_mean', 'fixed_std'] as const) {
     const have = c.normalize[key]?.length;
-    if (have !== c.features) fail(`normalize.${key}`, `needs ${c.features} values, has ${have ?? 'none'}`);
+    const want = c.features * c.frame_splicing;
+    if (have !== want) fail(`normalize.${key}`, `needs ${want} values, has ${have ?? 'none'}`);
   }
 }
 

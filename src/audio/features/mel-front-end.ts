@@ -30,7 +30,7 @@ export interface ComputeOptions {
 }
 
 export interface MelFeatures {
-  /** [frames, features], row-major: one frame after the other. */
+  /** [frames, width], row-major: one frame after the other. */
   readonly features: Float32Array;
   /** Valid frames. */
   readonly frames: number;
@@ -97,7 +97,8 @@ export class MelFrontEnd {
   compute(audio: Float32Array, options: ComputeOptions = {}): MelFeatures {
     const valid = Math.min(options.validSamples ?? audio.length, audio.length);
     const frames = this.frameCount(valid);
-    const features = new Float32Array(frames * this.config.features);
+    const { features: bins, frame_splicing: times, width } = this.config;
+    const features = new Float32Array(frames * width);
     if (frames === 0) return { features, frames };
     const training = options.training ?? false;
     const random = training ? options.random : undefined;
@@ -110,6 +111,7 @@ export class MelFrontEnd {
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
     this.prepareSignal(audio, valid, padded, frames, random);
     this.fillFrames(features, frames, this.narrowBandLimit(random));
+    if (times > 1) spliceFrames(features, frames, bins, times);
     normalizeFeatures(features, frames, this.config);
     return { features, frames };
   }
@@ -124,7 +126,7 @@ export class MelFrontEnd {
     lengths: ArrayLike<number> = audios.map((a) => a.length),
     options: { training?: boolean; random?: CounterRandom } = {},
   ): MelBatch {
-    const { features: bins, hop, pad_value } = this.config;
+    const { width: bins, hop, pad_value } = this.config;
     const longest = audios.reduce((max, a) => Math.max(max, a.length), 0);
     const items = audios.map((audio, i) =>
       this.compute(audio, {
@@ -237,6 +239,16 @@ export class MelFrontEnd {
         features[out] = sum;
       }
     }
+  }
+}
+
+/**
+ * Mel features [frames, bins] at the start of `x` become [frames, times × bins] in place. NeMo's splice_frames puts each
+ * frame beside itself: what it calls the frames n later are the frame's own.
+ */
+function spliceFrames(x: Float32Array, frames: number, bins: number, times: number): void {
+  for (let t = frames - 1; t >= 0; t--) {
+    for (let n = times - 1; n >= 0; n--) x.copyWithin((t * times + n) * bins, t * bins, (t + 1) * bins);
   }
 }
 

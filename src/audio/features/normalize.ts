@@ -11,7 +11,7 @@ const EPSILON = 1e-5;
  */
 export function normalizeFeatures(features: Float32Array, frames: number, config: ResolvedMel): void {
   const { normalize } = config;
-  const bins = config.features;
+  const bins = config.width;
   if (normalize === null || frames === 0) return;
   if (typeof normalize === 'object') {
     for (let t = 0, p = 0; t < frames; t++) {

@@ -126,7 +126,7 @@ export class UtterancePipeline {
       task.refill && usable.length > 0
         ? prepared.map((item, i) => (item ? i : usable[i % usable.length]))
         : usable;
-    const bins = this.frontEnd.config.features;
+    const bins = this.frontEnd.config.width;
     const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
     const batchFrames = this.frontEnd.batchFrames(longest);
     const rung = roundUpToRung(Math.max(batchFrames, task.frames), task.rungs);

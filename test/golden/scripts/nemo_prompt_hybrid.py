@@ -56,6 +56,7 @@ base = os.path.join(FOLDER, "hybrid-bpe.nemo")
 config = ASRModel.restore_from(base, return_config=True)
 with open_dict(config):
     config.target = "nemo.collections.asr.models.hybrid_rnnt_ctc_bpe_models_prompt.EncDecHybridRNNTCTCBPEModelWithPrompt"
+    config.nemo_version = "2.7.3"
     config.subsampling_factor = 4
     config.model_defaults.update(initialize_prompt_feature=True, num_prompts=5, prompt_dictionary=PROMPTS)
 model = Model.restore_from(base, override_config_path=config, map_location="cpu", strict=False)
