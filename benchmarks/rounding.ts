@@ -3,7 +3,7 @@
 //   npx tsx benchmarks/rounding.ts conf/quickstart.yaml --runs 3 [overrides...]
 // Run 0 is not perturbed. Prints the test metrics of each run, then their range.
 import { parseArgs } from 'node:util';
-import { createFromConfig } from '../src/asr/index.js';
+import { createFromConfig, SpeechModel } from '../src/asr/index.js';
 import { type ConfigNode, loadConfig } from '../src/config/index.js';
 import { CounterRandom } from '../src/random/index.js';
 import { expManager, resolveCheckpoint, Trainer } from '../src/training/index.js';
@@ -31,7 +31,7 @@ async function trainedMetrics(run: number): Promise<Record<string, number>> {
   const { seed, view, engine } = trainer;
   try {
     const model = await createFromConfig(config, { seed, view, engine }, (line) => view.say(line));
-    if (run > 0) await perturb(model, trainer, run);
+    if (run > 0 && model instanceof SpeechModel) await perturb(model, trainer, run);
     await trainer.fit(model);
     const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
     const findings = await trainer.test(model, { checkpoint: best?.path });
@@ -42,7 +42,7 @@ async function trainedMetrics(run: number): Promise<Record<string, number>> {
 }
 
 /** Moves every weight that is not zero to a neighbouring number. */
-async function perturb(model: Parameters<Trainer['fit']>[0], trainer: Trainer, run: number): Promise<void> {
+async function perturb(model: SpeechModel, trainer: Trainer, run: number): Promise<void> {
   for (const parameter of model.parameters()) {
     if (!parameter.trainable) continue;
     const data = (await trainer.engine.read(parameter)) as Float32Array;

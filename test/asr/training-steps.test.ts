@@ -48,8 +48,9 @@ describe.each(families)('a step of $name', (family) => {
     expect(Object.values(one).flatMap((values) => Array.from(values)).every(Number.isFinite)).toBe(true); // biome-ignore format: short
     for (const threads of [2, 8]) {
       const first = await stepOf(family, new OnnxEngine({ threads }));
-      // Products are cut among threads, and so may be rounded otherwise.
-      expect(above(differences(first, one, 1e-5), 2e-6)).toEqual([]);
+      // Products are cut among threads, and so may be rounded otherwise: by 3e-6 behind a batch norm. One row lost of
+      // the 160 that a kind is looked up would be some 6e-3.
+      expect(above(differences(first, one, 1e-5), 2e-5)).toEqual([]);
       const again = await stepOf(family, new OnnxEngine({ threads }));
       expect(above(differences(again, first, 0), 0)).toEqual([]);
     }
