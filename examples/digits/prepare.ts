@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { AnemoneError } from '../../src/errors/index.js';
 import { runCommand } from '../lib/command.js';
+import { dataFingerprint } from './fingerprint.js';
 import { generateDigits, type PrepareProgress } from './generate.js';
 import { DEFAULT_OPTIONS, type PrepareOptions } from './options.js';
 
@@ -24,6 +25,7 @@ async function main(): Promise<void> {
       `  ${name.padEnd(5)} ${String(set.utterances).padStart(5)} utterances  ${set.hours.toFixed(2)} h`,
     );
   }
+  console.log(`  SHA-256 of the data ${await dataFingerprint(options.out)}`);
 }
 
 function readOptions(): PrepareOptions {
