@@ -103,7 +103,9 @@ export async function openTranscriptionSource(
   found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
   // As in NeMo, what is transcribed is not padded to a multiple.
   const preprocessor = { ...options.preprocessor, pad_to: 0 };
-  return new TranscriptionSource(found, failures, inputs.length, { ...options, preprocessor });
+  // The first bad input is the one that is told first.
+  const inOrder = new Map([...failures].sort(([a], [b]) => a - b));
+  return new TranscriptionSource(found, inOrder, inputs.length, { ...options, preprocessor });
 }
 
 /** What is wrong with an input that is no recording; the types say so too, but not to everybody. */

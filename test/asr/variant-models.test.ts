@@ -128,7 +128,7 @@ describe('sections that contradict', () => {
 
   it('a loss without its options, and durations that the loss cannot have', () => {
     expect(() => build({ loss: { loss_name: 'tdt' } })).toThrow(/tdt_kwargs/);
-    expect(() => build({ loss: { loss_name: 'tdt', tdt_kwargs: { durations: [1, 2] } } })).toThrow(
+    expect(() => build({ loss: { loss_name: 'tdt', tdt_kwargs: { durations: [2, 1] } } })).toThrow(
       /ascending/,
     );
   });
