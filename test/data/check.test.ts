@@ -147,3 +147,15 @@ describe('histograms', () => {
     expect(bars.at(-1)).toContain('██        1');
   });
 });
+
+describe('names of strangers', () => {
+  it('names the place of a bad line once, also of a manifest whose name has controls', async () => {
+    const made = makeCorpus(1);
+    corpora.push(made);
+    const file = join(made.folder, 'a\u001b[31m.json');
+    writeFileSync(file, 'x\n');
+    const report = await checkManifests([file], { workers: 0 });
+    expect(report.findings.map(({ kind }) => kind)).toEqual(['bad-line']);
+    expect(report.findings[0].message).toMatch(/^the line is not JSON/);
+  });
+});

@@ -1,6 +1,6 @@
 // Checks manifests and the recordings they name. Gathers facts and findings; says nothing to anyone and
 // changes nothing. Printing is in render.ts.
-import { type AnemoneError, formatPosition } from '../../errors/index.js';
+import { type AnemoneError, formatPosition, printable } from '../../errors/index.js';
 import { type ManifestEntry, type ManifestSpec, scanManifests, utteranceName } from '../manifest/index.js';
 import { type Finding, type FindingKind, isFatal } from './finding.js';
 import { type Histogram, histogram } from './histogram.js';
@@ -85,7 +85,8 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
 
 function lineFinding(error: AnemoneError): Finding {
   const position = error.position ?? { file: 'manifest' };
-  const place = `${formatPosition(position)}: `;
+  // As the message has it: a name with controls stands there in its printable form.
+  const place = `${printable(formatPosition(position))}: `;
   const message = error.message.startsWith(place) ? error.message.slice(place.length) : error.message;
   return { kind: 'bad-line', position, message };
 }
