@@ -1,6 +1,17 @@
 // Configuration of the acoustic front end (NeMo's keys) and the module that holds its tables, which NeMo's
 // checkpoints contain. The computation itself is in src/audio and runs in the loader's threads.
-import { MEL_DEFAULTS, type MelConfig, MelFrontEnd, WINDOW_TYPES } from '../audio/index.js';
+import {
+  createFrontEnd,
+  type FrontEnd,
+  type FrontEndConfig,
+  MEL_DEFAULTS,
+  type MelConfig,
+  MelFrontEnd,
+  MFCC_DEFAULTS,
+  type MfccConfig,
+  MfccFrontEnd,
+  WINDOW_TYPES,
+} from '../audio/index.js';
 import { defineSchema, oneOf } from '../config/index.js';
 import { component } from '../container/index.js';
 import { Module } from '../nn/index.js';
@@ -17,26 +28,36 @@ const fixedStatistics = defineSchema('normalize', {
   fixed_std: { doc: 'One value a mel bin.', format: 'any' },
 });
 
+/** How the waveform is cut into frames, the same for all front ends. */
+const frameFields = {
+  sample_rate: { doc: 'Hz.', format: 'int', min: 1, max: 1_000_000, default: MEL_DEFAULTS.sample_rate },
+  window_size: { doc: 'Seconds.', format: 'number', above: 0, max: 1, nullable: true, default: 0.02 },
+  window_stride: { doc: 'Seconds.', format: 'number', above: 0, max: 1, nullable: true, default: 0.01 },
+  n_window_size: { doc: 'Samples, instead of window_size.', format: 'int', ...optional },
+  n_window_stride: { doc: 'Samples, instead of window_stride.', format: 'int', ...optional },
+  window: { doc: 'Shape of the window.', format: WINDOW_TYPES, nullable: true, default: 'hann' },
+} as const;
+const spectrumFields = {
+  n_fft: { doc: 'Default: the next power of two.', format: 'int', max: 1 << 20, ...optional },
+  lowfreq: { doc: 'Hz.', format: 'number', default: 0 },
+  highfreq: { doc: 'Hz. Default: half the sample rate.', format: 'number', ...optional },
+} as const;
+
 export const melSchema = defineSchema(
   'AudioToMelSpectrogramPreprocessor',
   {
-    sample_rate: { doc: 'Hz.', format: 'int', min: 1, max: 1_000_000, default: MEL_DEFAULTS.sample_rate },
-    window_size: { doc: 'Seconds.', format: 'number', above: 0, max: 1, nullable: true, default: 0.02 },
-    window_stride: { doc: 'Seconds.', format: 'number', above: 0, max: 1, nullable: true, default: 0.01 },
-    n_window_size: { doc: 'Samples, instead of window_size.', format: 'int', ...optional },
-    n_window_stride: { doc: 'Samples, instead of window_stride.', format: 'int', ...optional },
-    window: { doc: 'Shape of the window.', format: WINDOW_TYPES, nullable: true, default: 'hann' },
+    ...frameFields,
     normalize: {
       doc: 'per_feature, all_features, fixed statistics, or any other text for none.',
       format: oneOf('string', fixedStatistics),
       nullable: true,
       default: 'per_feature',
     },
-    n_fft: { doc: 'Default: the next power of two.', format: 'int', max: 1 << 20, ...optional },
+    n_fft: spectrumFields.n_fft,
     preemph: { doc: 'Pre-emphasis; null for none.', format: 'number', nullable: true, default: 0.97 },
     features: { doc: 'Mel bins.', format: 'int', min: 1, max: 4096, default: MEL_DEFAULTS.features },
-    lowfreq: { doc: 'Hz.', format: 'number', default: 0 },
-    highfreq: { doc: 'Hz. Default: half the sample rate.', format: 'number', ...optional },
+    lowfreq: spectrumFields.lowfreq,
+    highfreq: spectrumFields.highfreq,
     log: { doc: 'Take logarithms.', format: 'boolean', default: true },
     log_zero_guard_type: {
       doc: 'How zeros are kept from the log.',
@@ -91,6 +112,30 @@ export const melSchema = defineSchema(
   },
 );
 
+export const mfccSchema = defineSchema(
+  'AudioToMFCCPreprocessor',
+  {
+    ...frameFields,
+    ...spectrumFields,
+    n_mels: { doc: 'Mel bins.', format: 'int', min: 1, max: 4096, default: MFCC_DEFAULTS.n_mels },
+    n_mfcc: {
+      doc: 'Coefficients kept of them: the features of a frame.',
+      format: 'int',
+      min: 1,
+      max: 4096,
+      default: MFCC_DEFAULTS.n_mfcc,
+    },
+    dct_type: { doc: 'Of the cosine transform; only 2.', format: 'int', default: 2 },
+    norm: { doc: 'Makes the transform orthonormal.', format: ['ortho'], nullable: true, default: 'ortho' },
+    log: {
+      doc: 'Logarithms of the mel bins; false: decibels, down to 80 below the loudest.',
+      format: 'boolean',
+      default: true,
+    },
+  },
+  { doc: 'Mel-frequency cepstral coefficients.' },
+);
+
 const specAugmentSchema = defineSchema(
   'SpectrogramAugmentation',
   {
@@ -132,6 +177,13 @@ export const frontEndComponents = [
     create: (config): Partial<MelConfig> => ({ ...config }) as Partial<MelConfig>,
   }),
   component({
+    kind: 'preprocessor',
+    name: 'AudioToMFCCPreprocessor',
+    aliases: ['nemo.collections.asr.modules.AudioToMFCCPreprocessor'],
+    schema: mfccSchema,
+    create: (config): FrontEndConfig => ({ ...config }) as MfccConfig,
+  }),
+  component({
     kind: 'spec_augment',
     name: 'SpectrogramAugmentation',
     aliases: ['nemo.collections.asr.modules.SpectrogramAugmentation'],
@@ -140,16 +192,35 @@ export const frontEndComponents = [
   }),
 ];
 
-/** Buffers `featurizer.window` [win] and `featurizer.fb` [1, mels, n_fft/2+1]. */
+/**
+ * The tables that NeMo's checkpoints hold: of mel features `featurizer.window` [win] and `featurizer.fb`
+ * [1, mels, n_fft/2+1]; of MFCCs `featurizer.dct_mat` [mels, n_mfcc] and, below `featurizer.MelSpectrogram`,
+ * `spectrogram.window` [win] and `mel_scale.fb` [n_fft/2+1, mels].
+ */
 export class Preprocessor extends Module {
-  readonly frontEnd: MelFrontEnd;
+  readonly frontEnd: FrontEnd;
 
-  constructor(readonly config: Partial<MelConfig>) {
+  constructor(readonly config: FrontEndConfig) {
     super();
-    this.frontEnd = new MelFrontEnd(config);
-    const { window, filterbank } = this.frontEnd;
-    const mels = this.frontEnd.config.features;
+    const frontEnd = createFrontEnd(config);
+    this.frontEnd = frontEnd;
+    if (frontEnd instanceof MelFrontEnd) this.melTables(frontEnd);
+    if (frontEnd instanceof MfccFrontEnd) this.mfccTables(frontEnd);
+  }
+
+  private melTables({ window, filterbank, config }: MelFrontEnd): void {
+    const mels = config.features;
     this.buffer('featurizer.window', [window.length], () => window.slice());
     this.buffer('featurizer.fb', [1, mels, filterbank.length / mels], () => filterbank.slice());
+  }
+
+  private mfccTables({ window, filterbank, dct, config }: MfccFrontEnd): void {
+    const { n_mels: mels, n_mfcc } = config;
+    const bins = filterbank.length / mels;
+    const below = 'featurizer.MelSpectrogram';
+    const byBin = () => filterbank.map((_, i) => filterbank[(i % mels) * bins + Math.floor(i / mels)]);
+    this.buffer('featurizer.dct_mat', [mels, n_mfcc], () => dct.slice());
+    this.buffer(`${below}.spectrogram.window`, [window.length], () => window.slice());
+    this.buffer(`${below}.mel_scale.fb`, [bins, mels], byBin);
   }
 }

@@ -103,6 +103,7 @@ export { type BufferMerge, MERGES } from './streaming/buffer-merge.js';
 export type { Chunk, ChunkEncoder, EncodedChunk } from './streaming/chunk.js';
 export type { ChunkOptions, ChunkPlan, StreamingSizes } from './streaming/chunk-plan.js';
 export { FeatureStream } from './streaming/feature-stream.js';
+export { type Prompt, perPrompt } from './streaming/per-prompt.js';
 export type { SpeechStream, StreamingRecognizer } from './streaming/streaming-recognizer.js';
 export { transcriptionBlocks } from './streaming/transcribe-buffered.js';
 export { outputLayout, plainRnnt, type TransducerVariant } from './transducer-variant.js';

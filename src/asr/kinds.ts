@@ -1,5 +1,5 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
-import type { MelConfig, SpecAugmentConfig } from '../audio/index.js';
+import type { FrontEndConfig, SpecAugmentConfig } from '../audio/index.js';
 import { defineKind } from '../container/index.js';
 import type { ConvASRDecoder } from './decoders/conv-asr-decoder.js';
 import type { PredictionNetwork } from './decoders/prediction-network.js';
@@ -22,5 +22,5 @@ export const transformerEncoderKind = defineKind<TransformerEncoder>('transf_enc
 export const headKind = defineKind<TokenClassifierConfig>('head');
 export const crossEntropyKind = defineKind<CrossEntropyConfig>('loss');
 /** Front ends run in worker threads, so a component gives the settings to send there. */
-export const preprocessorKind = defineKind<Partial<MelConfig>>('preprocessor');
+export const preprocessorKind = defineKind<FrontEndConfig>('preprocessor');
 export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>('spec_augment');

@@ -99,6 +99,7 @@ function tokenizerType(folder: string): string {
 async function fromConfig(file: string): Promise<{ manifests: string[]; options: CheckOptions }> {
   const { loadConfig, selectValue } = await import('../config/index.js');
   const { AnemoneError } = await import('../errors/index.js');
+  const { MFCC_DEFAULTS } = await import('../audio/index.js');
   const { manifestFiles } = await import('../data/index.js');
   const { loadTokenizer } = await import('../text/index.js');
   const config = loadConfig(file);
@@ -129,6 +130,9 @@ async function fromConfig(file: string): Promise<{ manifests: string[]; options:
     string,
     unknown
   >;
+  if (String(plainPreprocessor['_target_']).endsWith('AudioToMFCCPreprocessor')) {
+    plainPreprocessor['n_mfcc'] ??= MFCC_DEFAULTS.n_mfcc;
+  }
   delete plainPreprocessor['_target_'];
   return {
     manifests: [...new Set(manifests)],

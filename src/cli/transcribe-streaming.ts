@@ -1,24 +1,31 @@
 // `anemone transcribe --streaming`: recordings as if they were being spoken, with what is known so far on stderr.
-import type { SpeechModel, StreamingRecognizer, Transcript } from '../asr/index.js';
+import type { Prompt, SpeechModel, StreamingRecognizer, Transcript } from '../asr/index.js';
 import type { TranscriptionInput } from '../data/index.js';
 
 /** Called for what changed: the seconds heard, and the text known by then. */
 export type OnPartial = (seconds: number, text: string) => void;
 
+export interface StreamOptions {
+  readonly onPartial: OnPartial;
+  readonly onBad: (index: number, message: string) => void;
+  /** For recordings that have none of their own. */
+  readonly prompt?: Prompt;
+}
+
 /** Transcribes recordings chunk by chunk; `undefined` for those that `onBad` was told of. */
 export async function streamRecordings(
   model: SpeechModel,
   inputs: readonly TranscriptionInput[],
-  onPartial: OnPartial,
-  onBad: (index: number, message: string) => void,
+  { onPartial, onBad, prompt: given }: StreamOptions,
 ): Promise<(Transcript | undefined)[]> {
   const { AnemoneError } = await import('../errors/index.js');
-  const recognizer = model.stream();
+  const { perPrompt } = await import('../asr/index.js');
+  const recognizerOf = perPrompt(given, (prompt) => model.stream({ prompt }));
   const rate = model.preprocessor.frontEnd.config.sample_rate;
   const found: (Transcript | undefined)[] = [];
   for (const [index, input] of inputs.entries()) {
     try {
-      found.push(await streamRecording(recognizer, input, rate, onPartial));
+      found.push(await streamRecording(recognizerOf(input), input, rate, onPartial));
     } catch (error) {
       if (!(error instanceof AnemoneError) || !error.code.startsWith('audio.')) throw error;
       onBad(index, error.message);

@@ -211,7 +211,7 @@ async function transcribeJobs(
   };
   const { streamRecordings } = await import('./transcribe-streaming.js');
   const transcripts = streaming
-    ? await streamRecordings(model, inputs, printPartial, onBad)
+    ? await streamRecordings(model, inputs, { onPartial: printPartial, onBad, prompt: options.prompt })
     : await model.transcribe(inputs, { ...options, onBad });
   return jobs.flatMap((job, i) => (bad.has(i) ? [] : { ...job, prediction: transcripts[i]?.text ?? '' }));
 }

@@ -2,6 +2,7 @@
 // and hands them out in order. What a batch holds does not depend on how many threads made it.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import { resolveFrontEnd } from '../audio/index.js';
 import type { HostTensors } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../nn/index.js';
@@ -102,8 +103,7 @@ export class SpeechSource implements BatchSource {
   }
 
   largestBatch(): BatchOutline {
-    const { features = 64, frame_splicing: times = 1 } = this.options.pipeline.preprocessor;
-    const bins = features * times;
+    const { width: bins } = resolveFrontEnd(this.options.pipeline.preprocessor);
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
     return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
@@ -139,7 +139,7 @@ export class SpeechSource implements BatchSource {
     const plan = this.plan(epoch);
     const numbers = Array.from({ length: Math.max(0, plan.length - from) }, (_, i) => from + i);
     const { workers, prefetchBatches, prefetchBytes } = this.options.loader;
-    const bins = this.options.pipeline.preprocessor.features ?? 64;
+    const { width: bins } = resolveFrontEnd(this.options.pipeline.preprocessor);
     const made = prefetch(
       numbers,
       (number, signal) => this.make(plan, number, epoch, signal),

@@ -5,9 +5,9 @@ import { basename, extname } from 'node:path';
 import {
   Augmentor,
   MAX_SECONDS,
-  type MelConfig,
+  type FrontEndConfig,
   type MelTables,
-  resolveMelConfig,
+  resolveFrontEnd,
   type SpecAugmentConfig,
 } from '../audio/index.js';
 import { AnemoneError } from '../errors/index.js';
@@ -38,8 +38,8 @@ export interface OpenSourceOptions {
   readonly training: boolean;
   /** The run's seed: order, augmentation, dither. */
   readonly seed: number;
-  /** Keys of AudioToMelSpectrogramPreprocessor. */
-  readonly preprocessor: Partial<MelConfig>;
+  /** Keys of the preprocessor. */
+  readonly preprocessor: FrontEndConfig;
   readonly tables?: MelTables;
   readonly specAugment?: Partial<SpecAugmentConfig> | null;
   readonly tokenize: Tokenize;
@@ -171,7 +171,7 @@ function asksForBuckets(section: DataSection): boolean {
 }
 
 function checkSampleRate({ section, preprocessor, name }: OpenSourceOptions): void {
-  const rate = resolveMelConfig(preprocessor).sample_rate;
+  const rate = resolveFrontEnd(preprocessor).sample_rate;
   if (section.sample_rate === null || section.sample_rate === rate) return;
   throw new AnemoneError({
     code: 'data.sample-rate',
@@ -202,7 +202,7 @@ async function makePipeline(
   if (section.feature_cache === null) return pipeline;
   const varying = augmentor
     ? 'augmentor changes the waveforms'
-    : training && preprocessor.nb_augmentation_prob
+    : training && 'nb_augmentation_prob' in preprocessor && preprocessor.nb_augmentation_prob
       ? 'nb_augmentation_prob changes the features'
       : undefined;
   if (varying) {

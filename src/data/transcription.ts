@@ -2,7 +2,7 @@
 // padding. Rows name their input, so that results can be put back in order; inputs that cannot be used do
 // not stop the others.
 import { availableParallelism } from 'node:os';
-import { type ChannelSelector, type MelConfig, type MelTables, resolveMelConfig } from '../audio/index.js';
+import { type ChannelSelector, type FrontEndConfig, type MelTables, resolveFrontEnd } from '../audio/index.js';
 import { badSample } from '../formats/index.js';
 import { inspectAll } from './check/inspect-all.js';
 import { SpeechDataset, type Utterance } from './dataset.js';
@@ -21,8 +21,8 @@ export type TranscriptionInput =
     };
 
 export interface TranscriptionOptions {
-  /** Keys of AudioToMelSpectrogramPreprocessor. */
-  readonly preprocessor: Partial<MelConfig>;
+  /** Keys of the preprocessor. */
+  readonly preprocessor: FrontEndConfig;
   readonly tables?: MelTables;
   readonly channelSelector?: ChannelSelector;
   /** Hz of waveforms given in memory. Default: the preprocessor's. */
@@ -66,7 +66,7 @@ export async function openTranscriptionSource(
   inputs: readonly TranscriptionInput[],
   options: TranscriptionOptions,
 ): Promise<TranscriptionSource> {
-  const { sample_rate } = resolveMelConfig(options.preprocessor);
+  const { sample_rate } = resolveFrontEnd(options.preprocessor);
   const rate = options.sampleRate ?? sample_rate;
   const shortest = options.shortestSeconds ?? 0;
   const failures = new Map<number, string>();

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createModel } from '../../src/asr/index.js';
 import { mustAgree } from '../../src/asr/models/agreement.js';
-import { configFromText } from '../../src/config/index.js';
+import { configFromObject, configFromText, toYaml } from '../../src/config/index.js';
 import { tinyModel } from './support.js';
 
 const mels = { encoder: { feat_in: 9 } };
@@ -62,6 +62,21 @@ describe('a model section', () => {
   it('is fine with placeholders, null and equal values', () => {
     const decoder = { ...frames, feat_in: null, num_classes: -1, vocabulary: [] };
     expect(() => createModel(changed({ joint: undefined, decoder }))).not.toThrow();
+  });
+
+  const yaml = toYaml(configFromObject({ model: JSON.parse(JSON.stringify(tinyModel())) as Tree }));
+  it.each([
+    ['n_heads: 2', 'n_heads: 3', 'model.encoder.n_heads'],
+    ['subsampling_factor: 4', 'subsampling_factor: 3', 'model.encoder.subsampling_factor'],
+    ['conv_kernel_size: 5', 'conv_kernel_size: 4', 'model.encoder.conv_kernel_size'],
+    ['n_fft: 256', 'n_fft: 100', 'model.preprocessor.n_fft'],
+    ['window_size: 0.025', 'window_size: 0.00001', 'model.preprocessor.window_size'],
+  ])('says the line of what the parts themselves refuse: %s → %s', (old, changed, key) => {
+    const lines = yaml.split('\n');
+    const at = lines.findIndex((line) => line.trim() === old);
+    lines[at] = lines[at].replace(old, changed);
+    const { model } = configFromText(lines.join('\n'), [], { file: 'c.yaml' }) as never;
+    expect(() => createModel(model)).toThrow(new RegExp(`^c\\.yaml:${at + 1}:\\d+: ${key}: `));
   });
 
   it('says both lines', () => {

@@ -15,7 +15,8 @@ import { float32, int32, OnnxEngine, tf, valueAndGrads } from '../../src/engine/
 import { AnemoneError } from '../../src/errors/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { evaluationPass } from '../../src/nn/index.js';
-import { tinyModel } from './support.js';
+import { tinyModel, toneSpeech } from './support.js';
+import { batchOf, trainer } from './training.js';
 
 const fixtures = join(import.meta.dirname, '../fixtures/nemo');
 const archive = join(fixtures, 'prompt-hybrid.nemo');
@@ -132,6 +133,21 @@ describe('a model with prompts that NeMo saved', () => {
     expect(heard.map(({ text }) => text)).toEqual([facts.texts['rnnt fr-FR'], facts.texts['rnnt de-DE']]);
   });
 
+  it('hears buffered recordings each with its own prompt', async () => {
+    const path = join(folder, 'buffered.wav');
+    const { sample_rate: sampleRate } = model.preprocessor.frontEnd.config;
+    writeFileSync(path, encodeWav([samples], { sampleRate, encoding: 'float' }));
+    // One buffer holds all of it, so that the texts are those of the whole.
+    const buffers = { chunkSeconds: 3, bufferSeconds: 3 };
+    const texts = ['fr-FR', 'de-DE', 'en-US'].map((lang) => facts.texts[`rnnt ${lang}`]);
+    const rows = ['fr-FR', 'de-DE'].map((lang) => ({ audioPath: path, prompt: { target_lang: lang } }));
+    const heard = await model.transcribe([...rows, path], { ...buffers, prompt: { target_lang: 'en-US' } });
+    expect(heard.map(({ text }) => text)).toEqual(texts);
+    expect(new Set(texts).size).toBeGreaterThan(1);
+    const unknown = model.transcribe([path], { ...buffers, prompt: { target_lang: 'xx' } });
+    expect((await failure(unknown)).code).toBe('asr.unknown-prompt');
+  });
+
   it('names the prompts it has for one it has not', async () => {
     const error = await failure(model.transcribe([samples], { prompt: { target_lang: 'xx' } }));
     expect(error.code).toBe('asr.unknown-prompt');
@@ -177,6 +193,46 @@ describe('a config with prompts', () => {
   ])('%j is refused', (model_defaults, message) => {
     const target = 'EncDecHybridRNNTCTCBPEModelWithPrompt';
     expect(() => createModel(sectionOf({ target, model_defaults }))).toThrow(message);
+  });
+
+  it('looks no prompt up where the layers are not there', async () => {
+    const section = sectionOf({ model_defaults: { prompt_dictionary: { en: 0 } } });
+    const bare = EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(section, { seed: 1, engine });
+    const prompt = { target_lang: 'none such' };
+    expect(bare.labelInputs('ab', { lang: 'none such' })).not.toHaveProperty('promptIndex');
+    const [{ text }] = await bare.transcribe([samples], { prompt });
+    const [buffered] = await bare.transcribe([samples], { prompt, chunkSeconds: 3, bufferSeconds: 3 });
+    expect(buffered.text).toBe(text);
+  });
+
+  it('learns to write what the prompt says, from recordings that are alike', async () => {
+    const section = sectionOf({ target: 'EncDecHybridRNNTCTCBPEModelWithPrompt' });
+    const made = EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(section, { seed: 1, engine });
+    const one = batchOf(made, ['ab']).inputs;
+    const labels = ['ab', 'ca'].map((text) => made.tokenizer.textToIds(text));
+    const twice = (name: string) => {
+      const { shape, data } = one[name];
+      const values = [...data, ...data];
+      const rows = [2, ...shape.slice(1)];
+      return name === 'features' ? float32(values, rows) : int32(values, rows);
+    };
+    const inputs = {
+      features: twice('features'),
+      featureLengths: twice('featureLengths'),
+      targets: int32(labels.flat(), [2, 2]),
+      targetLengths: int32([2, 2], [2]),
+      promptIndex: int32([0, 2], [2]),
+    };
+    const program = trainer(engine, made, 0.005);
+    const losses: number[] = [];
+    for (let step = 0; step < 60; step++) losses.push((await program.run(inputs))['loss'].data[0]);
+    program.dispose();
+    expect(losses[losses.length - 1]).toBeLessThan(losses[0] / 4);
+    const waveform = toneSpeech('ab', 0);
+    for (const [lang, text] of [['en', 'ab'], ['de', 'ca']] as const) {
+      const [heard] = await made.transcribe([waveform], { prompt: { target_lang: lang } });
+      expect([lang, heard.text]).toEqual([lang, text]);
+    }
   });
 
   it.each([

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EncDecCTCModel } from '../../src/asr/index.js';
-import { OnnxEngine } from '../../src/engine/index.js';
+import { EncDecCTCModel, EncDecHybridRNNTCTCBPEModelWithPrompt } from '../../src/asr/index.js';
+import { float32, OnnxEngine } from '../../src/engine/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { tinyModel, toneSpeech } from '../asr/support.js';
 import { anemone } from './anemone.js';
@@ -48,6 +48,43 @@ describe('anemone transcribe', () => {
     expect(partials.length).toBeGreaterThan(0);
     for (const line of partials) expect(expected.startsWith(line.split('\t')[1])).toBe(true);
     expect([code, err.includes('none.wav: no such file')]).toEqual([2, true]);
+  });
+
+  it('--streaming gives each recording its own prompt, or that of --target-lang', async () => {
+    const engine = new OnnxEngine({ threads: 1 });
+    const { preprocessor, encoder } = tinyModel() as unknown as Record<string, object>;
+    const config = tinyModel({
+      preprocessor: { ...preprocessor, normalize: 'NA' },
+      encoder: {
+        ...encoder,
+        causal_downsampling: true,
+        conv_context_size: 'causal',
+        att_context_style: 'chunked_limited',
+        att_context_size: [8, 3],
+      },
+      aux_ctc: { decoder: { _target_: 'ConvASRDecoder', feat_in: null, num_classes: -1 } },
+      model_defaults: { initialize_prompt_feature: true, num_prompts: 3, prompt_dictionary: { x: 0, y: 2 } },
+    });
+    const model = EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(config, { seed: 3, engine });
+    const promptWeights = model.stateDict().get('prompt_kernel.0.weight')!;
+    const loud = (await engine.read(promptWeights)).data.map((weight) => 40 * weight);
+    await engine.write(promptWeights, float32(Float32Array.from(loud), [...promptWeights.shape]));
+    await model.saveTo(out('prompts.nemo'));
+    const texts = new Map<string, string>();
+    for (const lang of ['x', 'y']) {
+      const [{ text }] = await model.transcribe([out('a.wav')], { prompt: { target_lang: lang } });
+      texts.set(lang, text);
+    }
+    await engine.dispose();
+    expect(texts.get('x')).not.toBe(texts.get('y'));
+    const heard = async (...args: string[]) =>
+      (await anemone('transcribe', out('prompts.nemo'), ...args, '--streaming')).out;
+    expect(await heard(out('a.wav'), '--target-lang', 'y')).toBe(`${out('a.wav')}\t${texts.get('y')}\n`);
+    const line = { audio_filepath: 'a.wav', duration: 2.7, target_lang: 'x' };
+    writeFileSync(out('x.json'), JSON.stringify(line));
+    expect(await heard('--manifest', out('x.json'), '--target-lang', 'y')).toBe(
+      `${out('a.wav')}\t${texts.get('x')}\n`,
+    );
   });
 
   it('--chunk hears a part at a time', async () => {

@@ -1,6 +1,6 @@
 // Files as sherpa-onnx reads them: a model, or the three parts of a transducer, and tokens.txt, in a folder. That program
 // computes features and searches by itself; what it cannot be told is checked before anything is written.
-import type { ResolvedMel } from '../../audio/index.js';
+import { type FrontEnd, isMfcc } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { RNNTDecoder } from '../decoders/rnnt-decoder.js';
 import type { TransducerHead } from './decoder-joint.js';
@@ -28,7 +28,7 @@ export function sherpaMetadata(modelType: string, head: TransducerHead | undefin
 }
 
 export interface SherpaModel {
-  readonly mel: ResolvedMel;
+  readonly mel: FrontEnd['config'];
   /** Tokens without blank. */
   readonly vocabulary: readonly string[];
   /** Undefined for CTC. */
@@ -43,7 +43,8 @@ export function checkForSherpa({ mel, vocabulary, head, streaming }: SherpaModel
   if (head) checkHead(head, streaming);
 }
 
-function checkFeatures(mel: ResolvedMel): void {
+function checkFeatures(mel: FrontEnd['config']): void {
+  if (isMfcc(mel)) return fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
   const { sample_rate: rate, normalize } = mel;
   const expect = (key: string, good: boolean, found: unknown, wanted: string): void => {
     if (!good)
@@ -70,7 +71,8 @@ function checkFeatures(mel: ResolvedMel): void {
 }
 
 /** As the scripts that make sherpa-onnx's models of NeMo's write it; empty for none. */
-export function normalizeType({ normalize }: ResolvedMel): string {
+export function normalizeType(config: FrontEnd['config']): string {
+  const normalize = isMfcc(config) ? null : config.normalize;
   if (normalize === null) return '';
   if (typeof normalize === 'object') return 'fixed';
   return normalize === 'per_feature' || normalize === 'all_features' ? normalize : '';

@@ -43,13 +43,13 @@ export function mustAgree(model: ConfigNode, key: string, other: string, value: 
 }
 
 /**
- * The encoder takes frames of `width` features. One with a `frame_splicing` of its own counts them before splicing.
+ * The encoder takes frames of `width` features, which the preprocessor's `key` decides. One with a `frame_splicing` of its own counts them before splicing.
  * @throws AnemoneError `config.disagreement`
  */
-export function checkFeatureWidth(model: ConfigNode, width: number): void {
+export function checkFeatureWidth(model: ConfigNode, key: string, width: number): void {
   const splicing = placeOf(model, 'encoder.frame_splicing')?.value;
   const factor = typeof splicing === 'number' && splicing > 0 ? splicing : 1;
-  mustAgree(model, 'encoder.feat_in', 'preprocessor.features', width / factor);
+  mustAgree(model, 'encoder.feat_in', `preprocessor.${key}`, width / factor);
 }
 
 /**
@@ -70,6 +70,25 @@ export function checkFrameDecoder(
   } else {
     const source = placeOf(model, 'tokenizer')?.value ? 'tokenizer' : 'labels';
     mustAgree(model, `${section}.num_classes`, source, vocabSize);
+  }
+}
+
+/**
+ * What `make` builds of a section. An error that names one of the section's keys, as constructors throw them, gets the
+ * key's line and whole path where the section was read from a file.
+ */
+export function withPosition<T>(section: ConfigNode, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof AnemoneError) || error.position || !error.path) throw error;
+    const own = pathOf(section);
+    const name = own.split('.').at(-1);
+    const key = error.path.startsWith(`${name}.`) ? error.path.slice(`${name}.`.length) : error.path;
+    const position = placeOf(section, key)?.position;
+    if (!position) throw error;
+    const { code, reason: message, hint, details } = error;
+    throw new AnemoneError({ code, path: `${own}.${key}`, position, message, hint, details, cause: error });
   }
 }
 

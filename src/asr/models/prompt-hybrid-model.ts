@@ -143,10 +143,13 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   }
 
   override labelInputs(text: string, options: LabelOptions = {}): HostTensors {
-    return { ...super.labelInputs(text, options), promptIndex: int32([this.promptIndex(options.lang)], [1]) };
+    const labels = super.labelInputs(text, options);
+    if (!this.kernel) return labels;
+    return { ...labels, promptIndex: int32([this.promptIndex(options.lang)], [1]) };
   }
 
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
+    if (!this.kernel) return {};
     const indices = rows.map((row) => {
       const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
       return this.promptIndex(nameOf(own) ?? nameOf(options.prompt));
@@ -156,6 +159,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
 
   override streamingParts(engine: Engine, options: TranscribeOptions = {}): StreamingParts {
     const parts = super.streamingParts(engine, options);
+    if (!this.kernel) return parts;
     const index = this.promptIndex(nameOf(options.prompt));
     const { head } = parts;
     const prompted: StreamHead = {
@@ -171,6 +175,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   }
 
   protected override sourceOptions(name: string, section: DataSection) {
+    if (!this.kernel) return super.sourceOptions(name, section);
     const { lang_field: field } = section;
     const promptOf = ({ custom, lang, origin }: Utterance): string => {
       const found = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;

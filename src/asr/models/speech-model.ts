@@ -1,7 +1,7 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
-import type { SpecAugmentConfig } from '../../audio/index.js';
+import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
 import {
@@ -54,7 +54,7 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
-import { checkFeatureWidth } from './agreement.js';
+import { checkFeatureWidth, withPosition } from './agreement.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
@@ -141,10 +141,12 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.written = resolveConfig(node) as Section;
     this.adapters = new ModelAdapters(this, this.container);
     this.tokenizer = tokenizerOf(settings.tokenizer, this.written, context);
-    const mel = this.build(settings.preprocessor, preprocessorKind);
-    this.preprocessor = this.child('preprocessor', new Preprocessor(mel));
+    const keys = this.build(settings.preprocessor, preprocessorKind);
+    const preprocessor = withPosition(settings.preprocessor as ConfigNode, () => new Preprocessor(keys));
+    this.preprocessor = this.child('preprocessor', preprocessor);
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
-    checkFeatureWidth(node, this.preprocessor.frontEnd.config.width);
+    const { config: frontEnd } = this.preprocessor.frontEnd;
+    checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
   }
 
@@ -326,7 +328,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       ...(stream ? streamingMetadata(stream.plan) : { max_encoder_frames: String(longest()) }),
       preprocessor: JSON.stringify(mel),
       normalize_type: normalizeType(mel),
-      feat_dim: String(mel.features),
+      feat_dim: String(isMfcc(mel) ? mel.n_mfcc : mel.features),
       ...this.exportMetadata(options),
     };
     const subnets = () => this.subnets({ ...options, maxFrames, stream });
@@ -389,7 +391,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const engine = this.engineFor(options.engine, 'transcribe');
     if (options.chunkSeconds !== undefined) {
       const { chunkSeconds } = options;
-      return transcribeBuffered(this.streamingParts(engine, options), audio, {
+      const partsOf = (prompt: TranscribeOptions['prompt']) =>
+        this.streamingParts(engine, { ...options, prompt });
+      return transcribeBuffered(partsOf, audio, {
         ...options,
         chunkSeconds,
         engine,
@@ -498,7 +502,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const descriptor = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
     const follows = 'nemo_compat' in descriptor.schema.fields && !('nemo_compat' in section);
     const compat = follows ? { nemo_compat: this.settings.nemo_compat } : {};
-    return this.container.instantiate(node, kind, { with: { ...compat, ...values } });
+    return withPosition(node, () =>
+      this.container.instantiate(node, kind, { with: { ...compat, ...values } }),
+    );
   }
 
   private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {

@@ -79,7 +79,7 @@ export async function transcribeAudio(
     let done = told.size;
     for await (const batch of source.batches()) {
       const rows = batch.indices.map((index) => audio[index]);
-      const inputs = { ...rounded(batch, preprocessor.pad_value ?? 0), ...rowInputs(rows) };
+      const inputs = { ...rounded(batch, model.preprocessor.frontEnd.config.pad_value), ...rowInputs(rows) };
       const { hypotheses } = await recognizer.recognize(inputs, false);
       batch.indices.forEach((index, row) => {
         transcripts[index] = maker.transcript(hypotheses[row]);

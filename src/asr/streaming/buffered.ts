@@ -1,7 +1,7 @@
 // Recordings of any length with models that need whole utterances (NeMo's buffered inference): overlapping buffers are
 // encoded one by one, the middle of each is kept, and the search goes on from middle to middle. Memory does not grow
 // with the recording.
-import { type MelFrontEnd, SampleQueue } from '../../audio/index.js';
+import { type FrontEnd, SampleQueue } from '../../audio/index.js';
 import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass } from '../../nn/index.js';
@@ -47,7 +47,7 @@ interface GrowingText {
 
 export class BufferedRecognizer {
   private readonly program: Program;
-  private readonly frontEnd: MelFrontEnd;
+  private readonly frontEnd: FrontEnd;
   private readonly head: StreamHead;
   /** Encoded frames. */
   private readonly chunk: number;
@@ -96,6 +96,11 @@ export class BufferedRecognizer {
       const { encoded, lengths } = encoder.forward(features, featureLengths, pass);
       return { ...head.outputs(encoded), lengths: tf.clone(lengths) };
     });
+  }
+
+  /** Hz. */
+  get sampleRate(): number {
+    return this.frontEnd.config.sample_rate;
   }
 
   /** Encoded frames of a buffer. */

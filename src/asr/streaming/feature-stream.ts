@@ -1,6 +1,6 @@
 // Features of audio that arrives in pieces: the same numbers that the front end computes of the whole, each frame as
 // soon as the audio under its window is there.
-import { type MelFrontEnd, SampleQueue } from '../../audio/index.js';
+import { type FrontEnd, isMfcc, SampleQueue } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 
 export class FeatureStream {
@@ -13,16 +13,11 @@ export class FeatureStream {
   private readonly margin: number;
 
   /** @throws AnemoneError `streaming.normalize` where features depend on the whole utterance */
-  constructor(private readonly frontEnd: MelFrontEnd) {
-    const { normalize, fftSize, hop, exact_pad: exact } = frontEnd.config;
-    if (normalize === 'per_feature' || normalize === 'all_features') {
-      throw new AnemoneError({
-        code: 'streaming.normalize',
-        path: 'model.preprocessor.normalize',
-        message: `${normalize} takes its statistics from the whole utterance`,
-        hint: 'models for streaming are trained with normalize: "NA"; others can be buffered (chunkSeconds)',
-      });
-    }
+  constructor(private readonly frontEnd: FrontEnd) {
+    const { config } = frontEnd;
+    const { fftSize, hop } = config;
+    requireLocal(config);
+    const exact = !isMfcc(config) && config.exact_pad;
     // With exact_pad NeMo's pre-emphasis takes the edge's width off the end of what it is given.
     this.reach = (exact ? fftSize : Math.ceil(fftSize / 2)) + 1;
     this.margin = Math.ceil(fftSize / hop) + 1;
@@ -49,5 +44,25 @@ export class FeatureStream {
     this.emitted = until;
     this.samples.forget(Math.max(0, until - this.margin) * hop);
     return taken;
+  }
+}
+
+/** @throws AnemoneError `streaming.normalize` where a frame depends on more than the audio around it */
+function requireLocal(config: FrontEnd['config']): void {
+  const fail = (key: string, message: string, trained: string): never => {
+    throw new AnemoneError({
+      code: 'streaming.normalize',
+      path: `model.preprocessor.${key}`,
+      message,
+      hint: `models for streaming are trained with ${trained}; others can be buffered (chunkSeconds)`,
+    });
+  };
+  if (isMfcc(config)) {
+    if (!config.log) fail('log', 'decibels are counted from the loudest of the whole utterance', 'log: true');
+    return;
+  }
+  const { normalize } = config;
+  if (normalize === 'per_feature' || normalize === 'all_features') {
+    fail('normalize', `${normalize} takes its statistics from the whole utterance`, 'normalize: "NA"');
   }
 }

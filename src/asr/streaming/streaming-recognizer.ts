@@ -1,6 +1,6 @@
 // Recognition while audio arrives (NeMo's cache-aware streaming): streams that take samples and give text, each chunk
 // computed once. The text is that of the whole recording at once.
-import type { MelFrontEnd } from '../../audio/index.js';
+import type { FrontEnd } from '../../audio/index.js';
 import { faultOf } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -15,7 +15,7 @@ import type { StreamHead } from './stream-head.js';
 /** The parts of a model that a stream needs. */
 export interface StreamingParts {
   readonly encoder: Encoder;
-  readonly frontEnd: MelFrontEnd;
+  readonly frontEnd: FrontEnd;
   readonly head: StreamHead;
   readonly maker: TranscriptMaker;
 }

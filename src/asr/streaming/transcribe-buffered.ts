@@ -6,28 +6,34 @@ import { AnemoneError } from '../../errors/index.js';
 import { requireList } from '../models/transcribe.js';
 import type { Transcript } from '../models/transcript.js';
 import { BufferedRecognizer, type BufferOptions } from './buffered.js';
+import { type Prompt, perPrompt } from './per-prompt.js';
 import type { StreamingParts } from './streaming-recognizer.js';
 
 export interface BufferedTranscription extends BufferOptions {
   readonly engine: Engine;
+  /** For recordings that have none of their own. */
+  readonly prompt?: Prompt;
   readonly onProgress?: (done: number, total: number) => void;
   readonly onBad?: (index: number, message: string) => void;
 }
 
-/** Results in the order of `audio`. @throws AnemoneError `asr.bad-audio` without `onBad`, `streaming.buffer` */
+/**
+ * Results in the order of `audio`.
+ * @param partsOf the model's parts, told a prompt
+ * @throws AnemoneError `asr.bad-audio` without `onBad`, `streaming.buffer`
+ */
 export async function transcribeBuffered(
-  parts: StreamingParts,
+  partsOf: (prompt: Prompt | undefined) => StreamingParts,
   audio: readonly TranscriptionInput[],
-  { engine, onBad, onProgress, ...options }: BufferedTranscription,
+  { engine, onBad, onProgress, prompt, ...options }: BufferedTranscription,
 ): Promise<Transcript[]> {
   requireList(audio);
-  const recognizer = new BufferedRecognizer(engine, parts, options);
+  const recognizerOf = perPrompt(prompt, (own) => new BufferedRecognizer(engine, partsOf(own), options));
   const transcripts: Transcript[] = [];
   for (const [index, input] of audio.entries()) {
     try {
-      transcripts.push(
-        await recognizer.transcribe(transcriptionBlocks(input, parts.frontEnd.config.sample_rate)),
-      );
+      const recognizer = recognizerOf(input);
+      transcripts.push(await recognizer.transcribe(transcriptionBlocks(input, recognizer.sampleRate)));
     } catch (cause) {
       // What is wrong with this recording need not end the others; anything else does.
       if (!(cause instanceof AnemoneError) || !cause.code.startsWith('audio.')) throw cause;

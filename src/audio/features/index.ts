@@ -1,6 +1,8 @@
 // The features models see.
+export { createFrontEnd, type FrontEndConfig, isMfcc, resolveFrontEnd } from './create-front-end.js';
 export { addDither } from './dither.js';
 export { ComplexFft, type RealTransform, realTransform } from './fft.js';
+export type { ComputeOptions, FeatureBatch, Features, FrontEnd } from './front-end.js';
 export {
   type FixedNormalization,
   MEL_DEFAULTS,
@@ -10,11 +12,7 @@ export {
   resolveMelConfig,
 } from './mel-config.js';
 export { hzToMel, melFilterbank, melToHz } from './mel-filterbank.js';
-export {
-  type ComputeOptions,
-  type MelBatch,
-  type MelFeatures,
-  MelFrontEnd,
-  type MelTables,
-} from './mel-front-end.js';
+export { MelFrontEnd, type MelTables } from './mel-front-end.js';
+export { MFCC_DEFAULTS, type MfccConfig, type ResolvedMfcc } from './mfcc-config.js';
+export { MfccFrontEnd } from './mfcc-front-end.js';
 export { analysisWindow, WINDOW_TYPES, type WindowType } from './windows.js';

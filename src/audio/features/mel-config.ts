@@ -1,7 +1,7 @@
 // The keys of NeMo's AudioToMelSpectrogramPreprocessor, their defaults, and what follows from them.
 // Key names stay NeMo's snake_case, for they are YAML.
 import { requireMapping } from '../../config/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { fail, frameSizes } from './frame-sizes.js';
 import { WINDOW_TYPES, type WindowType } from './windows.js';
 
 /** Which NeMo the numbers follow: `1.x` up to 2.4 (reflect padding), `2.5` from there on (zero padding). */
@@ -130,21 +130,7 @@ export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
     Object.entries(requireMapping(config, 'preprocessor')).filter(([, value]) => value !== undefined),
   );
   const c: MelConfig = { ...MEL_DEFAULTS, ...given };
-  for (const [seconds, samples] of [
-    ['window_size', 'n_window_size'],
-    ['window_stride', 'n_window_stride'],
-  ] as const) {
-    if (config[seconds] != null && config[samples] != null) fail(samples, `excludes ${seconds}; give one`);
-  }
-  if (!(c.sample_rate > 0)) fail('sample_rate', `must be positive, is ${c.sample_rate}`);
-  const windowLength = c.n_window_size ?? Math.trunc((c.window_size ?? Number.NaN) * c.sample_rate);
-  const hop = c.n_window_stride ?? Math.trunc((c.window_stride ?? Number.NaN) * c.sample_rate);
-  if (!(windowLength > 0)) fail('window_size', 'must give a window of at least one sample');
-  if (!(hop > 0)) fail('window_stride', 'must give a stride of at least one sample');
-  const fftSize = c.n_fft ?? 2 ** Math.ceil(Math.log2(windowLength));
-  if (!Number.isInteger(fftSize) || fftSize < windowLength) {
-    fail('n_fft', `${fftSize} is smaller than the window of ${windowLength} samples`);
-  }
+  const { windowLength, hop, fftSize } = frameSizes(config, c);
   if (c.window !== null && !WINDOW_TYPES.includes(c.window)) {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);
   }
@@ -175,8 +161,4 @@ function checkFixed(c: MelConfig): void {
     const want = c.features * c.frame_splicing;
     if (have !== want) fail(`normalize.${key}`, `needs ${want} values, has ${have ?? 'none'}`);
   }
-}
-
-function fail(path: string, message: string, hint?: string): never {
-  throw new AnemoneError({ code: 'audio.features-config', path, message, hint });
 }

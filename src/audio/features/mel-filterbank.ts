@@ -1,5 +1,5 @@
-// Triangular mel filters on Slaney's scale (librosa's htk=False), computed in float64 and rounded to
-// float32 as librosa returns them. Also their sparse form: each filter covers few bins.
+// Triangular mel filters on Slaney's scale (librosa's htk=False) or HTK's (torchaudio's default), computed in float64 and
+// rounded to float32 as librosa returns them. Also their sparse form: each filter covers few bins.
 
 /** Slaney's scale: linear below 1000 Hz, logarithmic above. */
 export function hzToMel(hz: number): number {
@@ -9,6 +9,13 @@ export function hzToMel(hz: number): number {
 export function melToHz(mel: number): number {
   return mel < 15 ? (mel * 200) / 3 : 1000 * Math.exp(((mel - 15) * Math.log(6.4)) / 27);
 }
+
+/** HTK's scale: logarithmic throughout (O'Shaughnessy 1987). */
+const htk = {
+  toMel: (hz: number): number => 2595 * Math.log10(1 + hz / 700),
+  toHz: (mel: number): number => 700 * (10 ** (mel / 2595) - 1),
+};
+const slaney = { toMel: hzToMel, toHz: melToHz };
 
 export interface MelFilterbankOptions {
   /** Hz. */
@@ -22,16 +29,19 @@ export interface MelFilterbankOptions {
   readonly high: number;
   /** `slaney`: every triangle has the same area; null: every triangle peaks at 1. */
   readonly norm: 'slaney' | null;
+  /** Default `slaney`. */
+  readonly scale?: 'slaney' | 'htk';
 }
 
 /** Row-major [filters, fftSize/2 + 1]. */
 export function melFilterbank(options: MelFilterbankOptions): Float32Array {
   const { sampleRate, fftSize, filters, low, high, norm } = options;
   const bins = Math.floor(fftSize / 2) + 1;
-  const lowMel = hzToMel(low);
-  const highMel = hzToMel(high);
+  const { toMel, toHz } = options.scale === 'htk' ? htk : slaney;
+  const lowMel = toMel(low);
+  const highMel = toMel(high);
   const points = Float64Array.from({ length: filters + 2 }, (_, i) =>
-    melToHz(lowMel + ((highMel - lowMel) * i) / (filters + 1)),
+    toHz(lowMel + ((highMel - lowMel) * i) / (filters + 1)),
   );
   const bank = new Float32Array(filters * bins);
   for (let i = 0; i < filters; i++) {

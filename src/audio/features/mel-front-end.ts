@@ -5,9 +5,11 @@ import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { addDither } from './dither.js';
 import { type RealTransform, realTransform } from './fft.js';
+import { type ComputeOptions, type FeatureBatch, type Features, type FrontEnd, paddedBatch } from './front-end.js';
 import { type MelConfig, type ResolvedMel, resolveMelConfig } from './mel-config.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { normalizeFeatures } from './normalize.js';
+import { reflectEdges, requireReflectable } from './reflect.js';
 import { analysisWindow, centredWindow } from './windows.js';
 
 /** The two persistent buffers of the preprocessor; a checkpoint's own are preferred to computed ones. */
@@ -18,33 +20,7 @@ export interface MelTables {
   readonly filterbank?: Float32Array;
 }
 
-export interface ComputeOptions {
-  /** Turns on dither and narrow-band augmentation. Default false. */
-  readonly training?: boolean;
-  /** The utterance's random stream; needed in training when dither or augmentation is on. */
-  readonly random?: CounterRandom;
-  /** How many samples of `audio` are real; the rest counts as batch padding. Default: all. */
-  readonly validSamples?: number;
-  /** Length of the longest item of the batch, in samples: what lies between is zeros. Default: none. */
-  readonly paddedSamples?: number;
-}
-
-export interface MelFeatures {
-  /** [frames, width], row-major: one frame after the other. */
-  readonly features: Float32Array;
-  /** Valid frames. */
-  readonly frames: number;
-}
-
-export interface MelBatch {
-  /** [items, features, frames], as NeMo's. */
-  readonly features: Float32Array;
-  /** Valid frames of each item. */
-  readonly lengths: Int32Array;
-  readonly shape: readonly [items: number, features: number, frames: number];
-}
-
-export class MelFrontEnd {
+export class MelFrontEnd implements FrontEnd {
   readonly config: ResolvedMel;
   /** [windowLength] */
   readonly window: Float32Array;
@@ -94,7 +70,7 @@ export class MelFrontEnd {
    * of one, or in a batch padded to `paddedSamples` (under `1.x` padding reaches into the last frames).
    * @throws AnemoneError `audio.too-short` where `1.x` would have nothing to reflect
    */
-  compute(audio: Float32Array, options: ComputeOptions = {}): MelFeatures {
+  compute(audio: Float32Array, options: ComputeOptions = {}): Features {
     const valid = Math.min(options.validSamples ?? audio.length, audio.length);
     const frames = this.frameCount(valid);
     const { features: bins, frame_splicing: times, width } = this.config;
@@ -125,8 +101,8 @@ export class MelFrontEnd {
     audios: readonly Float32Array[],
     lengths: ArrayLike<number> = audios.map((a) => a.length),
     options: { training?: boolean; random?: CounterRandom } = {},
-  ): MelBatch {
-    const { width: bins, hop, pad_value } = this.config;
+  ): FeatureBatch {
+    const { hop } = this.config;
     const longest = audios.reduce((max, a) => Math.max(max, a.length), 0);
     const items = audios.map((audio, i) =>
       this.compute(audio, {
@@ -139,19 +115,7 @@ export class MelFrontEnd {
     const columns = this.config.exact_pad
       ? Math.floor((longest + 2 * this.exactPad - this.config.fftSize) / hop) + 1
       : Math.floor(longest / hop) + 1;
-    const frames = this.padFrames(Math.max(0, columns));
-    const batch = new Float32Array(items.length * bins * frames).fill(pad_value);
-    items.forEach((item, b) => {
-      for (let f = 0; f < bins; f++) {
-        const row = (b * bins + f) * frames;
-        for (let t = 0; t < item.frames; t++) batch[row + t] = item.features[t * bins + f];
-      }
-    });
-    return {
-      features: batch,
-      lengths: Int32Array.from(items, (item) => item.frames),
-      shape: [items.length, bins, frames],
-    };
+    return paddedBatch(items, this.padFrames(Math.max(0, columns)), this.config);
   }
 
   /** Frames of a batch after `pad_to`. */
@@ -189,13 +153,7 @@ export class MelFrontEnd {
     const centre = exact_pad ? 0 : Math.floor(fftSize / 2);
     const edge = exact + centre;
     const needed = (frames - 1) * hop + fftSize;
-    if (reflect && edge >= padded) {
-      throw new AnemoneError({
-        code: 'audio.too-short',
-        message: `${padded} samples are too few to reflect ${edge} at the ends`,
-        hint: 'raise min_duration, or use nemo_compat "2.5"',
-      });
-    }
+    if (reflect) requireReflectable(padded, edge, 'raise min_duration, or use nemo_compat "2.5"');
     const total = Math.max(needed, 2 * edge + padded);
     if (this.signal.length < total) this.signal = new Float64Array(Math.ceil(total * 1.2));
     const x = this.signal;
@@ -249,15 +207,6 @@ export class MelFrontEnd {
 function spliceFrames(x: Float32Array, frames: number, bins: number, times: number): void {
   for (let t = frames - 1; t >= 0; t--) {
     for (let n = times - 1; n >= 0; n--) x.copyWithin((t * times + n) * bins, t * bins, (t + 1) * bins);
-  }
-}
-
-/** Mirrors the signal at [start, start + length) about its first and last sample, `by` samples outwards. */
-function reflectEdges(x: Float64Array, start: number, length: number, by: number): void {
-  const last = start + length - 1;
-  for (let i = 1; i <= by; i++) {
-    x[start - i] = x[start + i];
-    x[last + i] = x[last - i];
   }
 }
 

@@ -1,4 +1,5 @@
-// Analysis windows as PyTorch makes them with periodic=False: symmetric, both end points included.
+// Analysis windows as PyTorch makes them: with periodic=False symmetric, both end points included; with its default, a
+// whole period.
 
 export const WINDOW_TYPES = ['hann', 'hamming', 'blackman', 'bartlett', 'none', 'ones'] as const;
 export type WindowType = (typeof WINDOW_TYPES)[number];
@@ -11,6 +12,11 @@ export function analysisWindow(type: WindowType, length: number): Float32Array {
     window[n] = length === 1 ? 1 : value(type, x);
   }
   return window;
+}
+
+/** A window of `length` samples that goes on as the next begins: a symmetric one without its last sample. */
+export function periodicWindow(type: WindowType, length: number): Float32Array {
+  return length === 1 ? analysisWindow(type, 1) : analysisWindow(type, length + 1).slice(0, length);
 }
 
 /** The window at `x` from 0 (first sample) to 1 (last). */

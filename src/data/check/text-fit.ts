@@ -1,11 +1,11 @@
 // Whether a transcript can be aligned with what the encoder makes of its recording.
-import { type MelConfig, MelFrontEnd } from '../../audio/index.js';
+import { createFrontEnd, type FrontEnd, type FrontEndConfig } from '../../audio/index.js';
 
 export type LossKind = 'ctc' | 'rnnt';
 
 export interface FitConfig {
   /** Keys of the preprocessor; default NeMo's at 16 kHz. */
-  readonly preprocessor?: Partial<MelConfig>;
+  readonly preprocessor?: FrontEndConfig;
   /** Time reduction of the encoder, a power of two. Default 4. */
   readonly subsampling?: number;
   /** Default `rnnt`. */
@@ -13,12 +13,12 @@ export interface FitConfig {
 }
 
 export class TextFit {
-  private readonly frontEnd: MelFrontEnd;
+  private readonly frontEnd: FrontEnd;
   readonly loss: LossKind;
   private readonly halvings: number;
 
   constructor({ preprocessor, subsampling = 4, loss = 'rnnt' }: FitConfig) {
-    this.frontEnd = new MelFrontEnd(preprocessor);
+    this.frontEnd = createFrontEnd(preprocessor);
     this.loss = loss;
     this.halvings = Math.ceil(Math.log2(subsampling));
   }

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { resolveMelConfig } from '../../audio/index.js';
+import { resolveFrontEnd } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { makeFolder } from '../../formats/index.js';
 import type { PipelineConfig, UtteranceRef } from './task.js';
@@ -26,7 +26,7 @@ export function cacheFolder(root: string, config: PipelineConfig): string {
   const { preprocessor, tables, channelSelector, trimSilence } = config;
   const facts = {
     version: VERSION,
-    frontEnd: resolveMelConfig(preprocessor),
+    frontEnd: resolveFrontEnd(preprocessor),
     channelSelector: channelSelector ?? 'average',
     ...(trimSilence ? { trimSilence } : {}),
     tables: tables && Object.entries(tables).map(([name, table]) => [name, digest(table)]),

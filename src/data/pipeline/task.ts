@@ -1,12 +1,12 @@
 // What travels between the loader and its worker threads: plain data only.
-import type { ChannelSelector, MelConfig, MelTables, SpecAugmentConfig } from '../../audio/index.js';
+import type { ChannelSelector, FrontEndConfig, MelTables, SpecAugmentConfig } from '../../audio/index.js';
 import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
 export interface PipelineConfig {
-  /** Keys of AudioToMelSpectrogramPreprocessor. */
-  readonly preprocessor: Partial<MelConfig>;
-  /** Window and filterbank of a checkpoint, when they are to be used instead of computed ones. */
+  /** Keys of the preprocessor. */
+  readonly preprocessor: FrontEndConfig;
+  /** Window and filterbank of a checkpoint for mel features, when they are to be used instead of computed ones. */
   readonly tables?: MelTables;
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector;

@@ -3,9 +3,10 @@
 // for all randomness is that of (seed, epoch, utterance).
 import {
   Augmentor,
+  createFrontEnd,
   decodeAudio,
-  type MelFeatures,
-  MelFrontEnd,
+  type Features,
+  type FrontEnd,
   resample,
   SpectrogramAugmentation,
   trimSilence,
@@ -17,7 +18,7 @@ import { roundUpToRung } from '../batching/rungs.js';
 import { FeatureCache } from './feature-cache.js';
 import type { BatchFeatures, BatchTask, ItemFailure, PipelineConfig, UtteranceRef } from './task.js';
 
-interface Prepared extends MelFeatures {
+interface Prepared extends Features {
   readonly seconds: number;
   readonly cached: boolean;
   readonly bytesWritten: number;
@@ -40,14 +41,14 @@ export async function recordingOf({
 
 export class UtterancePipeline {
   private readonly random: CounterRandom;
-  private readonly frontEnd: MelFrontEnd;
+  private readonly frontEnd: FrontEnd;
   private readonly augmentor: Augmentor;
   private readonly masking: SpectrogramAugmentation | undefined;
   private readonly cache: FeatureCache | undefined;
 
   constructor(private readonly config: PipelineConfig) {
     this.random = new CounterRandom(config.seed);
-    this.frontEnd = new MelFrontEnd(config.preprocessor, config.tables);
+    this.frontEnd = createFrontEnd(config.preprocessor, config.tables);
     this.augmentor = Augmentor.fromConfig(config.training ? config.augmentor : undefined);
     this.masking =
       config.training && config.specAugment ? new SpectrogramAugmentation(config.specAugment) : undefined;

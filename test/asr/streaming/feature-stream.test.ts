@@ -1,7 +1,7 @@
 // Features of audio in pieces are those of the whole.
 import { describe, expect, it } from 'vitest';
 import { FeatureStream } from '../../../src/asr/index.js';
-import { type MelConfig, MelFrontEnd } from '../../../src/audio/index.js';
+import { type MelConfig, MelFrontEnd, type MfccConfig, MfccFrontEnd } from '../../../src/audio/index.js';
 import { maxDifference } from '../../nn/support.js';
 import { toneSpeech } from '../support.js';
 
@@ -40,6 +40,24 @@ describe('FeatureStream', () => {
       expect(found.length / 12).toBe(whole.frames);
       expect(maxDifference(Float32Array.from(found), whole.features)).toBe(0);
     }
+  });
+
+  it('gives the MFCCs of the whole', () => {
+    const keys: Partial<MfccConfig> = { sample_rate: 8000, window_size: 0.025, n_fft: 256, n_mels: 16 };
+    const frontEnd = new MfccFrontEnd({ ...keys, n_mfcc: 12 });
+    for (const length of [11_111, 8000]) {
+      const samples = toneSpeech('abc a', 3).subarray(0, length);
+      const whole = frontEnd.compute(samples);
+      const stream = new FeatureStream(frontEnd);
+      const found: number[] = [];
+      for (let at = 0; at < length; at += 300) found.push(...stream.push(samples.subarray(at, at + 300)));
+      found.push(...stream.finish());
+      expect(found.length / 12).toBe(whole.frames);
+      expect(maxDifference(Float32Array.from(found), whole.features)).toBe(0);
+    }
+    expect(() => new FeatureStream(new MfccFrontEnd({ ...keys, n_mfcc: 12, log: false }))).toThrow(
+      /preprocessor\.log: .*loudest of the whole utterance/,
+    );
   });
 
   it('has nothing of nothing', () => {

@@ -1,0 +1,69 @@
+// What every front end does: waveform to features, one utterance at a time or as NeMo's padded batch. Which there are
+// stands in create-front-end.ts.
+import type { CounterRandom } from '../../random/index.js';
+import type { ResolvedMel } from './mel-config.js';
+import type { ResolvedMfcc } from './mfcc-config.js';
+
+export interface ComputeOptions {
+  /** Turns on dither and narrow-band augmentation. Default false. */
+  readonly training?: boolean;
+  /** The utterance's random stream; needed in training when dither or augmentation is on. */
+  readonly random?: CounterRandom;
+  /** How many samples of `audio` are real; the rest counts as batch padding. Default: all. */
+  readonly validSamples?: number;
+  /** Length of the longest item of the batch, in samples: what lies between is zeros. Default: none. */
+  readonly paddedSamples?: number;
+}
+
+export interface Features {
+  /** [frames, width], row-major: one frame after the other. */
+  readonly features: Float32Array;
+  /** Valid frames. */
+  readonly frames: number;
+}
+
+export interface FeatureBatch {
+  /** [items, features, frames], as NeMo's. */
+  readonly features: Float32Array;
+  /** Valid frames of each item. */
+  readonly lengths: Int32Array;
+  readonly shape: readonly [items: number, features: number, frames: number];
+}
+
+export interface FrontEnd {
+  readonly config: ResolvedMel | ResolvedMfcc;
+  /** Valid frames of an utterance of `samples` samples. */
+  frameCount(samples: number): number;
+  /** Features of one utterance, without padding frames. @throws AnemoneError `audio.too-short` */
+  compute(audio: Float32Array, options?: ComputeOptions): Features;
+  /** Items padded to the longest. @param lengths valid samples of each item; default the items' own lengths */
+  computeBatch(
+    audios: readonly Float32Array[],
+    lengths?: ArrayLike<number>,
+    options?: { training?: boolean; random?: CounterRandom },
+  ): FeatureBatch;
+  /** Frames of a batch after the front end's padding to a multiple. */
+  padFrames(frames: number): number;
+  /** Frames of NeMo's batch whose longest utterance has `longest` valid ones. */
+  batchFrames(longest: number): number;
+}
+
+/** Items side by side as [items, width, frames], what lies beyond an item's own frames filled with `pad_value`. */
+export function paddedBatch(
+  items: readonly Features[],
+  frames: number,
+  { width, pad_value }: { readonly width: number; readonly pad_value: number },
+): FeatureBatch {
+  const batch = new Float32Array(items.length * width * frames).fill(pad_value);
+  items.forEach((item, b) => {
+    for (let f = 0; f < width; f++) {
+      const row = (b * width + f) * frames;
+      for (let t = 0; t < item.frames; t++) batch[row + t] = item.features[t * width + f];
+    }
+  });
+  return {
+    features: batch,
+    lengths: Int32Array.from(items, (item) => item.frames),
+    shape: [items.length, width, frames],
+  };
+}
