@@ -4,8 +4,8 @@ import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import {
   Augmentor,
-  MAX_SECONDS,
   type FrontEndConfig,
+  MAX_SECONDS,
   type MelTables,
   resolveFrontEnd,
   type SpecAugmentConfig,

@@ -2,7 +2,12 @@
 // padding. Rows name their input, so that results can be put back in order; inputs that cannot be used do
 // not stop the others.
 import { availableParallelism } from 'node:os';
-import { type ChannelSelector, type FrontEndConfig, type MelTables, resolveFrontEnd } from '../audio/index.js';
+import {
+  type ChannelSelector,
+  type FrontEndConfig,
+  type MelTables,
+  resolveFrontEnd,
+} from '../audio/index.js';
 import { badSample } from '../formats/index.js';
 import { inspectAll } from './check/inspect-all.js';
 import { SpeechDataset, type Utterance } from './dataset.js';

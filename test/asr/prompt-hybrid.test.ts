@@ -229,7 +229,10 @@ describe('a config with prompts', () => {
     program.dispose();
     expect(losses[losses.length - 1]).toBeLessThan(losses[0] / 4);
     const waveform = toneSpeech('ab', 0);
-    for (const [lang, text] of [['en', 'ab'], ['de', 'ca']] as const) {
+    for (const [lang, text] of [
+      ['en', 'ab'],
+      ['de', 'ca'],
+    ] as const) {
       const [heard] = await made.transcribe([waveform], { prompt: { target_lang: lang } });
       expect([lang, heard.text]).toEqual([lang, text]);
     }

@@ -16,9 +16,9 @@ interface Case {
   readonly batch?: Values & { readonly frames: number[] };
   readonly tables: Readonly<Record<string, { shape: number[]; sum: number; some: number[] }>>;
 }
-const { cases } = JSON.parse(
-  readFileSync(new URL('../golden/mfcc.json', import.meta.url), 'utf8'),
-) as { cases: Readonly<Record<string, Case>> };
+const { cases } = JSON.parse(readFileSync(new URL('../golden/mfcc.json', import.meta.url), 'utf8')) as {
+  cases: Readonly<Record<string, Case>>;
+};
 
 const N = 3000;
 const x1 = Float32Array.from(
@@ -66,10 +66,10 @@ describe.each(Object.entries(cases))('MFCCs, %s', (_name, { config, single, batc
 
   it('have the tables of its checkpoints', async () => {
     const engine = createReferenceEngine();
-    const states = new Preprocessor({ n_mfcc: 64, ...config }).stateDict();
+    const states = new Preprocessor(config).stateDict();
     expect([...states.keys()].sort()).toEqual(Object.keys(tables).sort());
     for (const [name, { shape, sum, some }] of Object.entries(tables)) {
-      const { data } = await engine.read(states.get(name)!);
+      const data = (await engine.read(states.get(name)!)) as Float32Array;
       expect(states.get(name)!.shape).toEqual(shape);
       expect(Math.abs(data.reduce((a, b) => a + b, 0) - sum)).toBeLessThan(1e-4);
       const step = Math.max(1, Math.floor(data.length / 50));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EncDecCTCModel, EncDecHybridRNNTCTCBPEModelWithPrompt } from '../../src/asr/index.js';
-import { float32, OnnxEngine } from '../../src/engine/index.js';
+import { OnnxEngine } from '../../src/engine/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { tinyModel, toneSpeech } from '../asr/support.js';
 import { anemone } from './anemone.js';
@@ -67,8 +67,11 @@ describe('anemone transcribe', () => {
     });
     const model = EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(config, { seed: 3, engine });
     const promptWeights = model.stateDict().get('prompt_kernel.0.weight')!;
-    const loud = (await engine.read(promptWeights)).data.map((weight) => 40 * weight);
-    await engine.write(promptWeights, float32(Float32Array.from(loud), [...promptWeights.shape]));
+    const weights = (await engine.read(promptWeights)) as Float32Array;
+    await engine.write(
+      promptWeights,
+      weights.map((weight) => 40 * weight),
+    );
     await model.saveTo(out('prompts.nemo'));
     const texts = new Map<string, string>();
     for (const lang of ['x', 'y']) {

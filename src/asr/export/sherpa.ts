@@ -44,7 +44,7 @@ export function checkForSherpa({ mel, vocabulary, head, streaming }: SherpaModel
 }
 
 function checkFeatures(mel: FrontEnd['config']): void {
-  if (isMfcc(mel)) return fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
+  if (isMfcc(mel)) fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
   const { sample_rate: rate, normalize } = mel;
   const expect = (key: string, good: boolean, found: unknown, wanted: string): void => {
     if (!good)

@@ -5,7 +5,13 @@ import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { addDither } from './dither.js';
 import { type RealTransform, realTransform } from './fft.js';
-import { type ComputeOptions, type FeatureBatch, type Features, type FrontEnd, paddedBatch } from './front-end.js';
+import {
+  type ComputeOptions,
+  type FeatureBatch,
+  type Features,
+  type FrontEnd,
+  paddedBatch,
+} from './front-end.js';
 import { type MelConfig, type ResolvedMel, resolveMelConfig } from './mel-config.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { normalizeFeatures } from './normalize.js';

@@ -4,7 +4,13 @@
 // utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted from its own loudest bin.
 import type { CounterRandom } from '../../random/index.js';
 import { type RealTransform, realTransform } from './fft.js';
-import { type ComputeOptions, type FeatureBatch, type Features, type FrontEnd, paddedBatch } from './front-end.js';
+import {
+  type ComputeOptions,
+  type FeatureBatch,
+  type Features,
+  type FrontEnd,
+  paddedBatch,
+} from './front-end.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { type MfccConfig, type ResolvedMfcc, resolveMfccConfig } from './mfcc-config.js';
 import { reflectEdges, requireReflectable } from './reflect.js';
@@ -118,7 +124,8 @@ export class MfccFrontEnd implements FrontEnd {
       this.transform.power(signal, t * hop, this.placedWindow, this.power);
       for (let f = 0; f < n_mels; f++, out++) {
         let sum = 0;
-        for (let w = offsets[f], k = first[f]; w < offsets[f + 1]; w++, k++) sum += weights[w] * this.power[k];
+        for (let w = offsets[f], k = first[f]; w < offsets[f + 1]; w++, k++)
+          sum += weights[w] * this.power[k];
         mels[out] = sum;
       }
     }
