@@ -265,9 +265,11 @@ export class Trainer {
   }
 
   private async drive(run: FitRun): Promise<void> {
+    // Until all are ready the run is what it goes on from: there is nothing to save.
+    await run.startLoggers();
+    for (const callback of run.callbacks) await callback.onFitStart(run);
+    run.throwFailure();
     try {
-      await run.startLoggers();
-      for (const callback of run.callbacks) await callback.onFitStart(run);
       let state: FitState | undefined = firstState;
       while (state) state = await state.next(run);
     } catch (error) {
@@ -299,7 +301,8 @@ export interface EvaluationSettings {
 }
 
 async function finish(run: FitRun, outcome: Outcome): Promise<void> {
-  for (const callback of run.callbacks) await callback.onFitEnd(run, outcome);
+  await run.tell((callback) => callback.onFitEnd(run, outcome));
+  run.throwFailure();
   if (outcome.kind !== 'failed') run.say(`${outcome.kind}: ${outcome.reason}`);
 }
 

@@ -1,7 +1,8 @@
 // A run is killed at some of its writes and started again: what both starts leave behind must be what a run
 // without a break leaves. A kill is played within the process: from the write on which it falls, nothing that the run
 // does reaches the disk any more, and it never gets an answer. The writes are those after a checkpoint has
-// appeared, and some between; KILL_EVERY=1 takes all.
+// appeared, and some between; KILL_EVERY=1 takes all. The same for a write that is refused once, as by a full disk: the
+// run ends there by itself, and saves.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -26,12 +27,22 @@ class Life {
     this.died = () => resolve('dead');
   });
 
-  constructor(readonly last: number) {}
+  constructor(
+    readonly last: number,
+    /** Whether the write after `last` is refused, and life goes on, instead of the end of it. */
+    private readonly isRefused = false,
+  ) {}
 
   /** True when this write is the one that the kill falls on, or comes after it. */
+  /** True once: for the write that is refused. */
+  refuses(): boolean {
+    return this.isRefused && this.writes === this.last + 1;
+  }
+
   endsHere(): boolean {
     this.writes++;
     if (this.writes <= this.last) return false;
+    if (this.isRefused) return false;
     this.dead = true;
     this.died();
     return true;
@@ -47,6 +58,8 @@ const hoisted = vi.hoisted(() => {
   const life = () => (lives.current as AsyncLocalStorage<Life> | undefined)?.getStore();
   const half = (data: unknown) =>
     typeof data === 'string' || data instanceof Uint8Array ? data.slice(0, data.length / 2) : data;
+  const refusal = (path: unknown) =>
+    Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC', syscall: 'write', path });
   const never = () => new Promise(() => {});
   /** Half of a write that is killed reaches the disk. */
   const asynchronous = (call: Call, writesData: boolean, at = 1): Call => {
@@ -55,6 +68,10 @@ const hoisted = vi.hoisted(() => {
       if (!own) return call(...args);
       if (own.dead) return never();
       if (!own.endsHere()) {
+        if (own.refuses()) {
+          if (writesData) await call(...args.map((arg, i) => (i === at ? half(arg) : arg)));
+          throw refusal(args[0]);
+        }
         if (String(args[1]).endsWith('.ckpt')) own.saves.push(own.writes);
         return call(...args);
       }
@@ -65,7 +82,11 @@ const hoisted = vi.hoisted(() => {
   const synchronous = (call: Call, nothing: unknown): Call => {
     return (...args) => {
       const own = life();
-      if (!own || !(own.dead || own.endsHere())) return call(...args);
+      if (!own) return call(...args);
+      if (!own.dead && !own.endsHere()) {
+        if (own.refuses()) throw refusal(args[0]);
+        return call(...args);
+      }
       return nothing;
     };
   };
@@ -156,7 +177,7 @@ async function start(folder: string, { trainer: settings, manager, toy }: Scenar
     });
     return trainer.fit(new ArchivableToy(toy));
   });
-  const end = await Promise.race([run, life.death]);
+  const end = await Promise.race([run, life.death]).catch((error: Error) => error);
   for (const lock of trainer.locks.splice(0)) lock.release();
   // A dead process leaves its lock.
   if (end === 'dead') {
@@ -272,6 +293,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 };
 
 const EVERY = Number(process.env['KILL_EVERY'] ?? 97);
+const REFUSE_EVERY = Number(process.env['KILL_EVERY'] ?? 41);
 
 /** What the dead did not close. */
 afterEach(async () => {
@@ -279,8 +301,8 @@ afterEach(async () => {
 });
 
 /** How many writes come through before each kill. */
-function momentsOf({ writes, saves }: Life): readonly number[] {
-  const between = Array.from({ length: Math.floor(writes / EVERY) }, (_, i) => (i + 1) * EVERY - 1);
+function momentsOf({ writes, saves }: Life, every: number): readonly number[] {
+  const between = Array.from({ length: Math.floor(writes / every) }, (_, i) => (i + 1) * every - 1);
   return [...new Set([...between, ...saves])].filter((moment) => moment < writes).sort((a, b) => a - b);
 }
 
@@ -295,7 +317,7 @@ describe('a run that is killed at a write and started again', () => {
       const expected = await leftBy(whole);
 
       let killed = 0;
-      for (const last of momentsOf(uninterrupted)) {
+      for (const last of momentsOf(uninterrupted, EVERY)) {
         const folder = temporaryFolder();
         if ((await start(folder, scenario, new Life(last))).end === 'dead') killed++;
         const { end: second } = await start(folder, scenario, new Life(Number.POSITIVE_INFINITY));
@@ -305,6 +327,29 @@ describe('a run that is killed at a write and started again', () => {
         );
       }
       expect(killed).toBeGreaterThan(3);
+    },
+    3_600_000,
+  );
+
+  it.each(Object.entries(scenarios))(
+    'leaves it also after a write that was refused once: %s',
+    async (_name, scenario) => {
+      const whole = temporaryFolder();
+      const uninterrupted = new Life(Number.POSITIVE_INFINITY);
+      const { end } = await start(whole, scenario, uninterrupted);
+      const expected = await leftBy(whole);
+
+      let ended = 0;
+      for (const last of momentsOf(uninterrupted, REFUSE_EVERY)) {
+        const folder = temporaryFolder();
+        if ((await start(folder, scenario, new Life(last, true))).end instanceof Error) ended++;
+        const { end: second } = await start(folder, scenario, new Life(Number.POSITIVE_INFINITY));
+        expect(second).toMatchObject({ outcome: (end as { outcome: object }).outcome });
+        expect(await leftBy(folder), `refused write ${last + 1} of ${uninterrupted.writes}`).toEqual(
+          expected,
+        );
+      }
+      expect(ended).toBeGreaterThan(1);
     },
     3_600_000,
   );

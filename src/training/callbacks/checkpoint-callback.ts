@@ -60,7 +60,8 @@ export class CheckpointCallback extends Callback {
   }
 
   override async onFitEnd(run: TrainingRun, _outcome: Outcome): Promise<void> {
-    if (this.savedAt !== run.progress.batches) await this.save(run, false);
+    // Still scored when it is the save after a validation that failed.
+    if (this.savedAt !== run.progress.batches) await this.save(run, this.scored);
     // A kill between the last save and the tidying up leaves this to be done.
     else await this.tidy();
   }

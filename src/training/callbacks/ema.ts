@@ -2,7 +2,7 @@
 // average, training goes on from the weights themselves.
 import { type Engine, type Program, State, tf } from '../../engine/index.js';
 import type { Parameter, TrainableModel } from '../../nn/index.js';
-import { Callback, type JsonValue, type StepReport, type TrainingRun } from './callback.js';
+import { Callback, fieldsOf, type JsonValue, type StepReport, type TrainingRun } from './callback.js';
 
 export interface EmaOptions {
   /** Share of the old average that stays at each update. */
@@ -62,8 +62,8 @@ export class EmaCallback extends Callback {
     return checkpoint.has(this.name) ? undefined : 'there are no averages';
   }
 
-  override restore(): void {
-    this.started = true;
+  override restore(state: JsonValue): void {
+    this.started = fieldsOf(state)['started'] === true;
   }
 
   override tensors(run: Pick<TrainingRun, 'model'>): readonly State[] {

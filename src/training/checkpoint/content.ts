@@ -1,7 +1,7 @@
 // What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts).
 import type { State } from '../../engine/index.js';
 import type { JsonValue } from '../callbacks/callback.js';
-import type { LoggedAtStep } from '../loggers/logger.js';
+import type { LogEntry, LoggedAtStep } from '../loggers/logger.js';
 import type { IntervalSums } from '../progress/throughput.js';
 import type { RunProgress } from '../run-progress.js';
 
@@ -26,6 +26,8 @@ export interface CheckpointState {
   readonly interval?: IntervalSums;
   /** What the loggers had got at this step. */
   readonly logged?: LoggedAtStep;
+  /** What they could not take: the run ended there. */
+  readonly unlogged?: readonly LogEntry[];
   readonly nonfinite?: NonfiniteState;
   readonly data?: DataIdentity;
 }

@@ -1,5 +1,5 @@
 // What manifest.json and state.json of a checkpoint must hold. Keys that later versions add pass.
-import { defineSchema, listOf, recordOf } from '../../config/index.js';
+import { defineSchema, listOf, oneOf, recordOf } from '../../config/index.js';
 import { spelledNumber, spelledValue } from '../nonfinite-json.js';
 
 const fileRecord = defineSchema('file', {
@@ -79,6 +79,21 @@ const loggedShape = defineSchema(
   { extra: 'any' },
 );
 
+const rowShape = defineSchema(
+  'row',
+  { metrics: { doc: 'A row of metrics.', format: recordOf(spelledNumber) } },
+  { extra: 'any' },
+);
+
+const textShape = defineSchema(
+  'text',
+  {
+    tag: { doc: 'What the text is of.', format: 'string' },
+    text: { doc: 'The text.', format: 'string' },
+  },
+  { extra: 'any' },
+);
+
 const nonfiniteShape = defineSchema(
   'nonfinite',
   {
@@ -110,6 +125,7 @@ export const stateShape = defineSchema(
     // What checkpoints of earlier versions lack.
     interval: { doc: 'Sums since the last log row.', format: intervalShape, ...optional },
     logged: { doc: 'What the loggers had got.', format: loggedShape, ...optional },
+    unlogged: { doc: 'What they could not take.', format: listOf(oneOf(rowShape, textShape)), ...optional },
     nonfinite: { doc: 'Of steps that were not finite.', format: nonfiniteShape, ...optional },
     data: { doc: 'Of the training data.', format: dataShape, ...optional },
   },

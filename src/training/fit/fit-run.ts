@@ -18,7 +18,7 @@ import type { CheckpointContent, CheckpointState } from '../checkpoint/content.j
 import { weightStates } from '../checkpoint/restore.js';
 import type { NonfiniteHandler } from '../diagnosis/nonfinite.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
-import type { MetricsLogger } from '../loggers/logger.js';
+import { type LogEntry, type MetricsLogger, writeEntry } from '../loggers/logger.js';
 import { formatNumber, type ProgressView } from '../progress/progress-view.js';
 import { Throughput } from '../progress/throughput.js';
 import type { RunProgress } from '../run-progress.js';
@@ -68,6 +68,9 @@ export class FitRun implements TrainingRun {
   private stream: BatchStream | undefined;
   private throughput: Throughput;
   private logged: { rows: number; values: number; texts: number } | undefined;
+  /** What a logger could not take at this step. The run ends then; its next start writes them. */
+  private readonly unlogged: LogEntry[];
+  private failure: { readonly error: unknown } | undefined;
   private readonly startedAt = performance.now();
   private readonly secondsBefore: number;
   private readonly randomness: CounterRandom;
@@ -83,6 +86,7 @@ export class FitRun implements TrainingRun {
     const before = parts.resumed?.state;
     this.throughput = new Throughput(before?.interval);
     this.logged = before ? before.logged && { ...before.logged } : { rows: 0, values: 0, texts: 0 };
+    this.unlogged = [...(before?.unlogged ?? [])];
     this.secondsBefore = parts.progress.seconds;
     this.randomness = new CounterRandom(parts.seed, 'step');
   }
@@ -119,14 +123,28 @@ export class FitRun implements TrainingRun {
   /** Opens the loggers where the run starts or goes on. */
   async startLoggers(): Promise<void> {
     for (const logger of this.parts.loggers) await logger.start(this.progress.step, this.logged);
+    for (const entry of this.unlogged.splice(0)) await this.write(entry);
+    this.throwFailure();
   }
 
   async log(metrics: Readonly<Record<string, number>>): Promise<void> {
     Object.assign(this.metrics, metrics);
-    for (const logger of this.parts.loggers) await logger.log(this.progress.step, metrics);
-    if (!this.logged) return;
-    this.logged.rows++;
-    this.logged.values += Object.keys(metrics).length;
+    await this.write({ metrics });
+  }
+
+  /**
+   * Tells all callbacks, also those after one that fails: what is saved when the run ends then has to be the state of
+   * a whole step. `throwFailure` comes after it.
+   */
+  async tell(hook: (callback: Callback) => Promise<void>): Promise<void> {
+    for (const callback of this.callbacks) await this.attempt(() => hook(callback));
+  }
+
+  /** The first of the failures that were put off. */
+  throwFailure(): void {
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure) throw failure.error;
   }
 
   /** Runs one optimizer step on `batches` and advances the progress, which says whether a validation is due. */
@@ -152,7 +170,8 @@ export class FitRun implements TrainingRun {
     };
     this.throughput.add(report);
     await this.report(report);
-    for (const callback of this.callbacks) await callback.onStep(this, report);
+    await this.tell((callback) => callback.onStep(this, report));
+    this.throwFailure();
   }
 
   async validate(limit: Interval, label = ''): Promise<Evaluation> {
@@ -165,12 +184,14 @@ export class FitRun implements TrainingRun {
   async reportValidation({ metrics, samples, seconds }: Evaluation): Promise<void> {
     await this.log({ ...metrics, validation_seconds: seconds });
     const text = samples.slice(0, SHOWN_SAMPLES).map(describeSample).join('\n\n');
-    for (const logger of this.parts.loggers) await logger.text(this.progress.step, 'samples', text);
-    if (this.logged) this.logged.texts++;
+    await this.write({ tag: 'samples', text });
     const values = Object.entries(metrics).map(([key, value]) => `${key} ${formatNumber(value)}`);
     this.say(`validation at step ${this.progress.step}: ${values.join(', ')} (${seconds.toFixed(1)} s)`);
     const { monitor } = this.scheduler;
-    if (monitor !== undefined) this.scheduler.observe(monitored(this, monitor, 'optim.sched.monitor'));
+    if (monitor === undefined) return;
+    await this.attempt(async () => {
+      this.scheduler.observe(monitored(this, monitor, 'optim.sched.monitor'));
+    });
   }
 
   /** Batches of the next step; none at the end of the epoch. */
@@ -214,6 +235,7 @@ export class FitRun implements TrainingRun {
         metrics: { ...this.metrics },
         interval: this.throughput.state(),
         ...(this.logged && { logged: { ...this.logged } }),
+        ...(this.unlogged.length > 0 && { unlogged: [...this.unlogged] }),
         nonfinite: this.parts.nonfinite.state(),
         data: dataIdentity(this.parts.source, this.progress.epoch),
       },
@@ -225,6 +247,39 @@ export class FitRun implements TrainingRun {
       config: this.parts.config,
       artifacts: await this.model.artifacts(),
     };
+  }
+
+  /** Hands an entry to the loggers, or keeps it once one of them has failed. */
+  private async write(entry: LogEntry): Promise<void> {
+    const { step } = this.progress;
+    if (this.unlogged.length > 0) {
+      this.unlogged.push(entry);
+      return;
+    }
+    await this.attempt(async () => {
+      this.unlogged.push(entry);
+      for (const logger of this.parts.loggers) await writeEntry(logger, step, entry);
+      this.unlogged.pop();
+      this.count(entry);
+    });
+  }
+
+  private count(entry: LogEntry): void {
+    if (!this.logged) return;
+    if ('text' in entry) {
+      this.logged.texts++;
+      return;
+    }
+    this.logged.rows++;
+    this.logged.values += Object.keys(entry.metrics).length;
+  }
+
+  private async attempt(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.failure ??= { error };
+    }
   }
 
   private advance(batches: readonly Batch[], result: StepResult): void {

@@ -53,7 +53,8 @@ const validate: FitState = {
     if (run.outcome?.kind === 'interrupted') return undefined;
     run.progress.validationPending = false;
     await run.reportValidation(report);
-    for (const callback of run.callbacks) await callback.onValidationEnd(run, report);
+    await run.tell((callback) => callback.onValidationEnd(run, report));
+    run.throwFailure();
     return unlessOver(run, step);
   },
 };
@@ -65,7 +66,8 @@ const epochEnd: FitState = {
     run.progress.epoch++;
     run.progress.batch = 0;
     run.tick();
-    for (const callback of run.callbacks) await callback.onEpochEnd(run);
+    await run.tell((callback) => callback.onEpochEnd(run));
+    run.throwFailure();
     return start;
   },
 };

@@ -23,6 +23,15 @@ export interface MetricsLogger {
   close(): Promise<void>;
 }
 
+/** A row of metrics, or a text. */
+export type LogEntry =
+  | { readonly metrics: Readonly<Record<string, number>> }
+  | { readonly tag: string; readonly text: string };
+
+export function writeEntry(logger: MetricsLogger, step: number, entry: LogEntry): Promise<void> {
+  return 'text' in entry ? logger.text(step, entry.tag, entry.text) : logger.log(step, entry.metrics);
+}
+
 /** The rows that a resumed run keeps, see `MetricsLogger.start`. */
 export function rowsUntil<Row>(
   rows: readonly Row[],
