@@ -52,7 +52,8 @@ describe.each(Object.entries(cases))('MFCCs, %s', (_name, { config, single, batc
     });
   });
 
-  it.runIf(batch !== undefined)("are NeMo's in a batch, up to the end of each utterance", () => {
+  it("are NeMo's in a batch, up to the end of each utterance", ({ skip }) => {
+    skip(batch === undefined, 'NeMo counts the decibels of a batch from its loudest utterance');
     const { features, lengths, shape } = front.computeBatch(waves);
     expect(shape).toEqual(batch!.shape);
     expect([...lengths]).toEqual(batch!.frames);
