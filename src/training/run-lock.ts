@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { defineSchema, parseJson } from '../config/index.js';
 import { AnemoneError, printable } from '../errors/index.js';
 
 export const LOCK_FILE = 'run.lock';
@@ -94,7 +95,7 @@ function acquire(file: string): LockHolder | undefined {
     if (create(file)) return gone;
     const text = textOf(file);
     if (text === undefined) continue; // given back in between
-    const holder = holderOf(text);
+    const holder = holderOf(text, file);
     if (holder && isAlive(holder, dirname(file))) throw locked(file, holder);
     if (removeStale(file, text)) gone = holder;
   }
@@ -158,21 +159,35 @@ function textOf(file: string): string | undefined {
   }
 }
 
+const lockShape = defineSchema(
+  LOCK_FILE,
+  {
+    pid: { doc: 'Number of the process.', format: 'int', min: 1 },
+    host: { doc: 'Name of its machine.', format: 'string' },
+    started: {
+      doc: 'When it started, as the system says it.',
+      format: 'string',
+      nullable: true,
+      default: null,
+    },
+    folder: {
+      doc: 'Number of the folder in its file system.',
+      format: 'string',
+      nullable: true,
+      default: null,
+    },
+    since: { doc: 'When the lock was taken.', format: 'string', default: 'unknown' },
+  },
+  { extra: 'any' },
+);
+
 /** Undefined for a lock that was cut off or is not ours: nobody can be asked whether it is in use. */
-function holderOf(text: string): LockHolder | undefined {
+function holderOf(text: string, file: string): LockHolder | undefined {
   try {
-    const value = JSON.parse(text) as Partial<LockHolder> | null;
-    const { pid, host, started, folder, since } = value ?? {};
-    if (!Number.isInteger(pid) || Number(pid) <= 0 || typeof host !== 'string') return undefined;
-    return {
-      pid: Number(pid),
-      host,
-      started: typeof started === 'string' ? started : null,
-      folder: typeof folder === 'string' ? folder : null,
-      since: typeof since === 'string' ? since : 'unknown',
-    };
-  } catch {
-    return undefined;
+    return parseJson(text, lockShape, { code: 'run.damaged-lock', position: { file } });
+  } catch (error) {
+    if (error instanceof AnemoneError) return undefined;
+    throw error;
   }
 }
 
@@ -273,7 +288,7 @@ function listenForExit(): void {
 function giveBack(folder: string): void {
   const file = join(folder, LOCK_FILE);
   try {
-    const holder = holderOf(readFileSync(file, 'utf8'));
+    const holder = holderOf(readFileSync(file, 'utf8'), file);
     const own = ownIdentity(folder);
     if (holder?.pid === own.pid && holder.host === own.host && holder.started === own.started) rmSync(file);
   } catch {
