@@ -224,8 +224,8 @@ export class StackingSubsampling extends Subsampling {
     const { extent } = pass;
     const [batch, frames] = x.shape;
     const pad = (factor - (frames % factor)) % factor;
-    const own = extent ? tf.mul(x, extent.mask) : x;
-    const padded = tf.pad(own, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
+    const batchOwn = extent ? tf.mul(x, extent.mask) : x;
+    const padded = tf.pad(batchOwn, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
     const normed = this.preNorm ? this.preNorm.forward(padded) : padded;
     const stacked = tf.reshape(normed, [batch, (frames + pad) / factor, factor * featIn]);
     const added = extent ? lackingTo(factor, extent.frames) : tf.scalar(pad);

@@ -40,7 +40,7 @@ interface StateForm {
  */
 export function decoderJointSubnet({ decoder, joint, variant }: TransducerHead): Subnet {
   const depth = joint.config.jointnet.encoder_hidden;
-  const state = decoder instanceof RNNTDecoder ? lstmState(decoder) : historyState(decoder);
+  const state = stateOf(decoder);
   return {
     prefix: 'decoder_joint-',
     spec: {
@@ -77,7 +77,7 @@ export function decoderJointSubnet({ decoder, joint, variant }: TransducerHead):
  * `decoderJointSubnet` → `outputs` [B,H,U], `prednet_lengths` and the state after.
  */
 export function predictionSubnet(decoder: PredictionNetwork): Subnet {
-  const state = decoder instanceof RNNTDecoder ? lstmState(decoder) : historyState(decoder);
+  const state = stateOf(decoder);
   return {
     prefix: 'decoder-',
     spec: {
@@ -194,6 +194,9 @@ function normalised(logits: Tensor, joint: TransducerJoint, variant: TransducerV
   const [ofTokens, ofDurations] = tf.split(logits, [tokens, durations], 3);
   return tf.concat([tf.logSoftmax(ofTokens), tf.logSoftmax(ofDurations)], 3);
 }
+
+const stateOf = (decoder: PredictionNetwork) =>
+  decoder instanceof RNNTDecoder ? lstmState(decoder) : historyState(decoder);
 
 function lstmState(decoder: RNNTDecoder): StateForm {
   const { layers, width, cells } = decoder;

@@ -66,8 +66,13 @@ function checkFeatures(mel: FrontEnd['config']): void {
   expect('mel_norm', mel.mel_norm === 'slaney', mel.mel_norm, 'slaney');
   expect('log', mel.log, mel.log, 'true');
   expect('frame_splicing', mel.frame_splicing === 1, mel.frame_splicing, '1');
-  const known = normalizeType(mel);
-  expect('normalize', known === '' || known === 'per_feature', normalize, 'per_feature or none ("NA")');
+  const normalization = normalizeType(mel);
+  expect(
+    'normalize',
+    normalization === '' || normalization === 'per_feature',
+    normalize,
+    'per_feature or none ("NA")',
+  );
 }
 
 /** As the scripts that make sherpa-onnx's models of NeMo's write it; empty for none. */

@@ -82,13 +82,21 @@ export function withPosition<T>(section: ConfigNode, make: () => T): T {
     return make();
   } catch (error) {
     if (!(error instanceof AnemoneError) || error.position || !error.path) throw error;
-    const own = pathOf(section);
-    const name = own.split('.').at(-1);
+    const sectionPath = pathOf(section);
+    const name = sectionPath.split('.').at(-1);
     const key = error.path.startsWith(`${name}.`) ? error.path.slice(`${name}.`.length) : error.path;
     const position = placeOf(section, key)?.position;
     if (!position) throw error;
     const { code, reason: message, hint, details } = error;
-    throw new AnemoneError({ code, path: `${own}.${key}`, position, message, hint, details, cause: error });
+    throw new AnemoneError({
+      code,
+      path: `${sectionPath}.${key}`,
+      position,
+      message,
+      hint,
+      details,
+      cause: error,
+    });
   }
 }
 
@@ -96,6 +104,6 @@ export function withPosition<T>(section: ConfigNode, make: () => T): T {
 export function widthKey(model: ConfigNode): string {
   const outer = placeOf(model, 'encoder.feat_out')?.value;
   if (typeof outer === 'number' && outer > 0) return 'encoder.feat_out';
-  const found = ['encoder.d_model', 'encoder.jasper'].find((key) => placeOf(model, key) !== undefined);
-  return found ?? 'encoder';
+  const decidingKey = ['encoder.d_model', 'encoder.jasper'].find((key) => placeOf(model, key) !== undefined);
+  return decidingKey ?? 'encoder';
 }
