@@ -1,7 +1,7 @@
 // What an engine is: it holds the values of states and turns functions on tfjs ops into programs.
 // Implementations: onnx/ (compiles, default), eager/ (reference on tfjs cpu, tensorflow on tfjs-node).
 import type { CounterRandom } from '../random/index.js';
-import type { State } from './state.js';
+import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
 import type { Tensor } from './tf.js';
 
@@ -57,13 +57,13 @@ export interface Engine {
    */
   compile(name: string, fn: (inputs: Tensors) => Tensors, options?: CompileOptions): Program;
   /** Copies a state's value to the host. */
-  read(state: State): Promise<HostData>;
+  read(state: ProgramState): Promise<HostData>;
   /**
    * Sets a state's value from the host (copied).
    * @param given the value's memory is the engine's from now on, which then need not copy it
    */
-  write(state: State, value: HostData, given?: boolean): Promise<void>;
+  write(state: ProgramState, value: HostData, given?: boolean): Promise<void>;
   /** Forgets the value of states that are no longer used. */
-  release(states: Iterable<State>): void;
+  release(states: Iterable<ProgramState>): void;
   dispose(): Promise<void>;
 }

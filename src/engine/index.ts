@@ -38,6 +38,7 @@ export {
   currentScope,
   type HostFunction,
   type ProgramScope,
+  type ProgramState,
   type ScanBody,
   type ScanResult,
   tracesAnyShape,

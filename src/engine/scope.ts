@@ -1,8 +1,7 @@
 // The program being traced or run right now: what `State.tensor()`, `randomBits`, `scan` and `hostCall`
 // talk to. This is the only global of the library ("the engine in use").
 import { AnemoneError } from '../errors/index.js';
-import type { State } from './state.js';
-import type { HostTensor, TensorSpec } from './tensors.js';
+import type { DType, HostData, HostTensor, TensorSpec } from './tensors.js';
 import type { Tensor } from './tf.js';
 
 export interface ScanResult {
@@ -15,13 +14,24 @@ export interface ScanResult {
 export type ScanBody = (carry: Tensor[], xs: Tensor[]) => { carry: Tensor[]; ys: Tensor[] };
 export type HostFunction = (inputs: HostTensor[]) => HostTensor[];
 
+/** What an engine and its programs need to know of a state; `State` is one. The object itself is the identity. */
+export interface ProgramState {
+  /** For messages. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly size: number;
+  /** First value, asked for when the engine first needs it. */
+  initialValue(): HostData;
+}
+
 export interface ProgramScope {
   /** See `tracesAnyShape`. Absent: no. */
   readonly anyShape?: boolean;
   /** The current value of a state inside this program. */
-  read(state: State): Tensor;
+  read(state: ProgramState): Tensor;
   /** Makes `value` the state's value for later reads and, when the run is committed, for later runs. */
-  assign(state: State, value: Tensor): void;
+  assign(state: ProgramState, value: Tensor): void;
   /** `count` fresh uniform integers in [0, 2^bits), int32 [count]: a function of the run's random key and the site. */
   randomBits(count: number, bits: number): Tensor;
   scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult;

@@ -1,10 +1,10 @@
 // A named value that lives across program runs: parameters, buffers (running statistics), optimizer
 // slots, accumulators. The engine in use holds the value; this object is only its identity and its start.
-import { currentScope } from './scope.js';
+import { currentScope, type ProgramState } from './scope.js';
 import { allocate, type DType, type HostData, sizeOf } from './tensors.js';
 import type { Tensor } from './tf.js';
 
-export class State {
+export class State implements ProgramState {
   constructor(
     readonly label: string,
     readonly shape: readonly number[],

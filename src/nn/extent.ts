@@ -1,19 +1,7 @@
 // How far a batch really goes. A batch is padded to one of few shapes, for each shape is compiled; the frames that this
 // adds must not be seen by what counts frames or averages over them (norms, pools, stacking), nor by convolutions.
 import { type Tensor, tf } from '../engine/index.js';
-import type { Pass } from './pass.js';
-
-/** The frames of x [B,T,...] that are the batch's own, its utterances' common padding included: the first of the T. */
-export interface Extent {
-  /** How many, int32 [1]. */
-  readonly frames: Tensor;
-  /** 1 for them and 0 for those after, [1,T,1]. */
-  readonly mask: Tensor;
-  /** Weights of a mean over them, [1,T,1]. */
-  readonly share: Tensor;
-  /** Weights of a mean over them in all items, [B·T,1]. */
-  readonly rowShare: Tensor;
-}
+import type { Extent, Pass } from './pass.js';
 
 /**
  * The pass for modules that see x [B,T,...], of whose T frames the first `frames` (int32 [1]) are the batch's own. Where

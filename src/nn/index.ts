@@ -1,4 +1,4 @@
-export { type Extent, within } from './extent.js';
+export { within } from './extent.js';
 export * from './initializers.js';
 export * from './layers/index.js';
 export {
@@ -10,7 +10,7 @@ export {
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter, valueOwner } from './parameter.js';
-export { evaluationPass, type Pass, trainingPass } from './pass.js';
+export { type Extent, evaluationPass, type Pass, trainingPass } from './pass.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export {
   type ArchivableModel,

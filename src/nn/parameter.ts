@@ -2,7 +2,12 @@
 import { State } from '../engine/index.js';
 import { CounterRandom } from '../random/index.js';
 import type { Initializer } from './initializers.js';
-import type { Module } from './module.js';
+
+/** What a module says to its parameters and buffers: where it stands in the tree, and the seed of the tree's root. */
+export interface StateOwner {
+  readonly path: string;
+  readonly root: { readonly seed: number };
+}
 
 export class Parameter extends State {
   /** Frozen parameters get no gradient and no update. */
@@ -11,7 +16,7 @@ export class Parameter extends State {
   tiedTo: Parameter | undefined;
 
   constructor(
-    private readonly owner: Module,
+    private readonly owner: StateOwner,
     label: string,
     shape: readonly number[],
     private readonly initializer: Initializer,
@@ -36,7 +41,7 @@ export function valueOwner(state: State): State {
 /** A non-trained value of a module (running statistics, tables). */
 export class Buffer extends State {
   constructor(
-    private readonly owner: Module,
+    private readonly owner: StateOwner,
     label: string,
     shape: readonly number[],
     initial: () => Float32Array | Int32Array,

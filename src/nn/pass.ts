@@ -1,6 +1,17 @@
 // What a forward pass knows besides its tensors.
 import type { Tensor } from '../engine/index.js';
-import type { Extent } from './extent.js';
+
+/** The frames of x [B,T,...] that are the batch's own, its utterances' common padding included: the first of the T. */
+export interface Extent {
+  /** How many, int32 [1]. */
+  readonly frames: Tensor;
+  /** 1 for them and 0 for those after, [1,T,1]. */
+  readonly mask: Tensor;
+  /** Weights of a mean over them, [1,T,1]. */
+  readonly share: Tensor;
+  /** Weights of a mean over them in all items, [B·T,1]. */
+  readonly rowShare: Tensor;
+}
 
 export interface Pass {
   /** Dropout, batch statistics and the like are on. */

@@ -1,6 +1,5 @@
 export {
   Callback,
-  type JsonValue,
   monitored,
   type Outcome,
   type StepReport,
@@ -12,11 +11,10 @@ export { EarlyStopping, type EarlyStoppingOptions } from './callbacks/early-stop
 export { EmaCallback, type EmaOptions } from './callbacks/ema.js';
 export { NemoFileCallback, type NemoFileOptions } from './callbacks/nemo-file.js';
 export { RunTimeLimit, StepTiming } from './callbacks/timing.js';
-export type { CheckpointContent, CheckpointState } from './checkpoint/content.js';
+export type { CheckpointContent, CheckpointState, JsonValue } from './checkpoint/content.js';
 export { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
 export { Checkpoint } from './checkpoint/reader.js';
-export { restoreWeights, type WeightChoice } from './checkpoint/restore.js';
-export { checkpointValues } from './checkpoint/values.js';
+export { checkpointValues, restoreWeights, type WeightChoice } from './checkpoint/weights.js';
 export { writeCheckpoint } from './checkpoint/writer.js';
 export { type Diagnosis, diagnose } from './diagnosis/diagnose.js';
 export { readDump, type StepDump } from './diagnosis/dump.js';

@@ -3,15 +3,14 @@
 import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
 import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
-import { withScope } from '../scope.js';
-import type { State } from '../state.js';
+import { type ProgramState, withScope } from '../scope.js';
 import type { HostData, HostTensor } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { EagerScope, fromHost } from './eager-scope.js';
 
 export class EagerEngine implements Engine {
   readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
-  private readonly values = new Map<State, Tensor>();
+  private readonly values = new Map<ProgramState, Tensor>();
 
   /** `backend` is the tfjs backend's name, already registered. */
   constructor(
@@ -29,11 +28,11 @@ export class EagerEngine implements Engine {
     };
   }
 
-  async read(state: State): Promise<HostData> {
+  async read(state: ProgramState): Promise<HostData> {
     return (await this.valueOf(state).data<'float32'>()).slice();
   }
 
-  async write(state: State, value: HostData): Promise<void> {
+  async write(state: ProgramState, value: HostData): Promise<void> {
     if (value.length !== state.size) {
       throw new AnemoneError({
         code: 'engine.state-size',
@@ -45,7 +44,7 @@ export class EagerEngine implements Engine {
     this.replace(state, tf.tensor(value.slice(), [...state.shape], state.dtype));
   }
 
-  release(states: Iterable<State>): void {
+  release(states: Iterable<ProgramState>): void {
     for (const state of states) {
       this.values.get(state)?.dispose();
       this.values.delete(state);
@@ -60,7 +59,7 @@ export class EagerEngine implements Engine {
     if (tf.getBackend() !== this.backend) await tf.setBackend(this.backend);
   }
 
-  private valueOf(state: State): Tensor {
+  private valueOf(state: ProgramState): Tensor {
     let value = this.values.get(state);
     if (!value) {
       value = tf.keep(tf.tensor(state.initialValue(), [...state.shape], state.dtype));
@@ -69,7 +68,7 @@ export class EagerEngine implements Engine {
     return value;
   }
 
-  private replace(state: State, value: Tensor): void {
+  private replace(state: ProgramState, value: Tensor): void {
     this.values.get(state)?.dispose();
     this.values.set(state, tf.keep(value));
   }

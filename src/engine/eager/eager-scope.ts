@@ -1,25 +1,25 @@
 // The running program of an eager engine: states are tensors already, loops are loops.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
-import type { HostFunction, ProgramScope, ScanBody, ScanResult } from '../scope.js';
-import type { State } from '../state.js';
+import { drawBits } from '../primitives/draw-bits.js';
+import type { HostFunction, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
 import type { HostTensor, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 
 export class EagerScope implements ProgramScope {
-  readonly assigned = new Map<State, Tensor>();
+  readonly assigned = new Map<ProgramState, Tensor>();
   private site = 0;
 
   constructor(
-    private readonly current: (state: State) => Tensor,
+    private readonly current: (state: ProgramState) => Tensor,
     private readonly random: CounterRandom | undefined,
   ) {}
 
-  read(state: State): Tensor {
+  read(state: ProgramState): Tensor {
     return this.assigned.get(state) ?? this.current(state);
   }
 
-  assign(state: State, value: Tensor): void {
+  assign(state: ProgramState, value: Tensor): void {
     if (value.shape.join() !== state.shape.join()) {
       throw new AnemoneError({
         code: 'engine.state-shape',
@@ -59,26 +59,6 @@ export class EagerScope implements ProgramScope {
   hostCall(_name: string, fn: HostFunction, inputs: Tensor[], _outputs: readonly TensorSpec[]): Tensor[] {
     return fn(inputs.map(toHost)).map(fromHost);
   }
-}
-
-/** The random integers of one site of one run: the same for every engine. */
-export function drawBits(
-  random: CounterRandom | undefined,
-  site: number,
-  count: number,
-  bits: number,
-): Int32Array {
-  if (!random) {
-    throw new AnemoneError({
-      code: 'engine.no-random-key',
-      message: 'the program draws random bits but run() was given no random key',
-    });
-  }
-  const stream = random.derive('site', site);
-  const shift = 32 - bits;
-  const values = new Int32Array(count);
-  for (let i = 0; i < count; i++) values[i] = stream.bits(i) >>> shift;
-  return values;
 }
 
 export function toHost(tensor: Tensor): HostTensor {

@@ -1,8 +1,8 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
 import type * as ort from 'onnxruntime-common';
 import type { CounterRandom } from '../../random/index.js';
-import { drawBits } from '../eager/eager-scope.js';
 import type { HostTensors, RunOptions } from '../engine.js';
+import { drawBits } from '../primitives/draw-bits.js';
 import { allocate, type DType, type HostData, sizeOf } from '../tensors.js';
 import { encodeModel, type OnnxGraph, type OnnxInitializer, type OnnxValue } from './model-proto.js';
 import { createSession, type OrtTensors, type Session, type SessionOptions } from './native-session.js';

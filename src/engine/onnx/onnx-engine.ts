@@ -11,7 +11,7 @@ import type {
   RunOptions,
   Tensors,
 } from '../engine.js';
-import type { State } from '../state.js';
+import type { ProgramState } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes } from './live-memory.js';
@@ -92,15 +92,15 @@ export class OnnxEngine implements Engine {
     };
   }
 
-  async read(state: State): Promise<HostData> {
+  async read(state: ProgramState): Promise<HostData> {
     return (this.store.current(state).data as HostData).slice();
   }
 
-  async write(state: State, value: HostData, given = false): Promise<void> {
+  async write(state: ProgramState, value: HostData, given = false): Promise<void> {
     this.store.set(state, given ? value : value.slice());
   }
 
-  release(states: Iterable<State>): void {
+  release(states: Iterable<ProgramState>): void {
     this.store.release(states);
   }
 

@@ -1,6 +1,6 @@
 // The compiled forms of one program, one for each signature of input shapes, least recently used first.
 import type { EngineStats, HostTensors, Tensors } from '../engine.js';
-import type { State } from '../state.js';
+import type { ProgramState } from '../scope.js';
 import type { HostData, TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import type { OnnxInitializer } from './model-proto.js';
@@ -25,7 +25,7 @@ export interface SignatureCacheOptions {
 interface Entry {
   readonly program: CompiledProgram;
   /** States whose values are in the code, and which values those are. */
-  readonly built: ReadonlyMap<State, number>;
+  readonly built: ReadonlyMap<ProgramState, number>;
 }
 
 export class SignatureCache {
@@ -82,7 +82,7 @@ export class SignatureCache {
     return { program, built: versions };
   }
 
-  private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<State, OnnxInitializer> {
+  private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<ProgramState, OnnxInitializer> {
     const { constantStates, store } = this.options;
     if (!constantStates) return new Map();
     const read = [...states].filter(([state]) => !updates.has(state));

@@ -2,7 +2,7 @@
 // run swaps them. (Writing in place would let an update overtake a reader inside the graph.)
 import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../errors/index.js';
-import type { State } from '../state.js';
+import type { ProgramState } from '../scope.js';
 import { allocate, type HostData } from '../tensors.js';
 import { onnxruntime } from './onnxruntime.js';
 
@@ -14,28 +14,28 @@ interface Slot {
 }
 
 export class StateStore {
-  private readonly slots = new Map<State, Slot>();
+  private readonly slots = new Map<ProgramState, Slot>();
   private versions = 0;
 
   /** The tensor holding the state's value. */
-  current(state: State): ort.Tensor {
+  current(state: ProgramState): ort.Tensor {
     return this.slot(state).current;
   }
 
   /** Another number after every change of the state's value. */
-  version(state: State): number {
+  version(state: ProgramState): number {
     return this.slot(state).version;
   }
 
   /** The tensor a run writes the state's next value into. */
-  next(state: State): ort.Tensor {
+  next(state: ProgramState): ort.Tensor {
     const slot = this.slot(state);
     slot.spare ??= makeTensor(state, allocate(state.dtype, state.size));
     return slot.spare;
   }
 
   /** Makes what was written into `next` the value. */
-  commit(state: State): void {
+  commit(state: ProgramState): void {
     const slot = this.slot(state);
     if (!slot.spare) return;
     [slot.current, slot.spare] = [slot.spare, slot.current];
@@ -43,7 +43,7 @@ export class StateStore {
   }
 
   /** @param value the store's from now on */
-  set(state: State, value: HostData): void {
+  set(state: ProgramState, value: HostData): void {
     if (value.length !== state.size) {
       throw new AnemoneError({
         code: 'engine.state-size',
@@ -60,7 +60,7 @@ export class StateStore {
     slot.version = ++this.versions;
   }
 
-  release(states: Iterable<State>): void {
+  release(states: Iterable<ProgramState>): void {
     for (const state of states) this.slots.delete(state);
   }
 
@@ -68,7 +68,7 @@ export class StateStore {
     this.slots.clear();
   }
 
-  private slot(state: State): Slot {
+  private slot(state: ProgramState): Slot {
     let slot = this.slots.get(state);
     if (!slot) {
       slot = this.newSlot(state, state.initialValue());
@@ -77,12 +77,12 @@ export class StateStore {
     return slot;
   }
 
-  private newSlot(state: State, value: HostData): Slot {
+  private newSlot(state: ProgramState, value: HostData): Slot {
     return { current: makeTensor(state, value), spare: undefined, version: ++this.versions };
   }
 }
 
-function makeTensor(state: State, data: HostData): ort.Tensor {
+function makeTensor(state: ProgramState, data: HostData): ort.Tensor {
   return toOrt({ dtype: state.dtype, shape: state.shape, data });
 }
 

@@ -1,8 +1,7 @@
 // The program being traced: states become inputs (and outputs when assigned), random bits become inputs,
 // loops become Scan nodes, host calls become cuts.
 import { AnemoneError } from '../../errors/index.js';
-import type { HostFunction, ProgramScope, ScanBody, ScanResult } from '../scope.js';
-import type { State } from '../state.js';
+import type { HostFunction, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
 import type { DType, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder } from './graph-builder.js';
@@ -29,10 +28,10 @@ export const HOST_CALL = '@HostCall';
 
 export class TraceScope implements ProgramScope {
   readonly inputs: OnnxValue[] = [];
-  readonly stateInputs = new Map<State, string>();
-  readonly assigned = new Map<State, Tensor>();
+  readonly stateInputs = new Map<ProgramState, string>();
+  readonly assigned = new Map<ProgramState, Tensor>();
   readonly randomSites: RandomSite[] = [];
-  private readonly stateTensors = new Map<State, Tensor>();
+  private readonly stateTensors = new Map<ProgramState, Tensor>();
   /** Tensors that outlive tidy scopes while the program is traced; tfjs would count them for ever. */
   private readonly kept: Tensor[] = [];
 
@@ -50,7 +49,7 @@ export class TraceScope implements ProgramScope {
     return this.backend.tensor(this.backend.value(name, shape, dtype));
   }
 
-  read(state: State): Tensor {
+  read(state: ProgramState): Tensor {
     const known = this.assigned.get(state) ?? this.stateTensors.get(state);
     if (known) return known;
     const name = `s${this.stateInputs.size}`;
@@ -60,7 +59,7 @@ export class TraceScope implements ProgramScope {
     return tensor;
   }
 
-  assign(state: State, value: Tensor): void {
+  assign(state: ProgramState, value: Tensor): void {
     if (value.shape.join() !== state.shape.join()) {
       throw new AnemoneError({
         code: 'engine.state-shape',

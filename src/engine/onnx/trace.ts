@@ -1,7 +1,7 @@
 // Runs a program's function once on symbolic tensors and cuts the recorded graph into segments at host calls.
 import type { Tensors } from '../engine.js';
+import type { ProgramState } from '../scope.js';
 import { withScope } from '../scope.js';
-import type { State } from '../state.js';
 import type { DType, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
@@ -17,8 +17,8 @@ export interface TracedProgram {
   readonly calls: readonly HostCallNode['call'][];
   /** User inputs that the graph really reads: key → value. */
   readonly inputs: ReadonlyMap<string, OnnxValue>;
-  readonly states: ReadonlyMap<State, OnnxValue>;
-  readonly updates: ReadonlyMap<State, OnnxValue>;
+  readonly states: ReadonlyMap<ProgramState, OnnxValue>;
+  readonly updates: ReadonlyMap<ProgramState, OnnxValue>;
   readonly outputs: ReadonlyMap<string, OnnxValue>;
   readonly random: readonly RandomSite[];
 }

@@ -1,11 +1,10 @@
 // Batch normalisation over all positions of a batch (Ioffe & Szegedy 2015), PyTorch's BatchNorm1d on
 // channels-last data. The batch's padding counts, as it does in NeMo; what a compiled shape adds beyond it does not.
 import { type Tensor, tf } from '../../engine/index.js';
-import type { Extent } from '../extent.js';
 import { ones, zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Buffer, Parameter } from '../parameter.js';
-import type { Pass } from '../pass.js';
+import type { Extent, Pass } from '../pass.js';
 import { customGradient } from './custom-gradient.js';
 
 export interface BatchNormOptions {

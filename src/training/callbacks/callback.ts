@@ -4,17 +4,9 @@ import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { EvaluatedSample, TrainableModel } from '../../nn/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
-import type { CheckpointContent } from '../checkpoint/content.js';
+import type { CheckpointContent, JsonValue } from '../checkpoint/content.js';
 import type { RunProgress } from '../run-progress.js';
 import type { TrainerOptions } from '../trainer-options.js';
-
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
 
 /** Why a fit ended. */
 export interface Outcome {

@@ -2,11 +2,12 @@
 // one when the fit ends for whatever reason.
 import { makeFolder } from '../../formats/index.js';
 import { removeLeftovers } from '../checkpoint/atomic-folder.js';
+import type { JsonValue } from '../checkpoint/content.js';
 import { freeFolder, type Retention, retain } from '../checkpoint/folder.js';
 import { ENDING } from '../checkpoint/missing.js';
 import { writeCheckpoint } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
-import { Callback, type JsonValue, monitored, type Outcome, type TrainingRun } from './callback.js';
+import { Callback, monitored, type Outcome, type TrainingRun } from './callback.js';
 
 export interface CheckpointOptions extends Retention {
   readonly folder: string;

@@ -1,5 +1,7 @@
 // Ends the fit when a metric has stopped improving, with the rules of Lightning's EarlyStopping.
-import { Callback, fieldsOf, type JsonValue, monitored, type TrainingRun } from './callback.js';
+
+import type { JsonValue } from '../checkpoint/content.js';
+import { Callback, fieldsOf, monitored, type TrainingRun } from './callback.js';
 
 export interface EarlyStoppingOptions {
   readonly monitor: string;

@@ -2,7 +2,8 @@
 // average, training goes on from the weights themselves.
 import { type Engine, type Program, State, tf } from '../../engine/index.js';
 import type { Parameter, TrainableModel } from '../../nn/index.js';
-import { Callback, fieldsOf, type JsonValue, type StepReport, type TrainingRun } from './callback.js';
+import type { JsonValue } from '../checkpoint/content.js';
+import { Callback, fieldsOf, type StepReport, type TrainingRun } from './callback.js';
 
 export interface EmaOptions {
   /** Share of the old average that stays at each update. */

@@ -4,7 +4,7 @@ import { AnemoneError } from '../../errors/index.js';
 import { isArchivable } from '../../nn/index.js';
 import { isScored, listCheckpoints, problemOf, ranked } from '../checkpoint/folder.js';
 import { Checkpoint } from '../checkpoint/reader.js';
-import { checkpointValues } from '../checkpoint/values.js';
+import { checkpointValues } from '../checkpoint/weights.js';
 import { Callback, type Outcome, type TrainingRun } from './callback.js';
 import type { CheckpointCallback } from './checkpoint-callback.js';
 

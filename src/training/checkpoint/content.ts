@@ -1,12 +1,20 @@
 // What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts).
 import type { State } from '../../engine/index.js';
-import type { JsonValue } from '../callbacks/callback.js';
 import type { LogEntry, LoggedAtStep } from '../loggers/logger.js';
 import type { IntervalSums } from '../progress/throughput.js';
 import type { RunProgress } from '../run-progress.js';
 
 export const CHECKPOINT_FORMAT = 'anemone-checkpoint';
 export const CHECKPOINT_VERSION = 1;
+
+/** What JSON holds. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
 
 /** The part that is not tensors, `state.json`. */
 export interface CheckpointState {

@@ -16,7 +16,7 @@ import type { TrainableModel } from '../../nn/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { applyTensors } from '../checkpoint/apply.js';
 import { writeFolderAtomically } from '../checkpoint/atomic-folder.js';
-import { weightStates } from '../checkpoint/restore.js';
+import { weightStates } from '../checkpoint/weights.js';
 import { groupParts, safeTensor } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
 import { folderAbove, foldersBelow, someOf } from '../nearby.js';

@@ -2,14 +2,24 @@
 // down for replay and stop. The weights are those of before the step either way.
 import { join } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
+import type { TrainingRun } from '../callbacks/callback.js';
 import type { NonfiniteState } from '../checkpoint/content.js';
 import { freeFolder } from '../checkpoint/folder.js';
-import type { FitRun } from '../fit/fit-run.js';
-import type { MicroStep, StepResult } from '../fit/step-programs.js';
+import type { MicroStep, StepResult } from '../step.js';
 import { likelyCauses } from './causes.js';
 import { type Diagnosis, diagnose } from './diagnose.js';
 import { DUMP_PREFIX, type StepRecord, writeDump } from './dump.js';
 import { describeFirst, explain } from './explanation.js';
+
+/** What is asked of a run whose step was not finite. */
+export interface FailingRun extends TrainingRun {
+  /** As YAML. */
+  readonly config: string;
+  /** Of initial weights and dropout. */
+  readonly seed: number;
+  /** Of the step. */
+  learningRate(): number;
+}
 
 /** Gradient norms that are remembered. */
 const HISTORY = 16;
@@ -45,7 +55,7 @@ export class NonfiniteHandler {
    * @param counters the dropout counter of each batch of the step
    * @throws AnemoneError `training.nonfinite` in mode `stop`
    */
-  async handle(run: FitRun, result: StepResult, counters: ReadonlyMap<MicroStep, number>): Promise<void> {
+  async handle(run: FailingRun, result: StepResult, counters: ReadonlyMap<MicroStep, number>): Promise<void> {
     if (this.mode === 'skip') {
       this.skipped++;
       const names = result.refused.flatMap(({ batch }) => batch.names).join(', ');
@@ -63,7 +73,7 @@ export class NonfiniteHandler {
       inputs: step.batch.inputs,
       model: run.model,
       engine: run.engine,
-      config: run.parts.config,
+      config: run.config,
       text,
     }).then(
       () => `written for replay: anemone replay ${target}`,
@@ -80,7 +90,7 @@ export class NonfiniteHandler {
 
   /** The first refused batch that shows something when repeated, else the first. */
   private async locate(
-    run: FitRun,
+    run: FailingRun,
     refused: readonly MicroStep[],
   ): Promise<{ step: MicroStep; diagnosis: Diagnosis }> {
     let fallback: { step: MicroStep; diagnosis: Diagnosis } | undefined;
@@ -93,7 +103,7 @@ export class NonfiniteHandler {
   }
 
   private record(
-    run: FitRun,
+    run: FailingRun,
     { loss, gradNorm }: StepResult,
     { batch }: MicroStep,
     diagnosis: Diagnosis,
@@ -101,7 +111,7 @@ export class NonfiniteHandler {
   ): StepRecord {
     const learningRate = run.learningRate();
     const { gradient_clip_val: limit } = run.options;
-    const { seed } = run.parts;
+    const { seed } = run;
     const facts = {
       step: run.progress.step,
       epoch: run.progress.epoch,

@@ -5,27 +5,21 @@ import type { Engine } from '../../engine/index.js';
 import type { Batch, BatchSource, TrainableModel } from '../../nn/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import { CounterRandom } from '../../random/index.js';
-import {
-  type Callback,
-  type JsonValue,
-  monitored,
-  type Outcome,
-  type StepReport,
-  type TrainingRun,
-} from '../callbacks/callback.js';
+import { type Callback, monitored, type Outcome, type StepReport } from '../callbacks/callback.js';
 import { dataIdentity } from '../checkpoint/changes.js';
-import type { CheckpointContent, CheckpointState } from '../checkpoint/content.js';
-import { weightStates } from '../checkpoint/restore.js';
-import type { NonfiniteHandler } from '../diagnosis/nonfinite.js';
+import type { CheckpointContent, CheckpointState, JsonValue } from '../checkpoint/content.js';
+import { weightStates } from '../checkpoint/weights.js';
+import type { FailingRun, NonfiniteHandler } from '../diagnosis/nonfinite.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
 import { type LogEntry, type MetricsLogger, writeEntry } from '../loggers/logger.js';
 import { formatNumber, type ProgressView } from '../progress/progress-view.js';
 import { Throughput } from '../progress/throughput.js';
 import type { RunProgress } from '../run-progress.js';
+import type { MicroStep, StepResult } from '../step.js';
 import { accumulationAt, type TrainerOptions } from '../trainer-options.js';
 import { BatchStream } from './batch-stream.js';
 import type { FitPlan } from './plan.js';
-import type { MicroStep, StepPrograms, StepResult } from './step-programs.js';
+import type { StepPrograms } from './step-programs.js';
 
 /** Ready-made parts of a run. */
 export interface FitParts {
@@ -56,7 +50,7 @@ export interface FitParts {
 /** Decoded samples that go to the loggers after a validation. */
 const SHOWN_SAMPLES = 5;
 
-export class FitRun implements TrainingRun {
+export class FitRun implements FailingRun {
   readonly model: TrainableModel;
   readonly engine: Engine;
   readonly options: TrainerOptions;
@@ -101,6 +95,14 @@ export class FitRun implements TrainingRun {
 
   get resumedFrom(): string | undefined {
     return this.parts.resumed?.path;
+  }
+
+  get config(): string {
+    return this.parts.config;
+  }
+
+  get seed(): number {
+    return this.parts.seed;
   }
 
   get callbacks(): readonly Callback[] {

@@ -12,33 +12,14 @@ import {
   tf,
   valueAndGrads,
 } from '../../engine/index.js';
-import { type Batch, type TrainableModel, trainingPass } from '../../nn/index.js';
+import { type TrainableModel, trainingPass } from '../../nn/index.js';
 import { clipByNorm, clipByValue, globalNorm, type Optimizer } from '../../optim/index.js';
-import type { CounterRandom } from '../../random/index.js';
+import type { MicroStep, StepResult } from '../step.js';
 
 export interface Clipping {
   readonly algorithm: 'norm' | 'value';
   /** undefined: no clipping. */
   readonly limit: number | undefined;
-}
-
-/** A batch and the key of its dropout streams. */
-export interface MicroStep {
-  readonly batch: Batch;
-  readonly random: CounterRandom;
-}
-
-export interface StepResult {
-  /** Mean loss over the batches of the step. */
-  readonly loss: number;
-  /** Norm of the averaged gradient before clipping. */
-  readonly gradNorm: number;
-  /** Scalars the model reported. */
-  readonly logs: Readonly<Record<string, number>>;
-  /** Whether the weights changed. */
-  readonly committed: boolean;
-  /** Batches whose loss or gradient was not finite. */
-  readonly refused: readonly MicroStep[];
 }
 
 /** Program inputs of ours beside those of the batch; a batch has no names with a dollar sign. */

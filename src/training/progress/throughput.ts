@@ -1,6 +1,5 @@
 // Rates since the last log row, for the progress line and the log. The sums go into checkpoints: a mean over an
 // interval in which the process was killed is the mean over the whole interval.
-import type { StepReport } from '../callbacks/callback.js';
 
 /** Sums over the steps since the last log row. */
 export interface IntervalSums {
@@ -25,10 +24,19 @@ const NOTHING: IntervalSums = {
   losses: 0,
 };
 
+/** What one step adds; a StepReport has it. */
+export interface StepFigures {
+  readonly loss: number;
+  readonly examples: number;
+  readonly units: number;
+  readonly seconds: number;
+  readonly waitSeconds: number;
+}
+
 export class Throughput {
   constructor(private sums: IntervalSums = NOTHING) {}
 
-  add(step: StepReport): void {
+  add(step: StepFigures): void {
     const { sums } = this;
     const usable = Number.isFinite(step.loss);
     this.sums = {

@@ -6,11 +6,11 @@ import { type EvaluatedSample, type HeatMap, isReportContributor } from '../../n
 import {
   Callback,
   fieldsOf,
-  type JsonValue,
   type Outcome,
   type TrainingRun,
   type ValidationReport,
 } from '../callbacks/callback.js';
+import type { JsonValue } from '../checkpoint/content.js';
 import { type MetricRow, readMetricRows } from '../loggers/json-lines.js';
 import { formatDuration } from '../progress/progress-view.js';
 import { replaceFile } from '../replace-file.js';

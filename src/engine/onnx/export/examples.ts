@@ -2,7 +2,7 @@
 // constants may differ. Finding out how they differ is generalise.ts's work.
 import { AnemoneError } from '../../../errors/index.js';
 import type { Tensors } from '../../engine.js';
-import type { State } from '../../state.js';
+import type { ProgramState } from '../../scope.js';
 import type { TensorSpec } from '../../tensors.js';
 import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from '../model-proto.js';
 import { STANDARD_ONLY } from '../provider-limits.js';
@@ -15,7 +15,7 @@ export interface Example {
   /** Name of each input of the function that is read. */
   readonly inputs: ReadonlyMap<string, OnnxValue>;
   readonly outputs: ReadonlyMap<string, OnnxValue>;
-  readonly states: ReadonlyMap<State, OnnxValue>;
+  readonly states: ReadonlyMap<ProgramState, OnnxValue>;
   readonly shapes: ReadonlyMap<string, OnnxValue>;
   readonly constants: ReadonlyMap<string, OnnxInitializer>;
 }

@@ -3,7 +3,7 @@
 // (examples.ts, generalise.ts). Writing files, and checking what they compute, is the caller's.
 import { AnemoneError } from '../../../errors/index.js';
 import type { Tensors } from '../../engine.js';
-import type { State } from '../../state.js';
+import type { ProgramState } from '../../scope.js';
 import type { DType, HostData, TensorSpec } from '../../tensors.js';
 import { finishGraph, usedNames } from '../graph-builder.js';
 import {
@@ -43,7 +43,7 @@ export interface ExportSpec {
    */
   readonly examples: readonly Readonly<Record<string, number>>[];
   /** Values of states, which become weights under the states' names. */
-  readonly read: (state: State) => Promise<HostData>;
+  readonly read: (state: ProgramState) => Promise<HostData>;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
