@@ -1,14 +1,16 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
 import type { FrontEndConfig, SpecAugmentConfig } from '../audio/index.js';
 import { defineKind } from '../container/index.js';
+import type {
+  CrossEntropyConfig,
+  TokenClassifierConfig,
+  TransformerDecoder,
+  TransformerEncoder,
+} from '../transformer/index.js';
 import type { ConvASRDecoder } from './decoders/conv-asr-decoder.js';
 import type { PredictionNetwork } from './decoders/prediction-network.js';
 import type { TransducerJoint } from './decoders/transducer-joint.js';
 import type { Encoder } from './encoders/encoder.js';
-import type { CrossEntropyConfig } from './transformer/components.js';
-import type { TokenClassifierConfig } from './transformer/token-classifier.js';
-import type { TransformerDecoder } from './transformer/transformer-decoder.js';
-import type { TransformerEncoder } from './transformer/transformer-encoder.js';
 
 export const encoderKind = defineKind<Encoder>('encoder');
 /** Prediction network of a transducer. */

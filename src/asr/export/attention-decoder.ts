@@ -3,9 +3,8 @@
 // files that onnx-asr reads.
 import { type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, frameMask } from '../../nn/index.js';
+import type { EncoderStates, TokenClassifier, TransformerDecoder } from '../../transformer/index.js';
 import type { Encoded } from '../encoders/encoder.js';
-import type { TokenClassifier } from '../transformer/token-classifier.js';
-import type { EncoderStates, TransformerDecoder } from '../transformer/transformer-decoder.js';
 import { type EncoderOutput, EXAMPLES, noise, type Subnet } from './subnets.js';
 
 /** `encoder_embeddings` [B,T',d], which the decoder looks at, and `encoder_mask` int64 [B,T'], 1 for real frames. */

@@ -14,6 +14,12 @@ import {
   promptFormat,
   TRANSCRIBE_DEFAULTS,
 } from '../../text/index.js';
+import {
+  type CrossEntropyConfig,
+  TokenClassifier,
+  type TransformerDecoder,
+  type TransformerEncoder,
+} from '../../transformer/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../decoding/attention/config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
@@ -22,10 +28,6 @@ import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderK
 import { smoothedCrossEntropy } from '../losses/smoothed-cross-entropy.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import type { StreamHead } from '../streaming/stream-head.js';
-import type { CrossEntropyConfig } from '../transformer/components.js';
-import { TokenClassifier } from '../transformer/token-classifier.js';
-import type { TransformerDecoder } from '../transformer/transformer-decoder.js';
-import type { TransformerEncoder } from '../transformer/transformer-encoder.js';
 import { attentionSearch } from './attention-search.js';
 import { buildModel, type ModelContext } from './context.js';
 import { commonFields, commonIgnored } from './model-schema.js';

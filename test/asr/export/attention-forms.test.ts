@@ -4,13 +4,13 @@ import { afterAll, expect, it } from 'vitest';
 import { attentionDecoderSubnet, memoryOutput } from '../../../src/asr/export/attention-decoder.js';
 import { encoderSubnet } from '../../../src/asr/export/subnets.js';
 import { EncDecCTCModel } from '../../../src/asr/index.js';
-import { TokenClassifier } from '../../../src/asr/transformer/token-classifier.js';
-import { TransformerDecoder } from '../../../src/asr/transformer/transformer-decoder.js';
-import { TransformerEncoder } from '../../../src/asr/transformer/transformer-encoder.js';
 import { checkExport, exportProgram, OnnxEngine } from '../../../src/engine/index.js';
 import { evaluationPass } from '../../../src/nn/index.js';
+import { TokenClassifier } from '../../../src/transformer/token-classifier.js';
+import { TransformerDecoder } from '../../../src/transformer/transformer-decoder.js';
+import { TransformerEncoder } from '../../../src/transformer/transformer-encoder.js';
 import { tinyModel } from '../support.js';
-import { decoderConfig } from '../transformer/support.js';
+import { decoderConfig } from '../../transformer/support.js';
 
 const engine = new OnnxEngine({ threads: 1 });
 afterAll(() => engine.dispose());

@@ -4,8 +4,7 @@
 import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../../../engine/index.js';
 import { AnemoneError } from '../../../errors/index.js';
 import { evaluationPass } from '../../../nn/index.js';
-import type { TokenClassifier } from '../../transformer/token-classifier.js';
-import type { TransformerDecoder } from '../../transformer/transformer-decoder.js';
+import type { TokenClassifier, TransformerDecoder } from '../../../transformer/index.js';
 
 export interface AttentionNetwork {
   readonly decoder: TransformerDecoder;

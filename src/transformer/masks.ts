@@ -1,5 +1,5 @@
 // Attention biases of Transformer modules: 0 for what may be seen, -10000 for what may not, as in NeMo.
-import { type Tensor, tf } from '../../engine/index.js';
+import { type Tensor, tf } from '../engine/index.js';
 
 /** valid [B,K] with 1 for real positions → [B,1,1,K]. */
 export function keyBias(valid: Tensor): Tensor {

@@ -1,7 +1,7 @@
 // Multi-head attention of NeMo's Transformer modules: queries and keys may be of two sequences. The encoders'
 // self-attention, with its other names and its relative positions, is in src/nn.
-import { type Tensor, tf } from '../../engine/index.js';
-import { dropout, Linear, Module, type Pass, xavierUniform, zeros } from '../../nn/index.js';
+import { type Tensor, tf } from '../engine/index.js';
+import { dropout, Linear, Module, type Pass, xavierUniform, zeros } from '../nn/index.js';
 
 export interface AttentionSizes {
   readonly hidden_size: number;

@@ -1,5 +1,5 @@
 // A small Transformer decoder for tests.
-import type { TransformerDecoderConfig } from '../../../src/asr/transformer/transformer-decoder.js';
+import type { TransformerDecoderConfig } from '../../src/transformer/transformer-decoder.js';
 
 export const decoderConfig: TransformerDecoderConfig = {
   vocab_size: 16,

@@ -1,6 +1,6 @@
 // NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder.
-import { type Tensor, type Tensors, tf } from '../../engine/index.js';
-import { frameMask, LayerNorm, Module, type Pass } from '../../nn/index.js';
+import { type Tensor, type Tensors, tf } from '../engine/index.js';
+import { frameMask, LayerNorm, Module, type Pass } from '../nn/index.js';
 import type { Memory } from './attention.js';
 import { type EmbeddingSizes, TransformerEmbedding } from './embedding.js';
 import { type CrossAttention, type LayerSizes, TransformerLayer } from './layer.js';

@@ -1,6 +1,6 @@
 // The feed-forward block of NeMo's Transformer modules. That of the Conformer, with its other names, is in src/nn.
-import type { Tensor } from '../../engine/index.js';
-import { activationByName, dropout, type Linear, Module, type Pass } from '../../nn/index.js';
+import type { Tensor } from '../engine/index.js';
+import { activationByName, dropout, type Linear, Module, type Pass } from '../nn/index.js';
 import { transformerLinear } from './attention.js';
 
 export interface FeedForwardSizes {

@@ -1,7 +1,7 @@
 // Configuration of the Transformer parts of multitask models: NeMo's keys.
-import { defineSchema } from '../../config/index.js';
-import { component } from '../../container/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { defineSchema } from '../config/index.js';
+import { component } from '../container/index.js';
+import { AnemoneError } from '../errors/index.js';
 import type { TokenClassifierConfig } from './token-classifier.js';
 import { TransformerDecoder, type TransformerDecoderConfig } from './transformer-decoder.js';
 import { TransformerEncoder, type TransformerEncoderConfig } from './transformer-encoder.js';

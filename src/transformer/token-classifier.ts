@@ -1,7 +1,7 @@
 // NeMo's TokenClassifier over the decoder's vocabulary. Its matrix is the token embedding of the decoder (Press &
 // Wolf 2017), as in NeMo, where checkpoints have it under both names.
-import { type Tensor, tf } from '../../engine/index.js';
-import { dropout, linear, Module, type Parameter, type Pass, zeros } from '../../nn/index.js';
+import { type Tensor, tf } from '../engine/index.js';
+import { dropout, linear, Module, type Parameter, type Pass, zeros } from '../nn/index.js';
 
 export interface TokenClassifierConfig {
   readonly hidden_size: number;

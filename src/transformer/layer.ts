@@ -1,6 +1,6 @@
 // A layer of NeMo's Transformer modules, with or without cross-attention to another sequence.
-import { type Tensor, tf } from '../../engine/index.js';
-import { LayerNorm, Module, type Pass } from '../../nn/index.js';
+import { type Tensor, tf } from '../engine/index.js';
+import { LayerNorm, Module, type Pass } from '../nn/index.js';
 import { type AttentionSizes, type Memory, TransformerAttention } from './attention.js';
 import { type FeedForwardSizes, PositionWiseFF } from './position-wise.js';
 

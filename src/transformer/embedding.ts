@@ -1,6 +1,6 @@
 // Token and position embeddings of NeMo's Transformer decoder.
-import { type Tensor, tf } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { type Tensor, tf } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
 import {
   type Buffer,
   dropout,
@@ -11,7 +11,7 @@ import {
   type Parameter,
   type Pass,
   xavierUniform,
-} from '../../nn/index.js';
+} from '../nn/index.js';
 
 export interface EmbeddingSizes {
   readonly vocab_size: number;

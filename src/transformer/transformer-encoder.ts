@@ -1,6 +1,6 @@
 // NeMo's Transformer encoder, which may stand between a speech encoder and a Transformer decoder.
-import type { Tensor } from '../../engine/index.js';
-import { frameMask, LayerNorm, Module, type Pass } from '../../nn/index.js';
+import type { Tensor } from '../engine/index.js';
+import { frameMask, LayerNorm, Module, type Pass } from '../nn/index.js';
 import { type LayerSizes, TransformerLayer } from './layer.js';
 import { causalBias, keyBias } from './masks.js';
 

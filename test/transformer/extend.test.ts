@@ -1,10 +1,10 @@
 // A decoder that goes on from what its layers have read against the pass over the whole sequence, in the forms that
 // NeMo's archive in test/fixtures does not have.
 import { afterAll, expect, it } from 'vitest';
-import { TransformerDecoder } from '../../../src/asr/transformer/transformer-decoder.js';
-import { float32, int32, OnnxEngine, sizeOf, tf } from '../../../src/engine/index.js';
-import { evaluationPass, frameMask } from '../../../src/nn/index.js';
-import { maxDifference, randomTensor } from '../../nn/support.js';
+import { float32, int32, OnnxEngine, sizeOf, tf } from '../../src/engine/index.js';
+import { evaluationPass, frameMask } from '../../src/nn/index.js';
+import { TransformerDecoder } from '../../src/transformer/transformer-decoder.js';
+import { maxDifference, randomTensor } from '../nn/support.js';
 import { decoderConfig } from './support.js';
 
 const engine = new OnnxEngine({ threads: 1 });
