@@ -1,4 +1,6 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
+
+export type { Hypothesis } from '../generation/index.js';
 export { type Adaptation, isAdaptation } from './adapters/adapt.js';
 export { Adapter, type ResidualAdd } from './adapters/adapter.js';
 export type { LoadAdaptersOptions } from './adapters/adapter-file.js';
@@ -35,7 +37,6 @@ export {
   type ProjectedFrames,
   type TransducerNetwork,
 } from './decoding/greedy-transducer.js';
-export type { Hypothesis } from './decoding/hypothesis.js';
 export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
 export { parseArpa } from './decoding/lm/arpa.js';
 export { type LmState, NgramModel } from './decoding/lm/ngram-model.js';

@@ -1,5 +1,5 @@
 // Best-path decoding of CTC: the best class of every frame, repeats merged, blanks removed.
-import type { Hypothesis } from './hypothesis.js';
+import type { Hypothesis } from '../../generation/index.js';
 
 export interface FrameChoices {
   /** Best class of each frame, [B,T]. */

@@ -2,6 +2,7 @@
 // and looks at the next few frames of every utterance at once; the host then moves each utterance to its
 // first frame that is not blank. So there is a call per token and per `window` blanks, not per frame.
 import { type Engine, type HostTensors, type Program, type Tensor, tf } from '../../engine/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import { splitOutputs } from '../decoders/variant-heads.js';
@@ -9,7 +10,6 @@ import { blankDurations, type OutputLayout, outputLayout, type TransducerVariant
 import { aggregate, byFrame, type Choice, transducerTokenConfidence } from './confidence/aggregate.js';
 import { confidence } from './confidence/measure.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
-import type { Hypothesis } from './hypothesis.js';
 import type { ConfidenceSettings } from './shared-config.js';
 
 export interface TransducerNetwork {

@@ -1,10 +1,13 @@
 // The search that the decoding section of a model with an attention decoder asks for.
 import type { Engine } from '../../engine/index.js';
-import { AttentionBeam } from '../decoding/attention/beam.js';
-import type { AttentionDecodingConfig } from '../decoding/attention/config.js';
-import { AttentionGreedy } from '../decoding/attention/greedy.js';
-import type { AttentionSearch, SearchTokens } from '../decoding/attention/search.js';
-import type { AttentionNetwork } from '../decoding/attention/step-runner.js';
+import {
+  AttentionBeam,
+  type AttentionDecodingConfig,
+  AttentionGreedy,
+  type AttentionNetwork,
+  type AttentionSearch,
+  type SearchTokens,
+} from '../../generation/index.js';
 
 export function attentionSearch(
   engine: Engine,

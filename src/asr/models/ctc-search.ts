@@ -1,6 +1,7 @@
 // The search that a decoding section of CTC asks for: what the program must give, and what the host makes of it.
 import { type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { ctcTokenConfidence } from '../decoding/confidence/aggregate.js';
 import { confidence } from '../decoding/confidence/measure.js';
@@ -11,7 +12,6 @@ import { loadFusion } from '../decoding/fusion/load-fusion.js';
 import type { TokenFusion } from '../decoding/fusion/token-fusion.js';
 import { greedyCtc } from '../decoding/greedy-ctc.js';
 import { fusedCtcPath, fusedCtcStart } from '../decoding/greedy-ctc-fused.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 import { type ConfidenceSettings, confidenceSettings } from '../decoding/shared-config.js';
 
 export interface CtcSearch {

@@ -1,10 +1,10 @@
 // What CTC heads beside the one that decodes recognise: at the inner layers of InterCTC (metrics that tell how good a
 // shorter encoder would be) and, in hybrid models, at the last. Their losses are parts of the model's.
 import { type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import { ErrorRate } from '../../text/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { CtcSearch } from './ctc-search.js';
 import type { InterCtc } from './inter-ctc.js';
 

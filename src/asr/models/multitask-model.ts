@@ -4,6 +4,7 @@ import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from
 import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
 import { evaluationPass, frameMask, Linear, type Pass, type StepOutput } from '../../nn/index.js';
 import {
   isPromptTokenizer,
@@ -20,7 +21,6 @@ import {
   type TransformerDecoder,
   type TransformerEncoder,
 } from '../../transformer/index.js';
-import { type AttentionDecodingConfig, attentionDecodingSchema } from '../decoding/attention/config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
 import type { Subnet } from '../export/subnets.js';

@@ -7,7 +7,7 @@ import {
   type Tensors,
   tf,
 } from '../../engine/index.js';
-import type { AttentionSearch } from '../decoding/attention/search.js';
+import type { AttentionSearch } from '../../generation/index.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import { encoderInputs } from './speech-inputs.js';
 import type { Recognition, Recognizer } from './speech-model.js';

@@ -1,8 +1,8 @@
 // Runs a transducer on batches: one program for the encoder (and the loss), then a search.
 import { type Engine, type HostTensors, type Program, type Tensor, tf } from '../../engine/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ProjectedFrames } from '../decoding/greedy-transducer.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { EncDecRNNTBPEModel } from './rnnt-model.js';

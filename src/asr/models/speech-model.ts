@@ -14,6 +14,7 @@ import {
 } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import {
   type ArchivableModel,
   type BatchSource,
@@ -28,7 +29,6 @@ import {
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { type LoadAdaptersOptions, loadAdapters, saveAdapters } from '../adapters/adapter-file.js';
 import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { Encoder } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';

@@ -1,9 +1,9 @@
 // What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
 // alternatives.
 import { AnemoneError } from '../../errors/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
 import { aggregate } from '../decoding/confidence/aggregate.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ConfidenceSettings, TimestampType } from '../decoding/shared-config.js';
 import {

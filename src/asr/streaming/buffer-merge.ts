@@ -1,6 +1,6 @@
 // Tokens of buffers that were decoded each by itself, joined into one hypothesis: the middle of each, or all of each
 // but what the one before it had (NeMo's merge_algo middle, tdt and lcs).
-import type { Hypothesis } from '../decoding/hypothesis.js';
+import type { Hypothesis } from '../../generation/index.js';
 import { overlapLength } from './lcs-overlap.js';
 
 /** How buffers become one text; see `BufferOptions.merge`. */

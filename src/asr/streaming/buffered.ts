@@ -4,8 +4,8 @@
 import { type FrontEnd, SampleQueue } from '../../audio/index.js';
 import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import { evaluationPass } from '../../nn/index.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 import type { Transcript } from '../models/transcript.js';
 import { type BufferMerge, BufferMerger, MERGES } from './buffer-merge.js';
 import type { StreamHead } from './stream-head.js';

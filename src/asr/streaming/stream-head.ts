@@ -1,6 +1,7 @@
 // The greedy searches that go on from chunk to chunk: CTC's best path and the transducer's. A head says what the
 // encoder's program adds for it and keeps, for each stream, where its search is.
 import { type Engine, type HostTensors, type Tensor, tf } from '../../engine/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { TokenFusion } from '../decoding/fusion/token-fusion.js';
@@ -12,7 +13,6 @@ import {
   GreedyTransducer,
   type TransducerNetwork,
 } from '../decoding/greedy-transducer.js';
-import type { Hypothesis } from '../decoding/hypothesis.js';
 
 /** Frames [from, to) of row `row` of a program's outputs go on where `search` stopped. */
 export interface Piece<S> {

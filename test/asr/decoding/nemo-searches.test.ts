@@ -5,7 +5,6 @@ import type { Fusion } from '../../../src/asr/decoding/beam/language-model.js';
 import { decodingSchema } from '../../../src/asr/decoding/config.js';
 import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
 import { GreedyTransducer } from '../../../src/asr/decoding/greedy-transducer.js';
-import type { Hypothesis } from '../../../src/asr/decoding/hypothesis.js';
 import { TokenNgram } from '../../../src/asr/decoding/lm/token-ngram.js';
 import {
   HATJoint,
@@ -17,6 +16,7 @@ import {
   type TransducerVariant,
 } from '../../../src/asr/index.js';
 import { createReferenceEngine, type Engine } from '../../../src/engine/index.js';
+import type { Hypothesis } from '../../../src/generation/hypothesis.js';
 import { golden } from '../golden.js';
 import { projected, writeWeights } from './golden-network.js';
 

@@ -1,9 +1,9 @@
 // Beam search over a batch: the searches of all utterances run side by side, and their questions are answered
 // together.
 import type { Engine } from '../../../engine/index.js';
+import type { Hypothesis } from '../../../generation/index.js';
 import { type BEAM_STRATEGIES, type BeamConfig, fusionModes, mostSymbols } from '../config.js';
 import type { ProjectedFrames, TransducerNetwork } from '../greedy-transducer.js';
-import type { Hypothesis } from '../hypothesis.js';
 import { adaptiveExpansionSearch } from './adaptive-expansion.js';
 import { alignmentLengthSearch } from './alignment-length-synchronous.js';
 import { batchedAdaptiveExpansionSearch } from './batched-adaptive-expansion.js';

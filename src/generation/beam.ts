@@ -1,7 +1,7 @@
 // Beam search of an attention decoder, batched: NeMo's, with its length penalty (Wu et al. 2016). Two slips of NeMo's
 // are not repeated: an end token that comes first ends a hypothesis, and scores keep the penalty of their own length.
-import type { Engine } from '../../../engine/index.js';
-import type { Hypothesis } from '../hypothesis.js';
+import type { Engine } from '../engine/index.js';
+import type { Hypothesis } from './hypothesis.js';
 import { type AttentionSearch, feedPrompts, longestSequence, type SearchTokens } from './search.js';
 import { type AttentionNetwork, type HostStates, StepRunner } from './step-runner.js';
 

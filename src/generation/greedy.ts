@@ -1,6 +1,6 @@
 // Greedy search of an attention decoder, batched: the likeliest token, until the end token or the longest length.
-import type { Engine } from '../../../engine/index.js';
-import type { Hypothesis } from '../hypothesis.js';
+import type { Engine } from '../engine/index.js';
+import type { Hypothesis } from './hypothesis.js';
 import { type AttentionSearch, feedPrompts, largest, longestSequence, type SearchTokens } from './search.js';
 import { type AttentionNetwork, type HostStates, StepRunner } from './step-runner.js';
 

@@ -1,10 +1,10 @@
 // Runs an attention decoder token by token over a batch of hypotheses. Keys and values of the tokens so far stay in
 // memory of the host, whose length doubles when it is full: so a program is compiled for few lengths, and nothing
 // is computed twice. Which token comes next is up to the search.
-import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../../../engine/index.js';
-import { AnemoneError } from '../../../errors/index.js';
-import { evaluationPass } from '../../../nn/index.js';
-import type { TokenClassifier, TransformerDecoder } from '../../../transformer/index.js';
+import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { evaluationPass } from '../nn/index.js';
+import type { TokenClassifier, TransformerDecoder } from '../transformer/index.js';
 
 export interface AttentionNetwork {
   readonly decoder: TransformerDecoder;

@@ -1,5 +1,5 @@
 // What the searches of an attention decoder share: how long a hypothesis may become, and feeding the prompt.
-import type { Hypothesis } from '../hypothesis.js';
+import type { Hypothesis } from './hypothesis.js';
 import type { HostStates, StepMemory } from './step-runner.js';
 
 /** Ids with a meaning for the search. */
