@@ -1,8 +1,9 @@
 // What the `model` section of a speech model may name: its parts, optimizers and schedules.
+
+import { adapterComponents } from '../adapters/index.js';
 import type { ComponentDescriptor } from '../container/index.js';
 import { optimizerComponents, schedulerComponents } from '../optim/index.js';
 import { transformerComponents } from '../transformer/index.js';
-import { adapterComponents } from './adapters/components.js';
 import { decoderComponents } from './decoders/components.js';
 import { encoderComponents } from './encoders/components.js';
 import { frontEndComponents } from './front-end.js';

@@ -1,11 +1,14 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
 
+export {
+  Adapter,
+  adapterKind,
+  type LoadAdaptersOptions,
+  ModelAdapters,
+  type ResidualAdd,
+  type UnfreezeOptions,
+} from '../adapters/index.js';
 export type { Hypothesis } from '../generation/index.js';
-export { type Adaptation, isAdaptation } from './adapters/adapt.js';
-export { Adapter, type ResidualAdd } from './adapters/adapter.js';
-export type { LoadAdaptersOptions } from './adapters/adapter-file.js';
-export { adapterKind } from './adapters/components.js';
-export { ModelAdapters, type UnfreezeOptions } from './adapters/model-adapters.js';
 export { asrComponents } from './components.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
 export { HATJoint } from './decoders/hat-joint.js';
@@ -69,6 +72,7 @@ export {
   specAugmentKind,
 } from './kinds.js';
 export * from './losses/index.js';
+export { type Adaptation, isAdaptation } from './models/adaptation.js';
 export {
   adaptedModel,
   createFromConfig,

@@ -1,7 +1,8 @@
 // The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax.
+
+import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
-import { AdapterSlot } from '../adapters/adapter-slot.js';
 
 export interface ConvASRDecoderConfig {
   /** Width of the encoder's output. */

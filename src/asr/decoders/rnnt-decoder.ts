@@ -1,4 +1,6 @@
 // The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens.
+
+import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -11,7 +13,6 @@ import {
   type Pass,
   uniform,
 } from '../../nn/index.js';
-import { AdapterSlot } from '../adapters/adapter-slot.js';
 import { PredictionNetwork } from './prediction-network.js';
 
 export interface PredictionNetworkConfig {

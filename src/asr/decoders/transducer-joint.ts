@@ -1,5 +1,7 @@
 // What joints have in common: a projection of the encoder and one of the prediction network, added up. What
 // comes after the sum is in rnnt-joint.ts and hat-joint.ts.
+
+import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import {
   activationByName,
@@ -10,7 +12,6 @@ import {
   Module,
   type Pass,
 } from '../../nn/index.js';
-import { AdapterSlot } from '../adapters/adapter-slot.js';
 import type { TransducerVariant } from '../transducer-variant.js';
 import type { JointActivation, JointPicksOptions } from './joint-picks.js';
 

@@ -1,4 +1,6 @@
 // One Conformer layer (Gulati et al. 2020): half feed-forward, self-attention, convolution, half feed-forward.
+
+import { AdapterSlot, type AttentionPositions } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -12,8 +14,6 @@ import {
   type Pass,
   RelativeMultiHeadAttention,
 } from '../../nn/index.js';
-import { AdapterSlot } from '../adapters/adapter-slot.js';
-import type { AttentionPositions } from '../adapters/attention-adapter.js';
 import type { Past } from '../streaming/chunk.js';
 import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import { ConformerConvolution } from './conformer-convolution.js';

@@ -1,5 +1,7 @@
 // One block of the convolutional encoders (Jasper: Li et al. 2019; QuartzNet: Kriman et al. 2019; Citrinet:
 // Majumdar et al. 2021): convolution, normalisation, activation, repeated, with branches around them.
+
+import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -18,7 +20,6 @@ import {
   type Pass,
   within,
 } from '../../nn/index.js';
-import { AdapterSlot } from '../adapters/adapter-slot.js';
 import type { JasperBlockConfig } from './conv-asr-config.js';
 import { SqueezeExcite } from './squeeze-excite.js';
 

@@ -1,5 +1,7 @@
 // One Squeezeformer layer (Kim et al. 2022): attention, feed-forward, convolution, feed-forward, each with a learnt
 // scale before it and layer normalisation after its residual sum.
+
+import { AdapterSlot } from '../../adapters/index.js';
 import { type State, type Tensor, tf } from '../../engine/index.js';
 import {
   dropout,
@@ -12,7 +14,6 @@ import {
   RelativeMultiHeadAttention,
   zeros,
 } from '../../nn/index.js';
-import { AdapterSlot } from '../adapters/adapter-slot.js';
 import { ConformerConvolution } from './conformer-convolution.js';
 import { attentionPositions, type LayerContext } from './conformer-layer.js';
 import type { SqueezeformerEncoderConfig } from './squeezeformer-config.js';

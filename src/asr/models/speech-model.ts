@@ -1,6 +1,14 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
+
+import {
+  type LoadAdaptersOptions,
+  loadAdapters,
+  ModelAdapters,
+  saveAdapters,
+  type UnfreezeOptions,
+} from '../../adapters/index.js';
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
@@ -27,8 +35,6 @@ import {
   type StepOutput,
 } from '../../nn/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
-import { type LoadAdaptersOptions, loadAdapters, saveAdapters } from '../adapters/adapter-file.js';
-import { ModelAdapters, type UnfreezeOptions } from '../adapters/model-adapters.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { Encoder } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';

@@ -1,6 +1,6 @@
 // The adapters as components: NeMo's keys.
-import { defineSchema } from '../../config/index.js';
-import { component, defineKind } from '../../container/index.js';
+import { defineSchema } from '../config/index.js';
+import { component, defineKind } from '../container/index.js';
 import type { Adapter } from './adapter.js';
 import { AttentionAdapter } from './attention-adapter.js';
 import { LinearAdapter } from './linear-adapter.js';

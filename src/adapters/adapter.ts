@@ -1,8 +1,8 @@
 // What adapters have in common: small modules beside a frozen network that add something to what passes through it
 // (Houlsby et al. 2019). Where they stand is in adapter-slot.ts; which there are, in linear-adapter.ts and
 // attention-adapter.ts.
-import { type Tensor, tf } from '../../engine/index.js';
-import { depthFactor, Module, type Pass } from '../../nn/index.js';
+import { type Tensor, tf } from '../engine/index.js';
+import { depthFactor, Module, type Pass } from '../nn/index.js';
 
 /** How an adapter's output joins its input: NeMo's ResidualAddAdapterStrategy. */
 export interface ResidualAdd {

@@ -6,10 +6,10 @@ import {
   isMapping,
   requireMapping,
   resolveConfig,
-} from '../../config/index.js';
-import type { Container } from '../../container/index.js';
-import { AnemoneError, didYouMean } from '../../errors/index.js';
-import { BatchNorm, type Module } from '../../nn/index.js';
+} from '../config/index.js';
+import type { Container } from '../container/index.js';
+import { AnemoneError, didYouMean } from '../errors/index.js';
+import { BatchNorm, type Module } from '../nn/index.js';
 import { AdapterSlot } from './adapter-slot.js';
 import { adapterKind } from './components.js';
 import { keptConfig, widthKey } from './kept-config.js';

@@ -1,6 +1,6 @@
 // The bottleneck adapter (Houlsby et al. 2019), NeMo's LinearAdapter: normalise, narrow, activate, widen.
-import type { Tensor } from '../../engine/index.js';
-import { activationByName, dropout, LayerNorm, Linear, type Pass, zeros } from '../../nn/index.js';
+import type { Tensor } from '../engine/index.js';
+import { activationByName, dropout, LayerNorm, Linear, type Pass, zeros } from '../nn/index.js';
 import { Adapter, type ResidualAdd } from './adapter.js';
 
 export interface LinearAdapterConfig {

@@ -1,8 +1,8 @@
 // Adapters in models: new ones change nothing, training moves nothing else, and what does not fit is said.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LinearAdapter } from '../../../src/asr/adapters/linear-adapter.js';
-import { createModel, EncDecCTCModel, EncDecRNNTModel, type SpeechModel } from '../../../src/asr/index.js';
-import { configFromObject } from '../../../src/config/index.js';
+import { LinearAdapter } from '../../src/adapters/linear-adapter.js';
+import { createModel, EncDecCTCModel, EncDecRNNTModel, type SpeechModel } from '../../src/asr/index.js';
+import { configFromObject } from '../../src/config/index.js';
 import {
   createReferenceEngine,
   type Engine,
@@ -10,11 +10,11 @@ import {
   type Tensor,
   tf,
   valueAndGrads,
-} from '../../../src/engine/index.js';
-import { evaluationPass, trainingPass } from '../../../src/nn/index.js';
-import { CounterRandom } from '../../../src/random/index.js';
-import { tinyModel } from '../support.js';
-import { batchOf, trainer } from '../training.js';
+} from '../../src/engine/index.js';
+import { evaluationPass, trainingPass } from '../../src/nn/index.js';
+import { CounterRandom } from '../../src/random/index.js';
+import { tinyModel } from '../asr/support.js';
+import { batchOf, trainer } from '../asr/training.js';
 
 const linear = { _target_: 'LinearAdapter', dim: 3 };
 const ctcParts = {

@@ -1,7 +1,7 @@
 // The tiny-attention adapter (Zhao et al. 2022), NeMo's MultiHeadAttentionAdapter and
 // RelPositionMultiHeadAttentionAdapter: another, narrow self-attention after that of a layer.
-import type { Tensor } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import type { Tensor } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
 import {
   type AttentionMask,
   LayerNorm,
@@ -9,7 +9,7 @@ import {
   type Pass,
   RelativeMultiHeadAttention,
   zeros,
-} from '../../nn/index.js';
+} from '../nn/index.js';
 import { Adapter, type ResidualAdd } from './adapter.js';
 
 export interface AttentionAdapterConfig {

@@ -1,5 +1,5 @@
 // An adapter's config as it is kept: complete enough for NeMo, and under the names by which Python finds the classes.
-import type { ComponentDescriptor } from '../../container/index.js';
+import type { ComponentDescriptor } from '../container/index.js';
 
 type Section = Readonly<Record<string, unknown>>;
 

@@ -10,9 +10,9 @@ import {
   selectValue,
 } from '../../config/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
-import type { ModelContext } from '../models/context.js';
-import type { SpeechModel } from '../models/speech-model.js';
 import { type RestoreOptions, restoreConfig } from '../nemo/restore.js';
+import type { ModelContext } from './context.js';
+import type { SpeechModel } from './speech-model.js';
 
 const optional = { nullable: true, default: null } as const;
 

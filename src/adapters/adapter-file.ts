@@ -1,8 +1,8 @@
 // Files of adapters alone, as NeMo's save_adapters writes them: a torch.save of, for each adapter, the weights in
 // every module that has it, and the section `model.adapters` under `__cfg__`.
-import { isMapping } from '../../config/index.js';
-import type { Engine } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { isMapping } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
 import {
   fileSource,
   readTorchData,
@@ -11,8 +11,8 @@ import {
   type TorchValue,
   torchValueParts,
   writeFileAtomically,
-} from '../../formats/index.js';
-import { loadWeights, type WeightSource } from '../../nn/index.js';
+} from '../formats/index.js';
+import { loadWeights, type WeightSource } from '../nn/index.js';
 import { GLOBAL_CONFIG, type ModelAdapters } from './model-adapters.js';
 
 const CONFIG = '__cfg__';

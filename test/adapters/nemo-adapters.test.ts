@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { restoreConfig, restoreModel, type SpeechModel, stagesOf } from '../../../src/asr/index.js';
-import { selectValue } from '../../../src/config/index.js';
-import { OnnxEngine, valueAndGrads } from '../../../src/engine/index.js';
-import { fileSource, readSafetensors, tensorToFloat32 } from '../../../src/formats/index.js';
-import { evaluationPass, type Parameter } from '../../../src/nn/index.js';
+import { restoreConfig, restoreModel, type SpeechModel, stagesOf } from '../../src/asr/index.js';
+import { selectValue } from '../../src/config/index.js';
+import { OnnxEngine, valueAndGrads } from '../../src/engine/index.js';
+import { fileSource, readSafetensors, tensorToFloat32 } from '../../src/formats/index.js';
+import { evaluationPass, type Parameter } from '../../src/nn/index.js';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/nemo');
 const spoken = 'the quick brown fox jumps over it';

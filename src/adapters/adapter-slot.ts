@@ -1,8 +1,8 @@
 // The place in a network where adapters stand, NeMo's `adapter_layer`: any number of them by name, each enabled or
 // not. Modules that can be adapted have one; empty, it changes nothing.
-import type { Tensor } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
-import { type AttentionMask, Module, type Pass } from '../../nn/index.js';
+import type { Tensor } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { type AttentionMask, Module, type Pass } from '../nn/index.js';
 import type { Adapter } from './adapter.js';
 import { AttentionAdapter, type AttentionPositions } from './attention-adapter.js';
 import { LinearAdapter } from './linear-adapter.js';

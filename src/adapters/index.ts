@@ -1,0 +1,8 @@
+// The public face of the adapters folder.
+
+export { Adapter, type ResidualAdd } from './adapter.js';
+export { type LoadAdaptersOptions, loadAdapters, saveAdapters } from './adapter-file.js';
+export { AdapterSlot } from './adapter-slot.js';
+export type { AttentionPositions } from './attention-adapter.js';
+export { adapterComponents, adapterKind } from './components.js';
+export { ModelAdapters, type UnfreezeOptions } from './model-adapters.js';
