@@ -6,7 +6,7 @@ import { optimizerComponents, schedulerComponents } from '../optim/index.js';
 import { transformerComponents } from '../transformer/index.js';
 import { decoderComponents } from './decoders/components.js';
 import { encoderComponents } from './encoders/components.js';
-import { frontEndComponents } from './front-end.js';
+import { frontEndComponents } from './encoders/front-end.js';
 
 export const brickComponents: readonly ComponentDescriptor[] = [
   ...frontEndComponents,

@@ -23,6 +23,7 @@ export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js'
 export { RNNTJoint } from './decoders/rnnt-joint.js';
 export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
 export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
+export { outputLayout, plainRnnt, type TransducerVariant } from './decoders/transducer-variant.js';
 export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
 export { ctcBatchedBeamSearch } from './decoding/ctc-batched-beam.js';
 export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
@@ -44,6 +45,8 @@ export { alignLattice, type LatticeAlignment, type LatticePoint } from './decodi
 export { parseArpa } from './decoding/lm/arpa.js';
 export { type LmState, NgramModel } from './decoding/lm/ngram-model.js';
 export { TokenNgram } from './decoding/lm/token-ngram.js';
+export type { Chunk, ChunkEncoder, EncodedChunk } from './encoders/chunk.js';
+export type { ChunkOptions, ChunkPlan, StreamingSizes } from './encoders/chunk-plan.js';
 export type { ConformerEncoderConfig, NemoCompat } from './encoders/conformer-config.js';
 export { ConformerEncoder } from './encoders/conformer-encoder.js';
 export {
@@ -53,6 +56,8 @@ export {
 } from './encoders/conv-asr-config.js';
 export { ConvASREncoder } from './encoders/conv-asr-encoder.js';
 export type { Encoded, Encoder, InnerLayers } from './encoders/encoder.js';
+export { FeatureStream } from './encoders/feature-stream.js';
+export { Preprocessor } from './encoders/front-end.js';
 export { type RNNEncoderConfig, rnnEncoderSchema } from './encoders/rnn-config.js';
 export { RNNEncoder } from './encoders/rnn-encoder.js';
 export {
@@ -61,16 +66,7 @@ export {
 } from './encoders/squeezeformer-config.js';
 export { SqueezeformerEncoder } from './encoders/squeezeformer-encoder.js';
 export type { ExportOptions } from './export/export-onnx.js';
-export { Preprocessor } from './front-end.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
-export {
-  encoderKind,
-  frameDecoderKind,
-  jointKind,
-  predictionKind,
-  preprocessorKind,
-  specAugmentKind,
-} from './kinds.js';
 export * from './losses/index.js';
 export { type Adaptation, isAdaptation } from './models/adaptation.js';
 export {
@@ -84,6 +80,14 @@ export {
 export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
+export {
+  encoderKind,
+  frameDecoderKind,
+  jointKind,
+  predictionKind,
+  preprocessorKind,
+  specAugmentKind,
+} from './models/kinds.js';
 export { EncDecMultiTaskModel } from './models/multitask-model.js';
 export { EncDecHybridRNNTCTCBPEModelWithPrompt } from './models/prompt-hybrid-model.js';
 export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
@@ -105,10 +109,6 @@ export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from
 export { type RestoreOptions, restoreConfig } from './nemo/restore.js';
 export { sealedBut } from './nemo/sealed.js';
 export { type BufferMerge, MERGES } from './streaming/buffer-merge.js';
-export type { Chunk, ChunkEncoder, EncodedChunk } from './streaming/chunk.js';
-export type { ChunkOptions, ChunkPlan, StreamingSizes } from './streaming/chunk-plan.js';
-export { FeatureStream } from './streaming/feature-stream.js';
 export { type Prompt, perPrompt } from './streaming/per-prompt.js';
 export type { SpeechStream, StreamingRecognizer } from './streaming/streaming-recognizer.js';
 export { transcriptionBlocks } from './streaming/transcribe-buffered.js';
-export { outputLayout, plainRnnt, type TransducerVariant } from './transducer-variant.js';

@@ -7,6 +7,7 @@ export {
   loadWeights,
   type WeightSource,
 } from './load-weights.js';
+export { smoothedCrossEntropy } from './losses/cross-entropy.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter, valueOwner } from './parameter.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { TransducerVariant } from '../../src/asr/decoders/transducer-variant.js';
 import { alignLattice } from '../../src/asr/index.js';
 import { variantArcs } from '../../src/asr/losses/index.js';
-import type { TransducerVariant } from '../../src/asr/transducer-variant.js';
 import { randomTensor } from '../nn/support.js';
 
 interface Path {

@@ -1,7 +1,7 @@
 // MFCCs against NeMo's own output (test/golden/scripts/nemo_mfcc.py).
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Preprocessor } from '../../src/asr/front-end.js';
+import { Preprocessor } from '../../src/asr/encoders/front-end.js';
 import { type MfccConfig, MfccFrontEnd } from '../../src/audio/index.js';
 import { createReferenceEngine } from '../../src/engine/index.js';
 import { AnemoneError } from '../../src/errors/index.js';

@@ -12,8 +12,8 @@ import {
   Module,
   type Pass,
 } from '../../nn/index.js';
-import type { TransducerVariant } from '../transducer-variant.js';
 import type { JointActivation, JointPicksOptions } from './joint-picks.js';
+import type { TransducerVariant } from './transducer-variant.js';
 
 export interface JointNetworkConfig {
   readonly encoder_hidden: number;

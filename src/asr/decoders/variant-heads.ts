@@ -1,8 +1,8 @@
 // The heads of a joint whose outputs follow a transducer variant, and the order of the picks the losses expect:
 // blank, next label, then big blanks or durations.
 import { type Tensor, tf } from '../../engine/index.js';
-import { outputLayout, type TransducerVariant } from '../transducer-variant.js';
 import { arcSelectors, type JointHead } from './joint-picks.js';
+import { outputLayout, type TransducerVariant } from './transducer-variant.js';
 
 export function variantHeads(variant: TransducerVariant, vocabulary: number): JointHead[] {
   const { blank, tokens, durations } = outputLayout(variant, vocabulary);

@@ -5,8 +5,8 @@ import { type Engine, type HostTensors, type Program, type Tensor, tf } from '..
 import type { Hypothesis } from '../../generation/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
+import { blankDurations, type OutputLayout, outputLayout, type TransducerVariant } from '../decoders/transducer-variant.js'; // biome-ignore format: one line reads better
 import { splitOutputs } from '../decoders/variant-heads.js';
-import { blankDurations, type OutputLayout, outputLayout, type TransducerVariant } from '../transducer-variant.js'; // biome-ignore format: one line reads better
 import { aggregate, byFrame, type Choice, transducerTokenConfidence } from './confidence/aggregate.js';
 import { confidence } from './confidence/measure.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';

@@ -16,7 +16,7 @@ import {
   silu,
   zeros,
 } from '../../nn/index.js';
-import type { Past } from '../streaming/chunk.js';
+import type { Past } from './chunk.js';
 import type { ResolvedConformerConfig } from './conformer-config.js';
 
 interface Normalisation extends Module {

@@ -17,9 +17,9 @@ import {
   stochasticDepthSchedule,
   within,
 } from '../../nn/index.js';
-import type { Chunk, EncodedChunk, Past } from '../streaming/chunk.js';
-import { type ChunkOptions, type ChunkPlan, chunkPlan } from '../streaming/chunk-plan.js';
 import { AttentionContexts } from './attention-context.js';
+import type { Chunk, EncodedChunk, Past } from './chunk.js';
+import { type ChunkOptions, type ChunkPlan, chunkPlan } from './chunk-plan.js';
 import {
   type ConformerEncoderConfig,
   conformerDefaults,

@@ -14,7 +14,7 @@ import {
   type Pass,
   RelativeMultiHeadAttention,
 } from '../../nn/index.js';
-import type { Past } from '../streaming/chunk.js';
+import type { Past } from './chunk.js';
 import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import { ConformerConvolution } from './conformer-convolution.js';
 

@@ -12,7 +12,7 @@ import { HATJoint } from '../decoders/hat-joint.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import { RNNTDecoder } from '../decoders/rnnt-decoder.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
-import { outputLayout, type TransducerVariant } from '../transducer-variant.js';
+import { outputLayout, type TransducerVariant } from '../decoders/transducer-variant.js';
 import { EXAMPLES, noise, type Subnet } from './subnets.js';
 
 /** A transducer behind its encoder. */

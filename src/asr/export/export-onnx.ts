@@ -10,7 +10,7 @@ import {
 } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { makeFolder, writeFileAtomically } from '../../formats/index.js';
-import type { ChunkOptions } from '../streaming/chunk-plan.js';
+import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Subnet } from './subnets.js';
 
 export interface ExportOptions {

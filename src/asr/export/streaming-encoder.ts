@@ -3,11 +3,11 @@
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass } from '../../nn/index.js';
+import { type ChunkEncoder, isChunkEncoder } from '../encoders/chunk.js';
+import { type ChunkOptions, type ChunkPlan, streamingSizes } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
-import type { Preprocessor } from '../front-end.js';
-import { type ChunkEncoder, isChunkEncoder } from '../streaming/chunk.js';
-import { type ChunkOptions, type ChunkPlan, streamingSizes } from '../streaming/chunk-plan.js';
-import { FeatureStream } from '../streaming/feature-stream.js';
+import { FeatureStream } from '../encoders/feature-stream.js';
+import type { Preprocessor } from '../encoders/front-end.js';
 import { type EncoderSubnetOptions, EXAMPLES, frames, noise, type Subnet } from './subnets.js';
 
 /** An encoder with the sizes of its windows and caches. */

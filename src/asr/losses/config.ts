@@ -1,6 +1,6 @@
 // The `loss` section of transducer models: NeMo's names.
 import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
-import { plainRnnt, type TransducerVariant } from '../transducer-variant.js';
+import { plainRnnt, type TransducerVariant } from '../decoders/transducer-variant.js';
 import type { LatticeImplementation } from './transducer-lattice.js';
 
 const commonOptions = {

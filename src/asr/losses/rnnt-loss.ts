@@ -1,8 +1,8 @@
 // The transducer losses of given logits. Models use the joint's `picks`, which never holds all logits at
 // once; this form serves tests and small custom models.
 import type { Tensor } from '../../engine/index.js';
+import { plainRnnt, type TransducerVariant } from '../decoders/transducer-variant.js';
 import { picksOfLogits, variantHeads } from '../decoders/variant-heads.js';
-import { plainRnnt, type TransducerVariant } from '../transducer-variant.js';
 import { type LossReduction, reduceCosts } from './reduction.js';
 import type { LatticeOptions } from './transducer-lattice.js';
 import { type VariantLossOptions, variantCosts } from './variant-costs.js';

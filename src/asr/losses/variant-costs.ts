@@ -1,7 +1,7 @@
 // The losses of all transducers from the picks of their joint: RNN-T (Graves 2012), multi-blank (Xu et al.
 // 2022) and TDT (Xu et al. 2023).
 import { randomBits, type Tensor, tf } from '../../engine/index.js';
-import { blankDurations, type TransducerVariant } from '../transducer-variant.js';
+import { blankDurations, type TransducerVariant } from '../decoders/transducer-variant.js';
 import { type Arc, arcLatticeCosts } from './arc-lattice.js';
 import { impossible } from './log-space.js';
 import { type LatticeInput, type LatticeOptions, transducerCosts } from './transducer-lattice.js';

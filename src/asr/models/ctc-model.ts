@@ -8,7 +8,6 @@ import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-confi
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
-import { frameDecoderKind } from '../kinds.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import { checkFrameDecoder } from './agreement.js';
@@ -18,6 +17,7 @@ import { CtcRecognizer } from './ctc-recognizer.js';
 import { ctcSearch, greedyCtcFusion } from './ctc-search.js';
 import { InterCtc, interCtcField } from './inter-ctc.js';
 import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
+import { frameDecoderKind } from './kinds.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { speechInputs } from './speech-inputs.js';
 import { type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';

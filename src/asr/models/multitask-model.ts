@@ -5,7 +5,14 @@ import type { DataSection, TranscriptionInput, Utterance } from '../../data/inde
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
-import { evaluationPass, frameMask, Linear, type Pass, type StepOutput } from '../../nn/index.js';
+import {
+  evaluationPass,
+  frameMask,
+  Linear,
+  type Pass,
+  type StepOutput,
+  smoothedCrossEntropy,
+} from '../../nn/index.js';
 import {
   isPromptTokenizer,
   PROMPT_FORMATS,
@@ -24,12 +31,11 @@ import {
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
 import type { Subnet } from '../export/subnets.js';
-import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from '../kinds.js';
-import { smoothedCrossEntropy } from '../losses/smoothed-cross-entropy.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { attentionSearch } from './attention-search.js';
 import { buildModel, type ModelContext } from './context.js';
+import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from './kinds.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { MultiTaskRecognizer } from './multitask-recognizer.js';
 import { promptDefaults } from './prompt-defaults.js';

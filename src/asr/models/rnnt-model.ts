@@ -5,6 +5,7 @@ import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '..
 import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
+import type { TransducerVariant } from '../decoders/transducer-variant.js';
 import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
@@ -18,16 +19,15 @@ import {
 } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
-import { jointKind, predictionKind } from '../kinds.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
 import { variantArcs, variantCosts } from '../losses/variant-costs.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
-import type { TransducerVariant } from '../transducer-variant.js';
 import { mustAgree, widthKey } from './agreement.js';
 import { buildModel, type ModelContext } from './context.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
+import { jointKind, predictionKind } from './kinds.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
 import { RnntRecognizer } from './rnnt-recognizer.js';

@@ -36,7 +36,9 @@ import {
 } from '../../nn/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
+import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
+import { Preprocessor } from '../encoders/front-end.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
 import {
   DEFAULT_MAX_FRAMES,
@@ -53,10 +55,7 @@ import {
   streamingMetadata,
 } from '../export/streaming-encoder.js';
 import { type EncoderOutput, encoderSubnet, longestInput, type Subnet } from '../export/subnets.js';
-import { Preprocessor } from '../front-end.js';
-import { encoderKind, preprocessorKind, specAugmentKind } from '../kinds.js';
 import { saveArchive } from '../nemo/save.js';
-import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
@@ -64,6 +63,7 @@ import { checkFeatureWidth, withPosition } from './agreement.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
+import { encoderKind, preprocessorKind, specAugmentKind } from './kinds.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';

@@ -3,8 +3,8 @@
 import { SampleQueue } from '../../audio/index.js';
 import { type Engine, float32, int32, type Program, type Tensors } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
-import type { ChunkEncoder } from './chunk.js';
-import type { ChunkPlan } from './chunk-plan.js';
+import type { ChunkEncoder } from '../encoders/chunk.js';
+import type { ChunkPlan } from '../encoders/chunk-plan.js';
 import { FrameCache } from './frame-cache.js';
 import type { Piece, StreamHead } from './stream-head.js';
 

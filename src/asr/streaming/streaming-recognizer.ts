@@ -4,12 +4,12 @@ import type { FrontEnd } from '../../audio/index.js';
 import { faultOf } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import { isChunkEncoder } from '../encoders/chunk.js';
+import { type ChunkOptions, type StreamingSizes, streamingSizes } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
+import { FeatureStream } from '../encoders/feature-stream.js';
 import type { Transcript, TranscriptMaker } from '../models/transcript.js';
-import { isChunkEncoder } from './chunk.js';
-import { type ChunkOptions, type StreamingSizes, streamingSizes } from './chunk-plan.js';
 import { ChunkRunner, type EncoderStream } from './chunk-runner.js';
-import { FeatureStream } from './feature-stream.js';
 import type { StreamHead } from './stream-head.js';
 
 /** The parts of a model that a stream needs. */

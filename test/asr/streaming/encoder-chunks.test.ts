@@ -1,7 +1,7 @@
 // The encoder in pieces gives what it gives for the whole.
 import { afterAll, describe, expect, it } from 'vitest';
+import { streamingSizes } from '../../../src/asr/encoders/chunk-plan.js';
 import { ConformerEncoder, type ConformerEncoderConfig } from '../../../src/asr/index.js';
-import { streamingSizes } from '../../../src/asr/streaming/chunk-plan.js';
 import { loadConfig, resolveConfig } from '../../../src/config/index.js';
 import { OnnxEngine } from '../../../src/engine/index.js';
 import { maxDifference } from '../../nn/support.js';

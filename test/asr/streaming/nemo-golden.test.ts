@@ -1,7 +1,7 @@
 // Sizes of chunks and caches, and the encoder's output step by step, against NeMo's cache_aware_stream_step.
 import { afterAll, describe, expect, it } from 'vitest';
+import { type StreamingSizes, streamingSizes } from '../../../src/asr/encoders/chunk-plan.js';
 import { ConformerEncoder, type ConformerEncoderConfig } from '../../../src/asr/index.js';
-import { type StreamingSizes, streamingSizes } from '../../../src/asr/streaming/chunk-plan.js';
 import { createReferenceEngine } from '../../../src/engine/index.js';
 import { maxDifference } from '../../nn/support.js';
 import { formula, golden, writeFormulaWeights } from '../golden.js';

@@ -1,6 +1,7 @@
 // Runs an encoder over a stream in pieces, collecting what it gives.
+
+import type { ChunkOptions } from '../../../src/asr/encoders/chunk-plan.js';
 import type { ConformerEncoder } from '../../../src/asr/index.js';
-import type { ChunkOptions } from '../../../src/asr/streaming/chunk-plan.js';
 import { ChunkRunner } from '../../../src/asr/streaming/chunk-runner.js';
 import type { Piece, StreamHead } from '../../../src/asr/streaming/stream-head.js';
 import { type Engine, float32, type HostTensors, int32, type Tensor, tf } from '../../../src/engine/index.js';

@@ -2,8 +2,8 @@
 // many rows as there are questions, rounded up to powers of two so that few shapes are compiled.
 import { type Engine, type Program, type Tensors, tf } from '../../../engine/index.js';
 import { HATJoint } from '../../decoders/hat-joint.js';
+import { outputLayout } from '../../decoders/transducer-variant.js';
 import { splitOutputs } from '../../decoders/variant-heads.js';
-import { outputLayout } from '../../transducer-variant.js';
 import type { ProjectedFrames, TransducerNetwork } from '../greedy-transducer.js';
 import { Prefix } from './prefix.js';
 import type { Query, Scores } from './search.js';

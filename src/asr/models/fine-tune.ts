@@ -10,10 +10,10 @@ import {
   overlayNode,
 } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { containerOf, type ModelContext } from '../models/context.js';
-import { commonFields, commonIgnored } from '../models/model-schema.js';
-import type { Section, SpeechModel } from '../models/speech-model.js';
-import { restoreArchive } from './restore.js';
+import { restoreArchive } from '../nemo/restore.js';
+import { containerOf, type ModelContext } from './context.js';
+import { commonFields, commonIgnored } from './model-schema.js';
+import type { Section, SpeechModel } from './speech-model.js';
 
 /** What takes the place of the archive's. */
 const REPLACED = [

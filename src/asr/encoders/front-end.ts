@@ -11,10 +11,10 @@ import {
   type MfccConfig,
   MfccFrontEnd,
   WINDOW_TYPES,
-} from '../audio/index.js';
-import { defineSchema, oneOf } from '../config/index.js';
-import { component } from '../container/index.js';
-import { Module } from '../nn/index.js';
+} from '../../audio/index.js';
+import { defineSchema, oneOf } from '../../config/index.js';
+import { component } from '../../container/index.js';
+import { Module } from '../../nn/index.js';
 
 const optional = { nullable: true, default: null } as const;
 const compat = {

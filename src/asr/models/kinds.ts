@@ -1,16 +1,16 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
-import type { FrontEndConfig, SpecAugmentConfig } from '../audio/index.js';
-import { defineKind } from '../container/index.js';
+import type { FrontEndConfig, SpecAugmentConfig } from '../../audio/index.js';
+import { defineKind } from '../../container/index.js';
 import type {
   CrossEntropyConfig,
   TokenClassifierConfig,
   TransformerDecoder,
   TransformerEncoder,
-} from '../transformer/index.js';
-import type { ConvASRDecoder } from './decoders/conv-asr-decoder.js';
-import type { PredictionNetwork } from './decoders/prediction-network.js';
-import type { TransducerJoint } from './decoders/transducer-joint.js';
-import type { Encoder } from './encoders/encoder.js';
+} from '../../transformer/index.js';
+import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { PredictionNetwork } from '../decoders/prediction-network.js';
+import type { TransducerJoint } from '../decoders/transducer-joint.js';
+import type { Encoder } from '../encoders/encoder.js';
 
 export const encoderKind = defineKind<Encoder>('encoder');
 /** Prediction network of a transducer. */

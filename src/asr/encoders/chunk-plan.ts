@@ -2,8 +2,8 @@
 // setup_streaming_params, with checks for what it lets pass and computes differently in pieces.
 import { AnemoneError } from '../../errors/index.js';
 import type { AttentionContext } from '../../nn/index.js';
-import type { ContextSize, ResolvedConformerConfig } from '../encoders/conformer-config.js';
-import type { Cutting } from '../encoders/subsampling.js';
+import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
+import type { Cutting } from './subsampling.js';
 
 export interface ChunkOptions {
   /** [left, right] of the attention, one of the encoder's. Default: the encoder's first. */
