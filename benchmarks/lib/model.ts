@@ -2,7 +2,7 @@
 import { EncDecRNNTModel } from '../../src/asr/index.js';
 import { configFromObject } from '../../src/config/index.js';
 import { type Engine, float32, int32 } from '../../src/engine/index.js';
-import type { Batch } from '../../src/nn/index.js';
+import type { Batch } from '../../src/model/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 
 export interface Sizes {

@@ -1,5 +1,4 @@
 // The public face of the adapters folder.
-
 export { Adapter, type ResidualAdd } from './adapter.js';
 export { type LoadAdaptersOptions, loadAdapters, saveAdapters } from './adapter-file.js';
 export { AdapterSlot } from './adapter-slot.js';

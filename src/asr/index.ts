@@ -1,5 +1,4 @@
 // Speech recognition: encoders, decoders, losses, decoding, models.
-
 export {
   Adapter,
   adapterKind,
@@ -9,7 +8,15 @@ export {
   type UnfreezeOptions,
 } from '../adapters/index.js';
 export type { Hypothesis } from '../generation/index.js';
-export { asrComponents } from './components.js';
+export type { ModelContext } from '../model/index.js';
+export {
+  type InitFromOptions,
+  initFrom,
+  initFromConfig,
+  type RestoreOptions,
+  restoreConfig,
+  sealedBut,
+} from '../nemo/index.js';
 export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
 export { HATJoint } from './decoders/hat-joint.js';
 export {
@@ -33,7 +40,6 @@ export {
   type BoostingTreeOptions,
 } from './decoding/fusion/boosting-tree.js';
 export { FusionState, TokenFusion } from './decoding/fusion/token-fusion.js';
-export type { TokenModel, WeightedModel } from './decoding/fusion/token-model.js';
 export { type FrameChoices, greedyCtc } from './decoding/greedy-ctc.js';
 export {
   type GreedyOptions,
@@ -44,6 +50,7 @@ export {
 export { alignLattice, type LatticeAlignment, type LatticePoint } from './decoding/lattice-alignment.js';
 export { parseArpa } from './decoding/lm/arpa.js';
 export { type LmState, NgramModel } from './decoding/lm/ngram-model.js';
+export type { TokenModel, WeightedModel } from './decoding/lm/token-model.js';
 export { TokenNgram } from './decoding/lm/token-ngram.js';
 export type { Chunk, ChunkEncoder, EncodedChunk } from './encoders/chunk.js';
 export type { ChunkOptions, ChunkPlan, StreamingSizes } from './encoders/chunk-plan.js';
@@ -71,13 +78,13 @@ export * from './losses/index.js';
 export { type Adaptation, isAdaptation } from './models/adaptation.js';
 export {
   adaptedModel,
+  asrComponents,
   createFromConfig,
   createModel,
   type ModelFactory,
   modelKind,
   restoreModel,
 } from './models/components.js';
-export type { ModelContext } from './models/context.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
 export {
@@ -91,24 +98,16 @@ export {
 export { EncDecMultiTaskModel } from './models/multitask-model.js';
 export { EncDecHybridRNNTCTCBPEModelWithPrompt } from './models/prompt-hybrid-model.js';
 export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
-export {
-  type Recognition,
-  type Recognizer,
-  SpeechModel,
-  type SpeechModelConfig,
-} from './models/speech-model.js';
-export type { TranscribeOptions } from './models/transcribe.js';
+export { SpeechModel, type SpeechModelConfig } from './models/speech-model.js';
+export type { Recognition, Recognizer } from './recognition/recognizer.js';
+export { type Prompt, perPrompt } from './streaming/per-prompt.js';
+export type { SpeechStream, StreamingRecognizer } from './streaming/streaming-recognizer.js';
+export { transcriptionBlocks } from './streaming/transcribe-buffered.js';
+export { type BufferMerge, MERGES, type TranscribeOptions } from './transcription/options.js';
 export type {
   Confidences,
   TimedText,
   TimedToken,
   Timestamps,
   Transcript,
-} from './models/transcript.js';
-export { type InitFromOptions, initFrom, initFromConfig } from './nemo/init-from.js';
-export { type RestoreOptions, restoreConfig } from './nemo/restore.js';
-export { sealedBut } from './nemo/sealed.js';
-export { type BufferMerge, MERGES } from './streaming/buffer-merge.js';
-export { type Prompt, perPrompt } from './streaming/per-prompt.js';
-export type { SpeechStream, StreamingRecognizer } from './streaming/streaming-recognizer.js';
-export { transcriptionBlocks } from './streaming/transcribe-buffered.js';
+} from './transcription/transcript.js';

@@ -1,6 +1,5 @@
 // How `train`, `validate` and `test` print what an evaluation found.
-
-import type { EvaluatedSample } from '../nn/index.js';
+import type { EvaluatedSample } from '../model/index.js';
 
 export interface EvaluationFindings {
   readonly metrics: Readonly<Record<string, number>>;

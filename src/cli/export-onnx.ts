@@ -1,5 +1,5 @@
 // The .onnx side of `anemone export`: a trained model for other programs.
-import type { TrainableModel } from '../nn/index.js';
+import type { TrainableModel } from '../model/index.js';
 
 export interface OnnxOptions {
   /** Encoder frames that the files take at least, as typed. */

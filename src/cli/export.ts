@@ -1,6 +1,6 @@
 // `anemone export`: a trained model as files for others. The file's ending says which kind.
 import type { Command } from 'commander';
-import type { TrainableModel } from '../nn/index.js';
+import type { TrainableModel } from '../model/index.js';
 import type { Trainer } from '../training/index.js';
 import type { OnnxOptions } from './export-onnx.js';
 import { importOption } from './own-components.js';
@@ -80,7 +80,7 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
 
 async function writeNemo(model: TrainableModel, trainer: Trainer, file: string): Promise<readonly string[]> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { isArchivable } = await import('../nn/index.js');
+  const { isArchivable } = await import('../model/index.js');
   if (!isArchivable(model)) {
     throw new AnemoneError({ code: 'cli.not-speech', message: 'this model cannot be a .nemo file' });
   }

@@ -1,6 +1,6 @@
 // What is asked of, and given to, the commands that use a trained model, wherever its weights come from.
 import type { Config } from '../config/index.js';
-import type { TrainableModel } from '../nn/index.js';
+import type { TrainableModel } from '../model/index.js';
 import type { Trainer } from '../training/index.js';
 
 export interface TrainedModelOptions {

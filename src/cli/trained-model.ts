@@ -1,8 +1,7 @@
 // What the commands that use a trained model share: the model a checkpoint holds, with its weights loaded.
-
 import type { SpeechModel } from '../asr/index.js';
 import type { ConfigNode } from '../config/index.js';
-import type { TrainableModel } from '../nn/index.js';
+import type { TrainableModel } from '../model/index.js';
 import { containerWith } from './own-components.js';
 import { overridesOf, type TrainedModel, type TrainedModelOptions } from './trained-model-options.js';
 

@@ -1,6 +1,6 @@
 // The batch of speech that takes the most memory, as the trainer's check wants to know it: shapes, words, advice.
 import type { TensorSpec } from '../engine/index.js';
-import type { BatchOutline } from '../nn/index.js';
+import type { BatchOutline } from '../model/index.js';
 import type { BatchingConfig, EpochEstimate } from './batching/index.js';
 
 /** @param name of the data section; @param bins of the features; @param perRow further inputs, a number an utterance */

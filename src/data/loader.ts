@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { resolveFrontEnd } from '../audio/index.js';
 import type { HostTensors } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
-import type { Batch, BatchOutline, BatchSource } from '../nn/index.js';
+import type { Batch, BatchOutline, BatchSource } from '../model/index.js';
 import {
   type BatchingConfig,
   BatchPlanner,

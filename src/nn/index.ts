@@ -10,19 +10,5 @@ export {
 export { smoothedCrossEntropy } from './losses/cross-entropy.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
-export { Buffer, joinPath, Parameter, valueOwner } from './parameter.js';
+export { Buffer, joinPath, Parameter, type ReadState, valueOwner } from './parameter.js';
 export { type Extent, evaluationPass, type Pass, trainingPass } from './pass.js';
-export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
-export {
-  type ArchivableModel,
-  type Batch,
-  type BatchOutline,
-  type BatchSource,
-  type EvaluatedSample,
-  type EvaluationSummary,
-  type Evaluator,
-  isArchivable,
-  type ReadState,
-  type StepOutput,
-  type TrainableModel,
-} from './trainable-model.js';

@@ -1,5 +1,5 @@
 // Parameters and buffers: states that belong to a module and carry its dotted path as their name.
-import { State } from '../engine/index.js';
+import { type HostData, State } from '../engine/index.js';
 import { CounterRandom } from '../random/index.js';
 import type { Initializer } from './initializers.js';
 
@@ -37,6 +37,9 @@ export class Parameter extends State {
 export function valueOwner(state: State): State {
   return state instanceof Parameter ? (state.tiedTo ?? state) : state;
 }
+
+/** The value to write for a state; undefined: the one it has. */
+export type ReadState = (state: State) => Promise<HostData | undefined>;
 
 /** A non-trained value of a module (running statistics, tables). */
 export class Buffer extends State {

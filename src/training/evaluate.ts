@@ -1,7 +1,7 @@
 // One pass through evaluation sets: batches to the model's evaluators, metrics out under monitor names.
 import type { Interval } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
-import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
+import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import type { ProgressView } from './progress/progress-view.js';
 import { countOf } from './trainer-options.js';
 

@@ -1,5 +1,5 @@
 // One optimizer step as its parts see it: what goes in and what comes out.
-import type { Batch } from '../nn/index.js';
+import type { Batch } from '../model/index.js';
 import type { CounterRandom } from '../random/index.js';
 
 /** A batch and the key of its dropout streams. */

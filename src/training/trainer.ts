@@ -5,7 +5,7 @@ import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml 
 import type { Container } from '../container/index.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
-import type { BatchSource, EvaluatedSample, TrainableModel } from '../nn/index.js';
+import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
 import type { Callback, Outcome } from './callbacks/callback.js';
 import { resolveCheckpoint } from './checkpoint/folder.js';

@@ -1,7 +1,7 @@
 // Error rates compare what the tokenizer gives back of the transcript's ids, as NeMo's WER metric does.
 import { describe, expect, it } from 'vitest';
-import { SpeechEvaluator } from '../../src/asr/models/speech-evaluator.js';
-import type { Recognizer } from '../../src/asr/models/speech-model.js';
+import type { Recognizer } from '../../src/asr/recognition/recognizer.js';
+import { SpeechEvaluator } from '../../src/asr/recognition/speech-evaluator.js';
 import { int32 } from '../../src/engine/index.js';
 import {
   CharTokenizer,

@@ -10,7 +10,8 @@ import {
   tf,
   valueAndGrads,
 } from '../../src/engine/index.js';
-import { type Batch, type Parameter, trainingPass } from '../../src/nn/index.js';
+import type { Batch } from '../../src/model/index.js';
+import { type Parameter, trainingPass } from '../../src/nn/index.js';
 import { toneSpeech } from './support.js';
 
 /** A padded batch of tone speech, as the loader would make it. */

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../../src/engine/index.js';
-import type { TrainableModel } from '../../src/nn/index.js';
+import type { TrainableModel } from '../../src/model/index.js';
 import type { ProgressView } from '../../src/training/index.js';
 
 export function temporaryFolder(): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HeatMap } from '../../src/nn/index.js';
+import type { HeatMap } from '../../src/model/index.js';
 import { reportPage } from '../../src/training/index.js';
 import { linearScale, linearTicks } from '../../src/training/report/scale.js';
 

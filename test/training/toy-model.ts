@@ -8,18 +8,14 @@ import {
   type Tensors,
   tf,
 } from '../../src/engine/index.js';
+import type { Batch, BatchSource, Evaluator, StepOutput, TrainableModel } from '../../src/model/index.js';
 import {
-  type Batch,
-  type BatchSource,
-  type Evaluator,
   evaluationPass,
   fanInUniform,
   Module,
   type Parameter,
   type Pass,
   type Buffer as StateBuffer,
-  type StepOutput,
-  type TrainableModel,
   zeros,
 } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';

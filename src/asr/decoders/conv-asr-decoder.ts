@@ -1,5 +1,4 @@
 // The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax.
-
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';

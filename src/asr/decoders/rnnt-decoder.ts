@@ -1,5 +1,4 @@
 // The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens.
-
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';

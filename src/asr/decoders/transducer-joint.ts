@@ -1,6 +1,5 @@
 // What joints have in common: a projection of the encoder and one of the prediction network, added up. What
 // comes after the sum is in rnnt-joint.ts and hat-joint.ts.
-
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import {

@@ -1,6 +1,5 @@
 // What the outputs of a transducer's joint mean: plain RNN-T, RNN-T with big blanks (Xu et al. 2022,
 // arXiv:2211.03541), or tokens and durations (TDT, Xu et al. 2023, arXiv:2304.06795).
-
 export type TransducerVariant =
   | { readonly kind: 'rnnt' }
   /** Blanks that skip `durations[i]` frames; their outputs come before blank, counted down from it. */

@@ -1,6 +1,5 @@
 // NeMo's strategy `beam_batch` of CTC: the `beamSize` best paths of frame labels, of which those that spell the same
 // become one with the score of the better. Unlike ctc-beam.ts it does not sum paths. On the host, for one utterance.
-
 import type { Hypothesis } from '../../generation/index.js';
 import type { CtcBeamOptions, CtcFrames } from './ctc-beam.js';
 import type { FusionState } from './fusion/token-fusion.js';

@@ -1,6 +1,5 @@
 // Prefix beam search of CTC (Hannun et al. 2014): sums the probabilities of all paths of a token sequence, split
 // by whether they end in blank. On the host, for one utterance.
-
 import type { Hypothesis } from '../../generation/index.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
 

@@ -1,5 +1,4 @@
 // One Conformer layer (Gulati et al. 2020): half feed-forward, self-attention, convolution, half feed-forward.
-
 import { AdapterSlot, type AttentionPositions } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';

@@ -1,6 +1,5 @@
 // One block of the convolutional encoders (Jasper: Li et al. 2019; QuartzNet: Kriman et al. 2019; Citrinet:
 // Majumdar et al. 2021): convolution, normalisation, activation, repeated, with branches around them.
-
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';

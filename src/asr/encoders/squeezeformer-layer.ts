@@ -1,6 +1,5 @@
 // One Squeezeformer layer (Kim et al. 2022): attention, feed-forward, convolution, feed-forward, each with a learnt
 // scale before it and layer normalisation after its residual sum.
-
 import { AdapterSlot } from '../../adapters/index.js';
 import { type State, type Tensor, tf } from '../../engine/index.js';
 import {

@@ -10,8 +10,8 @@ import {
   selectValue,
 } from '../../config/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
-import { type RestoreOptions, restoreConfig } from '../nemo/restore.js';
-import type { ModelContext } from './context.js';
+import type { ModelContext } from '../../model/index.js';
+import { type RestoreOptions, restoreConfig } from '../../nemo/index.js';
 import type { SpeechModel } from './speech-model.js';
 
 const optional = { nullable: true, default: null } as const;

@@ -1,13 +1,13 @@
 // Models by name, so that a configuration's `target` says which one it describes.
 import { type ConfigNode, requireMapping } from '../../config/index.js';
-import { component, defineKind } from '../../container/index.js';
+import { type ComponentDescriptor, component, defineKind } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { TrainableModel } from '../../nn/index.js';
-import { initFromConfig } from '../nemo/init-from.js';
-import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { containerOf, type ModelContext, ownContext, type TrainableModel } from '../../model/index.js';
+import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { type Adaptation, adaptModel } from './adaptation.js';
-import { containerOf, type ModelContext, ownContext } from './context.js';
+import { brickComponents } from './bricks.js';
 import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
 import { checkBricks, checkFamily, modelClass } from './family.js';
 import { fineTunedModel, isFineTuning } from './fine-tune.js';
@@ -87,13 +87,16 @@ export const modelComponents = [
   }),
 ];
 
+/** Every component of the asr folder, for the composition root. */
+export const asrComponents: readonly ComponentDescriptor[] = [...brickComponents, ...modelComponents];
+
 /**
  * The model that a `model` section describes; `target` names its class, without it the sections tell which one it is.
  * @throws AnemoneError `container.unknown-component`, `asr.model-not-supported`, and what the class's `fromConfig` throws
  */
 export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
   requireMapping(node, 'model');
-  const container = containerOf(context, modelComponents);
+  const container = containerOf(context, asrComponents);
   const { components } = container;
   const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
   checkBricks(node, components);
@@ -112,7 +115,7 @@ export async function createFromConfig(
   say: (line: string) => void = () => {},
 ): Promise<TrainableModel> {
   const section = requireMapping(requireMapping(config, 'config')['model'], 'model');
-  checkFamily(section, containerOf(context, modelComponents).components);
+  checkFamily(section, containerOf(context, asrComponents).components);
   if (isFineTuning(config)) return fineTunedModel(config, speechModelOf('init_from_nemo_model'), context);
   const model = createModel(section, context);
   await initFromConfig(model.module, config, context.engine, say);
@@ -122,14 +125,14 @@ export async function createFromConfig(
 /**
  * The model of a .nemo archive, of the class its `target` names, with its weights in the context's engine
  * (NeMo's `ASRModel.restore_from`).
- * @throws AnemoneError; see `restoreArchive`
+ * @throws AnemoneError; see `restoreSpeechArchive`
  */
 export function restoreModel(
   path: string,
   context: ModelContext,
   options: RestoreOptions = {},
 ): Promise<SpeechModel> {
-  return restoreArchive(path, speechModelOf(path), context, options);
+  return restoreSpeechArchive(path, speechModelOf(path), context, options);
 }
 
 function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => SpeechModel {
@@ -143,7 +146,7 @@ function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => S
 /**
  * The model of a `model` section of NeMo's asr_adaptation.yaml (`nemo_model`, `adapter`, data, `optim`): the archive's
  * model with a new adapter, which alone is trainable. A checkpoint of it is one of the whole model.
- * @throws AnemoneError(s) `adapter.*`, `config.*`; see `restoreArchive`
+ * @throws AnemoneError(s) `adapter.*`, `config.*`; see `restoreSpeechArchive`
  */
 export function adaptedModel(node: ConfigNode, context: ModelContext): Promise<Adaptation> {
   return adaptModel(node, context, restoreModel);

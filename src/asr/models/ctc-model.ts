@@ -2,26 +2,29 @@
 // EncDecCTCModel (characters) differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
 import type { Engine, Tensors } from '../../engine/index.js';
-import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
+import { buildModel, type ModelContext, type StepOutput } from '../../model/index.js';
+import type { RestoreOptions } from '../../nemo/index.js';
+import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
-import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import { ctcLoss } from '../recognition/ctc-head.js';
+import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
+import { InterCtc, interCtcField } from '../recognition/inter-ctc.js';
+import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
+import type { Recognizer } from '../recognition/recognizer.js';
+import { speechInputs } from '../recognition/speech-inputs.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
+import type { TranscriptSettings } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
-import { buildModel, type ModelContext } from './context.js';
-import { ctcLoss } from './ctc-head.js';
-import { CtcRecognizer } from './ctc-recognizer.js';
-import { ctcSearch, greedyCtcFusion } from './ctc-search.js';
-import { InterCtc, interCtcField } from './inter-ctc.js';
-import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
+import { brickComponents } from './bricks.js';
 import { frameDecoderKind } from './kinds.js';
 import { commonFields, commonIgnored } from './model-schema.js';
-import { speechInputs } from './speech-inputs.js';
-import { type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';
-import type { TranscriptSettings } from './transcript.js';
+import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
@@ -81,20 +84,26 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecCTCModelBPE {
     return buildModel(
       context,
+      brickComponents,
       (own, options) => new EncDecCTCModelBPE(node, ctcModelSchema.parse(node, options), own),
     );
   }
 
   /**
    * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
-   * @throws AnemoneError; see `restoreArchive`
+   * @throws AnemoneError; see `restoreSpeechArchive`
    */
   static restoreFrom(
     path: string,
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecCTCModelBPE> {
-    return restoreArchive(path, (node, own) => EncDecCTCModelBPE.fromConfig(node, own), context, options);
+    return restoreSpeechArchive(
+      path,
+      (node, own) => EncDecCTCModelBPE.fromConfig(node, own),
+      context,
+      options,
+    );
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

@@ -10,10 +10,11 @@ import {
   overlayNode,
 } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { restoreArchive } from '../nemo/restore.js';
-import { containerOf, type ModelContext } from './context.js';
+import { containerOf, type ModelContext, type Section } from '../../model/index.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import { brickComponents } from './bricks.js';
 import { commonFields, commonIgnored } from './model-schema.js';
-import type { Section, SpeechModel } from './speech-model.js';
+import type { SpeechModel } from './speech-model.js';
 
 /** What takes the place of the archive's. */
 const REPLACED = [
@@ -87,7 +88,7 @@ export async function fineTunedModel(
   const written = config['model'] as ConfigNode;
   const warnings: ConfigWarning[] = [];
   // Restoring says nothing of keys without effect, which every archive has; those of the config are worth saying.
-  fineTuningSchema.parse(written, { lookup: containerOf(context).components, warnings });
+  fineTuningSchema.parse(written, { lookup: containerOf(context, brickComponents).components, warnings });
   if (context.warnings) context.warnings.push(...warnings);
   else if (warnings.length > 0) context.log?.(formatWarnings(warnings));
   const replaced = REPLACED.filter((key) => key in written);
@@ -95,7 +96,7 @@ export async function fineTunedModel(
   const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
   const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
-  const model = await restoreArchive(path, (node, of) => make(own(node), of), context, {}, replaced);
+  const model = await restoreSpeechArchive(path, (node, of) => make(own(node), of), context, {}, replaced);
   const vocabulary = newVocabulary(written);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;
 }

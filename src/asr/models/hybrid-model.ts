@@ -2,30 +2,34 @@
 import { type ConfigNode, defineSchema, type InferConfig } from '../../config/index.js';
 import { type Engine, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { evaluationPass, type Pass, type StepOutput } from '../../nn/index.js';
+import { buildModel, type ModelContext, type StepOutput } from '../../model/index.js';
+import type { RestoreOptions } from '../../nemo/index.js';
+import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { type CtcSearch, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
-import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import { ctcLoss } from '../recognition/ctc-head.js';
+import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
+import { InterCtc, interCtcField } from '../recognition/inter-ctc.js';
+import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
+import type { Recognizer } from '../recognition/recognizer.js';
+import type { RnntForward } from '../recognition/rnnt-recognizer.js';
+import { speechInputs } from '../recognition/speech-inputs.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
+import type { TranscriptSettings } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
-import { buildModel, type ModelContext } from './context.js';
-import { ctcLoss } from './ctc-head.js';
+import { brickComponents } from './bricks.js';
 import { ctcFields } from './ctc-model.js';
-import { CtcRecognizer } from './ctc-recognizer.js';
-import { type CtcSearch, ctcSearch, greedyCtcFusion } from './ctc-search.js';
-import { InterCtc, interCtcField } from './inter-ctc.js';
-import { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import { frameDecoderKind } from './kinds.js';
 import { commonIgnored } from './model-schema.js';
-import { EncDecRNNTBPEModel, type RnntForward, rnntFields } from './rnnt-model.js';
-import { speechInputs } from './speech-inputs.js';
-import type { Recognizer, SubnetOptions } from './speech-model.js';
-import type { TranscriptSettings } from './transcript.js';
+import { EncDecRNNTBPEModel, rnntFields } from './rnnt-model.js';
+import type { SubnetOptions } from './speech-model.js';
 
 const auxCtcSchema = defineSchema(
   'aux_ctc',
@@ -79,20 +83,21 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   static override fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecHybridRNNTCTCBPEModel {
     return buildModel(
       context,
+      brickComponents,
       (own, options) => new EncDecHybridRNNTCTCBPEModel(node, hybridModelSchema.parse(node, options), own),
     );
   }
 
   /**
    * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
-   * @throws AnemoneError; see `restoreArchive`
+   * @throws AnemoneError; see `restoreSpeechArchive`
    */
   static override restoreFrom(
     path: string,
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModel> {
-    return restoreArchive(
+    return restoreSpeechArchive(
       path,
       (node, own) => EncDecHybridRNNTCTCBPEModel.fromConfig(node, own),
       context,
@@ -200,12 +205,12 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     });
   }
 
-  override innerEvaluation(): InterCtcEvaluation {
+  protected override innerEvaluation(): InterCtcEvaluation {
     const last = this.auxiliary.ctc_loss_weight > 0;
     return new InterCtcEvaluation(this.interCtc, this.ctcDecoder, this.ctcSearch(), last);
   }
 
-  override evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
+  protected override evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
     return this.lossOf(forward, inputs, evaluationPass);
   }
 

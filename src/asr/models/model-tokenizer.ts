@@ -1,8 +1,7 @@
 // The tokenizer that a `model` section asks for: a tokenizer section, or characters.
 import { AnemoneError } from '../../errors/index.js';
+import { fileReader, type ModelContext, type Section } from '../../model/index.js';
 import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
-import { fileReader, type ModelContext } from './context.js';
-import type { Section } from './speech-model.js';
 
 /** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */
 function labelsOf(config: Section): readonly string[] | undefined {

@@ -5,14 +5,9 @@ import type { DataSection, TranscriptionInput, Utterance } from '../../data/inde
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
-import {
-  evaluationPass,
-  frameMask,
-  Linear,
-  type Pass,
-  type StepOutput,
-  smoothedCrossEntropy,
-} from '../../nn/index.js';
+import { buildModel, type ModelContext, type StepOutput } from '../../model/index.js';
+import type { RestoreOptions } from '../../nemo/index.js';
+import { evaluationPass, frameMask, Linear, type Pass, smoothedCrossEntropy } from '../../nn/index.js';
 import {
   isPromptTokenizer,
   PROMPT_FORMATS,
@@ -28,21 +23,22 @@ import {
   type TransformerDecoder,
   type TransformerEncoder,
 } from '../../transformer/index.js';
+import { attentionSearch } from '../decoding/attention-search.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
 import type { Subnet } from '../export/subnets.js';
-import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import { MultiTaskRecognizer } from '../recognition/multitask-recognizer.js';
+import type { LabelOptions, Recognizer } from '../recognition/recognizer.js';
+import { encoderPass } from '../recognition/speech-inputs.js';
 import type { StreamHead } from '../streaming/stream-head.js';
-import { attentionSearch } from './attention-search.js';
-import { buildModel, type ModelContext } from './context.js';
+import type { TranscribeOptions } from '../transcription/options.js';
+import type { TranscriptSettings } from '../transcription/transcript.js';
+import { brickComponents } from './bricks.js';
 import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from './kinds.js';
 import { commonFields, commonIgnored } from './model-schema.js';
-import { MultiTaskRecognizer } from './multitask-recognizer.js';
 import { promptDefaults } from './prompt-defaults.js';
-import { encoderPass } from './speech-inputs.js';
-import { type LabelOptions, type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';
-import type { TranscribeOptions } from './transcribe.js';
-import type { TranscriptSettings } from './transcript.js';
+import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
 export const multiTaskSchema = defineSchema(
   'EncDecMultiTaskModel',
@@ -140,20 +136,26 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecMultiTaskModel {
     return buildModel(
       context,
+      brickComponents,
       (own, options) => new EncDecMultiTaskModel(node, multiTaskSchema.parse(node, options), own),
     );
   }
 
   /**
    * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
-   * @throws AnemoneError; see `restoreArchive`
+   * @throws AnemoneError; see `restoreSpeechArchive`
    */
   static restoreFrom(
     path: string,
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecMultiTaskModel> {
-    return restoreArchive(path, (node, own) => EncDecMultiTaskModel.fromConfig(node, own), context, options);
+    return restoreSpeechArchive(
+      path,
+      (node, own) => EncDecMultiTaskModel.fromConfig(node, own),
+      context,
+      options,
+    );
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

@@ -5,17 +5,19 @@ import { type ConfigNode, defineSchema, type InferConfig, isMapping } from '../.
 import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { buildModel, type ModelContext } from '../../model/index.js';
+import type { RestoreOptions } from '../../nemo/index.js';
 import { Linear, Module } from '../../nn/index.js';
 import type { Subnet } from '../export/subnets.js';
 import { range } from '../losses/diagonals.js';
-import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import type { LabelOptions } from '../recognition/recognizer.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import type { StreamingParts } from '../streaming/streaming-recognizer.js';
-import { buildModel, type ModelContext } from './context.js';
+import type { TranscribeOptions } from '../transcription/options.js';
+import { brickComponents } from './bricks.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridFields } from './hybrid-model.js';
 import { commonIgnored } from './model-schema.js';
-import type { LabelOptions } from './speech-model.js';
-import type { TranscribeOptions } from './transcribe.js';
 
 export const promptHybridSchema = defineSchema(
   'EncDecHybridRNNTCTCBPEModelWithPrompt',
@@ -100,6 +102,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   ): EncDecHybridRNNTCTCBPEModelWithPrompt {
     return buildModel(
       context,
+      brickComponents,
       (own, options) =>
         new EncDecHybridRNNTCTCBPEModelWithPrompt(node, promptHybridSchema.parse(node, options), own),
     );
@@ -111,7 +114,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModelWithPrompt> {
-    return restoreArchive(
+    return restoreSpeechArchive(
       path,
       (node, own) => EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(node, own),
       context,

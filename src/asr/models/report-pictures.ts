@@ -1,6 +1,6 @@
 // Pictures for the report of a run: the features of an example, and where a transducer aligns its text.
 import type { HostTensor, HostTensors } from '../../engine/index.js';
-import type { Batch, HeatMap } from '../../nn/index.js';
+import type { Batch, HeatMap } from '../../model/index.js';
 import type { LatticeAlignment } from '../decoding/lattice-alignment.js';
 
 /** One utterance of an evaluation set. */

@@ -2,13 +2,17 @@
 // differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
-import { evaluationPass, type HeatMap, type Pass, type StepOutput } from '../../nn/index.js';
+import { buildModel, type HeatMap, type ModelContext, type StepOutput } from '../../model/index.js';
+import type { RestoreOptions } from '../../nemo/index.js';
+import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { TransducerVariant } from '../decoders/transducer-variant.js';
 import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
+import { greedyOptions, transducerSearch } from '../decoding/transducer-search.js';
+import { transducerVariant } from '../decoding/transducer-settings.js';
 import type { Encoded } from '../encoders/encoder.js';
 import {
   decoderJointSubnet,
@@ -22,20 +26,19 @@ import type { Subnet } from '../export/subnets.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reduceCosts } from '../losses/reduction.js';
 import { variantArcs, variantCosts } from '../losses/variant-costs.js';
-import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
+import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import type { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
+import type { Recognizer } from '../recognition/recognizer.js';
+import { type RnntForward, RnntRecognizer } from '../recognition/rnnt-recognizer.js';
+import { encoderPass, speechInputs } from '../recognition/speech-inputs.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
+import type { TranscriptSettings } from '../transcription/transcript.js';
 import { mustAgree, widthKey } from './agreement.js';
-import { buildModel, type ModelContext } from './context.js';
-import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
+import { brickComponents } from './bricks.js';
 import { jointKind, predictionKind } from './kinds.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import { type Example, latticePicture } from './report-pictures.js';
-import { RnntRecognizer } from './rnnt-recognizer.js';
-import { encoderPass, speechInputs } from './speech-inputs.js';
-import { type Recognizer, SpeechModel, type SubnetOptions } from './speech-model.js';
-import type { TranscriptSettings } from './transcript.js';
-import { greedyOptions, transducerSearch } from './transducer-search.js';
-import { transducerVariant } from './transducer-settings.js';
+import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
 export const rnntFields = {
   ...commonFields,
@@ -62,15 +65,6 @@ export const rnntModelSchema = defineSchema('EncDecRNNTBPEModel', rnntFields, {
 });
 
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
-
-/** What the joint's output needs: the encoder's projection, its lengths, and the loss if targets are given. */
-export interface RnntForward {
-  /** [B,T',J] */
-  readonly projected: Tensor;
-  /** [B,T',d] */
-  readonly encoded: Tensor;
-  readonly lengths: Tensor;
-}
 
 export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   readonly decoder: PredictionNetwork;
@@ -115,20 +109,26 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecRNNTBPEModel {
     return buildModel(
       context,
+      brickComponents,
       (own, options) => new EncDecRNNTBPEModel(node, rnntModelSchema.parse(node, options), own),
     );
   }
 
   /**
    * A model from a .nemo archive, with its weights in the context's engine. `restoreModel` finds the class itself.
-   * @throws AnemoneError; see `restoreArchive`
+   * @throws AnemoneError; see `restoreSpeechArchive`
    */
   static restoreFrom(
     path: string,
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecRNNTBPEModel> {
-    return restoreArchive(path, (node, own) => EncDecRNNTBPEModel.fromConfig(node, own), context, options);
+    return restoreSpeechArchive(
+      path,
+      (node, own) => EncDecRNNTBPEModel.fromConfig(node, own),
+      context,
+      options,
+    );
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
@@ -142,12 +142,12 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   /** What inner layers of the encoder recognise, of models that have losses there. */
-  innerEvaluation(): InterCtcEvaluation | undefined {
+  protected innerEvaluation(): InterCtcEvaluation | undefined {
     return undefined;
   }
 
   /** What validation reports as the loss, and the losses it is made of, for an output of `forward`. */
-  evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
+  protected evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
     return { loss: this.loss(forward, inputs, evaluationPass) };
   }
 
@@ -245,7 +245,12 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     const { decoder, joint, variant, tokenizer } = this;
     const read = this.decodingFiles;
     const search = transducerSearch(engine, { decoder, joint, variant }, this.decoding, tokenizer, read);
-    return new RnntRecognizer(engine, this, search);
+    return new RnntRecognizer(engine, {
+      search,
+      forward: (inputs) => this.forward(inputs, evaluationPass),
+      loss: (forward, inputs) => this.evaluationLoss(forward, inputs),
+      inner: this.innerEvaluation(),
+    });
   }
 }
 

@@ -1,7 +1,6 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
-
 import {
   type LoadAdaptersOptions,
   loadAdapters,
@@ -22,18 +21,20 @@ import {
 } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { Hypothesis } from '../../generation/index.js';
 import {
   type ArchivableModel,
   type BatchSource,
+  containerOf,
   type Evaluator,
+  fileReader,
   type HeatMap,
-  Module,
-  type Pass,
-  type ReadState,
+  type ModelContext,
   type ReportContributor,
+  type Section,
   type StepOutput,
-} from '../../nn/index.js';
+} from '../../model/index.js';
+import { type Archivable, type ArchivedConfig, saveArchive } from '../../nemo/index.js';
+import { Module, type Pass, type ReadState } from '../../nn/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
@@ -55,23 +56,20 @@ import {
   streamingMetadata,
 } from '../export/streaming-encoder.js';
 import { type EncoderOutput, encoderSubnet, longestInput, type Subnet } from '../export/subnets.js';
-import { saveArchive } from '../nemo/save.js';
+import { savedConfig } from '../nemo/saved-config.js';
+import type { LabelOptions, Recognizer } from '../recognition/recognizer.js';
+import { SpeechEvaluator } from '../recognition/speech-evaluator.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
+import type { TranscribeOptions } from '../transcription/options.js';
+import { transcribeAudio, transcriptMaker } from '../transcription/transcribe.js';
+import type { Transcript, TranscriptSettings } from '../transcription/transcript.js';
 import { checkFeatureWidth, withPosition } from './agreement.js';
-import { containerOf, fileReader, type ModelContext } from './context.js';
-import type { LossValues } from './evaluation-losses.js';
-import type { InnerRecognition } from './inter-ctc-evaluation.js';
+import { brickComponents } from './bricks.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from './kinds.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
-import { SpeechEvaluator } from './speech-evaluator.js';
-import { type TranscribeOptions, transcribeAudio, transcriptMaker } from './transcribe.js';
-import type { Transcript, TranscriptSettings } from './transcript.js';
-
-/** A checked mapping that names a component. */
-export type Section = Readonly<Record<string, unknown>>;
 
 /** The keys of a `model` section that this class reads; see `commonFields`. */
 export interface SpeechModelConfig {
@@ -95,31 +93,9 @@ export interface SubnetOptions extends ExportOptions {
   readonly stream: StreamingEncoder | undefined;
 }
 
-/** Result of running a model on one batch for evaluation or transcription. */
-export interface Recognition {
-  readonly hypotheses: Hypothesis[];
-  /** `loss` of the batch as training computes it and the losses it is made of, when asked for. */
-  readonly losses?: LossValues;
-  /** What the layers with a CTC loss of their own recognise, when asked for. */
-  readonly inner?: readonly InnerRecognition[];
-}
-
-/** Compiled programs that recognise batches on one engine. */
-export interface Recognizer {
-  /** `inputs` as in `Batch.inputs`; the loss needs `targets` and `targetLengths`. Inner layers default to none. */
-  recognize(inputs: HostTensors, withLoss: boolean, withInner?: boolean): Promise<Recognition>;
-}
-
-export interface LabelOptions {
-  /** Language of the text; only tokenizers of several languages need it. */
-  readonly lang?: string;
-  /** The tokens of the text, where they are known. */
-  readonly tokens?: readonly number[];
-}
-
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Module
-  implements ArchivableModel, ReportContributor
+  implements ArchivableModel, Archivable, ReportContributor
 {
   readonly tokenizer: Tokenizer;
   readonly encoder: Encoder;
@@ -143,7 +119,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     super();
     this.seed = context.seed ?? 0;
     this.decodingFiles = fileReader(context);
-    this.container = containerOf(context);
+    this.container = containerOf(context, brickComponents);
     this.written = resolveConfig(node) as Section;
     this.adapters = new ModelAdapters(this, this.container);
     this.tokenizer = tokenizerOf(settings.tokenizer, this.written, context);
@@ -444,6 +420,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     options: { readonly engine?: Engine; readonly instead?: ReadState } = {},
   ): Promise<void> {
     await saveArchive(this, path, this.engineFor(options.engine, 'saveTo'), options.instead);
+  }
+
+  /** See `Archivable`. */
+  nemoConfig(name: (file: string, bytes: Uint8Array) => string): ArchivedConfig {
+    return savedConfig(this, this.container, name);
   }
 
   /**

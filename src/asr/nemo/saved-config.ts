@@ -1,8 +1,10 @@
 // A model's config as NeMo reads it: its class paths, the sizes and vocabularies NeMo expects to find written
 // down, and none of the keys that are this library's own.
+import type { ModelAdapters } from '../../adapters/index.js';
 import { configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { ArchivedConfig } from '../../nemo/index.js';
 import {
   AggregateTokenizer,
   CanaryBPETokenizer,
@@ -12,16 +14,25 @@ import {
   WordPieceTokenizer,
   WordTokenizer,
 } from '../../text/index.js';
-import type { EncDecMultiTaskModel } from '../models/multitask-model.js';
-import type { SpeechModel } from '../models/speech-model.js';
+
+import type { Encoder } from '../encoders/encoder.js';
+import type { Preprocessor } from '../encoders/front-end.js';
 
 type Plain = Record<string, unknown>;
 
-export interface SavedConfig {
-  /** model_config.yaml */
-  readonly yaml: string;
-  /** Members of the archive by name. */
-  readonly artifacts: ReadonlyMap<string, Uint8Array>;
+/** What is read of a model. */
+export interface SavedModel {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tokenizer: Tokenizer;
+  readonly preprocessor: Preprocessor;
+  readonly encoder: Encoder;
+  readonly adapters: ModelAdapters;
+  readonly takesPrompt: boolean;
+}
+
+/** The same of a multitask model. */
+interface SavedMultiTask extends SavedModel {
+  readonly decoder: { readonly width: number; readonly config: { readonly vocab_size: number } };
 }
 
 /** What a model has that decides its class. */
@@ -48,10 +59,10 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
 
 /** @param name gives a file of the tokenizer its name in the archive */
 export function savedConfig(
-  model: SpeechModel,
+  model: SavedModel,
   container: Container,
   name: (file: string, bytes: Uint8Array) => string,
-): SavedConfig {
+): ArchivedConfig {
   const config = structuredClone(model.config) as Plain;
   const { tokenizer } = model;
   const parts = model as unknown as Parts;
@@ -216,13 +227,12 @@ function filesOf(files: ReadonlyMap<string, Uint8Array>, folder: string, registe
   return section;
 }
 
-/** By its config: the class itself would be imported in a circle. */
-function isMultiTask(model: SpeechModel): model is EncDecMultiTaskModel {
+function isMultiTask(model: SavedModel): model is SavedMultiTask {
   return Boolean(model.config['transf_decoder']);
 }
 
 /** As `fillSizes`, for multitask models. */
-function fillMultiTask(config: Plain, model: EncDecMultiTaskModel): void {
+function fillMultiTask(config: Plain, model: SavedMultiTask): void {
   const { width, config: sizes } = model.decoder;
   config['model_defaults'] = {
     ...(config['model_defaults'] as Plain),
@@ -238,7 +248,7 @@ function fillMultiTask(config: Plain, model: EncDecMultiTaskModel): void {
 }
 
 /** What NeMo's constructors read from the config instead of deriving it. */
-function fillSizes(config: Plain, model: SpeechModel, { decoder, joint, ctcDecoder }: Parts): void {
+function fillSizes(config: Plain, model: SavedModel, { decoder, joint, ctcDecoder }: Parts): void {
   const vocabulary = [...model.tokenizer.vocabulary];
   const classifier = { num_classes: vocabulary.length, vocabulary, feat_in: model.encoder.width };
   if (!joint) {

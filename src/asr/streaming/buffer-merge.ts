@@ -1,11 +1,8 @@
 // Tokens of buffers that were decoded each by itself, joined into one hypothesis: the middle of each, or all of each
 // but what the one before it had (NeMo's merge_algo middle, tdt and lcs).
 import type { Hypothesis } from '../../generation/index.js';
+import type { BufferMerge } from '../transcription/options.js';
 import { overlapLength } from './lcs-overlap.js';
-
-/** How buffers become one text; see `BufferOptions.merge`. */
-export const MERGES = ['state', 'middle', 'lcs'] as const;
-export type BufferMerge = (typeof MERGES)[number];
 
 /** Tokens that a frame may have, at most, where the end of the text is compared with a new buffer; NeMo's default. */
 const TOKENS_A_FRAME = 5;

@@ -6,8 +6,9 @@ import { type Engine, float32, type HostTensors, int32, type Program, tf } from 
 import { AnemoneError } from '../../errors/index.js';
 import type { Hypothesis } from '../../generation/index.js';
 import { evaluationPass } from '../../nn/index.js';
-import type { Transcript } from '../models/transcript.js';
-import { type BufferMerge, BufferMerger, MERGES } from './buffer-merge.js';
+import { type BufferMerge, MERGES } from '../transcription/options.js';
+import type { Transcript } from '../transcription/transcript.js';
+import { BufferMerger } from './buffer-merge.js';
 import type { StreamHead } from './stream-head.js';
 import type { StreamingParts } from './streaming-recognizer.js';
 

@@ -8,7 +8,7 @@ import { isChunkEncoder } from '../encoders/chunk.js';
 import { type ChunkOptions, type StreamingSizes, streamingSizes } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { FeatureStream } from '../encoders/feature-stream.js';
-import type { Transcript, TranscriptMaker } from '../models/transcript.js';
+import type { Transcript, TranscriptMaker } from '../transcription/transcript.js';
 import { ChunkRunner, type EncoderStream } from './chunk-runner.js';
 import type { StreamHead } from './stream-head.js';
 

@@ -2,7 +2,7 @@
 // the order in which they were given and awaits each.
 import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
-import type { EvaluatedSample, TrainableModel } from '../../nn/index.js';
+import type { EvaluatedSample, TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { CheckpointContent, JsonValue } from '../checkpoint/content.js';
 import type { RunProgress } from '../run-progress.js';

@@ -1,5 +1,4 @@
 // Ends the fit when a metric has stopped improving, with the rules of Lightning's EarlyStopping.
-
 import type { JsonValue } from '../checkpoint/content.js';
 import { Callback, fieldsOf, monitored, type TrainingRun } from './callback.js';
 

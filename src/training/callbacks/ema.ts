@@ -1,7 +1,8 @@
 // Exponential moving average of the weights (NeMo's EMA callback): validation and inference use the
 // average, training goes on from the weights themselves.
 import { type Engine, type Program, State, tf } from '../../engine/index.js';
-import type { Parameter, TrainableModel } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
+import type { Parameter } from '../../nn/index.js';
 import type { JsonValue } from '../checkpoint/content.js';
 import { Callback, fieldsOf, type StepReport, type TrainingRun } from './callback.js';
 

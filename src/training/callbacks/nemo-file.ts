@@ -1,7 +1,7 @@
 // Writes the model of a run as one .nemo file beside its checkpoints: at the end, or after every checkpoint.
 import { join } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
-import { isArchivable } from '../../nn/index.js';
+import { isArchivable } from '../../model/index.js';
 import { isScored, listCheckpoints, problemOf, ranked } from '../checkpoint/folder.js';
 import { Checkpoint } from '../checkpoint/reader.js';
 import { checkpointValues } from '../checkpoint/weights.js';

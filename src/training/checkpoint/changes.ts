@@ -2,7 +2,7 @@
 // honoured and is only told; another vocabulary or seed cannot, and is an error.
 import { configFromText, isMapping, resolveConfig } from '../../config/index.js';
 import { AnemoneError, printable } from '../../errors/index.js';
-import type { BatchSource } from '../../nn/index.js';
+import type { BatchSource } from '../../model/index.js';
 import { expManagerSchema } from '../exp-manager-options.js';
 import { trainerSchema } from '../trainer-options.js';
 import type { DataIdentity } from './content.js';

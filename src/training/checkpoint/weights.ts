@@ -1,7 +1,8 @@
 // The weights of a checkpoint: loaded into an engine for evaluation, or state by state for a file of another format.
 import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { ReadState, TrainableModel } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
+import type { ReadState } from '../../nn/index.js';
 import { applyTensors } from './apply.js';
 import type { Checkpoint } from './reader.js';
 

@@ -1,6 +1,7 @@
 // Runs one training step again with a probe in every module and finds the first thing that is not finite.
 import { type Engine, type HostTensors, type Tensor, valueAndGrads } from '../../engine/index.js';
-import type { Parameter, TrainableModel } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
+import type { Parameter } from '../../nn/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { type Measurement, measurementsOf, Probe } from './probe.js';
 

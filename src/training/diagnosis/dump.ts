@@ -12,7 +12,7 @@ import {
   type SafeTensor,
   safetensorsParts,
 } from '../../formats/index.js';
-import type { TrainableModel } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { applyTensors } from '../checkpoint/apply.js';
 import { writeFolderAtomically } from '../checkpoint/atomic-folder.js';

@@ -1,6 +1,6 @@
 // Repeats a step that training wrote down and explains it again.
 import type { Engine } from '../../engine/index.js';
-import type { TrainableModel } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
 import { likelyCauses } from './causes.js';
 import { type Diagnosis, diagnose } from './diagnose.js';
 import { dumpRandom, restoreDump, type StepDump } from './dump.js';

@@ -1,5 +1,5 @@
 // The batches of one epoch from a position on, with a count of what may still be taken.
-import type { Batch, BatchSource } from '../../nn/index.js';
+import type { Batch, BatchSource } from '../../model/index.js';
 
 export class BatchStream {
   private readonly iterator: AsyncIterator<Batch>;

@@ -2,7 +2,7 @@
 // TrainingRun. It decides nothing about order.
 import type { Interval } from '../../config/index.js';
 import type { Engine } from '../../engine/index.js';
-import type { Batch, BatchSource, TrainableModel } from '../../nn/index.js';
+import type { Batch, BatchSource, TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { type Callback, monitored, type Outcome, type StepReport } from '../callbacks/callback.js';

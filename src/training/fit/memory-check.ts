@@ -2,7 +2,7 @@
 // in the middle of an epoch, when the longest utterances come. What the engine computes from the graph is exact
 // but for the heap's fragmentation; the weights and the optimizer's state are added. Evaluation is not asked.
 import { AnemoneError } from '../../errors/index.js';
-import type { BatchOutline, BatchSource } from '../../nn/index.js';
+import type { BatchOutline, BatchSource } from '../../model/index.js';
 import type { StepMemory, StepPrograms } from './step-programs.js';
 
 export interface MemoryCheck {

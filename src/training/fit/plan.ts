@@ -1,7 +1,7 @@
 // The arithmetic of a fit, from the options and the sizes of the data: how many batches, when to validate,
 // when it is over. No state.
 import { AnemoneError } from '../../errors/index.js';
-import type { BatchSource } from '../../nn/index.js';
+import type { BatchSource } from '../../model/index.js';
 import type { RunProgress } from '../run-progress.js';
 import { accumulationAt, countOf, type TrainerOptions } from '../trainer-options.js';
 

@@ -2,7 +2,7 @@
 // before it is used.
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { TrainableModel } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { Callback } from '../callbacks/callback.js';
 import { applyTensors } from '../checkpoint/apply.js';

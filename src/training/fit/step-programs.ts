@@ -12,7 +12,8 @@ import {
   tf,
   valueAndGrads,
 } from '../../engine/index.js';
-import { type TrainableModel, trainingPass } from '../../nn/index.js';
+import type { TrainableModel } from '../../model/index.js';
+import { trainingPass } from '../../nn/index.js';
 import { clipByNorm, clipByValue, globalNorm, type Optimizer } from '../../optim/index.js';
 import type { MicroStep, StepResult } from '../step.js';
 

@@ -1,6 +1,6 @@
 // A grid of values as a picture (PNG inside SVG, so that axes and a path stay sharp).
 import { encodePng } from '../../formats/index.js';
-import type { HeatMap } from '../../nn/index.js';
+import type { HeatMap } from '../../model/index.js';
 import { colourOf } from './colour-map.js';
 import { coordinate, escapeHtml, shortNumber } from './markup.js';
 import { linearTicks } from './scale.js';

@@ -1,5 +1,5 @@
 // The report of a run as one HTML file that needs nothing else: curves, pictures, decoded samples.
-import type { EvaluatedSample, HeatMap } from '../../nn/index.js';
+import type { EvaluatedSample, HeatMap } from '../../model/index.js';
 import type { MetricRow } from '../loggers/json-lines.js';
 import { heatMap } from './heat-map.js';
 import { type Curve, lineChart } from './line-chart.js';

@@ -1,8 +1,7 @@
 // Keeps report.html of a run up to date: after every validation and at the end.
-
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { type EvaluatedSample, type HeatMap, isReportContributor } from '../../nn/index.js';
+import { type EvaluatedSample, type HeatMap, isReportContributor } from '../../model/index.js';
 import {
   Callback,
   fieldsOf,

@@ -1,5 +1,5 @@
 // Reference and hypothesis pairs, aligned word by word, errors marked.
-import type { EvaluatedSample } from '../../nn/index.js';
+import type { EvaluatedSample } from '../../model/index.js';
 import { align, type Edit } from '../../text/index.js';
 import { escapeHtml } from './markup.js';
 

@@ -5,10 +5,10 @@ import { ctcBatchedBeamSearch } from '../../../src/asr/decoding/ctc-batched-beam
 import { boostingTreeSchema } from '../../../src/asr/decoding/fusion/config.js';
 import { boostingTree } from '../../../src/asr/decoding/fusion/phrases.js';
 import { TokenFusion } from '../../../src/asr/decoding/fusion/token-fusion.js';
-import type { TokenModel } from '../../../src/asr/decoding/fusion/token-model.js';
 import { greedyCtc } from '../../../src/asr/decoding/greedy-ctc.js';
 import { fusedCtcPath, fusedCtcStart } from '../../../src/asr/decoding/greedy-ctc-fused.js';
 import { GreedyTransducer, type ProjectedFrames } from '../../../src/asr/decoding/greedy-transducer.js';
+import type { TokenModel } from '../../../src/asr/decoding/lm/token-model.js';
 import { TokenNgram } from '../../../src/asr/decoding/lm/token-ngram.js';
 import { parseArpa, RNNTDecoder, RNNTJoint, type TransducerVariant } from '../../../src/asr/index.js';
 import { createReferenceEngine, type Engine, float32, tf } from '../../../src/engine/index.js';

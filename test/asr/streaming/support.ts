@@ -1,5 +1,4 @@
 // Runs an encoder over a stream in pieces, collecting what it gives.
-
 import type { ChunkOptions } from '../../../src/asr/encoders/chunk-plan.js';
 import type { ConformerEncoder } from '../../../src/asr/index.js';
 import { ChunkRunner } from '../../../src/asr/streaming/chunk-runner.js';

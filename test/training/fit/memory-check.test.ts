@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BatchOutline, BatchSource } from '../../../src/nn/index.js';
+import type { BatchOutline, BatchSource } from '../../../src/model/index.js';
 import { checkMemory } from '../../../src/training/fit/memory-check.js';
 
 const MIB = 2 ** 20;

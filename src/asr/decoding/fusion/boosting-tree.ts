@@ -1,7 +1,7 @@
 // A tree of phrases whose tokens are made likelier (NeMo's GPUBoostingTreeModel; the tree is Icefall's context
 // graph, an Aho-Corasick automaton). A token that goes on with a phrase gets a bonus, and one that breaks a phrase off
 // loses what it got, unless a shorter phrase ended there. Tokens of phrases come from phrases.ts.
-import type { TokenModel } from './token-model.js';
+import type { TokenModel } from '../lm/token-model.js';
 
 export interface BoostingTreeOptions {
   /** Bonus of a phrase's token. Default 1. */

@@ -1,12 +1,12 @@
 // The models of tokens that a section of `decoding` names, loaded.
 import { AnemoneError } from '../../../errors/index.js';
 import type { ReadFile, Tokenizer } from '../../../text/index.js';
+import type { WeightedModel } from '../lm/token-model.js';
 import { TokenNgram } from '../lm/token-ngram.js';
 import { loadTokenLm } from '../lm/token-words.js';
 import { type FusionSection, hasPhrases } from './config.js';
 import { boostingTree } from './phrases.js';
 import { TokenFusion } from './token-fusion.js';
-import type { WeightedModel } from './token-model.js';
 
 export interface FusionContext {
   readonly tokenizer: Tokenizer;

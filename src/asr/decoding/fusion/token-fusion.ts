@@ -1,6 +1,6 @@
 // Shallow fusion: the weighted sum of what models of tokens say, as a tree of states that searches walk. What was
 // asked once is remembered, so that hypotheses with a common beginning share the work.
-import type { WeightedModel } from './token-model.js';
+import type { WeightedModel } from '../lm/token-model.js';
 
 export class TokenFusion {
   /** `vocabulary` is the number of tokens, blank not counted. */

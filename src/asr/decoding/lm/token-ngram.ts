@@ -1,6 +1,6 @@
 // An n-gram model of words as a model of tokens, each of which is one of its words (token-words.ts).
-import type { TokenModel } from '../fusion/token-model.js';
 import type { LmState, NgramModel } from './ngram-model.js';
+import type { TokenModel } from './token-model.js';
 
 export class TokenNgram implements TokenModel<LmState> {
   private readonly unknownScore: number;

@@ -1,11 +1,11 @@
 // From a .nemo archive to a model with its weights. Which class is up to the caller, or to the archive's
 // `target`; see models/components.ts.
-import { type Config, type ConfigNode, mergeConfigs, requireMapping } from '../../config/index.js';
-import { AnemoneError } from '../../errors/index.js';
-import { loadWeights, type Module } from '../../nn/index.js';
-import type { ModelContext } from '../models/context.js';
+import { type Config, type ConfigNode, mergeConfigs, requireMapping } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { loadWeights, type Module } from '../nn/index.js';
 import { openNemoArchive } from './archive.js';
-import { makeTolerantly, restoredConfig } from './restored-config.js';
+import { type ArchiveLayout, makeTolerantly, restoredConfig } from './restored-config.js';
 import { sealedBut } from './sealed.js';
 
 export interface RestoreOptions {
@@ -15,6 +15,24 @@ export interface RestoreOptions {
   readonly config?: ConfigNode;
   /** Whether every weight must be in the archive and none beyond. Default true. */
   readonly strict?: boolean;
+}
+
+/** What restoring is given. */
+export interface RestoreContext {
+  /** Holds the weights. */
+  readonly engine: Engine | undefined;
+  /** Gets a line for the user at a time. */
+  readonly say: (line: string) => void;
+}
+
+/** What a model of an archive is made in. */
+export interface ArchiveContext {
+  readonly engine: Engine;
+  readonly log: (line: string) => void;
+  /** Files of the archive; the model's config names them. */
+  readonly artifacts: ReadonlyMap<string, Uint8Array>;
+  /** Whether a path may come from the archive alone. */
+  readonly sealed: (path: string) => boolean;
 }
 
 /** The config an archive holds, under `model`. @throws AnemoneError `nemo.*`, `tar.*`, `config.*` */
@@ -28,6 +46,7 @@ export async function restoreConfig(path: string, overrides: readonly string[] =
 }
 
 /**
+ * @param layout the sections of such models
  * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @param make builds a model of a `model` section
  * @throws AnemoneError `nemo.*`, `tar.*`, `zip.*`, `torch.*`, `pickle.*` for what is wrong with the archive,
@@ -35,8 +54,9 @@ export async function restoreConfig(path: string, overrides: readonly string[] =
  */
 export async function restoreArchive<M extends Module>(
   path: string,
-  make: (node: ConfigNode, context: ModelContext) => M,
-  context: ModelContext,
+  make: (node: ConfigNode, archive: ArchiveContext) => M,
+  { engine, say }: RestoreContext,
+  layout: ArchiveLayout,
   options: RestoreOptions = {},
   kept: readonly string[] = [],
 ): Promise<M> {
@@ -48,7 +68,6 @@ export async function restoreArchive<M extends Module>(
       message: 'expected a list of texts, key=value',
     });
   }
-  const { engine } = context;
   if (!engine) {
     throw new AnemoneError({
       code: 'asr.no-engine',
@@ -56,7 +75,6 @@ export async function restoreArchive<M extends Module>(
       hint: 'pass a trainer, or { engine }',
     });
   }
-  const say = (line: string) => (context.log ?? ((text) => context.view?.say(text)))(line);
   const archive = await openNemoArchive(path);
   try {
     const files = await archive.artifacts();
@@ -69,10 +87,10 @@ export async function restoreArchive<M extends Module>(
     const model = makeTolerantly(
       config,
       (tried) => {
-        const { model: node, artifacts } = restoredConfig(tried.model, files);
-        return make(node, { ...withEngine(context), log: withoutTheUsual(say), artifacts, sealed });
+        const { model: node, artifacts } = restoredConfig(tried.model, files, layout);
+        return make(node, { engine, log: withoutTheUsual(say, layout.usual), artifacts, sealed });
       },
-      say,
+      { say, layout },
       [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
@@ -93,21 +111,11 @@ function wholeConfig(config: ConfigNode): ConfigNode {
   return 'model' in given ? { model: requireMapping(given['model'], 'config.model') } : { model: given };
 }
 
-/**
- * NeMo writes every key of its decoding and data into every archive. That they have no effect here is worth no
- * lines each time a model is opened; keys of the network are another matter.
- */
-function withoutTheUsual(say: (line: string) => void): (text: string) => void {
-  const usual =
-    /: model\.(log_prediction|tokenizer\.spe_tokenizer_vocab|encoder\.pos_emb_max_len|use_cer|(train_ds|validation_ds|test_ds|optim|decoding|aux_ctc\.decoding)\.\S+): /;
+/** Tells what is said, but for lines of keys that every archive has. */
+function withoutTheUsual(say: (line: string) => void, usual: RegExp): (text: string) => void {
   return (text) => {
     const [heading, ...lines] = text.split('\n');
     const kept = lines.filter((line) => line.trim() !== '' && !usual.test(line));
     if (lines.length === 0 || kept.length > 0) say([heading, ...kept].join('\n'));
   };
-}
-
-/** A trainer's keys are getters; a spread of it would lose them. */
-function withEngine({ seed, container, engine }: ModelContext): ModelContext {
-  return { seed, container, engine };
 }

@@ -1,14 +1,7 @@
 // The config of an archive as a model of ours reads it: files of the archive under plain names, the NeMo
 // version's numerics, and without what belongs to NeMo's training alone and is not known here.
-import {
-  type Config,
-  type ConfigNode,
-  isMapping,
-  overlayNode,
-  selectValue,
-  withOverrides,
-} from '../../config/index.js';
-import { AnemoneError, AnemoneErrors } from '../../errors/index.js';
+import { type Config, type ConfigNode, isMapping, overlayNode, withOverrides } from '../config/index.js';
+import { AnemoneError, AnemoneErrors } from '../errors/index.js';
 
 /** The `model` section, with the files it refers to under the names it now has for them. */
 export interface RestoredConfig {
@@ -18,9 +11,13 @@ export interface RestoredConfig {
 
 /**
  * Refers to `nemo:<hash>_<name>` as `<name>` where that is unique: checkpoints keep a tokenizer's files under
- * such names. Fills in what NeMo derives: characters of a character model, the version's numerics.
+ * such names. Fills in what NeMo derives.
  */
-export function restoredConfig(model: ConfigNode, files: ReadonlyMap<string, Uint8Array>): RestoredConfig {
+export function restoredConfig(
+  model: ConfigNode,
+  files: ReadonlyMap<string, Uint8Array>,
+  layout: ArchiveLayout,
+): RestoredConfig {
   const plain = [...files.keys()].map((name) => name.replace(/^[0-9a-f]{32}_/, ''));
   const artifacts = new Map<string, Uint8Array>();
   const names = new Map<string, string>();
@@ -29,7 +26,7 @@ export function restoredConfig(model: ConfigNode, files: ReadonlyMap<string, Uin
     names.set(`nemo:${name}`, unique ? plain[i] : `nemo:${name}`);
     artifacts.set(unique ? plain[i] : `nemo:${name}`, bytes);
   }
-  return { model: overlayNode(model, { ...renamed(model, names), ...derived(model) }), artifacts };
+  return { model: overlayNode(model, { ...renamed(model, names), ...layout.derived(model) }), artifacts };
 }
 
 function renamed(node: ConfigNode, names: ReadonlyMap<string, string>): Record<string, unknown> {
@@ -53,39 +50,17 @@ function selectOrNothing(node: ConfigNode, key: string): unknown {
   }
 }
 
-function derived(model: ConfigNode): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  if (!('nemo_compat' in model)) values['nemo_compat'] = numericsOf(model['nemo_version']);
-  if (!model['tokenizer'] && !model['labels']) {
-    const vocabulary = selectValue(model, 'decoder.vocabulary') ?? selectValue(model, 'joint.vocabulary');
-    if (vocabulary) values['labels'] = vocabulary;
-  }
-  return values;
+/** The sections that a kind of model has in its archives. */
+export interface ArchiveLayout {
+  /** Those that training, data and decoding read: weights and what the network computes do not depend on them. */
+  readonly aside: readonly string[];
+  /** Those that describe the network. */
+  readonly network: readonly string[];
+  /** Warnings about keys that NeMo writes into every archive: that they have no effect is worth no line. */
+  readonly usual: RegExp;
+  /** What NeMo derives from a `model` section instead of writing it down. */
+  derived(model: ConfigNode): Readonly<Record<string, unknown>>;
 }
-
-/** Subsampling sees padding up to NeMo 2.4; see `nemo_compat`. */
-function numericsOf(version: unknown): '1.x' | '2.5' {
-  const [major, minor] = String(version ?? '')
-    .split('.')
-    .map(Number);
-  if (Number.isNaN(major) || Number.isNaN(minor)) return '2.5';
-  return major < 2 || (major === 2 && minor < 5) ? '1.x' : '2.5';
-}
-
-/** Sections that training, data and decoding read. Weights and what the network computes do not depend on them. */
-const ASIDE = [
-  'train_ds',
-  'validation_ds',
-  'test_ds',
-  'optim',
-  'decoding',
-  'spec_augment',
-  'aux_ctc.decoding',
-];
-const NETWORK = [
-  ...['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'labels', 'aux_ctc'],
-  ...['transf_encoder', 'transf_decoder', 'head'],
-];
 
 /**
  * Makes a model of the config, leaving out what is aside of the network where it is not understood: unknown
@@ -96,7 +71,7 @@ const NETWORK = [
 export function makeTolerantly<M>(
   config: Config,
   make: (config: Config) => M,
-  say: (line: string) => void,
+  { say, layout }: { readonly say: (line: string) => void; readonly layout: ArchiveLayout },
   asked: readonly string[] = [],
 ): M {
   let current = config;
@@ -109,7 +84,7 @@ export function makeTolerantly<M>(
       const problems = error instanceof AnemoneErrors ? error.errors : [error];
       const reasons = new Map<string, AnemoneError>();
       for (const problem of problems) {
-        const path = dispensable(problem, asked);
+        const path = dispensable(problem, asked, layout);
         if (path !== undefined && !gone.has(path)) reasons.set(path, problem);
       }
       // What remains are problems of the network, told without those that solve themselves.
@@ -130,11 +105,15 @@ export function makeTolerantly<M>(
 }
 
 /** What to leave out so that a problem goes away; undefined when the network needs it. */
-function dispensable({ code, path = '' }: AnemoneError, asked: readonly string[]): string | undefined {
+function dispensable(
+  { code, path = '' }: AnemoneError,
+  asked: readonly string[],
+  layout: ArchiveLayout,
+): string | undefined {
   const within = path.replace(/^model\./, '');
-  const aside = ASIDE.find((section) => within === section || within.startsWith(`${section}.`));
+  const aside = layout.aside.find((section) => within === section || within.startsWith(`${section}.`));
   const [top] = within.split('.');
-  if (code === 'config.unknown-key' && (aside || !NETWORK.includes(top))) return path;
+  if (code === 'config.unknown-key' && (aside || !layout.network.includes(top))) return path;
   if (!aside || asked.some((change) => change.replace(/^[+~]*model\./, '').startsWith(aside)))
     return undefined;
   return `model.${aside}`;

@@ -2,7 +2,8 @@
 import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
 import { type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { Pass, StepOutput } from '../../nn/index.js';
+import type { StepOutput } from '../../model/index.js';
+import type { Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { Encoded, Encoder } from '../encoders/encoder.js';
 import type { LossReduction } from '../losses/reduction.js';

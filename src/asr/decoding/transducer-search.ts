@@ -1,20 +1,26 @@
 // The search that a decoding section asks for.
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { Hypothesis } from '../../generation/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { HATJoint } from '../decoders/hat-joint.js';
-import { type BeamStrategy, BeamTransducer } from '../decoding/beam/beam-transducer.js';
-import type { Fusion } from '../decoding/beam/language-model.js';
-import { BEAM_STRATEGIES, type BeamConfig, type DecodingConfig, mostSymbols } from '../decoding/config.js';
-import { hasPhrases } from '../decoding/fusion/config.js';
-import { loadFusion } from '../decoding/fusion/load-fusion.js';
+import { type BeamStrategy, BeamTransducer } from './beam/beam-transducer.js';
+import type { Fusion } from './beam/language-model.js';
+import { BEAM_STRATEGIES, type BeamConfig, type DecodingConfig, mostSymbols } from './config.js';
+import { hasPhrases } from './fusion/config.js';
+import { loadFusion } from './fusion/load-fusion.js';
 import {
   type GreedyOptions,
   GreedyTransducer,
+  type ProjectedFrames,
   type TransducerNetwork,
-} from '../decoding/greedy-transducer.js';
-import { confidenceSettings } from '../decoding/shared-config.js';
-import type { TransducerSearch } from './rnnt-recognizer.js';
+} from './greedy-transducer.js';
+import { confidenceSettings } from './shared-config.js';
+
+/** Finds hypotheses in projected encoder frames. */
+export interface TransducerSearch {
+  decode(input: ProjectedFrames): Promise<Hypothesis[]>;
+}
 
 /** @throws AnemoneError `asr.decoding` for a strategy that the network does not have */
 export function transducerSearch(

@@ -1,7 +1,7 @@
 // A .nemo archive opened: its config, its files, its weights. Everything is read where it lies; nothing is
 // unpacked to disk. What the config means for a model of ours is in restored-config.ts.
-import { type Config, configFromText } from '../../config/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { type Config, configFromText } from '../config/index.js';
+import { AnemoneError } from '../errors/index.js';
 import {
   type ByteSource,
   decodeUtf8,
@@ -11,7 +11,7 @@ import {
   readTar,
   torchWeights,
   type WeightFile,
-} from '../../formats/index.js';
+} from '../formats/index.js';
 
 export const NEMO_CONFIG = 'model_config.yaml';
 

@@ -3,16 +3,16 @@ import { type HostTensors, type Tensor, type Tensors, tf } from '../../engine/in
 import { AnemoneError } from '../../errors/index.js';
 import type { Hypothesis } from '../../generation/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
-import { ctcTokenConfidence } from '../decoding/confidence/aggregate.js';
-import { confidence } from '../decoding/confidence/measure.js';
-import { ctcBatchedBeamSearch } from '../decoding/ctc-batched-beam.js';
-import { ctcBeamSearch } from '../decoding/ctc-beam.js';
-import type { CtcDecodingConfig } from '../decoding/ctc-config.js';
-import { loadFusion } from '../decoding/fusion/load-fusion.js';
-import type { TokenFusion } from '../decoding/fusion/token-fusion.js';
-import { greedyCtc } from '../decoding/greedy-ctc.js';
-import { fusedCtcPath, fusedCtcStart } from '../decoding/greedy-ctc-fused.js';
-import { type ConfidenceSettings, confidenceSettings } from '../decoding/shared-config.js';
+import { ctcTokenConfidence } from './confidence/aggregate.js';
+import { confidence } from './confidence/measure.js';
+import { ctcBatchedBeamSearch } from './ctc-batched-beam.js';
+import { ctcBeamSearch } from './ctc-beam.js';
+import type { CtcDecodingConfig } from './ctc-config.js';
+import { loadFusion } from './fusion/load-fusion.js';
+import type { TokenFusion } from './fusion/token-fusion.js';
+import { greedyCtc } from './greedy-ctc.js';
+import { fusedCtcPath, fusedCtcStart } from './greedy-ctc-fused.js';
+import { type ConfidenceSettings, confidenceSettings } from './shared-config.js';
 
 export interface CtcSearch {
   /** What the program has to give, from log-probabilities [B,T,V+1]. */

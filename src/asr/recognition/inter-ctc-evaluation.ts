@@ -5,7 +5,7 @@ import type { Hypothesis } from '../../generation/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import { ErrorRate } from '../../text/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import type { CtcSearch } from './ctc-search.js';
+import type { CtcSearch } from '../decoding/ctc-search.js';
 import type { InterCtc } from './inter-ctc.js';
 
 /** Where a CTC head listens: an inner layer, counted from 0, or the encoder's output. */

@@ -1,13 +1,14 @@
 // Runs a CTC branch on batches: everything up to what the search needs of each frame is one program.
 import { type Engine, type HostTensors, type Program, type Tensors, tf } from '../../engine/index.js';
-import { evaluationPass, type StepOutput } from '../../nn/index.js';
+import type { StepOutput } from '../../model/index.js';
+import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import type { CtcSearch } from '../decoding/ctc-search.js';
 import type { Encoded } from '../encoders/encoder.js';
-import type { CtcSearch } from './ctc-search.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
+import type { Recognition, Recognizer } from './recognizer.js';
 import { heardInputs } from './speech-inputs.js';
-import type { Recognition, Recognizer } from './speech-model.js';
 
 export interface CtcRecognizerOptions {
   readonly decoder: ConvASRDecoder;

@@ -1,8 +1,7 @@
 // Writes a model as a .nemo archive that NeMo restores: a tar of model_config.yaml, the tokenizer's files under
 // names of their own, and model_weights.ckpt as torch.save writes it.
 import { createHash } from 'node:crypto';
-import { Container } from '../../container/index.js';
-import type { Engine, State } from '../../engine/index.js';
+import type { Engine, State } from '../engine/index.js';
 import {
   NEMO_WEIGHTS,
   type SafetensorsDtype,
@@ -12,24 +11,38 @@ import {
   tarParts,
   torchParts,
   writeFileAtomically,
-} from '../../formats/index.js';
-import { type ReadState, valueOwner } from '../../nn/index.js';
-import { brickComponents } from '../brick-components.js';
-import type { SpeechModel } from '../models/speech-model.js';
+} from '../formats/index.js';
+import { type Module, type ReadState, valueOwner } from '../nn/index.js';
 import { NEMO_CONFIG } from './archive.js';
-import { savedConfig } from './saved-config.js';
+
+/** What an archive holds beside the weights. */
+export interface ArchivedConfig {
+  /** model_config.yaml */
+  readonly yaml: string;
+  /** Members of the archive by name. */
+  readonly artifacts: ReadonlyMap<string, Uint8Array>;
+}
+
+/** A module that says of itself how NeMo's config describes it. */
+export interface Archivable extends Module {
+  /**
+   * @param name gives a file, such as a tokenizer's, its name in the archive
+   * @throws AnemoneError `nemo.not-nemos` for models of parts that NeMo does not have
+   */
+  nemoConfig(name: (file: string, bytes: Uint8Array) => string): ArchivedConfig;
+}
 
 /**
  * Writes the archive; an older file of the name is replaced once the new one is complete.
  * @throws AnemoneError `nemo.not-nemos` for models of parts that NeMo does not have
  */
 export async function saveArchive(
-  model: SpeechModel,
+  model: Archivable,
   path: string,
   engine: Pick<Engine, 'read'>,
   instead: ReadState = async () => undefined,
 ): Promise<void> {
-  const { yaml, artifacts } = savedConfig(model, new Container().registerAll(brickComponents), hashedName);
+  const { yaml, artifacts } = model.nemoConfig(hashedName);
   // NeMo has one tensor under all names of what is tied, and takes the last.
   const value = async (state: State) => {
     const owner = valueOwner(state);

@@ -1,9 +1,9 @@
 // Validation and test metrics of speech models: loss, word and character error rates.
-import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../nn/index.js';
+import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../model/index.js';
 import { ErrorRate, type Tokenizer } from '../../text/index.js';
 import { MeanLosses } from './evaluation-losses.js';
 import { InnerMetrics } from './inter-ctc-evaluation.js';
-import type { Recognizer } from './speech-model.js';
+import type { Recognizer } from './recognizer.js';
 
 /** Pairs of reference and hypothesis kept for the eye. */
 const samplesKept = 20;

@@ -1,10 +1,10 @@
 // Starting values from other models' files: NeMo's `init_from_nemo_model` and `init_from_ptl_ckpt`, whole or
 // in part, which stand at the top of a config.
-import { type ConfigNode, defineSchema, isMapping, listOf, requireMapping } from '../../config/index.js';
-import type { Engine } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
-import { openWeights, type WeightFile } from '../../formats/index.js';
-import { type LoadReport, loadWeights, type Module } from '../../nn/index.js';
+import { type ConfigNode, defineSchema, isMapping, listOf, requireMapping } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { openWeights, type WeightFile } from '../formats/index.js';
+import { type LoadReport, loadWeights, type Module } from '../nn/index.js';
 
 export interface InitFromOptions {
   /** Load names that contain one of these. Default: all. */

@@ -1,13 +1,12 @@
 // What a model needs besides its configuration. A Trainer fits this interface.
 import { basename } from 'node:path';
-import { type ConfigWarning, formatWarnings, type ParseOptions } from '../../config/index.js';
-import { type ComponentDescriptor, Container } from '../../container/index.js';
-import type { Engine } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
-import { readRegularFileSync } from '../../formats/index.js';
-import type { Module } from '../../nn/index.js';
-import type { ReadFile } from '../../text/index.js';
-import { brickComponents } from '../brick-components.js';
+import { type ConfigWarning, formatWarnings, type ParseOptions } from '../config/index.js';
+import { type ComponentDescriptor, Container } from '../container/index.js';
+import type { Engine } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { readRegularFileSync } from '../formats/index.js';
+import type { Module } from '../nn/index.js';
+import type { ReadFile } from '../text/index.js';
 
 export interface ModelContext {
   /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
@@ -31,19 +30,25 @@ export interface ModelContext {
   readonly view?: { say(text: string): void };
 }
 
-/** The context's container, or one that knows the bricks of this folder and `more`. */
-export function containerOf(context: ModelContext, more: readonly ComponentDescriptor[] = []): Container {
-  return context.container ?? new Container().registerAll([...brickComponents, ...more]);
+/** The context's container, or one that knows the components given. */
+export function containerOf(context: ModelContext, components: readonly ComponentDescriptor[]): Container {
+  return context.container ?? new Container().registerAll(components);
 }
 
-type Section = Readonly<Record<string, unknown>>;
+/** A checked mapping, of a config or of a component in it. */
+export type Section = Readonly<Record<string, unknown>>;
 
-/** Makes a model, puts its section's adapters in, freezes what its section says, and tells the log which keys of it had no effect. */
+/**
+ * Makes a model, puts its section's adapters in, freezes what its section says, and tells the log which keys of it had no
+ * effect.
+ * @param components what the section may name, where the context has no container
+ */
 export function buildModel<T extends Module & { readonly config: Section; setUpAdapters(): void }>(
   context: ModelContext,
+  components: readonly ComponentDescriptor[],
   make: (own: ModelContext, options: ParseOptions) => T,
 ): T {
-  const container = containerOf(context);
+  const container = containerOf(context, components);
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });

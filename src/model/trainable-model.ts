@@ -1,8 +1,7 @@
 // The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
 // batches, training/ drives it; none of them knows more of the others than this file says.
-import type { Engine, HostData, HostTensors, State, Tensor, TensorSpec, Tensors } from '../engine/index.js';
-import type { Module } from './module.js';
-import type { Pass } from './pass.js';
+import type { Engine, HostTensors, Tensor, TensorSpec, Tensors } from '../engine/index.js';
+import type { Module, Pass, ReadState } from '../nn/index.js';
 
 /** What one step consumes, collated and padded, on the host. */
 export interface Batch {
@@ -92,9 +91,6 @@ export interface TrainableModel {
   /** Files that a checkpoint must carry to be self-contained (tokenizer model), by name. */
   artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;
 }
-
-/** The value to write for a state; undefined: the one it has. */
-export type ReadState = (state: State) => Promise<HostData | undefined>;
 
 /** A model that can be saved as a single file with everything it needs. */
 export interface ArchivableModel extends TrainableModel {

@@ -1,45 +1,24 @@
 // From audio to text with a trained model: batches come featurised from the data folder's worker threads, from
 // short to long; results go back into the order of the inputs.
 import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../data/index.js';
-import type { Engine, HostTensors } from '../../engine/index.js';
+import type { HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { PromptSlots } from '../../text/index.js';
+import type { Tokenizer } from '../../text/index.js';
 import type { TimestampType } from '../decoding/shared-config.js';
-import type { BufferMerge } from '../streaming/buffer-merge.js';
-import { encoderInputs } from './speech-inputs.js';
-import type { Recognizer, SpeechModel } from './speech-model.js';
+import type { Preprocessor } from '../encoders/front-end.js';
+import type { Recognizer } from '../recognition/recognizer.js';
+import { encoderInputs } from '../recognition/speech-inputs.js';
+import type { TranscribeOptions } from './options.js';
 import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
 
-export interface TranscribeOptions {
-  /** Where the weights are. Default: the engine the model was made with. */
-  readonly engine?: Engine;
-  /** Utterances a batch; recordings of more than half a minute make smaller ones. Default 8. */
-  readonly batchSize?: number;
-  /** Threads that decode and compute features; 0 is the main thread. Default: half the cores, none for a handful. */
-  readonly workers?: number;
-  /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
-  readonly timestamps?: boolean | TimestampType;
-  /**
-   * For recordings of any length: the model hears `bufferSeconds` at a time and the middle `chunkSeconds` count.
-   * Default: whole recordings.
-   */
-  readonly chunkSeconds?: number;
-  /** Default 1.4 times the chunk. */
-  readonly bufferSeconds?: number;
-  /** How buffers become one text: `state` (default), `middle` or `lcs`; see docs/streaming.md. */
-  readonly merge?: BufferMerge;
-  /**
-   * What a multitask model is to write: source_lang, target_lang, task, pnc, …; an input's own `prompt` comes first.
-   * Other models have no prompt.
-   */
-  readonly prompt?: PromptSlots;
-  /** Called after each batch with the number of utterances done. */
-  readonly onProgress?: (done: number, total: number) => void;
-  /**
-   * Called for an input that cannot be used, with its place in `audio`; its transcript is then empty.
-   * Without it, such an input ends the call.
-   */
-  readonly onBad?: (index: number, message: string) => void;
+/** What transcription needs of a model. */
+export interface TranscribingModel {
+  readonly tokenizer: Tokenizer;
+  readonly preprocessor: Preprocessor;
+  /** Seconds between two encoder frames. */
+  readonly frameSeconds: number;
+  /** Silence is put on both sides of shorter recordings. */
+  readonly shortestSeconds: number;
 }
 
 /** Frame counts are rounded up to this many, so that further calls need few new programs. */
@@ -47,7 +26,7 @@ const FRAME_STEP = 32;
 
 /** @throws AnemoneError `asr.bad-audio` without `onBad` */
 export async function transcribeAudio(
-  model: SpeechModel,
+  model: TranscribingModel,
   recognizer: Recognizer,
   audio: readonly TranscriptionInput[],
   settings: TranscriptSettings,
@@ -107,7 +86,7 @@ export function requireList(audio: readonly TranscriptionInput[]): void {
 
 /** With the timestamps that the options ask for. */
 export function transcriptMaker(
-  model: SpeechModel,
+  model: Pick<TranscribingModel, 'tokenizer' | 'frameSeconds'>,
   settings: TranscriptSettings,
   { timestamps }: Pick<TranscribeOptions, 'timestamps'> = {},
 ): TranscriptMaker {

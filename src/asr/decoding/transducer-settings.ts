@@ -1,7 +1,7 @@
 // What a transducer's sections say together: which variant it is, and that loss, joint and decoding agree.
 import { AnemoneError } from '../../errors/index.js';
 import { extraOutputs, plainRnnt, type TransducerVariant } from '../decoders/transducer-variant.js';
-import type { DecodingConfig } from '../decoding/config.js';
+import type { DecodingConfig } from './config.js';
 
 /**
  * The variant of the loss, or without a loss section that of the decoding section.

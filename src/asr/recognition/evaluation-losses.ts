@@ -1,7 +1,7 @@
 // The loss of an evaluated batch with the losses it is made of: as outputs of a program, as numbers, and as means over
 // many batches.
 import type { HostTensors, Tensors } from '../../engine/index.js';
-import type { StepOutput } from '../../nn/index.js';
+import type { StepOutput } from '../../model/index.js';
 
 const PART = 'loss.';
 

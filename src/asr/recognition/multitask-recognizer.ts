@@ -9,8 +9,8 @@ import {
 } from '../../engine/index.js';
 import type { AttentionSearch } from '../../generation/index.js';
 import { lossesOf, lossOutputs } from './evaluation-losses.js';
+import type { Recognition, Recognizer } from './recognizer.js';
 import { encoderInputs } from './speech-inputs.js';
-import type { Recognition, Recognizer } from './speech-model.js';
 
 interface Memory {
   readonly states: Tensor;

@@ -1,0 +1,64 @@
+// What is particular to .nemo archives of speech models: their sections, and what NeMo derives for them.
+import { type ConfigNode, selectValue } from '../../config/index.js';
+import type { ModelContext } from '../../model/index.js';
+import { type ArchiveLayout, type RestoreOptions, restoreArchive } from '../../nemo/index.js';
+import type { Module } from '../../nn/index.js';
+
+const speechArchive: ArchiveLayout = {
+  aside: [
+    ...['train_ds', 'validation_ds', 'test_ds', 'optim'],
+    ...['decoding', 'spec_augment', 'aux_ctc.decoding'],
+  ],
+  network: [
+    ...['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'labels', 'aux_ctc'],
+    ...['transf_encoder', 'transf_decoder', 'head'],
+  ],
+  // NeMo writes every key of its decoding and data into every archive; keys of the network are another matter.
+  usual:
+    /: model\.(log_prediction|tokenizer\.spe_tokenizer_vocab|encoder\.pos_emb_max_len|use_cer|(train_ds|validation_ds|test_ds|optim|decoding|aux_ctc\.decoding)\.\S+): /,
+  derived,
+};
+
+/**
+ * A speech model of an archive, with its weights in the context's engine.
+ * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
+ * @throws AnemoneError; see `restoreArchive`
+ */
+export function restoreSpeechArchive<M extends Module>(
+  path: string,
+  make: (node: ConfigNode, context: ModelContext) => M,
+  context: ModelContext,
+  options: RestoreOptions = {},
+  kept: readonly string[] = [],
+): Promise<M> {
+  const { seed, container, engine } = context;
+  const say = (line: string) => (context.log ?? ((text) => context.view?.say(text)))(line);
+  return restoreArchive(
+    path,
+    (node, archive) => make(node, { seed, container, ...archive }),
+    { engine, say },
+    speechArchive,
+    options,
+    kept,
+  );
+}
+
+/** Characters of a character model, and the version's numerics. */
+function derived(model: ConfigNode): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  if (!('nemo_compat' in model)) values['nemo_compat'] = numericsOf(model['nemo_version']);
+  if (!model['tokenizer'] && !model['labels']) {
+    const vocabulary = selectValue(model, 'decoder.vocabulary') ?? selectValue(model, 'joint.vocabulary');
+    if (vocabulary) values['labels'] = vocabulary;
+  }
+  return values;
+}
+
+/** Subsampling sees padding up to NeMo 2.4; see `nemo_compat`. */
+function numericsOf(version: unknown): '1.x' | '2.5' {
+  const [major, minor] = String(version ?? '')
+    .split('.')
+    .map(Number);
+  if (Number.isNaN(major) || Number.isNaN(minor)) return '2.5';
+  return major < 2 || (major === 2 && minor < 5) ? '1.x' : '2.5';
+}

@@ -1,0 +1,40 @@
+// What a caller may say of a transcription.
+import type { Engine } from '../../engine/index.js';
+import type { PromptSlots } from '../../text/index.js';
+import type { TimestampType } from '../decoding/shared-config.js';
+
+/** How buffers become one text; see docs/streaming.md. */
+export const MERGES = ['state', 'middle', 'lcs'] as const;
+export type BufferMerge = (typeof MERGES)[number];
+
+export interface TranscribeOptions {
+  /** Where the weights are. Default: the engine the model was made with. */
+  readonly engine?: Engine;
+  /** Utterances a batch; recordings of more than half a minute make smaller ones. Default 8. */
+  readonly batchSize?: number;
+  /** Threads that decode and compute features; 0 is the main thread. Default: half the cores, none for a handful. */
+  readonly workers?: number;
+  /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
+  readonly timestamps?: boolean | TimestampType;
+  /**
+   * For recordings of any length: the model hears `bufferSeconds` at a time and the middle `chunkSeconds` count.
+   * Default: whole recordings.
+   */
+  readonly chunkSeconds?: number;
+  /** Default 1.4 times the chunk. */
+  readonly bufferSeconds?: number;
+  /** How buffers become one text: `state` (default), `middle` or `lcs`; see docs/streaming.md. */
+  readonly merge?: BufferMerge;
+  /**
+   * What a multitask model is to write: source_lang, target_lang, task, pnc, …; an input's own `prompt` comes first.
+   * Other models have no prompt.
+   */
+  readonly prompt?: PromptSlots;
+  /** Called after each batch with the number of utterances done. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /**
+   * Called for an input that cannot be used, with its place in `audio`; its transcript is then empty.
+   * Without it, such an input ends the call.
+   */
+  readonly onBad?: (index: number, message: string) => void;
+}

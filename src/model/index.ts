@@ -1,0 +1,22 @@
+// The public face of the model folder: what every model is, and what it is made in.
+export {
+  buildModel,
+  containerOf,
+  fileReader,
+  type ModelContext,
+  ownContext,
+  type Section,
+} from './context.js';
+export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
+export {
+  type ArchivableModel,
+  type Batch,
+  type BatchOutline,
+  type BatchSource,
+  type EvaluatedSample,
+  type EvaluationSummary,
+  type Evaluator,
+  isArchivable,
+  type StepOutput,
+  type TrainableModel,
+} from './trainable-model.js';
