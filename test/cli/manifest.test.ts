@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Corpus, makeCorpus } from '../data/corpus.js';
+import { type Corpus, makeCorpus } from '../data/speech/corpus.js';
 import { anemone } from './anemone.js';
 
 const corpora: Corpus[] = [];

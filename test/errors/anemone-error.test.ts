@@ -1,6 +1,6 @@
 // How errors are said.
 import { describe, expect, it } from 'vitest';
-import { encodeTranscripts } from '../../src/data/dataset.js';
+import { encodeTranscripts } from '../../src/data/speech/dataset.js';
 import { AnemoneError } from '../../src/errors/index.js';
 
 describe('an error that passes on another', () => {

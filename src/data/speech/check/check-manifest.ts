@@ -1,0 +1,244 @@
+// Checks manifests and the recordings they name. Gathers facts and findings; says nothing to anyone and
+// changes nothing. Printing is in render.ts.
+import { type AnemoneError, formatPosition, printable } from '../../../errors/index.js';
+import { type ManifestEntry, type ManifestSpec, scanManifests, utteranceName } from '../manifest/index.js';
+import { type Finding, type FindingKind, isFatal } from './finding.js';
+import { type Histogram, histogram } from './histogram.js';
+import type { Inspection } from './inspect.js';
+import { type InspectOptions, inspectAll } from './inspect-all.js';
+import { type FitConfig, TextFit } from './text-fit.js';
+
+/** What the check needs of a tokenizer; `Tokenizer` of the text folder fits. */
+export interface CheckTokenizer {
+  textToIds(text: string, lang?: string): ArrayLike<number>;
+  unknownCharacters(text: string, lang?: string): string[];
+  /** Of a tokenizer that must know the language of a text: those it has. */
+  readonly langs?: readonly string[];
+}
+
+export interface CheckOptions extends FitConfig, InspectOptions {
+  readonly tokenizer?: CheckTokenizer;
+  /** Seconds. Default 0.1. */
+  readonly minDuration?: number;
+  /** Seconds. Default: no bound. */
+  readonly maxDuration?: number;
+  /** Transcripts are needed. Default true. */
+  readonly requireText?: boolean;
+}
+
+export interface CheckReport {
+  readonly utterances: number;
+  readonly seconds: number;
+  /** Distinct recordings. */
+  readonly files: number;
+  readonly speakers: number;
+  readonly durations: Histogram | undefined;
+  /** Of transcripts, in `textUnit`. */
+  readonly textLengths: Histogram | undefined;
+  readonly textUnit: 'characters' | 'tokens';
+  /** Recordings by sample rate, by channels, by format. */
+  readonly sampleRates: ReadonlyMap<string, number>;
+  readonly channels: ReadonlyMap<string, number>;
+  readonly formats: ReadonlyMap<string, number>;
+  /** Unknown characters and in how many transcripts each occurs. */
+  readonly unknownCharacters: ReadonlyMap<string, number>;
+  readonly findings: readonly Finding[];
+  /** Whether a finding makes the manifest unfit. */
+  readonly fatal: boolean;
+}
+
+/** Differences of durations that matter: so many seconds and such a share. */
+const MISMATCH = { seconds: 0.1, share: 0.02 };
+
+export async function checkManifests(spec: ManifestSpec, options: CheckOptions = {}): Promise<CheckReport> {
+  const contents = await scanManifests(spec, { maxErrors: 10_000, requireText: options.requireText ?? true });
+  const { entries } = contents;
+  const findings: Finding[] = contents.errors.map(lineFinding);
+  const inspections = await inspectAll(
+    entries.map((e) => e.audioPath),
+    options,
+  );
+  const text = checkTexts(entries, options);
+  findings.push(
+    ...checkAudio(entries, inspections),
+    ...checkDurations(entries, options),
+    ...duplicates(entries, inspections),
+    ...text.findings,
+  );
+  const usable = [...inspections.values()].filter((seen) => seen.error === undefined);
+  return {
+    utterances: entries.length,
+    seconds: entries.reduce((sum, e) => sum + e.duration, 0),
+    files: inspections.size,
+    speakers: new Set(entries.flatMap((e) => e.speaker ?? [])).size,
+    durations: histogram(entries.map((e) => e.duration)),
+    textLengths: histogram(text.lengths),
+    textUnit: options.tokenizer ? 'tokens' : 'characters',
+    sampleRates: tally(usable.map((seen) => `${seen.sampleRate} Hz`)),
+    channels: tally(usable.map((seen) => String(seen.channels))),
+    formats: tally(usable.map((seen) => String(seen.format))),
+    unknownCharacters: text.unknown,
+    findings,
+    fatal: findings.some((finding) => isFatal(finding.kind)),
+  };
+}
+
+function lineFinding(error: AnemoneError): Finding {
+  const position = error.position ?? { file: 'manifest' };
+  // As the message has it: a name with controls stands there in its printable form.
+  const place = `${printable(formatPosition(position))}: `;
+  const message = error.message.startsWith(place) ? error.message.slice(place.length) : error.message;
+  return { kind: 'bad-line', position, message };
+}
+
+const KIND_OF_ERROR: Readonly<Record<string, FindingKind>> = {
+  'audio.missing': 'missing',
+  'audio.unreadable': 'missing',
+  'audio.empty': 'empty',
+  'audio.truncated': 'truncated',
+};
+
+const KIND_OF_WARNING: Readonly<Record<string, FindingKind>> = {
+  'audio.mislabelled': 'mislabelled',
+  'audio.truncated': 'truncated',
+  'audio.damaged': 'damaged',
+};
+
+function checkAudio(
+  entries: readonly ManifestEntry[],
+  inspections: ReadonlyMap<string, Inspection>,
+): Finding[] {
+  const findings: Finding[] = [];
+  const told = new Set<string>();
+  for (const entry of entries) {
+    const seen = inspections.get(entry.audioPath);
+    if (!seen) continue;
+    const position = entry.source;
+    // A recording with many segments is reported once.
+    if (!told.has(entry.audioPath)) {
+      told.add(entry.audioPath);
+      if (seen.error) {
+        findings.push({
+          kind: KIND_OF_ERROR[seen.error.code] ?? 'corrupt',
+          position,
+          message: seen.error.message,
+        });
+      }
+      for (const { code, message } of seen.warnings) {
+        const kind = KIND_OF_WARNING[code];
+        if (kind) findings.push({ kind, position, message: `${entry.audioPath}: ${message}` });
+      }
+    }
+    const complaint = seen.duration === undefined ? undefined : segmentComplaint(entry, seen.duration);
+    if (complaint) findings.push({ ...complaint, position });
+  }
+  return findings;
+}
+
+function segmentComplaint(entry: ManifestEntry, have: number): Omit<Finding, 'position'> | undefined {
+  const name = utteranceName(entry);
+  if (entry.offset >= have) {
+    const message = `${name}: the segment starts at ${entry.offset} s, the recording has ${have.toFixed(2)} s`;
+    return { kind: 'out-of-range', message };
+  }
+  const rest = have - entry.offset;
+  const excess = entry.duration - rest;
+  const matters = (difference: number) =>
+    difference > MISMATCH.seconds && difference > MISMATCH.share * entry.duration;
+  // With an offset the segment may well end before the recording does.
+  if (matters(excess) || (entry.offset === 0 && matters(-excess))) {
+    const message = `${name}: the manifest says ${entry.duration} s, there are ${rest.toFixed(2)} s`;
+    return { kind: 'duration-mismatch', message };
+  }
+  return undefined;
+}
+
+function checkDurations(
+  entries: readonly ManifestEntry[],
+  { minDuration = 0.1, maxDuration = Number.POSITIVE_INFINITY }: CheckOptions,
+): Finding[] {
+  return entries.flatMap((entry): Finding[] => {
+    const message = `${utteranceName(entry)}: ${entry.duration} s`;
+    if (entry.duration < minDuration) return [{ kind: 'too-short', position: entry.source, message }];
+    return entry.duration > maxDuration ? [{ kind: 'too-long', position: entry.source, message }] : [];
+  });
+}
+
+function duplicates(
+  entries: readonly ManifestEntry[],
+  inspections: ReadonlyMap<string, Inspection>,
+): Finding[] {
+  const findings: Finding[] = [];
+  const segments = new Map<string, ManifestEntry>();
+  const contents = new Map<string, ManifestEntry>();
+  for (const entry of entries) {
+    const key = `${entry.audioPath}\0${entry.offset}`;
+    const first = segments.get(key);
+    const where = (of: ManifestEntry) => `${of.source.file}:${of.source.line}`;
+    if (first) {
+      const text = first.text === entry.text ? 'same transcript' : 'another transcript';
+      const message = `${utteranceName(entry)} is also at ${where(first)}, with ${text}`;
+      findings.push({ kind: 'duplicate', position: entry.source, message });
+      continue;
+    }
+    segments.set(key, entry);
+    const digest = inspections.get(entry.audioPath)?.digest;
+    if (digest === undefined) continue;
+    const content = `${digest}\0${entry.offset}`;
+    const twin = contents.get(content);
+    if (twin) {
+      const text = twin.text === entry.text ? 'same transcript' : 'another transcript';
+      const message = `${entry.audioPath} has the bytes of ${twin.audioPath} (${where(twin)}), ${text}`;
+      findings.push({ kind: 'same-audio', position: entry.source, message });
+    } else contents.set(content, entry);
+  }
+  return findings;
+}
+
+function checkTexts(
+  entries: readonly ManifestEntry[],
+  options: CheckOptions,
+): { findings: Finding[]; lengths: number[]; unknown: Map<string, number> } {
+  const { tokenizer } = options;
+  const fit = new TextFit(options);
+  const findings: Finding[] = [];
+  const unknown = new Map<string, number>();
+  const lengths = entries.map((entry) => {
+    const position = entry.source;
+    const name = utteranceName(entry);
+    if (entry.text.trim() === '') findings.push({ kind: 'empty-text', position, message: name });
+    if (!tokenizer) return [...entry.text].length;
+    const { lang } = entry;
+    const { langs = [] } = tokenizer;
+    if (lang === undefined ? langs.length > 1 : langs.length > 0 && !langs.includes(lang)) {
+      const message = `${name}: ${lang === undefined ? 'no lang' : `lang ${JSON.stringify(lang)}`}; the tokenizer has ${langs.join(', ')}`;
+      findings.push({ kind: 'no-language', position, message });
+      return [...entry.text].length;
+    }
+    const strange = tokenizer.unknownCharacters(entry.text, lang);
+    for (const character of strange) unknown.set(character, (unknown.get(character) ?? 0) + 1);
+    if (strange.length > 0) {
+      const shown = strange.map(showCharacter).join(', ');
+      findings.push({ kind: 'unknown-characters', position, message: `${name}: ${shown}` });
+      // A tokenizer may refuse such a text; its length is then that of its characters.
+      return [...entry.text].length;
+    }
+    const ids = tokenizer.textToIds(entry.text, lang);
+    const complaint = fit.complaint(ids, entry.duration);
+    if (complaint) findings.push({ ...complaint, position, message: `${name}: ${complaint.message}` });
+    return ids.length;
+  });
+  return { findings, lengths, unknown };
+}
+
+/** `"ä" (U+00E4)`. */
+export function showCharacter(character: string): string {
+  const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+  return `${JSON.stringify(character)} (U+${code})`;
+}
+
+function tally(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return new Map([...counts].sort((a, b) => b[1] - a[1]));
+}

@@ -1,0 +1,148 @@
+// Reads NeMo manifests: one JSON object a line, UTF-8. Tolerates a byte order mark, CRLF and blank lines;
+// everything else is an error with file and line, collected over all files before it is thrown.
+import { AnemoneError, AnemoneErrors } from '../../../errors/index.js';
+import { readRegularFile } from '../../../formats/index.js';
+import type { ManifestEntry } from './entry.js';
+import { manifestFolder, type ParseOptions, parseEntry } from './parse-entry.js';
+
+/** Bytes of one manifest. */
+const MAX_BYTES = 2 ** 32;
+
+export interface ReadOptions extends ParseOptions {
+  /** Reading stops after this many mistakes. Default 50. */
+  readonly maxErrors?: number;
+}
+
+export interface ManifestContents {
+  readonly entries: readonly ManifestEntry[];
+  readonly errors: readonly AnemoneError[];
+  /** Mistakes were more than `maxErrors`; the rest was not looked at. */
+  readonly stopped: boolean;
+}
+
+/** A path, several separated by commas, or a list of either or of such lists, as `manifest_filepath` may be. */
+export type ManifestSpec = string | readonly (string | readonly string[])[];
+
+export function manifestFiles(spec: ManifestSpec): string[] {
+  const list = typeof spec === 'string' ? [spec] : spec.flat();
+  return list
+    .flatMap((item) => item.split(','))
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/**
+ * Entries of all files, in order.
+ * @throws AnemoneErrors `data.manifest` with every mistake found; AnemoneError `data.no-manifest`,
+ *   `data.manifest-missing`, `data.empty-manifest`
+ */
+export async function readManifests(spec: ManifestSpec, options: ReadOptions = {}): Promise<ManifestEntry[]> {
+  const { entries, errors, stopped } = await scanManifests(spec, options);
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 0) {
+    const more = stopped ? ' (and perhaps more: reading stopped there)' : '';
+    throw new AnemoneErrors('data.manifest', `${errors.length} mistakes in the manifest${more}`, errors);
+  }
+  return [...entries];
+}
+
+/** As `readManifests`, but hands back entries and mistakes side by side. Missing files are mistakes too. */
+export async function scanManifests(
+  spec: ManifestSpec,
+  options: ReadOptions = {},
+): Promise<ManifestContents> {
+  const files = manifestFiles(spec);
+  const maxErrors = options.maxErrors ?? 50;
+  const entries: ManifestEntry[] = [];
+  const errors: AnemoneError[] = [];
+  if (files.length === 0) {
+    errors.push(
+      new AnemoneError({
+        code: 'data.no-manifest',
+        message: 'no manifest is named',
+        path: 'manifest_filepath',
+      }),
+    );
+  }
+  for (const file of files) {
+    const before = entries.length + errors.length;
+    await scanFile(file, options, entries, errors, maxErrors);
+    if (errors.length >= maxErrors) return { entries, errors: errors.slice(0, maxErrors), stopped: true };
+    if (entries.length + errors.length === before) {
+      errors.push(
+        new AnemoneError({
+          code: 'data.empty-manifest',
+          message: 'the manifest holds no utterances',
+          position: { file },
+          hint: 'write one JSON object a line with audio_filepath, duration and text',
+        }),
+      );
+    }
+  }
+  return { entries, errors, stopped: false };
+}
+
+async function scanFile(
+  file: string,
+  options: ParseOptions,
+  entries: ManifestEntry[],
+  errors: AnemoneError[],
+  maxErrors: number,
+): Promise<void> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readRegularFile(file, { maxBytes: MAX_BYTES });
+  } catch (cause) {
+    if (!(cause instanceof AnemoneError)) throw cause;
+    errors.push(unreadable(file, cause));
+    return;
+  }
+  const base = manifestFolder(file);
+  let lineNumber = 0;
+  for (const line of lines(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))) {
+    lineNumber++;
+    const position = { file, line: lineNumber };
+    if (line === undefined) {
+      errors.push(
+        new AnemoneError({
+          code: 'data.manifest-encoding',
+          message: 'the line is not valid UTF-8',
+          position,
+          hint: 'convert the manifest to UTF-8',
+        }),
+      );
+    } else if (line.trim() !== '') {
+      const result = parseEntry(line, base, position, options);
+      if ('audioPath' in result) entries.push(result);
+      else errors.push(...result);
+    }
+    if (errors.length >= maxErrors) return;
+  }
+}
+
+/** Lines of a file one by one (a manifest may be longer than a string can be); undefined if not UTF-8. */
+function* lines(bytes: Buffer): Generator<string | undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  let start = bytes.length >= 3 && bytes.readUIntBE(0, 3) === 0xefbbbf ? 3 : 0;
+  while (start < bytes.length) {
+    const newline = bytes.indexOf(10, start);
+    const end = newline === -1 ? bytes.length : newline;
+    try {
+      yield decoder.decode(bytes.subarray(start, end));
+    } catch {
+      yield undefined;
+    }
+    start = end + 1;
+  }
+}
+
+function unreadable(file: string, cause: AnemoneError): AnemoneError {
+  const missing = cause.code === 'file.missing';
+  return new AnemoneError({
+    code: missing ? 'data.manifest-missing' : 'data.manifest-unreadable',
+    message: missing ? 'there is no such manifest' : `the manifest ${cause.reason}`,
+    position: { file },
+    hint: missing ? 'check manifest_filepath; relative paths start at the current folder' : undefined,
+    cause,
+  });
+}

@@ -1,0 +1,55 @@
+// The utterances that a data section names: in manifests, or in manifests and archives.
+import { basename } from 'node:path';
+import { AnemoneError, formatPosition } from '../../errors/index.js';
+import { type ManifestEntry, manifestFiles, readManifests } from './manifest/index.js';
+import type { DataSection } from './section.js';
+import { expandShards, findMembers } from './tarred/index.js';
+
+/** Manifests of the section; those of archives may have braces too. */
+export function manifestsOf({ manifest_filepath: spec, is_tarred }: DataSection): string[] {
+  if (spec === null) return [];
+  return manifestFiles(is_tarred ? expandShards(spec) : spec);
+}
+
+/**
+ * Utterances of the manifests, found in their archives where there are any.
+ * @throws AnemoneError, AnemoneErrors of manifests and archives; `data.not-in-archives` when none is found
+ */
+export async function sectionEntries(
+  section: DataSection,
+  files: readonly string[],
+  {
+    name,
+    log,
+    custom,
+  }: {
+    readonly name: string;
+    readonly log: (line: string) => void;
+    /** Keys of the manifest to keep. */
+    readonly custom?: readonly string[];
+  },
+): Promise<readonly ManifestEntry[]> {
+  const listed = await readManifests(files, { textField: section.text_field, custom });
+  const { is_tarred, tarred_audio_filepaths: paths } = section;
+  if (paths === null) return listed;
+  if (!is_tarred) {
+    log('tarred_audio_filepaths is not used: is_tarred is false');
+    return listed;
+  }
+  const archives = expandShards(paths);
+  const { entries, missing } = await findMembers(listed, archives);
+  log(`${archives.length} archives hold ${entries.length} of ${listed.length} utterances`);
+  if (missing.length === 0) return entries;
+  const [{ source, audioPath }] = missing;
+  const message = `${missing.length} utterances are in no archive; the first is ${formatPosition(source)}: ${basename(audioPath)}`;
+  if (entries.length > 0) log(`warning: ${message}`);
+  else {
+    throw new AnemoneError({
+      code: 'data.not-in-archives',
+      path: `${name}.tarred_audio_filepaths`,
+      message,
+      hint: 'manifest and archives must be of the same data set: files are found by their names',
+    });
+  }
+  return entries;
+}
