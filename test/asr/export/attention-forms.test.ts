@@ -1,5 +1,5 @@
 // Decoders and what may stand before them, in forms that attention-decoder.test.ts does not have: their files pass the
-// check that runs them beside the code they were made of (which test/asr/transformer compares with whole passes).
+// check that runs them beside the code they were made of (which test/transformer compares with whole passes).
 import { afterAll, expect, it } from 'vitest';
 import { attentionDecoderSubnet, memoryOutput } from '../../../src/asr/export/attention-decoder.js';
 import { encoderSubnet } from '../../../src/asr/export/subnets.js';
