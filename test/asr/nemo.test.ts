@@ -17,6 +17,7 @@ import {
   type SpeechModel,
   stagesOf,
 } from '../../src/asr/index.js';
+import { createDefaultContainer } from '../../src/composition.js';
 import { configFromObject, selectValue } from '../../src/config/index.js';
 import { OnnxEngine } from '../../src/engine/index.js';
 import { AnemoneError } from '../../src/errors/index.js';
@@ -231,6 +232,18 @@ describe('archives of our own', () => {
     await model.saveTo(file('tied.nemo'));
     const again = (await restoreModel(file('tied.nemo'), { engine })).stateDict();
     expect(Array.from(await engine.read(again.get(name(1))!))).toEqual(Array.from(trained));
+  });
+
+  it('name a component of the user by the path of NeMo that it was registered with', async () => {
+    const container = createDefaultContainer();
+    const { components } = container;
+    const conformer = components.find('ConformerEncoder', 'encoder');
+    const path = 'nemo.collections.asr.modules.mine.MyEncoder';
+    container.registerAll([{ ...conformer, name: 'MyEncoder', aliases: [path] }]);
+    const encoder = { ...(tinyModel()['encoder'] as object), _target_: 'MyEncoder' };
+    const model = createModel(tinyModel({ encoder }), { engine, container }) as SpeechModel;
+    await model.saveTo(file('with-mine.nemo'));
+    expect(selectValue(await restoreConfig(file('with-mine.nemo')), 'model.encoder._target_')).toBe(path);
   });
 
   it('cannot be made of parts that NeMo has not', async () => {

@@ -21,37 +21,41 @@ export interface CtcSearch {
   decode(outputs: HostTensors, lengths: ArrayLike<number>): Hypothesis[];
 }
 
+/** What a search needs to know besides its section. */
+export interface CtcSearchContext {
+  /** Id of blank; the tokens are those below it. */
+  readonly blank: number;
+  readonly tokenizer: Tokenizer;
+  /** For language models and phrases. */
+  readonly readFile: ReadFile;
+  /** Where the section stands in the config, for errors: `model.decoding`, `model.aux_ctc.decoding`. */
+  readonly path: string;
+}
+
 /** @throws AnemoneError `asr.decoding`, and those of loadFusion */
-export function ctcSearch(
-  decoding: CtcDecodingConfig,
-  blank: number,
-  tokenizer: Tokenizer,
-  readFile: ReadFile,
-): CtcSearch {
+export function ctcSearch(decoding: CtcDecodingConfig, context: CtcSearchContext): CtcSearch {
   const wanted = confidenceSettings(decoding);
   if (decoding.strategy === 'greedy' || decoding.strategy === 'greedy_batch') {
-    return bestPath(blank, wanted, greedyCtcFusion(decoding, blank, tokenizer, readFile));
+    return bestPath(context.blank, wanted, greedyCtcFusion(decoding, context));
   }
   if (wanted) {
     throw new AnemoneError({
       code: 'asr.decoding',
-      path: 'decoding.confidence_cfg',
+      path: `${context.path}.confidence_cfg`,
       message: `there is no confidence with strategy ${decoding.strategy}`,
       hint: 'use greedy',
     });
   }
-  return beamSearch(decoding, blank, tokenizer, readFile);
+  return beamSearch(decoding, context);
 }
 
 /** What greedy search is fused with. @throws AnemoneError those of loadFusion */
 export function greedyCtcFusion(
   { greedy }: CtcDecodingConfig,
-  vocabulary: number,
-  tokenizer: Tokenizer,
-  readFile: ReadFile,
+  { blank: vocabulary, tokenizer, readFile, path }: CtcSearchContext,
 ): TokenFusion | undefined {
-  const path = 'decoding.greedy';
-  return loadFusion(greedy, { tokenizer, vocabulary, readFile, path, shareUnknown: true });
+  const section = `${path}.greedy`;
+  return loadFusion(greedy, { tokenizer, vocabulary, readFile, path: section, shareUnknown: true });
 }
 
 function bestPath(
@@ -106,9 +110,7 @@ function fusedPaths(
 
 function beamSearch(
   { strategy, beam }: CtcDecodingConfig,
-  vocabulary: number,
-  tokenizer: Tokenizer,
-  readFile: ReadFile,
+  { blank: vocabulary, tokenizer, readFile, path }: CtcSearchContext,
 ): CtcSearch {
   const section = {
     ...beam,
@@ -116,8 +118,11 @@ function beamSearch(
     ngram_lm_alpha: beam.beam_alpha ?? beam.ngram_lm_alpha ?? 1,
   };
   const isBatched = strategy === 'beam_batch';
-  const context = { tokenizer, vocabulary, readFile, path: 'decoding.beam', shareUnknown: isBatched };
-  const fusion = loadFusion(section, context);
+  const fusion = loadFusion(section, {
+    ...{ tokenizer, vocabulary, readFile },
+    path: `${path}.beam`,
+    shareUnknown: isBatched,
+  });
   const options = { beamSize: beam.beam_size, threshold: beam.beam_threshold, beta: beam.beam_beta, fusion };
   const search = isBatched ? ctcBatchedBeamSearch : ctcBeamSearch;
   return {

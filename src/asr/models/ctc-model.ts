@@ -7,7 +7,7 @@ import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
-import { ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
+import { type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
@@ -125,15 +125,17 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   protected override streamHead(): StreamHead {
-    const { decoder, decoding, tokenizer } = this;
-    const fusion = greedyCtcFusion(decoding, decoder.blank, tokenizer, this.decodingFiles);
-    return new CtcStreamHead(decoder, fusion);
+    return new CtcStreamHead(this.decoder, greedyCtcFusion(this.decoding, this.searchContext));
+  }
+
+  private get searchContext(): CtcSearchContext {
+    const { decoder, tokenizer, decodingFiles: readFile } = this;
+    return { blank: decoder.blank, tokenizer, readFile, path: 'model.decoding' };
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
-    const read = this.decodingFiles;
     const { decoder, interCtc } = this;
-    const search = ctcSearch(this.decoding, decoder.blank, this.tokenizer, read);
+    const search = ctcSearch(this.decoding, this.searchContext);
     return new CtcRecognizer(engine, {
       decoder,
       search,

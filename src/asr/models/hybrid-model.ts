@@ -7,7 +7,7 @@ import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
-import { type CtcSearch, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
+import { type CtcSearch, type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
@@ -185,9 +185,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
 
   protected override streamHead(engine: Engine): StreamHead {
     if (this.decodes === 'rnnt') return super.streamHead(engine);
-    const { ctcDecoder: decoder, tokenizer } = this;
-    const fusion = greedyCtcFusion(this.ctcDecoding, decoder.blank, tokenizer, this.decodingFiles);
-    return new CtcStreamHead(decoder, fusion);
+    return new CtcStreamHead(this.ctcDecoder, greedyCtcFusion(this.ctcDecoding, this.ctcContext));
   }
 
   protected override createRecognizer(engine: Engine): Recognizer {
@@ -215,7 +213,12 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   private ctcSearch(): CtcSearch {
-    return ctcSearch(this.ctcDecoding, this.ctcDecoder.blank, this.tokenizer, this.decodingFiles);
+    return ctcSearch(this.ctcDecoding, this.ctcContext);
+  }
+
+  private get ctcContext(): CtcSearchContext {
+    const { ctcDecoder, tokenizer, decodingFiles: readFile } = this;
+    return { blank: ctcDecoder.blank, tokenizer, readFile, path: 'model.aux_ctc.decoding' };
   }
 
   private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {

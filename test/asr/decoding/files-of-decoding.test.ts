@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { type EncDecRNNTBPEModel, restoreModel, type SpeechModel } from '../../../src/asr/index.js';
+import {
+  type EncDecCTCModelBPE,
+  type EncDecHybridRNNTCTCBPEModel,
+  type EncDecRNNTBPEModel,
+  restoreModel,
+  type SpeechModel,
+} from '../../../src/asr/index.js';
 import { createReferenceEngine } from '../../../src/engine/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'anemone-decoding-files-'));
@@ -13,6 +19,7 @@ writeFileSync(phrases, 'the fox\n');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const archive = join(import.meta.dirname, '../../fixtures/nemo/hybrid-bpe.nemo');
+const characterArchive = join(import.meta.dirname, '../../fixtures/nemo/ctc-char.nemo');
 const engine = createReferenceEngine();
 const audio = [Float32Array.from({ length: 8000 }, (_, i) => 0.1 * Math.sin(i / 9))];
 const section = { boosting_tree: { key_phrases_file: phrases }, boosting_tree_alpha: 1 };
@@ -39,4 +46,20 @@ it('a file that the program names is read', async () => {
   const model = await restored();
   model.changeDecoding({ strategy: 'greedy_batch', greedy: section });
   expect(await model.transcribe(audio)).toHaveLength(1);
+});
+
+it('errors of decoding name the key where the config has it', async () => {
+  const missing = { boosting_tree: { key_phrases_file: join(folder, 'none.txt') }, boosting_tree_alpha: 1 };
+  const hybrid = (await restored()) as SpeechModel & EncDecHybridRNNTCTCBPEModel;
+  const characters = (await restoreModel(characterArchive, { engine })) as SpeechModel & EncDecCTCModelBPE;
+  const key = 'greedy.boosting_tree.key_phrases_file';
+  const branches: readonly (readonly [SpeechModel, string, () => void])[] = [
+    [hybrid, 'model.decoding', () => hybrid.changeDecodingStrategy('rnnt', { greedy: missing })],
+    [hybrid, 'model.aux_ctc.decoding', () => hybrid.changeDecodingStrategy('ctc', { greedy: missing })],
+    [characters, 'model.decoding', () => characters.changeDecoding({ greedy: missing })],
+  ];
+  for (const [model, section, change] of branches) {
+    change();
+    await expect(model.transcribe(audio)).rejects.toMatchObject({ path: `${section}.${key}` });
+  }
 });
