@@ -144,6 +144,22 @@ describe('errors', () => {
     expect(errorsOf('model: 5')[0]).toMatch(/expected a mapping \(RNNTDecoder\), got the number 5/);
   });
 
+  it('tells a section that an override laid another component over from a section with wrong keys', () => {
+    const skip = ['_target_'];
+    const text = 'model: {_target_: Old, vocab_size: 1, old_one: 1, old_two: 2}';
+    const changed = configFromText(text, ['model._target_=RNNTDecoder', '+model.mine=3'], { file: 'c.yaml' });
+    const { errors } = decoder.validate(changed.model, { skip });
+    expect(errors.map(({ code, path }) => [code, path])).toEqual([
+      ['config.laid-over', 'model'],
+      ['config.unknown-key', 'model.mine'],
+    ]);
+    expect(errors[0].message).toMatch(/2 keys that RNNTDecoder does not know \(old_one, old_two\)/);
+    expect(errors[0].hint).toContain('~model "+model={_target_: …}"');
+    const replaced = configFromText(text, ['~model', '+model={_target_: RNNTDecoder, vocab_size: 2}']);
+    expect(decoder.validate(replaced.model, { skip }).errors).toEqual([]);
+    expect(decoder.validate(configFromText(text).model, { skip }).errors).toHaveLength(2);
+  });
+
   it('point at the override that brought the value', () => {
     const config = configFromText('model: {vocab_size: 1}', ['model.vocab_size=abc'], { file: 'c.yaml' });
     expect(decoder.validate(config.model).errors[0].message).toBe(

@@ -1,7 +1,6 @@
 // Schemas: the keys a mapping may have, with types inferred from them. Checking collects every error.
 // convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
 // are ours.
-
 import convict from 'convict';
 import { AnemoneError } from '../../errors/index.js';
 import { throwAll } from '../collect.js';
@@ -183,13 +182,17 @@ class ObjectSchema<T> implements Schema<T> {
     }
     const before = at.problems.length;
     const present: Record<string, Box> = {};
+    const unknown: string[] = [];
     for (const key of Object.keys(node)) {
       if (skip.includes(key)) continue;
       if (Object.hasOwn(this.fields, key)) present[key] = box(peek(node, key));
       else if (this.ignored.has(key)) this.warnIgnored(node, key, at);
       else if (this.extra) typed[key] = this.extra.check(peek(node, key), at.child(node, key));
-      else this.reportUnknown(node, key, at);
+      else unknown.push(key);
     }
+    const replacedKeys = laidOver(node, unknown);
+    if (replacedKeys.length > 0) this.reportLaidOver(node, replacedKeys, at);
+    for (const key of unknown) if (!replacedKeys.includes(key)) this.reportUnknown(node, key, at);
     this.runConvict(node, present, typed, at);
     copyOrigin(node, typed);
     Object.freeze(typed);
@@ -280,6 +283,18 @@ class ObjectSchema<T> implements Schema<T> {
     at.child(node, key).warn(`"${key}" has no effect: ${instead}`, keyPositionOf(node, key));
   }
 
+  /** An override has chosen another component, and the keys of the one before are still there. */
+  private reportLaidOver(node: object, unknown: readonly string[], at: CheckContext): void {
+    const path = at.path.join('.');
+    const listed = unknown.length > 3 ? `${unknown.slice(0, 3).join(', ')}, …` : unknown.join(', ');
+    at.report({
+      code: 'config.laid-over',
+      message: `the override is laid over the section, which has ${unknown.length} ${unknown.length === 1 ? 'key' : 'keys'} that ${this.name} does not know (${listed})`,
+      hint: `to replace the section, remove it first: ~${path} "+${path}={_target_: …}"`,
+      position: keyPositionOf(node, TARGET),
+    });
+  }
+
   private reportUnknown(node: object, key: string, at: CheckContext): void {
     const known = [...Object.keys(this.fields), ...this.ignored.keys()];
     const near = at.nearest(key, known);
@@ -292,6 +307,14 @@ class ObjectSchema<T> implements Schema<T> {
       position,
     });
   }
+}
+
+const TARGET = '_target_';
+
+/** Where an override gave a section its `_target_`: those of the keys that the section had before. */
+function laidOver(node: object, unknown: readonly string[]): readonly string[] {
+  const isOverride = (key: string) => keyPositionOf(node, key)?.file.startsWith('override ') ?? false;
+  return isOverride(TARGET) ? unknown.filter((key) => !isOverride(key)) : [];
 }
 
 function checkField(field: FieldDefinition, value: unknown, at: CheckContext): unknown {
