@@ -2,7 +2,7 @@
 // the order in which they were given and awaits each.
 import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
-import type { EvaluatedSample, TrainableModel } from '../../nn/index.js';
+import type { Batch, EvaluatedSample, TrainableModel } from '../../nn/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { CheckpointContent } from '../checkpoint/content.js';
 import type { RunProgress } from '../run-progress.js';
@@ -61,6 +61,8 @@ export interface TrainingRun {
   readonly validates: boolean;
   /** Path of the checkpoint that the run goes on from; undefined when it started anew. */
   readonly resumedFrom: string | undefined;
+  /** The first batch of the validation sets, made anew; undefined when none is in use. */
+  validationBatch(): Promise<Batch | undefined>;
   /** Adds metrics and writes them to the loggers under the current step. */
   log(metrics: Readonly<Record<string, number>>): Promise<void>;
   /** A line for the person who watches. */
