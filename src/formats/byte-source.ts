@@ -60,7 +60,13 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
       const bytes = fits ? scratch.subarray(0, wanted) : new Uint8Array(wanted);
       let filled = 0;
       while (filled < wanted) {
-        const { bytesRead } = await handle.read(bytes, filled, wanted - filled, offset + filled);
+        // Yarn's Plug'n'Play puts its own `read` before Node's, which takes buffers in an object only.
+        const { bytesRead } = await handle.read({
+          buffer: bytes,
+          offset: filled,
+          length: wanted - filled,
+          position: offset + filled,
+        });
         if (bytesRead === 0) break;
         filled += bytesRead;
       }

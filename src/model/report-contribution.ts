@@ -1,5 +1,6 @@
 // Pictures a model may offer for the report of a run. The report draws them; it knows nothing of models.
 import type { Engine } from '../engine/index.js';
+import type { Batch } from './trainable-model.js';
 
 /** A grid of values drawn as colours: a spectrogram, a lattice. */
 export interface HeatMap {
@@ -20,7 +21,11 @@ export interface HeatMap {
 
 /** What a model implements to have its pictures in the report. */
 export interface ReportContributor {
-  reportContributions(engine: Engine): Promise<readonly HeatMap[]>;
+  /** @param firstBatch makes the first batch of the validation set, for a model that has evaluated none yet */
+  reportContributions(
+    engine: Engine,
+    firstBatch?: () => Promise<Batch | undefined>,
+  ): Promise<readonly HeatMap[]>;
 }
 
 export function isReportContributor(model: object): model is ReportContributor {

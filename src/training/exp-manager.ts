@@ -11,6 +11,7 @@ import { EmaCallback } from './callbacks/ema.js';
 import { NemoFileCallback } from './callbacks/nemo-file.js';
 import { RunTimeLimit, StepTiming } from './callbacks/timing.js';
 import { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
+import { ENDING } from './checkpoint/missing.js';
 import type { Checkpoint } from './checkpoint/reader.js';
 import {
   checkpointSchema,
@@ -98,7 +99,10 @@ async function resumption(
 ): Promise<readonly Checkpoint[]> {
   if (options.resume_from_checkpoint !== null)
     return [await resolveCheckpoint(options.resume_from_checkpoint)];
-  if (!options.resume_if_exists) return [];
+  if (!options.resume_if_exists) {
+    if (options.create_checkpoint_callback) await refuseEarlierRun(folder);
+    return [];
+  }
   const { checkpoints, damaged } = await listCheckpoints(folder, { verify: true });
   const newest = checkpoints[0];
   if (!newest && damaged.length > 0) throw onlyDamaged(folder, damaged);
@@ -113,6 +117,20 @@ async function resumption(
     path: 'exp_manager.resume_if_exists',
     message: `there is no checkpoint in ${folder}`,
     hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start from the beginning then',
+  });
+}
+
+/** Two runs among whose checkpoints the best is looked for: the new one would be tested, and kept, by those of the other. */
+async function refuseEarlierRun(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const other = names.find((name) => name.endsWith(ENDING) && !name.startsWith('.'));
+  if (other === undefined) return;
+  throw new AnemoneError({
+    code: 'exp-manager.earlier-run',
+    path: 'exp_manager.resume_if_exists',
+    message: `there are checkpoints of an earlier run in ${folder}, and this one would start from the beginning`,
+    hint: 'set exp_manager.resume_if_exists=true to go on with it, choose another name or version, or remove them',
+    details: { checkpoint: other },
   });
 }
 

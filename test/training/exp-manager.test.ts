@@ -70,6 +70,18 @@ describe('exp_manager', () => {
     expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('val_loss');
   });
 
+  it('starts no run from the beginning among the checkpoints of another', async () => {
+    const section = { explicit_log_dir: temporaryFolder() };
+    const { folder } = await runWith(section);
+    const before = readdirSync(join(folder, 'checkpoints'));
+    await expect(runWith(section)).rejects.toThrow(
+      /of an earlier run in .*exp_manager\.resume_if_exists=true/,
+    );
+    expect(readdirSync(join(folder, 'checkpoints'))).toEqual(before);
+    const { result } = await runWith({ ...section, resume_if_exists: true }, { max_epochs: 2 });
+    expect(result.progress.epoch).toBe(2);
+  });
+
   it('stops a run that no longer improves', async () => {
     const early = { monitor: 'val_loss', mode: 'max', patience: 2, min_delta: 0 };
     const { result } = await runWith(

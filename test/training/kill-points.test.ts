@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createReferenceEngine, type Engine } from '../../src/engine/index.js';
 import { filterEvents, readScalarEvents, writeFileAtomically } from '../../src/formats/index.js';
-import type { ReadState } from '../../src/nn/index.js';
+import type { Batch, Evaluator, HeatMap, ReadState, ReportContributor } from '../../src/nn/index.js';
 import { expManager, readMetricRows, Trainer } from '../../src/training/index.js';
 import { RecordingView, temporaryFolder } from './helpers.js';
 import { ToyModel, type ToyOptions } from './toy-model.js';
@@ -33,12 +33,12 @@ class Life {
     private readonly isRefused = false,
   ) {}
 
-  /** True when this write is the one that the kill falls on, or comes after it. */
   /** True once: for the write that is refused. */
   refuses(): boolean {
     return this.isRefused && this.writes === this.last + 1;
   }
 
+  /** True when this write is the one that the kill falls on, or comes after it. */
   endsHere(): boolean {
     this.writes++;
     if (this.writes <= this.last) return false;
@@ -143,8 +143,33 @@ vi.mock('node:fs', async (original) => {
   return { ...fs, ...Object.fromEntries(wrapped) };
 });
 
-/** Leaves a file of its weights where others write a `.nemo`. */
-class ArchivableToy extends ToyModel {
+/** Leaves a file of its weights where others write a `.nemo`, and shows what it evaluated first in the report. */
+class ArchivableToy extends ToyModel implements ReportContributor {
+  private shown: Batch | undefined;
+
+  override evaluator(engine: Engine): Evaluator {
+    const { add, summary } = super.evaluator(engine);
+    return {
+      add: async (batch) => {
+        this.shown ??= batch;
+        await add(batch);
+      },
+      summary,
+    };
+  }
+
+  async reportContributions(
+    _engine: Engine,
+    firstBatch: () => Promise<Batch | undefined>,
+  ): Promise<readonly HeatMap[]> {
+    this.shown ??= await firstBatch();
+    if (!this.shown) return [];
+    const { shape, data } = this.shown.inputs['x'];
+    const [rows, columns] = shape;
+    const values = Float32Array.from(data);
+    return [{ title: 'x', caption: this.shown.names[0], rows, columns, values, xLabel: 'x', yLabel: 'y' }];
+  }
+
   async saveTo(path: string, { instead }: { engine?: Engine; instead?: ReadState }): Promise<void> {
     const parts: Uint8Array[] = [];
     for (const state of this.module.stateDict().values()) {

@@ -55,6 +55,13 @@ describe('the report', () => {
     expect(page).toContain('run &amp; co');
     expect(page).toContain('Lattice &lt;b&gt;');
   });
+
+  it('shows what would not be seen, or would change what is', () => {
+    const sample = { name: 'a\u202ewav.\u2066b', reference: '\u001b[31m', hypothesis: '\u0000' };
+    const html = reportPage({ title: '\u202d', facts: [], rows: [], samples: [sample], pictures: [] });
+    for (const shown of ['a\\u202ewav.\\u2066b', '\\x1b[31m', '\\x00', '\\u202d'])
+      expect(html).toContain(shown);
+  });
 });
 
 describe('scales', () => {

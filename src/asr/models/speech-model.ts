@@ -23,6 +23,7 @@ import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } f
 import { AnemoneError } from '../../errors/index.js';
 import {
   type ArchivableModel,
+  type Batch,
   type BatchSource,
   containerOf,
   type Evaluator,
@@ -352,7 +353,12 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   /** The spectrogram of the first utterance evaluated; models add what else they can show of it. */
-  async reportContributions(engine: Engine): Promise<readonly HeatMap[]> {
+  async reportContributions(
+    engine: Engine,
+    firstBatch?: () => Promise<Batch | undefined>,
+  ): Promise<readonly HeatMap[]> {
+    const batch = this.example ? undefined : await firstBatch?.();
+    if (batch) this.example = firstExample(batch);
     return this.example ? [spectrogram(this.example), ...(await this.picturesOf(this.example, engine))] : [];
   }
 

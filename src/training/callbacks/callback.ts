@@ -2,7 +2,7 @@
 // the order in which they were given and awaits each.
 import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
-import type { EvaluatedSample, TrainableModel } from '../../model/index.js';
+import type { Batch, EvaluatedSample, TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { CheckpointContent, JsonValue } from '../checkpoint/content.js';
 import type { RunProgress } from '../run-progress.js';
@@ -53,6 +53,8 @@ export interface TrainingRun {
   readonly validates: boolean;
   /** Path of the checkpoint that the run goes on from; undefined when it started anew. */
   readonly resumedFrom: string | undefined;
+  /** The first batch of the validation sets, made anew; undefined when none is in use. */
+  validationBatch(): Promise<Batch | undefined>;
   /** Adds metrics and writes them to the loggers under the current step. */
   log(metrics: Readonly<Record<string, number>>): Promise<void>;
   /** A line for the person who watches. */

@@ -182,6 +182,14 @@ export class FitRun implements FailingRun {
     return evaluate(this.model, this.engine, sources, { prefix: 'val', limit, view, label, interrupted });
   }
 
+  async validationBatch(): Promise<Batch | undefined> {
+    if (!this.validates) return undefined;
+    for (const source of this.parts.validation) {
+      for await (const batch of source.epoch(0)) return batch;
+    }
+    return undefined;
+  }
+
   /** Logs a validation and lets the schedule hear of it. */
   async reportValidation({ metrics, samples, seconds }: Evaluation): Promise<void> {
     await this.log({ ...metrics, validation_seconds: seconds });

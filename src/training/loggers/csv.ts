@@ -1,4 +1,4 @@
-// A CSV table with a column per metric. A metric that appears later widens the table: the file is rewritten.
+// A CSV table (RFC 4180) with a column per metric. A metric that appears later widens the table: the file is rewritten.
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../../formats/index.js';
@@ -35,25 +35,39 @@ export class CsvLogger implements MetricsLogger {
   async close(): Promise<void> {}
 
   private line(row: Row): string {
-    return this.columns.map((column) => row[column] ?? '').join(',');
+    return lineOf(this.columns.map((column) => row[column] ?? ''));
   }
 
   private async read(): Promise<Row[]> {
     const text = await readFile(this.path, 'utf8').catch(() => '');
-    // What follows the last line end was cut off by a kill.
-    const [header, ...lines] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-    if (!header) return [];
-    const columns = header.split(',');
+    const [columns, ...rows] = wholeLines(text);
+    if (!columns) return [];
     for (const column of columns) if (!this.columns.includes(column)) this.columns.push(column);
-    return lines
-      .filter((line) => line !== '')
-      .map((line) => line.split(','))
+    return rows
       .filter((cells) => cells.length === columns.length)
       .map((cells) => Object.fromEntries(cells.map((cell, i) => [columns[i], cell])));
   }
 
   private async rewrite(rows: readonly Row[]): Promise<void> {
-    const lines = [this.columns.join(','), ...rows.map((row) => this.line(row))];
+    const lines = [lineOf(this.columns), ...rows.map((row) => this.line(row))];
     await replaceFile(this.path, lines.map((line) => `${line}\n`).join(''));
   }
+}
+
+/** The name of a metric holds that of a manifest, which may hold anything. */
+function lineOf(cells: readonly string[]): string {
+  return cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
+}
+
+/** The cells of every line; without what follows the last line end: a kill cut it off. */
+function wholeLines(text: string): string[][] {
+  const lines: string[][] = [];
+  let cells: string[] = [];
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n)/g)) {
+    cells.push(quoted?.replaceAll('""', '"') ?? plain);
+    if (end === ',') continue;
+    lines.push(cells);
+    cells = [];
+  }
+  return lines;
 }

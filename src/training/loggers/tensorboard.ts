@@ -2,7 +2,7 @@
 // that are trained again are dropped.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, printableLines } from '../../errors/index.js';
 import { type EventOutline, EventWriter, filterEvents } from '../../formats/index.js';
 import { writing } from '../io-error.js';
 import { replaceFile } from '../replace-file.js';
@@ -29,13 +29,24 @@ export class TensorBoardLogger implements MetricsLogger {
   }
 
   async text(step: number, tag: string, text: string): Promise<void> {
-    this.writer?.text(tag, text, step);
+    this.writer?.text(tag, asCode(text), step);
   }
 
   async close(): Promise<void> {
     this.writer?.close();
     this.writer = undefined;
   }
+}
+
+/**
+ * TensorBoard shows texts as Markdown, which would join the lines, and load the pictures that a transcript names. As a
+ * block of code they show as they are.
+ */
+function asCode(text: string): string {
+  return printableLines(text)
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
 }
 
 /** In the order in which TensorBoard reads them. Halves that a kill left of rewritten ones are removed. */

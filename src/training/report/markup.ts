@@ -1,5 +1,7 @@
 // Escaping for HTML and SVG text, and numbers as short text.
+import { printable } from '../../errors/index.js';
 
+/** Text of strangers shows as what it is: markup as text, and controls and changes of direction as `\x1b` or `\u202e`. */
 export function escapeHtml(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     '&': '&amp;',
@@ -7,7 +9,7 @@ export function escapeHtml(text: string): string {
     '>': '&gt;',
     '"': '&quot;',
   };
-  return text.replace(/[&<>"]/g, (character) => entities[character]);
+  return printable(text).replace(/[&<>"]/g, (character) => entities[character]);
 }
 
 /** Up to four significant digits. */

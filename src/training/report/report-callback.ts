@@ -96,7 +96,7 @@ function facts(run: TrainingRun): [string, string][] {
 async function pictures(run: TrainingRun): Promise<readonly HeatMap[]> {
   if (!isReportContributor(run.model)) return [];
   try {
-    return await run.model.reportContributions(run.engine);
+    return await run.model.reportContributions(run.engine, () => run.validationBatch());
   } catch (error) {
     run.say(`no pictures in the report: ${error instanceof Error ? error.message : String(error)}`);
     return [];
