@@ -55,7 +55,8 @@ describe('createScheduler', () => {
   it('covers every schedule of the golden files and the four of PyTorch', () => {
     const names = new Set(golden('lr_main.json').map((curve) => curve.name));
     const torch = ['StepLR', 'ExponentialLR', 'CyclicLR', 'ReduceLROnPlateau'];
-    expect(schedulerComponents.map(({ name }) => name).sort()).toEqual([...names, ...torch].sort());
+    const known = schedulerComponents.map(({ name }) => name);
+    expect(known).toEqual(expect.arrayContaining([...names, ...torch]));
   });
 
   it('keeps the base rate without a section', () => {

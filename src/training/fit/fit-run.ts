@@ -154,9 +154,10 @@ export class FitRun implements FailingRun {
     const started = performance.now();
     const steps = batches.map((batch, i) => ({ batch, random: this.randomOf(this.progress.batches + i) }));
     const learningRate = this.learningRate();
-    const scalars = this.optimizer.scalars(this.progress.updates + 1, (base) =>
-      this.scheduler.rate(base, this.progress),
-    );
+    const [first] = this.optimizer.groups;
+    const rate = (base: number) =>
+      base === first?.lr ? learningRate : this.scheduler.rate(base, this.progress);
+    const scalars = this.optimizer.scalars(this.progress.updates + 1, rate);
     const result = await this.parts.programs.run(steps, scalars);
     this.parts.nonfinite.remember(result.gradNorm, result.loss);
     if (result.refused.length > 0) await this.parts.nonfinite.handle(this, result, this.counters(steps));
