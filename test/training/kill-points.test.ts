@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createReferenceEngine, type Engine } from '../../src/engine/index.js';
 import { filterEvents, readScalarEvents, writeFileAtomically } from '../../src/formats/index.js';
-import type { Batch, Evaluator, HeatMap, ReadState, ReportContributor } from '../../src/nn/index.js';
+import type { Batch, Evaluator, HeatMap, ReadState, ReportContributor } from '../../src/model/index.js';
 import { expManager, readMetricRows, Trainer } from '../../src/training/index.js';
 import { RecordingView, temporaryFolder } from './helpers.js';
 import { ToyModel, type ToyOptions } from './toy-model.js';
