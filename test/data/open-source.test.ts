@@ -258,6 +258,28 @@ describe('the front end of a batch', () => {
     }
   });
 
+  it('says so of MFCCs too, of recordings that end where a frame begins and of others, read anew or from the cache', async () => {
+    const made = corpus(6, (line, i, folder) => {
+      const samples = tone(0.3 + 0.1 * i + (i % 2 === 0 ? 0 : 0.003), 300);
+      writeFileSync(join(folder, line.audio_filepath), wav(samples));
+      line.duration = samples.length / RATE;
+    });
+    const preprocessor = { _target_: 'AudioToMFCCPreprocessor', sample_rate: RATE, n_mels: 16, n_mfcc: 8 };
+    const cache = `feature_cache: ${join(made.folder, 'cache')}`;
+    const counts = async (yaml: string) => {
+      const frames: number[] = [];
+      for (const { inputs } of await collect(
+        await open(made, `batch_size: 1\nshuffle: false\n${yaml}`, { preprocessor }),
+      )) {
+        frames.push(inputs.batchFrames.data[0] - inputs.featureLengths.data[0]);
+      }
+      return frames;
+    };
+    // A centred transform of n samples has 1 + floor(n / hop) columns, of which ceil(n / hop) are valid.
+    const beyond = [1, 0, 1, 0, 1, 0];
+    for (const yaml of ['', cache, cache]) expect(await counts(yaml)).toEqual(beyond);
+  });
+
   it('sees no silent ends with trim_silence', async () => {
     const made = corpus(1);
     const loud = tone(0.5, 400);

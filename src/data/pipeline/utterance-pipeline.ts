@@ -128,8 +128,8 @@ export class UtterancePipeline {
         ? prepared.map((item, i) => (item ? i : usable[i % usable.length]))
         : usable;
     const bins = this.frontEnd.config.width;
-    const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
-    const batchFrames = this.frontEnd.batchFrames(longest);
+    const columns = usable.reduce((max, i) => Math.max(max, prepared[i]!.columns), 0);
+    const batchFrames = this.frontEnd.padFrames(columns);
     const rung = roundUpToRung(Math.max(batchFrames, task.frames), task.rungs);
     const frames = this.frontEnd.padFrames(rung);
     const features = new Float32Array(rows.length * frames * bins).fill(this.frontEnd.config.pad_value);
