@@ -6,7 +6,8 @@ import type { DataSection, TranscriptionInput, Utterance } from '../../data/inde
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { Linear, Module } from '../../nn/index.js';
-import type { Subnet } from '../export/subnets.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { type EncoderOutput, frames, type Subnet } from '../export/subnets.js';
 import { range } from '../losses/diagonals.js';
 import { type RestoreOptions, restoreArchive } from '../nemo/restore.js';
 import type { StreamHead } from '../streaming/stream-head.js';
@@ -14,7 +15,7 @@ import type { StreamingParts } from '../streaming/streaming-recognizer.js';
 import { buildModel, type ModelContext } from './context.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridFields } from './hybrid-model.js';
 import { commonIgnored } from './model-schema.js';
-import type { LabelOptions } from './speech-model.js';
+import type { LabelOptions, SubnetOptions } from './speech-model.js';
 import type { TranscribeOptions } from './transcribe.js';
 
 export const promptHybridSchema = defineSchema(
@@ -193,12 +194,35 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     };
   }
 
-  protected override subnets(): readonly Subnet[] {
-    throw new AnemoneError({
-      code: 'export.prompt',
-      message: `${this.constructor.name} cannot be exported yet: its encoder has a prompt for an input`,
-      hint: 'write a .nemo file, which NeMo exports',
+  /** With the prompt's layers, and one input more: `prompt_index` int64 [B]. */
+  protected override encoderFile(options: SubnetOptions, output: EncoderOutput = frames): Subnet {
+    const { kernel } = this;
+    if (!kernel) return super.encoderFile(options, output);
+    return super.encoderFile(options, {
+      ...output,
+      inputs: { prompt_index: { dtype: 'int32', axes: ['batch'], int64: true } },
+      trial: (batch) => ({
+        prompt_index: int32(
+          Array.from({ length: batch }, (_, row) => row % kernel.prompts),
+          [batch],
+        ),
+      }),
+      of: ({ encoded, lengths }, inputs) =>
+        output.of({ encoded: kernel.forward(encoded, inputs['prompt_index']), lengths }, inputs),
     });
+  }
+
+  protected override exportMetadata(options: ExportOptions): Record<string, string> {
+    const metadata = super.exportMetadata(options);
+    if (!this.kernel) return metadata;
+    // The names that sherpa-onnx reads them by.
+    const usual =
+      this.prompts.get('auto') ?? this.prompts.get(DEFAULT_PROMPT) ?? [...this.prompts.values()][0];
+    return {
+      ...metadata,
+      prompt_dictionary: JSON.stringify(Object.fromEntries(this.prompts)),
+      auto_prompt_id: String(usual),
+    };
   }
 }
 
