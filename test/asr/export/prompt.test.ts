@@ -80,26 +80,27 @@ it('hears by CTC what NeMo hears with each prompt', async () => {
   });
 });
 
+const { preprocessor, encoder } = tinyModel() as unknown as Record<string, object>;
+const streamable = {
+  preprocessor: { ...preprocessor, normalize: 'NA' },
+  encoder: {
+    ...encoder,
+    att_context_size: [6, 2],
+    att_context_style: 'chunked_limited',
+    causal_downsampling: true,
+    conv_context_size: 'causal',
+    conv_norm_type: 'layer_norm',
+  },
+  aux_ctc: { decoder: { _target_: 'ConvASRDecoder', feat_in: null, num_classes: -1 } },
+  model_defaults: {
+    initialize_prompt_feature: true,
+    num_prompts: 4,
+    prompt_dictionary: { auto: 3, en: 0, de: 2 },
+  },
+};
+
 it('has the prompt beside the caches of a stream', async () => {
-  const { preprocessor, encoder } = tinyModel() as unknown as Record<string, object>;
-  const section = tinyModel({
-    target: 'EncDecHybridRNNTCTCBPEModelWithPrompt',
-    preprocessor: { ...preprocessor, normalize: 'NA' },
-    encoder: {
-      ...encoder,
-      att_context_size: [6, 2],
-      att_context_style: 'chunked_limited',
-      causal_downsampling: true,
-      conv_context_size: 'causal',
-      conv_norm_type: 'layer_norm',
-    },
-    aux_ctc: { decoder: { _target_: 'ConvASRDecoder', feat_in: null, num_classes: -1 } },
-    model_defaults: {
-      initialize_prompt_feature: true,
-      num_prompts: 4,
-      prompt_dictionary: { auto: 3, en: 0, de: 2 },
-    },
-  });
+  const section = tinyModel({ target: 'EncDecHybridRNNTCTCBPEModelWithPrompt', ...streamable });
   const made = EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(section, { seed: 1, engine });
   const prompts = [2, 3, 0];
   const lengths = [97, 61, 30];
@@ -123,6 +124,24 @@ it('has the prompt beside the caches of a stream', async () => {
       expect(maxDifference(found[b], encoded.data)).toBeLessThan(2e-5);
     }
   }
+});
+
+it.each([
+  ['of whole utterances', {}],
+  ['of a CTC branch', { decoder: 'ctc', streaming: true }],
+] as const)('is refused for sherpa-onnx %s, which would not be given the prompt', async (_name, options) => {
+  const section = tinyModel({
+    target: 'EncDecHybridRNNTCTCBPEModelWithPrompt',
+    ...streamable,
+  });
+  const made = EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(section, { seed: 1, engine });
+  const refused = made.export(join(folder, 'refused'), { for: 'sherpa', ...options });
+  await expect(refused).rejects.toThrow(
+    expect.objectContaining({
+      code: 'export.sherpa',
+      path: 'model.model_defaults.initialize_prompt_feature',
+    }),
+  );
 });
 
 it('has no prompt where the model has no layers for it', async () => {
