@@ -13,7 +13,7 @@ export {
   MAX_SECONDS,
 } from './decode.js';
 export * from './features/index.js';
-export { resample } from './resample.js';
+export { RESAMPLERS, type Resampler, resample } from './resample.js';
 export { SampleQueue } from './sample-queue.js';
 export type { AudioFormat } from './sniff.js';
 export { SPEC_AUGMENT_DEFAULTS, type SpecAugmentConfig, SpectrogramAugmentation } from './spec-augment.js';

@@ -192,6 +192,7 @@ async function makePipeline(
     preprocessor: plain(preprocessor),
     tables,
     channelSelector: section.channel_selector === null ? undefined : plain(section.channel_selector),
+    resampler: section.resampler,
     trimSilence: section.trim_silence ?? false,
     augmentor,
     specAugment: specAugment ? plain(specAugment) : undefined,

@@ -1,5 +1,6 @@
 // From audio to text with a trained model: batches come featurised from the data folder's worker threads, from
 // short to long; results go back into the order of the inputs.
+import type { Resampler } from '../../audio/index.js';
 import { openTranscriptionSource, type SpeechBatch, type TranscriptionInput } from '../../data/index.js';
 import type { Engine, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -17,6 +18,8 @@ export interface TranscribeOptions {
   readonly batchSize?: number;
   /** Threads that decode and compute features; 0 is the main thread. Default: half the cores, none for a handful. */
   readonly workers?: number;
+  /** How recordings of another rate become ones of the model's: `best` (default), or as NeMo does: `scipy`, `torchaudio`. */
+  readonly resampler?: Resampler;
   /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
   readonly timestamps?: boolean | TimestampType;
   /**
@@ -54,7 +57,7 @@ export async function transcribeAudio(
   options: TranscribeOptions,
   rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
-  const { batchSize = 8, workers } = options;
+  const { batchSize = 8, workers, resampler } = options;
   const { config: preprocessor } = model.preprocessor;
   requireList(audio);
   const maker = transcriptMaker(model, settings, options);
@@ -62,6 +65,7 @@ export async function transcribeAudio(
     preprocessor,
     batchSize,
     workers,
+    resampler,
     shortestSeconds: model.shortestSeconds,
   });
   const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));

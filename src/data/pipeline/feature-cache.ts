@@ -25,11 +25,12 @@ export interface CachedFeatures {
 
 /** The subfolder of `root` that belongs to this front end. */
 export function cacheFolder(root: string, config: PipelineConfig): string {
-  const { preprocessor, tables, channelSelector, trimSilence } = config;
+  const { preprocessor, tables, channelSelector, resampler = 'best', trimSilence } = config;
   const facts = {
     version: VERSION,
     frontEnd: resolveFrontEnd(preprocessor),
     channelSelector: channelSelector ?? 'average',
+    ...(resampler === 'best' ? {} : { resampler }),
     ...(trimSilence ? { trimSilence } : {}),
     tables: tables && Object.entries(tables).map(([name, table]) => [name, digest(table)]),
   };

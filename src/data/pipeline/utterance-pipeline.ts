@@ -102,13 +102,14 @@ export class UtterancePipeline {
   private async waveform(utterance: UtteranceRef, random: CounterRandom): Promise<Float32Array> {
     const rate = this.frontEnd.config.sample_rate;
     const samples = utterance.samples
-      ? resample(utterance.samples, utterance.sampleRate ?? rate, rate)
+      ? resample(utterance.samples, utterance.sampleRate ?? rate, rate, this.config.resampler)
       : (
           await decodeAudio(await recordingOf(utterance), {
             offset: utterance.offset,
             duration: utterance.duration,
             targetSampleRate: rate,
             channelSelector: this.config.channelSelector,
+            resampler: this.config.resampler,
             maxSeconds: this.config.maxSeconds,
           })
         ).samples;
