@@ -9,6 +9,8 @@ import { trainTokenizerFolder } from '../../src/text/index.js';
 export interface Corpus {
   readonly manifest: string;
   readonly tokenizer: string;
+  /** Where the tokenizer of special tokens is to be made. */
+  readonly specialTokens: string;
   /** The recordings in a tar archive. */
   readonly archive: string;
 }
@@ -36,12 +38,16 @@ export function makeCorpus(folder: string): Corpus {
       duration: samples.length / RATE,
       text,
       lang: i % 2 === 0 ? 'en' : 'es',
+      source_lang: 'en',
+      target_lang: 'en',
+      task: 'asr',
+      pnc: 'yes',
     });
   });
   const manifest = join(folder, 'all.json');
   writeFileSync(manifest, `${rows.join('\n')}\n`);
   const { dir: tokenizer } = trainTokenizerFolder({ dataRoot: folder, lines: TEXTS, vocabSize: 32 });
-  return { manifest, tokenizer, archive: join(folder, 'audio.tar') };
+  return { manifest, tokenizer, specialTokens: join(folder, 'special'), archive: join(folder, 'audio.tar') };
 }
 
 /** A tone for each letter, 0.15 s long. */

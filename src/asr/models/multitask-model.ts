@@ -75,6 +75,7 @@ export const multiTaskSchema = defineSchema(
       ...commonIgnored,
       bleu_tokenizer: { instead: 'BLEU is not reported', harmless: ['13a'] },
       multitask_metrics_cfg: 'WER and CER are reported',
+      context_len_for_AR_decoding: { instead: 'a prompt has the length of its format', harmless: [5] },
       restore_timestamps_model: { instead: 'there are no timestamps', harmless: [true, false] },
       timestamps_asr_model: 'there are no timestamps',
     },
