@@ -16,6 +16,7 @@ export function fillIn(config: ConfigNode, corpus: Corpus): string[] {
     if (/tarred|tar_/.test(key)) return `${path}=${corpus.archive}`;
     if (key === 'type') return `${path}=bpe`;
     if (key === 'prompt_format') return `${path}=canary`;
+    if (path.endsWith('spl_tokens.dir')) return `${path}=${corpus.specialTokens}`;
     if (key === 'model_dir') return `${path}=${corpus.specialTokens}`;
     if (/^(in_features|n_feat)$/.test(key)) return `${path}=${ARCHIVE_WIDTH}`;
     if (/^(dir|model_path|tokenizer)/.test(key)) return `${path}=${corpus.tokenizer}`;
@@ -47,6 +48,10 @@ export function shrink(config: ConfigNode, corpus: Corpus): string[] {
   if (!isMapping(model)) return overrides;
   if ('adapter' in model) overrides.push(`model.nemo_model=${ARCHIVE}`);
   else if (!('encoder' in model)) overrides.push(`++init_from_nemo_model=${ARCHIVE}`);
+  // These models have one language in their examples; `lang` of the manifest names two.
+  for (const section of 'prompt_format' in model ? ['train_ds', 'validation_ds', 'test_ds'] : []) {
+    overrides.push(`++model.${section}.lang_field=target_lang`);
+  }
   const set = (path: string, value: unknown): void => {
     if (lookUp(model, path) !== undefined) overrides.push(`model.${path}=${String(value)}`);
   };

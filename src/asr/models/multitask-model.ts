@@ -239,13 +239,15 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   protected override sourceOptions(name: string, section: DataSection) {
     const slots = (utterance: Utterance) => this.prompt.complete(utterance.custom ?? {});
     const langField = section.lang_field;
+    const languageOf = (utterance: Utterance) =>
+      utterance.custom?.[langField] ?? slots(utterance)['target_lang'];
     return {
       ...super.sourceOptions(name, section),
+      languageOf,
       custom: [...this.prompt.manifestKeys, langField],
       padId: this.special.padId,
       prompt: (utterance: Utterance) => this.prompt.encode(slots(utterance), this.special),
-      tokenize: (text: string, utterance: Utterance) =>
-        this.transcriptIds(text, utterance.custom?.[langField] ?? slots(utterance)['target_lang']),
+      tokenize: (text: string, utterance: Utterance) => this.transcriptIds(text, languageOf(utterance)),
     };
   }
 
