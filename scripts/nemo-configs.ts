@@ -7,6 +7,7 @@ import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createModel } from '../src/asr/index.js';
 import { run } from '../src/cli/main.js';
+import { withSpecialTokens } from '../src/cli/special-tokens.js';
 import { createDefaultContainer } from '../src/composition.js';
 import { type Config, isMapping, loadConfig } from '../src/config/index.js';
 import { reportOf } from '../src/errors/index.js';
@@ -61,7 +62,7 @@ async function tryConfig(path: string): Promise<Outcome> {
   let asked: string[];
   try {
     asked = fillIn(loadConfig(path), corpus);
-    config = loadConfig(path, asked);
+    config = withSpecialTokens(loadConfig(path, asked));
   } catch (error) {
     const { text, exitCode } = reportOf(error);
     return { file, stage: 'config', code: exitCode, text };

@@ -4,11 +4,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeWav } from '../../src/formats/index.js';
 import { CounterRandom } from '../../src/random/index.js';
-import { trainTokenizerFolder } from '../../src/text/index.js';
+import { trainSpecialTokenizer, trainTokenizerFolder } from '../../src/text/index.js';
 
 export interface Corpus {
   readonly manifest: string;
   readonly tokenizer: string;
+  /** The tokenizer of special tokens. */
+  readonly specialTokens: string;
   /** The recordings in a tar archive. */
   readonly archive: string;
 }
@@ -36,12 +38,18 @@ export function makeCorpus(folder: string): Corpus {
       duration: samples.length / RATE,
       text,
       lang: i % 2 === 0 ? 'en' : 'es',
+      source_lang: 'en',
+      target_lang: 'en',
+      task: 'asr',
+      pnc: 'yes',
     });
   });
   const manifest = join(folder, 'all.json');
   writeFileSync(manifest, `${rows.join('\n')}\n`);
   const { dir: tokenizer } = trainTokenizerFolder({ dataRoot: folder, lines: TEXTS, vocabSize: 32 });
-  return { manifest, tokenizer, archive: join(folder, 'audio.tar') };
+  const specialTokens = join(folder, 'special');
+  trainSpecialTokenizer(['translate', 'transcribe', 'en', 'es', 'de', 'fr'], specialTokens);
+  return { manifest, tokenizer, specialTokens, archive: join(folder, 'audio.tar') };
 }
 
 /** A tone for each letter, 0.15 s long. */

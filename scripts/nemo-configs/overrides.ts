@@ -3,8 +3,9 @@
 import { type ConfigNode, isMapping, resolveConfig } from '../../src/config/index.js';
 import type { Corpus } from './corpus.js';
 
-/** What fine-tuning configs start from. */
+/** What fine-tuning configs start from, and what adapters are added to; and the width of its encoder. */
 const ARCHIVE = new URL('../../test/fixtures/nemo/hybrid-bpe.nemo', import.meta.url).pathname;
+const ARCHIVE_WIDTH = 8;
 
 type Tree = Readonly<Record<string, unknown>>;
 
@@ -14,7 +15,10 @@ export function fillIn(config: ConfigNode, corpus: Corpus): string[] {
     if (/manifest/.test(key)) return `${path}=${corpus.manifest}`;
     if (/tarred|tar_/.test(key)) return `${path}=${corpus.archive}`;
     if (key === 'type') return `${path}=bpe`;
-    if (key === 'prompt_format') return `${path}=canary2`;
+    if (key === 'prompt_format') return `${path}=canary`;
+    if (path.endsWith('spl_tokens.dir')) return `${path}=${corpus.specialTokens}`;
+    if (key === 'model_dir') return `${path}=${corpus.specialTokens}`;
+    if (/^(in_features|n_feat)$/.test(key)) return `${path}=${ARCHIVE_WIDTH}`;
     if (/^(dir|model_path|tokenizer)/.test(key)) return `${path}=${corpus.tokenizer}`;
     return `${path}=${/size|classes|rate|hidden/.test(key) ? 16 : 'unset'}`;
   });
@@ -31,14 +35,23 @@ function open(value: unknown, path: string): [string, string][] {
 
 /** Two steps of a small model of the same kind. */
 export function shrink(config: ConfigNode, corpus: Corpus): string[] {
-  const model = resolveConfig(config)['model'];
+  const { model, exp_manager: manager } = resolveConfig(config);
   const overrides = [
     '++trainer.max_steps=2',
     '++trainer.limit_val_batches=1',
     '++trainer.engine={threads: 1}',
   ];
+  // A first run has nothing to go on from, and NeMo asks for the key too.
+  if (isMapping(manager) && manager['resume_if_exists'] === true) {
+    overrides.push('++exp_manager.resume_ignore_no_checkpoint=true');
+  }
   if (!isMapping(model)) return overrides;
-  if (!('encoder' in model)) overrides.push(`++init_from_nemo_model=${ARCHIVE}`);
+  if ('adapter' in model) overrides.push(`model.nemo_model=${ARCHIVE}`);
+  else if (!('encoder' in model)) overrides.push(`++init_from_nemo_model=${ARCHIVE}`);
+  // These models have one language in their examples; `lang` of the manifest names two.
+  for (const section of 'prompt_format' in model ? ['train_ds', 'validation_ds', 'test_ds'] : []) {
+    overrides.push(`++model.${section}.lang_field=target_lang`);
+  }
   const set = (path: string, value: unknown): void => {
     if (lookUp(model, path) !== undefined) overrides.push(`model.${path}=${String(value)}`);
   };
@@ -70,6 +83,10 @@ const SIZES = {
   'encoder.subsampling_conv_channels': 8,
   'encoder.proj_size': 12,
   'encoder.time_reduce_idx': 0,
+  'model_defaults.asr_enc_hidden': 16,
+  'model_defaults.lm_enc_hidden': 16,
+  'model_defaults.lm_dec_hidden': 16,
+  'transf_decoder.config_dict.num_layers': 2,
   'model_defaults.pred_hidden': 16,
   'model_defaults.joint_hidden': 16,
   'decoder.prednet.rnn_hidden_size': 20,

@@ -13,13 +13,13 @@ import {
 } from '../formats/index.js';
 import { type ChannelSelector, mixChannels } from './channels.js';
 import type { DecodeOptions } from './decode.js';
-import { resample } from './resample.js';
+import { type Resampler, resample } from './resample.js';
 import { SampleQueue } from './sample-queue.js';
 import { sniffAudio } from './sniff.js';
 
 export type AudioBlocksOptions = Pick<
   DecodeOptions,
-  'offset' | 'duration' | 'targetSampleRate' | 'channelSelector'
+  'offset' | 'duration' | 'targetSampleRate' | 'channelSelector' | 'resampler'
 >;
 
 /** Seconds a block, about. */
@@ -41,7 +41,7 @@ export async function* audioBlocks(
     const start = Math.round((options.offset ?? 0) * rate);
     const end = options.duration === undefined ? Number.POSITIVE_INFINITY : start + Math.round(options.duration * rate); // biome-ignore format: one line reads better
     const wanted = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
-    yield* resampled(wanted, rate, options.targetSampleRate ?? rate);
+    yield* resampled(wanted, rate, options.targetSampleRate ?? rate, options.resampler);
   } finally {
     await file.close();
   }
@@ -139,6 +139,7 @@ async function* resampled(
   blocks: AsyncIterable<Float32Array>,
   from: number,
   to: number,
+  resampler: Resampler | undefined,
 ): AsyncGenerator<Float32Array, void, undefined> {
   if (from === to) {
     yield* blocks;
@@ -148,7 +149,8 @@ async function* resampled(
   let second = 0;
   const piece = (until: number): Float32Array => {
     const first = Math.max(0, second - MARGIN);
-    const all = resample(queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from)), from, to);
+    const read = queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from));
+    const all = resample(read, from, to, resampler);
     return all.slice((second - first) * to, (until - first) * to);
   };
   for await (const block of blocks) {

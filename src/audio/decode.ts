@@ -15,7 +15,7 @@ import {
   readWavInfo,
 } from '../formats/index.js';
 import { type ChannelSelector, mixChannels } from './channels.js';
-import { resample } from './resample.js';
+import { type Resampler, resample } from './resample.js';
 import { type AudioFormat, sniffAudio } from './sniff.js';
 
 export interface DecodeOptions {
@@ -27,6 +27,8 @@ export interface DecodeOptions {
   readonly targetSampleRate?: number;
   /** Which channels make the mono result. Default `average`. */
   readonly channelSelector?: ChannelSelector;
+  /** How a recording of another rate becomes one of `targetSampleRate`. Default `best`. */
+  readonly resampler?: Resampler;
   /** Take what a truncated file still holds, with a warning, instead of failing. Default false. */
   readonly allowTruncated?: boolean;
   /** Seconds that may be decoded at once; a small file may hold days of silence. Default {@link MAX_SECONDS}. */
@@ -87,7 +89,7 @@ export async function decodeAudio(
     const raw = await readSegment(source, format, options, warnings);
     const mono = mixChannels(raw.channels, options.channelSelector ?? 'average', source.name);
     const sampleRate = options.targetSampleRate ?? raw.sampleRate;
-    const samples = resample(mono, raw.sampleRate, sampleRate);
+    const samples = resample(mono, raw.sampleRate, sampleRate, options.resampler);
     return {
       samples,
       sampleRate,

@@ -1,5 +1,4 @@
 // Audio: reading recordings, changing their rate, augmenting them, and the features models see.
-
 export { type AudioBlocksOptions, audioBlocks } from './audio-blocks.js';
 export * from './augment/index.js';
 export { type ChannelSelector, mixChannels } from './channels.js';
@@ -13,7 +12,7 @@ export {
   MAX_SECONDS,
 } from './decode.js';
 export * from './features/index.js';
-export { resample } from './resample.js';
+export { RESAMPLERS, type Resampler, resample } from './resample.js';
 export { SampleQueue } from './sample-queue.js';
 export type { AudioFormat } from './sniff.js';
 export { SPEC_AUGMENT_DEFAULTS, type SpecAugmentConfig, SpectrogramAugmentation } from './spec-augment.js';

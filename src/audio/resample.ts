@@ -1,31 +1,49 @@
 // Changes the sampling rate by a rational factor: a polyphase FIR whose prototype is a Kaiser-windowed sinc.
 // The best quality stops at -90 dB from the lower Nyquist frequency on and is flat to 0.87 of it; the fast one
-// costs a third, stops at -75 dB and is flat to 0.7.
+// costs a third, stops at -75 dB and is flat to 0.7. `scipy` and `torchaudio` are what NeMo's models hear by lhotse, number for
+// number: scipy's resample_poly (10 zero crossings, Kaiser's window of beta 5) where torchaudio is not installed, else
+// torchaudio's default (6 zero crossings under Hann's window, cut off at 0.99). Both let images through.
 // Rates with a huge common denominator take their coefficients from a fine table by interpolation.
 import { AnemoneError } from '../errors/index.js';
 
+/** How recordings of another rate are brought to the model's: in the best way, or as one of these libraries does it. */
+export const RESAMPLERS = ['best', 'scipy', 'torchaudio'] as const;
+export type Resampler = (typeof RESAMPLERS)[number];
 /** `best` for what is kept or measured, `fast` where the sound is being distorted on purpose. */
-export type ResampleQuality = 'best' | 'fast';
+export type ResampleQuality = Resampler | 'fast';
 
 interface Kernel {
   /** Zero crossings of the sinc on each side of its centre. */
   readonly crossings: number;
-  /** Kaiser's beta. */
-  readonly beta: number;
+  /** Of a position from -1 to 1 between its ends; 1 at the centre. */
+  readonly window: (position: number) => number;
   /** Cut-off relative to the lower Nyquist frequency: half of the transition band lies above it. */
   readonly cutoff: number;
-  /** Height of the window's series at its centre. */
-  readonly scale: number;
+  /** What passes a constant unchanged: every phase, all of them on average, or none quite. */
+  readonly unity: 'each' | 'all' | 'none';
 }
 
 /** Kaiser's design rules: `attenuation` in dB gives beta and the width of the transition band. */
-function kernel(crossings: number, attenuation: number): Kernel {
+function designed(crossings: number, attenuation: number): Kernel {
   const beta = 0.1102 * (attenuation - 8.7);
   const transition = (attenuation - 8) / (2.285 * 2 * crossings * Math.PI);
-  return { crossings, beta, cutoff: 1 - transition / 2, scale: bessel0(beta) };
+  return { crossings, window: kaiser(beta), cutoff: 1 - transition / 2, unity: 'each' };
 }
 
-const KERNELS: Readonly<Record<ResampleQuality, Kernel>> = { best: kernel(48, 95), fast: kernel(16, 80) };
+function kaiser(beta: number): Kernel['window'] {
+  const scale = bessel0(beta);
+  return (position) => bessel0(beta * Math.sqrt(1 - position * position)) / scale;
+}
+
+/** Hann's. */
+const raisedCosine = (position: number) => Math.cos((Math.PI / 2) * position) ** 2;
+
+const KERNELS: Readonly<Record<ResampleQuality, Kernel>> = {
+  best: designed(48, 95),
+  fast: designed(16, 80),
+  scipy: { crossings: 10, window: kaiser(5), cutoff: 1, unity: 'all' },
+  torchaudio: { crossings: 6, window: raisedCosine, cutoff: 0.99, unity: 'none' },
+};
 /** Of a result, 4 GiB. */
 const MAX_SAMPLES = 2 ** 30;
 /** More phases than this are interpolated instead of stored. */
@@ -54,7 +72,7 @@ const MAX_FILTERS = 32;
  * the input counts as silence beyond its ends. Equal rates return the input itself.
  * @param from,to Hz, positive; fractions are allowed as long as their ratio is rational with small terms
  * @param quality default `best`
- * @throws AnemoneError `audio.sample-rate`, `audio.too-long`
+ * @throws AnemoneError `audio.sample-rate`, `audio.resampler`, `audio.too-long`
  */
 export function resample(
   samples: Float32Array,
@@ -66,6 +84,12 @@ export function resample(
     throw new AnemoneError({
       code: 'audio.sample-rate',
       message: `cannot resample from ${from} Hz to ${to} Hz`,
+    });
+  }
+  if (!Object.hasOwn(KERNELS, quality)) {
+    throw new AnemoneError({
+      code: 'audio.resampler',
+      message: `there is no resampler "${String(quality)}": ${RESAMPLERS.join(', ')}`,
     });
   }
   if (from === to || samples.length === 0) return samples;
@@ -126,11 +150,10 @@ function bessel0(x: number): number {
 }
 
 /** The prototype at `x` zero crossings from the centre (of the cut-off sinc), gain 1 at frequency 0. */
-function prototype({ crossings, beta, scale }: Kernel, x: number): number {
+function prototype({ crossings, window }: Kernel, x: number): number {
   const position = x / crossings;
   if (position <= -1 || position >= 1) return 0;
-  const window = bessel0(beta * Math.sqrt(1 - position * position)) / scale;
-  return x === 0 ? 1 : (window * Math.sin(Math.PI * x)) / (Math.PI * x);
+  return x === 0 ? 1 : (window(position) * Math.sin(Math.PI * x)) / (Math.PI * x);
 }
 
 function filterFor(up: number, down: number, quality: ResampleQuality): PolyphaseFilter {
@@ -157,6 +180,7 @@ function designFilter(up: number, down: number, kernel: Kernel): PolyphaseFilter
   const taps = tapsOf(up, down, kernel);
   const half = taps / 2;
   const coefficients = new Float64Array(up * taps);
+  let all = 0;
   for (let phase = 0; phase < up; phase++) {
     const fraction = phase / up;
     let sum = 0;
@@ -166,9 +190,11 @@ function designFilter(up: number, down: number, kernel: Kernel): PolyphaseFilter
       coefficients[phase * taps + k] = value * density;
       sum += value * density;
     }
-    // Every phase passes a constant unchanged; otherwise the phases' pattern would be heard as a tone.
-    for (let k = 0; k < taps; k++) coefficients[phase * taps + k] /= sum;
+    all += sum;
+    // Otherwise the phases' pattern would be heard as a tone.
+    if (kernel.unity === 'each') for (let k = 0; k < taps; k++) coefficients[phase * taps + k] /= sum;
   }
+  if (kernel.unity === 'all') for (let i = 0; i < coefficients.length; i++) coefficients[i] *= up / all;
   return { up, down, taps, coefficients, centre: half - 1 };
 }
 

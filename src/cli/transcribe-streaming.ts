@@ -1,5 +1,6 @@
 // `anemone transcribe --streaming`: recordings as if they were being spoken, with what is known so far on stderr.
 import type { Prompt, SpeechModel, StreamingRecognizer, Transcript } from '../asr/index.js';
+import type { Resampler } from '../audio/index.js';
 import type { TranscriptionInput } from '../data/index.js';
 
 /** Called for what changed: the seconds heard, and the text known by then. */
@@ -10,13 +11,14 @@ export interface StreamOptions {
   readonly onBad: (index: number, message: string) => void;
   /** For recordings that have none of their own. */
   readonly prompt?: Prompt;
+  readonly resampler?: Resampler;
 }
 
 /** Transcribes recordings chunk by chunk; `undefined` for those that `onBad` was told of. */
 export async function streamRecordings(
   model: SpeechModel,
   inputs: readonly TranscriptionInput[],
-  { onPartial, onBad, prompt: given }: StreamOptions,
+  { onPartial, onBad, prompt: given, resampler }: StreamOptions,
 ): Promise<(Transcript | undefined)[]> {
   const { AnemoneError } = await import('../errors/index.js');
   const { perPrompt } = await import('../asr/index.js');
@@ -25,7 +27,7 @@ export async function streamRecordings(
   const found: (Transcript | undefined)[] = [];
   for (const [index, input] of inputs.entries()) {
     try {
-      found.push(await streamRecording(recognizerOf(input), input, rate, onPartial));
+      found.push(await streamRecording(recognizerOf(input), input, { rate, resampler }, onPartial));
     } catch (error) {
       if (!(error instanceof AnemoneError) || !error.code.startsWith('audio.')) throw error;
       onBad(index, error.message);
@@ -38,7 +40,7 @@ export async function streamRecordings(
 async function streamRecording(
   recognizer: StreamingRecognizer,
   input: TranscriptionInput,
-  rate: number,
+  { rate, resampler }: { readonly rate: number; readonly resampler?: Resampler },
   onPartial: OnPartial,
 ): Promise<Transcript> {
   const { transcriptionBlocks } = await import('../asr/index.js');
@@ -46,7 +48,7 @@ async function streamRecording(
   const step = Math.round(recognizer.chunkSeconds * rate);
   let heard = 0;
   let known = '';
-  for await (const block of transcriptionBlocks(input, rate)) {
+  for await (const block of transcriptionBlocks(input, rate, resampler)) {
     for (let at = 0; at < block.length; at += step) {
       const samples = block.subarray(at, at + step);
       const { text } = await stream.push(samples);

@@ -1,8 +1,8 @@
 // `anemone transcribe`: audio files, or the recordings of a manifest, to text.
-
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BufferMerge, SpeechModel } from '../asr/index.js';
+import type { Resampler } from '../audio/index.js';
 import { printable } from '../errors/index.js';
 import { refuseOverrides } from './file-lists.js';
 import { inWordsOf } from './option-words.js';
@@ -20,6 +20,7 @@ interface TranscribeOptions {
   readonly targetLang?: string;
   readonly task?: string;
   readonly pnc?: string;
+  readonly resampler?: string;
   readonly output?: string;
   readonly weights: string;
   readonly engine?: string;
@@ -75,6 +76,10 @@ export function register(program: Command): void {
     )
     .option('--task <task>', 'multitask models: asr or ast (translation); default asr')
     .option('--pnc <yes|no>', 'multitask models: with punctuation and capitals or without; default yes')
+    .option(
+      '--resampler <how>',
+      'recordings of another rate: best (default), or scipy or torchaudio, number for number as in NeMo',
+    )
     .option('--output <file>', 'write a manifest with pred_text instead of printing')
     .option(
       '--set <key=value...>',
@@ -100,6 +105,7 @@ async function run(checkpoint: string, audio: string[], options: TranscribeOptio
   const batchSize = Number(options.batchSize);
   refuseOverrides('--manifest', options.manifest ?? []);
   const { chunkSeconds, bufferSeconds, merge } = await lengths(options);
+  const resampler = await resamplerOf(options.resampler);
   if (audio.length + (options.manifest ?? []).length === 0) {
     throw new AnemoneError({
       code: 'cli.nothing',
@@ -137,6 +143,7 @@ async function run(checkpoint: string, audio: string[], options: TranscribeOptio
         bufferSeconds,
         merge,
         prompt: promptOf(options),
+        resampler,
         streaming: options.streaming ?? false,
       });
       await (output
@@ -195,7 +202,12 @@ async function transcribeJobs(
   {
     streaming,
     ...options
-  }: Lengths & { readonly batchSize: number; readonly streaming: boolean; readonly prompt?: Slots },
+  }: Lengths & {
+    readonly batchSize: number;
+    readonly streaming: boolean;
+    readonly prompt?: Slots;
+    readonly resampler?: Resampler;
+  },
 ): Promise<Done[]> {
   const bad = new Set<number>();
   const inputs = jobs.map(({ path, offset, duration, prompt }) => ({
@@ -210,8 +222,9 @@ async function transcribeJobs(
     process.exitCode = 2;
   };
   const { streamRecordings } = await import('./transcribe-streaming.js');
+  const { prompt, resampler } = options;
   const transcripts = streaming
-    ? await streamRecordings(model, inputs, { onPartial: printPartial, onBad, prompt: options.prompt })
+    ? await streamRecordings(model, inputs, { onPartial: printPartial, onBad, prompt, resampler })
     : await model.transcribe(inputs, { ...options, onBad });
   return jobs.flatMap((job, i) => (bad.has(i) ? [] : { ...job, prediction: transcripts[i]?.text ?? '' }));
 }
@@ -261,6 +274,15 @@ async function mergeOf(name: string | undefined): Promise<BufferMerge | undefine
   const { AnemoneError } = await import('../errors/index.js');
   const message = `expected ${MERGES.join(', ')}, got "${name}"`;
   throw new AnemoneError({ code: 'cli.option', path: '--merge', message });
+}
+
+async function resamplerOf(name: string | undefined): Promise<Resampler | undefined> {
+  const { RESAMPLERS } = await import('../audio/index.js');
+  const found = RESAMPLERS.find((resampler) => resampler === name);
+  if (found !== undefined || name === undefined) return found;
+  const { AnemoneError } = await import('../errors/index.js');
+  const message = `expected ${RESAMPLERS.join(', ')}, got "${name}"`;
+  throw new AnemoneError({ code: 'cli.option', path: '--resampler', message });
 }
 
 function print(done: readonly Done[]): void {

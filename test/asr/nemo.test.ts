@@ -123,6 +123,24 @@ describe('archives that NeMo made', () => {
     expect(readdirSync(fixtures).length).toBe(before);
   });
 
+  it('with MFCCs computes what NeMo does, and so does what is saved of it', async () => {
+    const golden = new URL('../golden/mfcc.json', import.meta.url);
+    const { archive } = JSON.parse(readFileSync(golden, 'utf8')) as {
+      archive: { shape: number[]; data: number[] };
+    };
+    const model = await restoreModel(join(fixtures, 'ctc-mfcc.nemo'), { engine });
+    await model.saveTo(file('mfcc.nemo'));
+    const again = await restoreModel(file('mfcc.nemo'), { engine });
+    for (const one of [model, again]) {
+      const { tensors } = await stagesOf(one, engine, samples);
+      const found = tensors.get('decoder.logprobs')!;
+      expect(found.shape).toEqual(archive.shape);
+      const worst = archive.data.reduce((most, x, i) => Math.max(most, Math.abs(x - found.data[i])), 0);
+      expect(worst).toBeLessThan(5e-5);
+    }
+    expect(same(await valuesOf(model), await valuesOf(again))).toEqual([...again.stateDict().keys()]);
+  });
+
   it('follows the numerics of the version that saved it, unless told otherwise', async () => {
     const compat = async (overrides: string[]) =>
       (await restoreModel(characters, { engine }, { overrides })).encoder as unknown as {

@@ -1,5 +1,22 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { resample } from '../../src/audio/index.js';
+import { audioBlocks, decodeAudio, type Resampler, resample } from '../../src/audio/index.js';
+import { encodeWav } from '../../src/formats/index.js';
+
+/** Of test/golden/scripts/lhotse_resample.py. */
+const lhotse = JSON.parse(
+  readFileSync(new URL('../golden/resample_lhotse.json', import.meta.url), 'utf8'),
+) as {
+  readonly cases: readonly {
+    readonly resampler: Resampler;
+    readonly source: number;
+    readonly target: number;
+    readonly samples: number;
+    readonly data: readonly number[];
+  }[];
+};
 
 const sine = (hz: number, rate: number, n: number) =>
   Float32Array.from({ length: n }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
@@ -105,6 +122,40 @@ describe('resample', () => {
     click[1000] = 1;
     const out = resample(click, 8000, 16000);
     expect(out.indexOf(Math.max(...out))).toBe(2000);
+  });
+
+  it.each(lhotse.cases)('as lhotse by $resampler, $source to $target Hz', async (golden) => {
+    const { resampler, source, target, samples, data } = golden;
+    const wave = Float32Array.from(
+      { length: samples },
+      (_, i) => 0.4 * Math.sin(0.07 * i + 3e-4 * i * i) + 0.1 * Math.sin(2.9 * i),
+    );
+    // torchaudio rounds the phases of its filters to float32.
+    const most = resampler === 'scipy' ? 1e-6 : 1e-5;
+    const difference = (found: Float32Array) => {
+      expect(found.length).toBe(data.length);
+      return data.reduce((worst, value, i) => Math.max(worst, Math.abs(value - found[i])), 0);
+    };
+    expect(difference(resample(wave, source, target, resampler))).toBeLessThan(most);
+    expect(difference(resample(wave, source, target))).toBeGreaterThan(1e-4);
+    const folder = mkdtempSync(join(tmpdir(), 'anemone-resample-'));
+    const path = join(folder, 'a.wav');
+    writeFileSync(path, encodeWav([wave], { sampleRate: source, encoding: 'float' }));
+    const options = { targetSampleRate: target, resampler };
+    expect(difference((await decodeAudio(path, options)).samples)).toBeLessThan(most);
+    const blocks: number[] = [];
+    for await (const block of audioBlocks(path, options)) blocks.push(...block);
+    expect(difference(Float32Array.from(blocks))).toBeLessThan(most);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('knows its ways by name', () => {
+    expect(() => resample(new Float32Array(9), 8000, 16000, 'soxr' as never)).toThrow(
+      expect.objectContaining({
+        code: 'audio.resampler',
+        message: expect.stringMatching(/best, scipy, torchaudio/),
+      }),
+    );
   });
 
   it('leaves equal rates alone and refuses nonsense', () => {

@@ -34,10 +34,18 @@ export interface SherpaModel {
   /** Undefined for CTC. */
   readonly head: TransducerHead | undefined;
   readonly streaming: boolean;
+  /** Its encoder is told a prompt. */
+  readonly prompted: boolean;
 }
 
 /** @throws AnemoneError `export.sherpa` naming the key that sherpa-onnx has no counterpart of */
-export function checkForSherpa({ mel, vocabulary, head, streaming }: SherpaModel): void {
+export function checkForSherpa({ mel, vocabulary, head, streaming, prompted }: SherpaModel): void {
+  if (prompted && !(head && streaming)) {
+    fail(
+      'model_defaults.initialize_prompt_feature',
+      'sherpa-onnx gives prompts to transducers for streams alone (streaming, without decoder: ctc)',
+    );
+  }
   checkFeatures(mel);
   checkTokens(vocabulary);
   if (head) checkHead(head, streaming);

@@ -8,7 +8,14 @@ import { type ChunkOptions, type ChunkPlan, streamingSizes } from '../encoders/c
 import type { Encoder } from '../encoders/encoder.js';
 import { FeatureStream } from '../encoders/feature-stream.js';
 import type { Preprocessor } from '../encoders/front-end.js';
-import { type EncoderSubnetOptions, EXAMPLES, frames, noise, type Subnet } from './subnets.js';
+import {
+  type EncoderOutput,
+  type EncoderSubnetOptions,
+  EXAMPLES,
+  frames,
+  noise,
+  type Subnet,
+} from './subnets.js';
 
 /** An encoder with the sizes of its windows and caches. */
 export interface StreamingEncoder {
@@ -55,10 +62,18 @@ export function streamingEncoderSubnet(
         cache_last_channel: { dtype: 'float32', axes: ['batch', layers, attentionCache, width] },
         cache_last_time: { dtype: 'float32', axes: ['batch', layers, width, convolutionCache] },
         cache_last_channel_len: { dtype: 'int32', axes: ['batch'], int64: true },
+        ...output.inputs,
       },
       int64Outputs: ['encoded_lengths', 'cache_last_channel_next_len', ...(output.int64 ?? [])],
       examples: EXAMPLES.map((sizes) => ({ ...sizes, time: sizes.time + factor * chunkFrames })),
-      fn: ({ audio_signal: signal, length, cache_last_channel, cache_last_time, cache_last_channel_len }) => {
+      fn: ({
+        audio_signal: signal,
+        length,
+        cache_last_channel,
+        cache_last_time,
+        cache_last_channel_len,
+        ...more
+      }) => {
         const attention = tf.transpose(cache_last_channel, [1, 0, 2, 3]);
         const convolution = tf.transpose(cache_last_time, [1, 0, 3, 2]);
         const chunk = encoder.forwardChunk(
@@ -81,7 +96,7 @@ export function streamingEncoderSubnet(
         const next = (cache: Tensor, seen: Tensor): Tensor =>
           lastFrames(tf.concat([cache, firstFrames(seen, 2, shiftFrames)], 2), cache.shape[2]!);
         return {
-          ...output.of(whole),
+          ...output.of(whole, more),
           encoded_lengths: tf.clone(whole.lengths),
           cache_last_channel_next: tf.transpose(next(attention, chunk.attention), [1, 0, 2, 3]),
           cache_last_time_next: tf.transpose(next(convolution, chunk.convolution), [1, 0, 3, 2]),
@@ -92,12 +107,12 @@ export function streamingEncoderSubnet(
         };
       },
     },
-    samples: trials(plan, features),
+    samples: trials(plan, features, output.trial),
   };
 }
 
 /** The first windows of two streams, a later one of one stream, and the end of three. */
-function trials(plan: ChunkPlan, features: number): Subnet['samples'] {
+function trials(plan: ChunkPlan, features: number, more: EncoderOutput['trial']): Subnet['samples'] {
   const { layers, width, attentionCache, convolutionCache } = plan;
   const [first, later] = windowSizes(plan);
   return [
@@ -114,6 +129,7 @@ function trials(plan: ChunkPlan, features: number): Subnet['samples'] {
       cache_last_channel: noise([batch, layers, attentionCache, width], 10 + i),
       cache_last_time: noise([batch, layers, width, convolutionCache], 20 + i),
       cache_last_channel_len: counts(known),
+      ...more?.(batch),
     };
   });
 }

@@ -45,8 +45,12 @@ export interface EncoderSubnetOptions {
 export interface EncoderOutput {
   readonly prefix: string;
   readonly name: string;
+  /** Inputs besides those of every encoder. */
+  readonly inputs?: ExportSpec['inputs'];
+  /** Values of these for a trial of `batch` utterances. */
+  readonly trial?: (batch: number) => HostTensors;
   /** Besides `encoded_lengths`. */
-  readonly of: (encoded: Encoded) => Tensors;
+  readonly of: (encoded: Encoded, inputs: Tensors) => Tensors;
   /** Of these, int32 that become int64 in the file. */
   readonly int64?: readonly string[];
 }
@@ -81,12 +85,13 @@ export function encoderSubnet({
       inputs: {
         audio_signal: { dtype: 'float32', axes: ['batch', features, 'time'] },
         length: { dtype: 'int32', axes: ['batch'], int64: true },
+        ...output.inputs,
       },
       int64Outputs: ['encoded_lengths', ...(output.int64 ?? [])],
       examples: [...EXAMPLES, { batch: 2, time: longestInput(encoder, maxFrames) }],
-      fn: ({ audio_signal: signal, length }) => {
+      fn: ({ audio_signal: signal, length, ...more }) => {
         const encoded = encoder.forward(tf.transpose(signal, [0, 2, 1]), length, evaluationPass);
-        return { ...output.of(encoded), encoded_lengths: tf.clone(encoded.lengths) };
+        return { ...output.of(encoded, more), encoded_lengths: tf.clone(encoded.lengths) };
       },
     },
     samples: [
@@ -96,6 +101,7 @@ export function encoderSubnet({
     ].map(([batch, time, lengths], i) => ({
       audio_signal: noise([batch as number, features, time as number], i),
       length: { dtype: 'int32', shape: [batch as number], data: Int32Array.from(lengths as number[]) },
+      ...output.trial?.(batch as number),
     })),
   };
 }

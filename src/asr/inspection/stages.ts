@@ -1,6 +1,5 @@
 // What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so
 // that two implementations, or two states of one model, can be compared number by number.
-
 import {
   type Engine,
   type HostTensor,
@@ -22,7 +21,8 @@ import type { SpeechModel } from '../models/speech-model.js';
 export interface Stages {
   /**
    * `processed_signal` [1,F,T] (padded as in NeMo) and `processed_signal_length`; `encoder.pre_encode` and `encoder.layers.N`
-   * [1,T',d]; `encoder.outputs` [1,d,T'] and `encoder.encoded_lengths`; of a transducer `decoder.outputs`
+   * [1,T',d]; `encoder.outputs` [1,d,T'] and `encoder.encoded_lengths`; `prompt_kernel.outputs`
+   * [1,T',d] of a hybrid with prompts; of a transducer `decoder.outputs`
    * [1,H,U+1], `joint.outputs` [1,T',U+1,K] (log-probabilities) and `loss.rnnt`; of a CTC branch
    * `decoder.logprobs` or `ctc_decoder.logprobs` [1,T',V+1] and `loss.ctc`; of a multitask model `encoder_states`
    * [1,T',D] (what the decoder looks at), `transf_decoder.outputs` [1,U,D] and `log_softmax.outputs` [1,U,V] of prompt
@@ -101,6 +101,7 @@ const ORDER = [
   /^encoder\.pre/,
   /^encoder\.layers/,
   /^encoder\./,
+  /^prompt_kernel/,
   /^encoder_states/,
   /^transf_decoder/,
   /^log_softmax/,
@@ -128,6 +129,7 @@ function computeStages(model: SpeechModel, inputs: Tensors, bound: Bound): Tenso
   out['encoder.outputs'] = tf.transpose(encoder.encoded, [0, 2, 1]);
   const hybrid = model instanceof EncDecHybridRNNTCTCBPEModel;
   const encoded = hybrid ? model.condition(encoder.encoded, inputs) : encoder.encoded;
+  if (encoded !== encoder.encoded) out['prompt_kernel.outputs'] = tf.clone(encoded);
   out['encoder.encoded_lengths'] = tf.clone(lengths);
   if (model instanceof EncDecRNNTBPEModel) {
     Object.assign(out, transducerStages(model, inputs, encoded, bound));

@@ -79,6 +79,7 @@ export const multiTaskSchema = defineSchema(
       ...commonIgnored,
       bleu_tokenizer: { instead: 'BLEU is not reported', harmless: ['13a'] },
       multitask_metrics_cfg: 'WER and CER are reported',
+      context_len_for_AR_decoding: { instead: 'a prompt has the length of its format', harmless: [5] },
       restore_timestamps_model: { instead: 'there are no timestamps', harmless: [true, false] },
       timestamps_asr_model: 'there are no timestamps',
     },
@@ -248,13 +249,15 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   protected override sourceOptions(name: string, section: DataSection) {
     const slots = (utterance: Utterance) => this.prompt.complete(utterance.custom ?? {});
     const langField = section.lang_field;
+    const languageOf = (utterance: Utterance) =>
+      utterance.custom?.[langField] ?? slots(utterance)['target_lang'];
     return {
       ...super.sourceOptions(name, section),
+      languageOf,
       custom: [...this.prompt.manifestKeys, langField],
       padId: this.special.padId,
       prompt: (utterance: Utterance) => this.prompt.encode(slots(utterance), this.special),
-      tokenize: (text: string, utterance: Utterance) =>
-        this.transcriptIds(text, utterance.custom?.[langField] ?? slots(utterance)['target_lang']),
+      tokenize: (text: string, utterance: Utterance) => this.transcriptIds(text, languageOf(utterance)),
     };
   }
 

@@ -8,7 +8,8 @@ import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { buildModel, type ModelContext } from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { Linear, Module } from '../../nn/index.js';
-import type { Subnet } from '../export/subnets.js';
+import type { ExportOptions } from '../export/export-onnx.js';
+import { type EncoderOutput, frames, type Subnet } from '../export/subnets.js';
 import { range } from '../losses/diagonals.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import type { LabelOptions } from '../recognition/recognizer.js';
@@ -18,6 +19,7 @@ import type { TranscribeOptions } from '../transcription/options.js';
 import { brickComponents } from './bricks.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridFields } from './hybrid-model.js';
 import { commonIgnored } from './model-schema.js';
+import type { SubnetOptions } from './speech-model.js';
 
 export const promptHybridSchema = defineSchema(
   'EncDecHybridRNNTCTCBPEModelWithPrompt',
@@ -196,12 +198,35 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     };
   }
 
-  protected override subnets(): readonly Subnet[] {
-    throw new AnemoneError({
-      code: 'export.prompt',
-      message: `${this.constructor.name} cannot be exported yet: its encoder has a prompt for an input`,
-      hint: 'write a .nemo file, which NeMo exports',
+  /** With the prompt's layers, and one input more: `prompt_index` int64 [B]. */
+  protected override encoderFile(options: SubnetOptions, output: EncoderOutput = frames): Subnet {
+    const { kernel } = this;
+    if (!kernel) return super.encoderFile(options, output);
+    return super.encoderFile(options, {
+      ...output,
+      inputs: { prompt_index: { dtype: 'int32', axes: ['batch'], int64: true } },
+      trial: (batch) => ({
+        prompt_index: int32(
+          Array.from({ length: batch }, (_, row) => row % kernel.prompts),
+          [batch],
+        ),
+      }),
+      of: ({ encoded, lengths }, inputs) =>
+        output.of({ encoded: kernel.forward(encoded, inputs['prompt_index']), lengths }, inputs),
     });
+  }
+
+  protected override exportMetadata(options: ExportOptions): Record<string, string> {
+    const metadata = super.exportMetadata(options);
+    if (!this.kernel) return metadata;
+    // The names that sherpa-onnx reads them by.
+    const usual =
+      this.prompts.get('auto') ?? this.prompts.get(DEFAULT_PROMPT) ?? [...this.prompts.values()][0];
+    return {
+      ...metadata,
+      prompt_dictionary: JSON.stringify(Object.fromEntries(this.prompts)),
+      auto_prompt_id: String(usual),
+    };
   }
 }
 

@@ -317,7 +317,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const subnets = () => this.subnets({ ...options, maxFrames, stream });
     if (options.for !== 'sherpa') return exportOnnx(nemoTarget(path), subnets(), metadata, engine, options);
     const head = this.exportedHead(options);
-    checkForSherpa({ mel, vocabulary: tokens, head, streaming: stream !== undefined });
+    const prompted = 'prompt_dictionary' in metadata;
+    checkForSherpa({ mel, vocabulary: tokens, head, streaming: stream !== undefined, prompted });
     const target = sherpaTarget(path, sherpaTokens(tokens));
     const all = { ...metadata, ...sherpaMetadata(this.constructor.name, head) };
     return exportOnnx(target, subnets(), all, engine, options);

@@ -1,5 +1,5 @@
 // Transcription of recordings of any length: each is read block by block into a buffered recogniser.
-import { audioBlocks } from '../../audio/index.js';
+import { audioBlocks, type Resampler } from '../../audio/index.js';
 import { faultOf, inputName, type TranscriptionInput } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -13,6 +13,8 @@ export interface BufferedTranscription extends BufferOptions {
   readonly engine: Engine;
   /** For recordings that have none of their own. */
   readonly prompt?: Prompt;
+  /** For recordings of another rate. Default `best`. */
+  readonly resampler?: Resampler;
   readonly onProgress?: (done: number, total: number) => void;
   readonly onBad?: (index: number, message: string) => void;
 }
@@ -25,7 +27,7 @@ export interface BufferedTranscription extends BufferOptions {
 export async function transcribeBuffered(
   partsOf: (prompt: Prompt | undefined) => StreamingParts,
   audio: readonly TranscriptionInput[],
-  { engine, onBad, onProgress, prompt, ...options }: BufferedTranscription,
+  { engine, onBad, onProgress, prompt, resampler, ...options }: BufferedTranscription,
 ): Promise<Transcript[]> {
   requireList(audio);
   const recognizerOf = perPrompt(prompt, (own) => new BufferedRecognizer(engine, partsOf(own), options));
@@ -33,7 +35,8 @@ export async function transcribeBuffered(
   for (const [index, input] of audio.entries()) {
     try {
       const recognizer = recognizerOf(input);
-      transcripts.push(await recognizer.transcribe(transcriptionBlocks(input, recognizer.sampleRate)));
+      const blocks = transcriptionBlocks(input, recognizer.sampleRate, resampler);
+      transcripts.push(await recognizer.transcribe(blocks));
     } catch (cause) {
       // What is wrong with this recording need not end the others; anything else does.
       if (!(cause instanceof AnemoneError) || !cause.code.startsWith('audio.')) throw cause;
@@ -51,10 +54,11 @@ export async function transcribeBuffered(
 export function transcriptionBlocks(
   input: TranscriptionInput,
   rate: number,
+  resampler?: Resampler,
 ): AsyncIterable<Float32Array> | Iterable<Float32Array> {
   const fault = faultOf(input);
   if (fault !== undefined) throw new AnemoneError({ code: 'audio.no-audio', message: fault });
   if (input instanceof Float32Array) return [input];
   const { audioPath, ...segment } = typeof input === 'string' ? { audioPath: input } : input;
-  return audioBlocks(audioPath, { ...segment, targetSampleRate: rate });
+  return audioBlocks(audioPath, { ...segment, targetSampleRate: rate, resampler });
 }

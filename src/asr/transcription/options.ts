@@ -1,4 +1,5 @@
 // What a caller may say of a transcription.
+import type { Resampler } from '../../audio/index.js';
 import type { Engine } from '../../engine/index.js';
 import type { PromptSlots } from '../../text/index.js';
 import type { TimestampType } from '../decoding/shared-config.js';
@@ -14,6 +15,8 @@ export interface TranscribeOptions {
   readonly batchSize?: number;
   /** Threads that decode and compute features; 0 is the main thread. Default: half the cores, none for a handful. */
   readonly workers?: number;
+  /** How recordings of another rate become ones of the model's: `best` (default), or as NeMo does: `scipy`, `torchaudio`. */
+  readonly resampler?: Resampler;
   /** Timestamps of characters, words, segments or all of them (`true`); default as `decoding` says. */
   readonly timestamps?: boolean | TimestampType;
   /**

@@ -33,7 +33,7 @@ export async function transcribeAudio(
   options: TranscribeOptions,
   rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
-  const { batchSize = 8, workers } = options;
+  const { batchSize = 8, workers, resampler } = options;
   const { config: preprocessor } = model.preprocessor;
   requireList(audio);
   const maker = transcriptMaker(model, settings, options);
@@ -41,6 +41,7 @@ export async function transcribeAudio(
     preprocessor,
     batchSize,
     workers,
+    resampler,
     shortestSeconds: model.shortestSeconds,
   });
   const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));

@@ -20,6 +20,8 @@ export interface Features {
   readonly features: Float32Array;
   /** Valid frames. */
   readonly frames: number;
+  /** Frames of a batch of NeMo's whose longest utterance this is, before its padding to a multiple: at least `frames`. */
+  readonly columns: number;
 }
 
 export interface FeatureBatch {
@@ -44,8 +46,6 @@ export interface FrontEnd {
   ): FeatureBatch;
   /** Frames of a batch after the front end's padding to a multiple. */
   padFrames(frames: number): number;
-  /** Frames of NeMo's batch whose longest utterance has `longest` valid ones. */
-  batchFrames(longest: number): number;
 }
 
 /** Items side by side as [items, width, frames], what lies beyond an item's own frames filled with `pad_value`. */

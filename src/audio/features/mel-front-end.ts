@@ -81,7 +81,7 @@ export class MelFrontEnd implements FrontEnd {
     const frames = this.frameCount(valid);
     const { features: bins, frame_splicing: times, width } = this.config;
     const features = new Float32Array(frames * width);
-    if (frames === 0) return { features, frames };
+    if (frames === 0) return { features, frames, columns: 0 };
     const training = options.training ?? false;
     const random = training ? options.random : undefined;
     if (training && !random && (this.config.dither > 0 || this.config.nb_augmentation_prob > 0)) {
@@ -95,7 +95,8 @@ export class MelFrontEnd implements FrontEnd {
     this.fillFrames(features, frames, this.narrowBandLimit(random));
     if (times > 1) spliceFrames(features, frames, bins, times);
     normalizeFeatures(features, frames, this.config);
-    return { features, frames };
+    // From 2.5 on the last column counts as padding.
+    return { features, frames, columns: this.config.nemo_compat === '1.x' ? frames : frames + 1 };
   }
 
   /**
@@ -129,12 +130,6 @@ export class MelFrontEnd implements FrontEnd {
     const { pad_to, max_duration, sample_rate } = this.config;
     if (pad_to === 'max') return Math.max(frames, this.frameCount(Math.trunc(max_duration * sample_rate)));
     return pad_to > 0 ? Math.ceil(frames / pad_to) * pad_to : frames;
-  }
-
-  /** Frames of NeMo's batch whose longest utterance has `longest` valid ones; from 2.5 on it has one more before `pad_to`. */
-  batchFrames(longest: number): number {
-    const transformed = this.config.nemo_compat === '1.x' || longest === 0 ? longest : longest + 1;
-    return this.padFrames(transformed);
   }
 
   private get exactPad(): number {

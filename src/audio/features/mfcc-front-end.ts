@@ -69,13 +69,13 @@ export class MfccFrontEnd implements FrontEnd {
     const { log } = this.config;
     const valid = Math.min(options.validSamples ?? audio.length, audio.length);
     const frames = this.frameCount(valid);
-    if (frames === 0) return { features: new Float32Array(0), frames };
+    if (frames === 0) return { features: new Float32Array(0), frames, columns: 0 };
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
     // There may be more columns than valid frames, and the loudest bin may be in one of those.
     const mels = this.melSpectrogram(this.reflected(audio, padded), this.columns(padded));
     if (log) for (let i = 0; i < mels.length; i++) mels[i] = Math.log(mels[i] + LOG_OFFSET);
     else toDecibels(mels);
-    return { features: this.cepstrum(mels, frames), frames };
+    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(valid) };
   }
 
   computeBatch(
@@ -94,12 +94,7 @@ export class MfccFrontEnd implements FrontEnd {
     return frames;
   }
 
-  /** NeMo's has one more where the longest utterance ends where a frame begins; that one is padding. */
-  batchFrames(longest: number): number {
-    return longest;
-  }
-
-  /** Frames that the transform of `samples` samples has. */
+  /** Frames that the transform of `samples` samples has: one more than are valid where they end as a frame begins. */
   private columns(samples: number): number {
     const { fftSize, hop } = this.config;
     return Math.floor((samples - (fftSize % 2)) / hop) + 1;

@@ -51,6 +51,8 @@ export interface OpenSourceOptions {
   readonly custom?: readonly string[];
   /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
   readonly unknown?: UnknownText;
+  /** Of an utterance's text, for `unknown`. Default: its `lang`. */
+  readonly languageOf?: (utterance: Utterance) => string | undefined;
   /** Fills targets after their end. Default 0. */
   readonly padId?: number;
   /** Gets one line at a time. */
@@ -117,7 +119,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
       kept.map((i) => utterances[i]),
       kept.map((i) => encoded[i]),
       options.unknown,
-      { name, fatal },
+      { name, fatal, languageOf: options.languageOf },
     );
     if (warning) log(warning);
   }
@@ -192,6 +194,7 @@ async function makePipeline(
     preprocessor: plain(preprocessor),
     tables,
     channelSelector: section.channel_selector === null ? undefined : plain(section.channel_selector),
+    resampler: section.resampler,
     trimSilence: section.trim_silence ?? false,
     augmentor,
     specAugment: specAugment ? plain(specAugment) : undefined,

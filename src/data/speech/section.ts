@@ -1,4 +1,5 @@
 // The keys of `train_ds`, `validation_ds` and `test_ds`: NeMo's names, with ours where NeMo has none.
+import { RESAMPLERS } from '../../audio/index.js';
 import { customFormat, defineSchema, type InferConfig, listOf, oneOf } from '../../config/index.js';
 
 const optional = { nullable: true, default: null } as const;
@@ -112,6 +113,11 @@ export const dataSection = defineSchema(
       doc: 'Channel of the recordings (from 0), a list of channels to average, or average.',
       format: oneOf('nat', listOf('nat', { min: 1 }), ['average']),
       ...optional,
+    },
+    resampler: {
+      doc: 'How recordings of another rate become ones of the sample rate: best, or number for number as NeMo by lhotse: scipy, or torchaudio where that is installed.',
+      format: RESAMPLERS,
+      default: 'best',
     },
     trim_silence: {
       doc: 'Cut what is 60 dB below the loudest off both ends. Durations and their bounds are those of the manifest.',

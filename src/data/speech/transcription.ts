@@ -6,6 +6,7 @@ import {
   type ChannelSelector,
   type FrontEndConfig,
   type MelTables,
+  type Resampler,
   resolveFrontEnd,
 } from '../../audio/index.js';
 import { badSample } from '../../formats/index.js';
@@ -30,6 +31,8 @@ export interface TranscriptionOptions {
   readonly preprocessor: FrontEndConfig;
   readonly tables?: MelTables;
   readonly channelSelector?: ChannelSelector;
+  /** For recordings of another rate. Default `best`. */
+  readonly resampler?: Resampler;
   /** Hz of waveforms given in memory. Default: the preprocessor's. */
   readonly sampleRate?: number;
   /** Utterances a batch. Default 16. */
@@ -190,6 +193,7 @@ export class TranscriptionSource {
         preprocessor: options.preprocessor,
         tables: options.tables,
         channelSelector: options.channelSelector,
+        resampler: options.resampler,
         shortestSeconds: options.shortestSeconds,
         training: false,
         seed: 0,

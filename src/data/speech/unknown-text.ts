@@ -47,13 +47,22 @@ export function describeUnknown(
   utterances: readonly Utterance[],
   encoded: readonly ArrayLike<number>[],
   unknown: UnknownText,
-  { name, fatal }: { readonly name: string; readonly fatal: boolean },
+  {
+    name,
+    fatal,
+    languageOf = ({ lang }) => lang,
+  }: {
+    readonly name: string;
+    readonly fatal: boolean;
+    readonly languageOf?: (utterance: Utterance) => string | undefined;
+  },
 ): string | undefined {
   const counts = new Map<string, number>();
   let first: string | undefined;
   let transcripts = 0;
-  utterances.forEach(({ text, lang, origin }, i) => {
-    const parts = unknown.find(text, { ids: encoded[i], lang });
+  utterances.forEach((utterance, i) => {
+    const { text, origin } = utterance;
+    const parts = unknown.find(text, { ids: encoded[i], lang: languageOf(utterance) });
     if (parts.length === 0) return;
     first ??= origin;
     transcripts++;

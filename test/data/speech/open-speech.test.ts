@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MelFrontEnd } from '../../../src/audio/index.js';
+import { MelFrontEnd, resample } from '../../../src/audio/index.js';
 import { configFromText } from '../../../src/config/index.js';
 import {
   cacheSize,
@@ -14,6 +14,7 @@ import {
   unknownTextOf,
 } from '../../../src/data/index.js';
 import { AnemoneError } from '../../../src/errors/index.js';
+import { encodeWav } from '../../../src/formats/index.js';
 import {
   CharTokenizer,
   SentencePieceTokenizer,
@@ -255,6 +256,47 @@ describe('the front end of a batch', () => {
           }
         }
       }
+    }
+  });
+
+  it('says so of MFCCs too, of recordings that end where a frame begins and of others, read anew or from the cache', async () => {
+    const made = corpus(6, (line, i, folder) => {
+      const samples = tone(0.3 + 0.1 * i + (i % 2 === 0 ? 0 : 0.003), 300);
+      writeFileSync(join(folder, line.audio_filepath), wav(samples));
+      line.duration = samples.length / RATE;
+    });
+    const preprocessor = { _target_: 'AudioToMFCCPreprocessor', sample_rate: RATE, n_mels: 16, n_mfcc: 8 };
+    const cache = `feature_cache: ${join(made.folder, 'cache')}`;
+    const counts = async (yaml: string) => {
+      const frames: number[] = [];
+      for (const { inputs } of await collect(
+        await open(made, `batch_size: 1\nshuffle: false\n${yaml}`, { preprocessor }),
+      )) {
+        frames.push(inputs.batchFrames.data[0] - inputs.featureLengths.data[0]);
+      }
+      return frames;
+    };
+    // A centred transform of n samples has 1 + floor(n / hop) columns, of which ceil(n / hop) are valid.
+    const beyond = [1, 0, 1, 0, 1, 0];
+    for (const yaml of ['', cache, cache]) expect(await counts(yaml)).toEqual(beyond);
+  });
+
+  it('hears recordings of another rate by the resampler that the section names', async () => {
+    const other = Float32Array.from({ length: 9000 }, (_, i) => 0.3 * Math.sin(2e-5 * i * i));
+    const made = corpus(1, (line, _i, folder) => {
+      writeFileSync(
+        join(folder, line.audio_filepath),
+        encodeWav([other], { sampleRate: 11025, encoding: 'float' }),
+      );
+      line.duration = other.length / 11025;
+    });
+    const preprocessor = { ...PREPROCESSOR, dither: 0 };
+    const cache = `\nfeature_cache: ${join(made.folder, 'cache')}`;
+    for (const resampler of ['scipy', 'torchaudio', 'best'] as const) {
+      const wanted = new MelFrontEnd(preprocessor).compute(resample(other, 11025, RATE, resampler));
+      const source = await open(made, `batch_size: 1\nresampler: ${resampler}${cache}`, { preprocessor });
+      const [{ inputs }] = await collect(source);
+      expect(inputs.features.data.slice(0, wanted.features.length)).toEqual(wanted.features);
     }
   });
 

@@ -1,9 +1,31 @@
 """Writes test/golden/mfcc.json: what AudioToMFCCPreprocessor of nemo_toolkit 2.7.3 (CPU) makes of two waveforms, one by one
-and (with logarithms) side by side, and its tables. Run: python3 nemo_mfcc.py"""
-import json, os
+and (with logarithms) side by side, and its tables; and test/fixtures/nemo/ctc-mfcc.nemo, which is ctc-char.nemo with MFCCs,
+with what it makes of one recording. Run: python3 nemo_mfcc.py
+
+`python3 nemo_mfcc.py FILE.nemo` restores a file with strict=True instead, and prints what that makes of the recording."""
+import json, os, sys
 import numpy as np
 import torch
+from omegaconf import OmegaConf
+from nemo.collections.asr.models import ASRModel
 from nemo.collections.asr.modules import AudioToMFCCPreprocessor
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIXTURES = os.path.join(HERE, "../../fixtures/nemo")
+
+
+def logprobs(model):
+    """Of 4800 samples, a multiple of the hop."""
+    signal = torch.tensor(np.sin(np.arange(4800) ** 1.3 / 40) * 0.3, dtype=torch.float32)[None]
+    model.eval()
+    with torch.no_grad():
+        values, lengths, _ = model(input_signal=signal, input_signal_length=torch.tensor([signal.shape[1]]))
+    return dict(shape=list(values.shape), frames=lengths.tolist(), data=values.flatten().tolist())
+
+
+if len(sys.argv) > 1:
+    print(json.dumps(logprobs(ASRModel.restore_from(sys.argv[1], map_location="cpu", strict=True))))
+    sys.exit()
 
 N = 3000
 n = np.arange(N)
@@ -35,6 +57,17 @@ for name, config in CONFIGS.items():
         features, lengths = front(input_signal=signal, length=torch.tensor([l for _, l in WAVES]))
         case["batch"] = dict(shape=list(features.shape), frames=lengths.tolist(), data=flat(features))
     out["cases"][name] = case
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mfcc.json"), "w") as f:
+config = ASRModel.restore_from(os.path.join(FIXTURES, "ctc-char.nemo"), return_config=True)
+config.preprocessor = OmegaConf.create({"_target_": "nemo.collections.asr.modules.AudioToMFCCPreprocessor", "sample_rate": 16000,
+                                        "window_size": 0.025, "window_stride": 0.01, "n_mels": 32, "n_mfcc": 16, "n_fft": 512})
+config.nemo_version = "2.7.3"
+target = config.pop("target")
+torch.manual_seed(5)
+model = getattr(__import__("nemo.collections.asr.models", fromlist=["x"]), target.rsplit(".", 1)[1])(cfg=config)
+for p in model.encoder.parameters():
+    p.data += 0.1 * torch.randn(p.shape)
+model.save_to(os.path.join(FIXTURES, "ctc-mfcc.nemo"))
+out["archive"] = logprobs(model)
+with open(os.path.join(HERE, "../mfcc.json"), "w") as f:
     json.dump(out, f)
     f.write("\n")

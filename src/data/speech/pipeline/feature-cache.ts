@@ -19,15 +19,18 @@ export interface CachedFeatures {
   /** [frames, bins] */
   readonly features: Float32Array;
   readonly frames: number;
+  /** See `Features`. */
+  readonly columns: number;
 }
 
 /** The subfolder of `root` that belongs to this front end. */
 export function cacheFolder(root: string, config: PipelineConfig): string {
-  const { preprocessor, tables, channelSelector, trimSilence } = config;
+  const { preprocessor, tables, channelSelector, resampler = 'best', trimSilence } = config;
   const facts = {
     version: VERSION,
     frontEnd: resolveFrontEnd(preprocessor),
     channelSelector: channelSelector ?? 'average',
+    ...(resampler === 'best' ? {} : { resampler }),
     ...(trimSilence ? { trimSilence } : {}),
     tables: tables && Object.entries(tables).map(([name, table]) => [name, digest(table)]),
   };
@@ -63,10 +66,12 @@ export class FeatureCache {
     if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
     const frames = bytes.readUInt32LE(4);
     const bins = bytes.readUInt32LE(8);
-    if (bytes.length !== HEADER_BYTES + 4 * frames * bins) return undefined;
+    // Files from before columns were written have 0 of them: they are made anew.
+    const columns = bytes.readUInt32LE(12);
+    if (columns < frames || bytes.length !== HEADER_BYTES + 4 * frames * bins) return undefined;
     const features = new Float32Array(frames * bins);
     new Uint8Array(features.buffer).set(bytes.subarray(HEADER_BYTES));
-    return { features, frames };
+    return { features, frames, columns };
   }
 
   /**
@@ -74,11 +79,12 @@ export class FeatureCache {
    * @returns its bytes
    * @throws AnemoneError `data.cache-write` (no permission, disk full)
    */
-  async write(file: string, { features, frames }: CachedFeatures): Promise<number> {
+  async write(file: string, { features, frames, columns }: CachedFeatures): Promise<number> {
     const bytes = Buffer.alloc(HEADER_BYTES + features.byteLength);
     bytes.writeUInt32LE(MAGIC, 0);
     bytes.writeUInt32LE(frames, 4);
     bytes.writeUInt32LE(frames === 0 ? 0 : features.length / frames, 8);
+    bytes.writeUInt32LE(columns, 12);
     bytes.set(new Uint8Array(features.buffer, features.byteOffset, features.byteLength), HEADER_BYTES);
     const temporary = `${file}.${process.pid}-${threadId}-${this.written++}.tmp`;
     try {

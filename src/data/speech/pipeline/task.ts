@@ -1,5 +1,11 @@
 // What travels between the loader and its worker threads: plain data only.
-import type { ChannelSelector, FrontEndConfig, MelTables, SpecAugmentConfig } from '../../../audio/index.js';
+import type {
+  ChannelSelector,
+  FrontEndConfig,
+  MelTables,
+  Resampler,
+  SpecAugmentConfig,
+} from '../../../audio/index.js';
 import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
@@ -10,6 +16,8 @@ export interface PipelineConfig {
   readonly tables?: MelTables;
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector;
+  /** Default `best`. */
+  readonly resampler?: Resampler;
   /** Cut silence off both ends, before augmentation. */
   readonly trimSilence?: boolean;
   /** NeMo's `augmentor` section: waveform augmentation, training only. */

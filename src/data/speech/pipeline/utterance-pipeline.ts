@@ -102,13 +102,14 @@ export class UtterancePipeline {
   private async waveform(utterance: UtteranceRef, random: CounterRandom): Promise<Float32Array> {
     const rate = this.frontEnd.config.sample_rate;
     const samples = utterance.samples
-      ? resample(utterance.samples, utterance.sampleRate ?? rate, rate)
+      ? resample(utterance.samples, utterance.sampleRate ?? rate, rate, this.config.resampler)
       : (
           await decodeAudio(await recordingOf(utterance), {
             offset: utterance.offset,
             duration: utterance.duration,
             targetSampleRate: rate,
             channelSelector: this.config.channelSelector,
+            resampler: this.config.resampler,
             maxSeconds: this.config.maxSeconds,
           })
         ).samples;
@@ -128,8 +129,8 @@ export class UtterancePipeline {
         ? prepared.map((item, i) => (item ? i : usable[i % usable.length]))
         : usable;
     const bins = this.frontEnd.config.width;
-    const longest = usable.reduce((max, i) => Math.max(max, prepared[i]!.frames), 0);
-    const batchFrames = this.frontEnd.batchFrames(longest);
+    const columns = usable.reduce((max, i) => Math.max(max, prepared[i]!.columns), 0);
+    const batchFrames = this.frontEnd.padFrames(columns);
     const rung = roundUpToRung(Math.max(batchFrames, task.frames), task.rungs);
     const frames = this.frontEnd.padFrames(rung);
     const features = new Float32Array(rows.length * frames * bins).fill(this.frontEnd.config.pad_value);
