@@ -41,8 +41,18 @@ export function parseOverride(text: string): Override {
       'quote the value if it is text',
     );
   }
-  const value = assigned ? rawOf(parseOverrideValue(valueText), position) : undefined;
+  const value = assigned ? rawOf(readValue(valueText, key, position), position) : undefined;
   return { action, key, value, text, position };
+}
+
+function readValue(text: string, key: string, position: SourcePosition): Expression {
+  try {
+    return parseOverrideValue(text);
+  } catch (error) {
+    if (!(error instanceof AnemoneError)) throw error;
+    const { code, reason: message, hint } = error;
+    throw new AnemoneError({ code, path: key, position, message, hint, cause: error });
+  }
 }
 
 /** Applies overrides to a tree in place, in order. @throws AnemoneError `config.override-*` */

@@ -1,25 +1,7 @@
 // Keys of a model section that say the same thing in two places, such as the width that one part gives and the next
 // takes. Where they differ, both are named, with their lines, before anything is opened or compiled.
-import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
-import { AnemoneError, formatPosition, type SourcePosition } from '../../errors/index.js';
-
-interface Place {
-  readonly value: unknown;
-  readonly position: SourcePosition | undefined;
-}
-
-function placeOf(model: ConfigNode, path: string): Place | undefined {
-  const keys = path.split('.');
-  let section: ConfigNode = model;
-  for (const key of keys.slice(0, -1)) {
-    const inner: unknown = key in section ? section[key] : undefined;
-    if (!isMapping(inner)) return undefined;
-    section = inner;
-  }
-  const last = keys.at(-1) as string;
-  if (!(last in section)) return undefined;
-  return { value: section[last], position: positionOf(section, last) };
-}
+import { type ConfigNode, pathOf, placeOf } from '../../config/index.js';
+import { AnemoneError, formatPosition } from '../../errors/index.js';
 
 /**
  * @param key of `model`; where it is absent, null or a placeholder (not above 0), there is nothing to compare
@@ -41,6 +23,22 @@ export function mustAgree(model: ConfigNode, key: string, other: string, value: 
     hint: 'let both say the same',
   });
 }
+
+/**
+ * The rate at which the front end works is that of the model and of its data.
+ * @throws AnemoneError `config.disagreement`
+ */
+export function checkSampleRates(model: ConfigNode, rate: number): void {
+  for (const key of SAMPLE_RATES) mustAgree(model, key, 'preprocessor.sample_rate', rate);
+}
+
+/** Recordings of any rate are converted to the preprocessor's, so these say what the files will be, and no more. */
+export const SAMPLE_RATES = [
+  'sample_rate',
+  'train_ds.sample_rate',
+  'validation_ds.sample_rate',
+  'test_ds.sample_rate',
+] as const;
 
 /**
  * The encoder takes frames of `width` features, which the preprocessor's `key` decides. One with a `frame_splicing` of its own counts them before splicing.
@@ -70,33 +68,6 @@ export function checkFrameDecoder(
   } else {
     const source = placeOf(model, 'tokenizer')?.value ? 'tokenizer' : 'labels';
     mustAgree(model, `${section}.num_classes`, source, vocabSize);
-  }
-}
-
-/**
- * What `make` builds of a section. An error that names one of the section's keys, as constructors throw them, gets the
- * key's line and whole path where the section was read from a file.
- */
-export function withPosition<T>(section: ConfigNode, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (!(error instanceof AnemoneError) || error.position || !error.path) throw error;
-    const sectionPath = pathOf(section);
-    const name = sectionPath.split('.').at(-1);
-    const key = error.path.startsWith(`${name}.`) ? error.path.slice(`${name}.`.length) : error.path;
-    const position = placeOf(section, key)?.position;
-    if (!position) throw error;
-    const { code, reason: message, hint, details } = error;
-    throw new AnemoneError({
-      code,
-      path: `${sectionPath}.${key}`,
-      position,
-      message,
-      hint,
-      details,
-      cause: error,
-    });
   }
 }
 

@@ -8,6 +8,7 @@ import { readRegularFileSync } from '../../formats/index.js';
 import type { Module } from '../../nn/index.js';
 import type { ReadFile } from '../../text/index.js';
 import { brickComponents } from '../brick-components.js';
+import { checkSize } from './model-size.js';
 
 export interface ModelContext {
   /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
@@ -47,6 +48,7 @@ export function buildModel<T extends Module & { readonly config: Section; setUpA
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });
+  checkSize(model, { path: 'model' });
   model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));

@@ -2,7 +2,14 @@
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
+import {
+  type ConfigNode,
+  configFromValues,
+  pathOf,
+  positionOf,
+  resolveConfig,
+  withPosition,
+} from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
 import {
   type DataSection,
@@ -54,10 +61,11 @@ import type { ChunkOptions } from '../streaming/chunk-plan.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming-recognizer.js';
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
-import { checkFeatureWidth, withPosition } from './agreement.js';
+import { checkFeatureWidth, checkSampleRates } from './agreement.js';
 import { containerOf, fileReader, type ModelContext } from './context.js';
 import type { LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
+import { checkSize } from './model-size.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { SpeechEvaluator } from './speech-evaluator.js';
@@ -146,6 +154,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.preprocessor = this.child('preprocessor', preprocessor);
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
     const { config: frontEnd } = this.preprocessor.frontEnd;
+    checkSampleRates(node, frontEnd.sample_rate);
     checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
   }
@@ -502,9 +511,12 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const descriptor = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
     const follows = 'nemo_compat' in descriptor.schema.fields && !('nemo_compat' in section);
     const compat = follows ? { nemo_compat: this.settings.nemo_compat } : {};
-    return withPosition(node, () =>
+    const made = withPosition(node, () =>
       this.container.instantiate(node, kind, { with: { ...compat, ...values } }),
     );
+    if (made instanceof Module)
+      checkSize(made, { path: pathOf(node) || kind.kind, position: positionOf(node) });
+    return made;
   }
 
   private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {

@@ -9,6 +9,7 @@ import {
   withOverrides,
 } from '../../config/index.js';
 import { AnemoneError, AnemoneErrors } from '../../errors/index.js';
+import { SAMPLE_RATES } from '../models/agreement.js';
 
 /** The `model` section, with the files it refers to under the names it now has for them. */
 export interface RestoredConfig {
@@ -132,6 +133,9 @@ export function makeTolerantly<M>(
 /** What to leave out so that a problem goes away; undefined when the network needs it. */
 function dispensable({ code, path = '' }: AnemoneError, asked: readonly string[]): string | undefined {
   const within = path.replace(/^model\./, '');
+  // Recordings are converted to the preprocessor's rate, whatever else an archive says.
+  if (SAMPLE_RATES.some((key) => key === within) && !asked.some((change) => change.includes('sample_rate')))
+    return path;
   const aside = ASIDE.find((section) => within === section || within.startsWith(`${section}.`));
   const [top] = within.split('.');
   if (code === 'config.unknown-key' && (aside || !NETWORK.includes(top))) return path;
