@@ -262,7 +262,9 @@ export const dataSection = defineSchema(
       ] as const) {
         const least = c[low] ?? 0;
         const most = c[high];
-        if (most !== null && least > most) report(high, `${most} is below ${low}, which is ${least}`);
+        if (most === null || least <= most) continue;
+        if (c[low] === null) report(high, `${most} is below ${least}, so nothing would be left`);
+        else report(low, `${least} is above ${high}`);
       }
       const bins = c.bucket_duration_bins ?? [];
       if (bins.some((bin, i) => bin <= (i === 0 ? 0 : bins[i - 1]))) {
