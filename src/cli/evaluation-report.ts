@@ -20,5 +20,10 @@ export async function describeEvaluation(findings: EvaluationFindings, count: nu
 }
 
 function metricText(name: string, value: number): string {
-  return /_(wer|cer)(_|\/|$)/.test(name) ? `${(100 * value).toFixed(2)}%` : value.toPrecision(5);
+  return /_(wer|cer)(_|\/|$)/.test(name) ? errorRateText(value) : value.toPrecision(5);
+}
+
+/** Without words to divide by a rate is infinite, in NeMo too. */
+export function errorRateText(rate: number): string {
+  return rate === Number.POSITIVE_INFINITY ? 'inf (the references are empty)' : `${(100 * rate).toFixed(2)}%`;
 }

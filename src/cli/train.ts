@@ -1,5 +1,4 @@
 // `anemone train`: a config to a trained model, validated on the way and tested at the end.
-
 import type { Command } from 'commander';
 import type { Adaptation } from '../asr/index.js';
 import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
@@ -74,12 +73,21 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
 }
 
 async function sectionProblem(config: Config, file: string): Promise<Error | undefined> {
-  const { isMapping } = await import('../config/index.js');
+  const { isMapping, positionOf } = await import('../config/index.js');
   const { AnemoneError, didYouMean } = await import('../errors/index.js');
   for (const key of Object.keys(config)) {
     const hint = SECTIONS.includes(key) ? undefined : didYouMean(key, SECTIONS);
     if (hint)
       return new AnemoneError({ code: 'config.unknown-key', path: key, message: 'unknown section', hint });
+  }
+  for (const key of SECTIONS.slice(1)) {
+    if (config[key] == null || isMapping(config[key])) continue;
+    return new AnemoneError({
+      code: 'config.not-a-mapping',
+      path: key,
+      position: positionOf(config, key),
+      message: `expected a mapping of keys to values, got ${JSON.stringify(config[key])}`,
+    });
   }
   if (isMapping(config['model'])) return undefined;
   return new AnemoneError({

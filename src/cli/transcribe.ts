@@ -158,7 +158,8 @@ async function run(checkpoint: string, audio: string[], options: TranscribeOptio
     }
     if (output) tell(`${done} transcripts in ${options.output}\n`);
     if (referenced > 0) {
-      tell(`word error rate of ${referenced}: ${(100 * rate.rate).toFixed(2)}%\n`);
+      const { errorRateText } = await import('./evaluation-report.js');
+      tell(`word error rate of ${referenced}: ${errorRateText(rate.rate)}\n`);
     }
   } finally {
     await output?.close();

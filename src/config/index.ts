@@ -58,3 +58,4 @@ export {
   type Schema,
   type SchemaOptions,
 } from './schema/schema.js';
+export { type Place, placeOf, withPosition } from './with-position.js';

@@ -1,6 +1,5 @@
 // Overrides as typed on a command line: `a.b=1` changes, `+a.b=1` adds, `++a.b=1` does either, `~a.b` removes.
 // Parsing and applying to a raw tree; choosing config groups (`optim=adam`) is compose.ts's.
-
 import { AnemoneError, didYouMean, type SourcePosition } from '../errors/index.js';
 import { type Expression, parseOverrideValue } from './expression.js';
 import { mergeRaw, type RawMap, type RawNode, rawList, rawMap, rawScalar, setEntry } from './raw-tree.js';
@@ -41,8 +40,18 @@ export function parseOverride(text: string): Override {
       'quote the value if it is text',
     );
   }
-  const value = assigned ? rawOf(parseOverrideValue(valueText), position) : undefined;
+  const value = assigned ? rawOf(readValue(valueText, key, position), position) : undefined;
   return { action, key, value, text, position };
+}
+
+function readValue(text: string, key: string, position: SourcePosition): Expression {
+  try {
+    return parseOverrideValue(text);
+  } catch (error) {
+    if (!(error instanceof AnemoneError)) throw error;
+    const { code, reason: message, hint } = error;
+    throw new AnemoneError({ code, path: key, position, message, hint, cause: error });
+  }
 }
 
 /** Applies overrides to a tree in place, in order. @throws AnemoneError `config.override-*` */

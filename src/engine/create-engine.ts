@@ -48,6 +48,9 @@ export function createEngine(options: CreateEngineOptions = {}): Engine {
   return new OnnxEngine(rest);
 }
 
+/** More than any machine has; each is made at once. */
+const MAX_THREADS = 4096;
+
 function checkOptions(engine: EngineName, options: object): void {
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined || OPTIONS[engine].includes(key)) continue;
@@ -62,11 +65,11 @@ function checkOptions(engine: EngineName, options: object): void {
     });
   }
   const threads = (options as OnnxEngineOptions).threads;
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
     throw new AnemoneError({
       code: 'engine.option',
       path: 'threads',
-      message: `expected a whole number of at least 1, got ${threads}`,
+      message: `expected a whole number from 1 to ${MAX_THREADS}, got ${threads}`,
     });
   }
 }

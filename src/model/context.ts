@@ -7,6 +7,7 @@ import { AnemoneError } from '../errors/index.js';
 import { readRegularFileSync } from '../formats/index.js';
 import type { Module } from '../nn/index.js';
 import type { ReadFile } from '../text/index.js';
+import { checkSize } from './model-size.js';
 
 export interface ModelContext {
   /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
@@ -52,6 +53,7 @@ export function buildModel<T extends Module & { readonly config: Section; setUpA
   const { components: lookup, warnings } = container;
   const known = warnings.length;
   const model = make(ownContext(context, container), { lookup, warnings });
+  checkSize(model, { path: 'model' });
   model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));

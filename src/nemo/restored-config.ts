@@ -54,6 +54,8 @@ function selectOrNothing(node: ConfigNode, key: string): unknown {
 export interface ArchiveLayout {
   /** Those that training, data and decoding read: weights and what the network computes do not depend on them. */
   readonly aside: readonly string[];
+  /** Keys that say again what others decide; they are left out where they contradict, unless the user gave them. */
+  readonly repeated: readonly string[];
   /** Those that describe the network. */
   readonly network: readonly string[];
   /** Warnings about keys that NeMo writes into every archive: that they have no effect is worth no line. */
@@ -111,6 +113,9 @@ function dispensable(
   layout: ArchiveLayout,
 ): string | undefined {
   const within = path.replace(/^model\./, '');
+  // Sections that repeat what others decide are left to those.
+  const repeated = layout.repeated.includes(within) && within.split('.').at(-1);
+  if (repeated && !asked.some((change) => change.includes(repeated))) return path;
   const aside = layout.aside.find((section) => within === section || within.startsWith(`${section}.`));
   const [top] = within.split('.');
   if (code === 'config.unknown-key' && (aside || !layout.network.includes(top))) return path;

@@ -2,7 +2,15 @@
 // NeMo's for its own).
 import { componentConfig, defineSchema } from '../config/index.js';
 import { type ComponentDescriptor, component, defineKind } from '../container/index.js';
-import { flagField, numberField, pairField, sizeField, tripleField } from './fields.js';
+import {
+  decayPairField,
+  decayTripleField,
+  flagField,
+  numberField,
+  pairField,
+  partField,
+  sizeField,
+} from './fields.js';
 import { AdafactorRule } from './rules/adafactor.js';
 import { AdamRule } from './rules/adam.js';
 import { AdanRule } from './rules/adan.js';
@@ -25,7 +33,7 @@ export const optimizerKind = defineKind<OptimizerRecipe>('optimizer');
 const lr = (value: number) => sizeField('Base learning rate, shaped by the schedule.', value);
 const decay = (value: number) => sizeField('Weight decay.', value);
 const eps = (value: number) => sizeField('Added to the denominator.', value);
-const betas = (a: number, b: number) => pairField('Decay of the moments.', a, b);
+const betas = (a: number, b: number) => decayPairField('Decay of the moments.', a, b);
 const sched = {
   doc: 'Learning-rate schedule; null keeps the rate constant.',
   format: componentConfig('scheduler', { nameKey: 'name' }),
@@ -58,7 +66,14 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
         weight_decay: decay(0),
         sched,
       },
-      { doc: 'Stochastic gradient descent with momentum (PyTorch).' },
+      {
+        doc: 'Stochastic gradient descent with momentum (PyTorch).',
+        refine: ({ nesterov, momentum, dampening }, report) => {
+          if (nesterov && (momentum === 0 || dampening !== 0)) {
+            report('nesterov', 'needs momentum above 0 and dampening 0');
+          }
+        },
+      },
     ),
     create: (o) => ({ lr: o.lr, rule: () => new SgdRule(o) }),
   }),
@@ -92,7 +107,7 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
       'adadelta',
       {
         lr: lr(1),
-        rho: sizeField('Decay of the averages.', 0.9),
+        rho: partField('Decay of the averages.', 0.9),
         eps: eps(1e-6),
         weight_decay: decay(0),
         sched,
@@ -138,7 +153,7 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
       'rmsprop',
       {
         lr: lr(1e-2),
-        alpha: sizeField('Decay of the averages.', 0.99),
+        alpha: partField('Decay of the averages.', 0.99),
         eps: eps(1e-8),
         weight_decay: decay(0),
         momentum: sizeField('Share of the velocity that stays.', 0),
@@ -163,6 +178,12 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
       },
       {
         doc: 'Resilient backpropagation (PyTorch). The rate is the first step size; a schedule has no effect.',
+        refine: ({ etas: [less, more], step_sizes: [least, greatest] }, report) => {
+          if (!(less > 0 && less < 1 && more > 1)) {
+            report('etas', `expected a factor between 0 and 1 and one above 1, got [${less}, ${more}]`);
+          }
+          if (least > greatest) report('step_sizes', `${least} is above ${greatest}`);
+        },
       },
     ),
     create: (o) => ({ lr: o.lr, rule: (rate) => new RpropRule({ ...o, lr: rate }) }),
@@ -205,8 +226,20 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
         },
         eps: pairField("Added to squares; least scale by the parameter's size.", 1e-30, 1e-3),
         clip_threshold: sizeField('Limit of the RMS of an update.', 1),
-        decay_rate: numberField('β₂ = 1 − t^decay_rate.', -0.8),
-        beta1: { doc: 'Momentum; null for none.', format: 'number', nullable: true, default: null },
+        decay_rate: {
+          doc: 'β₂ = 1 − t^decay_rate, so it is not above 0.',
+          format: 'number',
+          max: 0,
+          default: -0.8,
+        },
+        beta1: {
+          doc: 'Momentum; null for none.',
+          format: 'number',
+          min: 0,
+          below: 1,
+          nullable: true,
+          default: null,
+        },
         weight_decay: decay(0),
         scale_parameter: flagField("Scale the rate by the parameter's RMS.", true),
         relative_step: flagField('Rate 1/√t, at most min_step; lr and schedule are not used.', true),
@@ -231,7 +264,7 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
       'adan',
       {
         lr: lr(1e-3),
-        betas: tripleField('Decay of the moments.', 0.98, 0.92, 0.99),
+        betas: decayTripleField('Decay of the moments.', 0.98, 0.92, 0.99),
         eps: eps(1e-8),
         weight_decay: decay(0),
         max_grad_norm: sizeField("Limit of the group's gradient norm; 0 for none.", 0),

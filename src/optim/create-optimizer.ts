@@ -1,5 +1,7 @@
 // From the `optim` section of a model's config to an optimizer over its trainable parameters.
+import { type ConfigNode, overlayNode, positionOf } from '../config/index.js';
 import { Container } from '../container/index.js';
+import { AnemoneError } from '../errors/index.js';
 import type { Parameter } from '../nn/index.js';
 import { build, nameKeyOf } from './build.js';
 import { optimizerComponents, optimizerKind } from './components.js';
@@ -33,11 +35,23 @@ export function createOptimizer(
     name,
     selectGroups(trainable, groups).map(({ name: group, parameters: members, overrides }) => {
       const { lr_scale: scale = 1, ...own } = overrides;
-      const settings = { ...config, ...own, [nameKey]: name };
+      const settings = overlayNode(config as ConfigNode, { ...own, [nameKey]: name });
       const path = Object.keys(overrides).length === 0 ? 'model.optim' : `model.optim_param_groups.${group}`;
       const recipe = build(container, settings, optimizerKind, path);
-      const lr = recipe.lr * Number(scale);
+      if (typeof scale !== 'number' || !(scale >= 0) || scale === Number.POSITIVE_INFINITY) {
+        throw badScale(overrides, `${path}.lr_scale`, scale);
+      }
+      const lr = recipe.lr * scale;
       return { name: group, parameters: members, rule: recipe.rule(lr), lr };
     }),
   );
+}
+
+function badScale(section: Section, path: string, scale: unknown): AnemoneError {
+  return new AnemoneError({
+    code: 'optim.lr-scale',
+    path,
+    position: positionOf(section, 'lr_scale'),
+    message: `expected a number ≥ 0, got ${JSON.stringify(scale) ?? String(scale)}`,
+  });
 }

@@ -1,28 +1,40 @@
 // Config fields that optimizers and schedules share.
 import { customFormat } from '../config/index.js';
 
-/** A list of exactly these many numbers, typed as the tuple of `example`. */
-function numbers<T extends readonly number[]>(count: number) {
+/** A list of exactly these many numbers from 0 up, below `below` where that is given. */
+function numbers<T extends readonly number[]>(count: number, below = Number.POSITIVE_INFINITY) {
+  const isBounded = below < Number.POSITIVE_INFINITY;
+  const inside = (x: unknown) => typeof x === 'number' && x >= 0 && x < below;
   return customFormat<T>(
-    `a list of ${count} numbers`,
+    `a list of ${count} numbers ≥ 0${isBounded ? ` and < ${below}` : ''}`,
     (value) => {
-      const fits =
-        Array.isArray(value) && value.length === count && value.every((x) => typeof x === 'number');
-      if (!fits) throw new Error('');
+      if (!Array.isArray(value) || value.length !== count) throw new Error('');
+      const wrong = value.find((x) => !inside(x));
+      if (wrong !== undefined) throw new Error(`${String(wrong)} is not one`);
       return value as unknown as T;
     },
-    { type: 'array', items: { type: 'number' }, minItems: count, maxItems: count },
+    {
+      type: 'array',
+      items: { type: 'number', minimum: 0, ...(isBounded && { exclusiveMaximum: below }) },
+      minItems: count,
+      maxItems: count,
+    },
   );
 }
 
-const two = numbers<readonly [number, number]>(2);
-const three = numbers<readonly [number, number, number]>(3);
+const twoSizes = numbers<readonly [number, number]>(2);
+const twoShares = numbers<readonly [number, number]>(2, 1);
+const threeShares = numbers<readonly [number, number, number]>(3, 1);
 
 export const pairField = (doc: string, a: number, b: number) =>
-  ({ doc, format: two, default: [a, b] as const }) as const;
+  ({ doc, format: twoSizes, default: [a, b] as const }) as const;
 
-export const tripleField = (doc: string, a: number, b: number, c: number) =>
-  ({ doc, format: three, default: [a, b, c] as const }) as const;
+/** What stays of two running means at each step: 1 would never take anything in. */
+export const decayPairField = (doc: string, a: number, b: number) =>
+  ({ doc, format: twoShares, default: [a, b] as const }) as const;
+
+export const decayTripleField = (doc: string, a: number, b: number, c: number) =>
+  ({ doc, format: threeShares, default: [a, b, c] as const }) as const;
 
 export const numberField = (doc: string, value: number) =>
   ({ doc, format: 'number', default: value }) as const;
@@ -30,6 +42,10 @@ export const numberField = (doc: string, value: number) =>
 /** A number that may not be negative. */
 export const sizeField = (doc: string, value: number) =>
   ({ doc, format: 'number', min: 0, default: value }) as const;
+
+/** A share of the whole. */
+export const partField = (doc: string, value: number) =>
+  ({ doc, format: 'number', min: 0, max: 1, default: value }) as const;
 
 export const flagField = (doc: string, value: boolean) =>
   ({ doc, format: 'boolean', default: value }) as const;

@@ -87,8 +87,8 @@ export const earlyStoppingSchema = defineSchema(
     min_delta: { doc: 'Improvement that counts.', format: 'number', min: 0, default: 0.001 },
     patience: { doc: 'Validations without improvement.', format: 'nat', default: 10 },
     check_finite: { doc: 'Stop when it is not finite.', format: 'boolean', default: true },
-    stopping_threshold: { doc: 'Stop when it is better.', format: 'number', nullable: true, default: null },
-    divergence_threshold: { doc: 'Stop when it is worse.', format: 'number', nullable: true, default: null },
+    stopping_threshold: { doc: 'Stop when it is better.', format: 'bound', nullable: true, default: null },
+    divergence_threshold: { doc: 'Stop when it is worse.', format: 'bound', nullable: true, default: null },
   },
   {
     doc: 'When a run that no longer improves ends.',
@@ -117,6 +117,13 @@ export const emaSchema = defineSchema(
     doc: 'Exponential moving average of the weights, used for validation and inference.',
     ignored: { cpu_offload: once('states live where the engine keeps them', false) },
   },
+);
+
+/** Its other keys are for a timer that synchronises devices. */
+const stepTimingSchema = defineSchema(
+  'step_timing_kwargs',
+  { buffer_size: { doc: 'Steps the mean is taken over.', format: 'int', min: 1, default: 1 } },
+  { doc: 'Of the time of steps.', extra: 'any' },
 );
 
 const wandb = once('loggers are TensorBoard, CSV and JSON lines', false);
@@ -203,7 +210,7 @@ export const expManagerSchema = defineSchema(
     log_step_timing: { doc: 'Log the time of steps and validations.', format: 'boolean', default: true },
     step_timing_kwargs: {
       doc: 'buffer_size: steps the mean is taken over.',
-      format: 'mapping',
+      format: stepTimingSchema,
       nullable: true,
       default: null,
     },

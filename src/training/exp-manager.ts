@@ -166,7 +166,7 @@ function addCallbacks(
     callbacks.push(new EmaCallback({ decay, everyNSteps, validateOriginalWeights }));
   }
   if (options.log_step_timing) {
-    callbacks.push(new StepTiming(Number(options.step_timing_kwargs?.['buffer_size'] ?? 1)));
+    callbacks.push(new StepTiming(options.step_timing_kwargs?.buffer_size));
   }
   if (options.max_time_per_run !== null) callbacks.push(new RunTimeLimit(options.max_time_per_run));
   if (options.create_early_stopping_callback) callbacks.push(earlyStopping(options));

@@ -23,10 +23,10 @@ export function parseDuration(value: unknown): number {
       seconds: 1,
     };
     return Object.entries(value).reduce((sum, [unit, count]) => {
-      if (!Object.hasOwn(units, unit) || typeof count !== 'number') {
-        throw new Error(`use ${Object.keys(units).join(', ')} with numbers`);
+      if (!Object.hasOwn(units, unit) || !Number.isFinite(count) || (count as number) < 0) {
+        throw new Error(`use ${Object.keys(units).join(', ')} with numbers from 0 up`);
       }
-      return sum + count * units[unit];
+      return sum + (count as number) * units[unit];
     }, 0);
   }
   const parts = typeof value === 'string' ? /^(\d+):(\d{1,2}):(\d{1,2}):(\d{1,2})$/.exec(value) : null;
@@ -96,10 +96,11 @@ export const trainerSchema = defineSchema(
     max_epochs: {
       doc: 'Epochs to train; null with no other limit means 1000, -1 no limit.',
       format: 'int',
+      min: -1,
       nullable: true,
       default: null,
     },
-    max_steps: { doc: 'Optimizer steps to train; -1 for no limit.', format: 'int', default: -1 },
+    max_steps: { doc: 'Optimizer steps to train; -1 for no limit.', format: 'int', min: -1, default: -1 },
     max_time: {
       doc: 'Training time over all resumed runs, DD:HH:MM:SS or {hours: 2}.',
       format: duration(),
@@ -113,7 +114,7 @@ export const trainerSchema = defineSchema(
     },
     gradient_clip_val: {
       doc: 'Limit of the gradient; null or 0 turns clipping off.',
-      format: 'number',
+      format: 'bound',
       min: 0,
       nullable: true,
       default: null,
@@ -232,10 +233,6 @@ export const trainerSchema = defineSchema(
       inference_mode: { instead: 'evaluation never keeps gradients', harmless: [true, false, null] },
       progress_bar_refresh_rate: { instead: 'see enable_progress_bar', harmless: [null] },
       barebones: { instead: 'leave exp_manager out', harmless: [false, null] },
-    },
-    refine: ({ max_epochs, max_steps }, report) => {
-      if (max_epochs !== null && max_epochs < -1) report('max_epochs', 'expected -1 or more');
-      if (max_steps < -1) report('max_steps', 'expected -1 or more');
     },
   },
 );

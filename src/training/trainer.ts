@@ -1,7 +1,14 @@
 // The Trainer: options, engine, callbacks and loggers around the state machine of fit/, and the shorter
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
 import { join } from 'node:path';
-import { type ConfigNode, type ConfigWarning, formatWarnings, isMapping, toYaml } from '../config/index.js';
+import {
+  type ConfigNode,
+  type ConfigWarning,
+  formatWarnings,
+  isMapping,
+  toYaml,
+  withPosition,
+} from '../config/index.js';
 import type { Container } from '../container/index.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
@@ -105,7 +112,7 @@ export class Trainer {
   /** The engine of all runs of this trainer. */
   get engine(): Engine {
     if (this.dependencies.engine) return this.dependencies.engine;
-    this.made ??= createEngine(this.options.engine);
+    this.made ??= withPosition(this.options.engine, () => createEngine(this.options.engine));
     return this.made;
   }
 
@@ -223,7 +230,7 @@ export class Trainer {
     const validation = await model.validationSources();
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
-    const scheduler = createScheduler(sched, plan.totalSteps, container);
+    const scheduler = withPosition(sched ?? {}, () => createScheduler(sched, plan.totalSteps, container));
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;

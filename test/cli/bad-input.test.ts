@@ -30,6 +30,17 @@ it.each<[string, string[], RegExp]>([
   ['unknown override', ['model.nope=1'], /there is no "nope" in "model" — to add/],
   ['folder in a file', ['+exp_manager.exp_dir=/dev/null/x'], /a file stands .*\(\/dev\/null\) — choose/],
   ['folder in /proc', ['+exp_manager.exp_dir=/proc/none'], /\/proc\/none.* — choose/],
+  [
+    'trainer that is no section',
+    ['trainer=5'],
+    /^error: override trainer=5: trainer: expected a mapping of keys to values, got 5$/m,
+  ],
+  [
+    'exp_manager that is no section',
+    ['+exp_manager=[1]'],
+    /override \+exp_manager=\[1\]: exp_manager: expected a mapping/,
+  ],
+  ['model that is no section', ['model=5'], /override model=5: model: expected a mapping/],
   ['unknown component', ['model.encoder._target_=Nope'], /there is no encoder named "Nope" — known are/],
 ])('%s', async (_name, overrides, message) => {
   let printed = '';

@@ -304,6 +304,9 @@ describe('input meant to do harm', () => {
     );
     expect(errorOf(() => read(`a: "${'${'.repeat(5000)}"`)).code).toBe('config.bad-expression');
     expect(errorOf(() => read('a: 1', [`a=${'['.repeat(5000)}`])).code).toBe('config.bad-expression');
+    expect(errorOf(() => read('a: 1', ['+b.c=[1'])).message).toMatch(
+      /^override \+b\.c=\[1: b\.c: cannot read/,
+    );
     expect(errorOf(() => read('a: &a [*a]')).code).toMatch(/alias-cycle|unknown-alias|yaml-syntax/);
   });
 

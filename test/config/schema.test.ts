@@ -280,3 +280,36 @@ describe('documents', () => {
     });
   });
 });
+
+describe('numbers', () => {
+  const sizes = defineSchema('sizes', {
+    whole: { doc: '', format: 'int', optional: true },
+    natural: { doc: '', format: 'nat', optional: true },
+    count: { doc: '', format: 'count', optional: true },
+    number: { doc: '', format: 'number', optional: true },
+    bound: { doc: '', format: 'bound', optional: true },
+  });
+  const message = (yaml: string) =>
+    sizes.validate(configFromText(yaml, [], { file: 'a.yaml' })).errors[0]?.message;
+
+  it.each([
+    ['number: .inf', 'a.yaml:1:9: number: expected a number, got the number Infinity — it must be finite'],
+    ['number: -.inf', 'a.yaml:1:9: number: expected a number, got the number -Infinity — it must be finite'],
+    ['number: .nan', 'a.yaml:1:9: number: expected a number, got the number NaN — it must be finite'],
+    ['bound: .nan', 'a.yaml:1:8: bound: expected a number, got the number NaN — it must be finite'],
+    ['whole: 1e20', 'a.yaml:1:8: whole: expected an integer, got the number 100000000000000000000 — it is too large to be exact'], // biome-ignore format: one line reads better
+    [
+      'natural: .inf',
+      'a.yaml:1:10: natural: expected an integer ≥ 0, got the number Infinity — it must be finite',
+    ],
+    ['whole: 0.5', 'a.yaml:1:8: whole: expected an integer, got the number 0.5'],
+    ['count: 0', 'a.yaml:1:8: count: expected an integer ≥ 1, got the number 0'],
+  ])('%s is told', (yaml, text) => {
+    expect(message(yaml)).toBe(text);
+  });
+
+  it('may be infinite where they bound nothing then', () => {
+    expect(message('bound: .inf')).toBeUndefined();
+    expect(message('bound: -.inf')).toBeUndefined();
+  });
+});

@@ -36,7 +36,7 @@ describe('createEngine', () => {
     [{ provider: 'tpu' }, 'engine.unknown-provider', /known: cpu, webgpu, cuda, dml, coreml/],
     [{ name: 'reference', provider: 'cuda' }, 'engine.option', /belongs to engine onnxruntime/],
     [{ thread: 2 } as object, 'engine.option', /did you mean "threads"\?/],
-    [{ threads: 0 }, 'engine.option', /at least 1, got 0/],
+    [{ threads: 0 }, 'engine.option', /from 1 to 4096, got 0/],
   ])('refuses %j', (options, code, text) => {
     expect(() => make(options)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(text) }),

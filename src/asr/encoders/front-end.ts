@@ -4,6 +4,7 @@ import {
   createFrontEnd,
   type FrontEnd,
   type FrontEndConfig,
+  MAX_SECONDS,
   MEL_DEFAULTS,
   type MelConfig,
   MelFrontEnd,
@@ -33,14 +34,14 @@ const frameFields = {
   sample_rate: { doc: 'Hz.', format: 'int', min: 1, max: 1_000_000, default: MEL_DEFAULTS.sample_rate },
   window_size: { doc: 'Seconds.', format: 'number', above: 0, max: 1, nullable: true, default: 0.02 },
   window_stride: { doc: 'Seconds.', format: 'number', above: 0, max: 1, nullable: true, default: 0.01 },
-  n_window_size: { doc: 'Samples, instead of window_size.', format: 'int', ...optional },
-  n_window_stride: { doc: 'Samples, instead of window_stride.', format: 'int', ...optional },
+  n_window_size: { doc: 'Samples, instead of window_size.', format: 'int', min: 1, ...optional },
+  n_window_stride: { doc: 'Samples, instead of window_stride.', format: 'int', min: 1, ...optional },
   window: { doc: 'Shape of the window.', format: WINDOW_TYPES, nullable: true, default: 'hann' },
 } as const;
 const spectrumFields = {
-  n_fft: { doc: 'Default: the next power of two.', format: 'int', max: 1 << 20, ...optional },
-  lowfreq: { doc: 'Hz.', format: 'number', default: 0 },
-  highfreq: { doc: 'Hz. Default: half the sample rate.', format: 'number', ...optional },
+  n_fft: { doc: 'Default: the next power of two.', format: 'int', min: 1, max: 1 << 20, ...optional },
+  lowfreq: { doc: 'Hz.', format: 'number', min: 0, default: 0 },
+  highfreq: { doc: 'Hz. Default: half the sample rate.', format: 'number', above: 0, ...optional },
 } as const;
 
 export const melSchema = defineSchema(
@@ -73,9 +74,16 @@ export const melSchema = defineSchema(
     pad_to: {
       doc: 'Frames become a multiple of it; 0 for none.',
       format: oneOf('nat', ['max']),
+      max: 100_000,
       default: 16,
     },
-    max_duration: { doc: 'Seconds, for pad_to: max.', format: 'number', default: MEL_DEFAULTS.max_duration },
+    max_duration: {
+      doc: 'Seconds, for pad_to: max.',
+      format: 'number',
+      above: 0,
+      max: MAX_SECONDS,
+      default: MEL_DEFAULTS.max_duration,
+    },
     frame_splicing: {
       doc: 'A frame has its features as often, as in NeMo.',
       format: 'int',
@@ -89,15 +97,21 @@ export const melSchema = defineSchema(
       default: false,
     },
     pad_value: { doc: 'Fills padded frames.', format: 'number', default: 0 },
-    mag_power: { doc: 'Exponent of the magnitude.', format: 'number', default: 2 },
+    mag_power: { doc: 'Exponent of the magnitude.', format: 'number', above: 0, default: 2 },
     mel_norm: {
       doc: 'Area normalisation of the filters.',
       format: ['slaney'],
       nullable: true,
       default: 'slaney',
     },
-    nb_augmentation_prob: { doc: 'Of narrow band in training.', format: 'number', default: 0 },
-    nb_max_freq: { doc: 'Hz kept by it.', format: 'number', default: 4000 },
+    nb_augmentation_prob: {
+      doc: 'Of narrow band in training.',
+      format: 'number',
+      min: 0,
+      max: 1,
+      default: 0,
+    },
+    nb_max_freq: { doc: 'Hz kept by it.', format: 'number', above: 0, default: 4000 },
     nemo_compat: compat,
   },
   {
@@ -136,19 +150,21 @@ export const mfccSchema = defineSchema(
   { doc: 'Mel-frequency cepstral coefficients.' },
 );
 
+const masks = { format: 'nat', max: 10_000, default: 0 } as const;
+
 const specAugmentSchema = defineSchema(
   'SpectrogramAugmentation',
   {
-    freq_masks: { doc: 'Number of frequency masks.', format: 'nat', default: 0 },
-    time_masks: { doc: 'Number of time masks.', format: 'nat', default: 0 },
-    freq_width: { doc: 'Most bins of a frequency mask.', format: 'number', min: 0, default: 10 },
+    freq_masks: { doc: 'Number of frequency masks.', ...masks },
+    time_masks: { doc: 'Number of time masks.', ...masks },
+    freq_width: { doc: 'Most bins of a frequency mask.', format: 'nat', default: 10 },
     time_width: {
       doc: 'Most frames of a time mask, or below 1 a share of the utterance.',
       format: 'number',
       min: 0,
       default: 10,
     },
-    rect_masks: { doc: 'Number of cutout rectangles.', format: 'nat', default: 0 },
+    rect_masks: { doc: 'Number of cutout rectangles.', ...masks },
     rect_time: { doc: 'Most frames of a rectangle.', format: 'nat', default: 5 },
     rect_freq: { doc: 'Most bins of a rectangle.', format: 'nat', default: 20 },
     mask_value: { doc: 'What masks are filled with.', format: 'number', default: 0 },
@@ -161,6 +177,11 @@ const specAugmentSchema = defineSchema(
   },
   {
     doc: 'SpecAugment (Park et al. 2019): masks stretches of time and bands of frequency in training.',
+    refine: ({ time_width: width }, report) => {
+      if (width >= 1 && !Number.isInteger(width)) {
+        report('time_width', `expected whole frames, or a share below 1, got ${width}`);
+      }
+    },
     ignored: {
       use_numba_spec_augment: { instead: 'masks are drawn on the host', harmless: [false, true] },
       rng: { instead: 'randomness comes from the seed', harmless: [null] },

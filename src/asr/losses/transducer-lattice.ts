@@ -4,6 +4,7 @@
 // them; on two cores of a shared AMD EPYC, 8 utterances of 200 frames and 40 tokens took 12-14 ms of processor
 // time with `scan` and 17-22 ms with `host`, forward and backward, so `scan` is the default.
 import { type HostTensor, hostCall, scan, type Tensor, tf } from '../../engine/index.js';
+import { AnemoneError } from '../../errors/index.js';
 import { customGradient } from '../../nn/index.js';
 import { range, toDiagonals, undoDiagonals } from './diagonals.js';
 import { impossible, logAddExp, shiftColumns } from './log-space.js';
@@ -78,6 +79,18 @@ function latticeOnHost(
   ];
 }
 
+/** Numbers of a tensor that an index of 32 bits reaches. */
+const MAX_ELEMENTS = 2 ** 31 - 1;
+
+/** A transcript of some hundred thousand tokens is no transcript of the recording. */
+function tooLarge([batch, rows, width]: readonly number[]): AnemoneError {
+  return new AnemoneError({
+    code: 'asr.loss-size',
+    message: `the loss of ${batch} utterances of ${width} frames with ${rows - 1} tokens is larger than a tensor may be`,
+    hint: 'leave such transcripts out with max_text_length or max_tps',
+  });
+}
+
 /** Arcs leaving each diagonal n = t+u, [D,B,U+1] with D = T+U, and where utterances end. */
 interface Diagonals {
   readonly blank: Tensor;
@@ -145,6 +158,7 @@ function diagonals(picks: Tensor, frames: Tensor, tokens: Tensor): Diagonals {
   const masked = (values: Tensor, mask: Tensor): Tensor =>
     tf.where(mask, values, tf.fill(values.shape, impossible));
   const count = width + rows - 1;
+  if (count * batch * rows > MAX_ELEMENTS) throw tooLarge(picks.shape);
   const endsAt = tf.reshape(tf.add(frames, tokens), [1, batch, 1]);
   const atEnd = tf.logicalAnd(
     tf.equal(tf.add(range(count, [count, 1, 1]), tf.scalar(1, 'int32')), endsAt),

@@ -1,25 +1,8 @@
 // Keys of a model section that say the same thing in two places, such as the width that one part gives and the next
 // takes. Where they differ, both are named, with their lines, before anything is opened or compiled.
-import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
-import { AnemoneError, formatPosition, type SourcePosition } from '../../errors/index.js';
-
-interface Place {
-  readonly value: unknown;
-  readonly position: SourcePosition | undefined;
-}
-
-function placeOf(model: ConfigNode, path: string): Place | undefined {
-  const keys = path.split('.');
-  let section: ConfigNode = model;
-  for (const key of keys.slice(0, -1)) {
-    const inner: unknown = key in section ? section[key] : undefined;
-    if (!isMapping(inner)) return undefined;
-    section = inner;
-  }
-  const last = keys.at(-1) as string;
-  if (!(last in section)) return undefined;
-  return { value: section[last], position: positionOf(section, last) };
-}
+import { type ConfigNode, pathOf, placeOf } from '../../config/index.js';
+import { AnemoneError, formatPosition } from '../../errors/index.js';
+import { SAMPLE_RATES } from '../nemo/speech-archive.js';
 
 /**
  * @param key of `model`; where it is absent, null or a placeholder (not above 0), there is nothing to compare
@@ -40,6 +23,14 @@ export function mustAgree(model: ConfigNode, key: string, other: string, value: 
     message: `is ${place.value}, but ${prefix}.${other}${where} makes it ${value}`,
     hint: 'let both say the same',
   });
+}
+
+/**
+ * The rate at which the front end works is that of the model and of its data.
+ * @throws AnemoneError `config.disagreement`
+ */
+export function checkSampleRates(model: ConfigNode, rate: number): void {
+  for (const key of SAMPLE_RATES) mustAgree(model, key, 'preprocessor.sample_rate', rate);
 }
 
 /**
@@ -70,33 +61,6 @@ export function checkFrameDecoder(
   } else {
     const source = placeOf(model, 'tokenizer')?.value ? 'tokenizer' : 'labels';
     mustAgree(model, `${section}.num_classes`, source, vocabSize);
-  }
-}
-
-/**
- * What `make` builds of a section. An error that names one of the section's keys, as constructors throw them, gets the
- * key's line and whole path where the section was read from a file.
- */
-export function withPosition<T>(section: ConfigNode, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (!(error instanceof AnemoneError) || error.position || !error.path) throw error;
-    const sectionPath = pathOf(section);
-    const name = sectionPath.split('.').at(-1);
-    const key = error.path.startsWith(`${name}.`) ? error.path.slice(`${name}.`.length) : error.path;
-    const position = placeOf(section, key)?.position;
-    if (!position) throw error;
-    const { code, reason: message, hint, details } = error;
-    throw new AnemoneError({
-      code,
-      path: `${sectionPath}.${key}`,
-      position,
-      message,
-      hint,
-      details,
-      cause: error,
-    });
   }
 }
 

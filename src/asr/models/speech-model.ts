@@ -9,7 +9,14 @@ import {
   type UnfreezeOptions,
 } from '../../adapters/index.js';
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, configFromValues, resolveConfig } from '../../config/index.js';
+import {
+  type ConfigNode,
+  configFromValues,
+  pathOf,
+  positionOf,
+  resolveConfig,
+  withPosition,
+} from '../../config/index.js';
 import type { Container, KindOf } from '../../container/index.js';
 import {
   type DataSection,
@@ -25,6 +32,7 @@ import {
   type ArchivableModel,
   type Batch,
   type BatchSource,
+  checkSize,
   containerOf,
   type Evaluator,
   fileReader,
@@ -66,7 +74,7 @@ import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
 import type { TranscribeOptions } from '../transcription/options.js';
 import { transcribeAudio, transcriptMaker } from '../transcription/transcribe.js';
 import type { Transcript, TranscriptSettings } from '../transcription/transcript.js';
-import { checkFeatureWidth, withPosition } from './agreement.js';
+import { checkFeatureWidth, checkSampleRates } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from './kinds.js';
 import { tokenizerOf } from './model-tokenizer.js';
@@ -129,6 +137,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.preprocessor = this.child('preprocessor', preprocessor);
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
     const { config: frontEnd } = this.preprocessor.frontEnd;
+    checkSampleRates(node, frontEnd.sample_rate);
     checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
   }
@@ -496,9 +505,12 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const descriptor = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
     const follows = 'nemo_compat' in descriptor.schema.fields && !('nemo_compat' in section);
     const compat = follows ? { nemo_compat: this.settings.nemo_compat } : {};
-    return withPosition(node, () =>
+    const made = withPosition(node, () =>
       this.container.instantiate(node, kind, { with: { ...compat, ...values } }),
     );
+    if (made instanceof Module)
+      checkSize(made, { path: pathOf(node) || kind.kind, position: positionOf(node) });
+    return made;
   }
 
   private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {

@@ -4,11 +4,21 @@ import type { ModelContext } from '../../model/index.js';
 import { type ArchiveLayout, type RestoreOptions, restoreArchive } from '../../nemo/index.js';
 import type { Module } from '../../nn/index.js';
 
+/** Recordings of any rate are converted to the preprocessor's, so these say what the files will be, and no more. */
+export const SAMPLE_RATES = [
+  'sample_rate',
+  'train_ds.sample_rate',
+  'validation_ds.sample_rate',
+  'test_ds.sample_rate',
+] as const;
+
 const speechArchive: ArchiveLayout = {
   aside: [
     ...['train_ds', 'validation_ds', 'test_ds', 'optim'],
     ...['decoding', 'spec_augment', 'aux_ctc.decoding'],
   ],
+  // Recordings are converted to the preprocessor's rate, whatever else an archive says.
+  repeated: SAMPLE_RATES,
   network: [
     ...['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'labels', 'aux_ctc'],
     ...['transf_encoder', 'transf_decoder', 'head'],

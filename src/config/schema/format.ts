@@ -1,6 +1,5 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
 // as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
-
 import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
@@ -30,7 +29,12 @@ export interface NamedFormats {
   int: number;
   /** A whole number from 0 up. */
   nat: number;
+  /** A whole number from 1 up. */
+  count: number;
+  /** A finite number. */
   number: number;
+  /** A number or an infinity, for what bounds nothing then. */
+  bound: number;
   boolean: boolean;
   string: string;
   /** Any mapping, taken as it is. */
@@ -79,14 +83,21 @@ function named<T>(
 const isNumber = (value: unknown) => typeof value === 'number';
 
 const NAMED: { readonly [N in NamedFormat]: Format<NamedFormats[N]> } = {
-  int: named('an integer', Number.isInteger, { type: 'integer' }, isNumber),
+  int: named('an integer', Number.isSafeInteger, { type: 'integer' }, isNumber),
   nat: named(
     'an integer ≥ 0',
-    (v) => Number.isInteger(v) && (v as number) >= 0,
+    (v) => Number.isSafeInteger(v) && (v as number) >= 0,
     { type: 'integer', minimum: 0 },
     isNumber,
   ),
-  number: named('a number', (v) => isNumber(v) && !Number.isNaN(v), { type: 'number' }, isNumber),
+  count: named(
+    'an integer ≥ 1',
+    (v) => Number.isSafeInteger(v) && (v as number) >= 1,
+    { type: 'integer', minimum: 1 },
+    isNumber,
+  ),
+  number: named('a number', Number.isFinite, { type: 'number' }, isNumber),
+  bound: named('a number', (v) => isNumber(v) && !Number.isNaN(v), { type: 'number' }, isNumber),
   boolean: named('true or false', (v) => typeof v === 'boolean', { type: 'boolean' }),
   string: named('text', (v) => typeof v === 'string', { type: 'string' }),
   mapping: named('a mapping', isMapping, { type: 'object' }),
@@ -307,6 +318,12 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
 
 function hintFor(value: unknown, schema: JsonSchema): string | undefined {
   const wantsNumber = schema.type === 'integer' || schema.type === 'number';
+  if (wantsNumber && typeof value === 'number') {
+    if (!Number.isFinite(value)) return 'it must be finite';
+    return Number.isInteger(value) && !Number.isSafeInteger(value)
+      ? 'it is too large to be exact'
+      : undefined;
+  }
   if (typeof value === 'string' && wantsNumber && value.trim() !== '' && !Number.isNaN(Number(value))) {
     return `write it without quotes; text from \${oc.env:...} becomes a number with \${oc.decode:...}`;
   }

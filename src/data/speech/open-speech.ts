@@ -10,6 +10,7 @@ import {
   resolveFrontEnd,
   type SpecAugmentConfig,
 } from '../../audio/index.js';
+import { positionOf, withPosition } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
@@ -178,6 +179,7 @@ function checkSampleRate({ section, preprocessor, name }: OpenSourceOptions): vo
   throw new AnemoneError({
     code: 'data.sample-rate',
     path: `${name}.sample_rate`,
+    position: positionOf(section, 'sample_rate'),
     message: `is ${section.sample_rate} Hz, but the preprocessor works at ${rate} Hz`,
     hint: 'use one rate for both; recordings of any rate are converted',
   });
@@ -189,7 +191,10 @@ async function makePipeline(
 ): Promise<PipelineConfig> {
   const { section, training, seed, preprocessor, tables, specAugment } = options;
   const augmentor = training && section.augmentor ? plain(section.augmentor) : undefined;
-  for (const warning of Augmentor.fromConfig(augmentor).warnings) log(warning);
+  if (training && section.augmentor) {
+    const { augmentor: written } = section;
+    for (const warning of withPosition(written, () => Augmentor.fromConfig(written)).warnings) log(warning);
+  }
   const pipeline: PipelineConfig = {
     preprocessor: plain(preprocessor),
     tables,

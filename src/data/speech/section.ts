@@ -37,7 +37,7 @@ export const dataSection = defineSchema(
       format: 'string',
       default: 'lang',
     },
-    sample_rate: { doc: 'Hz; must be that of the preprocessor.', format: 'int', ...optional },
+    sample_rate: { doc: 'Hz; must be that of the preprocessor.', format: 'int', min: 1, ...optional },
     batch_size: { doc: 'Utterances a batch.', format: 'int', min: 1, ...optional },
     batch_duration: {
       doc: 'Seconds of padded audio a batch, instead of batch_size: short utterances make larger batches.',
@@ -76,12 +76,12 @@ export const dataSection = defineSchema(
     },
     bucket_batch_size: {
       doc: 'Utterances a batch for each bucket, from short to long.',
-      format: listOf('int', { min: 1 }),
+      format: listOf('count', { min: 1 }),
       ...optional,
     },
     bucketing_batch_size: {
       doc: 'As bucket_batch_size; or n, meaning n times the number of buckets at and above this one.',
-      format: oneOf('int', listOf('int', { min: 1 })),
+      format: oneOf('count', listOf('count', { min: 1 })),
       ...optional,
     },
     bucketing_strategy: {
@@ -89,12 +89,12 @@ export const dataSection = defineSchema(
       format: ['synced_randomized', 'fully_randomized', 'fixed_order'],
       default: 'synced_randomized',
     },
-    min_duration: { doc: 'Seconds; shorter utterances are left out.', format: 'number', ...optional },
-    max_duration: { doc: 'Seconds; longer utterances are left out.', format: 'number', ...optional },
+    min_duration: { doc: 'Seconds; shorter utterances are left out.', format: 'bound', ...optional },
+    max_duration: { doc: 'Seconds; longer utterances are left out.', format: 'bound', ...optional },
     min_text_length: { doc: 'Characters; shorter transcripts are left out.', format: 'nat', ...optional },
     max_text_length: { doc: 'Characters; longer transcripts are left out.', format: 'nat', ...optional },
-    min_tps: { doc: 'Tokens a second; slower utterances are left out.', format: 'number', ...optional },
-    max_tps: { doc: 'Tokens a second; faster utterances are left out.', format: 'number', ...optional },
+    min_tps: { doc: 'Tokens a second; slower utterances are left out.', format: 'bound', ...optional },
+    max_tps: { doc: 'Tokens a second; faster utterances are left out.', format: 'bound', ...optional },
     max_utts: { doc: 'Use the first so many utterances only; 0 is all.', format: 'nat', ...optional },
     num_workers: {
       doc: 'Worker threads that decode and compute features, at most one a core; 0 uses the main thread. Default: half the cores.',
@@ -107,6 +107,7 @@ export const dataSection = defineSchema(
       doc: 'Seconds after which a batch counts as hung.',
       format: 'number',
       above: 0,
+      max: 86_400,
       default: 300,
     },
     channel_selector: {
@@ -265,7 +266,11 @@ export const dataSection = defineSchema(
         ['min_text_length', 'max_text_length'],
         ['min_tps', 'max_tps'],
       ] as const) {
-        if ((c[low] ?? 0) > (c[high] ?? Number.POSITIVE_INFINITY)) report(low, `${c[low]} is above ${high}`);
+        const least = c[low] ?? 0;
+        const most = c[high];
+        if (most === null || least <= most) continue;
+        if (c[low] === null) report(high, `${most} is below ${least}, so nothing would be left`);
+        else report(low, `${least} is above ${high}`);
       }
       const bins = c.bucket_duration_bins ?? [];
       if (bins.some((bin, i) => bin <= (i === 0 ? 0 : bins[i - 1]))) {

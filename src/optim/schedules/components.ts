@@ -17,7 +17,13 @@ type Rate = (base: number, position: number) => number;
 
 /** Keys every schedule has. */
 const common = {
-  max_steps: countField('Last step of the schedule; null takes it from the trainer.'),
+  max_steps: {
+    doc: 'Last step of the schedule; null takes it from the trainer.',
+    format: 'int',
+    min: 1,
+    nullable: true,
+    default: null,
+  },
   interval: {
     doc: 'What is counted; null is what the schedule usually counts.',
     format: ['step', 'epoch'],
@@ -82,7 +88,7 @@ const constant = {
   constant_ratio: shareField('The same as a share of all steps.'),
 } as const;
 const polynomial = {
-  power: numberField('Exponent.', 1),
+  power: sizeField('Exponent.', 1),
   cycle: flagField('Start again over a longer stretch at the end.', false),
 } as const;
 const endless = { endless: true };
@@ -96,7 +102,7 @@ const plateau = component({
     {
       monitor: common.monitor,
       mode: { doc: 'Whether less or more is better.', format: ['min', 'max'], default: 'min' },
-      factor: sizeField('The rate is multiplied by it.', 0.1),
+      factor: { doc: 'The rate is multiplied by it.', format: 'number', min: 0, below: 1, default: 0.1 },
       patience: { doc: 'Validations without improvement that are borne.', format: 'nat', default: 10 },
       threshold: sizeField('Improvement that counts.', 1e-4),
       threshold_mode: { doc: 'Relative or absolute.', format: ['rel', 'abs'], default: 'rel' },

@@ -204,6 +204,37 @@ describe('mistakes', () => {
   });
 });
 
+describe('files that are no manifests', () => {
+  const one = { audio_filepath: 'a.wav', duration: 1, text: 'x' };
+
+  it.each([
+    ['a list on one line', JSON.stringify([one, one]), 'is one JSON list — write one object a line'],
+    ['a list over lines', JSON.stringify([one, one], null, 1), 'is one JSON list — write one object a line'],
+    ['an object over lines', JSON.stringify(one, null, 2), 'is JSON that is spread over lines'],
+    ['a line too long', `{"text":"${'a'.repeat(2 ** 24)}"}`, 'the line is longer than 16 MiB'],
+    ['lines with commas', `${line({})},`, 'lines end without a comma'],
+  ])('%s is told once', async (_name, content, message) => {
+    const { errors } = await scanManifests(manifest(content));
+    expect(errors.map((error) => error.message)).toEqual([expect.stringContaining(message)]);
+  });
+
+  it.each([
+    [{ text: 'al\ud800pha' }, 'text: has half of a surrogate pair'],
+    [{ audio_filepath: 'a\udc00.wav' }, 'audio_filepath: has half of a surrogate pair'],
+    [{ audio_filepath: 'https://x.y/a.wav' }, 'audio_filepath: is an address (https://)'],
+    [{ audio_filepath: 's3://bucket/a.wav' }, 'audio_filepath: is an address (s3://)'],
+    [{ audio_filepath: 'file:///a.wav' }, 'audio_filepath: is an address (file://)'],
+    [{ text: 'a'.repeat(2 ** 20 + 1) }, 'text: has 1048577 characters'],
+  ])('%#: %j', async (fields, message) => {
+    await expect(readManifests(manifest(line(fields)))).rejects.toThrow(message);
+  });
+
+  it('leaves pairs of surrogates and colons of names alone', async () => {
+    const file = manifest(line({ audio_filepath: '/x/a:b.wav', text: '\ud83d\ude00' }));
+    expect((await readManifests(file))[0]).toMatchObject({ audioPath: '/x/a:b.wav', text: '😀' });
+  });
+});
+
 describe('filters', () => {
   it('count what they drop by the first reason', async () => {
     const lines = [0.05, 1, 2, 30, 3, 4].map((duration, i) => line({ duration, text: 'é'.repeat(i) }));

@@ -20,8 +20,10 @@ export interface ParseOptions {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Bytes of a file that holds one transcript. */
+/** Bytes of a file that holds one transcript, and characters of a transcript in the manifest: days of speech. */
 const MAX_TRANSCRIPT = 2 ** 20;
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 const AUDIO_KEYS = ['audio_filepath', 'audio_filename'] as const;
 const TEXT_KEYS = ['text', 'text_filepath', 'normalized_text'] as const;
@@ -55,8 +57,13 @@ class LineReader {
 
   string(key: string): string | undefined {
     const value = this.json[key];
-    if (typeof value === 'string') return value;
-    return this.fail(key, `expected a string, got ${describe(value)}`);
+    if (typeof value !== 'string') return this.fail(key, `expected a string, got ${describe(value)}`);
+    if (!LONE_SURROGATE.test(value)) return value;
+    return this.fail(
+      key,
+      'has half of a surrogate pair, which is no character',
+      'escape characters beyond \\uffff as two \\u, or write them as they are',
+    );
   }
 
   /** Speakers and languages are names, yet often written as numbers. */
@@ -100,8 +107,8 @@ export function parseEntry(
       code: 'data.manifest-json',
       position: source,
       what: 'the line',
-      hint: line.trimStart().startsWith('[')
-        ? 'a manifest holds one object a line, not one array'
+      hint: line.trimEnd().endsWith(',')
+        ? 'lines end without a comma'
         : 'each line must be one complete JSON object',
     });
   } catch (error) {
@@ -164,6 +171,14 @@ function readAudioPath(reader: LineReader, base: string): string | undefined {
   }
   const path = reader.string(key);
   if (path === '') return reader.fail(key, 'is empty');
+  const scheme = path === undefined ? undefined : /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1];
+  if (scheme !== undefined) {
+    return reader.fail(
+      key,
+      `is an address (${scheme}://); recordings are read from files of this machine`,
+      'fetch it first and name the file by its path',
+    );
+  }
   return path === undefined ? undefined : resolvePath(path, base);
 }
 
@@ -178,6 +193,9 @@ function readText(
     return required ? reader.missing(textField, 'the transcript; "" for silence') : '';
   }
   const value = reader.string(key);
+  if (value !== undefined && value.length > MAX_TRANSCRIPT) {
+    return reader.fail(key, `has ${value.length} characters, more than ${MAX_TRANSCRIPT}`);
+  }
   if (key !== 'text_filepath' || value === undefined) return value;
   return readTranscript(reader, key, resolvePath(value, base), [
     base,

@@ -1,12 +1,14 @@
 // Reads NeMo manifests: one JSON object a line, UTF-8. Tolerates a byte order mark, CRLF and blank lines;
 // everything else is an error with file and line, collected over all files before it is thrown.
-import { AnemoneError, AnemoneErrors } from '../../../errors/index.js';
+import { AnemoneError, AnemoneErrors, type SourcePosition } from '../../../errors/index.js';
 import { readRegularFile } from '../../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 import { manifestFolder, type ParseOptions, parseEntry } from './parse-entry.js';
 
 /** Bytes of one manifest. */
 const MAX_BYTES = 2 ** 32;
+/** Bytes of one line: a transcript may have 2^20, and other programs keep their own things beside it. */
+const MAX_LINE = 16 * 2 ** 20;
 
 export interface ReadOptions extends ParseOptions {
   /** Reading stops after this many mistakes. Default 50. */
@@ -98,11 +100,21 @@ async function scanFile(
     return;
   }
   const base = manifestFolder(file);
+  const before = entries.length + errors.length;
   let lineNumber = 0;
   for (const line of lines(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))) {
     lineNumber++;
     const position = { file, line: lineNumber };
-    if (line === undefined) {
+    if (line === 'too long') {
+      errors.push(
+        new AnemoneError({
+          code: 'data.manifest-line',
+          message: `the line is longer than ${MAX_LINE / 2 ** 20} MiB`,
+          position,
+          hint: 'each line must be one complete JSON object, of one recording',
+        }),
+      );
+    } else if (line === undefined) {
       errors.push(
         new AnemoneError({
           code: 'data.manifest-encoding',
@@ -111,8 +123,13 @@ async function scanFile(
           hint: 'convert the manifest to UTF-8',
         }),
       );
-    } else if (line.trim() !== '') {
-      const result = parseEntry(line, base, position, options);
+    } else if (line.text.trim() !== '') {
+      const whole = entries.length + errors.length === before ? wholeFile(line.text, position) : undefined;
+      if (whole) {
+        errors.push(whole);
+        return;
+      }
+      const result = parseEntry(line.text, base, position, options);
       if ('audioPath' in result) entries.push(result);
       else errors.push(...result);
     }
@@ -120,19 +137,39 @@ async function scanFile(
   }
 }
 
+/** What is wrong with a file whose first line begins a JSON value that spans all of them. */
+function wholeFile(first: string, position: SourcePosition): AnemoneError | undefined {
+  const text = first.trim();
+  const isList = text.startsWith('[');
+  if (!isList && text !== '{') return undefined;
+  return new AnemoneError({
+    code: 'data.manifest-json',
+    message: isList ? 'the manifest is one JSON list' : 'the manifest is JSON that is spread over lines',
+    position,
+    hint: `write one object a line, such as with: jq -c ${isList ? "'.[]'" : '.'} ${position.file}`,
+  });
+}
+
 /** Lines of a file one by one (a manifest may be longer than a string can be); undefined if not UTF-8. */
-function* lines(bytes: Buffer): Generator<string | undefined> {
+function* lines(bytes: Buffer): Generator<{ readonly text: string } | 'too long' | undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let start = bytes.length >= 3 && bytes.readUIntBE(0, 3) === 0xefbbbf ? 3 : 0;
   while (start < bytes.length) {
     const newline = bytes.indexOf(10, start);
     const end = newline === -1 ? bytes.length : newline;
-    try {
-      yield decoder.decode(bytes.subarray(start, end));
-    } catch {
-      yield undefined;
-    }
+    yield end - start > MAX_LINE ? 'too long' : decoded(decoder, bytes.subarray(start, end));
     start = end + 1;
+  }
+}
+
+function decoded(
+  decoder: { decode(bytes: Uint8Array): string },
+  line: Uint8Array,
+): { readonly text: string } | undefined {
+  try {
+    return { text: decoder.decode(line) };
+  } catch {
+    return undefined;
   }
 }
 
