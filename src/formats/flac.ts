@@ -51,6 +51,19 @@ function streamInfo(b: Uint8Array): Omit<FlacInfo, 'audioOffset'> {
   };
 }
 
+/** Bytes of the shortest frame: a header of 6 with its checksum, a constant of 2 for samples of 4 bits, a checksum of 2. */
+const SHORTEST_FRAME = 10;
+/** Samples a channel of the longest frame. */
+const LONGEST_BLOCK = 65_536;
+
+/**
+ * The samples that the stream info promises, as far as a file of `bytes` can hold them; 0 where it is silent or lies. Whoever
+ * refuses a recording for its length may believe these, and has to decode the rest to know what is wrong with it.
+ */
+export function credibleFrames({ frames = 0 }: FlacInfo, bytes: number): number {
+  return frames <= Math.floor(bytes / SHORTEST_FRAME) * LONGEST_BLOCK ? frames : 0;
+}
+
 export interface DecodedFlac {
   /** One array a channel, integers divided by 2^(bits-1). */
   readonly channels: Float32Array[];
