@@ -1,5 +1,7 @@
 // From the `optim` section of a model's config to an optimizer over its trainable parameters.
+
 import { Container } from '../container/index.js';
+import { asText } from '../errors/index.js';
 import type { Parameter } from '../nn/index.js';
 import { build, nameKeyOf } from './build.js';
 import { optimizerComponents, optimizerKind } from './components.js';
@@ -28,7 +30,7 @@ export function createOptimizer(
 ): Optimizer {
   const trainable = [...parameters].filter((parameter) => parameter.trainable);
   const nameKey = nameKeyOf(config);
-  const name = String(config[nameKey] ?? 'adam');
+  const name = asText(config[nameKey] ?? 'adam');
   return new GroupedOptimizer(
     name,
     selectGroups(trainable, groups).map(({ name: group, parameters: members, overrides }) => {
@@ -36,7 +38,7 @@ export function createOptimizer(
       const settings = { ...config, ...own, [nameKey]: name };
       const path = Object.keys(overrides).length === 0 ? 'model.optim' : `model.optim_param_groups.${group}`;
       const recipe = build(container, settings, optimizerKind, path);
-      const lr = recipe.lr * Number(scale);
+      const lr = recipe.lr * Number(asText(scale));
       return { name: group, parameters: members, rule: recipe.rule(lr), lr };
     }),
   );

@@ -3,7 +3,7 @@
 import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, isMapping } from '../config/index.js';
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, asText } from '../errors/index.js';
 import { makeFolder } from '../formats/index.js';
 import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
 import { EarlyStopping } from './callbacks/early-stopping.js';
@@ -148,7 +148,7 @@ function addCallbacks(
     callbacks.push(new EmaCallback({ decay, everyNSteps, validateOriginalWeights }));
   }
   if (options.log_step_timing) {
-    callbacks.push(new StepTiming(Number(options.step_timing_kwargs?.['buffer_size'] ?? 1)));
+    callbacks.push(new StepTiming(Number(asText(options.step_timing_kwargs?.['buffer_size'] ?? 1))));
   }
   if (options.max_time_per_run !== null) callbacks.push(new RunTimeLimit(options.max_time_per_run));
   if (options.create_early_stopping_callback) callbacks.push(earlyStopping(options));

@@ -1,4 +1,5 @@
 // The `decoding` section of transducer models: NeMo's keys. That of CTC is in ctc-config.ts.
+
 import {
   defineSchema,
   type Format,
@@ -7,6 +8,7 @@ import {
   listOf,
   writtenAsFloat,
 } from '../../config/index.js';
+import { asText } from '../../errors/index.js';
 import { boostingFields, greedyFusionFields } from './fusion/config.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
@@ -25,7 +27,7 @@ function targetLength(): Format<TargetLength> {
         const perFrame = !Number.isInteger(value) || writtenAsFloat(at.parent, at.key);
         return perFrame ? { perFrame: value } : { tokens: value };
       }
-      at.report({ message: `expected ${expected}, got ${String(value)}` });
+      at.report({ message: `expected ${expected}, got ${asText(value)}` });
       return { perFrame: 2 };
     },
     jsonSchema: () => ({ type: 'number', exclusiveMinimum: 0 }),

@@ -8,7 +8,7 @@ import {
   selectValue,
   withOverrides,
 } from '../../config/index.js';
-import { AnemoneError, AnemoneErrors } from '../../errors/index.js';
+import { AnemoneError, AnemoneErrors, asText } from '../../errors/index.js';
 
 /** The `model` section, with the files it refers to under the names it now has for them. */
 export interface RestoredConfig {
@@ -65,7 +65,7 @@ function derived(model: ConfigNode): Record<string, unknown> {
 
 /** Subsampling sees padding up to NeMo 2.4; see `nemo_compat`. */
 function numericsOf(version: unknown): '1.x' | '2.5' {
-  const [major, minor] = String(version ?? '')
+  const [major, minor] = asText(version ?? '')
     .split('.')
     .map(Number);
   if (Number.isNaN(major) || Number.isNaN(minor)) return '2.5';
