@@ -114,6 +114,20 @@ describe('flac', () => {
   });
 });
 
+describe('mp3', () => {
+  const mp3 = new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/audio/mono16k.mp3')));
+  const promise = Buffer.from(mp3).indexOf('Info') + 8;
+
+  it.each([0, 932_067, 932_068, 2 ** 31 - 1, 2 ** 32 - 1])(
+    'has the samples that decoding gives, where its header tells %i frames',
+    async (frames) => {
+      const lying = mp3.slice();
+      new DataView(lying.buffer).setUint32(promise, frames);
+      expect((await audioInfo(lying)).frames).toBe((await decodeAudio(lying)).samples.length);
+    },
+  );
+});
+
 describe('resampling', () => {
   it('refuses what would become gigabytes', async () => {
     const code = await codeOf(
