@@ -10,5 +10,5 @@ export {
 export { asText } from './as-text.js';
 export { exitOnClosedPipe, outliveReaders } from './closed-pipe.js';
 export { didYouMean, editDistance, nearestNames } from './nearest.js';
-export { printable, printableJson, printableLines } from './printable.js';
+export { printable, printableJson, printableLines, readableLines } from './printable.js';
 export { type ErrorReport, reportOf } from './report.js';
