@@ -1,5 +1,6 @@
 // An adapter's config as it is kept: complete enough for NeMo, and under the names by which Python finds the classes.
 import type { ComponentDescriptor } from '../container/index.js';
+import { asText } from '../errors/index.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -32,7 +33,7 @@ export function keptConfig(written: Section, descriptor: ComponentDescriptor, wi
 
 function named({ _target_: written, ...values }: Section, attention: boolean): Section {
   const usual = attention ? 'MHAResidualAddAdapterStrategy' : 'ResidualAddAdapterStrategy';
-  const last = String(written ?? usual)
+  const last = asText(written ?? usual)
     .split('.')
     .at(-1) as string;
   return { _target_: STRATEGIES[last] ?? written, ...values };

@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { AnemoneError } from '../errors/index.js';
 import {
   type ByteSource,
+  credibleFrames,
   decodeFlac,
   decodeMp3,
   fileSource,
@@ -187,7 +188,7 @@ async function readSegment(
       hint: 'offset must be at least 0 and duration positive',
     });
   }
-  /** `frames`: those that surely are there; one more than may be shows that a stream is too long. */
+  /** `frames`: those that are there by what the headers say; one more than may be shows that a stream is too long. */
   const range = (rate: number, channels: number, frames = 0) => {
     const start = Math.round(offset * rate);
     const count =
@@ -207,16 +208,19 @@ async function readSegment(
     missing = Math.min(start + count, info.declaredFrames) > info.frames;
   } else if (format === 'flac') {
     const bytes = await source.read(0, source.size);
-    const { sampleRate, channels } = readFlacInfo(bytes, source.name);
-    const { start, count } = range(sampleRate, channels);
+    const info = readFlacInfo(bytes, source.name);
+    const { sampleRate, channels } = info;
+    // Of a file that may be cut short, the promise says nothing of what is there.
+    const promised = options.allowTruncated ? 0 : credibleFrames(info, bytes.length);
+    const { start, count } = range(sampleRate, channels, promised);
     const decoded = decodeFlac(bytes, source.name, start, count);
     total = decoded.info.frames;
     raw = { channels: decoded.channels, sampleRate };
     missing = decoded.truncated;
   } else {
     const bytes = await source.read(0, source.size);
-    const { sampleRate, channels } = readMp3Info(bytes, source.name);
-    const { start, count } = range(sampleRate, channels);
+    const { sampleRate, channels, frames } = readMp3Info(bytes, source.name);
+    const { start, count } = range(sampleRate, channels, frames);
     const decoded = await decodeMp3(bytes, source.name, start, count);
     total = decoded.seen;
     raw = { channels: decoded.channels, sampleRate };

@@ -1,9 +1,9 @@
 // `anemone manifest check`: what is in a data set, and what is wrong with it, before a training run finds out.
-
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CheckOptions, LossKind } from '../data/index.js';
+import { asText } from '../errors/index.js';
 import { notNegative, wholeNumber } from './option-number.js';
 import { show, showJson } from './print.js';
 
@@ -130,7 +130,7 @@ async function fromConfig(file: string): Promise<{ manifests: string[]; options:
     string,
     unknown
   >;
-  if (String(plainPreprocessor['_target_']).endsWith('AudioToMFCCPreprocessor')) {
+  if (asText(plainPreprocessor['_target_']).endsWith('AudioToMFCCPreprocessor')) {
     plainPreprocessor['n_mfcc'] ??= MFCC_DEFAULTS.n_mfcc;
   }
   delete plainPreprocessor['_target_'];

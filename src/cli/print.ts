@@ -1,6 +1,6 @@
 // What the commands print. Names and texts come from files of strangers, so nothing that a terminal would obey goes
 // out; files that commands write keep what there is.
-import { printableJson, printableLines } from '../errors/index.js';
+import { printableJson, printableLines, readableLines } from '../errors/index.js';
 
 /** Results, to stdout. */
 export function show(text: string): void {
@@ -14,5 +14,5 @@ export function showJson(json: string): void {
 
 /** What is told beside results, to stderr. */
 export function tell(text: string): void {
-  process.stderr.write(printableLines(text));
+  process.stderr.write(readableLines(text));
 }

@@ -1,7 +1,6 @@
 // The functions that `${name:...}` may call: OmegaConf's `oc.*`, Hydra's `now`, NeMo's `multiply` and `sum`.
 // They compute values; none of them reads files or runs code.
-
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, asText } from '../errors/index.js';
 import type { ConfigValue } from './config-node.js';
 import { formatInString, resolvePlainScalar } from './dialect.js';
 
@@ -26,7 +25,7 @@ export const builtinResolvers: ReadonlyMap<string, Resolver> = new Map<string, R
   ],
   ['oc.create', ([value]) => value ?? null],
   ['oc.select', selectOr],
-  ['oc.deprecated', ([path], { select }) => select(String(path)) ?? null],
+  ['oc.deprecated', ([path], { select }) => select(asText(path)) ?? null],
   ['oc.dict.keys', ([path], context) => Object.keys(mapping('oc.dict.keys', path, context))],
   ['oc.dict.values', ([path], context) => Object.values(mapping('oc.dict.values', path, context))],
   [
@@ -44,8 +43,8 @@ function environment(args: readonly ConfigValue[], { env }: ResolverContext): Co
   if (args.length < 2) {
     throw new AnemoneError({
       code: 'config.env-unset',
-      message: `the environment variable ${String(name)} is not set and no default is given`,
-      hint: `export it, or write \${oc.env:${String(name)},default}`,
+      message: `the environment variable ${asText(name)} is not set and no default is given`,
+      hint: `export it, or write \${oc.env:${asText(name)},default}`,
     });
   }
   if (fallback === null || typeof fallback === 'string') return fallback;
@@ -55,7 +54,7 @@ function environment(args: readonly ConfigValue[], { env }: ResolverContext): Co
 }
 
 function selectOr([path, fallback]: readonly ConfigValue[], { select }: ResolverContext): ConfigValue {
-  return select(String(path)) ?? fallback ?? null;
+  return select(asText(path)) ?? fallback ?? null;
 }
 
 function mapping(name: string, path: ConfigValue, { select }: ResolverContext): object {

@@ -1,6 +1,5 @@
 // YAML text to a raw tree with positions. Only plain data: tags that would build other objects are refused,
 // and aliases are expanded under a budget, so that a small file cannot become a huge one.
-
 import {
   type Alias,
   isAlias,
@@ -8,9 +7,8 @@ import {
   isPair,
   isScalar,
   isSeq,
-  LineCounter,
+  type LineCounter,
   type Node,
-  parseDocument,
   visit,
 } from 'yaml';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
@@ -27,6 +25,7 @@ import {
   setEntry,
   tooDeep,
 } from './raw-tree.js';
+import { parseYaml, type YamlDocument } from './yaml-document.js';
 
 /** The most values one file may hold once aliases are expanded. */
 const MAX_NODES = 100_000;
@@ -40,25 +39,12 @@ const TAG_PREFIX = 'tag:yaml.org,2002:';
 /** Reads one YAML document whose top is a mapping. `file` names it in positions. */
 export function readYaml(text: string, file: string): RawMap {
   refuseHuge(text, file);
-  const lines = new LineCounter();
-  const at = (offset: number): SourcePosition => {
+  const positionIn = (lines: LineCounter, offset: number): SourcePosition => {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  let document: ReturnType<typeof parseDocument>;
-  try {
-    // The failsafe schema leaves every scalar a string: their meaning is ours (dialect.ts), not YAML 1.2's.
-    document = parseDocument(text, {
-      schema: 'failsafe',
-      lineCounter: lines,
-      prettyErrors: false,
-      uniqueKeys: false,
-      resolveKnownTags: false,
-    });
-  } catch (cause) {
-    if (cause instanceof RangeError) throw tooDeep({ file });
-    throw cause;
-  }
+  const { document, lines } = parseYaml(text, (read, offset) => tooDeep(positionIn(read, offset)));
+  const at = (offset: number) => positionIn(lines, offset);
   if (document.errors.length > 0) {
     const errors = document.errors.map((error) => syntaxError(error, at(error.pos[0])));
     throwAll('config.yaml-syntax', `${file}: ${errors.length} YAML errors`, errors);
@@ -95,7 +81,7 @@ function refuseHuge(text: string, file: string): void {
 }
 
 /** What each alias stands for: the value before it that has the anchor last. One walk finds all of them. */
-function aliasTargets(document: ReturnType<typeof parseDocument>): ReadonlyMap<Alias, Node> {
+function aliasTargets(document: YamlDocument['document']): ReadonlyMap<Alias, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();
   visit(document, {
@@ -273,7 +259,6 @@ function unsupportedKey(position: SourcePosition): AnemoneError {
 }
 
 function syntaxError(error: { code: string; message: string }, position: SourcePosition): AnemoneError {
-  if (error.message.includes('call stack')) return tooDeep(position);
   const message = error.message.split('\n')[0].replace(/[.:]?\s*$/, '');
   const tab = error.code === 'TAB_AS_INDENT';
   return new AnemoneError({

@@ -7,7 +7,8 @@ export {
   type SourcePosition,
   saidBy,
 } from './anemone-error.js';
+export { asText } from './as-text.js';
 export { exitOnClosedPipe, outliveReaders } from './closed-pipe.js';
 export { didYouMean, editDistance, nearestNames } from './nearest.js';
-export { printable, printableJson, printableLines } from './printable.js';
+export { printable, printableJson, printableLines, readableLines } from './printable.js';
 export { type ErrorReport, reportOf } from './report.js';

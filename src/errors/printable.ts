@@ -15,6 +15,22 @@ export function printableLines(text: string): string {
   return text.replace(UNSAFE_IN_LINES, visible);
 }
 
+/** Characters of a line that somebody reads. A name in a file of a stranger's may have millions. */
+const MAX_LINE = 4000;
+/** Of its end, where the advice stands. */
+const TAIL = 500;
+
+/** Such text for what is told beside results: its lines are shortened in their middle where nobody would read them. */
+export function readableLines(text: string): string {
+  return printableLines(text).split('\n').map(shortened).join('\n');
+}
+
+function shortened(line: string): string {
+  if (line.length <= MAX_LINE) return line;
+  const left = line.length - MAX_LINE;
+  return `${line.slice(0, MAX_LINE - TAIL)} … (${left} characters left out) … ${line.slice(-TAIL)}`;
+}
+
 /** JSON text with such signs as escapes of JSON, which mean the same to whoever parses it. */
 export function printableJson(json: string): string {
   return json.replace(UNSAFE_IN_LINES, (sign) => `\\u${hex(sign, 4)}`);

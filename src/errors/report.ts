@@ -1,8 +1,7 @@
 // What a program that ends with an error says and exits with. Expected errors are for the user: their text and
 // code 2. Anything else is a bug: the stack and code 1.
-
 import { AnemoneError } from './anemone-error.js';
-import { printableLines } from './printable.js';
+import { readableLines } from './printable.js';
 
 export interface ErrorReport {
   readonly text: string;
@@ -12,8 +11,8 @@ export interface ErrorReport {
 /** The text for stderr (with a final newline) and the exit code of an error. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof AnemoneError) {
-    return { text: `error: ${printableLines(error.message)}\n`, exitCode: error.exitCode };
+    return { text: `error: ${readableLines(error.message)}\n`, exitCode: error.exitCode };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { text: `unexpected error, please report it:\n${printableLines(stack)}\n`, exitCode: 1 };
+  return { text: `unexpected error, please report it:\n${readableLines(stack)}\n`, exitCode: 1 };
 }

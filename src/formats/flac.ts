@@ -51,6 +51,19 @@ function streamInfo(b: Uint8Array): Omit<FlacInfo, 'audioOffset'> {
   };
 }
 
+/** Bytes of the shortest frame: a header of 6 with its checksum, a constant of 2 for samples of 4 bits, a checksum of 2. */
+const SHORTEST_FRAME = 10;
+/** Samples a channel of the longest frame. */
+const LONGEST_BLOCK = 65_536;
+
+/**
+ * The samples that the stream info promises, as far as a file of `bytes` can hold them; 0 where it is silent or lies. Whoever
+ * refuses a recording for its length may believe these, and has to decode the rest to know what is wrong with it.
+ */
+export function credibleFrames({ frames = 0 }: FlacInfo, bytes: number): number {
+  return frames <= Math.floor(bytes / SHORTEST_FRAME) * LONGEST_BLOCK ? frames : 0;
+}
+
 export interface DecodedFlac {
   /** One array a channel, integers divided by 2^(bits-1). */
   readonly channels: Float32Array[];
@@ -74,9 +87,9 @@ export function decodeFlac(
 ): DecodedFlac {
   const info = readFlacInfo(bytes, name);
   const end = Math.min(start + count, info.frames ?? Number.POSITIVE_INFINITY);
-  const known = Number.isFinite(end) ? Math.max(0, end - start) : 0;
+  const wanted = Math.max(0, end - start);
   // A header may claim 2^36 samples: no more memory is taken at first than audio of this size usually needs.
-  const plausible = Math.min(known, 2 * bytes.length + 65_536, Math.floor(MAX_SAMPLES / info.channels));
+  const plausible = Math.min(wanted, 2 * bytes.length + 65_536, Math.floor(MAX_SAMPLES / info.channels));
   let channels = Array.from({ length: info.channels }, () => new Float32Array(plausible));
   const scratch: FlacScratch = [];
   const scale = 2 ** (info.bitsPerSample - 1);
@@ -92,7 +105,7 @@ export function decodeFlac(
       const take = Math.min(frame.header.blockSize, end - position) - from;
       if (take > 0) {
         if ((filled + take) * info.channels > MAX_SAMPLES) throw tooLong(name);
-        if (filled + take > channels[0].length) channels = grow(channels, filled + take);
+        if (filled + take > channels[0].length) channels = grow(channels, filled + take, wanted);
         for (let c = 0; c < info.channels; c++) {
           const source = frame.samples[c];
           const target = channels[c];
@@ -130,9 +143,10 @@ function tooLong(file: string): AnemoneError {
   });
 }
 
-function grow(channels: readonly Float32Array[], atLeast: number): Float32Array<ArrayBuffer>[] {
+/** Twice as long, but no longer than the `most` that are wanted. */
+function grow(channels: readonly Float32Array[], atLeast: number, most: number): Float32Array<ArrayBuffer>[] {
   return channels.map((old) => {
-    const larger = new Float32Array(Math.max(atLeast, old.length * 2));
+    const larger = new Float32Array(Math.max(atLeast, Math.min(old.length * 2, most)));
     larger.set(old);
     return larger;
   });

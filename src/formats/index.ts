@@ -3,7 +3,7 @@ export { writeFileAtomically } from './atomic-file.js';
 export { apeLength, id3Length } from './audio-tags.js';
 export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
-export { type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
+export { credibleFrames, type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
 export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
 export { type JsonTextOptions, parseJsonText } from './json-text.js';

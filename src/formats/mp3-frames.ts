@@ -145,10 +145,13 @@ function infoFrame(bytes: Uint8Array, { start, length }: Mp3Frame): InfoFrame | 
 /** Samples by which a layer III decoder lags. */
 const DECODER_DELAY = 529;
 
+/** mpg123 believes no total beyond this, and then removes neither delay nor padding. */
+const MAX_PROMISED = 2 ** 29;
+
 /** Samples that remain of `count` frames of audio, the way mpg123 removes delay and padding. */
 function samplesLeft(count: number, samples: number, info: InfoFrame): number {
   const total = count * samples;
-  if (info.frames === 0) return total;
+  if (info.frames === 0 || info.frames * samples > MAX_PROMISED) return total;
   const begin = Math.min(total, info.delay + DECODER_DELAY);
   const promised = Math.min(total, info.frames * samples);
   const end = Math.max(begin, info.frames * samples - info.padding + DECODER_DELAY);

@@ -1,6 +1,6 @@
 // safetensors files: a JSON header and raw little-endian tensors. Reading checks the header against the
 // file before any tensor is touched: no gaps, no overlaps, sizes that match shapes. Nothing is executed.
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, asText } from '../errors/index.js';
 import type { ByteSource } from './byte-source.js';
 import { fromBfloat16Bits, fromFloat16Bits } from './float16.js';
 import { parseJsonText } from './json-text.js';
@@ -162,7 +162,7 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
 function parseEntry(value: unknown): SafetensorsEntry | string {
   if (!isRecord(value)) return 'not an object';
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(TYPES, dtype)) return `unknown dtype ${String(dtype)}`;
+  if (typeof dtype !== 'string' || !Object.hasOwn(TYPES, dtype)) return `unknown dtype ${asText(dtype)}`;
   if (!isCounts(shape)) return 'shape is not a list of sizes';
   if (!isCounts(offsets) || offsets.length !== 2) return 'data_offsets is not a pair';
   const [start, end] = offsets;

@@ -1,7 +1,7 @@
 // From the `optim` section of a model's config to an optimizer over its trainable parameters.
 import { type ConfigNode, overlayNode, positionOf } from '../config/index.js';
 import { Container } from '../container/index.js';
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, asText } from '../errors/index.js';
 import type { Parameter } from '../nn/index.js';
 import { build, nameKeyOf } from './build.js';
 import { optimizerComponents, optimizerKind } from './components.js';
@@ -30,7 +30,7 @@ export function createOptimizer(
 ): Optimizer {
   const trainable = [...parameters].filter((parameter) => parameter.trainable);
   const nameKey = nameKeyOf(config);
-  const name = String(config[nameKey] ?? 'adam');
+  const name = asText(config[nameKey] ?? 'adam');
   return new GroupedOptimizer(
     name,
     selectGroups(trainable, groups).map(({ name: group, parameters: members, overrides }) => {

@@ -45,6 +45,12 @@ describe('aliases of YAML', () => {
   });
 });
 
+it('several documents in one file are refused at the second', () => {
+  expect(() => configFromText('a: 1\n---\nb: 2\n', [], { file: 'c.yaml' })).toThrow(
+    /^c\.yaml:2:1: not valid YAML: the file holds several documents/,
+  );
+});
+
 describe('a config that is too much', () => {
   it('is refused before it is parsed', () => {
     expect(codeOf(`a: "${'x'.repeat(1e7)}"`)).toBe('config.too-large');
@@ -55,6 +61,32 @@ describe('a config that is too much', () => {
   it('is refused where it nests too deep', () => {
     for (const deep of [`${'['.repeat(5000)}`, `${'{a: '.repeat(5000)}`, `\n ${'- '.repeat(5000)}1`]) {
       expect(codeOf(`a: ${deep}`)).toMatch(/^config\.(too-deep|yaml-syntax)$/);
+    }
+  });
+
+  it('is refused as it comes in, however deep: what would compose it never runs', () => {
+    const blocks = lines(600, (i) => `${' '.repeat(i)}a:`);
+    const deep = [
+      '['.repeat(300_000),
+      '{a: '.repeat(300_000),
+      `${'- '.repeat(300_000)}1`,
+      '? '.repeat(300_000),
+    ];
+    for (const text of [...deep, `a: ${deep[0]}`, blocks]) {
+      expect(() => configFromText(text, [], { file: 'c.yaml' })).toThrow(
+        /^c\.yaml:\d+:\d+: nested more than 200 levels deep — flatten the config$/,
+      );
+    }
+  });
+
+  it('may nest as deep as is said', () => {
+    const nested = (depth: number) => `a: ${'['.repeat(depth)}1${']'.repeat(depth)}
+b: |
+  text
+`;
+    const blocks = (depth: number) => lines(depth + 1, (i) => `${' '.repeat(i)}a:`);
+    for (const make of [nested, blocks]) {
+      expect([codeOf(make(199)), codeOf(make(200))]).toEqual(['no error', 'config.too-deep']);
     }
   });
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { AnemoneError, printable, printableJson, printableLines, reportOf } from '../../src/errors/index.js';
+import {
+  AnemoneError,
+  printable,
+  printableJson,
+  printableLines,
+  readableLines,
+  reportOf,
+} from '../../src/errors/index.js';
 import { LogLineView, QuietView } from '../../src/training/index.js';
 
 /** What a terminal obeys, what begins lines, and what turns the direction of writing. */
@@ -55,5 +62,18 @@ describe('text of strangers', () => {
     for (const View of [QuietView, LogLineView])
       new View((line) => void lines.push(line)).say('x\u001b[2J\u202e');
     expect(lines).toEqual(Array(2).fill('x\\x1b[2J\\u202e\n'));
+  });
+
+  it('leaves a line one that can be read, with its beginning and its end', () => {
+    const line = `c.yaml:1:1: unknown key "${'a\u001b'.repeat(100_000)}" — drop it`;
+    const text = readableLines(`first\n${line}\nlast\n`);
+    expect(text.length).toBeLessThan(4200);
+    expect(text).toMatch(
+      /^first\nc\.yaml:1:1: unknown key "a.* … \(\d+ characters left out\) … .*" — drop it\nlast\n$/,
+    );
+    expect(readableLines('short\n')).toBe('short\n');
+    const lines: string[] = [];
+    for (const View of [QuietView, LogLineView]) new View((told) => void lines.push(told)).say(line);
+    expect(lines.every((told) => told.length < 4200)).toBe(true);
   });
 });

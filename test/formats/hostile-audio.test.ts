@@ -55,10 +55,35 @@ describe('flac', () => {
   /** Where rate, depth and number of samples stand: after marker and header of the first block. */
   const info = 4 + 4 + 10;
 
+  /** 4 MiB of which the last are no frames, and whose stream info tells `frames` samples. */
+  function promising(frames: number): Uint8Array {
+    const [high, low] = [Math.floor(frames / 2 ** 32), frames % 2 ** 32];
+    const bytes = [24, 16, 8, 0].map((shift) => (low >>> shift) & 255);
+    const promised = changed(flac, info + 3, [(flac[info + 3] & 0xf0) | high, ...bytes]);
+    return new Uint8Array(Buffer.concat([promised, new Uint8Array(4 << 20)]));
+  }
+
   it('takes no memory for samples that are only promised', async () => {
-    const promised = changed(flac, info + 3, [(flac[info + 3] & 0xf0) | 15, 255, 255, 255, 255]);
-    const long = new Uint8Array(Buffer.concat([promised, new Uint8Array(4 << 20)]));
-    expect(await codeOf(decodeAudio(long))).toBe('audio.corrupt');
+    // More than 4 MiB can hold: the header lies, and what is wrong with the file shows in its frames.
+    expect(await codeOf(decodeAudio(promising(2 ** 36 - 1)))).toBe('audio.corrupt');
+  });
+
+  it('is refused by its header where it could hold what is too long, undecoded', async () => {
+    // Decoding would meet the bytes that are no frame.
+    const long = promising(16_000 * 7201);
+    expect(await codeOf(decodeAudio(long))).toBe('audio.too-long');
+    expect(await codeOf(decodeAudio(long, { offset: 2 }))).toBe('audio.corrupt');
+    expect(await codeOf(decodeAudio(long, { offset: 0.5 }))).toBe('audio.too-long');
+    expect(await codeOf(decodeAudio(promising(16_000 * 7200)))).toBe('audio.corrupt');
+    expect((await decodeAudio(long, { duration: 0.1 })).duration).toBe(0.1);
+  });
+
+  it('is heard where it was cut short and what is left is wanted, whatever was promised', async () => {
+    const cut = promising(5000).slice(0, flac.length);
+    expect(await codeOf(decodeAudio(cut))).toBe('audio.truncated');
+    expect(await codeOf(decodeAudio(cut, { maxSeconds: 0.2 }))).toBe('audio.too-long');
+    const { samples } = await decodeAudio(cut, { maxSeconds: 0.2, allowTruncated: true });
+    expect(samples).toEqual((await decodeAudio(flac)).samples);
   });
 
   it('refuses 1 Hz', async () => {
@@ -87,6 +112,20 @@ describe('flac', () => {
     expect((await audioInfo(tagged)).frames).toBe(plain.samples.length);
     expect((await openFlac(memorySource(tagged))).frames).toBe(plain.samples.length);
   });
+});
+
+describe('mp3', () => {
+  const mp3 = new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/audio/mono16k.mp3')));
+  const promise = Buffer.from(mp3).indexOf('Info') + 8;
+
+  it.each([0, 932_067, 932_068, 2 ** 31 - 1, 2 ** 32 - 1])(
+    'has the samples that decoding gives, where its header tells %i frames',
+    async (frames) => {
+      const lying = mp3.slice();
+      new DataView(lying.buffer).setUint32(promise, frames);
+      expect((await audioInfo(lying)).frames).toBe((await decodeAudio(lying)).samples.length);
+    },
+  );
 });
 
 describe('resampling', () => {
@@ -139,6 +178,12 @@ describe('audio of days', () => {
     expect(await codeOf(decodeAudio(bytes, { maxSeconds: 60 }))).toBe('audio.too-long');
     const part = await decodeAudio(bytes, { maxSeconds: 60, offset: 100, duration: 60 });
     expect(part.duration).toBe(60);
+  });
+
+  it('is refused by the frames that an MP3 has', async () => {
+    const mp3 = new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/audio/mono16k.mp3')));
+    const reading = (maxSeconds: number) => codeOf(decodeAudio(mp3, { maxSeconds }));
+    expect([await reading(0.1999), await reading(0.2)]).toEqual(['audio.too-long', 'no error']);
   });
 
   it('is refused before it fills the memory', async () => {

@@ -7,6 +7,7 @@ import {
   listOf,
   writtenAsFloat,
 } from '../../config/index.js';
+import { asText } from '../../errors/index.js';
 import { boostingFields, greedyFusionFields } from './fusion/config.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
@@ -25,7 +26,7 @@ function targetLength(): Format<TargetLength> {
         const perFrame = !Number.isInteger(value) || writtenAsFloat(at.parent, at.key);
         return perFrame ? { perFrame: value } : { tokens: value };
       }
-      at.report({ message: `expected ${expected}, got ${String(value)}` });
+      at.report({ message: `expected ${expected}, got ${asText(value)}` });
       return { perFrame: 2 };
     },
     jsonSchema: () => ({ type: 'number', exclusiveMinimum: 0 }),

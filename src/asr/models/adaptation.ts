@@ -9,7 +9,7 @@ import {
   resolveConfig,
   selectValue,
 } from '../../config/index.js';
-import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { AnemoneError, asText, didYouMean } from '../../errors/index.js';
 import type { ModelContext } from '../../model/index.js';
 import { type RestoreOptions, restoreConfig } from '../../nemo/index.js';
 import type { SpeechModel } from './speech-model.js';
@@ -108,7 +108,7 @@ async function replacing(path: string, sections: Readonly<Record<string, unknown
 }
 
 function adapterConfig(adapter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const type = String(adapter['adapter_type']);
+  const type = asText(adapter['adapter_type']);
   const found = adapter[type];
   if (isMapping(found) && !(type in adapterSchema.fields)) return found;
   const known = Object.keys(adapter).filter((key) => !(key in adapterSchema.fields));

@@ -2,7 +2,7 @@
 // their YAML files do not say it. Families of NeMo that are not here are named instead of having each key refused.
 import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
 import type { ComponentRegistry } from '../../container/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, asText } from '../../errors/index.js';
 
 /** A family of NeMo's and how its configs are recognised. */
 interface Family {
@@ -121,7 +121,7 @@ export function checkBricks(model: ConfigNode, components: ComponentRegistry): v
 }
 
 function targetIs(model: ConfigNode, key: string, name: RegExp): boolean {
-  return name.test(String(sectionOf(model, key)?.['_target_'] ?? ''));
+  return name.test(asText(sectionOf(model, key)?.['_target_'] ?? ''));
 }
 
 function sectionOf(model: ConfigNode, key: string): ConfigNode | undefined {

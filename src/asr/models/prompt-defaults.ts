@@ -1,6 +1,6 @@
 // NeMo's `prompt_defaults`: a list of turns, of which the user's gives slots.
 import { isMapping } from '../../config/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, asText } from '../../errors/index.js';
 import type { PromptSlots } from '../../text/index.js';
 
 /** @throws AnemoneError `config.invalid-value` */
@@ -11,7 +11,7 @@ export function promptDefaults(turns: unknown): PromptSlots {
     if (!isMapping(turn) || typeof turn['role'] !== 'string' || !isMapping(turn['slots'])) throw invalid();
     if (turn['role'] !== 'user') continue;
     const slots = Object.entries(turn['slots']).filter(([, value]) => value !== null);
-    return Object.fromEntries(slots.map(([slot, value]) => [slot, String(value)]));
+    return Object.fromEntries(slots.map(([slot, value]) => [slot, asText(value)]));
   }
   return {};
 }

@@ -3,7 +3,7 @@
 import type { ModelAdapters } from '../../adapters/index.js';
 import { configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, asText } from '../../errors/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
 import {
   AggregateTokenizer,
@@ -74,7 +74,7 @@ export function savedConfig(
   for (const [section, kind] of COMPONENTS) rename(at(config, section), kind, container);
   if (model.adapters.inEncoder) {
     const encoder = config['encoder'] as Plain;
-    encoder['_target_'] = adapterClass(String(encoder['_target_']), container);
+    encoder['_target_'] = adapterClass(asText(encoder['_target_']), container);
   }
   for (const name of model.adapters.names) rename(at(config, `adapters.${name}`), 'adapter', container);
   for (const [key, value] of Object.entries(config)) if (value === null) delete config[key];
@@ -132,7 +132,7 @@ function at(config: Plain, path: string): Plain | undefined {
 function rename(section: Plain | undefined, kind: string, container: Container): void {
   // The losses of transducers are no components.
   if (!section || (kind === 'loss' && !section['_target_'])) return;
-  const written = String(section['_target_']);
+  const written = asText(section['_target_']);
   const found = container.components
     .list()
     .find((c) => c.kind === kind && (c.name === written || c.aliases.includes(written)));

@@ -1,5 +1,6 @@
 // What is particular to .nemo archives of speech models: their sections, and what NeMo derives for them.
 import { type ConfigNode, selectValue } from '../../config/index.js';
+import { asText } from '../../errors/index.js';
 import type { ModelContext } from '../../model/index.js';
 import { type ArchiveLayout, type RestoreOptions, restoreArchive } from '../../nemo/index.js';
 import type { Module } from '../../nn/index.js';
@@ -66,7 +67,7 @@ function derived(model: ConfigNode): Record<string, unknown> {
 
 /** Subsampling sees padding up to NeMo 2.4; see `nemo_compat`. */
 function numericsOf(version: unknown): '1.x' | '2.5' {
-  const [major, minor] = String(version ?? '')
+  const [major, minor] = asText(version ?? '')
     .split('.')
     .map(Number);
   if (Number.isNaN(major) || Number.isNaN(minor)) return '2.5';

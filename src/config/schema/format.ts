@@ -1,5 +1,6 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
 // as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
+import { asText } from '../../errors/index.js';
 import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
@@ -119,7 +120,7 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
     check: (value, at) => {
       if (!values.includes(value as T)) {
         const texts = values.filter((v): v is T & string => typeof v === 'string');
-        const unquoted = typeof value !== 'string' && texts.includes(String(value) as T & string);
+        const unquoted = typeof value !== 'string' && texts.includes(asText(value) as T & string);
         const near = typeof value === 'string' ? at.nearest(value, texts) : undefined;
         const hint = unquoted ? 'put it in quotes' : near;
         at.report({

@@ -9,6 +9,7 @@ import {
   type Resampler,
   resolveFrontEnd,
 } from '../../audio/index.js';
+import { asText } from '../../errors/index.js';
 import { badSample } from '../../formats/index.js';
 import { inspectAll } from './check/inspect-all.js';
 import { SpeechDataset, type Utterance } from './dataset.js';
@@ -129,10 +130,10 @@ export function faultOf(input: unknown): string | undefined {
     return `expected a path, { audioPath } or a Float32Array, got ${kindOf(input)}`;
   }
   if (offset !== undefined && !(Number.isFinite(offset) && (offset as number) >= 0)) {
-    return `offset is ${String(offset)}; it must be at least 0 seconds`;
+    return `offset is ${asText(offset)}; it must be at least 0 seconds`;
   }
   if (duration !== undefined && !(Number.isFinite(duration) && (duration as number) > 0)) {
-    return `duration is ${String(duration)}; it must be more than 0 seconds`;
+    return `duration is ${asText(duration)}; it must be more than 0 seconds`;
   }
   return undefined;
 }

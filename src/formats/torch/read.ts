@@ -123,7 +123,8 @@ async function legacyReader(source: ByteSource): Promise<Reader> {
     };
     next();
     const protocol = next();
-    if (protocol !== 1001) throw fail('unsupported', `version ${String(protocol)} of torch.save`);
+    if (protocol !== 1001)
+      throw fail('unsupported', `version ${typeof protocol === 'number' ? protocol : '?'} of torch.save`);
     const facts = next();
     if (facts instanceof Map && facts.get('little_endian') === false) {
       throw fail('unsupported', 'the numbers are big-endian');

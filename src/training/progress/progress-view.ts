@@ -1,5 +1,5 @@
 // What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
-import { printable, printableLines } from '../../errors/index.js';
+import { printable, readableLines } from '../../errors/index.js';
 
 export interface StepStatus {
   readonly step: number;
@@ -38,7 +38,7 @@ export class QuietView implements ProgressView {
   evaluating(): void {}
   end(): void {}
   say(text: string): void {
-    this.write(`${printableLines(text)}\n`);
+    this.write(`${readableLines(text)}\n`);
   }
 }
 
@@ -53,7 +53,7 @@ export class LogLineView implements ProgressView {
   evaluating(): void {}
 
   say(text: string): void {
-    this.write(`${printableLines(text)}\n`);
+    this.write(`${readableLines(text)}\n`);
   }
 
   end(): void {}
@@ -79,7 +79,7 @@ export class LiveLineView implements ProgressView {
 
   say(text: string): void {
     this.end();
-    this.stream.write(`${printableLines(text)}\n`);
+    this.stream.write(`${readableLines(text)}\n`);
   }
 
   end(): void {

@@ -67,6 +67,18 @@ it('gives an unknown word KenLM’s score where there is no <unk>', () => {
   expect(model.score(model.start(), 'zzz').score / Math.LN10).toBeCloseTo(-100, 6);
 });
 
+it.each(['NaN', '1e999', '-1e999', '-1e300', '1e300'])('refuses %s as a logarithm', (number) => {
+  const message = /^model\.arpa, line 4: expected a probability/;
+  expect(() => parse(`\\data\\\nngram 1=1\n\\1-grams:\n${number}\ta\n\\end\\\n`)).toThrow(message);
+  expect(() => parse(`\\data\\\nngram 1=1\n\\1-grams:\n-1\ta\t${number}\n\\end\\\n`)).toThrow(message);
+});
+
+it.each(['x', '0', '-1', '1e999', '1.5'])('refuses n-grams of order %s', (order) => {
+  expect(() => parse(`\\data\\\nngram ${order}=1\n\\end\\\n`)).toThrow(
+    `model.arpa, line 2: "ngram ${order}=1" names no order`,
+  );
+});
+
 it('says what is wrong with a file', () => {
   expect(() => parse('mmap lm http://kheafield.com/code format version 5\n\0')).toThrow(/not an ARPA file/);
   expect(() => parse(arpa.replace('-0.9\tb', 'x\tb'))).toThrow(/line 12.*probability/s);

@@ -9,8 +9,8 @@ import { evaluationPass } from '../../../src/nn/index.js';
 import { TokenClassifier } from '../../../src/transformer/token-classifier.js';
 import { TransformerDecoder } from '../../../src/transformer/transformer-decoder.js';
 import { TransformerEncoder } from '../../../src/transformer/transformer-encoder.js';
-import { tinyModel } from '../support.js';
 import { decoderConfig } from '../../transformer/support.js';
+import { tinyModel } from '../support.js';
 
 const engine = new OnnxEngine({ threads: 1 });
 afterAll(() => engine.dispose());

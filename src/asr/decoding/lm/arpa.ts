@@ -27,7 +27,7 @@ export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
       ended = true;
       break;
     } else if (line.startsWith('ngram ') && order === 0) {
-      longest = Math.max(longest, Number(line.slice(6).split('=')[0]));
+      longest = Math.max(longest, orderOf(line, number));
     } else if (/^\\\d+-grams:$/.test(line)) order = Number.parseInt(line.slice(1), 10);
     else if (order > 0) addEntry(line, number);
     else throw bad(name, number, `unexpected text "${line.slice(0, 40)}"`);
@@ -43,6 +43,12 @@ export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
   // Not before: a file of another kind is named as such.
   if (text.includes('\ufffd')) decodeUtf8(bytes, name);
   return new NgramModel(longest, ids, root);
+
+  function orderOf(line: string, at: number): number {
+    const said = Number(line.slice(6).split('=')[0]);
+    if (!Number.isSafeInteger(said) || said < 1) throw bad(name, at, `"${line.slice(0, 40)}" names no order`);
+    return said;
+  }
 
   function addEntry(line: string, at: number): void {
     const [probability, words, backOff] = fields(line, order, name, at);
@@ -66,11 +72,18 @@ export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
   }
 }
 
+/** Of a logarithm; toolkits write -99 for a probability of 0, and sums of much larger ones are no numbers. */
+const MAX_LOG = 1e6;
+
 /** log10 probability, words, log10 back-off. */
 function fields(line: string, order: number, name: string, at: number): [number, string[], number] {
   const parts = line.split(/[ \t]+/);
   const numbers = [Number(parts[0]), parts.length > order + 1 ? Number(parts[order + 1]) : 0];
-  if (parts.length < order + 1 || parts.length > order + 2 || numbers.some(Number.isNaN)) {
+  if (
+    parts.length < order + 1 ||
+    parts.length > order + 2 ||
+    numbers.some((x) => !(Math.abs(x) <= MAX_LOG))
+  ) {
     throw bad(name, at, `expected a probability, ${order} words and maybe a back-off weight`);
   }
   return [numbers[0], parts.slice(1, order + 1), numbers[1]];

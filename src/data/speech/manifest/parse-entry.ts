@@ -3,7 +3,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { AnemoneError, editDistance, type SourcePosition } from '../../../errors/index.js';
+import { AnemoneError, asText, editDistance, type SourcePosition } from '../../../errors/index.js';
 import { decodeUtf8, parseJsonText, readRegularFileSync } from '../../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
@@ -246,7 +246,7 @@ function readCustom(reader: LineReader, keys: readonly string[]): Record<string,
 
 function readLabel(reader: LineReader): string | undefined {
   const labels = reader.json['labels'];
-  if (Array.isArray(labels)) return labels.map(String).join(' ');
+  if (Array.isArray(labels)) return labels.map(asText).join(' ');
   return reader.name(reader.present(['label', 'labels', 'command']) ?? 'label');
 }
 
