@@ -1,4 +1,4 @@
-// The Trainer: options, engine, callbacks and loggers around the state machine of fit/, and the shorter
+// The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
 import { join } from 'node:path';
 import {
@@ -21,10 +21,10 @@ import { restoreWeights, type WeightChoice } from './checkpoint/weights.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
+import { trainLoop } from './fit/loop.js';
 import { checkMemory } from './fit/memory-check.js';
 import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
-import { type FitState, firstState } from './fit/states.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
 import { type ProgressView, viewFor } from './progress/progress-view.js';
@@ -277,8 +277,7 @@ export class Trainer {
     for (const callback of run.callbacks) await callback.onFitStart(run);
     run.throwFailure();
     try {
-      let state: FitState | undefined = firstState;
-      while (state) state = await state.next(run);
+      await trainLoop(run);
     } catch (error) {
       // The weights are those of the last whole step: save them before giving up.
       const reason = error instanceof Error ? error.message : String(error);
