@@ -70,6 +70,8 @@ export class Trainer {
   /** Further sections that checkpoints keep; set by `expManager`. */
   readonly recorded: Record<string, ConfigNode> = {};
   private made: Engine | undefined;
+  /** The latest fit: metrics of a test of its model belong to it. */
+  private ended: FitRun | undefined;
 
   /**
    * @param config the `trainer` section, or plain values of its keys
@@ -151,6 +153,7 @@ export class Trainer {
       unlisten();
       await this.close(run);
     }
+    this.ended = run;
     return {
       outcome: run.outcome ?? { kind: 'finished', reason: 'done' },
       progress: run.progress,
@@ -158,16 +161,24 @@ export class Trainer {
     };
   }
 
-  /** Metrics of the validation sets, under `val_*`. */
+  /** Metrics of the validation sets, under `val/*`. */
   async validate(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
     const sources = await model.validationSources();
     return this.evaluateOn(model, sources, 'val', this.options.limit_val_batches, settings);
   }
 
-  /** Metrics of the test sets, under `test_*`. */
+  /** Metrics of the test sets, under `test/*`; after a fit of the same model they are also logged, and in its report. */
   async test(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
     const sources = await model.testSources();
-    return this.evaluateOn(model, sources, 'test', this.options.limit_test_batches, settings);
+    const { limit_test_batches: limit } = this.options;
+    const evaluation = await this.evaluateOn(model, sources, 'test', limit, settings);
+    const run = this.ended;
+    if (run?.model === model) {
+      await run.logAfterwards({ ...evaluation.metrics, 'test/seconds': evaluation.seconds });
+      await run.tell((callback) => callback.onTestEnd(run, evaluation));
+      run.throwFailure();
+    }
+    return evaluation;
   }
 
   /** What the model says about every example of the given sets. */

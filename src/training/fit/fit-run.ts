@@ -110,6 +110,14 @@ export class FitRun implements FailingRun {
     await this.runLog.write({ metrics });
   }
 
+  /** Logs metrics after the fit has ended and its loggers are closed, under its last step. */
+  async logAfterwards(metrics: Readonly<Record<string, number>>): Promise<void> {
+    await this.runLog.start();
+    await this.log(metrics);
+    for (const logger of this.parts.loggers) await logger.close();
+    this.throwFailure();
+  }
+
   logText(tag: string, text: string): Promise<void> {
     return this.runLog.write({ tag, text });
   }

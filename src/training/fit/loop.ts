@@ -81,7 +81,7 @@ function evaluateOn(run: FitRun, limit: Interval, label = ''): Promise<Evaluatio
 
 /** Logs a validation and lets the schedule hear of it. */
 async function reportValidation(run: FitRun, { metrics, samples, seconds }: Evaluation): Promise<void> {
-  await run.log({ ...metrics, validation_seconds: seconds });
+  await run.log({ ...metrics, 'val/seconds': seconds });
   await run.logText('samples', samples.slice(0, SHOWN_SAMPLES).map(describeSample).join('\n\n'));
   const values = Object.entries(metrics).map(([key, value]) => `${key} ${formatNumber(value)}`);
   run.say(`validation at step ${run.progress.step}: ${values.join(', ')} (${seconds.toFixed(1)} s)`);

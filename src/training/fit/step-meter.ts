@@ -1,11 +1,17 @@
 // What is measured of the steps between two log rows, for the progress line and the log.
 import type { StepReport } from '../callbacks/callback.js';
+import { grouped } from '../metric-names.js';
 import type { StepStatus } from '../progress/progress-view.js';
 import { type IntervalSums, Throughput } from '../progress/throughput.js';
+import { SystemGauges } from '../system/system-gauges.js';
 import type { FitParts } from './fit-parts.js';
+
+/** How the progress line calls examples and units of a source that does not say. */
+const NAMELESS = { example: 'examples', unit: 'units' };
 
 export class StepMeter {
   private throughput: Throughput;
+  private readonly system = new SystemGauges();
 
   /** @param before sums of the interval in which the run goes on */
   constructor(
@@ -21,7 +27,7 @@ export class StepMeter {
 
   /** For the progress line. */
   status({ learningRate }: StepReport): StepStatus {
-    const { progress, plan, engine } = this.parts;
+    const { progress, plan, engine, source } = this.parts;
     const { step, epoch } = progress;
     const rates = this.throughput.rates();
     const left = plan.totalSteps === undefined ? undefined : plan.totalSteps - step;
@@ -31,33 +37,33 @@ export class StepMeter {
       epoch: epoch + 1,
       totalEpochs: plan.epochs,
       ...rates,
+      names: source.names ?? NAMELESS,
       learningRate,
       compilations: engine.stats.compilations,
       compileSeconds: engine.stats.compileSeconds,
-      rssBytes: process.memoryUsage.rss(),
+      ...this.system.status(),
       etaSeconds: left === undefined ? undefined : left * rates.stepSeconds,
     };
   }
 
   /** The row of the interval that ends with a step; a new one begins. */
-  row({ learningRate, gradNorm, logs }: StepReport, { rssBytes }: StepStatus): Record<string, number> {
-    const { progress, plan, engine, source } = this.parts;
+  row({ learningRate, gradNorm, logs }: StepReport, status: StepStatus): Record<string, number> {
+    const { progress, plan, source } = this.parts;
     const { epoch, batch } = progress;
-    const rates = this.throughput.rates();
     this.throughput = new Throughput();
     return {
-      train_loss: rates.loss,
-      learning_rate: learningRate,
-      grad_norm: gradNorm,
-      epoch: epoch + batch / Math.max(1, plan.batchesIn(epoch)),
-      examples_per_second: rates.examplesPerSecond,
-      units_per_second: rates.unitsPerSecond,
-      data_wait_share: rates.waitShare,
-      compilations: engine.stats.compilations,
-      compile_seconds: engine.stats.compileSeconds,
-      rss_mb: rssBytes / 2 ** 20,
-      ...prefixed('train_', logs),
-      ...prefixed('data_', source.gauges()),
+      'train/loss': status.loss,
+      ...grouped('train', logs),
+      'train/learning_rate': learningRate,
+      'train/grad_norm': gradNorm,
+      'train/epoch': epoch + batch / Math.max(1, plan.batchesIn(epoch)),
+      'train/examples_per_second': status.examplesPerSecond,
+      'train/units_per_second': status.unitsPerSecond,
+      'data/wait_share': status.waitShare,
+      ...grouped('data', source.gauges()),
+      'engine/compilations': status.compilations,
+      'engine/compile_seconds': status.compileSeconds,
+      ...this.system.row(status),
     };
   }
 
@@ -65,8 +71,4 @@ export class StepMeter {
   state(): IntervalSums {
     return this.throughput.state();
   }
-}
-
-function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}${key}`, value]));
 }
