@@ -1,10 +1,10 @@
 // The composition root: the one list of what a configuration may name.
 import { asrComponents } from './asr/index.js';
 import { type ComponentDescriptor, type ConfigSection, Container } from './container/index.js';
-import { expManagerSchema, trainerSchema } from './training/index.js';
+import { expManagerSchema, trainerSchema, trainingComponents } from './training/index.js';
 
 /** Every component of this library. */
-export const components: readonly ComponentDescriptor[] = [...asrComponents];
+export const components: readonly ComponentDescriptor[] = [...asrComponents, ...trainingComponents];
 
 /** The top-level sections of a config besides `model`, whose keys are those of the model component it names. */
 export const configSections: readonly ConfigSection[] = [
