@@ -79,6 +79,7 @@ export { type Adaptation, isAdaptation } from './models/adaptation.js';
 export {
   adaptedModel,
   asrComponents,
+  asrKinds,
   createFromConfig,
   createModel,
   type ModelFactory,

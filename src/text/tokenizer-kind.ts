@@ -2,4 +2,4 @@
 import { defineKind } from '../container/index.js';
 import type { Tokenizer } from './tokenizer.js';
 
-export const tokenizerKind = defineKind<Tokenizer>('tokenizer');
+export const tokenizerKind = defineKind<Tokenizer>('tokenizer', 'a tokenizer');

@@ -13,9 +13,9 @@ import { JsonLinesLogger } from './loggers/json-lines.js';
 import type { MetricsLogger } from './loggers/logger.js';
 import { TensorBoardLogger } from './loggers/tensorboard.js';
 
-export const callbackKind = defineKind<Callback>('callback');
+export const callbackKind = defineKind<Callback>('callback', 'a callback');
 /** A logger whose schema has a key `folder` gets the run's unless the config gives one. */
-export const loggerKind = defineKind<MetricsLogger>('logger');
+export const loggerKind = defineKind<MetricsLogger>('logger', 'a logger');
 
 function lightningNames(name: string): string[] {
   return ['lightning.pytorch', 'pytorch_lightning'].map((module) => `${module}.callbacks.${name}`);

@@ -1,6 +1,6 @@
 // Models by name, so that a configuration's `target` says which one it describes.
 import { type ConfigNode, requireMapping } from '../../config/index.js';
-import { type ComponentDescriptor, component, defineKind } from '../../container/index.js';
+import { type ComponentDescriptor, component, defineKind, type KindOf } from '../../container/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { containerOf, type ModelContext, ownContext, type TrainableModel } from '../../model/index.js';
@@ -12,6 +12,7 @@ import { ctcModelSchema, EncDecCTCModelBPE } from './ctc-model.js';
 import { checkBricks, checkFamily, modelClass } from './family.js';
 import { fineTunedModel, isFineTuning } from './fine-tune.js';
 import { EncDecHybridRNNTCTCBPEModel, hybridModelSchema } from './hybrid-model.js';
+import { speechKinds } from './kinds.js';
 import { EncDecMultiTaskModel, multiTaskSchema } from './multitask-model.js';
 import { EncDecHybridRNNTCTCBPEModelWithPrompt, promptHybridSchema } from './prompt-hybrid-model.js';
 import { EncDecRNNTBPEModel, rnntModelSchema } from './rnnt-model.js';
@@ -22,7 +23,10 @@ export interface ModelFactory {
   fromConfig(node: ConfigNode, context?: ModelContext): TrainableModel;
 }
 
-export const modelKind = defineKind<ModelFactory>('model');
+export const modelKind = defineKind<ModelFactory>('model', 'a model');
+
+/** Every kind that speech models read, for the composition root. */
+export const asrKinds: readonly KindOf<unknown>[] = [...speechKinds, modelKind];
 
 function nemoNames(name: string, file: string): string[] {
   return [`nemo.collections.asr.models.${name}`, `nemo.collections.asr.models.${file}.${name}`];
