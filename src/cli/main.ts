@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { exitOnClosedPipe, reportOf } from '../errors/index.js';
 import { commands } from './commands.js';
 import { tell } from './print.js';
+import { refuseRepeated } from './strict-options.js';
 import { packageVersion } from './version.js';
 
 /** The whole program; tests parse with it, `run` executes it. */
@@ -18,7 +19,10 @@ export function createProgram(): Command {
     .showHelpAfterError('(see anemone --help)')
     .exitOverride();
   for (const register of commands) register(program);
-  for (const command of everyCommand(program)) command.exitOverride().configureOutput({ writeErr: tell });
+  for (const command of everyCommand(program)) {
+    command.exitOverride().configureOutput({ writeErr: tell });
+    refuseRepeated(command);
+  }
   program.configureOutput({ writeErr: tell });
   return program;
 }

@@ -14,8 +14,10 @@ interface TrainOptions {
 
 /** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
 const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
-/** Keys that other parts of this command read. */
-const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt'];
+/** Keys that say which files the weights start from. */
+const START = ['init_from_nemo_model', 'init_from_ptl_ckpt'];
+/** What some part of this command reads. */
+const READ = [...SECTIONS, ...START, 'init_from_pretrained_model'];
 
 export function register(program: Command): void {
   program
@@ -98,17 +100,31 @@ async function sectionProblem(config: Config, file: string): Promise<Error | und
   });
 }
 
-/** Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to. */
+/**
+ * Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to, unless
+ * they look like a misspelling of what is read.
+ */
 async function sectionWarnings(config: Config, used: readonly string[]): Promise<ConfigWarning[]> {
   const { isMapping, positionOf } = await import('../config/index.js');
-  const unread = Object.keys(config).filter(
-    (key) => ![...READ, ...used].includes(key) && isMapping(config[key]),
-  );
-  return unread.map((path) => ({
-    path,
-    position: positionOf(config, path),
-    message: `"${path}" has no effect: training reads ${SECTIONS.slice(1).join(', ')}`,
-  }));
+  const warnings: ConfigWarning[] = [];
+  for (const path of Object.keys(config)) {
+    if ([...READ, ...used].includes(path)) continue;
+    const meant = await startMeantBy(path);
+    if (meant === undefined && !isMapping(config[path])) continue;
+    const message = `"${path}" has no effect: ${meant ?? `training reads ${SECTIONS.slice(1).join(', ')}`}`;
+    warnings.push({ path, position: positionOf(config, path), message });
+  }
+  return warnings;
+}
+
+/** A key that looks as if the weights were to start from a file, and what is read for that. */
+async function startMeantBy(key: string): Promise<string | undefined> {
+  const { didYouMean } = await import('../errors/index.js');
+  const near = didYouMean(key, START);
+  if (near) return near;
+  return key.startsWith('init_from')
+    ? `weights start from ${START.join(' or ')}, of any kind of file`
+    : undefined;
 }
 
 /** Beside the checkpoints, where NeMo puts them. */

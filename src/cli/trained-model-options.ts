@@ -1,5 +1,6 @@
 // What is asked of, and given to, the commands that use a trained model, wherever its weights come from.
 import type { Config } from '../config/index.js';
+import { AnemoneError } from '../errors/index.js';
 import type { TrainableModel } from '../model/index.js';
 import type { Trainer } from '../training/index.js';
 
@@ -21,8 +22,29 @@ export interface TrainedModel {
   readonly path: string;
 }
 
-/** All changes of `config` that the options ask for. */
+/** Sections that these commands read, whether the config has them or not. */
+const SECTIONS = ['model', 'trainer'];
+
+/**
+ * All changes of `config` that the options ask for.
+ * @throws AnemoneError `cli.override` for a change at the top of the config, where nothing would read it
+ */
 export function overridesOf({ engine, overrides }: TrainedModelOptions, config: Config): string[] {
   const own = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
-  return [...own, ...(typeof overrides === 'function' ? overrides(config) : overrides)];
+  const asked = typeof overrides === 'function' ? overrides(config) : overrides;
+  for (const text of asked) refuseUnread(text, config);
+  return [...own, ...asked];
+}
+
+function refuseUnread(text: string, config: Config): void {
+  const [, prefix, key, rest] = /^(\+\+|\+|~)?([A-Za-z_]\w*)(.*)$/s.exec(text) ?? [];
+  if (key === undefined || key in config || SECTIONS.includes(key)) return;
+  // A single value may be there to be referred to.
+  if (prefix?.startsWith('+') && /^=\s*[^\s{[]/.test(rest)) return;
+  throw new AnemoneError({
+    code: 'cli.override',
+    message: `there is no "${key}" at the top of the config`,
+    position: { file: `override ${text}` },
+    hint: `keys of the model begin with "model.": did you mean "${prefix ?? ''}model.${key}${rest}"?`,
+  });
 }
