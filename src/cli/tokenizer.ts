@@ -2,6 +2,7 @@
 // `anemone tokenizer special`: the special tokens of multitask models.
 
 import type { Command } from 'commander';
+import { printable } from '../errors/index.js';
 import { refuseOverrides } from './file-lists.js';
 import { inWordsOf } from './option-words.js';
 import { show } from './print.js';
@@ -70,7 +71,7 @@ export function register(program: Command): void {
 async function special(tokens: string[], { out }: { readonly out: string }): Promise<void> {
   const { trainSpecialTokenizer } = await import('../text/index.js');
   const vocabulary = trainSpecialTokenizer(tokens, out);
-  show(`${out}: ${vocabulary.length} tokens\n`);
+  show(`${printable(out)}: ${vocabulary.length} tokens\n`);
 }
 
 async function train(options: TokenizerOptions): Promise<void> {
@@ -83,7 +84,7 @@ async function train(options: TokenizerOptions): Promise<void> {
   const { dir, pieces } = await inWordsOf<{ dir: string; pieces: readonly unknown[] }>(OPTION_WORDS, () =>
     options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines),
   );
-  show(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
+  show(`${printable(dir)}: ${pieces.length} tokens from ${lines.length} lines\n`);
 }
 
 async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Adaptation } from '../asr/index.js';
 import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
+import { printable } from '../errors/index.js';
 import { wholeNumber } from './option-number.js';
 import { containerWith, importOption } from './own-components.js';
 import { show } from './print.js';
@@ -64,7 +65,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
     } else if (options.test && (await hasTestData(config))) {
       const { describeEvaluation } = await import('./evaluation-report.js');
       const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
-      if (best) view.say(`testing ${best.path}`);
+      if (best) view.say(`testing ${printable(best.path)}`);
       const findings = await trainer.test(model, { checkpoint: best?.path });
       show(await describeEvaluation(findings, options.samples));
     }
@@ -139,7 +140,7 @@ async function saveAdapters(
   const checkpoints = join(folder ?? '.', 'checkpoints');
   const path = join(existsSync(checkpoints) ? checkpoints : (folder ?? '.'), fileName);
   await model.saveAdapters(path);
-  view.say(`adapters: ${path}`);
+  view.say(`adapters: ${printable(path)}`);
 }
 
 async function hasTestData(config: Config): Promise<boolean> {
@@ -155,9 +156,11 @@ async function describeFolder(folder: string): Promise<string> {
   if (existsSync(join(folder, 'checkpoints'))) {
     const { resolveCheckpoint } = await import('../training/index.js');
     const best = await resolveCheckpoint(folder).catch(() => undefined);
-    if (best) lines.push(`checkpoint:  ${best.path}`);
+    if (best) lines.push(`checkpoint:  ${printable(best.path)}`);
   }
-  if (readdirSync(folder).some((name) => name.startsWith('events.out'))) lines.push(`TensorBoard: ${folder}`);
-  if (existsSync(join(folder, 'report.html'))) lines.push(`report:      ${join(folder, 'report.html')}`);
+  if (readdirSync(folder).some((name) => name.startsWith('events.out')))
+    lines.push(`TensorBoard: ${printable(folder)}`);
+  if (existsSync(join(folder, 'report.html')))
+    lines.push(`report:      ${printable(join(folder, 'report.html'))}`);
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }

@@ -75,6 +75,31 @@ describe('anemone train', () => {
     expect(told).toEqual([expect.stringMatching(new RegExp(`"${key}" has no effect: .*${hint.source}`))]);
   });
 
+  it('shows line ends and escapes of paths, and obeys none', async () => {
+    const odd = out('a\nerror: b\x1b[2J');
+    const at = `exp_manager.explicit_log_dir='${odd}'`;
+    const said = [
+      await anemone('train', config, `+${at}`, 'trainer.max_epochs=1'),
+      await anemone('export', odd, `${odd}.safetensors`),
+      await anemone('inspect', odd),
+      await anemone('inspect', `${odd}.safetensors`),
+      await anemone('transcribe', odd, out('0.wav'), '--output', `${odd}.json`),
+      await anemone('transcribe', odd, `${odd}.wav`),
+      await anemone('manifest', 'check', `${odd}.json`, `${odd}.none`),
+      await anemone('tokenizer', 'train', '--manifest', `${odd}.json`, '--vocab-size', '9'),
+      await anemone('tokenizer', 'special', 'en', '--out', `${odd}.spl`),
+      await anemone('config', 'print', `${odd}.yaml`),
+      await anemone('replay', odd),
+      await anemone(odd),
+      await anemone('train', `--${odd}`),
+    ];
+    expect(said.slice(0, 5).map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    for (const { out: text, err } of said) {
+      expect(`${text}${err}`).toContain('a\\x0aerror: b\\x1b[2J');
+      expect(`${text}${err}`).not.toMatch(/^error: b/m);
+    }
+  });
+
   it('gives one line for mistakes', async () => {
     expect(await anemone('train', out('none.yaml'))).toMatchObject({ code: 2 });
     const wrong = await anemone('train', config, 'model.optim.lr=fast');
