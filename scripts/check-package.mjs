@@ -1,6 +1,7 @@
 // Checks the package as a user gets it: packs it and ONNX Runtime's package for this platform, lints the tarball (publint,
 // attw), installs both in an empty folder with a client that reaches npm alone, and, without network, uses them from an
-// ES module, from CommonJS, from TypeScript, as a command, and trains and transcribes there.
+// ES module, from CommonJS, from TypeScript, as a command, and trains and transcribes there. The TypeScript blocks of the
+// documents are compiled there too.
 // Usage: node scripts/check-package.mjs [--no-build] (else builds first; needs the npm registry).
 import { execFileSync } from 'node:child_process';
 import {
@@ -19,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { isSealed, runOffline, runWithNpmOnly } from './npm-only.mjs';
 import { packAnemone } from './pack.mjs';
 import { onnxruntimeVersion, packageName, packPlatform } from './platform-packages.mjs';
+import { blockFile, blockModule, documentedTypescript } from './typescript-blocks.mjs';
 
 /** What the package and all that comes with it may take on the disk, in MB. */
 const MOST_MEGABYTES = 150;
@@ -89,6 +91,7 @@ try {
   await user.install(tarball, library);
   checkInstalled(user);
   await checkUse(user);
+  await checkDocuments(user);
   await checkTraining(user);
   await checkPreference(user);
   await checkMissing(tarball);
@@ -147,14 +150,26 @@ async function checkUse(user) {
   await user.run(process.execPath, 'esm.mjs');
   await user.run(process.execPath, '--no-warnings', 'cjs.cjs');
   for (const moduleKind of ['nodenext', 'esnext']) {
-    writeFileSync(user.at('tsconfig.json'), JSON.stringify(consumerTsconfig(moduleKind)));
-    await user.run(process.execPath, local('typescript/bin/tsc'), '-p', user.folder);
+    await compile(user, moduleKind, 'typed.ts');
   }
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   for (const name of ['anemone', 'anemone-ml']) {
     const printed = await user.run(npm.replace('npm', 'npx'), name, '--version');
     check(printed.trim() === version, `npx ${name} --version prints ${printed}`);
   }
+}
+
+/** What the documents show in TypeScript compiles as it stands there. */
+async function checkDocuments(user) {
+  const blocks = documentedTypescript(root);
+  check(blocks.length > 0, 'the documents have no TypeScript blocks');
+  for (const block of blocks) writeFileSync(user.at(blockFile(block)), blockModule(block));
+  await compile(user, 'nodenext', 'given.d.ts', ...blocks.map(blockFile));
+}
+
+async function compile(user, moduleKind, ...files) {
+  writeFileSync(user.at('tsconfig.json'), JSON.stringify(consumerTsconfig(moduleKind, files)));
+  await user.run(process.execPath, local('typescript/bin/tsc'), '-p', user.folder);
 }
 
 async function checkTraining(user) {
@@ -195,13 +210,14 @@ async function checkMissing(tarball) {
   );
 }
 
-function consumerTsconfig(moduleKind) {
+function consumerTsconfig(moduleKind, files) {
   return {
     compilerOptions: {
       target: 'es2022',
       module: moduleKind,
       moduleResolution: moduleKind === 'nodenext' ? 'nodenext' : 'bundler',
       strict: true,
+      exactOptionalPropertyTypes: true,
       noEmit: true,
       lib: ['es2023'],
       // tfjs-core's declarations clash with TypeScript's own; ours were checked when they were built.
@@ -209,6 +225,6 @@ function consumerTsconfig(moduleKind) {
       types: ['node'],
       typeRoots: [local('@types')],
     },
-    files: ['typed.ts'],
+    files,
   };
 }

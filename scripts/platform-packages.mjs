@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +40,7 @@ export function platforms() {
 export function packPlatform(platform, out) {
   const folder = mkdtempSync(join(tmpdir(), 'anemone-onnxruntime-'));
   try {
-    fill(folder, platform);
+    fillPlatform(folder, platform);
     return npmPack(folder, out);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -62,7 +63,8 @@ export function npmPack(folder, out) {
   return join(out, filename.replace('@', '').replace('/', '-'));
 }
 
-function fill(folder, platform) {
+/** Writes the files of one package to a folder. */
+export function fillPlatform(folder, platform) {
   const [os, cpu] = platform.split('-');
   const version = onnxruntimeVersion();
   const notices = join(root, 'scripts', `onnxruntime-${version}`);
@@ -70,13 +72,27 @@ function fill(folder, platform) {
   copyAll(join(source, 'dist'), join(folder, 'dist'), (name) => !name.endsWith('.map'));
   copyAll(join(source, library), join(folder, library), (name, siblings) => !isCopy(name, siblings));
   copyAll(notices, folder, () => true);
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest(os, cpu, version), null, 2)}\n`);
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify({ ...manifest(os, cpu, version), nativeFiles: sizesIn(folder, library) }, null, 2)}\n`,
+  );
   writeFileSync(
     join(folder, 'README.md'),
     `# ONNX Runtime ${version} for Node.js on ${platform}\n\n` +
       `The files of [onnxruntime-node](https://www.npmjs.com/package/onnxruntime-node) ${version} for this platform, ` +
       'unchanged, without its install script.\nAn optional dependency of [anemone-ml](https://www.npmjs.com/package/anemone-ml). ' +
       'Made by Microsoft: LICENSE, ThirdPartyNotices.txt.\n',
+  );
+}
+
+/** Bytes of the files that the system maps: it kills the process where one is cut off, so they are compared before. */
+function sizesIn(folder, library) {
+  const names = readdirSync(join(folder, library)).sort();
+  return Object.fromEntries(
+    names.map((name) => [
+      `${library.replaceAll('\\', '/')}/${name}`,
+      statSync(join(folder, library, name)).size,
+    ]),
   );
 }
 

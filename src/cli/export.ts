@@ -1,5 +1,6 @@
 // `anemone export`: a trained model as files for others. The file's ending says which kind.
 import type { Command } from 'commander';
+import { printable } from '../errors/index.js';
 import type { TrainableModel } from '../model/index.js';
 import type { Trainer } from '../training/index.js';
 import type { OnnxOptions } from './export-onnx.js';
@@ -71,7 +72,7 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
     for (const written of await write(model, trainer, file, options)) {
-      tell(`${written} is of the model of ${path}\n`);
+      tell(`${printable(written)} is of the model of ${printable(path)}\n`);
     }
   } finally {
     await trainer.dispose();

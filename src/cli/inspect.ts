@@ -1,6 +1,7 @@
 // `anemone inspect`: what a model consists of, and what its stages make of a recording.
 import type { Command } from 'commander';
 import type { HostTensor } from '../engine/index.js';
+import { printable } from '../errors/index.js';
 import { wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
 import { show, tell } from './print.js';
@@ -60,7 +61,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
       const { toYaml } = await import('../config/index.js');
       const { configFromValues } = await import('../config/index.js');
       const config = options.config === false ? '' : `\n${toYaml(configFromValues(model.config))}`;
-      show(`${found}: ${model.constructor.name}\n\n${table(states, depth)}${config}`);
+      show(`${printable(found)}: ${model.constructor.name}\n\n${table(states, depth)}${config}`);
       return;
     }
     if (!isSpeechModel(model)) {
@@ -77,7 +78,7 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
       throw new AnemoneError({ code: error.code, message, position: { file: audio }, cause: error });
     });
     const { tensors, text, leftOut } = await stages;
-    show(`${audio}: "${text}"\n\n${describeStages(tensors)}`);
+    show(`${printable(audio)}: "${printable(text)}"\n\n${describeStages(tensors)}`);
     for (const stage of leftOut) {
       tell(`left out: ${stage}; a shorter recording or --text shows it\n`);
     }
@@ -94,7 +95,6 @@ async function isBareWeights(path: string): Promise<boolean> {
 }
 
 async function describeFile(path: string, depth: number): Promise<string> {
-  const { printable } = await import('../errors/index.js');
   const { openWeights } = await import('../formats/index.js');
   const file = await openWeights(path);
   try {
@@ -103,7 +103,7 @@ async function describeFile(path: string, depth: number): Promise<string> {
       shape,
       dtype,
     }));
-    return `${path}: ${named.length} tensors\n\n${table(named, depth)}`;
+    return `${printable(path)}: ${named.length} tensors\n\n${table(named, depth)}`;
   } finally {
     await file.close();
   }
@@ -186,5 +186,5 @@ async function dump(
     return [name, { dtype: dtype === 'int32' ? 'I32' : 'F32', shape, data } as const] as const;
   });
   await writeFileAtomically(file, safetensorsParts(entries, metadata));
-  tell(`${entries.length} tensors in ${file}\n`);
+  tell(`${entries.length} tensors in ${printable(file)}\n`);
 }

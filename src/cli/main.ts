@@ -5,9 +5,10 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { exitOnClosedPipe, reportOf } from '../errors/index.js';
+import { exitOnClosedPipe, printable, reportOf } from '../errors/index.js';
 import { commands } from './commands.js';
 import { tell } from './print.js';
+import { refuseRepeated } from './strict-options.js';
 import { packageVersion } from './version.js';
 
 /** The whole program; tests parse with it, `run` executes it. */
@@ -18,7 +19,10 @@ export function createProgram(): Command {
     .showHelpAfterError('(see anemone --help)')
     .exitOverride();
   for (const register of commands) register(program);
-  for (const command of everyCommand(program)) command.exitOverride().configureOutput({ writeErr: tell });
+  for (const command of everyCommand(program)) {
+    command.exitOverride().configureOutput({ writeErr: tell });
+    refuseRepeated(command);
+  }
   program.configureOutput({ writeErr: tell });
   return program;
 }
@@ -26,7 +30,11 @@ export function createProgram(): Command {
 /** Runs a command line (without program and script) and returns the exit code: 0, 2 for the user's mistakes, 1 for bugs. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync([...argv], { from: 'user' });
+    const program = createProgram();
+    for (const command of [program, ...everyCommand(program)]) {
+      command.configureOutput({ outputError: (text, write) => write(quotingSafely(text, argv)) });
+    }
+    await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     // commander has printed its own message; help and version are no errors.
@@ -36,6 +44,12 @@ export async function run(argv: readonly string[]): Promise<number> {
     tell(text);
     return exitCode;
   }
+}
+
+/** A message of commander's, which quotes words as they are: one with a line end must not begin a line of ours. */
+function quotingSafely(text: string, words: readonly string[]): string {
+  const unsafe = words.filter((word) => printable(word) !== word);
+  return unsafe.reduce((safe, word) => safe.replaceAll(word, printable(word)), text);
 }
 
 function everyCommand(command: Command): Command[] {

@@ -15,6 +15,7 @@ export async function inWordsOf<T>(words: OptionWords, work: () => T | Promise<T
       error.message,
     );
     if (message === error.message) throw error;
-    throw new AnemoneError({ code: error.code, message, details: error.details, cause: error });
+    const [first, ...lines] = message.split('\n');
+    throw new AnemoneError({ code: error.code, message: first, lines, details: error.details, cause: error });
   }
 }

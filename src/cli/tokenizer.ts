@@ -1,10 +1,11 @@
 // `anemone tokenizer train`: transcripts to a SentencePiece or WordPiece model, in the folder layout NeMo uses;
 // `anemone tokenizer special`: the special tokens of multitask models.
-
 import type { Command } from 'commander';
+import { printable } from '../errors/index.js';
 import { refuseOverrides } from './file-lists.js';
 import { inWordsOf } from './option-words.js';
 import { show } from './print.js';
+import { requireOptions } from './strict-options.js';
 
 interface TokenizerOptions {
   readonly manifest: string[];
@@ -37,15 +38,16 @@ const OPTION_WORDS = {
 
 export function register(program: Command): void {
   const tokenizer = program.command('tokenizer').description('Tokenizers.');
-  tokenizer
+  const specialCommand = tokenizer
     .command('special')
     .description(
       'Make the tokenizer of special tokens (spl_tokens) of a multitask model; begin, end, padding and pnc are always there.',
     )
     .argument('<tokens...>', 'languages and tasks, such as en de transcribe translate')
-    .requiredOption('--out <dir>', 'folder to write, for model.tokenizer.langs.spl_tokens.dir')
+    .option('--out <dir>', 'folder to write, for model.tokenizer.langs.spl_tokens.dir (required)')
     .action(special);
-  tokenizer
+  requireOptions(specialCommand, '--out');
+  const trainCommand = tokenizer
     .command('train')
     .description(
       'Train a SentencePiece or WordPiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE or DIR/tokenizer_wpe_vSIZE for model.tokenizer.dir.',
@@ -53,7 +55,7 @@ export function register(program: Command): void {
     .option('--manifest <file...>', 'take the transcripts of manifests', [])
     .option('--text <file...>', 'take text files, a sentence a line', [])
     .option('--out <dir>', 'folder to make the tokenizer folder in', '.')
-    .requiredOption('--vocab-size <n>', 'number of tokens, special ones included')
+    .option('--vocab-size <n>', 'number of tokens, special ones included (required)')
     .option('--type <type>', 'bpe, unigram, char or word (SentencePiece), wpe (WordPiece)', 'bpe')
     .option('--character-coverage <share>', 'share of the characters that must be covered, 0.98 to 1')
     .option('--normalization <name>', 'identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf (default nmt_nfkc)')
@@ -62,12 +64,13 @@ export function register(program: Command): void {
     .option('--max-sentence-length <bytes>', 'longer lines are left out (default: 4192)')
     .option('--specials', 'add <s> and </s>', false)
     .action(train);
+  requireOptions(trainCommand, '--vocab-size');
 }
 
 async function special(tokens: string[], { out }: { readonly out: string }): Promise<void> {
   const { trainSpecialTokenizer } = await import('../text/index.js');
   const vocabulary = trainSpecialTokenizer(tokens, out);
-  show(`${out}: ${vocabulary.length} tokens\n`);
+  show(`${printable(out)}: ${vocabulary.length} tokens\n`);
 }
 
 async function train(options: TokenizerOptions): Promise<void> {
@@ -80,7 +83,7 @@ async function train(options: TokenizerOptions): Promise<void> {
   const { dir, pieces } = await inWordsOf<{ dir: string; pieces: readonly unknown[] }>(OPTION_WORDS, () =>
     options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines),
   );
-  show(`${dir}: ${pieces.length} tokens from ${lines.length} lines\n`);
+  show(`${printable(dir)}: ${pieces.length} tokens from ${lines.length} lines\n`);
 }
 
 async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Adaptation } from '../asr/index.js';
 import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
+import { printable } from '../errors/index.js';
 import { wholeNumber } from './option-number.js';
 import { containerWith, importOption } from './own-components.js';
 import { show } from './print.js';
@@ -14,8 +15,10 @@ interface TrainOptions {
 
 /** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
 const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
-/** Keys that other parts of this command read. */
-const READ = [...SECTIONS, 'init_from_nemo_model', 'init_from_ptl_ckpt'];
+/** Keys that say which files the weights start from. */
+const START = ['init_from_nemo_model', 'init_from_ptl_ckpt'];
+/** What some part of this command reads. */
+const READ = [...SECTIONS, ...START, 'init_from_pretrained_model'];
 
 export function register(program: Command): void {
   program
@@ -62,7 +65,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
     } else if (options.test && (await hasTestData(config))) {
       const { describeEvaluation } = await import('./evaluation-report.js');
       const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
-      if (best) view.say(`testing ${best.path}`);
+      if (best) view.say(`testing ${printable(best.path)}`);
       const findings = await trainer.test(model, { checkpoint: best?.path });
       show(await describeEvaluation(findings, options.samples));
     }
@@ -98,17 +101,31 @@ async function sectionProblem(config: Config, file: string): Promise<Error | und
   });
 }
 
-/** Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to. */
+/**
+ * Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to, unless
+ * they look like a misspelling of what is read.
+ */
 async function sectionWarnings(config: Config, used: readonly string[]): Promise<ConfigWarning[]> {
   const { isMapping, positionOf } = await import('../config/index.js');
-  const unread = Object.keys(config).filter(
-    (key) => ![...READ, ...used].includes(key) && isMapping(config[key]),
-  );
-  return unread.map((path) => ({
-    path,
-    position: positionOf(config, path),
-    message: `"${path}" has no effect: training reads ${SECTIONS.slice(1).join(', ')}`,
-  }));
+  const warnings: ConfigWarning[] = [];
+  for (const path of Object.keys(config)) {
+    if ([...READ, ...used].includes(path)) continue;
+    const meant = await startMeantBy(path);
+    if (meant === undefined && !isMapping(config[path])) continue;
+    const message = `"${path}" has no effect: ${meant ?? `training reads ${SECTIONS.slice(1).join(', ')}`}`;
+    warnings.push({ path, position: positionOf(config, path), message });
+  }
+  return warnings;
+}
+
+/** A key that looks as if the weights were to start from a file, and what is read for that. */
+async function startMeantBy(key: string): Promise<string | undefined> {
+  const { didYouMean } = await import('../errors/index.js');
+  const near = didYouMean(key, START);
+  if (near) return near;
+  return key.startsWith('init_from')
+    ? `weights start from ${START.join(' or ')}, of any kind of file`
+    : undefined;
 }
 
 /** Beside the checkpoints, where NeMo puts them. */
@@ -123,7 +140,7 @@ async function saveAdapters(
   const checkpoints = join(folder ?? '.', 'checkpoints');
   const path = join(existsSync(checkpoints) ? checkpoints : (folder ?? '.'), fileName);
   await model.saveAdapters(path);
-  view.say(`adapters: ${path}`);
+  view.say(`adapters: ${printable(path)}`);
 }
 
 async function hasTestData(config: Config): Promise<boolean> {
@@ -139,9 +156,11 @@ async function describeFolder(folder: string): Promise<string> {
   if (existsSync(join(folder, 'checkpoints'))) {
     const { resolveCheckpoint } = await import('../training/index.js');
     const best = await resolveCheckpoint(folder).catch(() => undefined);
-    if (best) lines.push(`checkpoint:  ${best.path}`);
+    if (best) lines.push(`checkpoint:  ${printable(best.path)}`);
   }
-  if (readdirSync(folder).some((name) => name.startsWith('events.out'))) lines.push(`TensorBoard: ${folder}`);
-  if (existsSync(join(folder, 'report.html'))) lines.push(`report:      ${join(folder, 'report.html')}`);
+  if (readdirSync(folder).some((name) => name.startsWith('events.out')))
+    lines.push(`TensorBoard: ${printable(folder)}`);
+  if (existsSync(join(folder, 'report.html')))
+    lines.push(`report:      ${printable(join(folder, 'report.html'))}`);
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }

@@ -156,7 +156,7 @@ async function run(checkpoint: string, audio: string[], options: TranscribeOptio
       }
       done += part.length;
     }
-    if (output) tell(`${done} transcripts in ${options.output}\n`);
+    if (output) tell(`${done} transcripts in ${printable(options.output ?? '')}\n`);
     if (referenced > 0) {
       const { errorRateText } = await import('./evaluation-report.js');
       tell(`word error rate of ${referenced}: ${errorRateText(rate.rate)}\n`);

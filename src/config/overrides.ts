@@ -160,10 +160,19 @@ function unknownKey(parent: RawNode, keys: readonly string[], at: number, overri
         ? parent.items.map((_, i) => String(i))
         : [];
   const where = at === 0 ? 'at the top of the config' : `in "${keys.slice(0, at).join('.')}"`;
-  const near = didYouMean(keys[at], names);
+  const near = (at === 0 ? sectionHint(parent, override) : undefined) ?? didYouMean(keys[at], names);
   const add = override.action === 'change' ? `to add a new key, write +${override.text}` : undefined;
   const hint = near ? `${near}${add ? ` ${add[0].toUpperCase()}${add.slice(1)}` : ''}` : add;
   return failure(override, 'override-unknown-key', `there is no "${keys[at]}" ${where}`, hint);
+}
+
+/** A key that a section has and that is given without the section: `decoding.strategy` for `model.decoding.strategy`. */
+function sectionHint(root: RawNode, { key, text }: Override): string | undefined {
+  if (root.kind !== 'map') return undefined;
+  const first = key.split(/[.[]/)[0];
+  const sections = [...root.entries].filter(([, node]) => node.kind === 'map' && node.entries.has(first));
+  const written = sections.map(([name]) => `"${text.replace(first, `${name}.${first}`)}"`);
+  return written.length === 0 ? undefined : `did you mean ${written.join(' or ')}?`;
 }
 
 function failure(override: Override, code: string, message: string, hint?: string): AnemoneError {

@@ -37,12 +37,13 @@ export function withPosition<T>(section: ConfigNode, make: () => T): T {
     const key = error.path.slice(prefix.length);
     const position = placeOf(section, key)?.position ?? positionOf(section);
     if (!position) throw error;
-    const { code, reason: message, hint, details } = error;
+    const { code, reason: message, lines, hint, details } = error;
     throw new AnemoneError({
       code,
       path: `${sectionPath}.${key}`,
       position,
       message,
+      lines,
       hint,
       details,
       cause: error,

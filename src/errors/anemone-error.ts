@@ -1,6 +1,5 @@
 // Errors as data: a code, where it happened, what was expected. Text comes second.
 // Every mistake a user can make ends in one of these; the CLI prints them and exits with `exitCode`.
-
 import { printable } from './printable.js';
 
 /** A place in a text file, 1-based. */
@@ -13,8 +12,10 @@ export interface SourcePosition {
 export interface AnemoneErrorFields {
   /** Stable machine-readable name, e.g. `config.unknown-key`, `audio.truncated`. */
   readonly code: string;
-  /** What is wrong, one sentence, no trailing period. */
+  /** What is wrong, one sentence, no trailing period. In one line: line ends in it are shown as `\x0a`. */
   readonly message: string;
+  /** What is to be said in lines of their own below the sentence, indented as they shall be. */
+  readonly lines?: readonly string[] | undefined;
   /** Dotted config path or tensor/parameter name the error is about. */
   readonly path?: string;
   readonly position?: SourcePosition;
@@ -28,8 +29,9 @@ export interface AnemoneErrorFields {
 /** The base of every expected error. `exitCode` 2 means "the user can fix this". */
 export class AnemoneError extends Error {
   readonly code: string;
-  /** What is wrong, without the place and the hint that `message` has too. */
+  /** What is wrong, without the place, the lines and the hint that `message` has too. */
   readonly reason: string;
+  readonly lines: readonly string[];
   readonly path: string | undefined;
   readonly position: SourcePosition | undefined;
   readonly hint: string | undefined;
@@ -40,7 +42,8 @@ export class AnemoneError extends Error {
     super(formatError(fields), fields.cause === undefined ? undefined : { cause: fields.cause });
     this.name = 'AnemoneError';
     this.code = fields.code;
-    this.reason = fields.message;
+    this.reason = printable(fields.message);
+    this.lines = fields.lines ?? [];
     this.path = fields.path;
     this.position = fields.position;
     this.hint = fields.hint;
@@ -56,24 +59,26 @@ export class AnemoneErrors extends AnemoneError {
   readonly errors: readonly AnemoneError[];
 
   constructor(code: string, summary: string, errors: readonly AnemoneError[]) {
-    const listed = errors.slice(0, LISTED).map((e) => `  ${e.message}`);
+    const listed = errors.slice(0, LISTED).flatMap((e) => `  ${e.message}`.split('\n'));
     const more = errors.length > LISTED ? [`  and ${errors.length - LISTED} more`] : [];
-    super({ code, message: [summary, ...listed, ...more].join('\n') });
+    super({ code, message: summary, lines: [...listed, ...more] });
     this.name = 'AnemoneErrors';
     this.errors = errors;
   }
 }
 
 /**
- * `file:line:column: path: message — hint`, leaving out what is not known. A hint that the message ends with already,
- * being that of another error, is not said again.
+ * `file:line:column: path: message — hint`, leaving out what is not known; the hint stands below lines where there are
+ * some. A hint that the message ends with already, being that of another error, is not said again.
  */
 export function formatError(fields: AnemoneErrorFields): string {
-  // A name with a line end must not begin a line that seems to be ours.
-  const place = fields.position ? `${printable(formatPosition(fields.position))}: ` : '';
-  const path = fields.path ? `${printable(fields.path)}: ` : '';
+  const place = fields.position ? `${formatPosition(fields.position)}: ` : '';
+  const path = fields.path ? `${fields.path}: ` : '';
   const hint = fields.hint && !fields.message.endsWith(` — ${fields.hint}`) ? ` — ${fields.hint}` : '';
-  return `${place}${path}${fields.message}${hint}`;
+  const head = `${place}${path}${fields.message}`;
+  // A name with a line end, wherever it stands, must not begin a line that seems to be ours.
+  if (!fields.lines?.length) return printable(`${head}${hint}`);
+  return [head, ...fields.lines, ...(hint === '' ? [] : [` ${hint}`])].map(printable).join('\n');
 }
 
 export function formatPosition(position: SourcePosition): string {

@@ -8,6 +8,7 @@ export { openFlac, readFlac } from './flac-reader.js';
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
 export { type JsonTextOptions, parseJsonText } from './json-text.js';
 export { badSample } from './levels.js';
+export { COPY_LINKED, isLinked } from './links.js';
 export { makeFolder } from './make-folder.js';
 export { type DecodedMp3, decodeMp3, mp3Blocks, readMp3Info } from './mp3.js';
 export { isFreeFormat, looksLikeMp3, type Mp3Info, mp3Start } from './mp3-frames.js';

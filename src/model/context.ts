@@ -11,24 +11,24 @@ import { checkSize } from './model-size.js';
 
 export interface ModelContext {
   /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Knows the components that the configuration may name. Default: those of this library. */
-  readonly container?: Container;
+  readonly container?: Container | undefined;
   /** Holds the weights; `transcribe` runs on it unless told otherwise. */
-  readonly engine?: Engine;
+  readonly engine?: Engine | undefined;
   /** Files from a checkpoint, which take the place of those on disk: of one language LANG/NAME, else with the same base name. */
-  readonly artifacts?: ReadonlyMap<string, Uint8Array>;
+  readonly artifacts?: ReadonlyMap<string, Uint8Array> | undefined;
   /**
    * Whether a file comes from `artifacts` alone: a stranger's archive must not name files of this machine. Default:
    * none does.
    */
-  readonly sealed?: (path: string) => boolean;
+  readonly sealed?: ((path: string) => boolean) | undefined;
   /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
   /** Gets the keys that have no effect, instead of the log. */
-  readonly warnings?: ConfigWarning[];
+  readonly warnings?: ConfigWarning[] | undefined;
   /** A trainer's. */
-  readonly view?: { say(text: string): void };
+  readonly view?: { say(text: string): void } | undefined;
 }
 
 /** The context's container, or one that knows the components given. */

@@ -2,7 +2,7 @@
 // in part, which stand at the top of a config.
 import { type ConfigNode, defineSchema, isMapping, listOf, requireMapping } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, printable } from '../errors/index.js';
 import { openWeights, type WeightFile } from '../formats/index.js';
 import { type LoadReport, loadWeights, type Module } from '../nn/index.js';
 
@@ -100,5 +100,7 @@ export async function initFromConfig(
 }
 
 function tell({ loaded, missing }: LoadReport, path: string, say: (line: string) => void): void {
-  say(`started from ${path}: ${loaded.length} tensors, ${missing.length} others of the model as initialised`);
+  say(
+    `started from ${printable(path)}: ${loaded.length} tensors, ${missing.length} others of the model as initialised`,
+  );
 }

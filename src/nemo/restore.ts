@@ -2,7 +2,7 @@
 // `target`; see models/components.ts.
 import { type Config, type ConfigNode, mergeConfigs, requireMapping } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, printable } from '../errors/index.js';
 import { loadWeights, type Module } from '../nn/index.js';
 import { openNemoArchive } from './archive.js';
 import { type ArchiveLayout, makeTolerantly, restoredConfig } from './restored-config.js';
@@ -98,8 +98,9 @@ export async function restoreArchive<M extends Module>(
       ...options,
       tied: model.tiedNames(),
     });
-    if (missing.length > 0) say(`${path} has no ${missing.join(', ')}: kept as initialised`);
-    if (unexpected.length > 0) say(`${path}: not used are ${unexpected.join(', ')}`);
+    if (missing.length > 0)
+      say(`${printable(path)} has no ${printable(missing.join(', '))}: kept as initialised`);
+    if (unexpected.length > 0) say(`${printable(path)}: not used are ${printable(unexpected.join(', '))}`);
     return model;
   } finally {
     await archive.close();

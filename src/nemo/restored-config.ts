@@ -1,7 +1,7 @@
 // The config of an archive as a model of ours reads it: files of the archive under plain names, the NeMo
 // version's numerics, and without what belongs to NeMo's training alone and is not known here.
 import { type Config, type ConfigNode, isMapping, overlayNode, withOverrides } from '../config/index.js';
-import { AnemoneError, AnemoneErrors } from '../errors/index.js';
+import { AnemoneError, AnemoneErrors, printable } from '../errors/index.js';
 
 /** The `model` section, with the files it refers to under the names it now has for them. */
 export interface RestoredConfig {
@@ -94,9 +94,10 @@ export function makeTolerantly<M>(
       const paths = [...reasons.keys()];
       for (const path of paths) gone.add(path);
       const unknown = paths.filter((path) => reasons.get(path)?.code === 'config.unknown-key');
-      if (unknown.length > 0) say(`left out of the archive's config: ${unknown.join(', ')}`);
+      if (unknown.length > 0) say(`left out of the archive's config: ${printable(unknown.join(', '))}`);
       for (const [path, { code, message }] of reasons) {
-        if (code !== 'config.unknown-key') say(`left out of the archive's config: ${path} (${message})`);
+        if (code !== 'config.unknown-key')
+          say(`left out of the archive's config: ${printable(path)} (${message})`);
       }
       current = withOverrides(
         current,

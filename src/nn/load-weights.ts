@@ -114,7 +114,8 @@ function valueFor(state: State, tensor: SafeTensor): HostData {
 function mismatch(problems: readonly string[], source: string): AnemoneError {
   return new AnemoneError({
     code: 'checkpoint.mismatch',
-    message: `the checkpoint is of another architecture\n  ${problems.join('\n  ')}\n `,
+    message: 'the checkpoint is of another architecture',
+    lines: problems.map((problem) => `  ${problem}`),
     position: { file: source },
     hint: 'compare the model sections of the two configs',
   });

@@ -3,7 +3,7 @@
 import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, isMapping } from '../config/index.js';
-import { AnemoneError } from '../errors/index.js';
+import { AnemoneError, printable } from '../errors/index.js';
 import { makeFolder } from '../formats/index.js';
 import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
 import { EarlyStopping } from './callbacks/early-stopping.js';
@@ -107,10 +107,10 @@ async function resumption(
   const { checkpoints, damaged } = await listCheckpoints(folder, { verify: true });
   const newest = checkpoints[0];
   if (!newest && damaged.length > 0) throw onlyDamaged(folder, damaged);
-  for (const problem of damaged) say(`${problem}; ${newest.path} is used`);
+  for (const problem of damaged) say(`${problem}; ${printable(newest.path)} is used`);
   if (newest) return checkpoints;
   if (options.resume_ignore_no_checkpoint) {
-    say(`no checkpoint in ${folder}: starting from the beginning`);
+    say(`no checkpoint in ${printable(folder)}: starting from the beginning`);
     return [];
   }
   throw new AnemoneError({
@@ -139,7 +139,8 @@ async function refuseEarlierRun(folder: string): Promise<void> {
 function onlyDamaged(folder: string, damaged: readonly string[]): AnemoneError {
   return new AnemoneError({
     code: 'checkpoint.damaged',
-    message: `no checkpoint of the run can be used:\n${damaged.map((problem) => `  ${problem}`).join('\n')}\n `,
+    message: 'no checkpoint of the run can be used:',
+    lines: damaged.map((problem) => `  ${problem}`),
     position: { file: folder },
     hint: 'bring one back, or remove them to start from the beginning',
   });

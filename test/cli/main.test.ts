@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/main.js';
 import { configFromText, resolveConfig } from '../../src/config/index.js';
@@ -44,6 +45,11 @@ describe('anemone', () => {
     expect(anemone('confg').err).toContain('Did you mean config?');
   });
 
+  it('names the section of an override that lacks it', () => {
+    const { err } = anemone('config', 'print', file, 'b=2');
+    expect(err).toContain('there is no "b" at the top of the config — did you mean "a.b=2"?');
+  });
+
   it('ends quietly when the reader goes away', () => {
     const script = `${process.execPath} --import tsx src/cli/main.ts config print ${join(folder, 'long.yaml')} | head -n 1; echo "\${PIPESTATUS[0]}"`;
     const output = execFileSync('bash', ['-c', script], { cwd: root, encoding: 'utf8' });
@@ -56,3 +62,43 @@ describe('anemone', () => {
     for (const command of program.commands) expect(command.description(), command.name()).not.toBe('');
   });
 });
+
+/** Commands that do something, with the words that lead to them. */
+function leaves(command: Command, words: readonly string[] = []): { command: Command; words: string[] }[] {
+  if (command.commands.length === 0) return [{ command, words: [...words] }];
+  return command.commands.flatMap((child) => leaves(child, [...words, child.name()]));
+}
+
+describe('options', () => {
+  const single = leaves(createProgram()).flatMap(({ command, words }) =>
+    command.options
+      .filter((option) => option.required && !option.variadic && option.long !== '--import')
+      .map((option) => [[...words, option.long].join(' '), words, option] as const),
+  );
+
+  it.each(single)('%s given twice is an error, not the last one taken', async (_, words, option) => {
+    const value = option.argChoices?.[0] ?? '1';
+    const twice = [...words, String(option.long), value, String(option.long), value];
+    await expect(silent(createProgram()).parseAsync(twice, { from: 'user' })).rejects.toThrow(
+      /is given twice/,
+    );
+  });
+
+  it('may collect, where they do', async () => {
+    const words = ['components', '--import', 'none-a', '--import', 'none-b'];
+    await expect(silent(createProgram()).parseAsync(words, { from: 'user' })).rejects.toThrow(/none-a/);
+  });
+
+  it('that are misspelt are named, rather than the one that then lacks', async () => {
+    const parse = (...words: string[]) => silent(createProgram()).parseAsync(words, { from: 'user' });
+    await expect(parse('tokenizer', 'train', '--vocab-sizes', '10')).rejects.toThrow(/--vocab-sizes/);
+    await expect(parse('tokenizer', 'special', '--outt', 'x', 'en')).rejects.toThrow(/--outt/);
+    await expect(parse('tokenizer', 'train')).rejects.toThrow(/'--vocab-size <n>' not specified/);
+    await expect(parse('tokenizer', 'special', 'en')).rejects.toThrow(/'--out <dir>' not specified/);
+  });
+});
+
+function silent(program: Command): Command {
+  for (const { command } of leaves(program)) command.configureOutput({ writeErr: () => {} });
+  return program;
+}

@@ -66,12 +66,49 @@ describe('anemone train', () => {
     expect(err).toMatch(/step 5\/6/);
   });
 
+  it.each([
+    ['init_from_nemo_modle', /did you mean "init_from_nemo_model"/],
+    ['init_from_safetensors', /weights start from init_from_nemo_model or init_from_ptl_ckpt/],
+  ])('says that %s starts from no file', async (key, hint) => {
+    const { err } = await anemone('train', config, `+${key}=weights.safetensors`, '+free=1', '--no-test');
+    const told = err.split('\n').filter((line) => line.includes('has no effect'));
+    expect(told).toEqual([expect.stringMatching(new RegExp(`"${key}" has no effect: .*${hint.source}`))]);
+  });
+
+  it('shows line ends and escapes of paths, and obeys none', async () => {
+    const odd = out('a\nerror: b\x1b[2J');
+    const at = `exp_manager.explicit_log_dir='${odd}'`;
+    const said = [
+      await anemone('train', config, `+${at}`, 'trainer.max_epochs=1'),
+      await anemone('export', odd, `${odd}.safetensors`),
+      await anemone('inspect', odd),
+      await anemone('inspect', `${odd}.safetensors`),
+      await anemone('transcribe', odd, out('0.wav'), '--output', `${odd}.json`),
+      await anemone('transcribe', odd, `${odd}.wav`),
+      await anemone('manifest', 'check', `${odd}.json`, `${odd}.none`),
+      await anemone('tokenizer', 'train', '--manifest', `${odd}.json`, '--vocab-size', '9'),
+      await anemone('tokenizer', 'special', 'en', '--out', `${odd}.spl`),
+      await anemone('config', 'print', `${odd}.yaml`),
+      await anemone('replay', odd),
+      await anemone(odd),
+      await anemone('train', `--${odd}`),
+    ];
+    expect(said.slice(0, 5).map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    for (const { out: text, err } of said) {
+      expect(`${text}${err}`).toContain('a\\x0aerror: b\\x1b[2J');
+      expect(`${text}${err}`).not.toMatch(/^error: b/m);
+    }
+  });
+
   it('gives one line for mistakes', async () => {
     expect(await anemone('train', out('none.yaml'))).toMatchObject({ code: 2 });
     const wrong = await anemone('train', config, 'model.optim.lr=fast');
     expect(wrong.err).toMatch(/^error: .*model.optim.lr: expected a number, got .*fast/);
     writeFileSync(out('odd.yaml'), 'modle: {}\nmodel: {}\n');
     expect((await anemone('train', out('odd.yaml'))).err).toMatch(/unknown section.*did you mean "model"/);
+    const misplaced = await anemone('transcribe', out('tone'), 'x.wav', '--set', '+decoding.strategy=greedy');
+    expect(misplaced).toMatchObject({ code: 2 });
+    expect(misplaced.err).toMatch(/^error: [^\n]*did you mean "\+model\.decoding\.strategy=greedy"\?\n$/);
     const other = await anemone('train', config, 'model.encoder.d_model=8');
     expect(other.code).toBe(2);
     expect(other.err).toMatch(/another architecture[\s\S]*of another shape: encoder\./);

@@ -1,13 +1,22 @@
 // Which ONNX Runtime is used, what is said where there is none, and that the lists of its platforms agree.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 // @ts-expect-error scripts have no declarations
 import { publishedManifest } from '../../scripts/pack.mjs';
 // @ts-expect-error
-import { packageName, platforms } from '../../scripts/platform-packages.mjs';
+import { fillPlatform, packageName, platforms } from '../../scripts/platform-packages.mjs';
 import {
+  checkWhole,
   findOnnxRuntime,
   ONNXRUNTIME_PLATFORMS,
   ONNXRUNTIME_VERSION,
@@ -124,5 +133,48 @@ describe('the platform packages', () => {
       ...rest,
       optionalDependencies: { ...Object.fromEntries(libraries), ...optionalDependencies },
     });
+  });
+});
+
+describe('a package of ours', () => {
+  const work = mkdtempSync(join(tmpdir(), 'anemone-platform-'));
+  afterAll(() => rmSync(work, { recursive: true, force: true }));
+  const platform = platforms()[0] as string;
+  const folder = join(work, 'package');
+  let libraries: string[] = [];
+
+  beforeAll(() => {
+    mkdirSync(folder);
+    fillPlatform(folder, platform);
+    libraries = Object.keys(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).nativeFiles);
+  });
+
+  it('records the size of every native file', () => {
+    const below = join('bin', 'napi-v6', ...platform.split('-'));
+    expect(libraries).toEqual(
+      readdirSync(join(folder, below)).map((name) => `${below.replaceAll('\\', '/')}/${name}`),
+    );
+    expect(() => checkWhole(folder)).not.toThrow();
+  });
+
+  it('is told in one line, not by a signal, where a file is cut off or missing', () => {
+    const broken = (told: RegExp) =>
+      expect.objectContaining({
+        code: 'engine.onnxruntime-broken',
+        exitCode: 2,
+        message: expect.stringMatching(told),
+      });
+    truncateSync(join(folder, libraries[0]), 1000);
+    expect(() => checkWhole(folder)).toThrow(
+      broken(/^[^\n]*has 1000 bytes, \d+ belong there[^\n]*install it anew[^\n]*$/),
+    );
+    rmSync(join(folder, libraries[0]));
+    expect(() => checkWhole(folder)).toThrow(broken(/is missing/));
+  });
+
+  it('without recorded sizes, as onnxruntime-node is, is loaded as it is', () => {
+    writeFileSync(join(work, 'package.json'), '{}');
+    expect(() => checkWhole(work)).not.toThrow();
+    expect(() => checkWhole(join(work, 'none'))).not.toThrow();
   });
 });

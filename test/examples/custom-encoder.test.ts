@@ -29,6 +29,12 @@ describe('an encoder of the user', () => {
     expect(out).toMatch(/7\.flac is heard as "/);
   });
 
+  it('may be trained for fewer steps than lie between two lines of the log', () => {
+    const { code, out, err } = example('trainer.max_epochs=1');
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/^7\.flac is heard as "/);
+  });
+
   it('has its keys checked as the library does its own', () => {
     const { code, err } = example('+model.encoder.witdh=96');
     expect(code).toBe(2);

@@ -1,10 +1,10 @@
 // Checkpoints that are damaged in ways that their hashes do not show: they are named, and the one before is used.
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engine/index.js';
-import { expManager, Trainer } from '../../src/training/index.js';
+import { Checkpoint, expManager, readDump, Trainer } from '../../src/training/index.js';
 import { RecordingView, temporaryFolder } from './helpers.js';
 import { ToyModel } from './toy-model.js';
 
@@ -152,4 +152,37 @@ it('does not start anew over a run whose checkpoints are all damaged', async () 
     /no checkpoint of the run can be used:[\s\S]*remove them to start from/,
   );
   expect(readFileSync(join(folder, 'metrics.jsonl'), 'utf8')).toBe(rows);
+});
+
+describe('links instead of files are told without a word of what they lead to', () => {
+  const outside = join(temporaryFolder(), 'secret');
+  writeFileSync(outside, 'root:x:0:0:');
+  const told = (file: string) =>
+    new RegExp(`^[^\\n]*${file.replaceAll('.', '\\.')}[^\\n]* is a link;[^\\n]*cp -rL`);
+
+  it.each(['manifest.json', 'state.json', 'config.yaml', 'weights.safetensors'])('%s', async (file) => {
+    const path = newestOf(damagedRun(() => {}));
+    rmSync(join(path, file));
+    symlinkSync(outside, join(path, file));
+    const error = await Checkpoint.open(path).catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ code: 'checkpoint.damaged', message: expect.stringMatching(told(file)) });
+    expect((error as Error).message).not.toContain('root');
+  });
+
+  it.each(['step.json', 'config.yaml'])('%s of a step for replay', async (file) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'step.json'), '{}');
+    rmSync(join(folder, file), { force: true });
+    symlinkSync(outside, join(folder, file));
+    const error = await readDump(folder).catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ code: 'replay.damaged', message: expect.stringMatching(told(file)) });
+    expect((error as Error).message).not.toContain('root');
+  });
+
+  it('but a link to the whole checkpoint is a path to it like any other', async () => {
+    const path = newestOf(damagedRun(() => {}));
+    renameSync(path, `${path}.moved`);
+    symlinkSync(`${path}.moved`, path);
+    expect((await Checkpoint.open(path)).path).toBe(path);
+  });
 });

@@ -2,6 +2,7 @@
 // own files (scripts/platform-packages.mjs), because onnxruntime-node brings five platforms and an install script that
 // downloads. An onnxruntime-node that the user has installed, for CUDA say, goes before ours. Nothing is loaded until
 // an engine asks, so what needs no engine works without any of them.
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type * as common from 'onnxruntime-common';
@@ -103,6 +104,7 @@ function isOlder(version: string | undefined, than: string): boolean {
 }
 
 function load(file: string): OnnxRuntime {
+  checkWhole(dirname(dirname(file)));
   try {
     return require(file) as OnnxRuntime;
   } catch (cause) {
@@ -115,6 +117,35 @@ function load(file: string): OnnxRuntime {
         : 'install it anew; docs/engines.md says which packages are tried',
       cause,
     });
+  }
+}
+
+/**
+ * Compares the native files of a package of ours with the sizes that it was made with. The system maps them, and ends the
+ * process without a word where one is cut off, by a full disk or a broken download.
+ * @throws AnemoneError `engine.onnxruntime-broken`
+ */
+export function checkWhole(folder: string): void {
+  const { nativeFiles } = readManifest(folder);
+  if (typeof nativeFiles !== 'object' || nativeFiles === null) return;
+  for (const [name, bytes] of Object.entries(nativeFiles)) {
+    const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+    if (size === bytes) continue;
+    const found = size === undefined ? 'is missing' : `has ${size} bytes, ${String(bytes)} belong there`;
+    throw new AnemoneError({
+      code: 'engine.onnxruntime-broken',
+      message: `ONNX Runtime was not installed whole: ${name} ${found}`,
+      position: { file: folder },
+      hint: 'remove this folder and install it anew (npm install); is the disk full?',
+    });
+  }
+}
+
+function readManifest(folder: string): { readonly nativeFiles?: unknown } {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { nativeFiles?: unknown };
+  } catch {
+    return {};
   }
 }
 

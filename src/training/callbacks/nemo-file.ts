@@ -1,6 +1,6 @@
 // Writes the model of a run as one .nemo file beside its checkpoints: at the end, or after every checkpoint.
 import { join } from 'node:path';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, printable } from '../../errors/index.js';
 import { isArchivable } from '../../model/index.js';
 import { isScored, listCheckpoints, problemOf, ranked } from '../checkpoint/folder.js';
 import { Checkpoint } from '../checkpoint/reader.js';
@@ -61,11 +61,11 @@ export class NemoFileCallback extends Callback {
       const source = await this.source(run);
       if (!source) return;
       await run.model.saveTo(target, { engine: run.engine, instead: await checkpointValues(source) });
-      run.say(`saved ${target}`);
+      run.say(`saved ${printable(target)}`);
     } catch (error) {
       // A model that NeMo has no parts for is trained all the same.
       if (!(error instanceof AnemoneError)) throw error;
-      run.say(`no ${target}: ${error.message}`);
+      run.say(`no ${printable(target)}: ${error.message}`);
     }
   }
 

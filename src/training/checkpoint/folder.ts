@@ -127,7 +127,8 @@ export async function resolveCheckpoint(path: string): Promise<Checkpoint> {
   for (const folder of [clean, join(clean, 'checkpoints')]) {
     const { checkpoints, damaged } = await listCheckpoints(folder);
     if (checkpoints.length === 0 && damaged.length > 0) {
-      throw new AnemoneError({ code: 'checkpoint.damaged', message: damaged.join('\n') });
+      const [message, ...lines] = damaged;
+      throw new AnemoneError({ code: 'checkpoint.damaged', message, lines });
     }
     if (checkpoints.length === 0) continue;
     return ranked(checkpoints.filter(isScored), monitorOf(checkpoints[0]))[0] ?? checkpoints[0];

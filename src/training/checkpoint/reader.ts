@@ -4,7 +4,14 @@ import { lstat, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Config, configFromText, parseJson, readJson } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { memorySource, readRegularFile, readSafetensors, type SafeTensor } from '../../formats/index.js';
+import {
+  COPY_LINKED,
+  isLinked,
+  memorySource,
+  readRegularFile,
+  readSafetensors,
+  type SafeTensor,
+} from '../../formats/index.js';
 import {
   CHECKPOINT_FORMAT,
   CHECKPOINT_VERSION,
@@ -103,6 +110,7 @@ async function readManifest(path: string): Promise<CheckpointManifest> {
     });
   }
   const file = join(path, 'manifest.json');
+  await refuseLink(path, ['manifest.json']);
   const manifest = await orDamaged(path, () => readJson(file, manifestShape, { code: 'checkpoint.damaged' }));
   if (manifest.format !== CHECKPOINT_FORMAT) throw damaged(path, 'manifest.json is of something else');
   if (manifest.version !== CHECKPOINT_VERSION) {
@@ -122,23 +130,28 @@ async function readState(path: string, manifest: CheckpointManifest): Promise<Ch
   return withoutNulls(state) as unknown as CheckpointState;
 }
 
+async function refuseLink(path: string, segments: readonly string[]): Promise<void> {
+  if (!(await isLinked(path, segments))) return;
+  throw new AnemoneError({
+    code: 'checkpoint.damaged',
+    message: `${segments.join('/')} of the checkpoint is a link; a checkpoint holds its files itself`,
+    position: { file: path },
+    hint: COPY_LINKED,
+  });
+}
+
 /** Compares a file's size, after making sure that it lies in the checkpoint: a stranger's may name or link others. */
 async function checkFile(path: string, file: string, manifest: CheckpointManifest): Promise<number> {
   const record = Object.hasOwn(manifest.files, file) ? manifest.files[file] : undefined;
   if (!record) throw damaged(path, `${file} is not in the manifest`);
   const segments = plainSegments(file);
   if (!segments) throw damaged(path, `${JSON.stringify(file)} is no name of a file in it`);
-  let place = path;
-  for (const segment of segments) {
-    place = join(place, segment);
-    const info = await lstat(place).catch(() => undefined);
-    if (info?.isSymbolicLink()) throw damaged(path, `${file} is a link`);
-    if (place !== join(path, ...segments)) continue;
-    if (!info) throw damaged(path, `${file} is missing`);
-    if (!info.isFile()) throw damaged(path, `${file} is not a regular file`);
-    if (info.size !== record.bytes)
-      throw damaged(path, `${file} has ${info.size} bytes, ${record.bytes} were written`);
-  }
+  await refuseLink(path, segments);
+  const info = await lstat(join(path, ...segments)).catch(() => undefined);
+  if (!info) throw damaged(path, `${file} is missing`);
+  if (!info.isFile()) throw damaged(path, `${file} is not a regular file`);
+  if (info.size !== record.bytes)
+    throw damaged(path, `${file} has ${info.size} bytes, ${record.bytes} were written`);
   return record.bytes;
 }
 

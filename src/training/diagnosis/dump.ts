@@ -6,6 +6,8 @@ import { type Config, configFromText, defineSchema, listOf, readJson } from '../
 import type { Engine, HostData, HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
+  COPY_LINKED,
+  isLinked,
   memorySource,
   readRegularFile,
   readSafetensors,
@@ -100,6 +102,25 @@ export async function writeDump(
   );
 }
 
+/** What a replay reads. */
+const FILES = [
+  'step.json',
+  'config.yaml',
+  'batch.safetensors',
+  'weights.safetensors',
+  'artifacts.safetensors',
+];
+
+async function refuseLink(folder: string, file: string): Promise<void> {
+  if (!(await isLinked(folder, [file]))) return;
+  throw new AnemoneError({
+    code: 'replay.damaged',
+    message: `${file} is a link; a step for replay holds its files itself`,
+    position: { file: folder },
+    hint: COPY_LINKED,
+  });
+}
+
 /** @throws AnemoneError `replay.not-a-dump`, `replay.damaged` */
 export async function readDump(folder: string): Promise<StepDump> {
   if (!existsSync(join(folder, 'step.json'))) {
@@ -114,6 +135,7 @@ export async function readDump(folder: string): Promise<StepDump> {
           : `give the folder named when training stopped (…/diagnosis/${DUMP_PREFIX}N)`,
     });
   }
+  for (const file of FILES) await refuseLink(folder, file);
   const record = await readJson(join(folder, 'step.json'), recordShape, { code: 'replay.damaged' });
   const bytes = (file: string) =>
     readRegularFile(join(folder, file), { prefix: 'replay', maxBytes: MAX_TENSORS });

@@ -80,9 +80,11 @@ export class NonfiniteHandler {
       (error: unknown) =>
         `could not be written for replay: ${error instanceof Error ? error.message : String(error)}`,
     );
+    const [what, ...more] = text.split('\n');
     throw new AnemoneError({
       code: 'training.nonfinite',
-      message: `training stopped before the update: ${text}\n  the batch and the weights are ${saved}\n `,
+      message: `training stopped before the update: ${what}`,
+      lines: [...more, `  the batch and the weights are ${saved}`],
       hint: 'fix the cause and resume; trainer.nonfinite=skip drops such steps instead',
       details: { step: record.step, dump: target, first: describeFirst(diagnosis) },
     });

@@ -1,7 +1,7 @@
 // Going on from a checkpoint: what changed since is told, and one that turns out to be damaged is named and the one
 // before it is used.
 import type { Engine } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, printable } from '../../errors/index.js';
 import type { TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { Callback } from '../callbacks/callback.js';
@@ -30,14 +30,19 @@ export async function resume(
       await checkpoint.verify();
       const changes = await changesSince(checkpoint, now);
       await orSaying(changes, say, () => restoreRun(checkpoint, parts));
-      say(listed(`resumed from ${checkpoint.path} (step ${checkpoint.state.progress.step})`, changes));
+      say(
+        listed(
+          `resumed from ${printable(checkpoint.path)} (step ${checkpoint.state.progress.step})`,
+          changes,
+        ),
+      );
       return checkpoint;
     } catch (error) {
       const next = checkpoints[i + 1];
       const isDamaged = error instanceof AnemoneError && error.code === 'checkpoint.damaged';
       // Another seed would be another run's: the data is open already.
       if (!isDamaged || next?.state.seed !== checkpoint.state.seed) throw error;
-      say(`${error.message}; ${next.path} is used`);
+      say(`${error.message}; ${printable(next.path)} is used`);
     }
   }
   return undefined;
