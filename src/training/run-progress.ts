@@ -17,6 +17,8 @@ export interface RunProgress {
   seconds: number;
   /** Examples consumed. */
   examples: number;
+  /** Batches that changed nothing, because their loss weighs 0. */
+  emptyBatches: number;
 }
 
 export function freshProgress(): RunProgress {
@@ -29,5 +31,6 @@ export function freshProgress(): RunProgress {
     validationPending: false,
     seconds: 0,
     examples: 0,
+    emptyBatches: 0,
   };
 }

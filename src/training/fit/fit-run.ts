@@ -158,9 +158,11 @@ export class FitRun implements FailingRun {
     const rate = (base: number) =>
       base === first?.lr ? learningRate : this.scheduler.rate(base, this.progress);
     const scalars = this.optimizer.scalars(this.progress.updates + 1, rate);
-    const result = await this.parts.programs.run(steps, scalars);
+    const whole = accumulationAt(this.options, this.progress.epoch);
+    const result = await this.parts.programs.run(steps, scalars, whole);
     this.parts.nonfinite.remember(result.gradNorm, result.loss);
     if (result.refused.length > 0) await this.parts.nonfinite.handle(this, result, this.counters(steps));
+    if (result.empty.length > 0) await this.reportEmpty(result.empty);
     // Before anything of the step is saved: what goes on from there owes the validation that is due now.
     this.advance(batches, result);
     const report: StepReport = {
@@ -303,6 +305,17 @@ export class FitRun implements FailingRun {
     this.progress.validationPending = this.parts.plan.validationDue(this.progress, before);
     this.logged = { rows: 0, values: 0, texts: 0 };
     this.tick();
+  }
+
+  /** Batches in which nothing counts are told and counted: the data may not be what it should. */
+  private async reportEmpty(empty: readonly MicroStep[]): Promise<void> {
+    this.progress.emptyBatches += empty.length;
+    const { step, emptyBatches } = this.progress;
+    const names = empty.flatMap(({ batch }) => batch.names).join(', ');
+    this.say(
+      `step ${step}: a batch whose loss weighs 0 changed nothing (${emptyBatches} so far); utterances: ${names}`,
+    );
+    await this.log({ empty_batches: emptyBatches });
   }
 
   private async report(report: StepReport): Promise<void> {
