@@ -18,7 +18,7 @@ export type LossWeight = 'examples' | 'undivided' | CountedWeight;
 
 /** One mean (or sum) in a loss, of which it has `share` times `value`. */
 export interface LossTerm {
-  /** Scalar. */
+  /** Scalar. Finite, also where its weight is 0 and it counts for nothing: divide by `tf.maximum(weight, 1)`. */
   readonly value: Tensor;
   readonly share: number;
   readonly weight: LossWeight;
