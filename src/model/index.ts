@@ -1,5 +1,22 @@
 // The public face of the model folder: what every model is, and what it is made in.
 export {
+  BatchMeans,
+  isEmpty,
+  type LossPart,
+  lossOf,
+  lossParts,
+  lossWeights,
+  type MeasuredTerm,
+  measuredTerms,
+  measuredWeights,
+  scalarOutputs,
+  scalarValues,
+  termOutputs,
+  totalWeight,
+  weightedOutput,
+  weightOutputs,
+} from './batch-means.js';
+export {
   buildModel,
   containerOf,
   fileReader,

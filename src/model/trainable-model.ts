@@ -1,7 +1,7 @@
 // The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
 // batches, training/ drives it; none of them knows more of the others than this file says.
 import type { Engine, HostTensors, Tensor, TensorSpec, Tensors } from '../engine/index.js';
-import type { Module, Pass, ReadState } from '../nn/index.js';
+import type { LossTerm, LossWeight, Module, Pass, ReadState } from '../nn/index.js';
 
 /** What one step consumes, collated and padded, on the host. */
 export interface Batch {
@@ -48,11 +48,33 @@ export interface BatchSource {
   close(): Promise<void>;
 }
 
+/**
+ * What a training step computes of one batch: the mean loss, and the weight that its sum was divided by. Where several
+ * batches make up one step, or one pass of validation, the Trainer adds sums (`loss` times `weight`) and weights and divides
+ * once, so that they give the loss and the gradient of one large batch.
+ *
+ * `{ loss }` alone is the mean over the examples of the batch, such as `tf.mean` of a cost per example; it weighs
+ * `Batch.size`. A mean over tokens says so: `{ loss: tf.div(sum, tokens), weight: tokens }`. A loss that is a sum has the
+ * weight `undivided`. `tf.scalar(1)` lets all batches count alike, whatever their size.
+ */
 export interface StepOutput {
-  /** Scalar to minimise. */
+  /** Scalar to minimise: the loss of this batch alone. */
   readonly loss: Tensor;
-  /** Further scalars for the log, which writes them as `train/NAME`. */
+  /**
+   * What the sum behind `loss` was divided by: a scalar, `examples` (default) or `undivided`. It depends on `inputs` alone. A
+   * batch of weight 0 changes nothing, whatever its `loss`, and is counted (`train/empty_batches` in the log).
+   */
+  readonly weight?: Tensor | Exclude<LossWeight, object>;
+  /**
+   * Further scalars for the log, which writes them as `train/NAME`: means over what `weight` counts, where that is a
+   * scalar, and over the examples elsewhere.
+   */
   readonly logs?: Tensors;
+  /**
+   * Of scalars that add up several means, or are divided otherwise than the rest: their terms, by name (`loss` or that of
+   * a log). `weight` does not count for them. `weightedOutput` fills this in.
+   */
+  readonly terms?: Readonly<Record<string, readonly LossTerm[]>>;
 }
 
 /** One example decoded, for the human eye. */

@@ -8,6 +8,15 @@ export {
   type WeightSource,
 } from './load-weights.js';
 export { smoothedCrossEntropy } from './losses/cross-entropy.js';
+export {
+  addLosses,
+  type CountedWeight,
+  type LossTerm,
+  type LossWeight,
+  scaleLoss,
+  type WeightedLoss,
+  weightedLoss,
+} from './losses/weighted-loss.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter, type ReadState, valueOwner } from './parameter.js';

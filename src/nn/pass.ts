@@ -21,7 +21,7 @@ export interface Pass {
    * with: unchanged in ordinary passes; diagnosis and `inspect` record it.
    */
   tap(path: string, x: Tensor): Tensor;
-  /** Takes scalars that modules add to the loss of a training step, such as a penalty on their output. */
+  /** Takes scalars that modules add to the loss of a training step, such as a penalty: means over its examples. */
   cost?(value: Tensor): void;
   /**
    * Frames of features that the batch has, int32 [1]: its longest utterance, padded by the front end. Those beyond were

@@ -11,6 +11,7 @@ const RENAMED: Readonly<Record<string, string>> = {
   grad_norm: 'train/grad_norm',
   epoch: 'train/epoch',
   skipped_steps: 'train/skipped_steps',
+  empty_batches: 'train/empty_batches',
   examples_per_second: 'train/examples_per_second',
   units_per_second: 'train/units_per_second',
   compilations: 'engine/compilations',

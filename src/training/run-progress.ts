@@ -1,5 +1,4 @@
 // How far a run has come: all a checkpoint needs to go on at the same batch with the same randomness.
-
 export interface RunProgress {
   /** Epochs completed. */
   epoch: number;
@@ -17,6 +16,8 @@ export interface RunProgress {
   seconds: number;
   /** Examples consumed. */
   examples: number;
+  /** Batches that changed nothing, because their loss weighs 0. */
+  emptyBatches: number;
 }
 
 export function freshProgress(): RunProgress {
@@ -29,5 +30,6 @@ export function freshProgress(): RunProgress {
     validationPending: false,
     seconds: 0,
     examples: 0,
+    emptyBatches: 0,
   };
 }

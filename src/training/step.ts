@@ -9,9 +9,9 @@ export interface MicroStep {
 }
 
 export interface StepResult {
-  /** Mean loss over the batches of the step. */
+  /** Loss of the batches of the step as if they were one; NaN where all are empty. */
   readonly loss: number;
-  /** Norm of the averaged gradient before clipping. */
+  /** Norm of the gradient before clipping. */
   readonly gradNorm: number;
   /** Scalars the model reported. */
   readonly logs: Readonly<Record<string, number>>;
@@ -19,4 +19,6 @@ export interface StepResult {
   readonly committed: boolean;
   /** Batches whose loss or gradient was not finite. */
   readonly refused: readonly MicroStep[];
+  /** Batches whose loss weighs 0; they changed nothing. */
+  readonly empty: readonly MicroStep[];
 }

@@ -111,9 +111,14 @@ export const trainerSchema = defineSchema(
       default: null,
     },
     accumulate_grad_batches: {
-      doc: 'Batches whose gradients are averaged before an update; {epoch: n} changes it from an epoch on.',
+      doc: 'Batches whose gradients make one update; {epoch: n} changes it from an epoch on.',
       format: accumulation,
       default: 1,
+    },
+    accumulation: {
+      doc: 'What accumulated batches are to an update: large_batch, one batch with all their examples; mean_of_batches, all alike, whatever their sizes, as in Lightning.',
+      format: ['large_batch', 'mean_of_batches'],
+      default: 'large_batch',
     },
     gradient_clip_val: {
       doc: 'Limit of the gradient; null or 0 turns clipping off.',

@@ -255,7 +255,8 @@ export class Trainer {
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
-    const programs = new StepPrograms(engine, model, optimizer, { algorithm, limit: limit || undefined });
+    const clipping = { algorithm, limit: limit || undefined };
+    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation);
     if (options.memory_check) {
       const accumulates = accumulationAt(options, 0) > 1;
       checkMemory({ source, programs, accumulates, say: (line) => view.say(line) });
@@ -285,7 +286,7 @@ export class Trainer {
       view,
       nonfinite,
       config,
-      progress: resumed ? { ...resumed.state.progress } : freshProgress(),
+      progress: { ...freshProgress(), ...resumed?.state.progress },
       metrics: resumed ? { ...resumed.state.metrics } : {},
       seed,
       resumed,

@@ -133,19 +133,17 @@ export const families: readonly Family[] = [
   {
     name: 'multitask',
     async make(engine, sizes) {
-      const model = multitask(engine, sizes.width);
-      const { batch } = sizes;
-      const counts = (count: number) => int32(new Int32Array(batch).fill(count), [batch]);
-      const features = Float32Array.from({ length: batch * 40 * 16 }, (_, i) =>
-        Math.sin(0.37 * i + 1e-4 * i * i),
-      );
-      const spoken = { features: float32(features, [batch, 40, 16]), featureLengths: counts(40) };
-      return { model, inputs: { ...spoken, ...targetsOf(sizes), promptLengths: counts(1) } };
+      return { model: multitask(engine, sizes.width), inputs: promptedInputs(sizes) };
     },
   },
 ];
 
-function multitask(engine: Engine, width: number): SpeechModel {
+/** @param changes to the model section */
+export function multitask(
+  engine: Engine,
+  width: number,
+  changes: Readonly<Record<string, unknown>> = {},
+): SpeechModel {
   const folder = mkdtempSync(join(tmpdir(), 'anemone-families-'));
   try {
     trainSpecialTokenizer(['en'], folder);
@@ -166,11 +164,23 @@ function multitask(engine: Engine, width: number): SpeechModel {
       },
       head: { _target_: 'TokenClassifier', hidden_size: width },
       loss: { _target_: 'SmoothedCrossEntropyLoss', label_smoothing: 0.1 },
+      ...changes,
     });
     return EncDecMultiTaskModel.fromConfig(config, { seed: 3, engine });
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Sounds, and targets of which the first is the prompt. */
+export function promptedInputs(sizes: Sizes): HostTensors {
+  const { batch } = sizes;
+  const counts = (count: number) => int32(new Int32Array(batch).fill(count), [batch]);
+  const features = Float32Array.from({ length: batch * 40 * 16 }, (_, i) =>
+    Math.sin(0.37 * i + 1e-4 * i * i),
+  );
+  const spoken = { features: float32(features, [batch, 40, 16]), featureLengths: counts(40) };
+  return { ...spoken, ...targetsOf(sizes), promptLengths: counts(1) };
 }
 
 function targetsOf({ batch, tokens }: Sizes): HostTensors {

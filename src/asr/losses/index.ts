@@ -1,6 +1,6 @@
 export { type Arc, type ArcLatticeInput, type ArcLatticeOptions, arcLatticeCosts } from './arc-lattice.js';
 export { type CtcInput, type CtcOptions, ctcCosts } from './ctc-loss.js';
-export { type LossReduction, reduceCosts } from './reduction.js';
+export { type LossReduction, reduceCosts, reducedLoss, reductionWeight } from './reduction.js';
 export { type RnntLossInput, rnntLoss, type TransducerLossInput, transducerLoss } from './rnnt-loss.js';
 export {
   type LatticeImplementation,

@@ -2,7 +2,7 @@
 // EncDecCTCModel (characters) differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
 import type { Engine, Tensors } from '../../engine/index.js';
-import { buildModel, type ModelContext, type StepOutput } from '../../model/index.js';
+import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -152,8 +152,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
       implementation: this.settings.ctc_implementation,
     };
     const labels = { lengths: encoded.lengths, targets, targetLengths };
-    const loss = ctcLoss(this.decoder, encoded.encoded, labels, pass, options);
-    return this.interCtc.add(loss, encoded, inputs, pass, options);
+    const ctc = ctcLoss(this.decoder, encoded.encoded, labels, pass, options);
+    const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, pass, options);
+    return weightedOutput(loss, logs);
   }
 }
 

@@ -1,10 +1,10 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
 import { type ConfigNode, defineSchema, type InferConfig } from '../../config/index.js';
-import { type Engine, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import type { Engine, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { buildModel, type ModelContext, type StepOutput } from '../../model/index.js';
+import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
-import { evaluationPass, type Pass } from '../../nn/index.js';
+import { addLosses, evaluationPass, type Pass, scaleLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
 import { type CtcSearch, type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
@@ -135,18 +135,14 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     this.decodingGiven();
   }
 
-  override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.withCosts(pass, (pass) => this.lossOf(this.forward(inputs, pass), inputs, pass));
-  }
-
   /** (1 - w)·RNN-T + w·CTC, and InterCTC's part of it. */
-  private lossOf(forward: RnntForward, inputs: Tensors, pass: Pass): StepOutput {
-    const rnnt = this.loss(forward, inputs, pass);
+  protected override step(forward: RnntForward, inputs: Tensors, pass: Pass): StepOutput {
+    const rnnt = this.transducerLoss(forward, inputs, pass);
     const weight = this.auxiliary.ctc_loss_weight;
     const ctc = weight > 0 ? this.ctcLoss(forward, inputs, pass) : undefined;
-    const both = ctc ? tf.add(tf.mul(rnnt, tf.scalar(1 - weight)), tf.mul(ctc, tf.scalar(weight))) : rnnt;
+    const both = ctc ? addLosses(scaleLoss(rnnt, 1 - weight), scaleLoss(ctc, weight)) : rnnt;
     const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.ctcOptions);
-    return { loss, logs: { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs } };
+    return weightedOutput(loss, { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs });
   }
 
   protected override encode(inputs: Tensors, pass: Pass): Encoded {
@@ -197,7 +193,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       encode: (inputs) => this.encode(inputs, evaluationPass),
       loss: (encoded, inputs) => {
         const ctc = this.ctcLoss(encoded, inputs, evaluationPass);
-        return this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.ctcOptions);
+        const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.ctcOptions);
+        return weightedOutput(loss, logs);
       },
       inner: new InterCtcEvaluation(this.interCtc, this.ctcDecoder, search),
     });
@@ -206,10 +203,6 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   protected override innerEvaluation(): InterCtcEvaluation {
     const last = this.auxiliary.ctc_loss_weight > 0;
     return new InterCtcEvaluation(this.interCtc, this.ctcDecoder, this.ctcSearch(), last);
-  }
-
-  protected override evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
-    return this.lossOf(forward, inputs, evaluationPass);
   }
 
   private ctcSearch(): CtcSearch {

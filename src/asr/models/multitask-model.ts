@@ -160,7 +160,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return { loss: this.loss(this.memory(inputs, pass), inputs, pass) };
+    return this.step(this.memory(inputs, pass), inputs, pass);
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
@@ -193,7 +193,16 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
    * Mean cross-entropy of the tokens after the first. `targets` int32 [B,U] are prompt, text and end, of
    * `targetLengths`, the first `promptLengths` of which are the prompt.
    */
-  loss(memory: DecoderMemory, { targets, targetLengths, promptLengths }: Tensors, pass: Pass): Tensor {
+  loss(memory: DecoderMemory, inputs: Tensors, pass: Pass): Tensor {
+    return this.step(memory, inputs, pass).loss;
+  }
+
+  /** The loss with the number of tokens that it is the mean over. */
+  private step(
+    memory: DecoderMemory,
+    { targets, targetLengths, promptLengths }: Tensors,
+    pass: Pass,
+  ): StepOutput {
     const [batch, width] = targets.shape;
     const steps = width - 1;
     const tokens = tf.slice(targets, [0, 0], [batch, steps]);
@@ -206,7 +215,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
       ? tf.sub(real, frameMask(tf.sub(promptLengths, one), steps))
       : real;
     const { label_smoothing: labelSmoothing, eps: epsilon } = this.lossSettings;
-    return smoothedCrossEntropy(logProbs, labels, mask, { labelSmoothing, epsilon });
+    const loss = smoothedCrossEntropy(logProbs, labels, mask, { labelSmoothing, epsilon });
+    return { loss, weight: tf.sum(mask) };
   }
 
   /** Ids of the prompt for these slots; NeMo's defaults stand for those that nobody gave. */
@@ -324,7 +334,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return new MultiTaskRecognizer(engine, {
       search: attentionSearch(engine, network, this.decoding, { eosId, padId, vocabSize }),
       memory: (inputs) => this.memory(inputs, evaluationPass),
-      loss: (memory, inputs) => this.loss(memory, inputs, evaluationPass),
+      loss: (memory, inputs) => this.step(memory, inputs, evaluationPass),
     });
   }
 }

@@ -2,9 +2,15 @@
 // differ only in the section their vocabulary comes from.
 import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
-import { buildModel, type HeatMap, type ModelContext, type StepOutput } from '../../model/index.js';
+import {
+  buildModel,
+  type HeatMap,
+  type ModelContext,
+  type StepOutput,
+  weightedOutput,
+} from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
-import { evaluationPass, type Pass } from '../../nn/index.js';
+import { evaluationPass, type Pass, type WeightedLoss } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { TransducerVariant } from '../decoders/transducer-variant.js';
@@ -24,7 +30,7 @@ import {
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
 import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
-import { type LossReduction, reduceCosts } from '../losses/reduction.js';
+import { type LossReduction, reducedLoss } from '../losses/reduction.js';
 import { variantArcs, variantCosts } from '../losses/variant-costs.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import type { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
@@ -132,7 +138,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.withCosts(pass, (pass) => ({ loss: this.loss(this.forward(inputs, pass), inputs, pass) }));
+    return this.withCosts(pass, (pass) => this.step(this.forward(inputs, pass), inputs, pass));
   }
 
   /** Encoder and its projection. */
@@ -146,9 +152,9 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return undefined;
   }
 
-  /** What validation reports as the loss, and the losses it is made of, for an output of `forward`. */
-  protected evaluationLoss(forward: RnntForward, inputs: Tensors): StepOutput {
-    return { loss: this.loss(forward, inputs, evaluationPass) };
+  /** What training minimises and validation reports, and the losses it is made of, for an output of `forward`. */
+  protected step(forward: RnntForward, inputs: Tensors, pass: Pass): StepOutput {
+    return weightedOutput(this.transducerLoss(forward, inputs, pass));
   }
 
   protected encode(inputs: Tensors, pass: Pass): Encoded {
@@ -164,15 +170,19 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return this.joint.picks(input, pass, { variant: this.variant, clamp: this.lossSettings.clamp });
   }
 
-  /** Scalar loss. */
+  /** The transducer loss, a scalar. */
   loss(forward: RnntForward, inputs: Tensors, pass: Pass): Tensor {
+    return this.transducerLoss(forward, inputs, pass).value;
+  }
+
+  protected transducerLoss(forward: RnntForward, inputs: Tensors, pass: Pass): WeightedLoss {
     const { targetLengths } = speechInputs(inputs);
     const picks = this.picks(forward, inputs, pass);
     const input = { picks, frames: forward.lengths, tokens: targetLengths };
     // Evaluation is not random: omega takes its share of training batches only.
     const omega = pass.training ? this.lossSettings.omega : 0;
     const costs = variantCosts(input, this.variant, { ...this.lossSettings, omega });
-    return reduceCosts(costs, targetLengths, this.reduction);
+    return reducedLoss(costs, targetLengths, this.reduction);
   }
 
   /**
@@ -248,7 +258,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return new RnntRecognizer(engine, {
       search,
       forward: (inputs) => this.forward(inputs, evaluationPass),
-      loss: (forward, inputs) => this.evaluationLoss(forward, inputs),
+      loss: (forward, inputs) => this.step(forward, inputs, evaluationPass),
       inner: this.innerEvaluation(),
     });
   }

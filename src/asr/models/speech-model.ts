@@ -37,13 +37,14 @@ import {
   type Evaluator,
   fileReader,
   type HeatMap,
+  lossOf,
   type ModelContext,
   type ReportContributor,
   type Section,
   type StepOutput,
 } from '../../model/index.js';
 import { type Archivable, type ArchivedConfig, saveArchive } from '../../nemo/index.js';
-import { Module, type Pass, type ReadState } from '../../nn/index.js';
+import { addLosses, Module, type Pass, type ReadState, weightedLoss } from '../../nn/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
@@ -214,8 +215,15 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const costs: Tensor[] = [];
     const output = step({ ...pass, cost: (value) => void costs.push(value) });
     if (costs.length === 0) return output;
-    const total = costs.reduce((sum, cost) => tf.add(sum, cost));
-    return { loss: tf.add(output.loss, total), logs: { ...output.logs, adapter_loss: total } };
+    const value = costs.reduce((sum, cost) => tf.add(sum, cost));
+    const total = weightedLoss(value, 'examples');
+    const loss = addLosses(lossOf(output), total);
+    return {
+      ...output,
+      loss: loss.value,
+      logs: { ...output.logs, adapter_loss: total.value },
+      terms: { ...output.terms, loss: loss.terms, adapter_loss: total.terms },
+    };
   }
 
   /** Seconds between two encoder frames. */

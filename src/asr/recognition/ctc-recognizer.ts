@@ -5,7 +5,7 @@ import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { CtcSearch } from '../decoding/ctc-search.js';
 import type { Encoded } from '../encoders/encoder.js';
-import { lossesOf, lossOutputs } from './evaluation-losses.js';
+import { lossOutputs, lossResults } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { Recognition, Recognizer } from './recognizer.js';
 import { heardInputs } from './speech-inputs.js';
@@ -54,7 +54,7 @@ export class CtcRecognizer implements Recognizer {
     const out = withLoss ? await this.evaluate.run(inputs) : await program.run(heardInputs(inputs));
     return {
       hypotheses: search.decode(out, out['lengths'].data),
-      ...(withLoss && { losses: lossesOf(out) }),
+      ...(withLoss && lossResults(out)),
       ...(withInner && { inner: inner.decode(out) }),
     };
   }

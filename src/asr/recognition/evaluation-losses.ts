@@ -1,39 +1,36 @@
-// The loss of an evaluated batch with the losses it is made of: as outputs of a program, as numbers, and as means over
-// many batches.
+// The loss of an evaluated batch with the losses it is made of: as outputs of a program, and as numbers.
 import type { HostTensors, Tensors } from '../../engine/index.js';
-import type { StepOutput } from '../../model/index.js';
-
-const PART = 'loss.';
+import {
+  type MeasuredTerm,
+  measuredTerms,
+  type StepOutput,
+  scalarOutputs,
+  scalarValues,
+  termOutputs,
+} from '../../model/index.js';
 
 /** Losses by name; `loss` is the one that training minimises. */
 export type LossValues = Readonly<Record<string, number>>;
 
-/** Outputs of a program that `lossesOf` understands. */
-export function lossOutputs({ loss, logs = {} }: StepOutput): Tensors {
-  const parts = Object.entries({ loss, ...logs }).map(([name, value]) => [PART + name, value] as const);
-  return Object.fromEntries(parts);
+/** The same, each in parts with what they are divided by: what `BatchMeans` adds up. */
+export type LossTerms = readonly MeasuredTerm[];
+
+export interface LossResults {
+  readonly losses: LossValues;
+  readonly lossTerms: (size: number) => LossTerms;
 }
 
-export function lossesOf(outputs: HostTensors): LossValues {
-  const parts = Object.entries(outputs).filter(([name]) => name.startsWith(PART));
-  return Object.fromEntries(parts.map(([name, { data }]) => [name.slice(PART.length), data[0]]));
+/** Outputs of a program that `lossResults` understands. */
+export function lossOutputs(step: StepOutput): Tensors {
+  return { ...scalarOutputs(step), ...termOutputs(step) };
 }
 
-/** Means over batches, weighted by their sizes. */
-export class MeanLosses {
-  private readonly sums = new Map<string, { sum: number; weight: number }>();
+export function lossResults(outputs: HostTensors): LossResults {
+  const terms = (size: number) => measuredTerms(outputs, size);
+  return { losses: scalarValues(outputs), lossTerms: terms };
+}
 
-  add(losses: LossValues, size: number): void {
-    for (const [name, value] of Object.entries(losses)) {
-      const entry = this.sums.get(name) ?? { sum: 0, weight: 0 };
-      this.sums.set(name, entry);
-      entry.sum += value * size;
-      entry.weight += size;
-    }
-  }
-
-  summary(): Record<string, number> {
-    const means = [...this.sums].map(([name, { sum, weight }]) => [name, sum / weight] as const);
-    return Object.fromEntries(means);
-  }
+/** Losses of a batch that are means over its examples. */
+export function plainTerms(losses: LossValues, size: number): LossTerms {
+  return Object.entries(losses).map(([name, value]) => ({ name, unit: 'examples', value, weight: size }));
 }

@@ -1,9 +1,8 @@
 // CTC losses at inner layers of the encoder (InterCTC: Lee & Watanabe 2021), with the classifier of the last layer.
 import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
-import { type Tensor, type Tensors, tf } from '../../engine/index.js';
+import type { Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { StepOutput } from '../../model/index.js';
-import type { Pass } from '../../nn/index.js';
+import { addLosses, type Pass, scaleLoss, type WeightedLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { Encoded, Encoder } from '../encoders/encoder.js';
 import type { LossReduction } from '../losses/reduction.js';
@@ -40,6 +39,12 @@ export const interCtcField = {
 } as const;
 
 export type InterCtcConfig = InferConfig<typeof interCtcSchema>;
+
+/** A loss, and the losses that it is made of under the names of the log. */
+export interface LossWithLogs {
+  readonly loss: WeightedLoss;
+  readonly logs?: Readonly<Record<string, WeightedLoss>>;
+}
 
 export class InterCtc {
   private readonly weights: readonly number[];
@@ -87,17 +92,17 @@ export class InterCtc {
 
   /** (1 - Σw)·loss + Σ w·(CTC loss at the layer), for an output of `encode`. */
   add(
-    loss: Tensor,
+    loss: WeightedLoss,
     { encoded }: Pick<Encoded, 'encoded'>,
     { targets, targetLengths }: Tensors,
     pass: Pass,
     options: { reduction: LossReduction; implementation?: LatticeImplementation },
-  ): StepOutput {
+  ): LossWithLogs {
     if (!this.inner.has(encoded)) return { loss };
     const costs = this.losses({ encoded }, { targets, targetLengths }, pass, options);
-    let total = tf.mul(loss, tf.scalar(1 - this.weights.reduce((sum, weight) => sum + weight, 0)));
+    let total = scaleLoss(loss, 1 - this.weights.reduce((sum, weight) => sum + weight, 0));
     Object.values(costs).forEach((cost, i) => {
-      total = tf.add(total, tf.mul(cost, tf.scalar(this.weights[i])));
+      total = addLosses(total, scaleLoss(cost, this.weights[i]));
     });
     return { loss: total, logs: { final_loss: loss, ...costs } };
   }
@@ -108,12 +113,12 @@ export class InterCtc {
     { targets, targetLengths }: Tensors,
     pass: Pass,
     options: { reduction: LossReduction; implementation?: LatticeImplementation },
-  ): Record<string, Tensor> {
+  ): Record<string, WeightedLoss> {
     const costs = this.innerOf(encoded).map(([layer, output]) => {
       const labels = { lengths: output.lengths, targets, targetLengths };
       return [`inter_ctc_loss_l${layer}`, ctcLoss(this.decoder, output.encoded, labels, pass, options)];
     });
-    return Object.fromEntries(costs) as Record<string, Tensor>;
+    return Object.fromEntries(costs) as Record<string, WeightedLoss>;
   }
 
   /** What each layer gave for an output of `encode`; nothing without InterCTC. */

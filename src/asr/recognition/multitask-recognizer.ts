@@ -8,7 +8,8 @@ import {
   tf,
 } from '../../engine/index.js';
 import type { AttentionSearch } from '../../generation/index.js';
-import { lossesOf, lossOutputs } from './evaluation-losses.js';
+import type { StepOutput } from '../../model/index.js';
+import { lossOutputs, lossResults } from './evaluation-losses.js';
 import type { Recognition, Recognizer } from './recognizer.js';
 import { encoderInputs } from './speech-inputs.js';
 
@@ -21,7 +22,7 @@ export interface MultiTaskRecognizerOptions {
   readonly search: AttentionSearch;
   readonly memory: (inputs: Tensors) => Memory;
   /** Loss of a batch, given what `memory` made of it. */
-  readonly loss: (memory: Memory, inputs: Tensors) => Tensor;
+  readonly loss: (memory: Memory, inputs: Tensors) => StepOutput;
 }
 
 export class MultiTaskRecognizer implements Recognizer {
@@ -35,7 +36,7 @@ export class MultiTaskRecognizer implements Recognizer {
     this.encode = engine.compile('multitask-encode', (inputs) => outputs(memory(inputs)));
     this.evaluate = engine.compile('multitask-evaluate', (inputs) => {
       const made = memory(inputs);
-      return { ...outputs(made), ...lossOutputs({ loss: loss(made, inputs) }) };
+      return { ...outputs(made), ...lossOutputs(loss(made, inputs)) };
     });
   }
 
@@ -52,6 +53,6 @@ export class MultiTaskRecognizer implements Recognizer {
       { data: states.data as Float32Array, shape: states.shape, lengths: lengths.data },
       prompts,
     );
-    return withLoss ? { hypotheses, losses: lossesOf(out) } : { hypotheses };
+    return { hypotheses, ...(withLoss && lossResults(out)) };
   }
 }

@@ -1,7 +1,7 @@
 // What recognises batches: evaluation and transcription ask it, each kind of model has one.
 import type { HostTensors } from '../../engine/index.js';
 import type { Hypothesis } from '../../generation/index.js';
-import type { LossValues } from './evaluation-losses.js';
+import type { LossTerms, LossValues } from './evaluation-losses.js';
 import type { InnerRecognition } from './inter-ctc-evaluation.js';
 
 /** Result of running a model on one batch for evaluation or transcription. */
@@ -9,6 +9,8 @@ export interface Recognition {
   readonly hypotheses: Hypothesis[];
   /** `loss` of the batch as training computes it and the losses it is made of, when asked for. */
   readonly losses?: LossValues;
+  /** What these are made of, for a batch of so many examples. Default: means over the examples. */
+  readonly lossTerms?: (size: number) => LossTerms;
   /** What the layers with a CTC loss of their own recognise, when asked for. */
   readonly inner?: readonly InnerRecognition[];
 }

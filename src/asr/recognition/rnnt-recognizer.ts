@@ -9,7 +9,7 @@ import {
 } from '../../engine/index.js';
 import type { StepOutput } from '../../model/index.js';
 import type { TransducerSearch } from '../decoding/transducer-search.js';
-import { lossesOf, lossOutputs } from './evaluation-losses.js';
+import { lossOutputs, lossResults } from './evaluation-losses.js';
 import type { InterCtcEvaluation } from './inter-ctc-evaluation.js';
 import type { Recognition, Recognizer } from './recognizer.js';
 import { heardInputs } from './speech-inputs.js';
@@ -74,7 +74,7 @@ export class RnntRecognizer implements Recognizer {
     });
     return {
       hypotheses,
-      ...(withLoss && { losses: lossesOf(out) }),
+      ...(withLoss && lossResults(out)),
       ...(withInner && inner && { inner: inner.decode(out) }),
     };
   }

@@ -1,7 +1,13 @@
 // Validation and test metrics of speech models: loss, word and character error rates.
-import type { Batch, EvaluatedSample, EvaluationSummary, Evaluator } from '../../model/index.js';
+import {
+  type Batch,
+  BatchMeans,
+  type EvaluatedSample,
+  type EvaluationSummary,
+  type Evaluator,
+} from '../../model/index.js';
 import { ErrorRate, type Tokenizer } from '../../text/index.js';
-import { MeanLosses } from './evaluation-losses.js';
+import { plainTerms } from './evaluation-losses.js';
 import { InnerMetrics } from './inter-ctc-evaluation.js';
 import type { Recognizer } from './recognizer.js';
 
@@ -13,7 +19,7 @@ export class SpeechEvaluator implements Evaluator {
   private readonly characters = new ErrorRate('character');
   private readonly samples: EvaluatedSample[] = [];
   private readonly inner: InnerMetrics;
-  private readonly losses = new MeanLosses();
+  private readonly losses = new BatchMeans();
 
   constructor(
     private readonly recognizer: Recognizer,
@@ -30,7 +36,7 @@ export class SpeechEvaluator implements Evaluator {
     this.onBatch(batch);
     const found = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
     const { hypotheses, losses = {}, inner = [] } = found;
-    this.losses.add(losses, batch.size);
+    this.losses.add(found.lossTerms?.(batch.size) ?? plainTerms(losses, batch.size));
     const references = Array.from({ length: batch.size }, (_, i) => this.reference(batch, i));
     this.inner.add(inner, references);
     for (const [i, reference] of references.entries()) {
@@ -57,14 +63,16 @@ export class SpeechEvaluator implements Evaluator {
   }
 
   /**
-   * `wer` and `cer` as shares (1 is 100%); `loss`, as in training, is the mean of the batches' losses weighted by their
-   * size. InterCTC adds `inter_wer_lN` and `inter_ctc_loss_lN` for each of its layers, and `final_loss`, the loss without
+   * `wer` and `cer` as shares (1 is 100%); `loss` is that of one large batch of all examples, as training computes it;
+   * batches without weight are counted in `empty_batches`, where there are any. InterCTC adds `inter_wer_lN` and `inter_ctc_loss_lN` for each of its layers, and `final_loss`, the loss without
    * them; hybrid models add `rnnt_loss`, `ctc_loss` and `wer_ctc`.
    */
   summary(): EvaluationSummary {
     const rates = { wer: this.words.rate, cer: this.characters.rate };
     // No batch at all has no loss, which is told apart from a loss that nobody asked for.
     const losses = { ...(this.withLoss && { loss: Number.NaN }), ...this.losses.summary() };
-    return { metrics: { ...rates, ...losses, ...this.inner.summary() }, samples: this.samples };
+    const { emptyBatches } = this.losses;
+    const empty: Record<string, number> = emptyBatches > 0 ? { empty_batches: emptyBatches } : {};
+    return { metrics: { ...rates, ...losses, ...empty, ...this.inner.summary() }, samples: this.samples };
   }
 }

@@ -30,6 +30,11 @@ const progressShape = defineSchema(
     validationPending: { doc: 'Whether a validation is due.', format: 'boolean' },
     seconds: { doc: 'Seconds spent in fit.', format: 'number', min: 0 },
     examples: { doc: 'Examples consumed.', format: 'nat' },
+    emptyBatches: {
+      doc: 'Batches without weight; absent in earlier checkpoints.',
+      format: 'nat',
+      default: 0,
+    },
   },
   { extra: 'any' },
 );

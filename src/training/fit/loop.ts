@@ -4,6 +4,8 @@ import type { Batch } from '../../model/index.js';
 import { monitored, type StepReport } from '../callbacks/callback.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
 import { formatNumber } from '../progress/progress-view.js';
+import type { MicroStep } from '../step.js';
+import { accumulationAt } from '../trainer-options.js';
 import { type FitRun, sum } from './fit-run.js';
 
 /** Decoded samples that go to the loggers after a validation. */
@@ -34,9 +36,11 @@ async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: nu
   const started = performance.now();
   const learningRate = run.learningRate();
   const microSteps = run.microSteps(batches);
-  const result = await programs.run([...microSteps.keys()], run.optimizerScalars(learningRate));
+  const wholeStep = accumulationAt(run.options, run.progress.epoch);
+  const result = await programs.run([...microSteps.keys()], run.optimizerScalars(learningRate), wholeStep);
   nonfinite.remember(result.gradNorm, result.loss);
   if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
+  if (result.empty.length > 0) await reportEmpty(run, result.empty);
   // Before anything of the step is saved: what goes on from there owes the validation that is due now.
   run.advance(batches, result);
   const report: StepReport = {
@@ -50,6 +54,17 @@ async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: nu
   await run.report(report);
   await run.tell((callback) => callback.onStep(run, report));
   run.throwFailure();
+}
+
+/** Batches in which nothing counts are told and counted: the data may not be what it should. */
+async function reportEmpty(run: FitRun, empty: readonly MicroStep[]): Promise<void> {
+  run.progress.emptyBatches += empty.length;
+  const { step, emptyBatches } = run.progress;
+  const names = empty.flatMap(({ batch }) => batch.names).join(', ');
+  run.say(
+    `step ${step}: a batch whose loss weighs 0 changed nothing (${emptyBatches} so far); utterances: ${names}`,
+  );
+  await run.log({ 'train/empty_batches': emptyBatches });
 }
 
 async function validate(run: FitRun): Promise<void> {

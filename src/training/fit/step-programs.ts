@@ -12,10 +12,33 @@ import {
   tf,
   valueAndGrads,
 } from '../../engine/index.js';
-import type { TrainableModel } from '../../model/index.js';
-import { trainingPass } from '../../nn/index.js';
+import {
+  type Batch,
+  BatchMeans,
+  isEmpty,
+  lossWeights,
+  measuredTerms,
+  measuredWeights,
+  type StepOutput,
+  scalarOutputs,
+  scalarValues,
+  type TrainableModel,
+  termOutputs,
+  weightOutputs,
+} from '../../model/index.js';
+import { evaluationPass, type Pass, trainingPass } from '../../nn/index.js';
 import { clipByNorm, clipByValue, globalNorm, type Optimizer } from '../../optim/index.js';
 import type { MicroStep, StepResult } from '../step.js';
+import {
+  type Accumulation,
+  countingAlike,
+  summedLoss,
+  type UnitWeights,
+  unitTotal,
+  type WeightRatios,
+  weightRatios,
+  weightsBy,
+} from './accumulation.js';
 
 export interface Clipping {
   readonly algorithm: 'norm' | 'value';
@@ -26,6 +49,8 @@ export interface Clipping {
 /** Program inputs of ours beside those of the batch; a batch has no names with a dollar sign. */
 const SCALARS = '$scalars';
 const KEEP = '$keep';
+const SIZE = '$size';
+const RATIO = '$ratio:';
 
 /** Bytes of a step. */
 export interface StepMemory {
@@ -39,33 +64,51 @@ const SCALAR: TensorSpec = { dtype: 'float32', shape: [] };
 const STATE_COPIES = 2;
 const FLOAT_BYTES = 4;
 
+/** Of a step in which nothing counted. */
+const NOTHING = { loss: Number.NaN, gradNorm: 0, logs: {}, committed: false, refused: [] };
+
 export class StepPrograms {
   private readonly fused: Program;
   private readonly micro: Program;
   private readonly apply: Program;
+  private readonly weights: Program;
   private readonly accumulators: readonly State[];
+  /** Of the weights of the loss, once they are known. */
+  private units: readonly string[] | undefined;
 
   constructor(
     private readonly engine: Engine,
     private readonly model: TrainableModel,
     private readonly optimizer: Optimizer,
     private readonly clipping: Clipping,
+    private readonly accumulation: Accumulation = 'large_batch',
   ) {
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
     this.fused = engine.compile('train-step', (inputs) => this.fusedStep(inputs));
     this.micro = engine.compile('train-micro-step', (inputs) => this.microStep(inputs));
     this.apply = engine.compile('train-apply-step', (inputs) => this.applyStep(inputs));
+    this.weights = engine.compile('train-weights', (inputs) => weightOutputs(this.output(inputs, evaluationPass))); // biome-ignore format: one line reads better
   }
 
-  /** One optimizer step over one or more batches. `scalars` are the optimizer's numbers for it. */
-  async run(steps: readonly MicroStep[], scalars: HostTensors[string]): Promise<StepResult> {
-    return steps.length === 1 ? this.runFused(steps[0], scalars) : this.runAccumulated(steps, scalars);
+  /**
+   * One optimizer step over one or more batches. `scalars` are the optimizer's numbers for it.
+   * @param whole batches that a step takes where the epoch does not end in it
+   */
+  async run(
+    steps: readonly MicroStep[],
+    scalars: HostTensors[string],
+    whole = steps.length,
+  ): Promise<StepResult> {
+    // Lightning divides the last step of an epoch as if it had all its batches.
+    const missing = this.accumulation === 'mean_of_batches' ? whole - steps.length : 0;
+    if (steps.length === 1 && missing === 0) return this.runFused(steps[0], scalars);
+    return this.runAccumulated(steps, scalars, missing);
   }
 
   /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
   memoryOf(batch: Readonly<Record<string, TensorSpec>>, accumulates: boolean): StepMemory | undefined {
     const [program, extra] = accumulates
-      ? [this.micro, { [KEEP]: SCALAR }]
+      ? [this.micro, { [KEEP]: SCALAR, [SIZE]: SCALAR }]
       : [this.fused, { [SCALARS]: this.optimizer.scalars(1, (lr) => lr) }];
     if (!program.peakBytes) return undefined;
     const states = [...this.optimizer.parameters, ...this.optimizer.slots];
@@ -77,60 +120,110 @@ export class StepPrograms {
   }
 
   dispose(): void {
-    for (const program of [this.fused, this.micro, this.apply]) program.dispose();
+    for (const program of [this.fused, this.micro, this.apply, this.weights]) program.dispose();
     this.engine.release(this.accumulators);
   }
 
   private async runFused(step: MicroStep, scalars: HostTensors[string]): Promise<StepResult> {
-    const inputs = { ...step.batch.inputs, [SCALARS]: scalars };
-    const out = await this.fused.run(inputs, { random: step.random, commitIf: allFinite });
+    const { inputs, size } = step.batch;
+    const empty = (out: HostTensors) => isEmpty(measuredWeights(out, size));
+    const out = await this.fused.run(
+      { ...inputs, [SCALARS]: scalars },
+      { random: step.random, commitIf: (out) => !empty(out) && allFinite(out) },
+    );
+    if (empty(out)) return { ...NOTHING, empty: [step] };
+    const { loss, ...logs } = scalarValues(out);
     const committed = allFinite(out);
-    return { ...scalarsOf(out), committed, refused: committed ? [] : [step] };
+    const refused = committed ? [] : [step];
+    return { loss, logs, gradNorm: out['gradNorm'].data[0], committed, refused, empty: [] };
   }
 
+  /** @param missing batches that the sum is divided by beside those of the step */
   private async runAccumulated(
     steps: readonly MicroStep[],
     scalars: HostTensors[string],
+    missing: number,
   ): Promise<StepResult> {
+    const given = await this.ratiosOf(steps);
+    const accepted: UnitWeights[] = [];
     const refused: MicroStep[] = [];
-    const results: ReturnType<typeof scalarsOf>[] = [];
-    let accepted = 0;
+    const empty: MicroStep[] = [];
+    const means = new BatchMeans();
     for (const step of steps) {
-      const keep = float32([accepted === 0 ? 0 : 1], []);
-      const out = await this.micro.run(
-        { ...step.batch.inputs, [KEEP]: keep },
-        { random: step.random, commitIf: allFinite },
-      );
-      results.push(scalarsOf(out));
-      if (allFinite(out)) accepted++;
+      const out = await this.accumulate(step, accepted.length > 0, given);
+      const terms = measuredTerms(out, step.batch.size);
+      const weights = lossWeights(terms);
+      means.add(terms);
+      if (isEmpty(weights)) empty.push(step);
+      else if (allFinite(out)) accepted.push(weights);
       else refused.push(step);
     }
-    const logs = meanOf(results.map((result) => result.logs));
-    const loss = results.reduce((sum, result) => sum + result.loss, 0) / results.length;
-    const unusable = { loss, logs, gradNorm: Number.NaN, committed: false };
-    if (accepted === 0) return { ...unusable, refused };
-    const keep = float32([1 / accepted], []);
+    if (empty.length === steps.length) return { ...NOTHING, empty };
+    const { loss, ...logs } = means.summary();
+    const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty };
+    if (accepted.length === 0) return { ...unusable, refused };
+    const { reference } = given ?? weightRatios(accepted);
+    const keep = float32([1 / (unitTotal(accepted, reference) + missing)], []);
     const out = await this.apply.run({ [SCALARS]: scalars, [KEEP]: keep }, { commitIf: allFinite });
     const gradNorm = out['gradNorm'].data[0];
-    if (!allFinite(out)) return { ...unusable, gradNorm, refused: steps };
-    return { loss, gradNorm, logs, committed: true, refused };
+    const counted = steps.filter((step) => !empty.includes(step));
+    if (!allFinite(out)) return { ...unusable, gradNorm, refused: counted };
+    return { loss, gradNorm, logs, committed: true, refused, empty };
+  }
+
+  /** Adds the gradient of a batch to that of those before it, if there are any, unless it is empty or not finite. */
+  private accumulate(step: MicroStep, keep: boolean, given: WeightRatios | undefined): Promise<HostTensors> {
+    const { size } = step.batch;
+    const commitIf = (out: HostTensors) => !isEmpty(lossWeights(measuredTerms(out, size))) && allFinite(out);
+    return this.micro.run(microInputs(step.batch, keep, given?.ratios), { random: step.random, commitIf });
+  }
+
+  /** A loss of several weights needs those of all batches before the first gradient; one of one weight does not. */
+  private async ratiosOf(steps: readonly MicroStep[]): Promise<WeightRatios | undefined> {
+    if (this.accumulation === 'mean_of_batches') return undefined;
+    const units = await this.unitsOf(steps[0]);
+    if (units.length === 1) return undefined;
+    const all: UnitWeights[] = [];
+    for (const { batch } of steps) {
+      const counted = measuredWeights(await this.weights.run(batch.inputs), batch.size);
+      all.push(weightsBy(units, counted, batch.size));
+    }
+    return weightRatios(all);
+  }
+
+  /** What the loss is divided by, from a run that changes nothing: a program's outputs are known when it has run. */
+  private async unitsOf(step: MicroStep): Promise<readonly string[]> {
+    if (this.units) return this.units;
+    const options = { random: step.random, commitIf: () => false };
+    const out = await this.micro.run(microInputs(step.batch, false), options);
+    this.units = Object.keys(lossWeights(measuredTerms(out, step.batch.size)));
+    return this.units;
   }
 
   private fusedStep(inputs: Tensors): Tensors {
     const { [SCALARS]: scalars, ...batch } = inputs;
-    const { loss, grads, logs } = this.gradients(batch);
+    const { grads, outputs } = this.gradients((kept) => {
+      const output = this.model.trainingStep(batch, trainingPass);
+      kept({ ...scalarOutputs(output), ...weightOutputs(output) });
+      return output.loss;
+    });
     const gradNorm = globalNorm(grads);
     this.optimizer.update(this.clip(grads, gradNorm), scalars);
-    return { ...logs, loss, gradNorm };
+    return { ...outputs, gradNorm };
   }
 
   private microStep(inputs: Tensors): Tensors {
-    const { [KEEP]: keep, ...batch } = inputs;
-    const { loss, grads, logs } = this.gradients(batch);
+    const { [KEEP]: keep, [SIZE]: size } = inputs;
+    const batch = Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('$')));
+    const { grads, outputs } = this.gradients((kept) => {
+      const output = this.output(batch, trainingPass);
+      kept({ ...scalarOutputs(output), ...termOutputs(output) });
+      return summedLoss(output, size, (unit) => inputs[RATIO + unit]);
+    });
     this.accumulators.forEach((sum, i) => {
       sum.assign(tf.add(tf.mul(sum.tensor(), keep), grads[i]));
     });
-    return { ...logs, loss, gradNorm: globalNorm(grads) };
+    return { ...outputs, gradNorm: globalNorm(grads) };
   }
 
   private applyStep({ [SCALARS]: scalars, [KEEP]: share }: Tensors): Tensors {
@@ -140,22 +233,29 @@ export class StepPrograms {
     return { gradNorm };
   }
 
-  private gradients(batch: Tensors): { loss: Tensor; grads: Tensor[]; logs: Tensors } {
+  /** A step of a batch that is one of several. */
+  private output(batch: Tensors, pass: Pass): StepOutput {
+    const output = this.model.trainingStep(batch, pass);
+    return this.accumulation === 'mean_of_batches' ? countingAlike(output) : output;
+  }
+
+  /** Gradients of what `step` returns, and the outputs that it wants kept. */
+  private gradients(step: (kept: (outputs: Tensors) => void) => Tensor): {
+    grads: readonly Tensor[];
+    outputs: Tensors;
+  } {
     const kept: Tensors = {};
-    const { value, grads } = valueAndGrads(() => {
-      const output = this.model.trainingStep(batch, trainingPass);
-      // Differentiation closes a memory scope of its own, which the scalars for the log must outlive.
-      for (const [key, scalar] of Object.entries(output.logs ?? {})) {
-        kept[`log:${key}`] = tf.keep(tf.clone(scalar));
-      }
-      return output.loss;
-    }, this.optimizer.parameters);
-    const logs: Tensors = {};
+    // Differentiation closes a memory scope of its own, which the outputs must outlive.
+    const keep = (outputs: Tensors) => {
+      for (const [key, scalar] of Object.entries(outputs)) kept[key] = tf.keep(tf.clone(scalar));
+    };
+    const { grads } = valueAndGrads(() => step(keep), this.optimizer.parameters);
+    const outputs: Tensors = {};
     for (const [key, scalar] of Object.entries(kept)) {
-      logs[key] = tf.clone(scalar);
+      outputs[key] = tf.clone(scalar);
       scalar.dispose();
     }
-    return { loss: value, grads, logs };
+    return { grads, outputs };
   }
 
   private clip(grads: readonly Tensor[], norm: Tensor): readonly Tensor[] {
@@ -165,24 +265,14 @@ export class StepPrograms {
   }
 }
 
+function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights = {}): HostTensors {
+  const scalar = (value: number) => float32([value], []);
+  const own = Object.entries(ratios).map(([unit, ratio]) => [RATIO + unit, scalar(ratio)] as const);
+  return { ...inputs, [KEEP]: scalar(keep ? 1 : 0), [SIZE]: scalar(size), ...Object.fromEntries(own) };
+}
+
+/** Loss and norm of the gradient, where they are among the outputs. */
 function allFinite(outputs: HostTensors): boolean {
-  return ['loss', 'gradNorm'].every(
-    (key) => outputs[key] === undefined || Number.isFinite(outputs[key].data[0]),
-  );
-}
-
-function scalarsOf(outputs: HostTensors): { loss: number; gradNorm: number; logs: Record<string, number> } {
-  const logs: Record<string, number> = {};
-  for (const [key, value] of Object.entries(outputs)) {
-    if (key.startsWith('log:')) logs[key.slice(4)] = value.data[0];
-  }
-  return { loss: outputs['loss'].data[0], gradNorm: outputs['gradNorm'].data[0], logs };
-}
-
-function meanOf(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const mean: Record<string, number> = {};
-  for (const key of Object.keys(records[0] ?? {})) {
-    mean[key] = records.reduce((sum, record) => sum + record[key], 0) / records.length;
-  }
-  return mean;
+  const { loss } = scalarValues(outputs);
+  return [loss, outputs['gradNorm']?.data[0]].every((value) => value === undefined || Number.isFinite(value));
 }
