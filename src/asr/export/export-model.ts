@@ -12,7 +12,7 @@ import { longestInput, type Subnet } from './subnets.js';
 export interface ExportedModel {
   readonly encoder: Encoder;
   readonly frontEnd: FrontEnd;
-  /** Name of its class. */
+  /** Name of its class for subwords, by which sherpa-onnx recognises models of characters too. */
   readonly modelType: string;
   /** Without blank. */
   readonly tokens: readonly string[];

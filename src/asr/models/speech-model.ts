@@ -213,7 +213,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const exported = {
       encoder: this.encoder,
       frontEnd: this.preprocessor.frontEnd,
-      modelType: this.constructor.name,
+      modelType: this.family.classes.tokens.name,
       tokens: this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize)),
       head: this.exportedHead(options),
       metadata: this.exportMetadata(options),
