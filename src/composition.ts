@@ -1,10 +1,19 @@
 // The composition root: the one list of what a configuration may name.
-import { asrComponents } from './asr/index.js';
-import { type ComponentDescriptor, type ConfigSection, Container } from './container/index.js';
-import { expManagerSchema, trainerSchema } from './training/index.js';
+import { adapterKind } from './adapters/index.js';
+import { asrComponents, asrKinds } from './asr/index.js';
+import { type ComponentDescriptor, type ConfigSection, Container, type KindOf } from './container/index.js';
+import { optimizerKind, schedulerKind } from './optim/index.js';
+import { tokenizerKind } from './text/index.js';
+import {
+  callbackKind,
+  expManagerSchema,
+  loggerKind,
+  trainerSchema,
+  trainingComponents,
+} from './training/index.js';
 
 /** Every component of this library. */
-export const components: readonly ComponentDescriptor[] = [...asrComponents];
+export const components: readonly ComponentDescriptor[] = [...asrComponents, ...trainingComponents];
 
 /** The top-level sections of a config besides `model`, whose keys are those of the model component it names. */
 export const configSections: readonly ConfigSection[] = [
@@ -12,7 +21,21 @@ export const configSections: readonly ConfigSection[] = [
   { name: 'exp_manager', schema: expManagerSchema },
 ];
 
-/** A container that knows all components, open for a user's own until it is first used. */
+/** The kinds of bricks that something reads. */
+const kinds: readonly KindOf<unknown>[] = [
+  ...asrKinds,
+  adapterKind,
+  optimizerKind,
+  schedulerKind,
+  tokenizerKind,
+  callbackKind,
+  loggerKind,
+];
+
+/**
+ * A container that knows all components, open for a user's own until it is first used. A component of a kind that nobody
+ * reads is refused; a kind of your own is announced with `readKinds`.
+ */
 export function createDefaultContainer(): Container {
-  return new Container().registerAll(components);
+  return new Container(kinds).registerAll(components);
 }

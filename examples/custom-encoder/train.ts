@@ -13,7 +13,7 @@ process.exitCode = await runWithConfig(
       const { metrics } = await trainer.fit(model);
       const recording = fileURLToPath(new URL('../digits/voices/allison/7.flac', import.meta.url));
       const [heard] = await model.transcribe([recording]);
-      console.log(`training loss ${metrics['train_loss'].toFixed(2)}; 7.flac is heard as "${heard.text}"`);
+      console.log(`training loss ${metrics['train/loss'].toFixed(2)}; 7.flac is heard as "${heard.text}"`);
     } finally {
       await trainer.dispose();
     }

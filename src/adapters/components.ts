@@ -5,7 +5,7 @@ import type { Adapter } from './adapter.js';
 import { AttentionAdapter } from './attention-adapter.js';
 import { LinearAdapter } from './linear-adapter.js';
 
-export const adapterKind = defineKind<Adapter>('adapter');
+export const adapterKind = defineKind<Adapter>('adapter', 'an adapter');
 
 const strategies = ['ResidualAddAdapterStrategy', 'MHAResidualAddAdapterStrategy'];
 const rate = { format: 'number', min: 0, below: 1 } as const;

@@ -79,7 +79,7 @@ export { type Adaptation, isAdaptation } from './models/adaptation.js';
 export { adaptedModel, createFromConfig, createModel, restoreModel } from './models/components.js';
 export { classifierSizes } from './models/ctc-family.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
-export { asrComponents } from './models/families.js';
+export { asrComponents, asrKinds } from './models/families.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
 export {
   encoderKind,

@@ -20,7 +20,7 @@ export async function describeEvaluation(findings: EvaluationFindings, count: nu
 }
 
 function metricText(name: string, value: number): string {
-  return /_(wer|cer)(_|\/|$)/.test(name) ? errorRateText(value) : value.toPrecision(5);
+  return /[_/](wer|cer)(_|\/|$)/.test(name) ? errorRateText(value) : value.toPrecision(5);
 }
 
 /** Without words to divide by a rate is infinite, in NeMo too. */

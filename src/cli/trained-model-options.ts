@@ -23,6 +23,13 @@ export interface TrainedModel {
 
 /** All changes of `config` that the options ask for. */
 export function overridesOf({ engine, overrides }: TrainedModelOptions, config: Config): string[] {
-  const own = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
-  return [...own, ...(typeof overrides === 'function' ? overrides(config) : overrides)];
+  const engineChange = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
+  // They belong to training, and may be of a module that is not imported now.
+  const { trainer } = config as Readonly<Record<string, unknown>>;
+  const hasCallbacks = typeof trainer === 'object' && trainer !== null && 'callbacks' in trainer;
+  return [
+    ...(hasCallbacks ? ['~trainer.callbacks'] : []),
+    ...engineChange,
+    ...(typeof overrides === 'function' ? overrides(config) : overrides),
+  ];
 }

@@ -1,46 +1,31 @@
 // What a component is: a named, documented way to build one brick from a typed config.
 // Descriptors are plain data; nothing is registered by making one.
-
 import type { ConfigNode, Schema } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 
-/** The kinds of bricks, each with the words error messages use. */
-export const COMPONENT_KINDS = {
-  preprocessor: 'a preprocessor',
-  spec_augment: 'a spectrogram augmentation',
-  encoder: 'an encoder',
-  decoder: 'a decoder',
-  joint: 'a joint',
-  loss: 'a loss',
-  transf_encoder: 'a transformer encoder',
-  transf_decoder: 'a transformer decoder',
-  head: 'a classifier of tokens',
-  optimizer: 'an optimizer',
-  scheduler: 'a scheduler',
-  tokenizer: 'a tokenizer',
-  callback: 'a callback',
-  logger: 'a logger',
-  engine: 'an engine',
-  model: 'a model',
-  augmentation: 'a waveform augmentation',
-  adapter: 'an adapter',
-} as const;
-
-export type ComponentKind = keyof typeof COMPONENT_KINDS;
-
 /**
- * A kind together with the type its components build, so that `instantiate` returns that type:
+ * A kind of bricks, together with the type its components build, so that `instantiate` returns that type. It stands beside
+ * the interface that it builds:
  *
- *     export const encoderKind = defineKind<Encoder>('encoder');
+ *     export const encoderKind = defineKind<Encoder>('encoder', 'an encoder');
  */
 export interface KindOf<T> {
-  readonly kind: ComponentKind;
+  /** Equal names are one kind. */
+  readonly kind: string;
+  /** The words that error messages use. */
+  readonly what: string;
   /** Never set; it carries the type. */
   readonly builds?: T;
 }
 
-export function defineKind<T>(kind: ComponentKind): KindOf<T> {
-  return { kind };
+/** @param what words for error messages; default `a` or `an` and the name */
+export function defineKind<T>(kind: string, what = withArticle(kind)): KindOf<T> {
+  return { kind, what };
+}
+
+/** Words for a kind that is known by name only. */
+export function withArticle(kind: string): string {
+  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind.replaceAll('_', ' ')}`;
 }
 
 /** What a component may use while it is built. */
@@ -48,7 +33,7 @@ export interface BuildContext {
   /** A service, by its token. @throws AnemoneError `container.unknown-token`, `container.cycle` */
   resolve<T>(token: Token<T>): T;
   /** Builds a component nested in this one's config. */
-  instantiate<T>(node: ConfigNode, kind: KindOf<T> | ComponentKind, options?: InstantiateOptions): T;
+  instantiate<T>(node: ConfigNode, kind: KindOf<T> | string, options?: InstantiateOptions): T;
 }
 
 export interface InstantiateOptions {
@@ -75,7 +60,7 @@ export function token<T>(name: string): Token<T> {
 }
 
 export interface ComponentDefinition<C, T> {
-  readonly kind: KindOf<T> | ComponentKind;
+  readonly kind: KindOf<T> | string;
   /** The name configs use in `_target_` or `name`. */
   readonly name: string;
   /** Further names, such as NeMo's dotted ones; `nemo.collections.x.Y` also answers to `x.Y`. */
@@ -87,7 +72,9 @@ export interface ComponentDefinition<C, T> {
 
 /** A component of any type, as registries hold it. */
 export interface ComponentDescriptor {
-  readonly kind: ComponentKind;
+  readonly kind: string;
+  /** Words for its kind. */
+  readonly what: string;
   readonly name: string;
   readonly aliases: readonly string[];
   readonly schema: Schema<unknown>;
@@ -101,7 +88,7 @@ export function component<C, T>(definition: ComponentDefinition<C, T>): Componen
     throw new AnemoneError({ code: 'container.bad-name', message: `"${name}" cannot name a component` });
   }
   return {
-    kind: typeof kind === 'string' ? kind : kind.kind,
+    ...(typeof kind === 'string' ? defineKind(kind) : { kind: kind.kind, what: kind.what }),
     name,
     aliases: withShortForms(aliases),
     schema: schema as Schema<unknown>,
@@ -116,7 +103,6 @@ export function isComponent(value: unknown): value is ComponentDescriptor {
   const { kind, name, aliases, schema, create } = value as Partial<ComponentDescriptor>;
   return (
     typeof kind === 'string' &&
-    Object.hasOwn(COMPONENT_KINDS, kind) &&
     typeof name === 'string' &&
     Array.isArray(aliases) &&
     typeof schema?.parse === 'function' &&

@@ -1,6 +1,5 @@
 // Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
 // outside, and its global container is never used.
-
 import 'reflect-metadata';
 import {
   type DependencyContainer,
@@ -12,9 +11,8 @@ import { type ConfigNode, type ConfigWarning, isMapping, overlayNode, pathOf } f
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import {
   type BuildContext,
-  COMPONENT_KINDS,
   type ComponentDescriptor,
-  type ComponentKind,
+  defineKind,
   type InstantiateOptions,
   type KindOf,
   type Token,
@@ -26,12 +24,25 @@ export class Container implements BuildContext {
   /** Keys of configs that had no effect, collected over every `instantiate`. */
   readonly warnings: ConfigWarning[] = [];
 
+  /** Kinds that somebody reads; absent: whatever is registered. */
+  private readonly read: Map<string, string> | undefined;
   private readonly inner: DependencyContainer = tsyringeRoot.createChildContainer();
   private readonly tokens = new Map<symbol, string>();
   private readonly resolving: symbol[] = [];
   private frozenBy: string | undefined;
   /** The first thing that went wrong in the resolve under way. */
   private failure: unknown;
+
+  /** @param kinds that are read, so that a component of another kind is an error; default: all are allowed */
+  constructor(kinds?: readonly KindOf<unknown>[]) {
+    this.read = kinds && new Map(kinds.map(({ kind, what }) => [kind, what]));
+  }
+
+  /** Announces kinds that parts of your own read. */
+  readKinds(kinds: readonly KindOf<unknown>[]): this {
+    for (const { kind, what } of kinds) this.read?.set(kind, what);
+    return this;
+  }
 
   /** Registers a service made by a function, once for the container. */
   registerFactory<T>(token: Token<T>, factory: (container: BuildContext) => T): this {
@@ -72,10 +83,14 @@ export class Container implements BuildContext {
     });
   }
 
-  /** Registers components, so that configs can name them. */
+  /**
+   * Registers components, so that configs can name them.
+   * @throws AnemoneError `container.unread-kind` for a kind that nobody reads, `container.duplicate`, `container.frozen`
+   */
   registerAll(components: readonly ComponentDescriptor[]): this {
     for (const descriptor of components) {
       this.refuseIfFrozen(`the ${descriptor.kind} "${descriptor.name}"`);
+      this.refuseUnread(descriptor);
       this.components.add(descriptor);
     }
     return this;
@@ -99,13 +114,13 @@ export class Container implements BuildContext {
    * @throws AnemoneError `container.unknown-component`, `container.wrong-kind`, `container.unnamed`, or
    * `config.invalid` with everything wrong in the mapping
    */
-  instantiate<T>(node: ConfigNode, kind: KindOf<T> | ComponentKind, options: InstantiateOptions = {}): T {
+  instantiate<T>(node: ConfigNode, kind: KindOf<T> | string, options: InstantiateOptions = {}): T {
     const { nameKey = '_target_', defaultName, skip } = options;
-    const name = typeof kind === 'string' ? kind : kind.kind;
+    const { kind: name, what } = typeof kind === 'string' ? defineKind(kind) : kind;
     if (!isMapping(node)) {
       throw new AnemoneError({
         code: 'container.not-a-mapping',
-        message: `expected a mapping that describes ${COMPONENT_KINDS[name]}, got ${node === undefined ? 'nothing' : JSON.stringify(node)}`,
+        message: `expected a mapping that describes ${what}, got ${node === undefined ? 'nothing' : JSON.stringify(node)}`,
       });
     }
     this.frozenBy ??= `a ${name}`;
@@ -172,6 +187,16 @@ export class Container implements BuildContext {
       code: 'container.unknown-token',
       message: `nothing is registered as "${name}"${this.pathNote()}`,
       hint: didYouMean(name, known) ?? (known.length > 0 ? `known are ${known.join(', ')}` : undefined),
+    });
+  }
+
+  private refuseUnread({ kind, name }: ComponentDescriptor): void {
+    if (!this.read || this.read.has(kind)) return;
+    const kinds = [...this.read.keys()];
+    throw new AnemoneError({
+      code: 'container.unread-kind',
+      message: `"${name}" is a component of kind "${kind}", which nothing reads`,
+      hint: `${didYouMean(kind, kinds) ?? `kinds are ${kinds.join(', ')};`} one of your own is announced with readKinds`,
     });
   }
 

@@ -1,10 +1,8 @@
 // The public face of the container folder.
 export {
   type BuildContext,
-  COMPONENT_KINDS,
   type ComponentDefinition,
   type ComponentDescriptor,
-  type ComponentKind,
   component,
   defineKind,
   type InstantiateOptions,

@@ -1,7 +1,6 @@
 // The reference of all config keys, made from the schemas: a Markdown page for people, a JSON Schema for editors.
-
 import { type JsonSchema, type Schema, schemaToMarkdown } from '../config/index.js';
-import { COMPONENT_KINDS, type ComponentDescriptor, type ComponentKind } from './component.js';
+import type { ComponentDescriptor } from './component.js';
 
 /** A top-level section of a config with a schema of its own, such as `trainer`. */
 export interface ConfigSection {
@@ -20,9 +19,8 @@ export function configReference(
     ...(sections.length > 0 ? ['## Sections\n'] : []),
     ...sections.map(({ name, schema }) => schemaToMarkdown(schema, { level: 3, title: `\`${name}\`` })),
   ];
-  for (const kind of Object.keys(COMPONENT_KINDS) as ComponentKind[]) {
+  for (const kind of new Set(components.map((descriptor) => descriptor.kind))) {
     const ofKind = components.filter((descriptor) => descriptor.kind === kind);
-    if (ofKind.length === 0) continue;
     parts.push(`## Components: ${kind}\n`);
     for (const descriptor of ofKind) parts.push(componentMarkdown(descriptor));
   }

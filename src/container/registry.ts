@@ -1,8 +1,7 @@
 // The components a container knows, by kind and name. An object like any other: two of them share nothing.
-
 import { type CheckContext, type ComponentLookup, type ConfigNode, positionOf } from '../config/index.js';
 import { AnemoneError, didYouMean, type SourcePosition } from '../errors/index.js';
-import { COMPONENT_KINDS, type ComponentDescriptor, type ComponentKind } from './component.js';
+import { type ComponentDescriptor, withArticle } from './component.js';
 
 /** Keys of a component's mapping that say how to build it and are no settings of it (Hydra's). */
 const BUILD_KEYS = ['_target_', '_convert_', '_recursive_'];
@@ -30,7 +29,7 @@ export class ComponentRegistry implements ComponentLookup {
   }
 
   /** Every component, in the order of registration. */
-  list(kind?: ComponentKind): readonly ComponentDescriptor[] {
+  list(kind?: string): readonly ComponentDescriptor[] {
     return this.all.filter((descriptor) => kind === undefined || descriptor.kind === kind);
   }
 
@@ -38,16 +37,16 @@ export class ComponentRegistry implements ComponentLookup {
    * The component a name stands for.
    * @throws AnemoneError `container.unknown-component` or `container.wrong-kind`, at `position`
    */
-  find(name: string, kind: ComponentKind, position?: SourcePosition, path?: string): ComponentDescriptor {
+  find(name: string, kind: string, position?: SourcePosition, path?: string): ComponentDescriptor {
     const named = this.byName.get(name) ?? [];
     const found = named.find((descriptor) => descriptor.kind === kind) ?? this.findMoved(name, kind);
     if (found) return found;
     const fitting = this.list(kind).map((descriptor) => descriptor.name);
-    const wanted = COMPONENT_KINDS[kind];
+    const wanted = this.wordsOf(kind);
     if (named.length > 0) {
       throw new AnemoneError({
         code: 'container.wrong-kind',
-        message: `expected ${wanted} here, but "${name}" is ${COMPONENT_KINDS[named[0].kind]}`,
+        message: `expected ${wanted} here, but "${name}" is ${named[0].what}`,
         path,
         position,
         hint: fitting.length > 0 ? `known here: ${fitting.join(', ')}` : undefined,
@@ -84,7 +83,7 @@ export class ComponentRegistry implements ComponentLookup {
   /** The component a mapping names. @throws AnemoneError also `container.unnamed` */
   findFor(
     node: ConfigNode,
-    kind: ComponentKind,
+    kind: string,
     nameKey = '_target_',
     defaultName?: string,
     path?: string,
@@ -97,8 +96,8 @@ export class ComponentRegistry implements ComponentLookup {
         code: 'container.unnamed',
         message:
           name === undefined
-            ? `the key "${nameKey}" must name ${COMPONENT_KINDS[kind]}`
-            : `"${nameKey}" must be the name of ${COMPONENT_KINDS[kind]}`,
+            ? `the key "${nameKey}" must name ${this.wordsOf(kind)}`
+            : `"${nameKey}" must be the name of ${this.wordsOf(kind)}`,
         path,
         position,
         hint: `known are ${fitting.join(', ')}`,
@@ -108,10 +107,6 @@ export class ComponentRegistry implements ComponentLookup {
   }
 
   checkComponent(node: ConfigNode, kind: string, nameKey: string, at: CheckContext): void {
-    if (!isKind(kind)) {
-      at.report({ code: 'container.unknown-kind', message: `there is no kind of component "${kind}"` });
-      return;
-    }
     try {
       const path = at.path.join('.');
       const descriptor = this.findFor(node, kind, nameKey, undefined, path);
@@ -123,14 +118,19 @@ export class ComponentRegistry implements ComponentLookup {
   }
 
   /** NeMo's classes are reachable by several module paths; the last part says which one is meant. */
-  private findMoved(name: string, kind: ComponentKind): ComponentDescriptor | undefined {
+  private findMoved(name: string, kind: string): ComponentDescriptor | undefined {
     if (!name.startsWith(NEMO)) return undefined;
     return this.list(kind).find(({ aliases }) =>
       aliases.some((alias) => alias.startsWith(NEMO) && lastPart(alias) === lastPart(name)),
     );
   }
 
-  private namesOf(kind: ComponentKind): string[] {
+  /** As its components say, or as its name says where there are none. */
+  private wordsOf(kind: string): string {
+    return this.all.find((descriptor) => descriptor.kind === kind)?.what ?? withArticle(kind);
+  }
+
+  private namesOf(kind: string): string[] {
     return this.list(kind).flatMap((descriptor) => [descriptor.name, ...descriptor.aliases]);
   }
 }
@@ -138,10 +138,6 @@ export class ComponentRegistry implements ComponentLookup {
 /** The keys a component's schema does not see. */
 export function buildKeys(nameKey: string, more: readonly string[] = []): readonly string[] {
   return [...BUILD_KEYS, nameKey, ...more];
-}
-
-export function isKind(kind: string): kind is ComponentKind {
-  return Object.hasOwn(COMPONENT_KINDS, kind);
 }
 
 const NEMO = 'nemo.';

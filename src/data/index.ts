@@ -1,4 +1,5 @@
 // Data: manifests, their checking, batches, and loading them ahead of the consumer.
+export { batchesOf, type ExampleSourceOptions, type Examples } from './examples.js';
 export * from './speech/batching/index.js';
 export * from './speech/check/index.js';
 export {

@@ -34,6 +34,8 @@ export interface BatchOutline {
 /** A data set cut into batches. Order is a function of (seed, epoch) only, so that a run can be resumed. */
 export interface BatchSource {
   readonly name: string;
+  /** How the progress line calls examples and `Batch.units`; default `examples`, `units`. */
+  readonly names?: { readonly example: string; readonly unit: string };
   batchesInEpoch(epoch: number): number;
   /** Batches `from`, from+1, … of the epoch. Ending the iteration early frees what was prefetched. */
   epoch(epoch: number, from?: number): AsyncIterable<Batch>;
@@ -49,7 +51,7 @@ export interface BatchSource {
 export interface StepOutput {
   /** Scalar to minimise. */
   readonly loss: Tensor;
-  /** Further scalars for the log, which writes `train_` before their names. */
+  /** Further scalars for the log, which writes them as `train/NAME`. */
   readonly logs?: Tensors;
 }
 
@@ -61,7 +63,7 @@ export interface EvaluatedSample {
 }
 
 export interface EvaluationSummary {
-  /** e.g. `val_loss`, `val_wer`, without the `val_`/`test_` prefix: `loss`, `wer`, `cer`. */
+  /** Without their group: `loss`, `wer`, `cer` become `val/loss`, `test/wer`, … */
   readonly metrics: Readonly<Record<string, number>>;
   readonly samples: readonly EvaluatedSample[];
 }

@@ -28,7 +28,7 @@ export interface OptimizerRecipe {
   rule(lr: number): UpdateRule;
 }
 
-export const optimizerKind = defineKind<OptimizerRecipe>('optimizer');
+export const optimizerKind = defineKind<OptimizerRecipe>('optimizer', 'an optimizer');
 
 const lr = (value: number) => sizeField('Base learning rate, shaped by the schedule.', value);
 const decay = (value: number) => sizeField('Weight decay.', value);

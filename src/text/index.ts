@@ -13,7 +13,7 @@ export {
 export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';
 export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
-export { loadTokenizer, type ReadFile, type TokenizerConfig } from './load-tokenizer.js';
+export { loadTokenizer, type ReadFile, type TokenizerConfig, tokenizerTypeOf } from './load-tokenizer.js';
 export * from './metrics/index.js';
 export { type CleanTextOptions, cleanText, normalizeText } from './normalize.js';
 export { normalizationNames } from './sentencepiece/charsmap.js';
@@ -27,6 +27,7 @@ export {
 } from './sentencepiece/train/tokenizer-folder.js';
 export { type TrainedSentencePiece, trainSentencePiece } from './sentencepiece/train/train.js';
 export type { Tokenizer } from './tokenizer.js';
+export { tokenizerKind } from './tokenizer-kind.js';
 export { WordTokenizer } from './word-tokenizer.js';
 export {
   type TrainedWordPiece,

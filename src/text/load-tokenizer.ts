@@ -19,6 +19,8 @@ export interface TokenizerConfig {
   readonly dir?: string | null;
   /** `bpe` for SentencePiece of any kind (also `spe`, `unigram`); `wpe` for WordPiece; `char`, `word`, `agg`. */
   readonly type: string;
+  /** NeMo's class in its place; see `tokenizerTypeOf`. */
+  readonly _target_?: string | null;
   readonly model_path?: string | null;
   /** `word` and `wpe`: the vocabulary, a token a line; else only kept for NeMo's sake. */
   readonly vocab_path?: string | null;
@@ -42,6 +44,22 @@ export type ReadFile = (path: string, name?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
 const knownTypes = [...sentencePieceTypes, 'wpe', 'char', 'word', 'agg'];
+/** NeMo's classes, whose paths may stand where the type does. */
+const typesOfClasses: Readonly<Record<string, string>> = {
+  SentencePieceTokenizer: 'bpe',
+  AutoTokenizer: 'wpe',
+  WordPieceTokenizer: 'wpe',
+  CharTokenizer: 'char',
+  WordTokenizer: 'word',
+  AggregateTokenizer: 'agg',
+};
+
+/** The type that a class of NeMo's stands for, by the last part of its path; undefined for other classes. */
+export function tokenizerTypeOf(className: string): string | undefined {
+  const name = className.slice(className.lastIndexOf('.') + 1);
+  return Object.hasOwn(typesOfClasses, name) ? typesOfClasses[name] : undefined;
+}
+
 /** What NeMo passes on that changes nothing here. */
 const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
@@ -57,7 +75,8 @@ export function loadTokenizer(
   readFile: ReadFile = (file) => readRegularFileSync(file),
 ): Tokenizer {
   checkSection(config, path);
-  const type = config.type.toLowerCase();
+  const written = config._target_ ?? config.type;
+  const type = tokenizerTypeOf(written) ?? written.toLowerCase();
   if (sentencePieceTypes.includes(type)) {
     const file = config.model_path ?? (config.dir ? join(config.dir, 'tokenizer.model') : undefined);
     if (!file) {
@@ -120,8 +139,8 @@ export function loadTokenizer(
   }
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
-    path: `${path}.type`,
-    message: `unknown tokenizer type "${config.type}"`,
+    path: `${path}.${config._target_ ? '_target_' : 'type'}`,
+    message: `unknown tokenizer type "${written}"`,
     hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
   });
 }
@@ -132,7 +151,8 @@ const optionalText = { format: 'string', nullable: true, optional: true } as con
 const sectionShape = defineSchema(
   'tokenizer',
   {
-    type: { doc: 'Kind of tokenizer.', format: 'string' },
+    type: { doc: 'Kind of tokenizer.', format: 'string', default: 'bpe' },
+    _target_: { doc: 'Its class.', ...optionalText },
     dir: { doc: 'Folder of its files.', ...optionalText },
     model_path: { doc: 'Its model.', ...optionalText },
     vocab_path: { doc: 'Its vocabulary.', ...optionalText },

@@ -6,7 +6,7 @@ import type { ProgressView } from './progress/progress-view.js';
 import { countOf } from './trainer-options.js';
 
 export interface Evaluation {
-  /** `val_wer` is the first set's; with several sets each also has `val_wer/NAME`. */
+  /** `val/wer` is the first set's; with several sets each also has `val/wer/NAME`. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Of all sets, in order. */
   readonly samples: readonly EvaluatedSample[];
@@ -44,7 +44,7 @@ export async function evaluate(
     const summary = evaluator.summary();
     samples.push(...summary.samples);
     for (const [key, value] of Object.entries(summary.metrics)) {
-      const name = `${options.prefix}_${key}`;
+      const name = `${options.prefix}/${key}`;
       if (sources.length > 1) metrics[`${name}/${source.name}`] = value;
       metrics[name] ??= value;
     }

@@ -1,5 +1,12 @@
 // The `exp_manager` section: NeMo's keys with their defaults, and a few of ours.
-import { customFormat, defineSchema, type InferConfig, listOf, plainName } from '../config/index.js';
+import {
+  componentConfig,
+  customFormat,
+  defineSchema,
+  type InferConfig,
+  listOf,
+  plainName,
+} from '../config/index.js';
 import { parseDuration } from './trainer-options.js';
 
 const duration = () =>
@@ -173,6 +180,12 @@ export const expManagerSchema = defineSchema(
     resume_from_checkpoint: {
       doc: 'A checkpoint to go on from.',
       format: 'string',
+      nullable: true,
+      default: null,
+    },
+    loggers: {
+      doc: 'Further loggers, each by its `_target_`; see trainer.callbacks.',
+      format: listOf(componentConfig('logger')),
       nullable: true,
       default: null,
     },

@@ -13,6 +13,7 @@ import { RunTimeLimit, StepTiming } from './callbacks/timing.js';
 import { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
 import { ENDING } from './checkpoint/missing.js';
 import type { Checkpoint } from './checkpoint/reader.js';
+import { loggerKind } from './components.js';
 import {
   checkpointSchema,
   type ExpManagerOptions,
@@ -35,7 +36,7 @@ import type { Trainer } from './trainer.js';
 export async function expManager(trainer: Trainer, config: unknown): Promise<string | undefined> {
   if (config === undefined || config === null) return undefined;
   const warnings: ConfigWarning[] = [];
-  const options = expManagerSchema.parse(config, { warnings });
+  const options = expManagerSchema.parse(config, { warnings, lookup: trainer.bricks.components });
   const folder = await runFolder(options);
   await writing(folder, async () => makeFolder(folder));
   await lockFolder(trainer, folder);
@@ -145,6 +146,12 @@ function onlyDamaged(folder: string, damaged: readonly string[]): AnemoneError {
 }
 
 function addLoggers(trainer: Trainer, options: ExpManagerOptions, folder: string): void {
+  const { bricks } = trainer;
+  for (const node of options.loggers ?? []) {
+    const { schema } = bricks.components.findFor(node, loggerKind.kind);
+    const takesFolder = 'folder' in schema.fields && (node['folder'] ?? null) === null;
+    trainer.loggers.push(bricks.instantiate(node, loggerKind, takesFolder ? { with: { folder } } : {}));
+  }
   if (options.create_tensorboard_logger) trainer.loggers.push(new TensorBoardLogger(folder));
   if (options.create_csv_logger) trainer.loggers.push(new CsvLogger(join(folder, 'metrics.csv')));
   if (options.create_jsonl_logger) trainer.loggers.push(new JsonLinesLogger(join(folder, 'metrics.jsonl')));

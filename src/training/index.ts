@@ -16,6 +16,7 @@ export { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
 export { Checkpoint } from './checkpoint/reader.js';
 export { checkpointValues, restoreWeights, type WeightChoice } from './checkpoint/weights.js';
 export { writeCheckpoint } from './checkpoint/writer.js';
+export { callbackKind, loggerKind, trainingComponents } from './components.js';
 export { type Diagnosis, diagnose } from './diagnosis/diagnose.js';
 export { readDump, type StepDump } from './diagnosis/dump.js';
 export type { Measurement } from './diagnosis/probe.js';

@@ -1,7 +1,9 @@
 // The `trainer` section: keys as in PyTorch Lightning, checked and turned into typed options. Keys that
 // mean nothing here are named in one warning; values we cannot honour are errors.
 import {
+  type ComponentLookup,
   type ConfigWarning,
+  componentConfig,
   customFormat,
   defineSchema,
   type Format,
@@ -9,6 +11,7 @@ import {
   type Interval,
   interval,
   isMapping,
+  listOf,
   oneOf,
 } from '../config/index.js';
 
@@ -198,6 +201,12 @@ export const trainerSchema = defineSchema(
       format: 'boolean',
       default: true,
     },
+    callbacks: {
+      doc: 'Callbacks, each by its `_target_`; they come after those given to the Trainer.',
+      format: listOf(componentConfig('callback')),
+      nullable: true,
+      default: null,
+    },
   },
   {
     doc: 'The training loop; keys as in PyTorch Lightning.',
@@ -208,7 +217,6 @@ export const trainerSchema = defineSchema(
       logger: { instead: 'exp_manager makes the loggers', harmless: [false, null] },
       enable_checkpointing: { instead: 'exp_manager makes the checkpoints', harmless: [false, null] },
       checkpoint_callback: { instead: 'exp_manager makes the checkpoints', harmless: [false, null] },
-      callbacks: { instead: 'callbacks are given to new Trainer()', harmless: [null] },
       default_root_dir: { instead: 'exp_manager.exp_dir says where things go', harmless: [null] },
       resume_from_checkpoint: { instead: 'use exp_manager.resume_from_checkpoint', harmless: [null] },
       min_epochs: { instead: 'no minimum is kept', harmless: [null, 0, 1] },
@@ -239,9 +247,13 @@ export const trainerSchema = defineSchema(
 
 export type TrainerOptions = InferConfig<typeof trainerSchema>;
 
-/** Checks the section; `warnings` receives what has no effect. */
-export function trainerOptions(config: unknown, warnings: ConfigWarning[]): TrainerOptions {
-  return trainerSchema.parse(config ?? {}, { warnings });
+/** Checks the section; `warnings` receives what has no effect, `lookup` knows the callbacks. */
+export function trainerOptions(
+  config: unknown,
+  warnings: ConfigWarning[],
+  lookup?: ComponentLookup,
+): TrainerOptions {
+  return trainerSchema.parse(config ?? {}, { warnings, lookup });
 }
 
 /** How many of `total` an interval means. */

@@ -1,4 +1,4 @@
-// The Trainer: options, engine, callbacks and loggers around the state machine of fit/, and the shorter
+// The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
 import { join } from 'node:path';
 import {
@@ -9,7 +9,7 @@ import {
   toYaml,
   withPosition,
 } from '../config/index.js';
-import type { Container } from '../container/index.js';
+import { Container } from '../container/index.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
@@ -18,13 +18,14 @@ import type { Callback, Outcome } from './callbacks/callback.js';
 import { resolveCheckpoint } from './checkpoint/folder.js';
 import type { Checkpoint } from './checkpoint/reader.js';
 import { restoreWeights, type WeightChoice } from './checkpoint/weights.js';
+import { callbackKind, trainingComponents } from './components.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
+import { trainLoop } from './fit/loop.js';
 import { checkMemory } from './fit/memory-check.js';
 import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
-import { type FitState, firstState } from './fit/states.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
 import { type ProgressView, viewFor } from './progress/progress-view.js';
@@ -56,6 +57,8 @@ export interface FitResult {
 
 export class Trainer {
   readonly options: TrainerOptions;
+  /** Builds the callbacks and loggers that configs name. */
+  readonly bricks: Container;
   readonly callbacks: Callback[];
   readonly loggers: MetricsLogger[];
   view: ProgressView;
@@ -70,6 +73,8 @@ export class Trainer {
   /** Further sections that checkpoints keep; set by `expManager`. */
   readonly recorded: Record<string, ConfigNode> = {};
   private made: Engine | undefined;
+  /** The latest fit: metrics of a test of its model belong to it. */
+  private ended: FitRun | undefined;
 
   /**
    * @param config the `trainer` section, or plain values of its keys
@@ -80,8 +85,12 @@ export class Trainer {
     private readonly dependencies: TrainerDependencies = {},
   ) {
     const warnings: ConfigWarning[] = [];
-    this.options = trainerOptions(config, warnings);
-    this.callbacks = [...(dependencies.callbacks ?? [])];
+    this.bricks = dependencies.container ?? new Container().registerAll(trainingComponents);
+    this.options = trainerOptions(config, warnings, this.bricks.components);
+    this.callbacks = [
+      ...(dependencies.callbacks ?? []),
+      ...(this.options.callbacks ?? []).map((node) => this.bricks.instantiate(node, callbackKind)),
+    ];
     this.loggers = [...(dependencies.loggers ?? [])];
     this.view = dependencies.view ?? viewFor(process.stderr, this.options.enable_progress_bar);
     this.warn(warnings);
@@ -119,8 +128,10 @@ export class Trainer {
   /**
    * Trains until a limit, a callback or a signal ends it.
    * @param settings.checkpoint path to go on from, everything included (weights, optimizer, data order)
+   * @param settings.train data instead of that of the model's config; `batchesOf` makes a source of a list of examples
+   * @param settings.validation the same for validation: one set or several
    */
-  async fit(model: TrainableModel, settings: { readonly checkpoint?: string } = {}): Promise<FitResult> {
+  async fit(model: TrainableModel, settings: FitSettings = {}): Promise<FitResult> {
     const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
     try {
       return await this.fitAlone(model, settings);
@@ -129,16 +140,13 @@ export class Trainer {
     }
   }
 
-  private async fitAlone(
-    model: TrainableModel,
-    settings: { readonly checkpoint?: string },
-  ): Promise<FitResult> {
+  private async fitAlone(model: TrainableModel, settings: FitSettings): Promise<FitResult> {
     const checkpoints = settings.checkpoint
       ? [await resolveCheckpoint(settings.checkpoint)]
       : this.resumeFrom
         ? [this.resumeFrom, ...this.resumeInstead]
         : [];
-    const run = await this.prepare(model, checkpoints);
+    const run = await this.prepare(model, checkpoints, settings);
     const unlisten = this.options.handle_signals
       ? listenForStop((signal) => {
           run.say(`${signal}: finishing the step and saving; once more to stop at once`);
@@ -151,6 +159,7 @@ export class Trainer {
       unlisten();
       await this.close(run);
     }
+    this.ended = run;
     return {
       outcome: run.outcome ?? { kind: 'finished', reason: 'done' },
       progress: run.progress,
@@ -158,16 +167,24 @@ export class Trainer {
     };
   }
 
-  /** Metrics of the validation sets, under `val_*`. */
+  /** Metrics of the validation sets, under `val/*`. */
   async validate(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
-    const sources = await model.validationSources();
+    const sources = settings.data ? listOf(settings.data) : await model.validationSources();
     return this.evaluateOn(model, sources, 'val', this.options.limit_val_batches, settings);
   }
 
-  /** Metrics of the test sets, under `test_*`. */
+  /** Metrics of the test sets, under `test/*`; after a fit of the same model they are also logged, and in its report. */
   async test(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
-    const sources = await model.testSources();
-    return this.evaluateOn(model, sources, 'test', this.options.limit_test_batches, settings);
+    const sources = settings.data ? listOf(settings.data) : await model.testSources();
+    const { limit_test_batches: limit } = this.options;
+    const evaluation = await this.evaluateOn(model, sources, 'test', limit, settings);
+    const run = this.ended;
+    if (run?.model === model) {
+      await run.logAfterwards({ ...evaluation.metrics, 'test/seconds': evaluation.seconds });
+      await run.tell((callback) => callback.onTestEnd(run, evaluation));
+      run.throwFailure();
+    }
+    return evaluation;
   }
 
   /** What the model says about every example of the given sets. */
@@ -214,7 +231,11 @@ export class Trainer {
   }
 
   /** @param checkpoints to go on from: the first that is whole */
-  private async prepare(model: TrainableModel, checkpoints: readonly Checkpoint[]): Promise<FitRun> {
+  private async prepare(
+    model: TrainableModel,
+    checkpoints: readonly Checkpoint[],
+    data: FitSettings,
+  ): Promise<FitRun> {
     const { options, engine, view } = this;
     // What is wrong in the config shows before any data is read.
     const { container } = this.dependencies;
@@ -225,9 +246,9 @@ export class Trainer {
     // Before the data is opened: its order and augmentation follow the same seed.
     const seed = checkpoints[0]?.state.seed ?? options.seed;
     model.module.seed = seed;
-    const source = await model.trainingSource();
+    const source = data.train ?? (await model.trainingSource());
     if (!source) throw noData('train');
-    const validation = await model.validationSources();
+    const validation = data.validation ? listOf(data.validation) : await model.validationSources();
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
     const scheduler = withPosition(sched ?? {}, () => createScheduler(sched, plan.totalSteps, container));
@@ -277,8 +298,7 @@ export class Trainer {
     for (const callback of run.callbacks) await callback.onFitStart(run);
     run.throwFailure();
     try {
-      let state: FitState | undefined = firstState;
-      while (state) state = await state.next(run);
+      await trainLoop(run);
     } catch (error) {
       // The weights are those of the last whole step: save them before giving up.
       const reason = error instanceof Error ? error.message : String(error);
@@ -300,7 +320,15 @@ export class Trainer {
   }
 }
 
+export interface FitSettings {
+  readonly checkpoint?: string;
+  readonly train?: BatchSource;
+  readonly validation?: BatchSource | readonly BatchSource[];
+}
+
 export interface EvaluationSettings {
+  /** One set or several, instead of those of the model's config. */
+  readonly data?: BatchSource | readonly BatchSource[];
   /** Path of a checkpoint, or a folder of some; default: the weights the model has. */
   readonly checkpoint?: string;
   /** Which weights of it; default `auto`. */
@@ -311,6 +339,10 @@ async function finish(run: FitRun, outcome: Outcome): Promise<void> {
   await run.tell((callback) => callback.onFitEnd(run, outcome));
   run.throwFailure();
   if (outcome.kind !== 'failed') run.say(`${outcome.kind}: ${outcome.reason}`);
+}
+
+function listOf(sources: BatchSource | readonly BatchSource[]): readonly BatchSource[] {
+  return 'batchesInEpoch' in sources ? [sources] : sources;
 }
 
 function codeOf(error: unknown): string | undefined {

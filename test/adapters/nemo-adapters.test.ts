@@ -10,7 +10,7 @@ import { OnnxEngine, valueAndGrads } from '../../src/engine/index.js';
 import { fileSource, readSafetensors, tensorToFloat32 } from '../../src/formats/index.js';
 import { evaluationPass, type Parameter } from '../../src/nn/index.js';
 
-const fixtures = join(import.meta.dirname, '../../fixtures/nemo');
+const fixtures = join(import.meta.dirname, '../fixtures/nemo');
 const spoken = 'the quick brown fox jumps over it';
 const folder = mkdtempSync(join(tmpdir(), 'anemone-adapters-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -26,10 +26,10 @@ function changed(change: Tree) {
 describe('a model section', () => {
   it.each([
     [mels, 'model.encoder.feat_in', 'model.preprocessor.features'],
-    [{ sample_rate: 8000 }, 'model.sample_rate', 'model.preprocessor.sample_rate'],
-    [{ train_ds: { batch_size: 1, sample_rate: 8000 } }, 'model.train_ds.sample_rate', 'model.preprocessor.sample_rate'], // biome-ignore format: one line reads better
-    [{ validation_ds: { batch_size: 1, sample_rate: 8000 } }, 'model.validation_ds.sample_rate', 'model.preprocessor.sample_rate'], // biome-ignore format: one line reads better
-    [{ test_ds: { batch_size: 1, sample_rate: 8000 } }, 'model.test_ds.sample_rate', 'model.preprocessor.sample_rate'], // biome-ignore format: one line reads better
+    [{ sample_rate: 16000 }, 'model.sample_rate', 'model.preprocessor.sample_rate'],
+    [{ train_ds: { batch_size: 1, sample_rate: 16000 } }, 'model.train_ds.sample_rate', 'model.preprocessor.sample_rate'], // biome-ignore format: one line reads better
+    [{ validation_ds: { batch_size: 1, sample_rate: 16000 } }, 'model.validation_ds.sample_rate', 'model.preprocessor.sample_rate'], // biome-ignore format: one line reads better
+    [{ test_ds: { batch_size: 1, sample_rate: 16000 } }, 'model.test_ds.sample_rate', 'model.preprocessor.sample_rate'], // biome-ignore format: one line reads better
     [
       { joint: { jointnet: { encoder_hidden: 99 } } },
       'model.joint.jointnet.encoder_hidden',

@@ -47,8 +47,8 @@ it('trains from manifests through the Trainer', async () => {
     trainer,
   );
   const result = await trainer.fit(model);
-  expect(result.metrics['val_loss']).toBeLessThan(2);
-  expect(result.metrics['val_cer']).toBeLessThan(0.4);
+  expect(result.metrics['val/loss']).toBeLessThan(2);
+  expect(result.metrics['val/cer']).toBeLessThan(0.4);
   const [transcript] = await model.transcribe([join(folder, '0.wav')]);
   expect(typeof transcript.text).toBe('string');
   await trainer.engine.dispose();

@@ -104,7 +104,7 @@ describe('anemone train with an adapter', () => {
     expect(again.err).toMatch(/resumed from .* \(step 4\)/);
     const { code, out: text, err } = await anemone('validate', out('adapted'), '--json');
     expect(code, err).toBe(0);
-    expect(JSON.parse(text)).toHaveProperty('metrics.val_wer');
+    expect(JSON.parse(text)).toHaveProperty(['metrics', 'val/wer']);
   });
 
   it('puts a second one beside it, which is then the only one enabled', async () => {

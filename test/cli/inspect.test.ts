@@ -116,7 +116,7 @@ describe('commands that use a trained model', () => {
     const tested = await anemone('test', hybrid, '--manifest', out('a.json'), '--json');
     expect(tested.code).toBe(0);
     expect(Object.keys(JSON.parse(tested.out).metrics)).toEqual(
-      expect.arrayContaining(['test_wer', 'test_loss']),
+      expect.arrayContaining(['test/wer', 'test/loss']),
     );
     expect((await anemone('transcribe', hybrid, out('a.wav'), '--weights', 'ema')).code).toBe(2);
     expect((await anemone('transcribe', out('none.nemo'), out('a.wav'))).err).toContain('none.nemo');

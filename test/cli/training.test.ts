@@ -52,9 +52,9 @@ describe('anemone train', () => {
     expect(err).toMatch(
       /step 1\/4 \| epoch 1\/2 \| loss .* utt\/s \| .* audio-s\/s \| data wait \d+% \| \d+ compiled/,
     );
-    expect(err).toMatch(/validation at step 4: val_wer/);
+    expect(err).toMatch(/validation at step 4: val\/wer/);
     expect(code, err).toBe(0);
-    expect(text).toMatch(/test_wer: \d+\.\d\d%[\s\S]*ref /);
+    expect(text).toMatch(/test\/wer: \d+\.\d\d%[\s\S]*ref /);
     expect(text).toMatch(/checkpoint: .*\.ckpt\nTensorBoard: .*\nreport: .*report\.html\n$/);
     expect(readFileSync(out('tone', 'report.html'), 'utf8')).toContain('Alignment in the transducer lattice');
   });
@@ -83,11 +83,11 @@ describe('a trained model', () => {
     const { code, out: text } = await anemone('validate', out('tone'), '--json', '--samples', '2');
     expect(code).toBe(0);
     const found = JSON.parse(text) as { metrics: Record<string, number>; samples: unknown[] };
-    expect(Object.keys(found.metrics).sort()).toEqual(['val_cer', 'val_loss', 'val_wer']);
+    expect(Object.keys(found.metrics).sort()).toEqual(['val/cer', 'val/loss', 'val/wer']);
     expect(found.samples).toHaveLength(2);
     writeFileSync(out('one.json'), readFileSync(out('all.json'), 'utf8').split('\n')[0]);
     const tested = await anemone('test', out('tone'), '--manifest', out('one.json'), '--engine', 'reference');
-    expect(tested.out).toMatch(/^test_wer: /);
+    expect(tested.out).toMatch(/^test\/wer: /);
     expect(tested.out.match(/ref /g)).toHaveLength(1);
   });
 

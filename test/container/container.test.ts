@@ -3,8 +3,9 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { createDefaultContainer } from '../../src/composition.js';
 import { type ConfigNode, configFromText, defineSchema } from '../../src/config/index.js';
-import { Container, component, token } from '../../src/container/index.js';
+import { Container, component, defineKind, token } from '../../src/container/index.js';
 import {
   adamw,
   CLOCK,
@@ -203,5 +204,43 @@ describe('instantiate', () => {
     expect(container.warnings).toMatchObject([
       { path: 'encoder.sync_max_audio_length', position: { file: 'c.yaml', line: 1 } },
     ]);
+  });
+});
+
+describe('kinds', () => {
+  interface Vocoder {
+    readonly rate: number;
+  }
+  const vocoderKind = defineKind<Vocoder>('vocoder', 'a vocoder');
+  const griffin = component({
+    kind: vocoderKind,
+    name: 'Griffin',
+    schema: defineSchema('Griffin', { rate: { doc: 'Hz.', format: 'int', default: 8000 } }),
+    create: ({ rate }): Vocoder => ({ rate }),
+  });
+
+  it('are open: one of the user is built, and named in errors by its words', () => {
+    const container = new Container().registerAll([griffin]);
+    const node = configFromText('{_target_: Griffin, rate: 5}');
+    expect(container.instantiate(node, vocoderKind).rate).toBe(5);
+    const other = new Container().registerAll([griffin]);
+    expect(() => other.instantiate(configFromText('{_target_: Griffin}'), 'encoder')).toThrow(
+      /expected an encoder here, but "Griffin" is a vocoder/,
+    );
+    expect(() => new Container().instantiate(3 as never, vocoderKind)).toThrow(/describes a vocoder/);
+  });
+
+  it('that nothing reads are refused, unless they are announced', () => {
+    const kinds = [defineKind('encoder'), defineKind('loss')];
+    const typo = component({ kind: 'encoders', name: 'Mine', schema: griffin.schema, create: () => 1 });
+    expect(() => new Container(kinds).registerAll([typo])).toThrow(
+      /"Mine" is a component of kind "encoders", which nothing reads.*"encoder"/,
+    );
+    expect(() => new Container([defineKind('loss')]).registerAll([griffin])).toThrow(
+      /kinds are loss; one of your own/,
+    );
+    const announced = new Container(kinds).readKinds([vocoderKind]).registerAll([griffin]);
+    expect(announced.components.list('vocoder')).toHaveLength(1);
+    expect(() => createDefaultContainer().registerAll([griffin])).toThrow(/readKinds/);
   });
 });

@@ -52,7 +52,7 @@ describe('an encoder of the user', () => {
     const manifest = ['--manifest', 'examples/custom-encoder/digits.jsonl'];
     const tested = anemone('test', checkpoint, ...manifest, ...own);
     expect(tested.code, tested.err).toBe(0);
-    expect(tested.out).toMatch(/^test_wer: /);
+    expect(tested.out).toMatch(/^test\/wer: /);
     const heard = anemone('transcribe', checkpoint, 'examples/digits/voices/allison/7.flac', ...own);
     expect(heard.out, heard.err).toMatch(/7\.flac\t/);
     const without = anemone('test', checkpoint, ...manifest);

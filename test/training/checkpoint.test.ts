@@ -72,8 +72,8 @@ describe('checkpoints', () => {
     expect(checkpoints.length).toBeLessThanOrEqual(3);
     expect(checkpoints[0].state.progress.step).toBe(60);
     const best = await resolveCheckpoint(folder);
-    expect(best.state.metrics['val_loss']).toBe(
-      Math.min(...checkpoints.map((c) => c.state.metrics['val_loss'])),
+    expect(best.state.metrics['val/loss']).toBe(
+      Math.min(...checkpoints.map((c) => c.state.metrics['val/loss'])),
     );
   });
 
@@ -100,7 +100,7 @@ describe('resuming', () => {
     expect(resumed.view.lines.join()).toContain('resumed from');
     expect(resumed.view.steps[0]).toBe(at + 1);
     expect(resumed.weights).toEqual(whole.weights);
-    expect(resumed.result.metrics['val_loss']).toBe(whole.result.metrics['val_loss']);
+    expect(resumed.result.metrics['val/loss']).toBe(whole.result.metrics['val/loss']);
   });
 
   it('carries averaged weights, the plateau and early stopping along', async () => {
@@ -121,7 +121,7 @@ describe('resuming', () => {
     const resumed = await train(folder, config, { optim: plateau }, extra);
     expect(resumed.result.progress.step).toBe(whole.result.progress.step);
     expect(resumed.weights).toEqual(whole.weights);
-    expect(resumed.result.metrics['learning_rate']).toBe(whole.result.metrics['learning_rate']);
+    expect(resumed.result.metrics['train/learning_rate']).toBe(whole.result.metrics['train/learning_rate']);
   });
 
   it('works with accumulated gradients', async () => {

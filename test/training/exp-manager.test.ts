@@ -52,22 +52,48 @@ describe('exp_manager', () => {
     await expect(expManager(trainer, { exp_dir: temporaryFolder(), ...section })).rejects.toThrow(said);
   });
 
+  it('logs a test of the model that was trained, once however often the finished run is started', async () => {
+    const resuming = { resume_if_exists: true, resume_ignore_no_checkpoint: true };
+    const section = { explicit_log_dir: temporaryFolder(), ...resuming, create_csv_logger: true };
+    for (let start = 0; start < 2; start++) {
+      const trainer = new Trainer(
+        { max_epochs: 1, log_every_n_steps: 5, handle_signals: false },
+        { view: new RecordingView(), engine: createReferenceEngine() },
+      );
+      const folder = String(await expManager(trainer, section));
+      const model = new ToyModel();
+      const { progress } = await trainer.fit(model);
+      const { metrics } = await trainer.test(model);
+      await trainer.test(new ToyModel());
+      await trainer.dispose();
+      const rows = await readMetricRows(join(folder, 'metrics.jsonl'));
+      const tested = rows.filter((row) => 'test/loss' in row);
+      expect(tested).toMatchObject([{ step: progress.step, 'test/loss': metrics['test/loss'] }]);
+      expect(rows.filter((row) => 'train/loss' in row).map((row) => row.step)).toEqual([5, 10]);
+      expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('<dt>test/loss</dt>');
+      const events = readdirSync(folder).filter((name) => name.startsWith('events.out'));
+      const scalars = events.flatMap((name) => readScalarEvents(readFileSync(join(folder, name))));
+      expect(scalars.filter(({ tag }) => tag === 'test/loss')).toHaveLength(1);
+      expect(readFileSync(join(folder, 'metrics.csv'), 'utf8').split('\n')[0]).toContain('test/loss');
+    }
+  });
+
   it('writes TensorBoard, CSV, JSON lines, a log and a report', async () => {
     const { folder } = await runWith({ explicit_log_dir: temporaryFolder(), create_csv_logger: true });
     const rows = await readMetricRows(join(folder, 'metrics.jsonl'));
     expect(rows.map((row) => row.step)).toEqual(expect.arrayContaining([5, 10]));
-    const logged = rows.find((row) => row.step === 5 && 'train_loss' in row);
+    const logged = rows.find((row) => row.step === 5 && 'train/loss' in row);
     const events = readdirSync(folder).filter((name) => name.startsWith('events.out'));
     const scalars = readScalarEvents(readFileSync(join(folder, events[0])));
-    expect(scalars.find(({ tag, step }) => tag === 'train_loss' && step === 5)?.value).toBeCloseTo(
-      Number(logged?.train_loss),
+    expect(scalars.find(({ tag, step }) => tag === 'train/loss' && step === 5)?.value).toBeCloseTo(
+      Number(logged?.['train/loss']),
       5,
     );
     const [header, first] = readFileSync(join(folder, 'metrics.csv'), 'utf8').split('\n');
-    expect(header).toContain('val_loss');
-    expect(first.split(',')[header.split(',').indexOf('train_loss')]).toBe(String(logged?.train_loss));
+    expect(header).toContain('val/loss');
+    expect(first.split(',')[header.split(',').indexOf('train/loss')]).toBe(String(logged?.['train/loss']));
     expect(readFileSync(join(folder, 'anemone_log.txt'), 'utf8')).toContain('max_epochs=1 reached');
-    expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('val_loss');
+    expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('val/loss');
   });
 
   it('starts no run from the beginning among the checkpoints of another', async () => {
@@ -114,13 +140,13 @@ describe('exp_manager', () => {
     expect(await weightsOf(averaged.model, averaged.engine)).toEqual(
       await weightsOf(plain.model, plain.engine),
     );
-    expect(averaged.result.metrics['val_loss']).not.toBe(plain.result.metrics['val_loss']);
-    expect(checked.result.metrics['val_loss']).toBe(plain.result.metrics['val_loss']);
+    expect(averaged.result.metrics['val/loss']).not.toBe(plain.result.metrics['val/loss']);
+    expect(checked.result.metrics['val/loss']).toBe(plain.result.metrics['val/loss']);
     const trainer = new Trainer({}, { engine: createReferenceEngine(), view: new RecordingView() });
     const evaluated = await trainer.validate(new ToyModel(), { checkpoint: averaged.folder });
-    expect(evaluated.metrics['val_loss']).toBe(averaged.result.metrics['val_loss']);
+    expect(evaluated.metrics['val/loss']).toBe(averaged.result.metrics['val/loss']);
     const raw = await trainer.validate(new ToyModel(), { checkpoint: averaged.folder, weights: 'raw' });
-    expect(raw.metrics['val_loss']).toBe(plain.result.metrics['val_loss']);
+    expect(raw.metrics['val/loss']).toBe(plain.result.metrics['val/loss']);
   });
 
   it('averages as the formula says', async () => {

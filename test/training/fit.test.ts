@@ -91,7 +91,7 @@ describe('the order of a fit', () => {
 describe('what a fit computes', () => {
   it('lowers the loss', async () => {
     const result = await trainer({ max_epochs: 12 }).fit(new ToyModel());
-    expect(result.metrics['val_loss']).toBeLessThan(0.2);
+    expect(result.metrics['val/loss']).toBeLessThan(0.2);
   });
 
   it('is the same on the compiling engine, up to rounding', async () => {
@@ -104,7 +104,7 @@ describe('what a fit computes', () => {
       const result = await new Trainer({ max_epochs: 3, gradient_clip_val: 0.5 }, { engine, view }).fit(
         model,
       );
-      losses.push(result.metrics['val_loss']);
+      losses.push(result.metrics['val/loss']);
       await engine.dispose();
     }
     expect(losses[1]).toBeCloseTo(losses[0], 5);
@@ -156,10 +156,10 @@ describe('what a fit computes', () => {
   it('logs what the model reports, averaged rates and the gradient norm', async () => {
     const result = await trainer({ max_steps: 5 }).fit(new ToyModel());
     const { metrics } = result;
-    expect(metrics['train_double']).toBeGreaterThan(0);
-    expect(metrics['grad_norm']).toBeGreaterThan(0);
-    expect(metrics['learning_rate']).toBeCloseTo(0.01);
-    expect(metrics['examples_per_second']).toBeGreaterThan(0);
+    expect(metrics['train/double']).toBeGreaterThan(0);
+    expect(metrics['train/grad_norm']).toBeGreaterThan(0);
+    expect(metrics['train/learning_rate']).toBeCloseTo(0.01);
+    expect(metrics['train/examples_per_second']).toBeGreaterThan(0);
   });
 });
 
@@ -172,8 +172,8 @@ describe('evaluation', () => {
   it('gives metrics their prefixes', async () => {
     const t = trainer({});
     const model = new ToyModel();
-    expect(Object.keys((await t.validate(model)).metrics)).toEqual(['val_loss']);
-    expect(Object.keys((await t.test(model)).metrics)).toEqual(['test_loss']);
+    expect(Object.keys((await t.validate(model)).metrics)).toEqual(['val/loss']);
+    expect(Object.keys((await t.test(model)).metrics)).toEqual(['test/loss']);
     expect(await t.predict(model, await model.testSources())).toHaveLength(1);
   });
 });

@@ -70,7 +70,9 @@ describe('a full disk', () => {
     symlinkSync('/dev/full', join(folder, 'report.html.partial'));
     await expect(made.fit(new ToyModel())).rejects.toThrow(full);
     const again = new Trainer({}, { engine: createReferenceEngine(), view: new RecordingView() });
-    expect((await again.validate(new ToyModel(), { checkpoint: folder })).metrics).toHaveProperty('val_loss');
+    expect((await again.validate(new ToyModel(), { checkpoint: folder })).metrics).toHaveProperty([
+      'val/loss',
+    ]);
   });
 
   it('is told once when saving fails for the same reason', async () => {

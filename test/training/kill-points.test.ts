@@ -213,7 +213,7 @@ async function start(folder: string, { trainer: settings, manager, toy }: Scenar
   return { end, view };
 }
 
-const TIMES = /second|timing|wait|rss|compil/;
+const TIMES = /second|timing|wait|compil|system/;
 
 function timeless(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !TIMES.test(key)));
@@ -279,7 +279,10 @@ async function leftBy(folder: string) {
     rows: (await readMetricRows(join(folder, 'metrics.jsonl'))).map(timeless),
     table: tableOf(join(folder, 'metrics.csv')),
     events: eventsOf(folder),
-    report: readFileSync(join(folder, 'report.html'), 'utf8').replace(/<dt>time<.*?<\/dd>/, ''),
+    report: readFileSync(join(folder, 'report.html'), 'utf8').replace(
+      /<dt>time<.*?<\/dd>|<details>.*?<\/details>/gs,
+      '',
+    ),
   };
 }
 

@@ -76,7 +76,7 @@ describe('a run that is killed', () => {
     expect(actual.state.progress.step).toBe(STEPS);
     const hint = `killed after ${moments.join(', ')} ms`;
     expect(tensorBytes(actual).equals(tensorBytes(expected)), hint).toBe(true);
-    expect(actual.state.metrics['val_loss'], hint).toBe(expected.state.metrics['val_loss']);
+    expect(actual.state.metrics['val/loss'], hint).toBe(expected.state.metrics['val/loss']);
     // No rows of steps that were lost and trained again, and nothing half-written left behind.
     const steps = (await readMetricRows(join(broken, 'metrics.jsonl'))).map((row) => row.step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));

@@ -14,11 +14,14 @@ const status: StepStatus = {
   waitShare: 0.104,
   compilations: 7,
   compileSeconds: 3.94,
+  names: { example: 'utt', unit: 'audio-s' },
+  cpuShare: 0.93,
+  gpus: [],
   rssBytes: 558 * 2 ** 20,
   etaSeconds: 3725,
 };
 const LINE =
-  'step 12/100 | epoch 1 | loss 1.235 | lr 1.00e-3 | ETA 1:02:05 | 14.8 utt/s | 82 audio-s/s | data wait 10% | 7 compiled in 3.9 s | RSS 558 MB';
+  'step 12/100 | epoch 1 | loss 1.235 | lr 1.00e-3 | ETA 1:02:05 | 14.8 utt/s | 82 audio-s/s | data wait 10% | 7 compiled in 3.9 s | CPU 93% | RSS 558 MB';
 
 describe('progress', () => {
   it('prints a line per log row where there is no terminal', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HeatMap } from '../../src/model/index.js';
 import { reportPage } from '../../src/training/index.js';
+import { summaryFacts } from '../../src/training/report/page.js';
 import { linearScale, linearTicks } from '../../src/training/report/scale.js';
 
 const picture: HeatMap = {
@@ -22,9 +23,9 @@ const page = reportPage({
   title: 'run & co',
   facts: [['step', '10']],
   rows: [
-    { step: 5, train_loss: 2, learning_rate: 0.1 },
-    { step: 10, train_loss: null, val_wer: 0.5 },
-    { step: 15, train_loss: 1 },
+    { step: 5, 'train/loss': 2, 'train/learning_rate': 0.1, mine: 4 },
+    { step: 10, 'train/loss': null, val_wer: 0.5, 'system/rss_mb': 100 },
+    { step: 15, 'train/loss': 1, 'test/wer': 0.25 },
   ],
   samples: [{ name: 'a.wav', reference: 'one two three', hypothesis: 'one too' }],
   pictures: [picture],
@@ -38,10 +39,25 @@ describe('the report', () => {
   });
 
   it('draws the curves it has values for, and leaves out what is not finite', () => {
-    expect(page.match(/<polyline class="line/g)).toHaveLength(3);
-    expect(page).toContain('train_loss at step 5: 2');
-    expect(page).not.toContain('train_loss at step 10');
+    expect(page.match(/<polyline class="line/g)).toHaveLength(5);
+    expect(page).toContain('train/loss at step 5: 2');
+    expect(page).not.toContain('train/loss at step 10');
     expect(page).not.toContain('Gradient norm');
+  });
+
+  it('draws what users log themselves, and the names of before under those of today', () => {
+    expect(page).toContain('mine at step 5: 4');
+    expect(page).toContain('val/wer at step 10: 0.5');
+    expect(page.indexOf('mine at step 5')).toBeLessThan(page.indexOf('<details>'));
+    expect(page.indexOf('system/rss_mb at step 10')).toBeGreaterThan(page.indexOf('<details>'));
+  });
+
+  it('tells what a test found among the latest values', () => {
+    const facts = summaryFacts([
+      { step: 5, 'train/loss': 2 },
+      { step: 9, 'test/wer': 0.25, 'test/seconds': 3 },
+    ]);
+    expect(facts.map(([name]) => name)).toEqual(['train/loss', 'test/wer']);
   });
 
   it('aligns the samples', () => {

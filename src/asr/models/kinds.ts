@@ -1,6 +1,6 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
 import type { FrontEndConfig, SpecAugmentConfig } from '../../audio/index.js';
-import { defineKind } from '../../container/index.js';
+import { defineKind, type KindOf } from '../../container/index.js';
 import type {
   CrossEntropyConfig,
   TokenClassifierConfig,
@@ -12,17 +12,39 @@ import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { Encoder } from '../encoders/encoder.js';
 
-export const encoderKind = defineKind<Encoder>('encoder');
+export const encoderKind = defineKind<Encoder>('encoder', 'an encoder');
 /** Prediction network of a transducer. */
-export const predictionKind = defineKind<PredictionNetwork>('decoder');
+export const predictionKind = defineKind<PredictionNetwork>('decoder', 'a decoder');
 /** Classifier of encoder frames. */
-export const frameDecoderKind = defineKind<ConvASRDecoder>('decoder');
-export const jointKind = defineKind<TransducerJoint>('joint');
+export const frameDecoderKind = defineKind<ConvASRDecoder>('decoder', 'a decoder');
+export const jointKind = defineKind<TransducerJoint>('joint', 'a joint');
 /** Attention decoder of a multitask model, and what stands before and after it. */
-export const transformerDecoderKind = defineKind<TransformerDecoder>('transf_decoder');
-export const transformerEncoderKind = defineKind<TransformerEncoder>('transf_encoder');
-export const headKind = defineKind<TokenClassifierConfig>('head');
-export const crossEntropyKind = defineKind<CrossEntropyConfig>('loss');
+export const transformerDecoderKind = defineKind<TransformerDecoder>(
+  'transf_decoder',
+  'a transformer decoder',
+);
+export const transformerEncoderKind = defineKind<TransformerEncoder>(
+  'transf_encoder',
+  'a transformer encoder',
+);
+export const headKind = defineKind<TokenClassifierConfig>('head', 'a classifier of tokens');
+export const crossEntropyKind = defineKind<CrossEntropyConfig>('loss', 'a loss');
 /** Front ends run in worker threads, so a component gives the settings to send there. */
-export const preprocessorKind = defineKind<FrontEndConfig>('preprocessor');
-export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>('spec_augment');
+export const preprocessorKind = defineKind<FrontEndConfig>('preprocessor', 'a preprocessor');
+export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>(
+  'spec_augment',
+  'a spectrogram augmentation',
+);
+
+export const speechKinds: readonly KindOf<unknown>[] = [
+  preprocessorKind,
+  specAugmentKind,
+  encoderKind,
+  predictionKind,
+  frameDecoderKind,
+  jointKind,
+  transformerEncoderKind,
+  transformerDecoderKind,
+  headKind,
+  crossEntropyKind,
+];

@@ -17,7 +17,7 @@ export interface ModelFactory {
   fromConfig(node: ConfigNode, context?: ModelContext): TrainableModel;
 }
 
-export const modelKind = defineKind<ModelFactory>('model');
+export const modelKind = defineKind<ModelFactory>('model', 'a model');
 
 /** A class whose instances have what functions of a family read of them. */
 interface FamilyClass<M extends SpeechParts> extends ModelFactory {

@@ -3,10 +3,13 @@ import {
   componentConfig,
   defineSchema,
   type FieldDefinitions,
+  type Format,
   listOf,
   recordOf,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
+import { tokenizerKind } from '../../text/index.js';
+import { isOwnTokenizer } from './model-tokenizer.js';
 
 const optional = { nullable: true, default: null } as const;
 
@@ -14,10 +17,11 @@ const tokenizerSchema = defineSchema(
   'tokenizer',
   {
     type: {
-      doc: 'bpe (any SentencePiece model), wpe (WordPiece), char, word or agg.',
+      doc: 'bpe (any SentencePiece model), wpe (WordPiece), char, word or agg; or the path of NeMo’s class.',
       format: 'string',
       default: 'bpe',
     },
+    _target_: { doc: 'NeMo’s class, in place of type.', format: 'string', ...optional },
     dir: { doc: 'Folder with tokenizer.model, or vocab.txt for type: wpe.', format: 'string', ...optional },
     model_path: { doc: 'The SentencePiece model itself, instead of dir.', format: 'string', ...optional },
     vocab_path: { doc: 'Vocabulary file, for type: wpe and word.', format: 'string', ...optional },
@@ -47,6 +51,17 @@ const tokenizerSchema = defineSchema(
   },
 );
 
+/** A section of the keys above, or the component that a class which is not NeMo's names. */
+const tokenizerFormat: Format<unknown> = {
+  ...tokenizerSchema,
+  expected: tokenizerSchema.expected,
+  accepts: (value) => tokenizerSchema.accepts(value),
+  check: (value, at) =>
+    isOwnTokenizer(value) ? ownTokenizer.check(value, at) : tokenizerSchema.check(value, at),
+  jsonSchema: () => ({ anyOf: [tokenizerSchema.jsonSchema(), ownTokenizer.jsonSchema()] }),
+};
+const ownTokenizer = componentConfig(tokenizerKind.kind);
+
 const data = { format: dataSection, ...optional } as const;
 
 export const commonFields = {
@@ -59,7 +74,7 @@ export const commonFields = {
   },
   sample_rate: { doc: 'Hz.', format: 'int', min: 1, default: 16000 },
   labels: { doc: 'Characters, for models without tokenizer section.', format: listOf('string'), ...optional },
-  tokenizer: { doc: 'Cuts transcripts into tokens.', format: tokenizerSchema, ...optional },
+  tokenizer: { doc: 'Cuts transcripts into tokens.', format: tokenizerFormat, ...optional },
   train_ds: { doc: 'Training data.', ...data },
   validation_ds: { doc: 'Validation data.', ...data },
   test_ds: { doc: 'Test data.', ...data },

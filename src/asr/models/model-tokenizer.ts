@@ -1,7 +1,15 @@
 // The tokenizer that a `model` section asks for: a tokenizer section, or characters.
+import { type ConfigNode, isMapping } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { fileReader, type ModelContext, type Section } from '../../model/index.js';
-import { CharTokenizer, loadTokenizer, type Tokenizer, type TokenizerConfig } from '../../text/index.js';
+import { containerOf, fileReader, type ModelContext, type Section } from '../../model/index.js';
+import {
+  CharTokenizer,
+  loadTokenizer,
+  type Tokenizer,
+  type TokenizerConfig,
+  tokenizerKind,
+  tokenizerTypeOf,
+} from '../../text/index.js';
 
 /** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */
 function labelsOf(config: Section): readonly string[] | undefined {
@@ -10,11 +18,18 @@ function labelsOf(config: Section): readonly string[] | undefined {
   return lists.find((list) => Array.isArray(list) && list.length > 0) as readonly string[] | undefined;
 }
 
+/** Whether a section names a class that is not one of NeMo's tokenizers: a component of the user's. */
+export function isOwnTokenizer(section: unknown): section is ConfigNode {
+  const name = isMapping(section) ? section['_target_'] : undefined;
+  return typeof name === 'string' && tokenizerTypeOf(name) === undefined;
+}
+
 /**
  * @param section the checked `tokenizer` section; @param config the whole `model` section
- * @throws AnemoneError `asr.no-tokenizer`, and what `loadTokenizer` throws
+ * @throws AnemoneError `asr.no-tokenizer`, and what `loadTokenizer` or the user's component throws
  */
 export function tokenizerOf(section: unknown, config: Section, context: ModelContext): Tokenizer {
+  if (isOwnTokenizer(section)) return containerOf(context, []).instantiate(section, tokenizerKind);
   if (section) return loadTokenizer(section as TokenizerConfig, 'model.tokenizer', fileReader(context));
   const labels = labelsOf(config);
   if (labels) return new CharTokenizer(labels);

@@ -2,7 +2,7 @@
 // down, and none of the keys that are this library's own. What only one family of models has, the family says.
 import type { ModelAdapters } from '../../adapters/index.js';
 import { configFromValues, isMapping, toYaml } from '../../config/index.js';
-import type { ComponentKind, Container } from '../../container/index.js';
+import type { Container } from '../../container/index.js';
 import { AnemoneError, asText } from '../../errors/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
 import { CharTokenizer, type Tokenizer } from '../../text/index.js';
@@ -44,7 +44,7 @@ export interface SavedFamily<M extends SpeechParts = SpeechParts> {
     readonly characters?: NamedClass;
   };
   /** Dotted paths of the sections that name a component, beside those of all speech models, with its kind. */
-  readonly bricks: readonly (readonly [path: string, kind: ComponentKind])[];
+  readonly bricks: readonly (readonly [path: string, kind: string])[];
   /** Keys that NeMo's classes of a section do not take, by the section's path. */
   readonly ownKeys: Readonly<Record<string, readonly string[]>>;
   /** Keys of data sections that NeMo needs for such models. Default: none. */
@@ -119,11 +119,7 @@ function nameForNemo(
   for (const name of adapters.names) rename(config.at(`adapters.${name}`), 'adapter', container);
 }
 
-function rename(
-  section: Record<string, unknown> | undefined,
-  kind: ComponentKind,
-  container: Container,
-): void {
+function rename(section: Record<string, unknown> | undefined, kind: string, container: Container): void {
   if (!section) return;
   const written = asText(section['_target_']);
   const found = container.components

@@ -67,6 +67,7 @@ export interface SpeechSourceOptions {
 const HOPELESS = 32;
 
 export class SpeechSource implements BatchSource {
+  readonly names = { example: 'utt', unit: 'audio-s' };
   readonly name: string;
   readonly dataset: SpeechDataset;
   private readonly planner: BatchPlanner;

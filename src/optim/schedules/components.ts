@@ -11,7 +11,7 @@ import { cyclicLr, exponentialLr, stepLr } from './torch.js';
 /** What a schedule component builds: a schedule, once the optimizer steps of the run are known (or not). */
 export type ScheduleRecipe = (maxSteps: number | undefined) => Scheduler;
 
-export const schedulerKind = defineKind<ScheduleRecipe>('scheduler');
+export const schedulerKind = defineKind<ScheduleRecipe>('scheduler', 'a scheduler');
 
 type Rate = (base: number, position: number) => number;
 

@@ -5,6 +5,7 @@ import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { Batch, EvaluatedSample, TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
 import type { CheckpointContent, JsonValue } from '../checkpoint/content.js';
+import { metricOf } from '../metric-names.js';
 import type { RunProgress } from '../run-progress.js';
 import type { TrainerOptions } from '../trainer-options.js';
 
@@ -29,9 +30,9 @@ export interface StepReport {
   readonly waitSeconds: number;
 }
 
-/** What one pass over the validation sets found. */
+/** What one pass over the validation sets, or the test sets, found. */
 export interface ValidationReport {
-  /** By names as a monitor gives them: `val_loss`, `val_wer`. */
+  /** `val/loss`, `val/wer`, … */
   readonly metrics: Readonly<Record<string, number>>;
   readonly samples: readonly EvaluatedSample[];
   readonly seconds: number;
@@ -45,7 +46,7 @@ export interface TrainingRun {
   readonly optimizer: Optimizer;
   readonly scheduler: Scheduler;
   readonly progress: Readonly<RunProgress>;
-  /** Latest value of everything logged: `train_loss`, `val_wer`, … */
+  /** Latest value of everything logged: `train/loss`, `val/wer`, … */
   readonly metrics: Readonly<Record<string, number>>;
   /** Optimizer steps of the whole run, when known. */
   readonly totalSteps: number | undefined;
@@ -70,7 +71,7 @@ export interface TrainingRun {
  * @throws AnemoneError `trainer.monitor` naming what there is
  */
 export function monitored(run: Pick<TrainingRun, 'metrics'>, monitor: string, path: string): number {
-  const value = run.metrics[monitor];
+  const value = metricOf(run.metrics, monitor);
   if (value !== undefined) return value;
   const known = Object.keys(run.metrics);
   throw new AnemoneError({
@@ -99,6 +100,8 @@ export abstract class Callback {
   async onValidationStart(_run: TrainingRun): Promise<void> {}
   async onValidationEnd(_run: TrainingRun, _report: ValidationReport): Promise<void> {}
   async onEpochEnd(_run: TrainingRun): Promise<void> {}
+  /** After `trainer.test` of the model that the trainer's latest fit trained; the metrics are logged by then. */
+  async onTestEnd(_run: TrainingRun, _report: ValidationReport): Promise<void> {}
   /** Also after an error, with the weights as they were before the failing step. */
   async onFitEnd(_run: TrainingRun, _outcome: Outcome): Promise<void> {}
 

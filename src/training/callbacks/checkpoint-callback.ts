@@ -7,6 +7,7 @@ import { freeFolder, type Retention, retain } from '../checkpoint/folder.js';
 import { ENDING } from '../checkpoint/missing.js';
 import { writeCheckpoint } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
+import { metricOf } from '../metric-names.js';
 import { Callback, monitored, type Outcome, type TrainingRun } from './callback.js';
 
 export interface CheckpointOptions extends Retention {
@@ -75,7 +76,7 @@ export class CheckpointCallback extends Callback {
   private async save(run: TrainingRun, scored: boolean): Promise<void> {
     const { folder, prefix, monitor } = this.options;
     const { epoch, step, batches } = run.progress;
-    const value = run.metrics[monitor];
+    const value = metricOf(run.metrics, monitor) ?? Number.NaN;
     const score =
       scored && Number.isFinite(value) ? `${monitor.replaceAll('/', '_')}=${value.toFixed(4)}-` : '';
     const target = await freeFolder(folder, `${prefix}--${score}epoch=${epoch}-step=${step}`, ENDING);

@@ -1,5 +1,5 @@
-// Mean seconds of training steps and of validations in the log (NeMo's StepTiming).
-import { Callback, type StepReport, type TrainingRun, type ValidationReport } from './callback.js';
+// Mean seconds of training steps in the log (NeMo's StepTiming); those of validations are logged always.
+import { Callback, type StepReport, type TrainingRun } from './callback.js';
 
 export class StepTiming extends Callback {
   readonly name = 'step_timing';
@@ -15,11 +15,7 @@ export class StepTiming extends Callback {
     if (this.recent.length > this.bufferSize) this.recent.shift();
     if (run.progress.step % run.options.log_every_n_steps !== 0) return;
     const mean = this.recent.reduce((a, b) => a + b, 0) / this.recent.length;
-    await run.log({ 'train_step_timing in s': mean, 'train_data_wait in s': step.waitSeconds });
-  }
-
-  override async onValidationEnd(run: TrainingRun, report: ValidationReport): Promise<void> {
-    await run.log({ 'validation_timing in s': report.seconds });
+    await run.log({ 'train/step_seconds': mean, 'train/step_wait_seconds': step.waitSeconds });
   }
 }
 

@@ -2,6 +2,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
+import { metricOf } from '../metric-names.js';
 import { removeLeftovers } from './atomic-folder.js';
 import { ENDING, missingCheckpoint } from './missing.js';
 import { Checkpoint } from './reader.js';
@@ -85,8 +86,10 @@ export function ranked(
 ): Checkpoint[] {
   const sign = mode === 'min' ? 1 : -1;
   return checkpoints
-    .filter((c) => Number.isFinite(c.state.metrics[monitor]))
-    .sort((a, b) => sign * (a.state.metrics[monitor] - b.state.metrics[monitor]));
+    .map((checkpoint) => ({ checkpoint, value: metricOf(checkpoint.state.metrics, monitor) ?? Number.NaN }))
+    .filter(({ value }) => Number.isFinite(value))
+    .sort((a, b) => sign * (a.value - b.value))
+    .map(({ checkpoint }) => checkpoint);
 }
 
 /**

@@ -61,7 +61,7 @@ export class NonfiniteHandler {
       const names = result.refused.flatMap(({ batch }) => batch.names).join(', ');
       const what = `loss ${result.loss}, gradient norm ${result.gradNorm}`;
       run.say(`step ${run.progress.step} skipped (${this.skipped} so far): ${what}; utterances: ${names}`);
-      await run.log({ skipped_steps: this.skipped });
+      await run.log({ 'train/skipped_steps': this.skipped });
       return;
     }
     const { step, diagnosis } = await this.locate(run, result.refused);

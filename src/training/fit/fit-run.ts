@@ -1,88 +1,61 @@
-// Everything a fit in progress knows: the states (states.ts) act on it and callbacks see it as a
-// TrainingRun. It decides nothing about order.
-import type { Interval } from '../../config/index.js';
-import type { Engine } from '../../engine/index.js';
-import type { Batch, BatchSource, TrainableModel } from '../../model/index.js';
-import type { Optimizer, Scheduler } from '../../optim/index.js';
+// A fit in progress: what the loop (loop.ts) acts on, and what callbacks see as a TrainingRun.
+import type { HostTensor } from '../../engine/index.js';
+import type { Batch } from '../../model/index.js';
 import { CounterRandom } from '../../random/index.js';
-import { type Callback, monitored, type Outcome, type StepReport } from '../callbacks/callback.js';
-import { dataIdentity } from '../checkpoint/changes.js';
-import type { CheckpointContent, CheckpointState, JsonValue } from '../checkpoint/content.js';
-import { weightStates } from '../checkpoint/weights.js';
-import type { FailingRun, NonfiniteHandler } from '../diagnosis/nonfinite.js';
-import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
-import { type LogEntry, type MetricsLogger, writeEntry } from '../loggers/logger.js';
-import { formatNumber, type ProgressView } from '../progress/progress-view.js';
-import { Throughput } from '../progress/throughput.js';
-import type { RunProgress } from '../run-progress.js';
+import type { Callback, Outcome, StepReport } from '../callbacks/callback.js';
+import type { CheckpointContent } from '../checkpoint/content.js';
+import type { FailingRun } from '../diagnosis/nonfinite.js';
 import type { MicroStep, StepResult } from '../step.js';
-import { accumulationAt, type TrainerOptions } from '../trainer-options.js';
+import { accumulationAt } from '../trainer-options.js';
 import { BatchStream } from './batch-stream.js';
-import type { FitPlan } from './plan.js';
-import type { StepPrograms } from './step-programs.js';
-
-/** Ready-made parts of a run. */
-export interface FitParts {
-  readonly model: TrainableModel;
-  readonly engine: Engine;
-  readonly options: TrainerOptions;
-  readonly optimizer: Optimizer;
-  readonly scheduler: Scheduler;
-  readonly programs: StepPrograms;
-  readonly plan: FitPlan;
-  readonly source: BatchSource;
-  readonly validation: readonly BatchSource[];
-  readonly callbacks: readonly Callback[];
-  readonly loggers: readonly MetricsLogger[];
-  readonly view: ProgressView;
-  readonly nonfinite: NonfiniteHandler;
-  /** As YAML, for checkpoints. */
-  readonly config: string;
-  readonly progress: RunProgress;
-  /** Metrics known so far. */
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Of initial weights and dropout: the checkpoint's when resumed. */
-  readonly seed: number;
-  /** The checkpoint that the run goes on from. */
-  readonly resumed: { readonly path: string; readonly state: CheckpointState } | undefined;
-}
-
-/** Decoded samples that go to the loggers after a validation. */
-const SHOWN_SAMPLES = 5;
+import { FirstFailure } from './first-failure.js';
+import type { FitParts } from './fit-parts.js';
+import { RunLog } from './run-log.js';
+import { snapshot } from './snapshot.js';
+import { StepMeter } from './step-meter.js';
 
 export class FitRun implements FailingRun {
-  readonly model: TrainableModel;
-  readonly engine: Engine;
-  readonly options: TrainerOptions;
-  readonly optimizer: Optimizer;
-  readonly scheduler: Scheduler;
-  readonly progress: RunProgress;
   readonly metrics: Record<string, number>;
   outcome: Outcome | undefined;
-  private stream: BatchStream | undefined;
-  private throughput: Throughput;
-  private logged: { rows: number; values: number; texts: number } | undefined;
-  /** What a logger could not take at this step. The run ends then; its next start writes them. */
-  private readonly unlogged: LogEntry[];
-  private failure: { readonly error: unknown } | undefined;
+  private readonly failures = new FirstFailure();
+  private readonly runLog: RunLog;
+  private readonly meter: StepMeter;
+  private readonly randomness: CounterRandom;
   private readonly startedAt = performance.now();
   private readonly secondsBefore: number;
-  private readonly randomness: CounterRandom;
+  private stream: BatchStream | undefined;
 
   constructor(readonly parts: FitParts) {
-    this.model = parts.model;
-    this.engine = parts.engine;
-    this.options = parts.options;
-    this.optimizer = parts.optimizer;
-    this.scheduler = parts.scheduler;
-    this.progress = parts.progress;
-    this.metrics = { ...parts.metrics };
     const before = parts.resumed?.state;
-    this.throughput = new Throughput(before?.interval);
-    this.logged = before ? before.logged && { ...before.logged } : { rows: 0, values: 0, texts: 0 };
-    this.unlogged = [...(before?.unlogged ?? [])];
-    this.secondsBefore = parts.progress.seconds;
+    this.metrics = { ...parts.metrics };
+    this.runLog = new RunLog(parts.loggers, parts.progress, this.failures, before);
+    this.meter = new StepMeter(parts, before?.interval);
     this.randomness = new CounterRandom(parts.seed, 'step');
+    this.secondsBefore = parts.progress.seconds;
+  }
+
+  get model() {
+    return this.parts.model;
+  }
+
+  get engine() {
+    return this.parts.engine;
+  }
+
+  get options() {
+    return this.parts.options;
+  }
+
+  get optimizer() {
+    return this.parts.optimizer;
+  }
+
+  get scheduler() {
+    return this.parts.scheduler;
+  }
+
+  get progress() {
+    return this.parts.progress;
   }
 
   get totalSteps(): number | undefined {
@@ -109,9 +82,15 @@ export class FitRun implements FailingRun {
     return this.parts.callbacks;
   }
 
-  learningRate(): number {
-    const base = this.optimizer.groups[0]?.lr ?? 0;
-    return this.scheduler.rate(base, this.progress);
+  get isInterrupted(): boolean {
+    return this.outcome?.kind === 'interrupted';
+  }
+
+  /** Whether the run ends here; a limit that is reached becomes its outcome. */
+  isOver(): boolean {
+    const reason = this.parts.plan.finished(this.progress);
+    if (reason) this.stop({ kind: 'finished', reason });
+    return this.outcome !== undefined;
   }
 
   stop(outcome: Outcome): void {
@@ -122,16 +101,25 @@ export class FitRun implements FailingRun {
     this.parts.view.say(text);
   }
 
-  /** Opens the loggers where the run starts or goes on. */
-  async startLoggers(): Promise<void> {
-    for (const logger of this.parts.loggers) await logger.start(this.progress.step, this.logged);
-    for (const entry of this.unlogged.splice(0)) await this.write(entry);
-    this.throwFailure();
+  startLoggers(): Promise<void> {
+    return this.runLog.start();
   }
 
   async log(metrics: Readonly<Record<string, number>>): Promise<void> {
     Object.assign(this.metrics, metrics);
-    await this.write({ metrics });
+    await this.runLog.write({ metrics });
+  }
+
+  /** Logs metrics after the fit has ended and its loggers are closed, under its last step. */
+  async logAfterwards(metrics: Readonly<Record<string, number>>): Promise<void> {
+    await this.runLog.start();
+    await this.log(metrics);
+    for (const logger of this.parts.loggers) await logger.close();
+    this.throwFailure();
+  }
+
+  logText(tag: string, text: string): Promise<void> {
+    return this.runLog.write({ tag, text });
   }
 
   /**
@@ -142,67 +130,14 @@ export class FitRun implements FailingRun {
     for (const callback of this.callbacks) await this.attempt(() => hook(callback));
   }
 
+  /** Puts off a failure until `throwFailure`. */
+  attempt(act: () => Promise<void>): Promise<void> {
+    return this.failures.attempt(act);
+  }
+
   /** The first of the failures that were put off. */
   throwFailure(): void {
-    const { failure } = this;
-    this.failure = undefined;
-    if (failure) throw failure.error;
-  }
-
-  /** Runs one optimizer step on `batches` and advances the progress, which says whether a validation is due. */
-  async step(batches: readonly Batch[], waitSeconds: number): Promise<void> {
-    const started = performance.now();
-    const steps = batches.map((batch, i) => ({ batch, random: this.randomOf(this.progress.batches + i) }));
-    const learningRate = this.learningRate();
-    const [first] = this.optimizer.groups;
-    const rate = (base: number) =>
-      base === first?.lr ? learningRate : this.scheduler.rate(base, this.progress);
-    const scalars = this.optimizer.scalars(this.progress.updates + 1, rate);
-    const result = await this.parts.programs.run(steps, scalars);
-    this.parts.nonfinite.remember(result.gradNorm, result.loss);
-    if (result.refused.length > 0) await this.parts.nonfinite.handle(this, result, this.counters(steps));
-    // Before anything of the step is saved: what goes on from there owes the validation that is due now.
-    this.advance(batches, result);
-    const report: StepReport = {
-      ...result,
-      learningRate,
-      examples: batches.reduce((sum, batch) => sum + batch.size, 0),
-      units: batches.reduce((sum, batch) => sum + batch.units, 0),
-      seconds: (performance.now() - started) / 1000,
-      waitSeconds,
-    };
-    this.throughput.add(report);
-    await this.report(report);
-    await this.tell((callback) => callback.onStep(this, report));
-    this.throwFailure();
-  }
-
-  async validate(limit: Interval, label = ''): Promise<Evaluation> {
-    const { validation: sources, view } = this.parts;
-    const interrupted = () => this.outcome?.kind === 'interrupted';
-    return evaluate(this.model, this.engine, sources, { prefix: 'val', limit, view, label, interrupted });
-  }
-
-  async validationBatch(): Promise<Batch | undefined> {
-    if (!this.validates) return undefined;
-    for (const source of this.parts.validation) {
-      for await (const batch of source.epoch(0)) return batch;
-    }
-    return undefined;
-  }
-
-  /** Logs a validation and lets the schedule hear of it. */
-  async reportValidation({ metrics, samples, seconds }: Evaluation): Promise<void> {
-    await this.log({ ...metrics, validation_seconds: seconds });
-    const text = samples.slice(0, SHOWN_SAMPLES).map(describeSample).join('\n\n');
-    await this.write({ tag: 'samples', text });
-    const values = Object.entries(metrics).map(([key, value]) => `${key} ${formatNumber(value)}`);
-    this.say(`validation at step ${this.progress.step}: ${values.join(', ')} (${seconds.toFixed(1)} s)`);
-    const { monitor } = this.scheduler;
-    if (monitor === undefined) return;
-    await this.attempt(async () => {
-      this.scheduler.observe(monitored(this, monitor, 'optim.sched.monitor'));
-    });
+    this.failures.throw();
   }
 
   /** Batches of the next step; none at the end of the epoch. */
@@ -218,142 +153,75 @@ export class FitRun implements FailingRun {
     this.stream = undefined;
   }
 
+  /** Batches with the keys of their dropout streams, and the counter of each. */
+  microSteps(batches: readonly Batch[]): ReadonlyMap<MicroStep, number> {
+    const { batches: first } = this.progress;
+    return new Map(
+      batches.map((batch, i) => [{ batch, random: this.randomness.derive(first + i) }, first + i]),
+    );
+  }
+
+  /** Of the first group of parameters, in the step to come. */
+  learningRate(): number {
+    return this.scheduler.rate(this.optimizer.groups[0]?.lr ?? 0, this.progress);
+  }
+
+  /** What the optimizer needs to know of the step to come. */
+  optimizerScalars(learningRate: number): HostTensor {
+    const [first] = this.optimizer.groups;
+    const rate = (base: number) =>
+      base === first?.lr ? learningRate : this.scheduler.rate(base, this.progress);
+    return this.optimizer.scalars(this.progress.updates + 1, rate);
+  }
+
+  /** Counts a step; the progress then says whether a validation is due. */
+  advance(batches: readonly Batch[], { committed }: StepResult): void {
+    const { progress, plan } = this.parts;
+    const before = { batch: progress.batch, batches: progress.batches };
+    progress.batch += batches.length;
+    progress.batches += batches.length;
+    progress.examples += sum(batches, ({ size }) => size);
+    progress.step++;
+    if (committed) progress.updates++;
+    progress.validationPending = plan.validationDue(progress, before);
+    this.runLog.nextStep();
+    this.tick();
+  }
+
+  /** Shows a step, and logs a row when one is due. */
+  async report(report: StepReport): Promise<void> {
+    this.meter.add(report);
+    const due = this.progress.step % this.options.log_every_n_steps === 0;
+    const status = this.meter.status(report);
+    this.parts.view.step(status, due);
+    if (due) await this.log(this.meter.row(report, status));
+  }
+
+  async validationBatch(): Promise<Batch | undefined> {
+    if (!this.validates) return undefined;
+    for (const source of this.parts.validation) {
+      for await (const batch of source.epoch(0)) return batch;
+    }
+    return undefined;
+  }
+
+  /** Keeps the time that the run has taken. */
   tick(): void {
     this.progress.seconds = this.secondsBefore + (performance.now() - this.startedAt) / 1000;
   }
 
-  async snapshot(): Promise<CheckpointContent> {
+  snapshot(): Promise<CheckpointContent> {
     this.tick();
-    const states: Record<string, JsonValue> = {};
-    for (const callback of this.callbacks) {
-      const state = callback.state();
-      if (state !== undefined) states[callback.name] = state;
-    }
-    const extra = this.callbacks
-      .map((callback) => ({ name: callback.name, states: callback.tensors(this) }))
-      .filter((group) => group.states.length > 0);
-    return {
-      state: {
-        progress: { ...this.progress },
-        seed: this.parts.seed,
-        engine: this.engine.name,
-        optimizer: {
-          name: this.optimizer.name,
-          groups: this.optimizer.groups.map((group) => group.name),
-        },
-        scheduler: { name: this.scheduler.name, state: this.scheduler.state() },
-        callbacks: states,
-        metrics: { ...this.metrics },
-        interval: this.throughput.state(),
-        ...(this.logged && { logged: { ...this.logged } }),
-        ...(this.unlogged.length > 0 && { unlogged: [...this.unlogged] }),
-        nonfinite: this.parts.nonfinite.state(),
-        data: dataIdentity(this.parts.source, this.progress.epoch),
-      },
-      groups: [
-        { name: 'weights', states: weightStates(this.model) },
-        { name: 'optimizer', states: this.optimizer.slots },
-        ...extra,
-      ],
-      config: this.parts.config,
-      artifacts: await this.model.artifacts(),
-    };
-  }
-
-  /** Hands an entry to the loggers, or keeps it once one of them has failed. */
-  private async write(entry: LogEntry): Promise<void> {
-    const { step } = this.progress;
-    if (this.unlogged.length > 0) {
-      this.unlogged.push(entry);
-      return;
-    }
-    await this.attempt(async () => {
-      this.unlogged.push(entry);
-      for (const logger of this.parts.loggers) await writeEntry(logger, step, entry);
-      this.unlogged.pop();
-      this.count(entry);
+    return snapshot(this.parts, {
+      progress: { ...this.progress },
+      metrics: { ...this.metrics },
+      interval: this.meter.state(),
+      ...this.runLog.state(),
+      nonfinite: this.parts.nonfinite.state(),
     });
-  }
-
-  private count(entry: LogEntry): void {
-    if (!this.logged) return;
-    if ('text' in entry) {
-      this.logged.texts++;
-      return;
-    }
-    this.logged.rows++;
-    this.logged.values += Object.keys(entry.metrics).length;
-  }
-
-  private async attempt(act: () => Promise<void>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      this.failure ??= { error };
-    }
-  }
-
-  private advance(batches: readonly Batch[], result: StepResult): void {
-    const before = { batch: this.progress.batch, batches: this.progress.batches };
-    this.progress.batch += batches.length;
-    this.progress.batches += batches.length;
-    this.progress.examples += batches.reduce((sum, batch) => sum + batch.size, 0);
-    this.progress.step++;
-    if (result.committed) this.progress.updates++;
-    this.progress.validationPending = this.parts.plan.validationDue(this.progress, before);
-    this.logged = { rows: 0, values: 0, texts: 0 };
-    this.tick();
-  }
-
-  private async report(report: StepReport): Promise<void> {
-    const { step, epoch } = this.progress;
-    const due = step % this.options.log_every_n_steps === 0;
-    const rates = this.throughput.rates();
-    const { stats } = this.engine;
-    const left = this.totalSteps === undefined ? undefined : (this.totalSteps - step) * rates.stepSeconds;
-    const rssBytes = process.memoryUsage.rss();
-    this.parts.view.step(
-      {
-        step,
-        totalSteps: this.totalSteps,
-        epoch: epoch + 1,
-        totalEpochs: this.parts.plan.epochs,
-        ...rates,
-        learningRate: report.learningRate,
-        compilations: stats.compilations,
-        compileSeconds: stats.compileSeconds,
-        rssBytes,
-        etaSeconds: left,
-      },
-      due,
-    );
-    if (!due) return;
-    await this.log({
-      train_loss: rates.loss,
-      learning_rate: report.learningRate,
-      grad_norm: report.gradNorm,
-      epoch: epoch + this.progress.batch / Math.max(1, this.parts.plan.batchesIn(epoch)),
-      examples_per_second: rates.examplesPerSecond,
-      units_per_second: rates.unitsPerSecond,
-      data_wait_share: rates.waitShare,
-      compilations: stats.compilations,
-      compile_seconds: stats.compileSeconds,
-      rss_mb: rssBytes / 2 ** 20,
-      ...prefixed('train_', report.logs),
-      ...prefixed('data_', this.parts.source.gauges()),
-    });
-    this.throughput = new Throughput();
-  }
-
-  private randomOf(counter: number): CounterRandom {
-    return this.randomness.derive(counter);
-  }
-
-  private counters(steps: readonly MicroStep[]): ReadonlyMap<MicroStep, number> {
-    return new Map(steps.map((step, i) => [step, this.progress.batches + i]));
   }
 }
 
-function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}${key}`, value]));
+export function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
 }

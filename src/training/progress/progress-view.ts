@@ -1,5 +1,6 @@
 // What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
 import { printable, readableLines } from '../../errors/index.js';
+import type { GpuStatus } from '../system/nvidia-smi.js';
 
 export interface StepStatus {
   readonly step: number;
@@ -16,7 +17,13 @@ export interface StepStatus {
   readonly waitShare: number;
   readonly compilations: number;
   readonly compileSeconds: number;
+  /** How the data calls its examples and units. */
+  readonly names: { readonly example: string; readonly unit: string };
+  /** Share of all cores that the process took, 0 to 1. */
+  readonly cpuShare: number;
   readonly rssBytes: number;
+  /** Of each GPU that NVIDIA's tool knows. */
+  readonly gpus: readonly GpuStatus[];
   readonly etaSeconds: number | undefined;
 }
 
@@ -111,15 +118,28 @@ export function describeStep(s: StepStatus): string {
     `epoch ${of(s.epoch, s.totalEpochs)}`,
     `loss ${formatNumber(s.loss)}`,
     `lr ${s.learningRate.toExponential(2)}`,
-    `${s.examplesPerSecond.toFixed(1)} utt/s`,
-    `${s.unitsPerSecond.toFixed(0)} audio-s/s`,
-    `data wait ${(100 * s.waitShare).toFixed(0)}%`,
+    `${s.examplesPerSecond.toFixed(1)} ${s.names.example}/s`,
+    `${s.unitsPerSecond.toFixed(0)} ${s.names.unit}/s`,
+    `data wait ${percent(s.waitShare)}`,
     `${s.compilations} compiled in ${s.compileSeconds.toFixed(1)} s`,
+    `CPU ${percent(s.cpuShare)}`,
     `RSS ${(s.rssBytes / 2 ** 20).toFixed(0)} MB`,
+    ...s.gpus.map(describeGpu),
   ];
   // Early in the line: a narrow terminal cuts off the end.
   if (s.etaSeconds !== undefined) parts.splice(4, 0, `ETA ${formatDuration(s.etaSeconds)}`);
   return parts.join(' | ');
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
+
+function describeGpu({ index, share, memoryMb, powerW }: GpuStatus): string {
+  const known = [
+    share !== undefined && percent(share),
+    memoryMb !== undefined && `${memoryMb.toFixed(0)} MB`,
+    powerW !== undefined && `${powerW.toFixed(0)} W`,
+  ];
+  return [`GPU ${index}`, ...known.filter((text) => text !== false)].join(' ');
 }
 
 /** At least four significant digits, without an exponent for everyday sizes. */

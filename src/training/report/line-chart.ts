@@ -14,6 +14,8 @@ const LEFT = 58;
 const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 40;
+/** Colours of the page's style, in turn. */
+const COLOURS = 6;
 /** More points than pixels only cost bytes. */
 const MOST_POINTS = 600;
 
@@ -34,11 +36,13 @@ export function lineChart(title: string, curves: readonly Curve[]): string {
     [HEIGHT - BOTTOM, TOP],
     { nice: true, zero: true },
   );
-  const legend = drawn.map(({ name }, i) => `<span><i class="swatch c${i}"></i>${escapeHtml(name)}</span>`);
+  const legend = drawn.map(
+    ({ name }, i) => `<span><i class="swatch c${i % COLOURS}"></i>${escapeHtml(name)}</span>`,
+  );
   return `<figure><figcaption><b>${escapeHtml(title)}</b>${legend.join('')}</figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">
 ${axes(x, y)}
-${drawn.map(({ name, points }, i) => curve(name, points, x, y, i)).join('\n')}
+${drawn.map(({ name, points }, i) => curve(name, points, x, y, i % COLOURS)).join('\n')}
 </svg></figure>`;
 }
 

@@ -1,8 +1,9 @@
 // The report of a run as one HTML file that needs nothing else: curves, pictures, decoded samples.
 import type { EvaluatedSample, HeatMap } from '../../model/index.js';
 import type { MetricRow } from '../loggers/json-lines.js';
+import { metricOf } from '../metric-names.js';
+import { charts, metricsOf } from './charts.js';
 import { heatMap } from './heat-map.js';
-import { type Curve, lineChart } from './line-chart.js';
 import { escapeHtml, shortNumber } from './markup.js';
 import { sampleTable } from './sample-table.js';
 
@@ -16,7 +17,7 @@ export interface ReportData {
 }
 
 export function reportPage(data: ReportData): string {
-  const charts = CHARTS.map(({ title, metrics }) => lineChart(title, curvesOf(data.rows, metrics)));
+  const { main, machine } = charts(data.rows);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(data.title)}</title><style>${STYLE}</style></head>
@@ -24,7 +25,8 @@ export function reportPage(data: ReportData): string {
 <h1>${escapeHtml(data.title)}</h1>
 <dl>${data.facts.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>
 <h2>Curves</h2>
-<div class="charts">${charts.join('\n')}</div>
+<div class="charts">${main.join('\n')}</div>
+${machine.length === 0 ? '' : `<details><summary>Data, engine, machine</summary><div class="charts">${machine.join('\n')}</div></details>`}
 ${data.pictures.length === 0 ? '' : `<h2>Pictures</h2>\n${data.pictures.map(heatMap).join('\n')}`}
 ${sampleTable(data.samples)}
 </main></body></html>
@@ -33,33 +35,16 @@ ${sampleTable(data.samples)}
 
 /** Latest value of the metrics people look for first. */
 export function summaryFacts(rows: readonly MetricRow[]): [string, string][] {
-  return ['train_loss', 'val_loss', 'val_wer', 'val_cer'].flatMap((metric) => {
-    const last = rows.findLast((row) => typeof row[metric] === 'number');
-    return last ? [[metric, shortNumber(last[metric] as number)] as [string, string]] : [];
+  const tested = metricsOf(rows).filter((name) => /^test\/(?!seconds)/.test(name));
+  return ['train/loss', 'val/loss', 'val/wer', 'val/cer', ...tested].flatMap((metric) => {
+    const last = rows.findLast((row) => typeof metricOf(row, metric) === 'number');
+    return last ? [[metric, shortNumber(metricOf(last, metric) as number)] as [string, string]] : [];
   });
 }
 
-const CHARTS: readonly { readonly title: string; readonly metrics: RegExp }[] = [
-  { title: 'Loss', metrics: /^(train|val)_loss$/ },
-  { title: 'Word and character error rate', metrics: /^val_(wer|cer)$/ },
-  { title: 'Learning rate', metrics: /^learning_rate$/ },
-  { title: 'Gradient norm', metrics: /^grad_norm$/ },
-];
-
-function curvesOf(rows: readonly MetricRow[], wanted: RegExp): Curve[] {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => wanted.test(name));
-  return names.map((name) => ({
-    name,
-    points: rows.flatMap((row) => {
-      const value = row[name];
-      return typeof value === 'number' ? [[row.step, value] as const] : [];
-    }),
-  }));
-}
-
 const STYLE = `
-:root{color-scheme:light dark;--paper:#fbfbfa;--card:#fff;--ink:#1c1d20;--quiet:#6a6d75;--rule:#e3e4e8;--c0:#2563a8;--c1:#c2571a;--bad:#b3261e;--new:#7a5b00;--badback:#fbe9e7;--newback:#fdf3d3}
-@media(prefers-color-scheme:dark){:root{--paper:#17181b;--card:#1f2125;--ink:#e9eaee;--quiet:#9a9ea8;--rule:#33363d;--c0:#7db2ee;--c1:#f0a06c;--bad:#ffb4ab;--new:#f2d27a;--badback:#4a1f1b;--newback:#423612}}
+:root{color-scheme:light dark;--paper:#fbfbfa;--card:#fff;--ink:#1c1d20;--quiet:#6a6d75;--rule:#e3e4e8;--c0:#2563a8;--c1:#c2571a;--c2:#3b7d3c;--c3:#8a4a9e;--c4:#7a6a1f;--c5:#a83a5c;--bad:#b3261e;--new:#7a5b00;--badback:#fbe9e7;--newback:#fdf3d3}
+@media(prefers-color-scheme:dark){:root{--paper:#17181b;--card:#1f2125;--ink:#e9eaee;--quiet:#9a9ea8;--rule:#33363d;--c0:#7db2ee;--c1:#f0a06c;--c2:#8fcf8f;--c3:#cf9fe0;--c4:#d6c66f;--c5:#f095b0;--bad:#ffb4ab;--new:#f2d27a;--badback:#4a1f1b;--newback:#423612}}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:32px 20px 64px}
 h1{font-size:26px;margin:0 0 12px}h2{font-size:18px;margin:36px 0 12px}
@@ -70,8 +55,9 @@ figure{margin:0 0 16px;background:var(--card);border:1px solid var(--rule);borde
 figure p,.note,.name{color:var(--quiet);font-size:13px;margin:6px 0 0}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--quiet);font-size:12px;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--rule)}.line{fill:none;stroke-width:2;stroke-linejoin:round}.dot{stroke:none}.faint{opacity:0}.faint:hover{opacity:1}
-.line.c0{stroke:var(--c0)}.line.c1{stroke:var(--c1)}.dot.c0{fill:var(--c0)}.dot.c1{fill:var(--c1)}
-.swatch{display:inline-block;width:12px;height:3px;margin-right:5px;vertical-align:middle}.swatch.c0{background:var(--c0)}.swatch.c1{background:var(--c1)}
+${[0, 1, 2, 3, 4, 5].map((i) => `.line.c${i}{stroke:var(--c${i})}.dot.c${i}{fill:var(--c${i})}.swatch.c${i}{background:var(--c${i})}`).join('')}
+summary{cursor:pointer;margin:16px 0 12px;color:var(--quiet)}
+.swatch{display:inline-block;width:12px;height:3px;margin-right:5px;vertical-align:middle}
 .path{fill:none;stroke:#fff;stroke-width:2.5;stroke-linejoin:round;paint-order:stroke}
 .pair{margin:0 0 14px}.scroll{overflow-x:auto}table{border-collapse:collapse}th{text-align:left;font-weight:400;color:var(--quiet);font-size:12px;padding-right:14px;position:sticky;left:0;background:var(--paper)}
 td{padding:1px 6px;white-space:nowrap}.substitution,.deletion,del{color:var(--bad);background:var(--badback)}.insertion,ins{color:var(--new);background:var(--newback)}del,ins{text-decoration:none;padding:0 4px}

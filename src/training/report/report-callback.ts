@@ -41,6 +41,10 @@ export class ReportCallback extends Callback {
     await this.write(run);
   }
 
+  override async onTestEnd(run: TrainingRun): Promise<void> {
+    await this.write(run);
+  }
+
   override async onFitEnd(run: TrainingRun, outcome: Outcome): Promise<void> {
     if (outcome.kind !== 'failed') await this.write(run);
   }

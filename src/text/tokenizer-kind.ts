@@ -1,0 +1,5 @@
+// The kind of components that build tokenizers, for tokenizers of the user's own: `tokenizer: {_target_: MyTokenizer}`.
+import { defineKind } from '../container/index.js';
+import type { Tokenizer } from './tokenizer.js';
+
+export const tokenizerKind = defineKind<Tokenizer>('tokenizer', 'a tokenizer');

@@ -1,0 +1,39 @@
+// What a run is made of; the Trainer puts it together.
+import type { Engine } from '../../engine/index.js';
+import type { BatchSource, TrainableModel } from '../../model/index.js';
+import type { Optimizer, Scheduler } from '../../optim/index.js';
+import type { Callback } from '../callbacks/callback.js';
+import type { CheckpointState } from '../checkpoint/content.js';
+import type { NonfiniteHandler } from '../diagnosis/nonfinite.js';
+import type { MetricsLogger } from '../loggers/logger.js';
+import type { ProgressView } from '../progress/progress-view.js';
+import type { RunProgress } from '../run-progress.js';
+import type { TrainerOptions } from '../trainer-options.js';
+import type { FitPlan } from './plan.js';
+import type { StepPrograms } from './step-programs.js';
+
+/** Ready-made parts of a run. */
+export interface FitParts {
+  readonly model: TrainableModel;
+  readonly engine: Engine;
+  readonly options: TrainerOptions;
+  readonly optimizer: Optimizer;
+  readonly scheduler: Scheduler;
+  readonly programs: StepPrograms;
+  readonly plan: FitPlan;
+  readonly source: BatchSource;
+  readonly validation: readonly BatchSource[];
+  readonly callbacks: readonly Callback[];
+  readonly loggers: readonly MetricsLogger[];
+  readonly view: ProgressView;
+  readonly nonfinite: NonfiniteHandler;
+  /** As YAML, for checkpoints. */
+  readonly config: string;
+  readonly progress: RunProgress;
+  /** Metrics known so far. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Of initial weights and dropout: the checkpoint's when resumed. */
+  readonly seed: number;
+  /** The checkpoint that the run goes on from. */
+  readonly resumed: { readonly path: string; readonly state: CheckpointState } | undefined;
+}

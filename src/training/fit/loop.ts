@@ -1,0 +1,103 @@
+// A fit from its first batch to its last: take batches, run the step's program, advance, report, validate; callbacks save.
+import type { Interval } from '../../config/index.js';
+import type { Batch } from '../../model/index.js';
+import { monitored, type StepReport } from '../callbacks/callback.js';
+import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
+import { formatNumber } from '../progress/progress-view.js';
+import { type FitRun, sum } from './fit-run.js';
+
+/** Decoded samples that go to the loggers after a validation. */
+const SHOWN_SAMPLES = 5;
+
+/** Trains until a limit, a callback or a signal ends the run. */
+export async function trainLoop(run: FitRun): Promise<void> {
+  await sanityCheck(run);
+  if (run.outcome) return;
+  // A validation that a killed run owes is made up for.
+  if (run.progress.validationPending) await validate(run);
+  while (!run.isOver()) {
+    const started = performance.now();
+    const batches = await run.takeBatches();
+    if (batches.length === 0) {
+      await endEpoch(run);
+      continue;
+    }
+    await trainStep(run, batches, secondsSince(started));
+    // A signal wants out now: a validation that is due stays so, and is made up for on resume.
+    if (run.progress.validationPending && !run.isInterrupted) await validate(run);
+  }
+}
+
+/** One optimizer step: loss, gradients, clipping and update are one program, or one for each accumulated batch and one more. */
+async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: number): Promise<void> {
+  const { programs, nonfinite } = run.parts;
+  const started = performance.now();
+  const learningRate = run.learningRate();
+  const microSteps = run.microSteps(batches);
+  const result = await programs.run([...microSteps.keys()], run.optimizerScalars(learningRate));
+  nonfinite.remember(result.gradNorm, result.loss);
+  if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
+  // Before anything of the step is saved: what goes on from there owes the validation that is due now.
+  run.advance(batches, result);
+  const report: StepReport = {
+    ...result,
+    learningRate,
+    examples: sum(batches, ({ size }) => size),
+    units: sum(batches, ({ units }) => units),
+    seconds: secondsSince(started),
+    waitSeconds,
+  };
+  await run.report(report);
+  await run.tell((callback) => callback.onStep(run, report));
+  run.throwFailure();
+}
+
+async function validate(run: FitRun): Promise<void> {
+  for (const callback of run.callbacks) await callback.onValidationStart(run);
+  const evaluation = await evaluateOn(run, run.options.limit_val_batches);
+  // Cut short by a signal: it stays due and is done on resume.
+  if (run.isInterrupted) return;
+  run.progress.validationPending = false;
+  await reportValidation(run, evaluation);
+  await run.tell((callback) => callback.onValidationEnd(run, evaluation));
+  run.throwFailure();
+}
+
+/** A few validation batches before training, so that what is broken there breaks now. */
+async function sanityCheck(run: FitRun): Promise<void> {
+  const { num_sanity_val_steps: wanted } = run.options;
+  if (run.validates && wanted !== 0 && !run.parts.resumed) {
+    await evaluateOn(run, wanted < 0 ? { fraction: 1 } : { batches: wanted }, 'sanity check of ');
+  }
+  if (!run.outcome && !run.validates) run.progress.validationPending = false;
+}
+
+function evaluateOn(run: FitRun, limit: Interval, label = ''): Promise<Evaluation> {
+  const { model, engine } = run;
+  const { validation, view } = run.parts;
+  const interrupted = () => run.isInterrupted;
+  return evaluate(model, engine, validation, { prefix: 'val', limit, view, label, interrupted });
+}
+
+/** Logs a validation and lets the schedule hear of it. */
+async function reportValidation(run: FitRun, { metrics, samples, seconds }: Evaluation): Promise<void> {
+  await run.log({ ...metrics, 'val/seconds': seconds });
+  await run.logText('samples', samples.slice(0, SHOWN_SAMPLES).map(describeSample).join('\n\n'));
+  const values = Object.entries(metrics).map(([key, value]) => `${key} ${formatNumber(value)}`);
+  run.say(`validation at step ${run.progress.step}: ${values.join(', ')} (${seconds.toFixed(1)} s)`);
+  const { scheduler } = run;
+  const { monitor } = scheduler;
+  if (monitor === undefined) return;
+  await run.attempt(async () => scheduler.observe(monitored(run, monitor, 'optim.sched.monitor')));
+}
+
+async function endEpoch(run: FitRun): Promise<void> {
+  await run.closeStream();
+  run.progress.epoch++;
+  run.progress.batch = 0;
+  run.tick();
+  await run.tell((callback) => callback.onEpochEnd(run));
+  run.throwFailure();
+}
+
+const secondsSince = (started: number): number => (performance.now() - started) / 1000;
