@@ -27,7 +27,7 @@ interface Entry {
   readonly module: string;
   readonly config: Section;
   enabled: boolean;
-  readonly slots: readonly AdapterSlot[];
+  slots: readonly AdapterSlot[];
 }
 
 export interface UnfreezeOptions {
@@ -78,6 +78,13 @@ export class ModelAdapters {
     for (const [name, config] of Object.entries(adapters)) {
       const module = modules[name];
       this.add(typeof module === 'string' && module !== '' ? `${module}:${name}` : name, config as Section);
+    }
+  }
+
+  /** Looks for the adapters anew, after modules of the model were replaced by others that have the same ones. */
+  relocate(): void {
+    for (const entry of this.entries.values()) {
+      entry.slots = modulesOf(entry.module).flatMap((place) => this.slotsOf(place, 'adapters'));
     }
   }
 

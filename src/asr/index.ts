@@ -76,17 +76,10 @@ export type { ExportOptions } from './export/export-onnx.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export * from './losses/index.js';
 export { type Adaptation, isAdaptation } from './models/adaptation.js';
-export {
-  adaptedModel,
-  asrComponents,
-  asrKinds,
-  createFromConfig,
-  createModel,
-  type ModelFactory,
-  modelKind,
-  restoreModel,
-} from './models/components.js';
+export { adaptedModel, createFromConfig, createModel, restoreModel } from './models/components.js';
+export { classifierSizes } from './models/ctc-family.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
+export { asrComponents, asrKinds } from './models/families.js';
 export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
 export {
   encoderKind,
@@ -96,10 +89,17 @@ export {
   preprocessorKind,
   specAugmentKind,
 } from './models/kinds.js';
+export { familyComponents, type ModelFactory, modelKind } from './models/model-component.js';
+export { type KeptPart, type ModelFamily, type StageBound, vocabularyPart } from './models/model-family.js';
+export { commonFields, commonIgnored } from './models/model-schema.js';
 export { EncDecMultiTaskModel } from './models/multitask-model.js';
 export { EncDecHybridRNNTCTCBPEModelWithPrompt } from './models/prompt-hybrid-model.js';
 export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
 export { SpeechModel, type SpeechModelConfig } from './models/speech-model.js';
+export type { Vocabulary, VocabularyOptions } from './models/vocabulary.js';
+export { type NamedClass, nemoClass, type SavedFamily, type SpeechParts } from './nemo/saved-config.js';
+export type { SavedSections } from './nemo/saved-sections.js';
+export type { ArchiveSections } from './nemo/speech-archive.js';
 export type { Recognition, Recognizer } from './recognition/recognizer.js';
 export { type Prompt, perPrompt } from './streaming/per-prompt.js';
 export type { SpeechStream, StreamingRecognizer } from './streaming/streaming-recognizer.js';

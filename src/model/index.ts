@@ -24,6 +24,7 @@ export {
   ownContext,
   type Section,
 } from './context.js';
+export { Model, type ModelConfig } from './model.js';
 export { checkSize, type SectionPlace } from './model-size.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export {

@@ -62,6 +62,26 @@ export abstract class Module {
     return modules.map((module, i) => this.child(`${label}.${i}`, module));
   }
 
+  /**
+   * Puts another module in the place of a child. It may be one of another tree, which is not to be used from then on.
+   * @throws AnemoneError `nn.no-such-child`
+   */
+  protected replaceChild<M extends Module>(label: string, module: M): M {
+    const old = this.members.get(label);
+    if (!(old instanceof Module)) {
+      throw new AnemoneError({
+        code: 'nn.no-such-child',
+        path: joinPath(this.path, label),
+        message: 'there is no module to take the place of',
+      });
+    }
+    old.parent = undefined;
+    module.parent = this;
+    module.label = label;
+    this.members.set(label, module);
+    return module;
+  }
+
   /** All parameters below, in order of registration. */
   *parameters(): Iterable<Parameter> {
     for (const member of this.walk()) if (member instanceof Parameter) yield member;

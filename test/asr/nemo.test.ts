@@ -403,31 +403,74 @@ describe('parts of other models', () => {
 });
 
 describe('another vocabulary', () => {
+  const labels = ['a', 'b', ' '];
+
   it('keeps the encoder and starts decoder and joint anew', async () => {
     const model = await restoreModel(hybrid, { engine });
-    const changed = await model.changeVocabulary({ labels: ['a', 'b', ' '] });
-    expect(changed).toBeInstanceOf(EncDecHybridRNNTCTCBPEModel);
-    expect(changed.tokenizer.vocabSize).toBe(3);
-    expect(changed.stateDict().get('joint.joint_net.2.weight')?.shape).toEqual([4, 10]);
-    expect(changed.stateDict().get('ctc_decoder.decoder_layers.0.bias')?.shape).toEqual([4]);
-    const equal = same(await valuesOf(model), await valuesOf(changed));
+    const before = await valuesOf(model);
+    const { encoder } = model;
+    expect(await model.changeVocabulary({ labels })).toBe(model);
+    expect(model.encoder).toBe(encoder);
+    expect(model.tokenizer.vocabSize).toBe(3);
+    expect(model.stateDict().get('joint.joint_net.2.weight')?.shape).toEqual([4, 10]);
+    expect(model.stateDict().get('ctc_decoder.decoder_layers.0.bias')?.shape).toEqual([4]);
+    const equal = same(before, await valuesOf(model));
     expect(equal.filter((name) => !/^(encoder|preprocessor)\./.test(name))).toEqual([]);
     expect(equal).toContain('encoder.layers.0.conv.batch_norm.running_var');
   });
 
   it('can keep all layers that do not depend on the vocabulary', async () => {
     const model = await restoreModel(hybrid, { engine });
-    const changed = await model.changeVocabulary({ labels: ['a', 'b', ' '] }, { keep: 'all' });
-    const equal = same(await valuesOf(model), await valuesOf(changed));
+    const before = await valuesOf(model);
+    await model.changeVocabulary({ labels }, { keep: 'all' });
+    const equal = same(before, await valuesOf(model));
     expect(equal).toContain('joint.enc.weight');
     expect(equal).toContain('decoder.prediction.dec_rnn.lstm.weight_hh_l0');
     expect(equal).not.toContain('joint.joint_net.2.weight');
-    await changed.saveTo(file('changed.nemo'));
-    expect((await restoreModel(file('changed.nemo'), { engine })).tokenizer.vocabulary).toEqual([
-      'a',
-      'b',
-      ' ',
-    ]);
+    await model.saveTo(file('changed.nemo'));
+    expect((await restoreModel(file('changed.nemo'), { engine })).tokenizer.vocabulary).toEqual(labels);
+  });
+
+  it('can be that of a new model, which is what the changed one becomes', async () => {
+    const cases = [
+      [characters, 'encoder'],
+      [join(fixtures, 'hybrid-adapters.nemo'), 'all'],
+    ] as const;
+    for (const [archive, keep] of cases) {
+      const model = await restoreModel(archive, { engine });
+      const before = await valuesOf(model);
+      const other = await model.withVocabulary({ labels }, { keep });
+      expect(same(before, await valuesOf(model))).toEqual([...before.keys()]);
+      expect(model.tokenizer.vocabSize).not.toBe(3);
+      await model.changeVocabulary({ labels }, { keep });
+      expect(other.constructor).toBe(model.constructor);
+      expect(await valuesOf(model)).toEqual(await valuesOf(other));
+      expect(model.config).toEqual(other.config);
+      const stages = async (one: SpeechModel) => (await stagesOf(one, engine, samples, 'ab')).tensors;
+      expect(await stages(model)).toEqual(await stages(other));
+      expect(await model.transcribe([samples])).toEqual(await other.transcribe([samples]));
+    }
+  });
+
+  it('is looked up in every layer that has its size', async () => {
+    const decoder = {
+      _target_: 'StatelessTransducerDecoder',
+      context_size: 2,
+      prednet: { pred_hidden: 16 },
+    };
+    const model = EncDecRNNTBPEModel.fromConfig(tinyModel({ decoder }), { engine });
+    await model.changeVocabulary({ labels }, { keep: 'all' });
+    expect(model.stateDict().get('decoder.prediction.embeds.1.weight')?.shape[0]).toBe(4);
+    await engine.read(model.stateDict().get('decoder.prediction.embeds.1.weight')!);
+  });
+
+  it('leaves the model as it was where it cannot be made', async () => {
+    const model = await restoreModel(hybrid, { engine });
+    const before = await valuesOf(model);
+    const error = await failure(model.changeVocabulary({ tokenizer: { type: 'bpe', dir: 'nowhere' } }));
+    expect(error.path).toBe('model.tokenizer.dir');
+    expect(same(before, await valuesOf(model))).toEqual([...before.keys()]);
+    expect((await model.transcribe([samples])).length).toBe(1);
   });
 });
 

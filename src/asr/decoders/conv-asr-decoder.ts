@@ -28,6 +28,11 @@ export class ConvASRDecoder extends Module {
     this.adapters = this.child('adapter_layer', new AdapterSlot({ width: config.feat_in }));
   }
 
+  /** What another vocabulary makes anew. */
+  get vocabularyLayers(): readonly Module[] {
+    return [this.layer];
+  }
+
   /** encoded [B,T,d] → log-probabilities [B,T,V+1]. */
   forward(encoded: Tensor, pass: Pass): Tensor {
     const adapted = this.adapters.forward(encoded, pass);

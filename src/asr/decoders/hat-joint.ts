@@ -2,7 +2,7 @@
 // one decision (a sigmoid), what to emit another (a softmax over the tokens), so that the tokens alone are a
 // language model inside the transducer.
 import { type Tensor, tf } from '../../engine/index.js';
-import { activationByName, Linear, type Pass } from '../../nn/index.js';
+import { activationByName, Linear, type Module, type Pass } from '../../nn/index.js';
 import { type JointHead, jointPicks } from './joint-picks.js';
 import { clampedGradient, type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
 import { picksOfLogits } from './variant-heads.js';
@@ -20,6 +20,10 @@ export class HATJoint extends TransducerJoint {
     this.out = this.child(`joint_net.${this.outputIndex}`, new Linear(width, config.num_classes));
     // Tanh, dropout, linear: the dropout counts even where it is 0.
     this.blank = this.child('blank_pred.2', new Linear(width, 1));
+  }
+
+  override get vocabularyLayers(): readonly Module[] {
+    return [this.out];
   }
 
   /** Log-probabilities; normalising them again changes nothing. */

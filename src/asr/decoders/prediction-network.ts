@@ -7,6 +7,11 @@ export abstract class PredictionNetwork extends Module {
   abstract readonly width: number;
   /** Tokens without blank; also the id that stands for "no token yet". */
   abstract readonly vocabulary: number;
+  /** What another vocabulary makes anew: all of it, unless a network knows better. */
+  get vocabularyLayers(): readonly Module[] {
+    return [this];
+  }
+
   /** Numbers that hold what one utterance remembers, S. */
   abstract readonly stateSize: number;
 

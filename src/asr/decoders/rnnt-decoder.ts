@@ -9,6 +9,7 @@ import {
   type Initializer,
   Lstm,
   type LstmBiasInit,
+  type Module,
   type Pass,
   uniform,
 } from '../../nn/index.js';
@@ -78,6 +79,10 @@ export class RNNTDecoder extends PredictionNetwork {
       }),
     );
     this.adapters = this.child('adapter_layer', new AdapterSlot({ width: this.width }));
+  }
+
+  override get vocabularyLayers(): readonly Module[] {
+    return [this.embed];
   }
 
   override initialState(): Float32Array {

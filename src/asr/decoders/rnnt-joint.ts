@@ -2,7 +2,7 @@
 // scores of the tokens and blank, and of big blanks or durations if the variant has them. Always gives logits;
 // losses and decoding normalise.
 import { type Tensor, tf } from '../../engine/index.js';
-import { activationByName, Linear, linear, type Pass } from '../../nn/index.js';
+import { activationByName, Linear, linear, type Module, type Pass } from '../../nn/index.js';
 import { jointPicks } from './joint-picks.js';
 import { clampedGradient, type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
 import { picksOfLogits, variantHeads } from './variant-heads.js';
@@ -14,6 +14,10 @@ export class RNNTJoint extends TransducerJoint {
     super(config);
     const { joint_hidden: width } = config.jointnet;
     this.out = this.child(`joint_net.${this.outputIndex}`, new Linear(width, this.classes));
+  }
+
+  override get vocabularyLayers(): readonly Module[] {
+    return [this.out];
   }
 
   override logits(encoder: Tensor, prediction: Tensor): Tensor {

@@ -1,7 +1,7 @@
 // A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one
 // embedding for each position of the history, side by side (Ghodsi et al. 2020).
 import { type Tensor, tf } from '../../engine/index.js';
-import { dropout, Embedding, layerNormOp, type Pass } from '../../nn/index.js';
+import { dropout, Embedding, layerNormOp, type Module, type Pass } from '../../nn/index.js';
 import { PredictionNetwork } from './prediction-network.js';
 
 export interface StatelessDecoderConfig {
@@ -39,6 +39,10 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
       const table = new Embedding(vocabulary + 1, width, { paddingIndex: vocabulary });
       return this.child(`prediction.embeds.${i}`, table);
     });
+  }
+
+  override get vocabularyLayers(): readonly Module[] {
+    return this.embeds;
   }
 
   /** History before the first token is blank, whose embedding is zero. */

@@ -79,6 +79,11 @@ export abstract class TransducerJoint extends Module {
     this.adapters = this.child('adapter_layer', new AdapterSlot({ width: net.joint_hidden }));
   }
 
+  /** What another vocabulary makes anew: all of it, unless a joint knows better. */
+  get vocabularyLayers(): readonly Module[] {
+    return [this];
+  }
+
   /** Outputs of projections whose shapes broadcast, [..., J] → [..., K]. Not normalised. No dropout. */
   abstract logits(encoder: Tensor, prediction: Tensor): Tensor;
 

@@ -10,16 +10,10 @@ export function sherpaTokens(vocabulary: readonly string[]): string {
   return [...vocabulary, '<blk>'].map((token, id) => `${token} ${id}\n`).join('');
 }
 
-/** Class names by which sherpa-onnx recognises a model that comes without its kind: those of models with subwords. */
-const KNOWN_TYPES: Readonly<Record<string, string>> = {
-  EncDecHybridRNNTCTCModel: 'EncDecHybridRNNTCTCBPEModel',
-  EncDecRNNTModel: 'EncDecRNNTBPEModel',
-};
-
 /** What sherpa-onnx reads besides what all files have. It takes a model for TDT by its address. */
 export function sherpaMetadata(modelType: string, head: TransducerHead | undefined): Record<string, string> {
   return {
-    model_type: KNOWN_TYPES[modelType] ?? modelType,
+    model_type: modelType,
     model_author: 'Anemone',
     version: '1',
     url: head?.variant.kind === 'tdt' ? 'tdt' : '',

@@ -1,6 +1,6 @@
 // CTC models (Graves et al. 2006): encoder and a frame classifier. EncDecCTCModelBPE (tokenizer) and
 // EncDecCTCModel (characters) differ only in the section their vocabulary comes from.
-import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig } from '../../config/index.js';
 import type { Engine, Tensors } from '../../engine/index.js';
 import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
@@ -14,7 +14,7 @@ import { ctcOutput, type Subnet } from '../export/subnets.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { ctcLoss } from '../recognition/ctc-head.js';
 import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
-import { InterCtc, interCtcField } from '../recognition/inter-ctc.js';
+import { InterCtc } from '../recognition/inter-ctc.js';
 import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
 import type { Recognizer } from '../recognition/recognizer.js';
 import { speechInputs } from '../recognition/speech-inputs.js';
@@ -22,48 +22,19 @@ import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import type { TranscriptSettings } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
 import { brickComponents } from './bricks.js';
+import { ctcFamily, ctcModelSchema } from './ctc-family.js';
 import { frameDecoderKind } from './kinds.js';
-import { commonFields, commonIgnored } from './model-schema.js';
+import { archivesOf } from './model-component.js';
+import type { ModelFamily } from './model-family.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
-
-/** Keys of a CTC branch, alone or beside a transducer. */
-export const ctcFields = {
-  decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
-  decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
-  ctc_reduction: {
-    doc: 'From costs of utterances to the loss.',
-    format: ['mean_batch', 'mean', 'mean_volume', 'sum'],
-    default: 'mean_batch',
-  },
-  ctc_implementation: {
-    doc: 'Where the lattice is computed: inside the program, or on the host, cutting it in two.',
-    format: ['scan', 'host'],
-    default: 'scan',
-  },
-} as const;
-
-/** QuartzNet's config keeps what its blocks share here. */
-const shared = { doc: 'For other keys to refer to.', format: 'any', optional: true } as const;
-
-export const ctcModelSchema = defineSchema(
-  'EncDecCTCModelBPE',
-  {
-    ...commonFields,
-    ...ctcFields,
-    ...interCtcField,
-    repeat: shared,
-    dropout: shared,
-    separable: shared,
-  },
-  { doc: 'A CTC model: encoder and frame classifier.', ignored: commonIgnored },
-);
 
 export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
-  readonly decoder: ConvASRDecoder;
+  override readonly family: ModelFamily = ctcFamily;
+  decoder: ConvASRDecoder;
   protected decoding: CtcDecodingConfig;
-  private readonly interCtc: InterCtc;
+  private interCtc: InterCtc;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
@@ -85,7 +56,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new EncDecCTCModelBPE(node, ctcModelSchema.parse(node, options), own),
+      (own, options) => new this(node, ctcModelSchema.parse(node, options), own),
     );
   }
 
@@ -98,12 +69,15 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecCTCModelBPE> {
-    return restoreSpeechArchive(
-      path,
-      (node, own) => EncDecCTCModelBPE.fromConfig(node, own),
-      context,
-      options,
-    );
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
+    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
+    return restoreSpeechArchive(path, make, context, archivesOf(context, ctcFamily), options);
+  }
+
+  protected override adopt(fresh: this): void {
+    super.adopt(fresh);
+    this.decoder = this.replaceChild('decoder', fresh.decoder);
+    this.interCtc = new InterCtc(this.settings.interctc, this.encoder, this.decoder);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

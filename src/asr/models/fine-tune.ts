@@ -11,7 +11,7 @@ import {
 } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { containerOf, type ModelContext, type Section } from '../../model/index.js';
-import { restoreSpeechArchive } from '../nemo/speech-archive.js';
+import { type ArchiveSections, restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { brickComponents } from './bricks.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import type { SpeechModel } from './speech-model.js';
@@ -69,12 +69,14 @@ function isNamed(config: ConfigNode): boolean {
 /**
  * The archive's model, in the context's engine, as the config wants it trained. With `tokenizer.update_tokenizer` or
  * `char_labels.update_labels` it gets another vocabulary, and decoder and joint start anew, as in NeMo.
+ * @param families that the archive's model may be of
  * @throws AnemoneError `init.no-model` when no archive is named; `config.unknown-key`; what restoring throws
  */
 export async function fineTunedModel(
   config: ConfigNode,
   make: (node: ConfigNode, context: ModelContext) => SpeechModel,
   context: ModelContext,
+  families: readonly ArchiveSections[],
 ): Promise<SpeechModel> {
   const path = config['init_from_nemo_model'];
   if (typeof path !== 'string') {
@@ -96,7 +98,8 @@ export async function fineTunedModel(
   const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
   const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
-  const model = await restoreSpeechArchive(path, (node, of) => make(own(node), of), context, {}, replaced);
+  const remake = (node: ConfigNode, archive: ModelContext) => make(own(node), archive);
+  const model = await restoreSpeechArchive(path, remake, context, families, {}, replaced);
   const vocabulary = newVocabulary(written);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;
 }

@@ -1,5 +1,5 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
-import { type ConfigNode, defineSchema, type InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig } from '../../config/index.js';
 import type { Engine, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
@@ -16,7 +16,7 @@ import { ctcOutput, type Subnet } from '../export/subnets.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { ctcLoss } from '../recognition/ctc-head.js';
 import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
-import { InterCtc, interCtcField } from '../recognition/inter-ctc.js';
+import { InterCtc } from '../recognition/inter-ctc.js';
 import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
 import type { Recognizer } from '../recognition/recognizer.js';
 import type { RnntForward } from '../recognition/rnnt-recognizer.js';
@@ -25,40 +25,20 @@ import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import type { TranscriptSettings } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
 import { brickComponents } from './bricks.js';
-import { ctcFields } from './ctc-model.js';
+import { hybridFamily, hybridModelSchema } from './hybrid-family.js';
 import { frameDecoderKind } from './kinds.js';
-import { commonIgnored } from './model-schema.js';
-import { EncDecRNNTBPEModel, rnntFields } from './rnnt-model.js';
+import { archivesOf } from './model-component.js';
+import type { ModelFamily } from './model-family.js';
+import { EncDecRNNTBPEModel } from './rnnt-model.js';
 import type { SubnetOptions } from './speech-model.js';
-
-const auxCtcSchema = defineSchema(
-  'aux_ctc',
-  {
-    ...ctcFields,
-    ctc_loss_weight: { doc: 'Share w of the CTC loss.', format: 'number', min: 0, max: 1, default: 0.5 },
-  },
-  {
-    doc: 'The CTC branch.',
-    ignored: { use_cer: { instead: 'both WER and CER are reported', harmless: [false, true] } },
-  },
-);
-
-export const hybridFields = {
-  ...rnntFields,
-  ...interCtcField,
-  aux_ctc: { doc: 'The CTC branch.', format: auxCtcSchema },
-} as const;
-
-export const hybridModelSchema = defineSchema('EncDecHybridRNNTCTCBPEModel', hybridFields, {
-  doc: 'A transducer with an auxiliary CTC branch.',
-  ignored: commonIgnored,
-});
 
 export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
 
 export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
-  readonly ctcDecoder: ConvASRDecoder;
-  private readonly interCtc: InterCtc;
+  override readonly family: ModelFamily = hybridFamily;
+  ctcDecoder: ConvASRDecoder;
+  private interCtc: InterCtc;
+  private readonly interSettings: HybridModelConfig['interctc'];
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
   private ctcDecoding: CtcDecodingConfig;
@@ -76,6 +56,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       }),
     );
     this.ctcDecoding = settings.aux_ctc.decoding ?? ctcDecodingSchema.parse({});
+    this.interSettings = settings.interctc;
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.ctcDecoder);
   }
 
@@ -84,7 +65,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new EncDecHybridRNNTCTCBPEModel(node, hybridModelSchema.parse(node, options), own),
+      (own, options) => new this(node, hybridModelSchema.parse(node, options), own),
     );
   }
 
@@ -97,12 +78,15 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModel> {
-    return restoreSpeechArchive(
-      path,
-      (node, own) => EncDecHybridRNNTCTCBPEModel.fromConfig(node, own),
-      context,
-      options,
-    );
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
+    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
+    return restoreSpeechArchive(path, make, context, archivesOf(context, hybridFamily), options);
+  }
+
+  protected override adopt(fresh: this): void {
+    super.adopt(fresh);
+    this.ctcDecoder = this.replaceChild('ctc_decoder', fresh.ctcDecoder);
+    this.interCtc = new InterCtc(this.interSettings, this.encoder, this.ctcDecoder);
   }
 
   /**

@@ -1,6 +1,6 @@
 // NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
 // a prompt what to write: in which language, transcribed or translated, with or without punctuation.
-import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig } from '../../config/index.js';
 import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -10,7 +10,6 @@ import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, frameMask, Linear, type Pass, smoothedCrossEntropy } from '../../nn/index.js';
 import {
   isPromptTokenizer,
-  PROMPT_FORMATS,
   type PromptFormat,
   type PromptSlots,
   type PromptTokenizer,
@@ -36,73 +35,22 @@ import type { TranscribeOptions } from '../transcription/options.js';
 import type { TranscriptSettings } from '../transcription/transcript.js';
 import { brickComponents } from './bricks.js';
 import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from './kinds.js';
-import { commonFields, commonIgnored } from './model-schema.js';
+import { archivesOf } from './model-component.js';
+import type { ModelFamily } from './model-family.js';
+import { type DecoderMemory, multiTaskFamily, multiTaskSchema } from './multitask-family.js';
 import { promptDefaults } from './prompt-defaults.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
-export const multiTaskSchema = defineSchema(
-  'EncDecMultiTaskModel',
-  {
-    ...commonFields,
-    prompt_format: { doc: 'What prompts are made of.', format: PROMPT_FORMATS },
-    prompt_defaults: {
-      doc: 'Slots of prompts where data do not say them: a list with role: user and slots.',
-      format: 'any',
-      nullable: true,
-      default: null,
-    },
-    use_loss_mask_for_prompt: {
-      doc: 'Leave the tokens of the prompt out of the loss.',
-      format: 'boolean',
-      default: false,
-    },
-    label_smoothing: { doc: 'For loss.label_smoothing to refer to.', format: 'any', optional: true },
-    transf_encoder: {
-      doc: 'Transformer layers on top of the encoder.',
-      format: componentConfig('transf_encoder'),
-      nullable: true,
-      default: null,
-    },
-    transf_decoder: { doc: 'Attention decoder.', format: componentConfig('transf_decoder') },
-    head: { doc: 'Classifier of the decoder’s states.', format: componentConfig('head') },
-    decoding: {
-      doc: 'How hypotheses are found.',
-      format: attentionDecodingSchema,
-      nullable: true,
-      default: null,
-    },
-    loss: { doc: 'Training loss.', format: componentConfig('loss') },
-  },
-  {
-    doc: 'An attention encoder-decoder with prompts: transcribes and translates.',
-    ignored: {
-      ...commonIgnored,
-      bleu_tokenizer: { instead: 'BLEU is not reported', harmless: ['13a'] },
-      multitask_metrics_cfg: 'WER and CER are reported',
-      context_len_for_AR_decoding: { instead: 'a prompt has the length of its format', harmless: [5] },
-      restore_timestamps_model: { instead: 'there are no timestamps', harmless: [true, false] },
-      timestamps_asr_model: 'there are no timestamps',
-    },
-  },
-);
-
 export type MultiTaskConfig = InferConfig<typeof multiTaskSchema>;
 
-/** Encoder output as the decoder sees it. */
-export interface DecoderMemory {
-  /** [B,T',d] */
-  readonly states: Tensor;
-  /** int32 [B] */
-  readonly lengths: Tensor;
-}
-
 export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
+  override readonly family: ModelFamily = multiTaskFamily;
   readonly projection: Linear | undefined;
   readonly transformerEncoder: TransformerEncoder | undefined;
-  readonly decoder: TransformerDecoder;
-  readonly head: TokenClassifier;
+  decoder: TransformerDecoder;
+  head: TokenClassifier;
   readonly prompt: PromptFormat;
-  private readonly special: PromptTokenizer;
+  private special: PromptTokenizer;
   private readonly lossSettings: CrossEntropyConfig;
   private decoding: AttentionDecodingConfig;
 
@@ -138,7 +86,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new EncDecMultiTaskModel(node, multiTaskSchema.parse(node, options), own),
+      (own, options) => new this(node, multiTaskSchema.parse(node, options), own),
     );
   }
 
@@ -151,12 +99,16 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecMultiTaskModel> {
-    return restoreSpeechArchive(
-      path,
-      (node, own) => EncDecMultiTaskModel.fromConfig(node, own),
-      context,
-      options,
-    );
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
+    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
+    return restoreSpeechArchive(path, make, context, archivesOf(context, multiTaskFamily), options);
+  }
+
+  protected override adopt(fresh: this): void {
+    super.adopt(fresh);
+    this.special = fresh.special;
+    this.decoder = this.replaceChild('transf_decoder', fresh.decoder);
+    this.head = this.replaceChild('log_softmax', fresh.head);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

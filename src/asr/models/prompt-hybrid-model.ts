@@ -1,7 +1,7 @@
 // A hybrid model that is told the language (or another prompt) as a one-hot vector beside each frame of the encoder's
 // output: NeMo's EncDecHybridRNNTCTCBPEModelWithPrompt, that of NVIDIA's multilingual streaming models. A prompt of
 // tokens for an attention decoder is another thing; see multitask-model.ts.
-import { type ConfigNode, defineSchema, type InferConfig, isMapping } from '../../config/index.js';
+import { type ConfigNode, type InferConfig, isMapping } from '../../config/index.js';
 import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
@@ -17,34 +17,11 @@ import type { StreamHead } from '../streaming/stream-head.js';
 import type { StreamingParts } from '../streaming/streaming-recognizer.js';
 import type { TranscribeOptions } from '../transcription/options.js';
 import { brickComponents } from './bricks.js';
-import { EncDecHybridRNNTCTCBPEModel, hybridFields } from './hybrid-model.js';
-import { commonIgnored } from './model-schema.js';
+import { EncDecHybridRNNTCTCBPEModel } from './hybrid-model.js';
+import { archivesOf } from './model-component.js';
+import type { ModelFamily } from './model-family.js';
+import { promptHybridFamily, promptHybridSchema } from './prompt-hybrid-family.js';
 import type { SubnetOptions } from './speech-model.js';
-
-export const promptHybridSchema = defineSchema(
-  'EncDecHybridRNNTCTCBPEModelWithPrompt',
-  {
-    ...hybridFields,
-    num_prompts: {
-      doc: 'Only kept; model_defaults.num_prompts (default 128) is the length of the one-hot vector.',
-      format: 'int',
-      nullable: true,
-      default: null,
-    },
-    subsampling_factor: {
-      doc: 'Only kept; the encoder says it.',
-      format: 'int',
-      nullable: true,
-      default: null,
-    },
-  },
-  {
-    doc:
-      'A hybrid model with prompts: model_defaults.prompt_dictionary numbers them by name, ' +
-      'model_defaults.initialize_prompt_feature: true adds their layers.',
-    ignored: { ...commonIgnored, bleu_tokenizer: 'no BLEU is computed' },
-  },
-);
 
 export type PromptHybridConfig = InferConfig<typeof promptHybridSchema>;
 
@@ -78,6 +55,7 @@ class PromptKernel extends Module {
 }
 
 export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBPEModel {
+  override readonly family: ModelFamily = promptHybridFamily;
   /** Numbers of prompts by name. */
   readonly prompts: ReadonlyMap<string, number>;
   /** Keys of a manifest that say the prompt, in the order in which they count. */
@@ -105,8 +83,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     return buildModel(
       context,
       brickComponents,
-      (own, options) =>
-        new EncDecHybridRNNTCTCBPEModelWithPrompt(node, promptHybridSchema.parse(node, options), own),
+      (own, options) => new this(node, promptHybridSchema.parse(node, options), own),
     );
   }
 
@@ -116,12 +93,9 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModelWithPrompt> {
-    return restoreSpeechArchive(
-      path,
-      (node, own) => EncDecHybridRNNTCTCBPEModelWithPrompt.fromConfig(node, own),
-      context,
-      options,
-    );
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
+    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
+    return restoreSpeechArchive(path, make, context, archivesOf(context, promptHybridFamily), options);
   }
 
   override get takesPrompt(): boolean {

@@ -1,6 +1,6 @@
 // Transducer models (Graves 2012): EncDecRNNTBPEModel (tokenizer) and EncDecRNNTModel (characters), which
 // differ only in the section their vocabulary comes from.
-import { type ConfigNode, componentConfig, defineSchema, type InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig } from '../../config/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
   buildModel,
@@ -29,7 +29,7 @@ import {
 } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
-import { type RnntLossSettings, rnntLossSchema, rnntLossSettings } from '../losses/config.js';
+import { type RnntLossSettings, rnntLossSettings } from '../losses/config.js';
 import { type LossReduction, reducedLoss } from '../losses/reduction.js';
 import { variantArcs, variantCosts } from '../losses/variant-costs.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
@@ -42,39 +42,18 @@ import type { TranscriptSettings } from '../transcription/transcript.js';
 import { mustAgree, widthKey } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { jointKind, predictionKind } from './kinds.js';
-import { commonFields, commonIgnored } from './model-schema.js';
+import { archivesOf } from './model-component.js';
+import type { ModelFamily } from './model-family.js';
 import { type Example, latticePicture } from './report-pictures.js';
+import { rnntFamily, rnntModelSchema } from './rnnt-family.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
-
-export const rnntFields = {
-  ...commonFields,
-  decoder: { doc: 'Prediction network.', format: componentConfig('decoder') },
-  joint: { doc: 'Joint network.', format: componentConfig('joint') },
-  decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
-  loss: { doc: 'Transducer loss.', format: rnntLossSchema, nullable: true, default: null },
-  rnnt_reduction: {
-    doc: 'From costs of utterances to the loss.',
-    format: ['mean_batch', 'mean', 'mean_volume', 'sum'],
-    default: 'mean_batch',
-  },
-} as const;
-
-export const rnntModelSchema = defineSchema('EncDecRNNTBPEModel', rnntFields, {
-  doc: 'A transducer: encoder, prediction network, joint.',
-  ignored: {
-    ...commonIgnored,
-    interctc: {
-      instead: 'a transducer has no CTC branch; hybrid models have',
-      harmless: [null, { loss_weights: [], apply_at_layers: [] }],
-    },
-  },
-});
 
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
 
 export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
-  readonly decoder: PredictionNetwork;
-  readonly joint: TransducerJoint;
+  override readonly family: ModelFamily = rnntFamily;
+  decoder: PredictionNetwork;
+  joint: TransducerJoint;
   /** What the joint's outputs mean. */
   readonly variant: TransducerVariant;
   protected decoding: DecodingConfig;
@@ -116,7 +95,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new EncDecRNNTBPEModel(node, rnntModelSchema.parse(node, options), own),
+      (own, options) => new this(node, rnntModelSchema.parse(node, options), own),
     );
   }
 
@@ -129,12 +108,15 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     context: ModelContext,
     options: RestoreOptions = {},
   ): Promise<EncDecRNNTBPEModel> {
-    return restoreSpeechArchive(
-      path,
-      (node, own) => EncDecRNNTBPEModel.fromConfig(node, own),
-      context,
-      options,
-    );
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
+    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
+    return restoreSpeechArchive(path, make, context, archivesOf(context, rnntFamily), options);
+  }
+
+  protected override adopt(fresh: this): void {
+    super.adopt(fresh);
+    this.decoder = this.replaceChild('decoder', fresh.decoder);
+    this.joint = this.replaceChild('joint', fresh.joint);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {

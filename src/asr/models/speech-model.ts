@@ -1,23 +1,8 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
-import {
-  type LoadAdaptersOptions,
-  loadAdapters,
-  ModelAdapters,
-  saveAdapters,
-  type UnfreezeOptions,
-} from '../../adapters/index.js';
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
-import {
-  type ConfigNode,
-  configFromValues,
-  pathOf,
-  positionOf,
-  resolveConfig,
-  withPosition,
-} from '../../config/index.js';
-import type { Container, KindOf } from '../../container/index.js';
+import { type ConfigNode, withPosition } from '../../config/index.js';
 import {
   type DataSection,
   type OpenSourceOptions,
@@ -26,46 +11,38 @@ import {
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
+import { type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
-  type ArchivableModel,
   type Batch,
   type BatchSource,
-  checkSize,
-  containerOf,
   type Evaluator,
   fileReader,
   type HeatMap,
   lossOf,
+  Model,
+  type ModelConfig,
   type ModelContext,
   type ReportContributor,
   type Section,
   type StepOutput,
 } from '../../model/index.js';
-import { type Archivable, type ArchivedConfig, saveArchive } from '../../nemo/index.js';
-import { addLosses, Module, type Pass, type ReadState, weightedLoss } from '../../nn/index.js';
+import type { ArchivedConfig } from '../../nemo/index.js';
+import { addLosses, type Pass, weightedLoss } from '../../nn/index.js';
 import type { ReadFile, Tokenizer } from '../../text/index.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { Preprocessor } from '../encoders/front-end.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
-import {
-  DEFAULT_MAX_FRAMES,
-  type ExportOptions,
-  exportOnnx,
-  nemoTarget,
-  sherpaTarget,
-} from '../export/export-onnx.js';
-import { checkForSherpa, normalizeType, sherpaMetadata, sherpaTokens } from '../export/sherpa.js';
+import { exportModel } from '../export/export-model.js';
+import { DEFAULT_MAX_FRAMES, type ExportOptions } from '../export/export-onnx.js';
 import {
   type StreamingEncoder,
   streamingEncoder,
   streamingEncoderSubnet,
-  streamingMetadata,
 } from '../export/streaming-encoder.js';
-import { type EncoderOutput, encoderSubnet, longestInput, type Subnet } from '../export/subnets.js';
+import { type EncoderOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
 import { savedConfig } from '../nemo/saved-config.js';
 import type { LabelOptions, Recognizer } from '../recognition/recognizer.js';
 import { SpeechEvaluator } from '../recognition/speech-evaluator.js';
@@ -78,11 +55,13 @@ import type { Transcript, TranscriptSettings } from '../transcription/transcript
 import { checkFeatureWidth, checkSampleRates } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from './kinds.js';
+import type { ModelFamily } from './model-family.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
+import { configWithVocabulary, keepWeights, type Vocabulary, type VocabularyOptions } from './vocabulary.js';
 
 /** The keys of a `model` section that this class reads; see `commonFields`. */
-export interface SpeechModelConfig {
+export interface SpeechModelConfig extends ModelConfig {
   readonly nemo_compat: '1.x' | '2.5';
   readonly labels: readonly string[] | null;
   readonly tokenizer: unknown;
@@ -93,7 +72,6 @@ export interface SpeechModelConfig {
   readonly spec_augment: Section | null;
   readonly encoder: Section;
   readonly compute_eval_loss: boolean;
-  readonly adapters: Section | null;
 }
 
 /** What a model is told of the files it is to become. */
@@ -104,35 +82,26 @@ export interface SubnetOptions extends ExportOptions {
 }
 
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
-  extends Module
-  implements ArchivableModel, Archivable, ReportContributor
+  extends Model<S>
+  implements ReportContributor
 {
-  readonly tokenizer: Tokenizer;
+  /** What configs, archives and `inspect` know of such models. */
+  abstract readonly family: ModelFamily;
+  tokenizer: Tokenizer;
   readonly encoder: Encoder;
   readonly preprocessor: Preprocessor;
-  protected readonly container: Container;
   private readonly specAugment: Partial<SpecAugmentConfig> | null;
   /** What the report's pictures show. */
   private example: Example | undefined;
   private recognizers = new WeakMap<Engine, Recognizer>();
-  private readonly written: Section;
-  readonly adapters: ModelAdapters;
   /** Language models and phrases. */
   protected decodingFiles: ReadFile;
 
   /** @param node the `model` section as written; @param settings the same, checked. */
-  protected constructor(
-    node: ConfigNode,
-    protected readonly settings: S,
-    protected readonly context: ModelContext,
-  ) {
-    super();
-    this.seed = context.seed ?? 0;
+  protected constructor(node: ConfigNode, settings: S, context: ModelContext) {
+    super(node, settings, context, brickComponents);
     this.decodingFiles = fileReader(context);
-    this.container = containerOf(context, brickComponents);
-    this.written = resolveConfig(node) as Section;
-    this.adapters = new ModelAdapters(this, this.container);
-    this.tokenizer = tokenizerOf(settings.tokenizer, this.written, context);
+    this.tokenizer = tokenizerOf(settings.tokenizer, this.config, context);
     const keys = this.build(settings.preprocessor, preprocessorKind);
     const preprocessor = withPosition(settings.preprocessor as ConfigNode, () => new Preprocessor(keys));
     this.preprocessor = this.child('preprocessor', preprocessor);
@@ -141,73 +110,6 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     checkSampleRates(node, frontEnd.sample_rate);
     checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
-  }
-
-  get module(): Module {
-    return this;
-  }
-
-  /** The resolved `model` section, with the adapters the model has now. */
-  get config(): Section {
-    const { config: adapters } = this.adapters;
-    return adapters ? { ...this.written, adapters } : this.written;
-  }
-
-  /** Puts in the adapters of the config; once, when all modules are there. */
-  setUpAdapters(): void {
-    if (this.settings.adapters) this.adapters.restore(this.settings.adapters);
-  }
-
-  /**
-   * Adds an adapter (NeMo's `add_adapter`), enabled unless the config says otherwise. A new one changes no output.
-   * @param name `NAME`, or `encoder:NAME`, `decoder:NAME`, `joint:NAME`, `encoder+joint:NAME`; in the encoder, every
-   *   layer gets one
-   * @param config a component: `{ _target_: 'LinearAdapter', dim: 32 }`
-   * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.unknown-component`
-   */
-  addAdapter(name: string, config: Section): void {
-    this.adapters.add(name, config);
-    this.forgetRecognizers();
-  }
-
-  /** Switches one adapter, or with `undefined` all of them, on or off. @throws AnemoneError `adapter.unknown` */
-  setEnabledAdapters(name: string | undefined, enabled = true): void {
-    this.adapters.enable(name, enabled);
-    this.forgetRecognizers();
-  }
-
-  /**
-   * Makes the enabled adapters trainable; `freeze()` comes before. Batch norms of the model stop following the data
-   * unless told otherwise, as in NeMo.
-   */
-  unfreezeEnabledAdapters(options: UnfreezeOptions = {}): void {
-    this.adapters.unfreezeEnabled(options);
-  }
-
-  /**
-   * Writes adapters alone, in the format of NeMo's `save_adapters`.
-   * @param names default: all of them. @throws AnemoneError `adapter.unknown`, `asr.no-engine`
-   */
-  async saveAdapters(
-    path: string,
-    options: { readonly names?: readonly string[]; readonly engine?: Engine } = {},
-  ): Promise<void> {
-    const engine = this.engineFor(options.engine, 'saveAdapters');
-    await saveAdapters(this.adapters, path, engine, options.names);
-  }
-
-  /**
-   * Adds adapters of a file that `saveAdapters` or NeMo's `save_adapters` wrote. Returns their names.
-   * @throws AnemoneError `adapter.*`, `checkpoint.mismatch`, `asr.no-engine`, and what is wrong with the file
-   */
-  async loadAdapters(
-    path: string,
-    options: LoadAdaptersOptions & { readonly engine?: Engine } = {},
-  ): Promise<readonly string[]> {
-    const engine = this.engineFor(options.engine, 'loadAdapters');
-    const names = await loadAdapters(this.adapters, path, engine, options);
-    this.forgetRecognizers();
-    return names;
   }
 
   /** Runs a training step's forward, and adds to its loss what modules on the way ask for. */
@@ -231,8 +133,6 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const { hop, sample_rate: rate } = this.preprocessor.frontEnd.config;
     return (hop / rate) * this.encoder.subsamplingFactor;
   }
-
-  abstract trainingStep(inputs: Tensors, pass: Pass): StepOutput;
 
   /** Compiles what `recognizer` hands out. */
   protected abstract createRecognizer(engine: Engine): Recognizer;
@@ -318,33 +218,30 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const engine = this.engineFor(options.engine, 'export');
     const maxFrames = options.maxFrames ?? DEFAULT_MAX_FRAMES;
     const stream = this.exportedStream(options, maxFrames);
-    const tokens = this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize));
-    const { config: mel } = this.preprocessor.frontEnd;
-    const longest = () => this.encoder.outputLength(longestInput(this.encoder, maxFrames));
-    const metadata = {
-      model_type: this.constructor.name,
-      vocabulary: JSON.stringify(tokens),
-      subsampling_factor: String(this.encoder.subsamplingFactor),
-      ...(stream ? streamingMetadata(stream.plan) : { max_encoder_frames: String(longest()) }),
-      preprocessor: JSON.stringify(mel),
-      normalize_type: normalizeType(mel),
-      feat_dim: String(isMfcc(mel) ? mel.n_mfcc : mel.features),
-      ...this.exportMetadata(options),
+    const exported = {
+      encoder: this.encoder,
+      frontEnd: this.preprocessor.frontEnd,
+      modelType: this.family.classes.tokens.name,
+      tokens: this.tokenizer.idsToTokens(range(this.tokenizer.vocabSize)),
+      head: this.exportedHead(options),
+      metadata: this.exportMetadata(options),
+      subnets: () => this.subnets({ ...options, maxFrames, stream }),
     };
-    const subnets = () => this.subnets({ ...options, maxFrames, stream });
-    if (options.for !== 'sherpa') return exportOnnx(nemoTarget(path), subnets(), metadata, engine, options);
-    const head = this.exportedHead(options);
-    const prompted = 'prompt_dictionary' in metadata;
-    checkForSherpa({ mel, vocabulary: tokens, head, streaming: stream !== undefined, prompted });
-    const target = sherpaTarget(path, sherpaTokens(tokens));
-    const all = { ...metadata, ...sherpaMetadata(this.constructor.name, head) };
-    return exportOnnx(target, subnets(), all, engine, options);
+    return exportModel(exported, path, engine, { ...options, maxFrames, stream });
   }
 
   private exportedStream({ streaming }: ExportOptions, maxFrames: number): StreamingEncoder | undefined {
     if (!streaming) return undefined;
     const sizes = streaming === true ? {} : streaming;
     return streamingEncoder(this.encoder, this.preprocessor, { ...sizes, maxContext: maxFrames });
+  }
+
+  protected override networkChanged(): void {
+    this.forgetRecognizers();
+  }
+
+  protected override inherited(): Section {
+    return { nemo_compat: this.settings.nemo_compat };
   }
 
   /** After a change of how this model decodes. */
@@ -358,7 +255,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.forgetRecognizers();
   }
 
-  evaluator(engine: Engine): Evaluator {
+  override evaluator(engine: Engine): Evaluator {
     return new SpeechEvaluator(
       this.recognizer(engine),
       this.tokenizer,
@@ -433,92 +330,62 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return { encoder, frontEnd: preprocessor.frontEnd, head: this.streamHead(engine), maker };
   }
 
-  /**
-   * Saves the model as a .nemo archive, which NeMo restores as one of its own.
-   * @param options.engine holds the weights; default: the engine the model was made with
-   * @param options.instead values that take the place of a state's own, such as averaged weights
-   * @throws AnemoneError `asr.no-engine`, `nemo.not-nemos` for models of parts that NeMo does not have
-   */
-  async saveTo(
-    path: string,
-    options: { readonly engine?: Engine; readonly instead?: ReadState } = {},
-  ): Promise<void> {
-    await saveArchive(this, path, this.engineFor(options.engine, 'saveTo'), options.instead);
-  }
-
-  /** See `Archivable`. */
-  nemoConfig(name: (file: string, bytes: Uint8Array) => string): ArchivedConfig {
-    return savedConfig(this, this.container, name);
+  override nemoConfig(name: (file: string, bytes: Uint8Array) => string): ArchivedConfig {
+    return savedConfig(this, this.family, this.container, name);
   }
 
   /**
-   * A model of the same class with another vocabulary, and this one's encoder and front end; this one is not
-   * changed. The rest starts anew: all of decoder and joint, as in NeMo, or with `keep: 'all'` only the layers
-   * whose size or meaning the vocabulary decides.
-   * @param vocabulary a `tokenizer` section, or labels
-   * @throws AnemoneError `asr.no-engine`, and what is wrong with the tokenizer
+   * Gives the model another vocabulary, as NeMo's `change_vocabulary`. Encoder and front end stay; the rest starts anew:
+   * all of decoder and joint or, with `keep: 'all'`, only the layers whose size or meaning the vocabulary decides.
+   * Returns the model itself.
+   * @throws AnemoneError `asr.no-engine`, and what is wrong with the tokenizer; nothing is changed then
    */
-  async changeVocabulary(
-    vocabulary: { readonly tokenizer: Section } | { readonly labels: readonly string[] },
-    options: { readonly engine?: Engine; readonly keep?: 'encoder' | 'all' } = {},
-  ): Promise<this> {
+  async changeVocabulary(vocabulary: Vocabulary, options: VocabularyOptions = {}): Promise<this> {
     const engine = this.engineFor(options.engine, 'changeVocabulary');
-    const { tokenizer: _, labels: __, ...rest } = this.config;
-    const node = configFromValues({ model: { ...withoutClasses(rest), ...vocabulary } }).model;
-    const { fromConfig } = this.constructor as unknown as {
-      fromConfig: (node: ConfigNode, context: ModelContext) => SpeechModel;
-    };
-    const { seed, container, log } = this.context;
-    const model = fromConfig(node, { seed, container, log, engine });
+    const fresh = this.anotherWith(vocabulary, engine);
     const old = this.stateDict();
-    for (const [name, state] of model.stateDict()) {
-      const starts = options.keep === 'all' ? VOCABULARY_LAYERS : BEHIND_ENCODER;
-      const from = starts.test(name) ? undefined : old.get(name);
-      if (from) await engine.write(state, await engine.read(from));
-    }
-    return model as this;
+    this.adopt(fresh);
+    this.adapters.relocate();
+    await keepWeights(this, old, engine, options.keep);
+    this.forgetRecognizers();
+    return this;
   }
 
-  async trainingSource(): Promise<BatchSource | undefined> {
+  /** As `changeVocabulary`, but a new model of the same class; this one is not changed. */
+  async withVocabulary(vocabulary: Vocabulary, options: VocabularyOptions = {}): Promise<this> {
+    const engine = this.engineFor(options.engine, 'withVocabulary');
+    const fresh = this.anotherWith(vocabulary, engine);
+    await keepWeights(fresh, this.stateDict(), engine, options.keep);
+    return fresh;
+  }
+
+  private anotherWith(vocabulary: Vocabulary, engine: Engine): this {
+    const { seed, container, log } = this.context;
+    const node = configWithVocabulary(this.config, this.family, vocabulary);
+    return this.another(node, { seed, container, log, engine });
+  }
+
+  protected override adopt(fresh: this): void {
+    super.adopt(fresh);
+    this.tokenizer = fresh.tokenizer;
+  }
+
+  override async trainingSource(): Promise<BatchSource | undefined> {
     const { train_ds: section } = this.settings;
     if (!section) return undefined;
     return openSpeechSource({ ...this.sourceOptions('train_ds', section), training: true });
   }
 
-  async validationSources(): Promise<readonly BatchSource[]> {
+  override async validationSources(): Promise<readonly BatchSource[]> {
     return this.evaluationSources('validation_ds', this.settings.validation_ds);
   }
 
-  async testSources(): Promise<readonly BatchSource[]> {
+  override async testSources(): Promise<readonly BatchSource[]> {
     return this.evaluationSources('test_ds', this.settings.test_ds);
   }
 
-  async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
+  override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
-  }
-
-  private engineFor(given: Engine | undefined, method: string): Engine {
-    const engine = given ?? this.context.engine;
-    if (engine) return engine;
-    throw new AnemoneError({
-      code: 'asr.no-engine',
-      message: `${method} needs the engine that holds the weights`,
-      hint: 'pass { engine }, or make the model with a trainer',
-    });
-  }
-
-  /** Builds a nested component; where it has a key `nemo_compat`, that follows the model's unless given. */
-  protected build<T>(section: Section, kind: KindOf<T>, values: Section = {}): T {
-    const node = section as ConfigNode;
-    const descriptor = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
-    const follows = 'nemo_compat' in descriptor.schema.fields && !('nemo_compat' in section);
-    const compat = follows ? { nemo_compat: this.settings.nemo_compat } : {};
-    const made = withPosition(node, () =>
-      this.container.instantiate(node, kind, { with: { ...compat, ...values } }),
-    );
-    if (made instanceof Module)
-      checkSize(made, { path: pathOf(node) || kind.kind, position: positionOf(node) });
-    return made;
   }
 
   private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {
@@ -540,20 +407,4 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 }
 
-/** A config whose classifiers of frames take their number of classes from the vocabulary. */
-function withoutClasses(model: Section): Section {
-  const { decoder, aux_ctc: auxiliary } = model as Readonly<Record<string, Section | undefined>>;
-  const open = (section: Section) => ({ ...section, num_classes: -1, vocabulary: [] });
-  return {
-    ...model,
-    ...(decoder && 'num_classes' in decoder && { decoder: open(decoder) }),
-    ...(auxiliary && { aux_ctc: withoutClasses(auxiliary) }),
-  };
-}
-
-/** Of a multitask model only what has the vocabulary's size starts anew, as in NeMo. */
-const BEHIND_ENCODER =
-  /^(decoder|joint|ctc_decoder|log_softmax|transf_decoder\._embedding\.token_embedding)\./;
-const VOCABULARY_LAYERS =
-  /^(decoder\.prediction\.embed|joint\.joint_net|(ctc_)?decoder\.decoder_layers|transf_decoder\._embedding\.token_embedding|log_softmax)\./;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -13,25 +13,38 @@ export const SAMPLE_RATES = [
   'test_ds.sample_rate',
 ] as const;
 
-const speechArchive: ArchiveLayout = {
-  aside: [
-    ...['train_ds', 'validation_ds', 'test_ds', 'optim'],
-    ...['decoding', 'spec_augment', 'aux_ctc.decoding'],
-  ],
-  // Recordings are converted to the preprocessor's rate, whatever else an archive says.
-  repeated: SAMPLE_RATES,
-  network: [
-    ...['preprocessor', 'encoder', 'decoder', 'joint', 'tokenizer', 'labels', 'aux_ctc'],
-    ...['transf_encoder', 'transf_decoder', 'head'],
-  ],
-  // NeMo writes every key of its decoding and data into every archive; keys of the network are another matter.
-  usual:
-    /: model\.(log_prediction|tokenizer\.spe_tokenizer_vocab|encoder\.pos_emb_max_len|use_cer|(train_ds|validation_ds|test_ds|optim|decoding|aux_ctc\.decoding)\.\S+): /,
-  derived,
-};
+/** The sections that a family of models has in its archives, beside those of all speech models. */
+export interface ArchiveSections {
+  /** Those that describe the network. */
+  readonly network: readonly string[];
+  /** Those that say how hypotheses are found, beside `decoding`. Default: none. */
+  readonly decoding?: readonly string[];
+}
+
+/** @param families whose models may be in the archive */
+function speechArchive(families: readonly ArchiveSections[]): ArchiveLayout {
+  const training = ['train_ds', 'validation_ds', 'test_ds', 'optim'];
+  const decoding = ['decoding', ...families.flatMap((family) => family.decoding ?? [])];
+  const full = [...training, ...decoding].map((section) => section.replaceAll('.', '\\.')).join('|');
+  return {
+    aside: [...training, ...decoding, 'spec_augment'],
+    // Recordings are converted to the preprocessor's rate, whatever else an archive says.
+    repeated: SAMPLE_RATES,
+    network: [
+      ...['preprocessor', 'encoder', 'tokenizer', 'labels'],
+      ...families.flatMap(({ network }) => network),
+    ],
+    // NeMo writes every key of its decoding and data into every archive; keys of the network are another matter.
+    usual: new RegExp(
+      `: model\\.(log_prediction|tokenizer\\.spe_tokenizer_vocab|encoder\\.pos_emb_max_len|use_cer|(${full})\\.\\S+): `,
+    ),
+    derived,
+  };
+}
 
 /**
  * A speech model of an archive, with its weights in the context's engine.
+ * @param families that the model may be of
  * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @throws AnemoneError; see `restoreArchive`
  */
@@ -39,6 +52,7 @@ export function restoreSpeechArchive<M extends Module>(
   path: string,
   make: (node: ConfigNode, context: ModelContext) => M,
   context: ModelContext,
+  families: readonly ArchiveSections[],
   options: RestoreOptions = {},
   kept: readonly string[] = [],
 ): Promise<M> {
@@ -48,7 +62,7 @@ export function restoreSpeechArchive<M extends Module>(
     path,
     (node, archive) => make(node, { seed, container, ...archive }),
     { engine, say },
-    speechArchive,
+    speechArchive(families),
     options,
     kept,
   );

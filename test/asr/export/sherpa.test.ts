@@ -55,7 +55,7 @@ describe('a CTC model', () => {
       vocab_size: '5',
       subsampling_factor: '4',
       normalize_type: 'per_feature',
-      model_type: model.constructor.name,
+      model_type: 'EncDecCTCModelBPE',
       feat_dim: '16',
     });
     expect(existsSync(join(root, 'tokens.txt'))).toBe(false);

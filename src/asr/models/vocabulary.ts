@@ -1,0 +1,57 @@
+// Another vocabulary for a model: the config that asks for it, and the weights that go on.
+import { type ConfigNode, configFromValues, isMapping } from '../../config/index.js';
+import type { Engine, State } from '../../engine/index.js';
+import type { Section } from '../../model/index.js';
+import type { Module } from '../../nn/index.js';
+import type { SpeechParts } from '../nemo/saved-config.js';
+import type { KeptPart, ModelFamily } from './model-family.js';
+
+/** A `tokenizer` section, or characters. */
+export type Vocabulary = { readonly tokenizer: Section } | { readonly labels: readonly string[] };
+
+export interface VocabularyOptions {
+  /** Holds the weights; default: the engine the model was made with. */
+  readonly engine?: Engine;
+  /** What goes on with its weights. Default `encoder`. */
+  readonly keep?: KeptPart;
+}
+
+/** A model's config with another vocabulary, which its frame classifiers take their number of classes from. */
+export function configWithVocabulary(
+  config: Section,
+  { frameClassifiers }: ModelFamily,
+  vocabulary: Vocabulary,
+): ConfigNode {
+  const { tokenizer: _, labels: __, ...rest } = config;
+  const opened = frameClassifiers.reduce((section, path) => withoutClasses(section, path.split('.')), rest);
+  return configFromValues({ model: { ...opened, ...vocabulary } }).model;
+}
+
+function withoutClasses(section: Section, [key, ...path]: readonly string[]): Section {
+  const inner = section[key];
+  if (!isMapping(inner)) return section;
+  if (path.length > 0) return { ...section, [key]: withoutClasses(inner, path) };
+  return 'num_classes' in inner
+    ? { ...section, [key]: { ...inner, num_classes: -1, vocabulary: [] } }
+    : section;
+}
+
+/**
+ * Gives states of a model with a new vocabulary the values that they had before.
+ * @param old states by name; those that the model still has keep their values anyway
+ */
+export async function keepWeights(
+  model: Module & SpeechParts & { readonly family: ModelFamily },
+  old: ReadonlyMap<string, State>,
+  engine: Engine,
+  kept: KeptPart = 'encoder',
+): Promise<void> {
+  const anew = model.family
+    .vocabularyModules(model, kept)
+    .flatMap((module) => [...module.stateDict().values()]);
+  for (const [name, state] of model.stateDict()) {
+    const before = old.get(name);
+    if (before && before !== state && !anew.includes(state))
+      await engine.write(state, await engine.read(before));
+  }
+}
