@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/main.js';
+import { loadConfig } from '../../src/config/index.js';
+import { reportOf } from '../../src/errors/index.js';
 
 const CONFIG = 'conf/quickstart.yaml';
 const DATA = 'quickstart-data';
@@ -14,6 +16,19 @@ const RUNS = 'quickstart-runs/quickstart-digits';
 const VOCABULARY = '52';
 const RECORDING = join(DATA, 'audio/test/allison-000.wav');
 
+const words = process.argv.slice(2);
+if (words.includes('--help')) process.exit(await run(['train', '--help']));
+try {
+  // Data takes minutes: what is wrong with the overrides is said before.
+  loadConfig(
+    CONFIG,
+    words.filter((word) => /^[^-].*=|^~/.test(word)),
+  );
+} catch (error) {
+  const { text, exitCode } = reportOf(error);
+  process.stderr.write(text);
+  process.exit(exitCode);
+}
 const started = performance.now();
 const version = new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-');
 
@@ -28,7 +43,7 @@ if (!existsSync(join(DATA, `tokenizer_spe_bpe_v${VOCABULARY}`))) {
   );
 }
 await step('training, with validation on unheard synthetic voices; then the test on people', () =>
-  run(['train', CONFIG, `++exp_manager.version=${version}`, ...process.argv.slice(2)]),
+  run(['train', CONFIG, `++exp_manager.version=${version}`, ...words]),
 );
 await step(`transcribing ${RECORDING}`, () => run(['transcribe', join(RUNS, version), RECORDING]));
 process.stdout.write(`\ndone in ${((performance.now() - started) / 60000).toFixed(1)} minutes\n`);
