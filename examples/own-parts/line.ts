@@ -1,5 +1,8 @@
 // Command: a model, data and parts of your own in one Trainer: a line through points, y = 3x - 1.
 //   npx tsx examples/own-parts/line.ts [folder of the run]
+
+import { batchesOf } from '../../src/data/index.js';
+import { float32, type Program, type Tensors } from '../../src/engine/index.js';
 import {
   AnemoneError,
   createDefaultContainer,
@@ -10,8 +13,6 @@ import {
   Trainer,
   tf,
 } from '../../src/index.js';
-import { batchesOf } from '../../src/data/index.js';
-import { float32, type Program, type Tensors } from '../../src/engine/index.js';
 import type { Batch, BatchSource, Evaluator, StepOutput, TrainableModel } from '../../src/model/index.js';
 import { Module, type Parameter, zeros } from '../../src/nn/index.js';
 import { goodEnough, plainLogger } from './parts.js';
@@ -110,7 +111,9 @@ try {
     validation: source('held-out points', false),
   });
   const [slope, offset] = await Promise.all([...model.module.parameters()].map((p) => engine.read(p)));
-  console.log(`${outcome.reason}; y = ${slope[0].toFixed(2)} x + ${offset[0].toFixed(2)}; loss ${metrics['val/loss']}`);
+  console.log(
+    `${outcome.reason}; y = ${slope[0].toFixed(2)} x + ${offset[0].toFixed(2)}; loss ${metrics['val/loss']}`,
+  );
 } catch (error) {
   if (!(error instanceof AnemoneError)) throw error;
   console.error(error.message);
