@@ -7,8 +7,8 @@ const trainer = new Trainer(cfg.trainer);
 const losses = [];
 trainer.loggers.push({
   async start() {},
-  async log(_step, { train_loss }) {
-    if (train_loss !== undefined) losses.push(train_loss);
+  async log(_step, { 'train/loss': loss }) {
+    if (loss !== undefined) losses.push(loss);
   },
   async text() {},
   async close() {},
