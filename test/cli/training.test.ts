@@ -59,6 +59,18 @@ describe('anemone train', () => {
     expect(readFileSync(out('tone', 'report.html'), 'utf8')).toContain('Alignment in the transducer lattice');
   });
 
+  it('opens the test set before the first step: what is wrong with it is told then', async () => {
+    const { code, err } = await anemone(
+      'train',
+      config,
+      'name=early',
+      `model.test_ds.manifest_filepath=${out('none.json')}`,
+    );
+    expect(code).toBe(2);
+    expect(err).toMatch(/none\.json: there is no such manifest/);
+    expect(err).not.toMatch(/step 1\//);
+  });
+
   it('goes on where it stopped', async () => {
     const { code, err } = await anemone('train', config, 'trainer.max_epochs=3', '--no-test');
     expect(code, err).toBe(0);
