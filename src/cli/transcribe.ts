@@ -279,8 +279,8 @@ async function mergeOf(name: string | undefined): Promise<BufferMerge | undefine
 
 async function resamplerOf(name: string | undefined): Promise<Resampler | undefined> {
   const { RESAMPLERS } = await import('../audio/index.js');
-  const found = RESAMPLERS.find((resampler) => resampler === name);
-  if (found !== undefined || name === undefined) return found;
+  const resamplerName = RESAMPLERS.find((resampler) => resampler === name);
+  if (resamplerName !== undefined || name === undefined) return resamplerName;
   const { AnemoneError } = await import('../errors/index.js');
   const message = `expected ${RESAMPLERS.join(', ')}, got "${name}"`;
   throw new AnemoneError({ code: 'cli.option', path: '--resampler', message });

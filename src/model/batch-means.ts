@@ -187,6 +187,6 @@ function prefixed(prefix: string, tensors: Tensors): Tensors {
 }
 
 function numbers(outputs: HostTensors, prefix: string): Record<string, number> {
-  const own = Object.entries(outputs).filter(([key]) => key.startsWith(prefix));
-  return Object.fromEntries(own.map(([key, { data }]) => [key.slice(prefix.length), data[0]]));
+  const entries = Object.entries(outputs).filter(([key]) => key.startsWith(prefix));
+  return Object.fromEntries(entries.map(([key, { data }]) => [key.slice(prefix.length), data[0]]));
 }

@@ -177,11 +177,11 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
     const follows = Object.entries(this.inherited()).filter(
       ([key]) => key in schema.fields && !(key in section),
     );
-    const made = withPosition(node, () =>
+    const brick = withPosition(node, () =>
       this.container.instantiate(node, kind, { with: { ...Object.fromEntries(follows), ...values } }),
     );
-    if (made instanceof Module)
-      checkSize(made, { path: pathOf(node) || kind.kind, position: positionOf(node) });
-    return made;
+    if (brick instanceof Module)
+      checkSize(brick, { path: pathOf(node) || kind.kind, position: positionOf(node) });
+    return brick;
   }
 }

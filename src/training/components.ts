@@ -1,13 +1,13 @@
 // Callbacks and loggers as a config names them: `trainer.callbacks: [{_target_: EarlyStopping, …}]`,
 // `exp_manager.loggers: [{_target_: CsvLogger, …}]`.
 import { join } from 'node:path';
-import { defineSchema } from '../config/index.js';
+import { type ConfigOf, defineSchema, type InferConfig } from '../config/index.js';
 import { type ComponentDescriptor, component, defineKind } from '../container/index.js';
 import type { Callback } from './callbacks/callback.js';
 import { EarlyStopping } from './callbacks/early-stopping.js';
 import { EmaCallback } from './callbacks/ema.js';
 import { RunTimeLimit, StepTiming } from './callbacks/timing.js';
-import { earlyStoppingSchema } from './exp-manager-options.js';
+import { earlyStoppingSchema, emaFields } from './exp-manager-options.js';
 import { CsvLogger } from './loggers/csv.js';
 import { JsonLinesLogger } from './loggers/json-lines.js';
 import type { MetricsLogger } from './loggers/logger.js';
@@ -16,6 +16,28 @@ import { TensorBoardLogger } from './loggers/tensorboard.js';
 export const callbackKind = defineKind<Callback>('callback', 'a callback');
 /** A logger whose schema has a key `folder` gets the run's unless the config gives one. */
 export const loggerKind = defineKind<MetricsLogger>('logger', 'a logger');
+
+/** @param config keys of `early_stopping_callback_params` */
+export function earlyStoppingOf(config: InferConfig<typeof earlyStoppingSchema>): EarlyStopping {
+  return new EarlyStopping({
+    monitor: config.monitor,
+    mode: config.mode,
+    minDelta: config.min_delta,
+    patience: config.patience,
+    checkFinite: config.check_finite,
+    stoppingThreshold: config.stopping_threshold ?? undefined,
+    divergenceThreshold: config.divergence_threshold ?? undefined,
+  });
+}
+
+/** @param config keys of `ema` */
+export function emaOf(config: ConfigOf<typeof emaFields>): EmaCallback {
+  return new EmaCallback({
+    decay: config.decay,
+    everyNSteps: config.every_n_steps,
+    validateOriginalWeights: config.validate_original_weights,
+  });
+}
 
 function lightningNames(name: string): string[] {
   return ['lightning.pytorch', 'pytorch_lightning'].map((module) => `${module}.callbacks.${name}`);
@@ -27,35 +49,13 @@ const callbacks = [
     name: 'EarlyStopping',
     aliases: [...lightningNames('EarlyStopping'), ...lightningNames('early_stopping.EarlyStopping')],
     schema: earlyStoppingSchema,
-    create: (config) =>
-      new EarlyStopping({
-        monitor: config.monitor,
-        mode: config.mode,
-        minDelta: config.min_delta,
-        patience: config.patience,
-        checkFinite: config.check_finite,
-        stoppingThreshold: config.stopping_threshold ?? undefined,
-        divergenceThreshold: config.divergence_threshold ?? undefined,
-      }),
+    create: earlyStoppingOf,
   }),
   component({
     kind: callbackKind,
     name: 'EmaCallback',
-    schema: defineSchema('EmaCallback', {
-      decay: { doc: 'Share of the old average kept.', format: 'number', default: 0.999, min: 0, max: 1 },
-      every_n_steps: { doc: 'Steps between two updates of the average.', format: 'int', default: 1, min: 1 },
-      validate_original_weights: {
-        doc: 'Validate the weights as trained, not their average.',
-        format: 'boolean',
-        default: false,
-      },
-    }),
-    create: (config) =>
-      new EmaCallback({
-        decay: config.decay,
-        everyNSteps: config.every_n_steps,
-        validateOriginalWeights: config.validate_original_weights,
-      }),
+    schema: defineSchema('EmaCallback', emaFields),
+    create: emaOf,
   }),
   component({
     kind: callbackKind,

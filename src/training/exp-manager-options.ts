@@ -108,17 +108,22 @@ export const earlyStoppingSchema = defineSchema(
   },
 );
 
+/** Keys of an average of the weights. */
+export const emaFields = {
+  decay: { doc: 'Share of the old average that stays.', format: 'number', min: 0, max: 1, default: 0.999 },
+  every_n_steps: { doc: 'Steps between updates.', format: 'int', min: 1, default: 1 },
+  validate_original_weights: {
+    doc: 'Validate the weights themselves instead of their average.',
+    format: 'boolean',
+    default: false,
+  },
+} as const;
+
 export const emaSchema = defineSchema(
   'ema',
   {
     enable: { doc: 'Keep an average of the weights.', format: 'boolean', default: false },
-    decay: { doc: 'Share of the old average that stays.', format: 'number', min: 0, max: 1, default: 0.999 },
-    every_n_steps: { doc: 'Steps between updates.', format: 'int', min: 1, default: 1 },
-    validate_original_weights: {
-      doc: 'Validate the weights themselves instead of their average.',
-      format: 'boolean',
-      default: false,
-    },
+    ...emaFields,
   },
   {
     doc: 'Exponential moving average of the weights, used for validation and inference.',

@@ -6,14 +6,12 @@ import { type ConfigNode, type ConfigWarning, isMapping } from '../config/index.
 import { AnemoneError, printable } from '../errors/index.js';
 import { makeFolder } from '../formats/index.js';
 import { CheckpointCallback } from './callbacks/checkpoint-callback.js';
-import { EarlyStopping } from './callbacks/early-stopping.js';
-import { EmaCallback } from './callbacks/ema.js';
 import { NemoFileCallback } from './callbacks/nemo-file.js';
 import { RunTimeLimit, StepTiming } from './callbacks/timing.js';
 import { listCheckpoints, resolveCheckpoint } from './checkpoint/folder.js';
 import { ENDING } from './checkpoint/missing.js';
 import type { Checkpoint } from './checkpoint/reader.js';
-import { loggerKind } from './components.js';
+import { earlyStoppingOf, emaOf, loggerKind } from './components.js';
 import {
   checkpointSchema,
   type ExpManagerOptions,
@@ -165,19 +163,14 @@ function addCallbacks(
   checkpoints: CheckpointCallback,
 ): void {
   const { callbacks } = trainer;
-  if (options.ema?.enable) {
-    const {
-      decay,
-      every_n_steps: everyNSteps,
-      validate_original_weights: validateOriginalWeights,
-    } = options.ema;
-    callbacks.push(new EmaCallback({ decay, everyNSteps, validateOriginalWeights }));
-  }
+  if (options.ema?.enable) callbacks.push(emaOf(options.ema));
   if (options.log_step_timing) {
     callbacks.push(new StepTiming(options.step_timing_kwargs?.buffer_size));
   }
   if (options.max_time_per_run !== null) callbacks.push(new RunTimeLimit(options.max_time_per_run));
-  if (options.create_early_stopping_callback) callbacks.push(earlyStopping(options));
+  if (options.create_early_stopping_callback) {
+    callbacks.push(earlyStoppingOf(options.early_stopping_callback_params ?? earlyStoppingSchema.parse({})));
+  }
   if (options.create_report) callbacks.push(new ReportCallback(folder, options.name ?? 'default'));
   if (options.create_checkpoint_callback) callbacks.push(checkpoints, nemoFile(options, checkpoints));
 }
@@ -205,18 +198,5 @@ function nemoFile(options: ExpManagerOptions, checkpoints: CheckpointCallback): 
     onEnd: params.save_nemo_on_train_end,
     best: params.save_best_model,
     postfix: params.postfix,
-  });
-}
-
-function earlyStopping(options: ExpManagerOptions): EarlyStopping {
-  const params = options.early_stopping_callback_params ?? earlyStoppingSchema.parse({});
-  return new EarlyStopping({
-    monitor: params.monitor,
-    mode: params.mode,
-    minDelta: params.min_delta,
-    patience: params.patience,
-    checkFinite: params.check_finite,
-    stoppingThreshold: params.stopping_threshold ?? undefined,
-    divergenceThreshold: params.divergence_threshold ?? undefined,
   });
 }

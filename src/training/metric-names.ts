@@ -35,10 +35,10 @@ export function metricOf<V extends number | null>(
   name: string,
 ): V | undefined {
   if (Object.hasOwn(metrics, name)) return metrics[name];
-  const known = metricName(name);
-  if (Object.hasOwn(metrics, known)) return metrics[known];
+  const currentName = metricName(name);
+  if (Object.hasOwn(metrics, currentName)) return metrics[currentName];
   // What a checkpoint or log of before holds.
-  const before = Object.keys(metrics).find((key) => metricName(key) === known);
+  const before = Object.keys(metrics).find((key) => metricName(key) === currentName);
   return before === undefined ? undefined : metrics[before];
 }
 

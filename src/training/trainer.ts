@@ -321,6 +321,7 @@ export class Trainer {
   }
 }
 
+/** Sources given here are closed when the fit ends, as those of the model's config are. */
 export interface FitSettings {
   readonly checkpoint?: string;
   readonly train?: BatchSource;

@@ -44,8 +44,8 @@ export function familyComponents<M extends SpeechParts>(
     ...(classes.characters ? [[classes.characters, characters] as const] : []),
   ];
   return named.map(([{ name, paths }, model]): FamilyComponent => {
-    const made = component({ kind: modelKind, name, aliases: paths, schema, create: () => model });
-    return { ...made, family };
+    const descriptor = component({ kind: modelKind, name, aliases: paths, schema, create: () => model });
+    return { ...descriptor, family };
   });
 }
 
@@ -64,8 +64,8 @@ export function archivesOf(
   { container }: ModelContext,
   family?: Pick<ModelFamily, 'archive'>,
 ): readonly ArchiveSections[] {
-  const known = container ? familiesOf(container.components) : [];
-  return [...(family ? [family] : []), ...known].map(({ archive }) => archive);
+  const families = container ? familiesOf(container.components) : [];
+  return [...(family ? [family] : []), ...families].map(({ archive }) => archive);
 }
 
 function isFamilyComponent(descriptor: ComponentDescriptor): descriptor is FamilyComponent {

@@ -77,11 +77,11 @@ function namedFamily(target: string): Pick<ForeignFamily, 'name' | 'what'> | und
 export function modelClass(model: ConfigNode, components: ComponentRegistry): string {
   const { target } = model;
   const models = components.list('model');
-  const known = models.flatMap(({ name, aliases }) => [name, ...aliases]);
+  const knownNames = models.flatMap(({ name, aliases }) => [name, ...aliases]);
   const recognised = typeof target === 'string' ? undefined : recogniser(model, models);
   if (recognised && !modelComponents.includes(recognised)) return recognised.name;
   const foreign = typeof target === 'string' ? namedFamily(target) : FOREIGN.find(({ is }) => is(model));
-  if (foreign && !known.includes(foreign.name)) {
+  if (foreign && !knownNames.includes(foreign.name)) {
     throw new AnemoneError({
       code: 'asr.model-not-supported',
       path: pathOf(model) || 'model',

@@ -36,8 +36,8 @@ export class SavedSections {
   }
 
   private made(path: string): Values {
-    const found = this.at(path);
-    if (found) return found;
+    const existing = this.at(path);
+    if (existing) return existing;
     const dot = path.lastIndexOf('.');
     const section: Values = {};
     this.made(dot < 0 ? '' : path.slice(0, dot))[path.slice(dot + 1)] = section;

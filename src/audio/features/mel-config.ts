@@ -13,7 +13,8 @@ export interface FixedNormalization {
   readonly fixed_std: readonly number[];
 }
 
-export interface MelConfig {
+/** How a waveform is cut into frames, in both front ends. */
+export interface FrameConfig {
   /** Hz. Default 16000. */
   sample_rate: number;
   /** Seconds; excludes `n_window_size`. Default 0.02. */
@@ -24,6 +25,9 @@ export interface MelConfig {
   n_window_size: number | null;
   /** Samples. Default null. */
   n_window_stride: number | null;
+}
+
+export interface MelConfig extends FrameConfig {
   /** Default `hann`. */
   window: WindowType | null;
   /** `per_feature` (default), `all_features`, fixed statistics; any other string is no normalisation. */

@@ -1,19 +1,10 @@
 // The keys of NeMo's AudioToMFCCPreprocessor, their defaults, and what follows from them.
 import { requireMapping } from '../../config/index.js';
 import { fail, frameSizes } from './frame-sizes.js';
+import type { FrameConfig } from './mel-config.js';
 import { WINDOW_TYPES, type WindowType } from './windows.js';
 
-export interface MfccConfig {
-  /** Hz. Default 16000. */
-  sample_rate: number;
-  /** Seconds; excludes `n_window_size`. Default 0.02. */
-  window_size: number | null;
-  /** Seconds; excludes `n_window_stride`. Default 0.01. */
-  window_stride: number | null;
-  /** Samples. Default null. */
-  n_window_size: number | null;
-  /** Samples. Default null. */
-  n_window_stride: number | null;
+export interface MfccConfig extends FrameConfig {
   /** Default `hann`; null is none. */
   window: WindowType | null;
   /** Default: the next power of two at or above the window. */

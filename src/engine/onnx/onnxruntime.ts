@@ -131,10 +131,10 @@ export function checkWhole(folder: string): void {
   for (const [name, bytes] of Object.entries(nativeFiles)) {
     const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
     if (size === bytes) continue;
-    const found = size === undefined ? 'is missing' : `has ${size} bytes, ${String(bytes)} belong there`;
+    const fault = size === undefined ? 'is missing' : `has ${size} bytes, ${String(bytes)} belong there`;
     throw new AnemoneError({
       code: 'engine.onnxruntime-broken',
-      message: `ONNX Runtime was not installed whole: ${name} ${found}`,
+      message: `ONNX Runtime was not installed whole: ${name} ${fault}`,
       position: { file: folder },
       hint: 'remove this folder and install it anew (npm install); is the disk full?',
     });

@@ -45,9 +45,9 @@ export function summedLoss(
  * @throws AnemoneError `training.loss-weight` where the model does not say one before it trains on the batch
  */
 export function weightsBy(units: readonly string[], counted: UnitWeights, size: number): UnitWeights {
-  const known: UnitWeights = { examples: size, undivided: 1, ...counted };
-  const missing = units.find((unit) => known[unit] === undefined);
-  if (missing === undefined) return Object.fromEntries(units.map((unit) => [unit, known[unit]]));
+  const allWeights: UnitWeights = { examples: size, undivided: 1, ...counted };
+  const missing = units.find((unit) => allWeights[unit] === undefined);
+  if (missing === undefined) return Object.fromEntries(units.map((unit) => [unit, allWeights[unit]]));
   throw new AnemoneError({
     code: 'training.loss-weight',
     message: `in training the loss has a term divided by "${missing}", in evaluation it has none`,

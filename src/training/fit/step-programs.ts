@@ -144,13 +144,13 @@ export class StepPrograms {
     scalars: HostTensors[string],
     missing: number,
   ): Promise<StepResult> {
-    const given = await this.ratiosOf(steps);
+    const knownRatios = await this.ratiosOf(steps);
     const accepted: UnitWeights[] = [];
     const refused: MicroStep[] = [];
     const empty: MicroStep[] = [];
     const means = new BatchMeans();
     for (const step of steps) {
-      const out = await this.accumulate(step, accepted.length > 0, given);
+      const out = await this.accumulate(step, accepted.length > 0, knownRatios);
       const terms = measuredTerms(out, step.batch.size);
       const weights = lossWeights(terms);
       means.add(terms);
@@ -162,7 +162,7 @@ export class StepPrograms {
     const { loss, ...logs } = means.summary();
     const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty };
     if (accepted.length === 0) return { ...unusable, refused };
-    const { reference } = given ?? weightRatios(accepted);
+    const { reference } = knownRatios ?? weightRatios(accepted);
     const keep = float32([1 / (unitTotal(accepted, reference) + missing)], []);
     const out = await this.apply.run({ [SCALARS]: scalars, [KEEP]: keep }, { commitIf: allFinite });
     const gradNorm = out['gradNorm'].data[0];
@@ -267,8 +267,13 @@ export class StepPrograms {
 
 function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights = {}): HostTensors {
   const scalar = (value: number) => float32([value], []);
-  const own = Object.entries(ratios).map(([unit, ratio]) => [RATIO + unit, scalar(ratio)] as const);
-  return { ...inputs, [KEEP]: scalar(keep ? 1 : 0), [SIZE]: scalar(size), ...Object.fromEntries(own) };
+  const ratioInputs = Object.entries(ratios).map(([unit, ratio]) => [RATIO + unit, scalar(ratio)] as const);
+  return {
+    ...inputs,
+    [KEEP]: scalar(keep ? 1 : 0),
+    [SIZE]: scalar(size),
+    ...Object.fromEntries(ratioInputs),
+  };
 }
 
 /** Loss and norm of the gradient, where they are among the outputs. */

@@ -134,12 +134,12 @@ export function describeStep(s: StepStatus): string {
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 
 function describeGpu({ index, share, memoryMb, powerW }: GpuStatus): string {
-  const known = [
+  const figures = [
     share !== undefined && percent(share),
     memoryMb !== undefined && `${memoryMb.toFixed(0)} MB`,
     powerW !== undefined && `${powerW.toFixed(0)} W`,
   ];
-  return [`GPU ${index}`, ...known.filter((text) => text !== false)].join(' ');
+  return [`GPU ${index}`, ...figures.filter((text) => text !== false)].join(' ');
 }
 
 /** At least four significant digits, without an exponent for everyday sizes. */

@@ -1,6 +1,6 @@
 // Which curves a report draws: every metric that was logged, those that belong together in one picture.
 import type { MetricRow } from '../loggers/json-lines.js';
-import { metricName, metricOf } from '../metric-names.js';
+import { metricName } from '../metric-names.js';
 import { type Curve, lineChart } from './line-chart.js';
 
 /** Pictures that come first, with titles of their own. */
@@ -17,7 +17,11 @@ const MACHINE = /^(data|engine|system)\/|^(train|val|test)\/(\w*seconds|\w*_per_
 const TESTED = /^test\//;
 
 /** Figures as HTML. */
-export function charts(rows: readonly MetricRow[]): { readonly main: string[]; readonly machine: string[] } {
+export function charts(written: readonly MetricRow[]): {
+  readonly main: string[];
+  readonly machine: string[];
+} {
+  const rows = underCurrentNames(written);
   const names = metricsOf(rows).filter((name) => !TESTED.test(name));
   const first = FIRST.map(({ title, metrics }) =>
     figure(
@@ -27,19 +31,34 @@ export function charts(rows: readonly MetricRow[]): { readonly main: string[]; r
     ),
   );
   const rest = names.filter((name) => !FIRST.some(({ metrics }) => metrics.test(name)));
-  const own = rest.filter((name) => !MACHINE.test(name));
+  const modelMetrics = rest.filter((name) => !MACHINE.test(name));
   const machine = rest.filter((name) => MACHINE.test(name));
   return {
-    main: [...first, ...together(own).map((members) => figure(rows, titleOf(members), members))].filter(
-      isDrawn,
-    ),
+    main: [
+      ...first,
+      ...together(modelMetrics).map((members) => figure(rows, titleOf(members), members)),
+    ].filter(isDrawn),
     machine: machine.map((name) => figure(rows, name, [name])).filter(isDrawn),
   };
 }
 
+/** Rows under the names of today, whatever a run of before called them. */
+export function underCurrentNames(rows: readonly MetricRow[]): MetricRow[] {
+  const names = new Map<string, string>();
+  const current = (name: string) => {
+    const currentName = names.get(name) ?? metricName(name);
+    names.set(name, currentName);
+    return currentName;
+  };
+  return rows.map(
+    (row) =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [current(name), value])) as MetricRow,
+  );
+}
+
 /** All names, in the order in which they were first logged. */
 export function metricsOf(rows: readonly MetricRow[]): string[] {
-  const names = new Set(rows.flatMap((row) => Object.keys(row)).map(metricName));
+  const names = new Set(rows.flatMap((row) => Object.keys(row)));
   names.delete('step');
   return [...names];
 }
@@ -67,7 +86,7 @@ function figure(rows: readonly MetricRow[], title: string, names: readonly strin
 
 function curve(rows: readonly MetricRow[], name: string): Curve {
   const points = rows.flatMap((row) => {
-    const value = metricOf(row, name);
+    const value = row[name];
     return typeof value === 'number' ? [[row.step, value] as const] : [];
   });
   return { name, points };

@@ -1,8 +1,7 @@
 // The report of a run as one HTML file that needs nothing else: curves, pictures, decoded samples.
 import type { EvaluatedSample, HeatMap } from '../../model/index.js';
 import type { MetricRow } from '../loggers/json-lines.js';
-import { metricOf } from '../metric-names.js';
-import { charts, metricsOf } from './charts.js';
+import { charts, metricsOf, underCurrentNames } from './charts.js';
 import { heatMap } from './heat-map.js';
 import { escapeHtml, shortNumber } from './markup.js';
 import { sampleTable } from './sample-table.js';
@@ -34,11 +33,12 @@ ${sampleTable(data.samples)}
 }
 
 /** Latest value of the metrics people look for first. */
-export function summaryFacts(rows: readonly MetricRow[]): [string, string][] {
+export function summaryFacts(written: readonly MetricRow[]): [string, string][] {
+  const rows = underCurrentNames(written);
   const tested = metricsOf(rows).filter((name) => /^test\/(?!seconds)/.test(name));
   return ['train/loss', 'val/loss', 'val/wer', 'val/cer', ...tested].flatMap((metric) => {
-    const last = rows.findLast((row) => typeof metricOf(row, metric) === 'number');
-    return last ? [[metric, shortNumber(metricOf(last, metric) as number)] as [string, string]] : [];
+    const last = rows.findLast((row) => typeof row[metric] === 'number');
+    return last ? [[metric, shortNumber(last[metric] as number)] as [string, string]] : [];
   });
 }
 

@@ -41,17 +41,27 @@ const nvidiaSmi: AskGpus = () =>
     child.unref();
   });
 
+/** Asking starts a process, so it is not done at every step. */
+const PAUSE_MS = 5000;
+
 export class GpuSampler {
   private known: readonly GpuStatus[] = [];
   private asking = false;
   private isAbsent = false;
+  private nextAt = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly ask: AskGpus = nvidiaSmi) {}
+  /** @param pauseMs between the beginnings of two questions, at least */
+  constructor(
+    private readonly ask: AskGpus = nvidiaSmi,
+    private readonly pauseMs = PAUSE_MS,
+  ) {}
 
-  /** What was known last; asks anew for the next time. */
+  /** What was known last; asks anew for the next time, unless it was asked a moment ago. */
   latest(): readonly GpuStatus[] {
-    if (!this.asking && !this.isAbsent) {
+    const now = performance.now();
+    if (!this.asking && !this.isAbsent && now >= this.nextAt) {
       this.asking = true;
+      this.nextAt = now + this.pauseMs;
       void this.ask().then((text) => {
         this.asking = false;
         this.isAbsent = text === undefined;

@@ -43,6 +43,8 @@ export class SystemGauges {
 
 function gpuRow({ index, share, memoryMb, powerW }: GpuStatus): Record<string, number> {
   const values = { share, memory_mb: memoryMb, power_w: powerW };
-  const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined);
-  return Object.fromEntries(known.map(([name, value]) => [`system/gpu${index}_${name}`, value]));
+  const measured = Object.entries(values).filter(
+    (entry): entry is [string, number] => entry[1] !== undefined,
+  );
+  return Object.fromEntries(measured.map(([name, value]) => [`system/gpu${index}_${name}`, value]));
 }

@@ -33,7 +33,7 @@ describe('parseGpuTable', () => {
 describe('GpuSampler', () => {
   it('has what was known last, and asks for the next time', async () => {
     const answers = [TWO_CARDS, NO_POWER];
-    const sampler = new GpuSampler(async () => answers.shift());
+    const sampler = new GpuSampler(async () => answers.shift(), 0);
     expect(sampler.latest()).toEqual([]);
     await Promise.resolve();
     expect(sampler.latest()).toHaveLength(2);
@@ -41,12 +41,26 @@ describe('GpuSampler', () => {
     expect(sampler.latest()).toHaveLength(1);
   });
 
+  it('asks once for many steps that follow each other', async () => {
+    let asked = 0;
+    const sampler = new GpuSampler(async () => {
+      asked++;
+      return TWO_CARDS;
+    });
+    for (let i = 0; i < 20; i++) {
+      sampler.latest();
+      await Promise.resolve();
+    }
+    expect(asked).toBe(1);
+    expect(sampler.latest()).toHaveLength(2);
+  });
+
   it('does not ask again where there is no tool', async () => {
     let asked = 0;
     const sampler = new GpuSampler(async () => {
       asked++;
       return undefined;
-    });
+    }, 0);
     for (let i = 0; i < 3; i++) {
       expect(sampler.latest()).toEqual([]);
       await Promise.resolve();

@@ -45,9 +45,10 @@ export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
   return new NgramModel(longest, ids, root);
 
   function orderOf(line: string, at: number): number {
-    const said = Number(line.slice(6).split('=')[0]);
-    if (!Number.isSafeInteger(said) || said < 1) throw bad(name, at, `"${line.slice(0, 40)}" names no order`);
-    return said;
+    const order = Number(line.slice(6).split('=')[0]);
+    if (!Number.isSafeInteger(order) || order < 1)
+      throw bad(name, at, `"${line.slice(0, 40)}" names no order`);
+    return order;
   }
 
   function addEntry(line: string, at: number): void {
