@@ -137,6 +137,11 @@ export class Container implements BuildContext {
     return this.find(token.symbol) !== undefined || token.fallback !== undefined;
   }
 
+  /** Whether somebody registered a service here or around, as opposed to a default. */
+  isRegistered({ symbol }: Token<unknown>): boolean {
+    return this.line().some(({ registered }) => registered.has(symbol));
+  }
+
   /** The service of a token. @throws AnemoneError `container.unknown-token` or `container.cycle` */
   resolve<T>(token: Token<T>): T {
     this.frozenBy ??= nameOf(token.symbol);
@@ -179,7 +184,7 @@ export class Container implements BuildContext {
   /** Builds a component from its config, already checked. @throws AnemoneError what its `create` throws */
   build(descriptor: ComponentDescriptor, config: unknown): unknown {
     const { kind, name } = descriptor;
-    return this.resolution.component(`the ${kind.replaceAll('_', ' ')} "${name}"`, () =>
+    return this.resolution.component(`the ${kind.replaceAll('_', ' ')} "${name}"`, this, () =>
       descriptor.create(config, this),
     );
   }
@@ -232,11 +237,11 @@ export class Container implements BuildContext {
     for (const { used } of line) used.add(symbol);
     const before = line.map(({ made }) => made.get(service)).find((made) => made && this.fits(made));
     if (before) {
-      this.resolution.note(before.needs);
+      this.resolution.note(before.needs, this);
       return before.value;
     }
     const context = new AskingContext(this);
-    const made = this.resolution.service(service, () => service.make(this, context));
+    const made = this.resolution.service(service, this, () => service.make(this, context));
     const depth = Math.max(...[...made.needs.values()].map((needed) => needed.depth));
     const home = line.find((container) => container.depth === depth) ?? this;
     home.made.set(service, made);

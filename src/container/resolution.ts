@@ -12,8 +12,10 @@ export interface Registration {
 /** What is being made: a service, or a component. */
 interface Frame {
   readonly name: string;
-  readonly symbol: symbol | undefined;
-  /** All that it asked for so far, and what those asked for. */
+  readonly registration: Registration | undefined;
+  /** The container that was asked. */
+  readonly asked: object;
+  /** All that it asked this container for so far, and what those asked for. */
   readonly needs: Map<symbol, Registration>;
 }
 
@@ -38,10 +40,10 @@ export class Resolution {
     }
   }
 
-  /** Makes a service of a registration. @throws AnemoneError `container.cycle` */
-  service<T>(registration: Registration, make: () => T): Made<T> {
+  /** Makes a service of a registration, for the container asked. @throws AnemoneError `container.cycle` */
+  service<T>(registration: Registration, asked: object, make: () => T): Made<T> {
     const { symbol } = registration;
-    const first = this.frames.findIndex((frame) => frame.symbol === symbol);
+    const first = this.frames.findIndex((frame) => frame.registration === registration);
     if (first >= 0) {
       const circle = [...this.frames.slice(first).map(({ name }) => name), nameOf(symbol)];
       this.failure = new AnemoneError({
@@ -51,18 +53,23 @@ export class Resolution {
       });
       throw this.failure;
     }
-    return this.inFrame({ name: nameOf(symbol), symbol, needs: new Map([[symbol, registration]]) }, make);
+    const needs = new Map([[symbol, registration]]);
+    return this.inFrame({ name: nameOf(symbol), registration, asked, needs }, make);
   }
 
-  /** Makes a component. @param name for messages */
-  component<T>(name: string, make: () => T): T {
-    return this.inFrame({ name, symbol: undefined, needs: new Map() }, make).value;
+  /** Makes a component for the container asked. @param name for messages */
+  component<T>(name: string, asked: object, make: () => T): T {
+    return this.inFrame({ name, registration: undefined, asked, needs: new Map() }, make).value;
   }
 
-  /** Notes that what is being made needs something that was made of `needs`. */
-  note(needs: ReadonlyMap<symbol, Registration>): void {
+  /**
+   * Notes that what is being made needs something that was made of `needs`. What it has of a certain other container, such
+   * as the log around its own, is the same for whoever asks.
+   */
+  note(needs: ReadonlyMap<symbol, Registration>, asked: object): void {
     const frame = this.frames.at(-1);
-    for (const [symbol, registration] of needs) frame?.needs.set(symbol, registration);
+    if (frame?.asked !== asked) return;
+    for (const [symbol, registration] of needs) frame.needs.set(symbol, registration);
   }
 
   /** `, needed by greeter → clock`, or nothing. */
@@ -79,7 +86,7 @@ export class Resolution {
       throw error;
     } finally {
       this.frames.pop();
-      this.note(frame.needs);
+      this.note(frame.needs, frame.asked);
     }
   }
 }
