@@ -14,13 +14,6 @@ interface TrainOptions {
   readonly import: readonly string[];
 }
 
-/** Sections of a config file. Others are a script's own, unless they look like a misspelling of these. */
-const SECTIONS = ['name', 'model', 'trainer', 'exp_manager'];
-/** Keys that say which files the weights start from. */
-const START = ['init_from_nemo_model', 'init_from_ptl_ckpt'];
-/** What some part of this command reads. */
-const READ = [...SECTIONS, ...START, 'init_from_pretrained_model'];
-
 export function register(program: Command): void {
   program
     .command('train')
@@ -36,20 +29,18 @@ export function register(program: Command): void {
 }
 
 async function train(file: string, overrides: string[], options: TrainOptions): Promise<void> {
-  const { adaptedModel, createFromConfig, isAdaptation } = await import('../asr/index.js');
+  const { adaptedModel, checkConfig, createFromConfig, isAdaptation } = await import('../asr/index.js');
   const { formatWarnings, loadConfig } = await import('../config/index.js');
   const { outliveReaders } = await import('../errors/index.js');
   // Hours of training are worth more than the lines about them.
   outliveReaders();
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
-  const { SPECIAL_TOKENS, withSpecialTokens } = await import('./special-tokens.js');
-  const written = loadConfig(file, overrides);
-  const problem = await sectionProblem(written, file);
-  if (problem) throw problem;
-  const config = withSpecialTokens(written);
-  const used = config === written ? [] : [SPECIAL_TOKENS];
-  const warnings: ConfigWarning[] = await sectionWarnings(config, used);
+  const { specialTokens } = await import('./special-tokens.js');
+  const tokens = specialTokens(loadConfig(file, overrides));
+  const { config } = tokens;
+  const warnings: ConfigWarning[] = [...checkConfig(config, { container, sections: tokens.sections })];
+  tokens.train();
   const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
   const section = config['model'] as ConfigNode;
   let testData: readonly BatchSource[] = [];
@@ -78,59 +69,6 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
     for (const source of testData) await source.close();
     await trainer.dispose();
   }
-}
-
-async function sectionProblem(config: Config, file: string): Promise<Error | undefined> {
-  const { isMapping, positionOf } = await import('../config/index.js');
-  const { AnemoneError, didYouMean } = await import('../errors/index.js');
-  for (const key of Object.keys(config)) {
-    const hint = SECTIONS.includes(key) ? undefined : didYouMean(key, SECTIONS);
-    if (hint)
-      return new AnemoneError({ code: 'config.unknown-key', path: key, message: 'unknown section', hint });
-  }
-  for (const key of SECTIONS.slice(1)) {
-    if (config[key] == null || isMapping(config[key])) continue;
-    return new AnemoneError({
-      code: 'config.not-a-mapping',
-      path: key,
-      position: positionOf(config, key),
-      message: `expected a mapping of keys to values, got ${JSON.stringify(config[key])}`,
-    });
-  }
-  if (isMapping(config['model'])) return undefined;
-  return new AnemoneError({
-    code: 'config.missing',
-    message: 'there is no model section',
-    position: { file },
-    hint: 'anemone config print shows what the file means',
-  });
-}
-
-/**
- * Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to, unless
- * they look like a misspelling of what is read.
- */
-async function sectionWarnings(config: Config, used: readonly string[]): Promise<ConfigWarning[]> {
-  const { isMapping, positionOf } = await import('../config/index.js');
-  const warnings: ConfigWarning[] = [];
-  for (const path of Object.keys(config)) {
-    if ([...READ, ...used].includes(path)) continue;
-    const meant = await startMeantBy(path);
-    if (meant === undefined && !isMapping(config[path])) continue;
-    const message = `"${path}" has no effect: ${meant ?? `training reads ${SECTIONS.slice(1).join(', ')}`}`;
-    warnings.push({ path, position: positionOf(config, path), message });
-  }
-  return warnings;
-}
-
-/** A key that looks as if the weights were to start from a file, and what is read for that. */
-async function startMeantBy(key: string): Promise<string | undefined> {
-  const { didYouMean } = await import('../errors/index.js');
-  const near = didYouMean(key, START);
-  if (near) return near;
-  return key.startsWith('init_from')
-    ? `weights start from ${START.join(' or ')}, of any kind of file`
-    : undefined;
 }
 
 /** Beside the checkpoints, where NeMo puts them. */

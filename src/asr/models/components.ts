@@ -6,10 +6,11 @@ import { containerOf, type ModelContext, ownContext, type TrainableModel } from 
 import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { type Adaptation, adaptModel } from './adaptation.js';
+import { checkConfig, trainingContainer } from './check-config.js';
 import { asrComponents } from './families.js';
 import { fineTunedModel, isFineTuning } from './fine-tune.js';
 import { archivesOf, type ModelFactory } from './model-component.js';
-import { checkBricks, modelClass } from './section-family.js';
+import { modelClass } from './section-family.js';
 import { SpeechModel } from './speech-model.js';
 
 /**
@@ -21,7 +22,6 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
   const container = containerOf(context, asrComponents);
   const { components } = container;
   const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
-  checkBricks(node, descriptor, components);
   const factory = descriptor.create({}, container) as ModelFactory;
   return factory.fromConfig(node, ownContext(context, container));
 }
@@ -29,20 +29,22 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
 /**
  * The model that a whole config describes: that of its `model` section or, where this has no network, one restored from
  * `init_from_nemo_model` to be fine-tuned (NeMo's speech_to_text_finetune.yaml); with the starting values asked for.
- * @throws AnemoneError; see `createModel`, `fineTunedModel`, `initFromConfig`
+ * All sections are checked before, also those of the trainer and the experiment manager.
+ * @throws AnemoneError(s) with all mistakes of the config; see `checkConfig`, `createModel`, `fineTunedModel`, `initFromConfig`
  */
 export async function createFromConfig(
   config: ConfigNode,
   context: ModelContext & { readonly engine: Engine },
   say: (line: string) => void = () => {},
 ): Promise<TrainableModel> {
-  const section = requireMapping(requireMapping(config, 'config')['model'], 'model');
-  const container = containerOf(context, asrComponents);
-  modelClass(section, container.components);
+  requireMapping(config, 'config');
+  const container = context.container ?? trainingContainer();
+  // Keys without effect are told by whoever makes something of their section.
+  checkConfig(config, { container });
   if (isFineTuning(config)) {
     return fineTunedModel(config, speechModelOf('init_from_nemo_model'), context, archivesOf({ container }));
   }
-  const model = createModel(section, context);
+  const model = createModel(config['model'] as ConfigNode, ownContext(context, container));
   await initFromConfig(model.module, config, context.engine, say);
   return model;
 }

@@ -39,7 +39,7 @@ const charLabelsSchema = defineSchema('char_labels', {
 });
 
 const optional = { nullable: true, default: null } as const;
-const fineTuningSchema = defineSchema(
+export const fineTuningSchema = defineSchema(
   'a model section without an encoder',
   {
     ...Object.fromEntries(REPLACED.map((key) => [key, commonFields[key]])),
