@@ -1,9 +1,8 @@
 // `anemone train`: a config to a trained model, validated on the way and tested at the end.
 import type { Command } from 'commander';
 import type { Adaptation } from '../asr/index.js';
-import type { Config, ConfigNode, ConfigWarning } from '../config/index.js';
+import type { ConfigNode, ConfigWarning } from '../config/index.js';
 import { printable } from '../errors/index.js';
-import type { BatchSource } from '../model/index.js';
 import { wholeNumber } from './option-number.js';
 import { containerWith, importOption } from './own-components.js';
 import { show } from './print.js';
@@ -43,7 +42,6 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   tokens.train();
   const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
   const section = config['model'] as ConfigNode;
-  let testData: readonly BatchSource[] = [];
   try {
     const folder = await expManager(trainer, config['exp_manager']);
     const { seed, view } = trainer;
@@ -51,22 +49,19 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
     const adaptation = isAdaptation(section) ? await adaptedModel(section, context) : undefined;
     const model = adaptation?.model ?? (await createFromConfig(config, context, (line) => view.say(line)));
     if (warnings.length > 0) view.say(formatWarnings(warnings));
-    // Before the first step: what is wrong with it should not show after hours of training.
-    if (options.test && (await hasTestData(config))) testData = await model.testSources();
-    const { outcome } = await trainer.fit(model);
+    const { outcome, testSets } = await trainer.fit(model, options.test ? {} : { test: [] });
     if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, view);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
-    } else if (testData.length > 0) {
+    } else if (testSets.length > 0) {
       const { describeEvaluation } = await import('./evaluation-report.js');
       const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
       if (best) view.say(`testing ${printable(best.path)}`);
-      const findings = await trainer.test(model, { checkpoint: best?.path, data: testData });
+      const findings = await trainer.test(model, { checkpoint: best?.path });
       show(await describeEvaluation(findings, options.samples));
     }
     if (folder !== undefined) show(await describeFolder(folder));
   } finally {
-    for (const source of testData) await source.close();
     await trainer.dispose();
   }
 }
@@ -84,11 +79,6 @@ async function saveAdapters(
   const path = join(existsSync(checkpoints) ? checkpoints : (folder ?? '.'), fileName);
   await model.saveAdapters(path);
   view.say(`adapters: ${printable(path)}`);
-}
-
-async function hasTestData(config: Config): Promise<boolean> {
-  const { selectValue } = await import('../config/index.js');
-  return Boolean(selectValue(config, 'model.test_ds.manifest_filepath'));
 }
 
 /** Where things were left. */

@@ -11,6 +11,7 @@ import {
 } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { containerOf, type ModelContext, type Section } from '../../model/index.js';
+import { sealedBut } from '../../nemo/index.js';
 import { type ArchiveSections, restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { brickComponents } from './bricks.js';
 import { commonFields, commonIgnored } from './model-schema.js';
@@ -98,7 +99,9 @@ export async function fineTunedModel(
   const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
   const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
-  const remake = (node: ConfigNode, archive: ModelContext) => make(own(node), archive);
+  // What the config names is the user's word, though it is laid over an archive.
+  const sealed = (archive: ModelContext) => ({ ...archive, sealed: sealedBut([], changes) });
+  const remake = (node: ConfigNode, archive: ModelContext) => make(own(node), sealed(archive));
   const model = await restoreSpeechArchive(path, remake, context, families, {}, replaced);
   const vocabulary = newVocabulary(written);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;

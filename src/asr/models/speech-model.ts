@@ -384,6 +384,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.evaluationSources('test_ds', this.settings.test_ds);
   }
 
+  /** An archive's own test set, which nobody named here, is not. */
+  override get testsOwnData(): boolean {
+    const { sealed } = this.context;
+    const written = this.settings.test_ds?.manifest_filepath ?? [];
+    return !sealed || [written].flat(2).some((path) => !sealed(path));
+  }
+
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
   }
