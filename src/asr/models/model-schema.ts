@@ -1,17 +1,28 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
+import { adaptersSection } from '../../adapters/index.js';
 import {
   componentConfig,
   defineSchema,
   type FieldDefinitions,
   type Format,
+  isMapping,
   listOf,
   recordOf,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
-import { tokenizerKind } from '../../text/index.js';
+import { paramGroupsSection } from '../../optim/index.js';
+import { tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 import { isOwnTokenizer } from './model-tokenizer.js';
 
 const optional = { nullable: true, default: null } as const;
+
+/** A tokenizer section within one; it is checked as any other, and documented once. */
+const languageFormat: Format<unknown> = {
+  expected: 'a tokenizer section',
+  accepts: isMapping,
+  check: (value, at) => tokenizerFormat.check(value, at),
+  jsonSchema: () => ({ type: 'object' }),
+};
 
 const tokenizerSchema = defineSchema(
   'tokenizer',
@@ -35,7 +46,7 @@ const tokenizerSchema = defineSchema(
     },
     langs: {
       doc: 'A tokenizer section for each language, for type: agg.',
-      format: recordOf('any'),
+      format: recordOf(languageFormat),
       ...optional,
     },
     custom_tokenizer: {
@@ -47,6 +58,10 @@ const tokenizerSchema = defineSchema(
   {
     ignored: {
       spe_tokenizer_vocab: 'the model file has the vocabulary',
+    },
+    refine: (config, report) => {
+      const { path, reason, hint } = tokenizerTypeProblem(config) ?? {};
+      if (path !== undefined && reason !== undefined) report(path, reason, hint);
     },
   },
 );
@@ -88,7 +103,7 @@ export const commonFields = {
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
   adapters: {
     doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
-    format: 'mapping',
+    format: adaptersSection,
     ...optional,
   },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
@@ -97,7 +112,11 @@ export const commonFields = {
     format: componentConfig('optimizer', { nameKey: 'name' }),
     ...optional,
   },
-  optim_param_groups: { doc: 'Settings per module; read by the trainer.', format: 'mapping', ...optional },
+  optim_param_groups: {
+    doc: 'Settings per module; read by the trainer.',
+    format: paramGroupsSection,
+    ...optional,
+  },
   freeze: {
     doc: 'Modules that are not trained, or patterns with `*` over parameter names: [encoder.pre_encode, "*.bias"].',
     format: listOf('string'),

@@ -388,6 +388,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.evaluationSources('test_ds', this.settings.test_ds);
   }
 
+  /** An archive's own test set, which nobody named here, is not. */
+  override get testsOwnData(): boolean {
+    const { sealed } = this.container.resolve(MODEL_FILES);
+    const paths = [this.settings.test_ds?.manifest_filepath ?? []].flat(2);
+    return paths.length === 0 || paths.some((path) => !sealed(path));
+  }
+
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
   }
