@@ -24,6 +24,13 @@ export {
   ownContext,
   type Section,
 } from './context.js';
+export {
+  type DataSource,
+  dataSourceKind,
+  type OpenedSources,
+  openSources,
+  type SourceContext,
+} from './data-source.js';
 export { Model, type ModelConfig } from './model.js';
 export { checkSize, type SectionPlace } from './model-size.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';

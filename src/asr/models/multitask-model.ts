@@ -1,7 +1,7 @@
 // NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
 // a prompt what to write: in which language, transcribed or translated, with or without punctuation.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
-import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
+import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
@@ -208,18 +208,17 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return promptedInputs(prompts, [], this.special.padId);
   }
 
-  protected override sourceOptions(name: string, section: DataSection) {
+  protected override labels(langField = 'lang'): SpeechLabels {
     const slots = (utterance: Utterance) => this.prompt.complete(utterance.custom ?? {});
-    const langField = section.lang_field;
     const languageOf = (utterance: Utterance) =>
       utterance.custom?.[langField] ?? slots(utterance)['target_lang'];
     return {
-      ...super.sourceOptions(name, section),
+      ...super.labels(langField),
       languageOf,
       custom: [...this.prompt.manifestKeys, langField],
       padId: this.special.padId,
-      prompt: (utterance: Utterance) => this.prompt.encode(slots(utterance), this.special),
-      tokenize: (text: string, utterance: Utterance) => this.transcriptIds(text, languageOf(utterance)),
+      prompt: (utterance) => this.prompt.encode(slots(utterance), this.special),
+      tokenize: (text, utterance) => this.transcriptIds(text, languageOf(utterance)),
     };
   }
 

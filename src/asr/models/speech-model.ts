@@ -2,12 +2,13 @@
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, withPosition } from '../../config/index.js';
+import { type ConfigNode, hasTarget, positionOf, withPosition } from '../../config/index.js';
 import {
   type DataSection,
-  type OpenSourceOptions,
-  openEvaluationSources,
-  openSpeechSource,
+  manifestSource,
+  type SpeechDataSource,
+  type SpeechLabels,
+  speechContext,
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
@@ -16,6 +17,7 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   type Batch,
   type BatchSource,
+  dataSourceKind,
   type Evaluator,
   fileReader,
   type HeatMap,
@@ -23,6 +25,7 @@ import {
   Model,
   type ModelConfig,
   type ModelContext,
+  openSources,
   type ReportContributor,
   type Section,
   type StepOutput,
@@ -60,14 +63,17 @@ import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { configWithVocabulary, keepWeights, type Vocabulary, type VocabularyOptions } from './vocabulary.js';
 
+/** Where batches come from: manifests, or a component of the user's. */
+type SourceSection = DataSection | ConfigNode;
+
 /** The keys of a `model` section that this class reads; see `commonFields`. */
 export interface SpeechModelConfig extends ModelConfig {
   readonly nemo_compat: '1.x' | '2.5';
   readonly labels: readonly string[] | null;
   readonly tokenizer: unknown;
-  readonly train_ds: DataSection | null;
-  readonly validation_ds: DataSection | null;
-  readonly test_ds: DataSection | null;
+  readonly train_ds: SourceSection | null;
+  readonly validation_ds: SourceSection | readonly SourceSection[] | null;
+  readonly test_ds: SourceSection | readonly SourceSection[] | null;
   readonly preprocessor: Section;
   readonly spec_augment: Section | null;
   readonly encoder: Section;
@@ -373,7 +379,14 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   override async trainingSource(): Promise<BatchSource | undefined> {
     const { train_ds: section } = this.settings;
     if (!section) return undefined;
-    return openSpeechSource({ ...this.sourceOptions('train_ds', section), training: true });
+    const sources = await this.openSources('train_ds', section, true);
+    if (sources.length <= 1) return sources[0];
+    throw new AnemoneError({
+      code: 'data.several-sources',
+      path: 'model.train_ds',
+      position: positionOf(section),
+      message: `training takes one source of batches, and this section opened ${sources.length}`,
+    });
   }
 
   override async validationSources(): Promise<readonly BatchSource[]> {
@@ -388,23 +401,48 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.tokenizer.files();
   }
 
-  private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {
-    return section ? openEvaluationSources(this.sourceOptions(name, section)) : Promise.resolve([]);
+  private async evaluationSources(
+    key: string,
+    given: SpeechModelConfig['validation_ds'],
+  ): Promise<readonly BatchSource[]> {
+    if (!given) return [];
+    if (!isList(given)) return this.openSources(key, given, false);
+    const sets = await Promise.all(given.map((set, i) => this.openSources(`${key}.${i}`, set, false)));
+    return sets.flat();
   }
 
-  /** How the utterances of a data section become batches. */
-  protected sourceOptions(name: string, section: DataSection): Omit<OpenSourceOptions, 'training'> {
+  private openSources(
+    name: string,
+    section: SourceSection,
+    training: boolean,
+  ): Promise<readonly BatchSource[]> {
+    const source = hasTarget(section)
+      ? this.build<SpeechDataSource>(section, dataSourceKind)
+      : manifestSource(section as DataSection);
+    const { specAugment, context } = this;
+    const { config: preprocessor, frontEnd } = this.preprocessor;
+    return openSources(
+      source,
+      speechContext({
+        ...{ name, training, seed: this.seed, frontEnd },
+        log: (line) => context.log?.(line),
+        labels: (langField) => this.labels(langField),
+        pipeline: { preprocessor, specAugment },
+      }),
+    );
+  }
+
+  /** How transcripts become targets. @param _langField key of the manifest that says a line's language */
+  protected labels(_langField = 'lang'): SpeechLabels {
     return {
-      name,
-      section,
-      seed: this.seed,
-      preprocessor: this.preprocessor.config,
-      specAugment: this.specAugment,
       tokenize: (text, { lang }) => this.tokenizer.textToIds(text, lang),
       unknown: unknownTextOf(this.tokenizer),
-      log: this.context.log,
     };
   }
+}
+
+function isList(given: SourceSection | readonly SourceSection[]): given is readonly SourceSection[] {
+  return Array.isArray(given);
 }
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { resolveFrontEnd } from '../../audio/index.js';
-import type { HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
 import { type PrefetchGauges, prefetch } from '../prefetch.js';
 import { moduleBeside, WorkerPool } from '../workers/index.js';
+import { batchInputs } from './batch-inputs.js';
 import {
   type BatchingConfig,
   BatchPlanner,
@@ -269,30 +269,14 @@ export class SpeechSource implements BatchSource {
   private assemble(planned: PlannedBatch, result: BatchFeatures): SpeechBatch {
     const indices = result.rows.map((row) => planned.indices[row]);
     const size = indices.length;
-    const width = planned.tokens;
-    const targets = new Int32Array(size * width).fill(this.options.padId ?? 0);
-    const targetLengths = new Int32Array(size);
-    indices.forEach((index, row) => {
-      targets.set(this.dataset.tokenIds(index), row * width);
-      targetLengths[row] = this.dataset.tokens[index];
+    const { promptTokens, promptIndices } = this.dataset;
+    const inputs = batchInputs(result, {
+      ids: indices.map((index) => this.dataset.tokenIds(index)),
+      width: planned.tokens,
+      padId: this.options.padId,
+      promptLengths: promptTokens && indices.map((index) => promptTokens[index]),
+      promptIndices: promptIndices && indices.map((index) => promptIndices[index]),
     });
-    const inputs: HostTensors = {
-      features: { dtype: 'float32', shape: result.shape, data: result.features },
-      featureLengths: { dtype: 'int32', shape: [size], data: result.lengths },
-      batchFrames: { dtype: 'int32', shape: [1], data: Int32Array.of(result.batchFrames) },
-      targets: { dtype: 'int32', shape: [size, width], data: targets },
-      targetLengths: { dtype: 'int32', shape: [size], data: targetLengths },
-    };
-    const { promptTokens } = this.dataset;
-    if (promptTokens) {
-      const data = Int32Array.from(indices, (index) => promptTokens[index]);
-      inputs['promptLengths'] = { dtype: 'int32', shape: [size], data };
-    }
-    const { promptIndices } = this.dataset;
-    if (promptIndices) {
-      const data = Int32Array.from(indices, (index) => promptIndices[index]);
-      inputs['promptIndex'] = { dtype: 'int32', shape: [size], data };
-    }
     const utterances = indices.map((index) => this.dataset.utterances[index]);
     return {
       inputs,

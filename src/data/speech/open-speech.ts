@@ -14,7 +14,8 @@ import { positionOf, withPosition } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
-import { encodeTranscripts, SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
+import { SpeechDataset, utterancesOf } from './dataset.js';
+import { encodeUtterances, type SpeechLabels } from './labels.js';
 import { type LoaderConfig, SpeechSource } from './loader.js';
 import {
   describeDropped,
@@ -29,9 +30,9 @@ import { utteranceStream } from './pipeline/utterance-pipeline.js';
 import type { DataSection } from './section.js';
 import { manifestsOf, sectionEntries } from './section-entries.js';
 import { withTrueDurations } from './true-durations.js';
-import { describeUnknown, type UnknownText } from './unknown-text.js';
+import { describeUnknown } from './unknown-text.js';
 
-export interface OpenSourceOptions {
+export interface OpenSourceOptions extends SpeechLabels {
   /** For messages and metrics: `train_ds`, `validation_ds`. */
   readonly name: string;
   readonly section: DataSection;
@@ -43,19 +44,6 @@ export interface OpenSourceOptions {
   readonly preprocessor: FrontEndConfig;
   readonly tables?: MelTables;
   readonly specAugment?: Partial<SpecAugmentConfig> | null;
-  readonly tokenize: Tokenize;
-  /** Tokens that stand before those of the transcript; batches then have `promptLengths`. */
-  readonly prompt?: (utterance: Utterance) => ArrayLike<number>;
-  /** The number of an utterance's prompt; batches then have `promptIndex`. */
-  readonly promptIndex?: (utterance: Utterance) => number;
-  /** Keys of the manifest to keep, in `Utterance.custom`. */
-  readonly custom?: readonly string[];
-  /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
-  readonly unknown?: UnknownText;
-  /** Of an utterance's text, for `unknown`. Default: its `lang`. */
-  readonly languageOf?: (utterance: Utterance) => string | undefined;
-  /** Fills targets after their end. Default 0. */
-  readonly padId?: number;
   /** Gets one line at a time. */
   readonly log?: (line: string) => void;
 }
@@ -102,14 +90,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   if (dropped) log(dropped);
   requireSome(report, name);
   const utterances = utterancesOf(report.kept);
-  const { prompt } = options;
-  const prompts = prompt && encodeTranscripts(utterances, (_, utterance) => prompt(utterance));
-  const { promptIndex } = options;
-  const indices = promptIndex && encodeTranscripts(utterances, (_, utterance) => [promptIndex(utterance)]);
-  const transcripts = encodeTranscripts(utterances, options.tokenize);
-  const encoded = prompts
-    ? transcripts.map((ids, i) => [...Array.from(prompts[i]), ...Array.from(ids)])
-    : transcripts;
+  const { encoded, promptTokens, promptIndices } = encodeUtterances(utterances, options);
   const { kept, dropped: byRate } = filterTokenRates(utterances, encoded, section);
   const droppedByRate = describeDropped({ dropped: byRate });
   if (droppedByRate) log(droppedByRate);
@@ -129,8 +110,8 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
     kept.map((i) => encoded[i]),
     options.preprocessor,
     stretchOf(pipeline),
-    prompts && kept.map((i) => prompts[i].length),
-    indices && kept.map((i) => indices[i][0]),
+    promptTokens && kept.map((i) => promptTokens[i]),
+    promptIndices && kept.map((i) => promptIndices[i]),
   );
   const shuffle = section.shuffle ?? training;
   const source = new SpeechSource({
