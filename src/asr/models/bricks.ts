@@ -7,12 +7,14 @@ import { transformerComponents } from '../../transformer/index.js';
 import { decoderComponents } from '../decoders/components.js';
 import { encoderComponents } from '../encoders/components.js';
 import { frontEndComponents } from '../encoders/front-end.js';
+import { lossComponents } from '../losses/config.js';
 
 export const brickComponents: readonly ComponentDescriptor[] = [
   ...dataComponents,
   ...frontEndComponents,
   ...encoderComponents,
   ...decoderComponents,
+  ...lossComponents,
   ...adapterComponents,
   ...transformerComponents,
   ...optimizerComponents,

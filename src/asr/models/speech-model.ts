@@ -46,6 +46,10 @@ import {
   streamingEncoderSubnet,
 } from '../export/streaming-encoder.js';
 import { type EncoderOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
+import { CTCLoss } from '../losses/ctc.js';
+import { type FrameLoss, frameLossKind } from '../losses/loss-kinds.js';
+import type { LossReduction } from '../losses/reduction.js';
+import type { LatticeImplementation } from '../losses/transducer-lattice.js';
 import { savedConfig } from '../nemo/saved-config.js';
 import type { LabelOptions, Recognizer } from '../recognition/recognizer.js';
 import { SpeechEvaluator } from '../recognition/speech-evaluator.js';
@@ -62,6 +66,13 @@ import type { ModelFamily } from './model-family.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { configWithVocabulary, keepWeights, type Vocabulary, type VocabularyOptions } from './vocabulary.js';
+
+/** What a branch with a classifier of frames says of its loss; see `ctcFields`. */
+export interface FrameLossSection {
+  readonly loss: Section | null;
+  readonly ctc_reduction: LossReduction;
+  readonly ctc_implementation: LatticeImplementation;
+}
 
 /** Where batches come from: manifests, or a component of the user's. */
 type SourceSection = DataSection | ConfigNode;
@@ -116,6 +127,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     checkSampleRates(node, frontEnd.sample_rate);
     checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
+  }
+
+  /** The loss of a branch with a classifier of frames. */
+  protected frameLoss(section: FrameLossSection): FrameLoss {
+    const { loss, ctc_reduction: reduction, ctc_implementation: implementation } = section;
+    if (loss) return this.build(loss, frameLossKind, {}, { reduction, implementation });
+    return new CTCLoss({ reduction, implementation });
   }
 
   /** Runs a training step's forward, and adds to its loss what modules on the way ask for. */
