@@ -1,5 +1,5 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
-import type { FrontEndConfig, SpecAugmentConfig } from '../../audio/index.js';
+import type { FeatureAugmentation, FrontEnd } from '../../audio/index.js';
 import { defineKind, type KindOf } from '../../container/index.js';
 import { tokenLossKind } from '../../nn/index.js';
 import type { TokenHead, TransformerDecoder, TransformerEncoder } from '../../transformer/index.js';
@@ -25,12 +25,8 @@ export const transformerEncoderKind = defineKind<TransformerEncoder>(
   'a transformer encoder',
 );
 export const headKind = defineKind<TokenHead>('head', 'a classifier of tokens');
-/** Front ends run in worker threads, so a component gives the settings to send there. */
-export const preprocessorKind = defineKind<FrontEndConfig>('preprocessor', 'a preprocessor');
-export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>(
-  'spec_augment',
-  'a spectrogram augmentation',
-);
+export const preprocessorKind = defineKind<FrontEnd>('preprocessor', 'a preprocessor');
+export const specAugmentKind = defineKind<FeatureAugmentation>('spec_augment', 'a spectrogram augmentation');
 
 export const speechKinds: readonly KindOf<unknown>[] = [
   preprocessorKind,

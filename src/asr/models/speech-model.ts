@@ -1,8 +1,8 @@
 // What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
 // A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
 // interface of a model; the work is done in files beside it.
-import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, hasTarget, positionOf, withPosition } from '../../config/index.js';
+import type { FeatureAugmentation } from '../../audio/index.js';
+import { type ConfigNode, hasTarget, positionOf } from '../../config/index.js';
 import {
   type DataSection,
   manifestSource,
@@ -107,7 +107,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   tokenizer: Tokenizer;
   readonly encoder: Encoder;
   readonly preprocessor: Preprocessor;
-  private readonly specAugment: Partial<SpecAugmentConfig> | null;
+  private readonly specAugment: FeatureAugmentation | null;
   /** What the report's pictures show. */
   private example: Example | undefined;
   private recognizers = new WeakMap<Engine, Recognizer>();
@@ -119,13 +119,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     super(node, settings, context, brickComponents);
     this.decodingFiles = fileReader(context);
     this.tokenizer = tokenizerOf(settings.tokenizer, this.config, context);
-    const keys = this.build(settings.preprocessor, preprocessorKind);
-    const preprocessor = withPosition(settings.preprocessor as ConfigNode, () => new Preprocessor(keys));
-    this.preprocessor = this.child('preprocessor', preprocessor);
+    const frontEnd = this.build(settings.preprocessor, preprocessorKind);
+    this.preprocessor = this.child('preprocessor', new Preprocessor(frontEnd));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
-    const { config: frontEnd } = this.preprocessor.frontEnd;
-    checkSampleRates(node, frontEnd.sample_rate);
-    checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
+    checkSampleRates(node, frontEnd.config.sample_rate);
+    checkFeatureWidth(node, frontEnd);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
   }
 
@@ -438,14 +436,14 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       ? this.build<SpeechDataSource>(section, dataSourceKind)
       : manifestSource(section as DataSection);
     const { specAugment, context } = this;
-    const { config: preprocessor, frontEnd } = this.preprocessor;
+    const { frontEnd } = this.preprocessor;
     return openSources(
       source,
       speechContext({
         ...{ name, training, seed: this.seed, frontEnd },
         log: (line) => context.log?.(line),
         labels: (langField) => this.labels(langField),
-        pipeline: { preprocessor, specAugment },
+        pipeline: { specAugment },
       }),
     );
   }

@@ -9,8 +9,8 @@ import type { SpeechContext, SpeechDataSource } from './speech-context.js';
 export function manifestSource(section: DataSection): SpeechDataSource {
   return {
     open(context: SpeechContext) {
-      const { name, training, seed, log, pipeline, labels } = context;
-      const options = { name, section, seed, log, ...pipeline, ...labels(section.lang_field) };
+      const { name, training, seed, log, frontEnd, pipeline, labels } = context;
+      const options = { name, section, seed, log, frontEnd, ...pipeline, ...labels(section.lang_field) };
       return training ? openSpeechSource({ ...options, training }) : openEvaluationSources(options);
     },
   };

@@ -41,8 +41,8 @@ export interface SpeechContext extends SourceContext {
   readonly frontEnd: FrontEnd;
   /** How transcripts become targets. @param langField key of the manifest that says the language. Default `lang` */
   labels(langField?: string): SpeechLabels;
-  /** What the pipeline of recordings is made of, for sources that work in threads of their own. */
-  readonly pipeline: Pick<OpenSourceOptions, 'preprocessor' | 'specAugment'>;
+  /** What else the pipeline of recordings is made of, in training. */
+  readonly pipeline: Pick<OpenSourceOptions, 'specAugment' | 'augmentations'>;
   /**
    * `Batch.inputs` of the model: features, in training with dither and masks, and targets. Lengths are rounded up so that
    * few shapes are compiled. It works in the main thread.
@@ -63,12 +63,10 @@ export function speechContext(options: SpeechContextOptions): SpeechContext {
   const { name, training, seed, log, frontEnd, labels, pipeline } = options;
   let features: UtterancePipeline | undefined;
   const collate: SpeechContext['collate'] = async (examples, { epoch, first }) => {
-    const { preprocessor, specAugment } = pipeline;
+    const { specAugment } = pipeline;
     features ??= new UtterancePipeline({
-      preprocessor,
+      ...{ frontEnd, training, seed },
       specAugment: specAugment ?? undefined,
-      training,
-      seed,
     });
     const utterances = examples.map((example, i) => utteranceOf(example, first + i, name));
     const given = labels();
