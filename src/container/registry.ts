@@ -7,6 +7,8 @@ import { type ComponentDescriptor, withArticle } from './component.js';
 const BUILD_KEYS = ['_target_', '_convert_', '_recursive_'];
 
 export class ComponentRegistry implements ComponentLookup {
+  /** What was built first; no component is added after it. */
+  usedBy: string | undefined;
   private readonly byName = new Map<string, ComponentDescriptor[]>();
   private readonly all: ComponentDescriptor[] = [];
 

@@ -3,6 +3,7 @@
 // interface of a model; the work is done in files beside it.
 import type { FeatureAugmentation } from '../../audio/index.js';
 import { type ConfigNode, hasTarget, positionOf } from '../../config/index.js';
+import { LOG, READ_FILE, type ReadFile } from '../../container/index.js';
 import {
   type DataSection,
   manifestSource,
@@ -12,27 +13,29 @@ import {
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import { type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
+import { ENGINE, type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   type Batch,
   type BatchSource,
   dataSourceKind,
   type Evaluator,
-  fileReader,
   type HeatMap,
   lossOf,
+  MODEL_FILES,
   Model,
   type ModelConfig,
   type ModelContext,
+  ModelFiles,
   openSources,
   type ReportContributor,
   type Section,
   type StepOutput,
+  useFiles,
 } from '../../model/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
 import { addLosses, type Pass, weightedLoss } from '../../nn/index.js';
-import type { ReadFile, Tokenizer } from '../../text/index.js';
+import type { Tokenizer } from '../../text/index.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
@@ -117,8 +120,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** @param node the `model` section as written; @param settings the same, checked. */
   protected constructor(node: ConfigNode, settings: S, context: ModelContext) {
     super(node, settings, context, brickComponents);
-    this.decodingFiles = fileReader(context);
-    this.tokenizer = tokenizerOf(settings.tokenizer, this.config, context);
+    this.decodingFiles = this.container.resolve(READ_FILE);
+    this.tokenizer = tokenizerOf(settings.tokenizer, this.config, this.container);
     const frontEnd = this.build(settings.preprocessor, preprocessorKind);
     this.preprocessor = this.child('preprocessor', new Preprocessor(frontEnd));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
@@ -273,7 +276,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   /** After the program gave a section of decoding: files that it names come from disk. */
   protected decodingGiven(): void {
-    this.decodingFiles = fileReader({ artifacts: this.context.artifacts });
+    this.decodingFiles = this.container.resolve(MODEL_FILES).readGiven;
     this.forgetRecognizers();
   }
 
@@ -382,9 +385,10 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   private anotherWith(vocabulary: Vocabulary, engine: Engine): this {
-    const { seed, container, log } = this.context;
     const node = configWithVocabulary(this.config, this.family, vocabulary);
-    return this.another(node, { seed, container, log, engine });
+    const { outside } = this.container.resolve(MODEL_FILES);
+    const scope = useFiles(this.container.scope(), new ModelFiles(outside));
+    return this.another(node, scope.registerValue(ENGINE, engine));
   }
 
   protected override adopt(fresh: this): void {
@@ -435,13 +439,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const source = hasTarget(section)
       ? this.build<SpeechDataSource>(section, dataSourceKind)
       : manifestSource(section as DataSection);
-    const { specAugment, context } = this;
+    const { specAugment } = this;
     const { frontEnd } = this.preprocessor;
     return openSources(
       source,
       speechContext({
         ...{ name, training, seed: this.seed, frontEnd },
-        log: (line) => context.log?.(line),
+        log: this.container.resolve(LOG),
         labels: (langField) => this.labels(langField),
         pipeline: { specAugment },
       }),
