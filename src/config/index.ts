@@ -38,12 +38,14 @@ export {
   customFormat,
   type Format,
   type FormatSpec,
+  hasTarget,
   type Interval,
   interval,
   type JsonSchema,
   listOf,
   oneOf,
   recordOf,
+  sectionOrComponent,
   type ValueOf,
 } from './schema/format.js';
 export { plainName } from './schema/plain-name.js';
