@@ -269,7 +269,7 @@ export class Container implements BuildContext {
   }
 
   /** What the token falls back on becomes the outermost container's default. */
-  private refuseUnknown({ symbol, fallback }: Token<unknown>): void {
+  private refuseUnknown({ symbol, fallback, hint }: Token<unknown>): void {
     if (this.find(symbol)) return;
     if (fallback) {
       const outermost = this.line().at(-1) as Container;
@@ -281,7 +281,8 @@ export class Container implements BuildContext {
     throw new AnemoneError({
       code: 'container.unknown-token',
       message: `nothing is registered as "${name}"${this.resolution.neededBy}`,
-      hint: didYouMean(name, known) ?? (known.length > 0 ? `known are ${known.join(', ')}` : undefined),
+      hint:
+        hint ?? didYouMean(name, known) ?? (known.length > 0 ? `known are ${known.join(', ')}` : undefined),
     });
   }
 

@@ -329,6 +329,22 @@ describe('parts of a user', () => {
     expect(() => createModel(section, { ...given, container: without })).toThrow(
       'nothing is registered as "notes", needed by the encoder "Curious"',
     );
+    const hungry = component({
+      kind: encoderKind,
+      name: 'Hungry',
+      schema: defineSchema('Hungry', {}),
+      inject: { engine: ENGINE },
+      create: () => {
+        throw new Error('not reached');
+      },
+    });
+    const eating = () =>
+      createModel(model({ encoder: { _target_: 'Hungry' } }), {
+        container: createDefaultContainer().registerAll([hungry]),
+      });
+    expect(eating).toThrow(
+      'nothing is registered as "engine", needed by the encoder "Hungry" — give the model an engine: pass a trainer',
+    );
     const notes: string[] = [];
     const container = createDefaultContainer().registerAll([broken]).registerValue(NOTES, notes);
     expect(() => createModel(section, { ...given, container })).toThrow('no encoder after all');
