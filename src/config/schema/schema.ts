@@ -1,7 +1,8 @@
 // Schemas: the keys a mapping may have, with types inferred from them. Checking collects every error.
 // convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
 // are ours.
-import convict from 'convict';
+import { createRequire } from 'node:module';
+import type convict from 'convict';
 import { AnemoneError } from '../../errors/index.js';
 import { throwAll } from '../collect.js';
 import { copyOrigin, isMapping, keyPositionOf, MISSING, pathOf, peek, positionOf } from '../config-node.js';
@@ -100,7 +101,7 @@ export interface Schema<T> extends Format<T> {
  *     const schema = defineSchema('Dropout', { rate: { doc: 'Probability.', format: 'number', default: 0.1, min: 0, below: 1 } });
  *     schema.parse({}).rate   // number
  *
- * @throws AnemoneError `config.bad-schema` if a default does not fit its own format
+ * @throws AnemoneError `config.bad-schema` if a default, other than a mapping, does not fit its own format
  */
 export function defineSchema<const F extends FieldDefinitions>(
   name: string,
@@ -113,6 +114,9 @@ export function defineSchema<const F extends FieldDefinitions>(
 }
 
 const ABSENT = Symbol('absent');
+
+/** Loaded when the first mapping is checked. */
+const loadConvict = () => createRequire(import.meta.url)('convict') as typeof convict;
 
 /** convict walks into objects and converts text to numbers; a list of one hides a value from both. */
 type Box = readonly [unknown];
@@ -226,7 +230,8 @@ class ObjectSchema<T> implements Schema<T> {
       if (key.includes('.') || key === '__proto__' || this.ignored.has(key)) {
         throw new AnemoneError({ code: 'config.bad-schema', message: 'this key name cannot be used', path });
       }
-      if (!('default' in field)) continue;
+      // A default that is a mapping is checked whenever it is used; that would load convict for every import.
+      if (!('default' in field) || isMapping(field.default)) continue;
       const at = CheckContext.top([this.name, key], undefined);
       checkField(field, field.default, at);
       throwAll('config.bad-schema', `the default of ${path} does not fit its format`, at.problems);
@@ -252,7 +257,7 @@ class ObjectSchema<T> implements Schema<T> {
         },
       };
     }
-    const config = convict<Record<string, Box>>(properties, { env: {}, args: [] });
+    const config = loadConvict()<Record<string, Box>>(properties, { env: {}, args: [] });
     try {
       config.load(present).validate({ allowed: 'strict' });
     } catch (error) {

@@ -7,7 +7,7 @@ import type { HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
 import { type PrefetchGauges, prefetch } from '../prefetch.js';
-import { moduleBeside, WorkerPool } from '../workers/index.js';
+import { WorkerPool, workerModule } from '../workers/index.js';
 import {
   type BatchingConfig,
   BatchPlanner,
@@ -228,7 +228,7 @@ export class SpeechSource implements BatchSource {
       return this.inline.batch(task);
     }
     this.pool ??= new WorkerPool({
-      module: moduleBeside('./pipeline/batch-worker', import.meta.url),
+      module: workerModule('speech/pipeline/batch-worker'),
       threads: loader.workers,
       data: pipeline,
       timeoutSeconds: loader.timeoutSeconds,

@@ -1,6 +1,6 @@
 // Looks at many recordings at a time, in worker threads where that pays.
 import { availableParallelism } from 'node:os';
-import { moduleBeside, WorkerPool } from '../../workers/index.js';
+import { WorkerPool, workerModule } from '../../workers/index.js';
 import { type Inspection, inspect } from './inspect.js';
 
 export interface InspectOptions {
@@ -37,7 +37,7 @@ export async function inspectAll(
     return new Map(all.map((seen) => [seen.path, seen]));
   }
   const threads = Math.min(workers, chunks.length);
-  const pool = new WorkerPool({ module: moduleBeside('./inspect-worker', import.meta.url), threads });
+  const pool = new WorkerPool({ module: workerModule('speech/check/inspect-worker'), threads });
   try {
     const all = await Promise.all(
       chunks.map(async (chunk) =>
