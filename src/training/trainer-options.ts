@@ -12,8 +12,16 @@ import {
   interval,
   isMapping,
   listOf,
+  mappingFor,
   oneOf,
+  type SectionInput,
 } from '../config/index.js';
+import type { CreateEngineOptions } from '../engine/index.js';
+
+/** A time as a config says it: `DD:HH:MM:SS`, or a sum of units. */
+export type Duration =
+  | string
+  | { readonly [unit in 'weeks' | 'days' | 'hours' | 'minutes' | 'seconds']?: number };
 
 /** Seconds of `DD:HH:MM:SS` or of a mapping {days, hours, minutes, seconds}. */
 export function parseDuration(value: unknown): number {
@@ -39,13 +47,13 @@ export function parseDuration(value: unknown): number {
 }
 
 const duration = () =>
-  customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
+  customFormat<number, Duration>('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
 
 /** Lightning's names of reduced precision. */
 const REDUCED = [16, '16', '16-mixed', '16-true', 'bf16', 'bf16-mixed', 'bf16-true'] as const;
 
 /** Reduced precision saves time and memory elsewhere; a config that asks for it means the same model without. */
-const precision: Format<32> = {
+const precision: Format<32, 32 | '32' | '32-true' | (typeof REDUCED)[number]> = {
   expected: `32, or ${REDUCED.map(String).join(', ')} (all computed in 32 bits)`,
   accepts: () => true,
   check: (value, at) => {
@@ -64,7 +72,7 @@ const precision: Format<32> = {
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
-  return customFormat(`one ${what}`, (value) => {
+  return customFormat<number, number | string | readonly number[]>(`one ${what}`, (value) => {
     const one = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
     if (!one && !(Array.isArray(value) && value.length === 1)) {
       throw new Error(`training on several is not supported yet; use 1`);
@@ -180,7 +188,7 @@ export const trainerSchema = defineSchema(
     },
     engine: {
       doc: 'What computes: {name: onnxruntime | reference | tensorflow} and its options (provider, threads).',
-      format: 'mapping',
+      format: mappingFor<CreateEngineOptions>(),
       default: { name: 'onnxruntime' },
     },
     enable_progress_bar: { doc: 'The live progress line.', format: 'boolean', default: true },
@@ -249,6 +257,9 @@ export const trainerSchema = defineSchema(
     },
   },
 );
+
+/** What a Trainer is made of: the `trainer` section of a loaded config, or its keys. */
+export type TrainerSection = SectionInput<typeof trainerSchema>;
 
 export type TrainerOptions = InferConfig<typeof trainerSchema>;
 

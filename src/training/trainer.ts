@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   type ConfigNode,
   type ConfigWarning,
+  EMPTY_SECTION,
   formatWarnings,
   isMapping,
   toYaml,
@@ -33,7 +34,12 @@ import { TeeView } from './progress/tee-view.js';
 import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
-import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
+import {
+  accumulationAt,
+  type TrainerOptions,
+  type TrainerSection,
+  trainerOptions,
+} from './trainer-options.js';
 
 export interface TrainerDependencies {
   /** Instead of the one `engine` names; the caller disposes it. */
@@ -81,7 +87,7 @@ export class Trainer {
    * @throws AnemoneError for unknown keys, wrong types and values that are not supported
    */
   constructor(
-    config: unknown = {},
+    config: TrainerSection = {},
     private readonly dependencies: TrainerDependencies = {},
   ) {
     const warnings: ConfigWarning[] = [];
@@ -251,7 +257,9 @@ export class Trainer {
     const validation = data.validation ? listOf(data.validation) : await model.validationSources();
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
-    const scheduler = withPosition(sched ?? {}, () => createScheduler(sched, plan.totalSteps, container));
+    const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
+      createScheduler(sched, plan.totalSteps, container),
+    );
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
@@ -352,7 +360,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 function section(value: unknown): ConfigNode {
-  return isMapping(value) ? value : {};
+  return isMapping(value) ? value : EMPTY_SECTION;
 }
 
 function noData(kind: string, message = `the model's config names no ${kind} data`): AnemoneError {

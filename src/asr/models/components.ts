@@ -1,22 +1,41 @@
 // From configs and archives to models, whatever their family.
-import { type ConfigNode, requireMapping } from '../../config/index.js';
+import { type ConfigNode, type Loaded, requireMapping } from '../../config/index.js';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { containerOf, type ModelContext, ownContext, type TrainableModel } from '../../model/index.js';
 import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { type Adaptation, adaptModel } from './adaptation.js';
-import { asrComponents } from './families.js';
-import { fineTunedModel, isFineTuning } from './fine-tune.js';
+import { type Adaptation, type AdaptationSection, adaptModel } from './adaptation.js';
+import { asrComponents, type StockSection, type StockTarget } from './families.js';
+import { type FineTuningSection, fineTunedModel, isFineTuning } from './fine-tune.js';
 import { archivesOf, type ModelFactory } from './model-component.js';
 import { checkBricks, modelClass } from './section-family.js';
 import { SpeechModel } from './speech-model.js';
+
+/** A `model` section whose `target` names a class that is not of this library; the class knows its keys. */
+export interface OwnModelSection<T extends string = string> {
+  readonly target: T extends StockTarget ? never : T;
+  readonly [key: string]: unknown;
+}
+
+/** A whole config as code may write it. What other sections there are is up to who reads them. */
+export interface ModelConfigInput<M = StockSection | FineTuningSection> {
+  readonly model: M;
+  readonly [key: string]: unknown;
+}
 
 /**
  * The model that a `model` section describes; `target` names its class, without it the sections tell which one it is.
  * @throws AnemoneError `container.unknown-component`, `asr.model-not-supported`, and what the class's `fromConfig` throws
  */
-export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
+export function createModel(node: Loaded, context?: ModelContext): TrainableModel;
+export function createModel<const T extends string>(
+  node: OwnModelSection<T>,
+  context?: ModelContext,
+): TrainableModel;
+export function createModel(node: StockSection, context?: ModelContext): SpeechModel;
+export function createModel(section: object, context: ModelContext = {}): TrainableModel {
+  const node = section as ConfigNode;
   requireMapping(node, 'model');
   const container = containerOf(context, asrComponents);
   const { components } = container;
@@ -31,12 +50,23 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
  * `init_from_nemo_model` to be fine-tuned (NeMo's speech_to_text_finetune.yaml); with the starting values asked for.
  * @throws AnemoneError; see `createModel`, `fineTunedModel`, `initFromConfig`
  */
+export async function createFromConfig<const T extends string>(
+  input: Loaded | ModelConfigInput<OwnModelSection<T>>,
+  context: ModelContext & { readonly engine: Engine },
+  say?: (line: string) => void,
+): Promise<TrainableModel>;
 export async function createFromConfig(
-  config: ConfigNode,
+  input: ModelConfigInput,
+  context: ModelContext & { readonly engine: Engine },
+  say?: (line: string) => void,
+): Promise<SpeechModel>;
+export async function createFromConfig(
+  input: object,
   context: ModelContext & { readonly engine: Engine },
   say: (line: string) => void = () => {},
 ): Promise<TrainableModel> {
-  const section = requireMapping(requireMapping(config, 'config')['model'], 'model');
+  const config = requireMapping(input, 'config');
+  const section = requireMapping(config['model'], 'model');
   const container = containerOf(context, asrComponents);
   modelClass(section, container.components);
   if (isFineTuning(config)) {
@@ -61,6 +91,11 @@ export function restoreModel(
   return restoreSpeechArchive(path, speechModelOf(path), context, families, options);
 }
 
+/** Whether a model hears speech, and so transcribes: `createModel` also makes models of classes of your own. */
+export function isSpeechModel(model: TrainableModel): model is SpeechModel {
+  return model instanceof SpeechModel;
+}
+
 function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => SpeechModel {
   return (node, own) => {
     const model = createModel(node, own);
@@ -74,6 +109,6 @@ function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => S
  * model with a new adapter, which alone is trainable. A checkpoint of it is one of the whole model.
  * @throws AnemoneError(s) `adapter.*`, `config.*`; see `restoreSpeechArchive`
  */
-export function adaptedModel(node: ConfigNode, context: ModelContext): Promise<Adaptation> {
-  return adaptModel(node, context, restoreModel);
+export function adaptedModel(node: AdaptationSection, context: ModelContext): Promise<Adaptation> {
+  return adaptModel(node as ConfigNode, context, restoreModel);
 }

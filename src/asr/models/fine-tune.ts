@@ -8,6 +8,7 @@ import {
   isMapping,
   listOf,
   overlayNode,
+  type SectionInput,
 } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { containerOf, type ModelContext, type Section } from '../../model/index.js';
@@ -39,6 +40,8 @@ const charLabelsSchema = defineSchema('char_labels', {
 });
 
 const optional = { nullable: true, default: null } as const;
+export type FineTuningSection = SectionInput<typeof fineTuningSchema>;
+
 const fineTuningSchema = defineSchema(
   'a model section without an encoder',
   {

@@ -1,11 +1,13 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
 import {
+  type ComponentSection,
   componentConfig,
   defineSchema,
   type FieldDefinitions,
   type Format,
   listOf,
   recordOf,
+  type SectionInput,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
 import { tokenizerKind } from '../../text/index.js';
@@ -52,7 +54,7 @@ const tokenizerSchema = defineSchema(
 );
 
 /** A section of the keys above, or the component that a class which is not NeMo's names. */
-const tokenizerFormat: Format<unknown> = {
+const tokenizerFormat: Format<unknown, SectionInput<typeof tokenizerSchema> | ComponentSection> = {
   ...tokenizerSchema,
   expected: tokenizerSchema.expected,
   accepts: (value) => tokenizerSchema.accepts(value),

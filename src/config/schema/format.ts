@@ -1,14 +1,26 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
 // as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
 import { asText } from '../../errors/index.js';
-import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
+import {
+  type ConfigNode,
+  copyOrigin,
+  isMapping,
+  type Loaded,
+  MISSING,
+  peek,
+  writtenAsFloat,
+} from '../config-node.js';
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
-/** A check of one value that yields a `T`. */
-export interface Format<T> {
+declare const INPUT: unique symbol;
+
+/** A check of one value that yields a `T`; `I` is what code may write for it, where that is not a `T`. */
+export interface Format<T, I = unknown> {
+  /** For the compiler alone. */
+  readonly [INPUT]?: I;
   /** What is expected, as a noun phrase: `an integer ≥ 1`. */
   readonly expected: string;
   /** Whether a value has roughly the right shape, so that its own errors are the interesting ones in a union. */
@@ -56,6 +68,24 @@ export type ValueOf<F> = F extends NamedFormat
     : F extends Format<infer T>
       ? T
       : never;
+
+/** The type of what code may write for a value of a format. */
+export type InputOf<F> = F extends 'mapping'
+  ? Readonly<Record<string, unknown>> | Loaded
+  : F extends NamedFormat
+    ? NamedFormats[F]
+    : F extends readonly (infer E)[]
+      ? E
+      : F extends Format<infer T, infer I>
+        ? unknown extends I
+          ? T
+          : I
+        : never;
+
+/** A section that names a component, as code may write it. */
+export type ComponentSection<N extends string = '_target_'> =
+  | Loaded
+  | ({ readonly [K in N]: string } & { readonly [key: string]: unknown });
 
 /** How often something happens, when `1` means "every batch" and `1.0` "once an epoch". */
 export type Interval = { readonly batches: number } | { readonly fraction: number };
@@ -134,11 +164,16 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
   };
 }
 
+/** Any mapping, taken as it is: a function that takes a `T` checks it. */
+export function mappingFor<T extends object>(): Format<ConfigNode & T, T | Loaded> {
+  return NAMED.mapping as Format<ConfigNode & T, T | Loaded>;
+}
+
 /** A list whose items all have one format. */
 export function listOf<const F extends FormatSpec>(
   item: F,
   options: { readonly min?: number; readonly max?: number } = {},
-): Format<readonly ValueOf<F>[]> {
+): Format<readonly ValueOf<F>[], readonly InputOf<F>[]> {
   const format = formatOf(item);
   const { min = 0, max = Number.POSITIVE_INFINITY } = options;
   const count = min === max ? `${min} ` : min > 0 ? `at least ${min} ` : '';
@@ -178,7 +213,9 @@ export function listOf<const F extends FormatSpec>(
 }
 
 /** A mapping from free names to values of one format. */
-export function recordOf<const F extends FormatSpec>(value: F): Format<Readonly<Record<string, ValueOf<F>>>> {
+export function recordOf<const F extends FormatSpec>(
+  value: F,
+): Format<Readonly<Record<string, ValueOf<F>>>, Readonly<Record<string, InputOf<F>>> | Loaded> {
   const format = formatOf(value);
   const expected = `a mapping of names to ${plural(format.expected)}`;
   return {
@@ -205,7 +242,9 @@ export function recordOf<const F extends FormatSpec>(value: F): Format<Readonly<
 }
 
 /** A value of any of several formats; the first that fits wins. */
-export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Format<ValueOf<F[number]>> {
+export function oneOf<const F extends readonly FormatSpec[]>(
+  ...specs: F
+): Format<ValueOf<F[number]>, InputOf<F[number]>> {
   const formats = specs.map(formatOf);
   const expected = orList(formats.map((format) => format.expected));
   return {
@@ -236,7 +275,7 @@ export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Forma
  * `val_check_interval: 1.0` is once an epoch and `1` every batch. In values made in code, where 1 and 1.0 are the
  * same, whole numbers count batches; write `{ fraction: 1 }` for an epoch.
  */
-export function interval(): Format<Interval> {
+export function interval(): Format<Interval, number | Interval> {
   const expected = 'a number of batches (integer) or a part of an epoch (float, 0.0 to 1.0)';
   const isPart = (value: unknown, key: 'batches' | 'fraction') =>
     isMapping(value) && typeof value[key] === 'number';
@@ -261,11 +300,11 @@ export function interval(): Format<Interval> {
  * A format of your own. `check` returns the value it accepts, or throws an Error whose message ends the sentence
  * "expected ..., got ...: ".
  */
-export function customFormat<T>(
+export function customFormat<T, I = unknown>(
   expected: string,
   check: (value: unknown) => T,
   jsonSchema: JsonSchema = {},
-): Format<T> {
+): Format<T, I> {
   return {
     expected,
     accepts: () => true,
@@ -282,17 +321,20 @@ export function customFormat<T>(
   };
 }
 
-export interface ComponentFormatOptions {
+export interface ComponentFormatOptions<N extends string = string> {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
-  readonly nameKey?: string;
+  readonly nameKey?: N;
 }
 
 /**
  * A mapping that describes a component of some kind. It is checked against that component's own schema when the
  * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`.
  */
-export function componentConfig(kind: string, options: ComponentFormatOptions = {}): Format<ConfigNode> {
-  const { nameKey = '_target_' } = options;
+export function componentConfig<const N extends string = '_target_'>(
+  kind: string,
+  options: ComponentFormatOptions<N> = {},
+): Format<ConfigNode, ComponentSection<N>> {
+  const nameKey: string = options.nameKey ?? '_target_';
   return {
     expected: `a mapping with "${nameKey}" naming a component of kind ${kind}`,
     accepts: isMapping,
@@ -301,7 +343,7 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
         at.report({
           message: `expected a mapping with "${nameKey}" naming a component of kind ${kind}, got ${describeValue(node)}`,
         });
-        return {};
+        return {} as ConfigNode;
       }
       at.lookup?.checkComponent(node, kind, nameKey, at);
       return node;

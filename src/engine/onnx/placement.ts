@@ -4,7 +4,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { customFormat, isMapping, listOf, parseJson } from '../../config/index.js';
+import { customFormat, EMPTY_SECTION, isMapping, listOf, parseJson } from '../../config/index.js';
 import { readRegularFileSync } from '../../formats/index.js';
 
 /** Counts of executed nodes: device name (`cpu`, `webgpu`, …) → operator → nodes. */
@@ -60,7 +60,7 @@ function parseEvents(file: string): readonly ProfileEvent[] {
   const event = customFormat<ProfileEvent>('an event', (value) => {
     if (!isMapping(value)) throw new Error();
     const text = (text: unknown) => (typeof text === 'string' ? text : undefined);
-    const args = isMapping(value['args']) ? value['args'] : {};
+    const args = isMapping(value['args']) ? value['args'] : EMPTY_SECTION;
     const { provider, op_name } = args;
     return {
       cat: text(value['cat']),
