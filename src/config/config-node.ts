@@ -33,7 +33,7 @@ export const MISSING: unique symbol = Symbol('???');
 export interface ChildOrigin {
   readonly position: SourcePosition | undefined;
   /** Where its key stands; lists have none. */
-  readonly keyPosition?: SourcePosition;
+  readonly keyPosition?: SourcePosition | undefined;
   readonly float: boolean;
   readonly missing: boolean;
 }

@@ -340,7 +340,7 @@ export interface EvaluationSettings {
   /** One set or several, instead of those of the model's config. */
   readonly data?: BatchSource | readonly BatchSource[];
   /** Path of a checkpoint, or a folder of some; default: the weights the model has. */
-  readonly checkpoint?: string;
+  readonly checkpoint?: string | undefined;
   /** Which weights of it; default `auto`. */
   readonly weights?: WeightChoice;
 }

@@ -28,12 +28,12 @@ export interface ModelConfigInput<M = StockSection | FineTuningSection> {
  * The model that a `model` section describes; `target` names its class, without it the sections tell which one it is.
  * @throws AnemoneError `container.unknown-component`, `asr.model-not-supported`, and what the class's `fromConfig` throws
  */
-export function createModel(node: Loaded, context?: ModelContext): TrainableModel;
+export function createModel(node: StockSection, context?: ModelContext): SpeechModel;
 export function createModel<const T extends string>(
   node: OwnModelSection<T>,
   context?: ModelContext,
 ): TrainableModel;
-export function createModel(node: StockSection, context?: ModelContext): SpeechModel;
+export function createModel(node: Loaded, context?: ModelContext): TrainableModel;
 export function createModel(section: object, context: ModelContext = {}): TrainableModel {
   const node = section as ConfigNode;
   requireMapping(node, 'model');

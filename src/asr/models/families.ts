@@ -1,5 +1,6 @@
 // The one list of families of speech models. A section without `target` is of the last of them that recognises it, so
 // those that are made of others come after these.
+import type { Loaded } from '../../config/index.js';
 import type { ComponentDescriptor, KindOf } from '../../container/index.js';
 import { brickComponents } from './bricks.js';
 import { ctcFamily } from './ctc-family.js';
@@ -30,8 +31,13 @@ const classes = {
 /** What `target` calls a class of this library, by its name or NeMo's path. */
 export type StockTarget = keyof typeof classes | `nemo.collections.asr.models.${string}`;
 
-/** A `model` section of any family of this library. */
-export type StockSection = Parameters<(typeof classes)[keyof typeof classes]['fromConfig']>[0];
+/** A `model` section of any family of this library, as code may write it. */
+export type StockSection = OfStockTarget<
+  Exclude<Parameters<(typeof classes)[keyof typeof classes]['fromConfig']>[0], Loaded>
+>;
+type OfStockTarget<S> = S extends unknown
+  ? Omit<S, 'target'> & { readonly target?: StockTarget | null }
+  : never;
 
 export const modelComponents: readonly ComponentDescriptor[] = [
   ...familyComponents(rnntFamily, classes.EncDecRNNTBPEModel, classes.EncDecRNNTModel),

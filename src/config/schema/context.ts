@@ -18,10 +18,10 @@ export interface ComponentLookup {
 
 interface Report {
   readonly message: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly code?: string;
   /** Default: where the value stands. */
-  readonly position?: SourcePosition;
+  readonly position?: SourcePosition | undefined;
 }
 
 interface Sinks {

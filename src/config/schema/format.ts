@@ -29,7 +29,7 @@ export interface Format<T, I = unknown> {
   check(value: unknown, at: CheckContext): T;
   jsonSchema(): JsonSchema;
   /** Schemas whose keys a reader of the docs should see below this value. */
-  readonly nested?: readonly NestedSchema[];
+  readonly nested?: readonly NestedSchema[] | undefined;
 }
 
 export interface NestedSchema {

@@ -114,7 +114,7 @@ export interface CheckOptions {
   /** Dotted path for messages; default: where the value stands in its config. */
   readonly path?: string;
   /** Knows the registered components, so that their mappings are checked too. */
-  readonly lookup?: ComponentLookup;
+  readonly lookup?: ComponentLookup | undefined;
   /** Keys that someone else reads and this schema passes over. */
   readonly skip?: readonly string[];
 }

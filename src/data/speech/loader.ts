@@ -39,7 +39,7 @@ export interface LoaderConfig {
   /** Seconds after which a batch counts as hung. Default 300. */
   readonly timeoutSeconds?: number;
   /** Bytes the feature cache may still grow by. Default: no bound. */
-  readonly cacheBudget?: number;
+  readonly cacheBudget?: number | undefined;
 }
 
 /** An utterance that could not be used. */
@@ -58,9 +58,9 @@ export interface SpeechSourceOptions {
   readonly pipeline: PipelineConfig;
   readonly loader: LoaderConfig;
   /** Fills targets after their end. Default 0. */
-  readonly padId?: number;
+  readonly padId?: number | undefined;
   /** Told of each unusable utterance once. */
-  readonly onBad?: (bad: BadUtterance) => void;
+  readonly onBad?: ((bad: BadUtterance) => void) | undefined;
 }
 
 /** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */

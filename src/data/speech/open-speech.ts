@@ -49,15 +49,15 @@ export interface OpenSourceOptions {
   /** The number of an utterance's prompt; batches then have `promptIndex`. */
   readonly promptIndex?: (utterance: Utterance) => number;
   /** Keys of the manifest to keep, in `Utterance.custom`. */
-  readonly custom?: readonly string[];
+  readonly custom?: readonly string[] | undefined;
   /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
   readonly unknown?: UnknownText;
   /** Of an utterance's text, for `unknown`. Default: its `lang`. */
-  readonly languageOf?: (utterance: Utterance) => string | undefined;
+  readonly languageOf?: ((utterance: Utterance) => string | undefined) | undefined;
   /** Fills targets after their end. Default 0. */
   readonly padId?: number;
   /** Gets one line at a time. */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** How many lines unusable recordings may take in the log. */

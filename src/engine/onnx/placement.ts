@@ -11,9 +11,9 @@ import { readRegularFileSync } from '../../formats/index.js';
 export type Placement = Record<string, Record<string, number>>;
 
 interface ProfileEvent {
-  readonly cat?: string;
-  readonly name?: string;
-  readonly args?: { readonly provider?: string; readonly op_name?: string };
+  readonly cat: string | undefined;
+  readonly name: string | undefined;
+  readonly args: { readonly provider: string | undefined; readonly op_name: string | undefined };
 }
 
 /** A folder for one session's profile; `take` reads and removes it. */

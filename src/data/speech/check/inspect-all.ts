@@ -5,9 +5,9 @@ import { type Inspection, inspect } from './inspect.js';
 
 export interface InspectOptions {
   /** Decode every recording instead of reading headers. Default false. */
-  readonly deep?: boolean;
+  readonly deep?: boolean | undefined;
   /** Worker threads; 0 is the main thread. Default: the cores. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Gets the number of recordings looked at so far. */
   readonly onProgress?: (done: number, total: number) => void;
 }

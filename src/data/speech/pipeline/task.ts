@@ -13,17 +13,17 @@ export interface PipelineConfig {
   /** Keys of the preprocessor. */
   readonly preprocessor: FrontEndConfig;
   /** Window and filterbank of a checkpoint for mel features, when they are to be used instead of computed ones. */
-  readonly tables?: MelTables;
+  readonly tables?: MelTables | undefined;
   /** Default `average`. */
-  readonly channelSelector?: ChannelSelector;
+  readonly channelSelector?: ChannelSelector | undefined;
   /** Default `best`. */
-  readonly resampler?: Resampler;
+  readonly resampler?: Resampler | undefined;
   /** Cut silence off both ends, before augmentation. */
   readonly trimSilence?: boolean;
   /** NeMo's `augmentor` section: waveform augmentation, training only. */
-  readonly augmentor?: Readonly<Record<string, unknown>>;
+  readonly augmentor?: Readonly<Record<string, unknown>> | undefined;
   /** NeMo's `spec_augment` section, training only. */
-  readonly specAugment?: Partial<SpecAugmentConfig>;
+  readonly specAugment?: Partial<SpecAugmentConfig> | undefined;
   /** Turns dither and augmentation on. */
   readonly training: boolean;
   readonly seed: number;
@@ -32,7 +32,7 @@ export interface PipelineConfig {
   /** Folder of cached features of exactly this front end. */
   readonly cacheFolder?: string;
   /** Shorter waveforms get silence on both sides. Default: none. */
-  readonly shortestSeconds?: number;
+  readonly shortestSeconds?: number | undefined;
 }
 
 /** One recording, or waveform given in memory. */
@@ -43,7 +43,7 @@ export interface UtteranceRef {
   /** Seconds. */
   readonly offset: number;
   /** Seconds; absent reads to the end. */
-  readonly duration?: number;
+  readonly duration?: number | undefined;
   /** Where the recording lies in an archive; `path` then only names it. */
   readonly archive?: ArchivePlace;
   /** Mono waveform, used instead of the file. */
