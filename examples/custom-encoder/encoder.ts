@@ -1,7 +1,6 @@
 // An encoder that Anemone does not have: a time-delay network (Waibel et al. 1989; dilated as in Peddinti et al.
 // 2015). It is ordinary TensorFlow.js: the engine compiles it with the rest of the training step and derives
 // its gradients.
-
 import { type Encoded, type Encoder, encoderKind } from '../../src/asr/index.js';
 import { defineSchema, type InferConfig, listOf } from '../../src/config/index.js';
 import { component, type Tensor, tf } from '../../src/index.js';

@@ -1,6 +1,5 @@
 // A model that Anemone does not have: CTC with a hidden layer in front of its classifier, behind any encoder. What
 // configs and archives know of it is in family.ts.
-
 import {
   asrComponents,
   ctcCosts,
@@ -14,6 +13,7 @@ import type { InferConfig } from '../../src/config/index.js';
 import type { Tensors } from '../../src/engine/index.js';
 import {
   type ConfigNode,
+  type Container,
   type Engine,
   type ModelContext,
   SpeechModel,
@@ -54,16 +54,16 @@ export class DeepCTCModel extends SpeechModel<DeepCtcConfig> {
   override readonly family: ModelFamily = deepCtcFamily;
   classifier: DeepClassifier;
 
-  constructor(node: ConfigNode, settings: DeepCtcConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: DeepCtcConfig, scope: Container) {
+    super(node, settings, scope);
     const { width } = this.encoder;
     const { hidden } = settings.classifier;
     this.classifier = this.child('classifier', new DeepClassifier(width, hidden, this.tokenizer.vocabSize));
   }
 
   static fromConfig(node: ConfigNode, context: ModelContext = {}): DeepCTCModel {
-    const make = (own: ModelContext, options: object) =>
-      new DeepCTCModel(node, deepCtcSchema.parse(node, options), own);
+    const make = (scope: Container, options: object) =>
+      new DeepCTCModel(node, deepCtcSchema.parse(node, options), scope);
     return buildModel(context, asrComponents, make);
   }
 

@@ -8,7 +8,7 @@ export {
   type UnfreezeOptions,
 } from '../adapters/index.js';
 export type { Hypothesis } from '../generation/index.js';
-export type { ModelContext } from '../model/index.js';
+export type { ModelContext, ModelServices } from '../model/index.js';
 export {
   type InitFromOptions,
   initFrom,
@@ -78,6 +78,7 @@ export type { ExportOptions } from './export/export-onnx.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export * from './losses/index.js';
 export { type Adaptation, type AdaptationSection, isAdaptation } from './models/adaptation.js';
+export { type CheckConfigOptions, checkConfig } from './models/check-config.js';
 export {
   adaptedModel,
   createFromConfig,

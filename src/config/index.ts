@@ -1,12 +1,15 @@
 // The public face of the config folder.
+export { throwAll } from './collect.js';
 export {
   type ConfigList,
   type ConfigNode,
   type ConfigScalar,
   type ConfigValue,
   EMPTY_SECTION,
+  isImmutable,
   isMapping,
   isMissing,
+  keyPositionOf,
   type Loaded,
   missingValue,
   overlayNode,
@@ -30,7 +33,7 @@ export {
 export { requireMapping } from './require-mapping.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
 export { type RunOptions, runWithConfig } from './run-with-config.js';
-export { CheckContext, type ComponentLookup, type ConfigWarning } from './schema/context.js';
+export { CheckContext, type ComponentLookup } from './schema/context.js';
 export {
   type ComponentFormatOptions,
   type ComponentSection,
@@ -43,16 +46,15 @@ export {
   interval,
   type JsonSchema,
   listOf,
-  mappingFor,
   oneOf,
   recordOf,
   type ValueOf,
 } from './schema/format.js';
 export { plainName } from './schema/plain-name.js';
 export { formatWarnings, schemaToHelp, schemaToJsonSchema, schemaToMarkdown } from './schema/render.js';
+export { CheckMemory, type CheckResult, type ConfigWarning } from './schema/result.js';
 export {
   type CheckOptions,
-  type CheckResult,
   type ConfigOf,
   defineSchema,
   type FieldDefinition,

@@ -2,21 +2,24 @@
 // mean nothing here are named in one warning; values we cannot honour are errors.
 import {
   type ComponentLookup,
+  type ConfigNode,
   type ConfigWarning,
   componentConfig,
   customFormat,
   defineSchema,
+  EMPTY_SECTION,
   type Format,
   type InferConfig,
   type Interval,
   interval,
   isMapping,
+  isMissing,
+  type Loaded,
   listOf,
-  mappingFor,
   oneOf,
   type SectionInput,
 } from '../config/index.js';
-import type { CreateEngineOptions } from '../engine/index.js';
+import { type CreateEngineOptions, engineProblems } from '../engine/index.js';
 
 /** A time as a config says it: `DD:HH:MM:SS`, or a sum of units. */
 export type Duration =
@@ -68,6 +71,26 @@ const precision: Format<32, 32 | '32' | '32-true' | (typeof REDUCED)[number]> = 
     return 32;
   },
   jsonSchema: () => ({ enum: [32, '32', '32-true', ...REDUCED] }),
+};
+
+/** The options of an engine, taken as they are. */
+const engine: Format<ConfigNode & CreateEngineOptions, CreateEngineOptions | Loaded> = {
+  expected: 'a mapping',
+  accepts: isMapping,
+  check: (value, at) => {
+    if (!isMapping(value)) {
+      at.report({ message: `expected a mapping such as {name: onnxruntime}, got ${JSON.stringify(value)}` });
+      return EMPTY_SECTION as ConfigNode & CreateEngineOptions;
+    }
+    const written = Object.keys(value).filter((key) => !isMissing(value, key));
+    for (const key of Object.keys(value)) if (!written.includes(key)) at.child(value, key).reportMissing();
+    for (const problem of engineProblems(Object.fromEntries(written.map((key) => [key, value[key]])))) {
+      const { code, path = '', reason: message, hint } = problem;
+      at.child(value, path).report({ code, message, hint });
+    }
+    return value as ConfigNode & CreateEngineOptions;
+  },
+  jsonSchema: () => ({ type: 'object' }),
 };
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
@@ -188,7 +211,7 @@ export const trainerSchema = defineSchema(
     },
     engine: {
       doc: 'What computes: {name: onnxruntime | reference | tensorflow} and its options (provider, threads).',
-      format: mappingFor<CreateEngineOptions>(),
+      format: engine,
       default: { name: 'onnxruntime' },
     },
     enable_progress_bar: { doc: 'The live progress line.', format: 'boolean', default: true },

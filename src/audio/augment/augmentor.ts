@@ -1,9 +1,14 @@
 // The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the
 // order of the configuration, each with its probability.
 import { requireMapping } from '../../config/index.js';
-import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { AnemoneError, AnemoneErrors, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
-import type { AugmentationFactory, AugmentationRegistry, WaveformAugmentation } from './augmentation.js';
+import type {
+  AugmentationContext,
+  AugmentationFactory,
+  AugmentationRegistry,
+  WaveformAugmentation,
+} from './augmentation.js';
 import { gain, shift, silence, whiteNoise } from './level.js';
 import { impulse, noise } from './recordings.js';
 import { simulatedRoom } from './room.js';
@@ -62,36 +67,19 @@ export class Augmentor {
 
   /**
    * Reads the configuration.
-   * @throws AnemoneError `audio.augmentor` (unknown name or option, wrong type, no `prob`)
+   * @throws AnemoneError(s) `audio.augmentor` (unknown name or option, wrong type, no `prob`), `manifest.*`
    */
   static fromConfig(
     config: Readonly<Record<string, unknown>> | null | undefined,
     options: AugmentorOptions = {},
   ): Augmentor {
-    const registry = options.registry ?? BUILTIN_AUGMENTATIONS;
     const base = options.path ?? 'augmentor';
-    const warnings: string[] = [];
-    const steps = Object.entries(requireMapping(config ?? {}, base)).flatMap(
-      ([name, value]): AugmentorStep[] => {
-        const path = `${base}.${name}`;
-        const factory = registry.get(name);
-        const instead = NOT_HERE.get(name);
-        if (!factory && instead) {
-          warnings.push(`${path} has no effect: ${instead}`);
-          return [];
-        }
-        if (!factory) throw fail(path, 'unknown augmentation', didYouMean(name, registry.keys()));
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-          throw fail(path, 'expected a map of options');
-        }
-        const { prob, ...rest } = value as Record<string, unknown>;
-        if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
-          throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
-        }
-        const warn = (message: string) => warnings.push(message);
-        return [{ name, prob, augmentation: factory(rest, { path, warn }) }];
-      },
-    );
+    const { steps, warnings, errors } = readSteps(requireMapping(config ?? {}, base), {
+      ...options,
+      path: base,
+    });
+    if (errors.length > 0) throw errors.length === 1 ? errors[0] : severalErrors(base, errors);
+    for (const { augmentation } of steps) augmentation.open?.();
     return new Augmentor(steps, warnings);
   }
 
@@ -123,6 +111,65 @@ export class Augmentor {
       if (stream.uniform(0) < prob) yield { augmentation, stream: stream.derive('apply') };
     }
   }
+}
+
+/** What a configuration says, and all that is wrong with it. */
+export interface AugmentorReading {
+  readonly steps: readonly AugmentorStep[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly AnemoneError[];
+}
+
+/** The steps of a configuration, which are made and nothing else: no file is opened. */
+export function readSteps(
+  config: Readonly<Record<string, unknown>>,
+  options: AugmentorOptions,
+): AugmentorReading {
+  const { registry = BUILTIN_AUGMENTATIONS, path: base = 'augmentor' } = options;
+  const steps: AugmentorStep[] = [];
+  const warnings: string[] = [];
+  const errors: AnemoneError[] = [];
+  for (const [name, value] of Object.entries(config)) {
+    const path = `${base}.${name}`;
+    const factory = registry.get(name);
+    const instead = NOT_HERE.get(name);
+    if (!factory && instead) {
+      warnings.push(`${path} has no effect: ${instead}`);
+      continue;
+    }
+    try {
+      steps.push(
+        readStep(name, factory, value, { path, warn: (message) => warnings.push(message) }, registry),
+      );
+    } catch (error) {
+      if (!(error instanceof AnemoneError)) throw error;
+      errors.push(error);
+    }
+  }
+  return { steps, warnings, errors };
+}
+
+function readStep(
+  name: string,
+  factory: AugmentationFactory | undefined,
+  value: unknown,
+  context: AugmentationContext,
+  registry: AugmentationRegistry,
+): AugmentorStep {
+  const { path } = context;
+  if (!factory) throw fail(path, 'unknown augmentation', didYouMean(name, registry.keys()));
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw fail(path, 'expected a map of options');
+  }
+  const { prob, ...rest } = value as Record<string, unknown>;
+  if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
+    throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
+  }
+  return { name, prob, augmentation: factory(rest, context) };
+}
+
+function severalErrors(path: string, errors: readonly AnemoneError[]): AnemoneErrors {
+  return new AnemoneErrors('audio.augmentor', `${errors.length} errors in ${path}:`, errors);
 }
 
 function fail(path: string, message: string, hint?: string): AnemoneError {

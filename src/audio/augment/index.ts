@@ -6,7 +6,14 @@ export {
   OptionReader,
   type WaveformAugmentation,
 } from './augmentation.js';
-export { Augmentor, type AugmentorOptions, type AugmentorStep, BUILTIN_AUGMENTATIONS } from './augmentor.js';
+export {
+  Augmentor,
+  type AugmentorOptions,
+  type AugmentorReading,
+  type AugmentorStep,
+  BUILTIN_AUGMENTATIONS,
+  readSteps,
+} from './augmentor.js';
 export { ClipSource } from './clips.js';
 export { convolve, reverberate } from './convolve.js';
 export { Gain, Shift, Silence, WhiteNoise } from './level.js';

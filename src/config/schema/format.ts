@@ -164,11 +164,6 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
   };
 }
 
-/** Any mapping, taken as it is: a function that takes a `T` checks it. */
-export function mappingFor<T extends object>(): Format<ConfigNode & T, T | Loaded> {
-  return NAMED.mapping as Format<ConfigNode & T, T | Loaded>;
-}
-
 /** A list whose items all have one format. */
 export function listOf<const F extends FormatSpec>(
   item: F,
@@ -324,16 +319,23 @@ export function customFormat<T, I = unknown>(
 export interface ComponentFormatOptions<N extends string = string> {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
   readonly nameKey?: N;
+  /**
+   * Keys that whoever builds the component fills in (`instantiate`'s `with`), as dotted paths: a component may require
+   * them, and the section may leave them out.
+   */
+  readonly given?: readonly string[];
 }
 
 /**
  * A mapping that describes a component of some kind. It is checked against that component's own schema when the
- * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`.
+ * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`, which
+ * builds it of what this check found.
  */
 export function componentConfig<const N extends string = '_target_'>(
   kind: string,
   options: ComponentFormatOptions<N> = {},
 ): Format<ConfigNode, ComponentSection<N>> {
+  const { given = [] } = options;
   const nameKey: string = options.nameKey ?? '_target_';
   return {
     expected: `a mapping with "${nameKey}" naming a component of kind ${kind}`,
@@ -345,8 +347,7 @@ export function componentConfig<const N extends string = '_target_'>(
         });
         return {} as ConfigNode;
       }
-      at.lookup?.checkComponent(node, kind, nameKey, at);
-      return node;
+      return at.lookup?.checkComponent(node, kind, nameKey, at.givenLater(given)) ?? node;
     },
     jsonSchema: () => ({
       type: 'object',

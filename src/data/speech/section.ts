@@ -1,6 +1,18 @@
 // The keys of `train_ds`, `validation_ds` and `test_ds`: NeMo's names, with ours where NeMo has none.
-import { RESAMPLERS } from '../../audio/index.js';
-import { customFormat, defineSchema, type InferConfig, listOf, oneOf } from '../../config/index.js';
+import { RESAMPLERS, readSteps } from '../../audio/index.js';
+import {
+  type CheckContext,
+  type ConfigNode,
+  customFormat,
+  defineSchema,
+  EMPTY_SECTION,
+  type Format,
+  type InferConfig,
+  isMapping,
+  type Loaded,
+  listOf,
+  oneOf,
+} from '../../config/index.js';
 
 const optional = { nullable: true, default: null } as const;
 const off = [null, false];
@@ -22,6 +34,31 @@ const noSource = (what: string) => ({
   ...optional,
 });
 const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
+
+/** The steps of an `augmentor`, which are checked here and made where the data is opened. */
+const augmentor: Format<ConfigNode, Readonly<Record<string, unknown>> | Loaded> = {
+  expected: 'a mapping of augmentations to options',
+  accepts: isMapping,
+  check: (value, at) => {
+    if (!isMapping(value)) {
+      at.report({ message: `expected ${augmentor.expected}, got ${JSON.stringify(value)}` });
+      return EMPTY_SECTION;
+    }
+    for (const { path = '', code, reason: message, hint } of readSteps(value, { path: '' }).errors) {
+      const keys = path.split('.').filter((key) => key !== '');
+      below(at, value, keys).report({ code, message, hint });
+    }
+    return value;
+  },
+  jsonSchema: () => ({ type: 'object' }),
+};
+
+/** The context of what stands at `keys` within `node`. */
+function below(at: CheckContext, node: unknown, [key, ...rest]: readonly string[]): CheckContext {
+  if (key === undefined) return at;
+  const inner = isMapping(node) && key in node ? node[key] : undefined;
+  return below(at.child(node, key), inner, rest);
+}
 
 export const dataSection = defineSchema(
   'dataset',
@@ -149,7 +186,7 @@ export const dataSection = defineSchema(
     },
     augmentor: {
       doc: 'Waveform augmentation in training: names to options with prob.',
-      format: 'mapping',
+      format: augmentor,
       ...optional,
     },
     cuts_path: noSource("lhotse's cuts manifest"),
