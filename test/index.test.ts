@@ -47,6 +47,7 @@ const HEAVY = [
   'mpg123-decoder',
   'onnxruntime-common',
   'onnxruntime-node',
+  'tsyringe',
   'yaml',
 ];
 
