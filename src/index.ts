@@ -58,10 +58,23 @@ export {
   toYaml,
   withOverrides,
 } from './config/index.js';
-export { type ComponentDescriptor, Container, component, defineKind, token } from './container/index.js';
+export {
+  type BuildContext,
+  CONFIG_WARNINGS,
+  type ComponentDescriptor,
+  Container,
+  component,
+  defineKind,
+  inject,
+  LOG,
+  READ_FILE,
+  SEED,
+  token,
+} from './container/index.js';
 export {
   type CreateEngineOptions,
   createEngine,
+  ENGINE,
   type Engine,
   State,
   type Tensor,
@@ -79,6 +92,9 @@ export {
   expManager,
   type FitResult,
   type MetricsLogger,
+  PROGRESS_VIEW,
+  type ProgressView,
+  RUN_FOLDER,
   restoreWeights,
   Trainer,
   type TrainerOptions,

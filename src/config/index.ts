@@ -41,6 +41,7 @@ export {
   customFormat,
   type Format,
   type FormatSpec,
+  hasTarget,
   type InputOf,
   type Interval,
   interval,
@@ -48,6 +49,7 @@ export {
   listOf,
   oneOf,
   recordOf,
+  sectionOrComponent,
   type ValueOf,
 } from './schema/format.js';
 export { plainName } from './schema/plain-name.js';

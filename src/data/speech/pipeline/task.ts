@@ -1,29 +1,23 @@
-// What travels between the loader and its worker threads: plain data only.
+// What the loader's pipeline is made of, and what travels to its worker threads: plain data only.
 import type {
+  Augmentor,
+  AugmentorRecipe,
   ChannelSelector,
-  FrontEndConfig,
-  MelTables,
+  FeatureAugmentation,
+  FrontEnd,
   Resampler,
-  SpecAugmentConfig,
+  WorkerRecipe,
 } from '../../../audio/index.js';
 import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
-export interface PipelineConfig {
-  /** Keys of the preprocessor. */
-  readonly preprocessor: FrontEndConfig;
-  /** Window and filterbank of a checkpoint for mel features, when they are to be used instead of computed ones. */
-  readonly tables?: MelTables | undefined;
+export interface PipelineSettings {
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector | undefined;
   /** Default `best`. */
   readonly resampler?: Resampler | undefined;
   /** Cut silence off both ends, before augmentation. */
   readonly trimSilence?: boolean;
-  /** NeMo's `augmentor` section: waveform augmentation, training only. */
-  readonly augmentor?: Readonly<Record<string, unknown>> | undefined;
-  /** NeMo's `spec_augment` section, training only. */
-  readonly specAugment?: Partial<SpecAugmentConfig> | undefined;
   /** Turns dither and augmentation on. */
   readonly training: boolean;
   readonly seed: number;
@@ -33,6 +27,23 @@ export interface PipelineConfig {
   readonly cacheFolder?: string;
   /** Shorter waveforms get silence on both sides. Default: none. */
   readonly shortestSeconds?: number | undefined;
+}
+
+/** The same with the bricks that do it. */
+export interface PipelineConfig extends PipelineSettings {
+  readonly frontEnd: FrontEnd;
+  /** Waveform augmentation, training only. */
+  readonly augmentor?: Augmentor | undefined;
+  /** Training only. */
+  readonly specAugment?: FeatureAugmentation | undefined;
+}
+
+/** The same as it travels to a worker thread: how the bricks are made there. */
+export interface PipelineRecipe {
+  readonly settings: PipelineSettings;
+  readonly frontEnd: WorkerRecipe;
+  readonly augmentor: AugmentorRecipe | undefined;
+  readonly specAugment: WorkerRecipe | undefined;
 }
 
 /** One recording, or waveform given in memory. */
@@ -49,7 +60,7 @@ export interface UtteranceRef {
   /** Mono waveform, used instead of the file. */
   readonly samples?: Float32Array;
   /** Hz of `samples`; default the front end's. */
-  readonly sampleRate?: number;
+  readonly sampleRate?: number | undefined;
 }
 
 export interface BatchTask {
