@@ -47,6 +47,7 @@ const HEAVY = [
   'mpg123-decoder',
   'onnxruntime-common',
   'onnxruntime-node',
+  'tsyringe',
   'yaml',
 ];
 
@@ -89,6 +90,7 @@ await import('mpg123-decoder');`);
         "SpeechModel",
         "State",
         "Trainer",
+        "checkConfig",
         "component",
         "components",
         "configFromObject",
