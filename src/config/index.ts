@@ -43,6 +43,7 @@ export {
   type JsonSchema,
   listOf,
   oneOf,
+  pairOf,
   recordOf,
   type ValueOf,
 } from './schema/format.js';
@@ -55,6 +56,7 @@ export {
   defineSchema,
   type FieldDefinition,
   type FieldDefinitions,
+  type GivenConfigOf,
   type IgnoredKey,
   type InferConfig,
   type ParseOptions,
