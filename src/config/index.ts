@@ -38,6 +38,7 @@ export {
   customFormat,
   type Format,
   type FormatSpec,
+  hasTarget,
   type Interval,
   interval,
   type JsonSchema,
@@ -45,6 +46,7 @@ export {
   oneOf,
   pairOf,
   recordOf,
+  sectionOrComponent,
   type ValueOf,
 } from './schema/format.js';
 export { plainName } from './schema/plain-name.js';

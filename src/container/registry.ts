@@ -91,7 +91,7 @@ export class ComponentRegistry implements ComponentLookup {
         : `no component of kind ${kind} is registered`;
     throw new AnemoneError({
       code: 'container.unknown-component',
-      message: `there is no ${kind} named "${name}"`,
+      message: `there is no ${kind.replaceAll('_', ' ')} named "${name}"`,
       path,
       position,
       hint: near ? `${near} Known are ${fitting.join(', ')}` : listed,

@@ -176,11 +176,15 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
     return {};
   }
 
-  /** Builds a nested component. @param values win over those of the section */
-  protected build<T>(section: Section, kind: KindOf<T>, values: Section = {}): T {
+  /**
+   * Builds a nested component.
+   * @param values win over those of the section
+   * @param defaults count where its schema has such a key and the section does not give it
+   */
+  protected build<T>(section: Section, kind: KindOf<T>, values: Section = {}, defaults: Section = {}): T {
     const node = section as ConfigNode;
     const { schema } = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
-    const follows = Object.entries(this.inherited()).filter(
+    const follows = Object.entries({ ...this.inherited(), ...defaults }).filter(
       ([key]) => key in schema.fields && !(key in section),
     );
     const brick = withPosition(node, () =>

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createModel, EncDecRNNTBPEModel, type SpeechModel } from '../../src/asr/index.js';
+import { createFrontEnd } from '../../src/audio/index.js';
 import { run } from '../../src/cli/main.js';
 import { type ConfigNode, type ConfigWarning, configFromObject, toYaml } from '../../src/config/index.js';
 import { dataSection, openSpeechSource } from '../../src/data/index.js';
@@ -195,7 +196,7 @@ describe('data sections', () => {
         section,
         training: true,
         seed: 1,
-        preprocessor: mel,
+        frontEnd: createFrontEnd(mel),
         tokenize: () => [0],
       });
       const { framePadding: padding } = source?.estimate() ?? { framePadding: Number.NaN };

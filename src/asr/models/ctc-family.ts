@@ -3,6 +3,7 @@ import { componentConfig, defineSchema } from '../../config/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { frameLossKind } from '../losses/loss-kinds.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import { interCtcField } from '../recognition/inter-ctc.js';
 import { type ModelFamily, vocabularyPart } from './model-family.js';
@@ -15,6 +16,12 @@ export const ctcFields = {
     format: componentConfig('decoder', { given: ['num_classes', 'feat_in'] }),
   },
   decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
+  loss: {
+    doc: 'Loss of frames. Default: CTCLoss.',
+    format: componentConfig(frameLossKind.kind),
+    nullable: true,
+    default: null,
+  },
   ctc_reduction: {
     doc: 'From costs of utterances to the loss.',
     format: ['mean_batch', 'mean', 'mean_volume', 'sum'],

@@ -7,9 +7,12 @@ import {
   type Format,
   isMapping,
   listOf,
+  oneOf,
   recordOf,
+  sectionOrComponent,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
+import { dataSourceKind } from '../../model/index.js';
 import { paramGroupsSection } from '../../optim/index.js';
 import { tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 import { isOwnTokenizer } from './model-tokenizer.js';
@@ -67,17 +70,17 @@ const tokenizerSchema = defineSchema(
 );
 
 /** A section of the keys above, or the component that a class which is not NeMo's names. */
-const tokenizerFormat: Format<unknown> = {
-  ...tokenizerSchema,
-  expected: tokenizerSchema.expected,
-  accepts: (value) => tokenizerSchema.accepts(value),
-  check: (value, at) =>
-    isOwnTokenizer(value) ? ownTokenizer.check(value, at) : tokenizerSchema.check(value, at),
-  jsonSchema: () => ({ anyOf: [tokenizerSchema.jsonSchema(), ownTokenizer.jsonSchema()] }),
-};
-const ownTokenizer = componentConfig(tokenizerKind.kind);
+const tokenizerFormat: Format<unknown> = sectionOrComponent(
+  tokenizerSchema,
+  tokenizerKind.kind,
+  isOwnTokenizer,
+);
 
-const data = { format: dataSection, ...optional } as const;
+/** Manifests, or a source of the user's. */
+const dataFormat = sectionOrComponent(dataSection, dataSourceKind.kind);
+
+const data = { format: dataFormat, ...optional } as const;
+const evaluationData = { format: oneOf(dataFormat, listOf(dataFormat)), ...optional } as const;
 
 export const commonFields = {
   target: { doc: 'Class of the model, for restoring.', format: 'string', ...optional },
@@ -91,8 +94,8 @@ export const commonFields = {
   labels: { doc: 'Characters, for models without tokenizer section.', format: listOf('string'), ...optional },
   tokenizer: { doc: 'Cuts transcripts into tokens.', format: tokenizerFormat, ...optional },
   train_ds: { doc: 'Training data.', ...data },
-  validation_ds: { doc: 'Validation data.', ...data },
-  test_ds: { doc: 'Test data.', ...data },
+  validation_ds: { doc: 'Validation data, or a list of several sets.', ...evaluationData },
+  test_ds: { doc: 'Test data, or a list of several sets.', ...evaluationData },
   model_defaults: { doc: 'Values for other keys to refer to.', format: 'mapping', default: {} },
   preprocessor: { doc: 'Front end.', format: componentConfig('preprocessor') },
   spec_augment: {

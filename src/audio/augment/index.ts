@@ -7,10 +7,13 @@ export {
   type WaveformAugmentation,
 } from './augmentation.js';
 export {
+  type AugmentationMaker,
   Augmentor,
   type AugmentorOptions,
   type AugmentorReading,
+  type AugmentorRecipe,
   type AugmentorStep,
+  augmentorOf,
   BUILTIN_AUGMENTATIONS,
   readSteps,
 } from './augmentor.js';

@@ -1,5 +1,5 @@
 // The keys of `train_ds`, `validation_ds` and `test_ds`: NeMo's names, with ours where NeMo has none.
-import { RESAMPLERS, readSteps } from '../../audio/index.js';
+import { BUILTIN_AUGMENTATIONS, RESAMPLERS, readSteps } from '../../audio/index.js';
 import {
   type CheckContext,
   type ConfigNode,
@@ -42,7 +42,8 @@ const augmentor: Format<ConfigNode> = {
       at.report({ message: `expected ${augmentor.expected}, got ${JSON.stringify(value)}` });
       return {};
     }
-    for (const { path = '', code, reason: message, hint } of readSteps(value, { path: '' }).errors) {
+    const known = Object.fromEntries(Object.entries(value).filter(([, step]) => !isOwnStep(step)));
+    for (const { path = '', code, reason: message, hint } of readSteps(known, { path: '' }).errors) {
       const keys = path.split('.').filter((key) => key !== '');
       below(at, value, keys).report({ code, message, hint });
     }
@@ -50,6 +51,12 @@ const augmentor: Format<ConfigNode> = {
   },
   jsonSchema: () => ({ type: 'object' }),
 };
+
+/** One that names a component of the user's, which checks it when it is made. */
+function isOwnStep(step: unknown): boolean {
+  const target = isMapping(step) ? step['_target_'] : undefined;
+  return typeof target === 'string' && !BUILTIN_AUGMENTATIONS.has(target);
+}
 
 /** The context of what stands at `keys` within `node`. */
 function below(at: CheckContext, node: unknown, [key, ...rest]: readonly string[]): CheckContext {
