@@ -11,7 +11,7 @@ export interface AdapterSlotOptions {
   /** Width d of what passes through. */
   readonly width: number;
   /** Of the attention that attention adapters may follow; without it there is none. */
-  readonly attention?: AttentionPositions;
+  readonly attention?: AttentionPositions | undefined;
 }
 
 export class AdapterSlot extends Module {

@@ -3,6 +3,7 @@
 import {
   type ConfigNode,
   configFromValues,
+  EMPTY_SECTION,
   isMapping,
   requireMapping,
   resolveConfig,
@@ -71,9 +72,9 @@ export class ModelAdapters {
   /** Everything that a section `model.adapters` says. @throws AnemoneError(s) */
   restore(section: Section): void {
     const { [GLOBAL_CONFIG]: written, ...adapters } = section;
-    const { [META]: meta, ...global } = isMapping(written) ? written : {};
+    const { [META]: meta, ...global } = isMapping(written) ? written : EMPTY_SECTION;
     this.setGlobal(global);
-    const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : {};
+    const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : EMPTY_SECTION;
     for (const [name, config] of Object.entries(adapters)) {
       const module = modules[name];
       this.add(typeof module === 'string' && module !== '' ? `${module}:${name}` : name, config as Section);

@@ -3,12 +3,12 @@ import type { TrainableModel } from '../model/index.js';
 
 export interface OnnxOptions {
   /** Encoder frames that the files take at least, as typed. */
-  readonly maxFrames?: string;
+  readonly maxFrames?: string | undefined;
   /** Branch of a hybrid model. */
-  readonly decoder?: string;
+  readonly decoder?: string | undefined;
   /** Whose files. */
-  readonly for?: 'nemo' | 'sherpa';
-  readonly streaming?: boolean;
+  readonly for?: 'nemo' | 'sherpa' | undefined;
+  readonly streaming?: boolean | undefined;
   /** LEFT,RIGHT as typed. */
   readonly attContextSize?: string;
 }

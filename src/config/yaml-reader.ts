@@ -1,16 +1,6 @@
 // YAML text to a raw tree with positions. Only plain data: tags that would build other objects are refused,
 // and aliases are expanded under a budget, so that a small file cannot become a huge one.
-import {
-  type Alias,
-  isAlias,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  type LineCounter,
-  type Node,
-  visit,
-} from 'yaml';
+import type { Alias, LineCounter, Node } from 'yaml';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 import { throwAll } from './collect.js';
 import { type Literal, resolvePlainScalar } from './dialect.js';
@@ -26,6 +16,7 @@ import {
   tooDeep,
 } from './raw-tree.js';
 import { parseYaml, type YamlDocument } from './yaml-document.js';
+import { yaml } from './yaml-library.js';
 
 /** The most values one file may hold once aliases are expanded. */
 const MAX_NODES = 100_000;
@@ -50,9 +41,9 @@ export function readYaml(text: string, file: string): RawMap {
     throwAll('config.yaml-syntax', `${file}: ${errors.length} YAML errors`, errors);
   }
   const contents = document.contents as Node | null;
-  if (contents === null || (isScalar(contents) && contents.value === ''))
+  if (contents === null || (yaml().isScalar(contents) && contents.value === ''))
     return rawMap({ file, line: 1, column: 1 });
-  if (!isMap(contents)) {
+  if (!yaml().isMap(contents)) {
     throw new AnemoneError({
       code: 'config.not-a-mapping',
       message: 'a config must be a mapping of keys to values',
@@ -84,7 +75,7 @@ function refuseHuge(text: string, file: string): void {
 function aliasTargets(document: YamlDocument['document']): ReadonlyMap<Alias, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();
-  visit(document, {
+  yaml().visit(document, {
     Alias: (_, alias) => {
       const target = anchors.get(alias.source);
       if (target) targets.set(alias, target);
@@ -112,7 +103,7 @@ class Reader {
 
   private node(node: Node | null, depth: number, key?: SourcePosition): RawNode {
     // A mapping or list under a key is best found at its key; a scalar at itself.
-    const atKey = key !== undefined && !isScalar(node) && !isAlias(node);
+    const atKey = key !== undefined && !yaml().isScalar(node) && !yaml().isAlias(node);
     const position = !atKey && node?.range ? this.at(node.range[0]) : (key ?? this.at(0));
     if (++this.count > MAX_NODES) {
       throw new AnemoneError({
@@ -124,7 +115,7 @@ class Reader {
     }
     if (depth > MAX_DEPTH) throw tooDeep(position);
     if (node === null) return rawScalar(null, position);
-    if (isAlias(node)) return this.alias(node, depth, position);
+    if (yaml().isAlias(node)) return this.alias(node, depth, position);
     if (this.open.has(node)) {
       throw new AnemoneError({
         code: 'config.alias-cycle',
@@ -141,19 +132,19 @@ class Reader {
   }
 
   private container(node: Node, depth: number, position: SourcePosition): RawNode {
-    if (isScalar(node)) return this.scalar(node, position);
-    refuseTag(node.tag, isMap(node) ? ['map', 'omap'] : ['seq'], position);
-    if (isSeq(node)) {
+    if (yaml().isScalar(node)) return this.scalar(node, position);
+    refuseTag(node.tag, yaml().isMap(node) ? ['map', 'omap'] : ['seq'], position);
+    if (yaml().isSeq(node)) {
       const items = node.items.map((item) => {
-        if (isPair(item)) throw unsupportedKey(position);
+        if (yaml().isPair(item)) throw unsupportedKey(position);
         return this.node((item as Node | null) ?? null, depth + 1);
       });
       return rawList(items, position);
     }
     const map = rawMap(position);
     const merged = rawMap(position);
-    for (const { key, value } of isMap(node) ? node.items : []) {
-      if (!isScalar(key)) throw unsupportedKey(position);
+    for (const { key, value } of yaml().isMap(node) ? node.items : []) {
+      if (!yaml().isScalar(key)) throw unsupportedKey(position);
       const keyPosition = key.range ? this.at(key.range[0]) : position;
       const child = this.node(value as Node | null, depth + 1, keyPosition);
       if (key.value === '<<' && (key.type === undefined || key.type === 'PLAIN')) {

@@ -6,7 +6,7 @@ import { fileSource, irregular, unreadable } from './byte-source.js';
 
 export interface RegularFileOptions {
   /** Start of the codes of errors. Default `file`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Bytes a file may have. Default 256 MiB. */
   readonly maxBytes?: number;
 }

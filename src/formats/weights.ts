@@ -21,7 +21,7 @@ export interface WeightFile {
   readonly name: string;
   readonly entries: ReadonlyMap<string, WeightInfo>;
   /** As in `ByteSource`: numbers read without scratch may be kept. */
-  readonly resident?: boolean;
+  readonly resident?: boolean | undefined;
   /** A tensor's numbers, in memory of their own; or in `scratch`, as in `ByteSource.read`. */
   read(name: string, scratch?: Uint8Array): Promise<SafeTensor>;
   close(): Promise<void>;

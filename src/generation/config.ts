@@ -1,5 +1,5 @@
 // The `decoding` section of models with an attention decoder: NeMo's keys.
-import { defineSchema, type InferConfig } from '../config/index.js';
+import { defineSchema, type InferConfig, type SectionInput } from '../config/index.js';
 
 const delta = {
   doc: 'Tokens that a transcript with its prompt may have beyond the encoder’s frames; -1: as many as the decoder has positions.',
@@ -93,4 +93,6 @@ export const attentionDecodingSchema = defineSchema(
   },
 );
 
+/** A `decoding` section of attention decoders. */
+export type AttentionDecodingSection = SectionInput<typeof attentionDecodingSchema>;
 export type AttentionDecodingConfig = InferConfig<typeof attentionDecodingSchema>;

@@ -1,6 +1,6 @@
 // From a .nemo archive to a model with its weights. Which class is up to the caller, or to the archive's
 // `target`; see models/components.ts.
-import { type Config, type ConfigNode, mergeConfigs, requireMapping } from '../config/index.js';
+import { type Config, type ConfigNode, type Loaded, mergeConfigs, requireMapping } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
 import { AnemoneError, printable } from '../errors/index.js';
 import { loadWeights, type Module } from '../nn/index.js';
@@ -12,7 +12,7 @@ export interface RestoreOptions {
   /** Changes of the archive's config, as `key=value`; keys start with `model.`. */
   readonly overrides?: readonly string[];
   /** A whole config, or its `model` section, laid over the archive's (NeMo's `override_config_path`, loaded). */
-  readonly config?: ConfigNode;
+  readonly config?: Loaded | Readonly<Record<string, unknown>>;
   /** Whether every weight must be in the archive and none beyond. Default true. */
   readonly strict?: boolean;
 }
@@ -107,7 +107,7 @@ export async function restoreArchive<M extends Module>(
   }
 }
 
-function wholeConfig(config: ConfigNode): ConfigNode {
+function wholeConfig(config: object): object {
   const given = requireMapping(config, 'config');
   return 'model' in given ? { model: requireMapping(given['model'], 'config.model') } : { model: given };
 }

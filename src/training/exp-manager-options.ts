@@ -6,11 +6,12 @@ import {
   type InferConfig,
   listOf,
   plainName,
+  type SectionInput,
 } from '../config/index.js';
-import { parseDuration } from './trainer-options.js';
+import { type Duration, parseDuration } from './trainer-options.js';
 
 const duration = () =>
-  customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
+  customFormat<number, Duration>('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
 const once = (instead: string, ...harmless: readonly unknown[]) => ({
   instead,
   harmless: [null, ...harmless],
@@ -277,5 +278,8 @@ export const expManagerSchema = defineSchema(
     },
   },
 );
+
+/** What `expManager` takes: the `exp_manager` section of a loaded config, or its keys. */
+export type ExpManagerSection = SectionInput<typeof expManagerSchema>;
 
 export type ExpManagerOptions = InferConfig<typeof expManagerSchema>;

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { encoderKind } from '../../src/asr/index.js';
 import { OnnxEngine, type Program } from '../../src/engine/index.js';
 import {
   CONFIG_WARNINGS,
@@ -15,7 +16,6 @@ import {
   ENGINE,
   EncDecRNNTModel,
   type Engine,
-  encoderKind,
   expManager,
   LOG,
   PROGRESS_VIEW,

@@ -5,6 +5,7 @@ import {
   type InferConfig,
   isMapping,
   listOf,
+  type SectionInput,
   writtenAsFloat,
 } from '../../config/index.js';
 import { asText } from '../../errors/index.js';
@@ -15,7 +16,7 @@ import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './
 export type TargetLength = { readonly tokens: number } | { readonly perFrame: number };
 
 /** An integer is a number of tokens, a float (2.0) tokens per encoder frame. */
-function targetLength(): Format<TargetLength> {
+function targetLength(): Format<TargetLength, number | TargetLength> {
   const expected = 'a number of tokens (integer) or of tokens a frame (float)';
   return {
     expected,
@@ -221,5 +222,7 @@ export function fusionModes(beam: BeamConfig) {
   } as const;
 }
 
+/** A `decoding` section of transducers. */
+export type DecodingSection = SectionInput<typeof decodingSchema>;
 export type DecodingConfig = InferConfig<typeof decodingSchema>;
 export type BeamConfig = DecodingConfig['beam'];

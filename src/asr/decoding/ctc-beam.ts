@@ -10,7 +10,7 @@ export interface CtcBeamOptions {
   /** Added for each token. */
   readonly beta: number;
   /** Language models and boosted phrases. Default: none. */
-  readonly fusion?: TokenFusion;
+  readonly fusion?: TokenFusion | undefined;
 }
 
 export interface CtcFrames {

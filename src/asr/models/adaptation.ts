@@ -8,6 +8,7 @@ import {
   isMapping,
   plainName,
   resolveConfig,
+  type SectionInput,
   selectValue,
 } from '../../config/index.js';
 import { AnemoneError, asText, didYouMean } from '../../errors/index.js';
@@ -72,6 +73,9 @@ export const adaptationSchema = defineSchema(
   { ignored: { log_prediction: 'predictions are logged by the trainer' } },
 );
 
+/** A `model` section that describes an adapter for another model. */
+export type AdaptationSection = SectionInput<typeof adaptationSchema>;
+
 export interface Adaptation {
   readonly model: SpeechModel;
   /** Full name of the new adapter. */
@@ -129,7 +133,7 @@ async function replacing(path: string, sections: Readonly<Record<string, unknown
   return { overrides, config: configFromValues({ model: Object.fromEntries(given) }) };
 }
 
-function adapterConfig(adapter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function adapterConfig(adapter: Readonly<Record<string, unknown>>): ConfigNode {
   const type = asText(adapter['adapter_type']);
   const found = adapter[type];
   if (isMapping(found) && !(type in adapterSchema.fields)) return found;

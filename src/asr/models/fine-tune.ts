@@ -7,6 +7,7 @@ import {
   isMapping,
   listOf,
   overlayNode,
+  type SectionInput,
 } from '../../config/index.js';
 import { CONFIG_WARNINGS, type Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -40,6 +41,8 @@ const charLabelsSchema = defineSchema('char_labels', {
 });
 
 const optional = { nullable: true, default: null } as const;
+export type FineTuningSection = SectionInput<typeof fineTuningSchema>;
+
 export const fineTuningSchema = defineSchema(
   'a model section without an encoder',
   {

@@ -1,11 +1,15 @@
 // NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
 // a prompt what to write: in which language, transcribed or translated, with or without punctuation.
-import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig, SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
+import {
+  type AttentionDecodingConfig,
+  type AttentionDecodingSection,
+  attentionDecodingSchema,
+} from '../../generation/index.js';
 import {
   buildModel,
   type ModelContext,
@@ -50,6 +54,8 @@ import { type DecoderMemory, multiTaskFamily, multiTaskSchema } from './multitas
 import { promptDefaults } from './prompt-defaults.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type MultiTaskSection = SectionInput<typeof multiTaskSchema>;
 export type MultiTaskConfig = InferConfig<typeof multiTaskSchema>;
 
 export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
@@ -91,11 +97,11 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
-  static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecMultiTaskModel {
+  static fromConfig(node: MultiTaskSection, context: ModelContext = {}): EncDecMultiTaskModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, multiTaskSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, multiTaskSchema.parse(node, options), own),
     );
   }
 
@@ -126,7 +132,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
-  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+  override changeDecoding(decoding: AttentionDecodingSection): void {
     this.decoding = attentionDecodingSchema.parse(decoding, { path: 'model.decoding' });
     this.forgetRecognizers();
   }

@@ -1,7 +1,7 @@
 // A hybrid model that is told the language (or another prompt) as a one-hot vector beside each frame of the encoder's
 // output: NeMo's EncDecHybridRNNTCTCBPEModelWithPrompt, that of NVIDIA's multilingual streaming models. A prompt of
 // tokens for an attention decoder is another thing; see multitask-model.ts.
-import { type ConfigNode, type InferConfig, isMapping } from '../../config/index.js';
+import { type ConfigNode, type InferConfig, isMapping, type SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
@@ -24,6 +24,8 @@ import type { ModelFamily } from './model-family.js';
 import { promptHybridFamily, promptHybridSchema } from './prompt-hybrid-family.js';
 import type { SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type PromptHybridSection = SectionInput<typeof promptHybridSchema>;
 export type PromptHybridConfig = InferConfig<typeof promptHybridSchema>;
 
 /** NeMo's, where nobody says the language. */
@@ -78,13 +80,13 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
   static override fromConfig(
-    node: ConfigNode,
+    node: PromptHybridSection,
     context: ModelContext = {},
   ): EncDecHybridRNNTCTCBPEModelWithPrompt {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, promptHybridSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, promptHybridSchema.parse(node, options), own),
     );
   }
 

@@ -1,14 +1,26 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
 // as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
 import { asText } from '../../errors/index.js';
-import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
+import {
+  type ConfigNode,
+  copyOrigin,
+  isMapping,
+  type Loaded,
+  MISSING,
+  peek,
+  writtenAsFloat,
+} from '../config-node.js';
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
-/** A check of one value that yields a `T`. */
-export interface Format<T> {
+declare const INPUT: unique symbol;
+
+/** A check of one value that yields a `T`; `I` is what code may write for it, where that is not a `T`. */
+export interface Format<T, I = unknown> {
+  /** For the compiler alone. */
+  readonly [INPUT]?: I;
   /** What is expected, as a noun phrase: `an integer ≥ 1`. */
   readonly expected: string;
   /** Whether a value has roughly the right shape, so that its own errors are the interesting ones in a union. */
@@ -17,7 +29,7 @@ export interface Format<T> {
   check(value: unknown, at: CheckContext): T;
   jsonSchema(): JsonSchema;
   /** Schemas whose keys a reader of the docs should see below this value. */
-  readonly nested?: readonly NestedSchema[];
+  readonly nested?: readonly NestedSchema[] | undefined;
 }
 
 export interface NestedSchema {
@@ -56,6 +68,24 @@ export type ValueOf<F> = F extends NamedFormat
     : F extends Format<infer T>
       ? T
       : never;
+
+/** The type of what code may write for a value of a format. */
+export type InputOf<F> = F extends 'mapping'
+  ? Readonly<Record<string, unknown>> | Loaded
+  : F extends NamedFormat
+    ? NamedFormats[F]
+    : F extends readonly (infer E)[]
+      ? E
+      : F extends Format<infer T, infer I>
+        ? unknown extends I
+          ? T
+          : I
+        : never;
+
+/** A section that names a component, as code may write it. */
+export type ComponentSection<N extends string = '_target_'> =
+  | Loaded
+  | ({ readonly [K in N]: string } & { readonly [key: string]: unknown });
 
 /** How often something happens, when `1` means "every batch" and `1.0` "once an epoch". */
 export type Interval = { readonly batches: number } | { readonly fraction: number };
@@ -138,7 +168,7 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
 export function listOf<const F extends FormatSpec>(
   item: F,
   options: { readonly min?: number; readonly max?: number } = {},
-): Format<readonly ValueOf<F>[]> {
+): Format<readonly ValueOf<F>[], readonly InputOf<F>[]> {
   const format = formatOf(item);
   const { min = 0, max = Number.POSITIVE_INFINITY } = options;
   const count = min === max ? `${min} ` : min > 0 ? `at least ${min} ` : '';
@@ -186,7 +216,9 @@ export function pairOf<const F extends FormatSpec>(
 }
 
 /** A mapping from free names to values of one format. */
-export function recordOf<const F extends FormatSpec>(value: F): Format<Readonly<Record<string, ValueOf<F>>>> {
+export function recordOf<const F extends FormatSpec>(
+  value: F,
+): Format<Readonly<Record<string, ValueOf<F>>>, Readonly<Record<string, InputOf<F>>> | Loaded> {
   const format = formatOf(value);
   const expected = `a mapping of names to ${plural(format.expected)}`;
   return {
@@ -213,7 +245,9 @@ export function recordOf<const F extends FormatSpec>(value: F): Format<Readonly<
 }
 
 /** A value of any of several formats; the first that fits wins. */
-export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Format<ValueOf<F[number]>> {
+export function oneOf<const F extends readonly FormatSpec[]>(
+  ...specs: F
+): Format<ValueOf<F[number]>, InputOf<F[number]>> {
   const formats = specs.map(formatOf);
   const expected = orList(formats.map((format) => format.expected));
   return {
@@ -244,7 +278,7 @@ export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Forma
  * `val_check_interval: 1.0` is once an epoch and `1` every batch. In values made in code, where 1 and 1.0 are the
  * same, whole numbers count batches; write `{ fraction: 1 }` for an epoch.
  */
-export function interval(): Format<Interval> {
+export function interval(): Format<Interval, number | Interval> {
   const expected = 'a number of batches (integer) or a part of an epoch (float, 0.0 to 1.0)';
   const isPart = (value: unknown, key: 'batches' | 'fraction') =>
     isMapping(value) && typeof value[key] === 'number';
@@ -269,11 +303,11 @@ export function interval(): Format<Interval> {
  * A format of your own. `check` returns the value it accepts, or throws an Error whose message ends the sentence
  * "expected ..., got ...: ".
  */
-export function customFormat<T>(
+export function customFormat<T, I = unknown>(
   expected: string,
   check: (value: unknown) => T,
   jsonSchema: JsonSchema = {},
-): Format<T> {
+): Format<T, I> {
   return {
     expected,
     accepts: () => true,
@@ -290,9 +324,9 @@ export function customFormat<T>(
   };
 }
 
-export interface ComponentFormatOptions {
+export interface ComponentFormatOptions<N extends string = string> {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
-  readonly nameKey?: string;
+  readonly nameKey?: N;
   /**
    * Keys that whoever builds the component fills in (`instantiate`'s `with`), as dotted paths: a component may require
    * them, and the section may leave them out.
@@ -305,8 +339,12 @@ export interface ComponentFormatOptions {
  * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`, which
  * builds it of what this check found.
  */
-export function componentConfig(kind: string, options: ComponentFormatOptions = {}): Format<ConfigNode> {
-  const { nameKey = '_target_', given = [] } = options;
+export function componentConfig<const N extends string = '_target_'>(
+  kind: string,
+  options: ComponentFormatOptions<N> = {},
+): Format<ConfigNode, ComponentSection<N>> {
+  const { given = [] } = options;
+  const nameKey: string = options.nameKey ?? '_target_';
   return {
     expected: `a mapping with "${nameKey}" naming a component of kind ${kind}`,
     accepts: isMapping,
@@ -315,7 +353,7 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
         at.report({
           message: `expected a mapping with "${nameKey}" naming a component of kind ${kind}, got ${describeValue(node)}`,
         });
-        return {};
+        return {} as ConfigNode;
       }
       return at.lookup?.checkComponent(node, kind, nameKey, at.givenLater(given)) ?? node;
     },
@@ -334,11 +372,11 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
  * A section of some keys or, where `_target_` is given, a component of some kind; see {@link componentConfig}.
  * @param named says otherwise which sections name a component
  */
-export function sectionOrComponent<T>(
-  section: Format<T>,
+export function sectionOrComponent<T, I>(
+  section: Format<T, I>,
   kind: string,
   named: (value: unknown) => boolean = hasTarget,
-): Format<T | ConfigNode> {
+): Format<T | ConfigNode, I | ComponentSection> {
   const component = componentConfig(kind);
   return {
     expected: section.expected,

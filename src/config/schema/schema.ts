@@ -1,13 +1,30 @@
 // Schemas: the keys a mapping may have, with types inferred from them. Checking collects every error.
 // convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
 // are ours.
-import convict from 'convict';
+import { createRequire } from 'node:module';
+import type convict from 'convict';
 import { AnemoneError, nearestNames } from '../../errors/index.js';
 import { throwAll } from '../collect.js';
-import { copyOrigin, isMapping, keyPositionOf, MISSING, pathOf, peek, positionOf } from '../config-node.js';
+import {
+  copyOrigin,
+  isMapping,
+  keyPositionOf,
+  type Loaded,
+  MISSING,
+  pathOf,
+  peek,
+  positionOf,
+} from '../config-node.js';
 import { CheckContext, type ComponentLookup } from './context.js';
 import { describeValue, showValue } from './describe.js';
-import { type Format, type FormatSpec, formatOf, type JsonSchema, type ValueOf } from './format.js';
+import {
+  type Format,
+  type FormatSpec,
+  formatOf,
+  type InputOf,
+  type JsonSchema,
+  type ValueOf,
+} from './format.js';
 import type { CheckResult, ConfigWarning } from './result.js';
 
 /** One key of a schema. Without `default` and `optional` it is required. */
@@ -51,6 +68,34 @@ export type GivenConfigOf<F extends FieldDefinitions> = {
 /** The typed config of a schema. */
 export type InferConfig<S> = S extends Schema<infer T> ? T : never;
 
+type FieldInput<D extends FieldDefinition> =
+  | InputOf<D['format']>
+  | (D extends { readonly nullable: true } ? null : never);
+
+/** Fields that a mapping may leave out. */
+type OptionalKeys<F extends FieldDefinitions> = {
+  [K in keyof F]: F[K] extends { readonly default: unknown } | { readonly optional: true } ? K : never;
+}[keyof F];
+
+type Merged<T> = { [K in keyof T]: T[K] };
+
+/** What code may write for a section of these fields, ignored keys `G` and format `E` of further keys. */
+export type SectionOf<F extends FieldDefinitions, G = object, E = undefined> =
+  | Loaded
+  | Merged<
+      { readonly [K in Exclude<keyof F, OptionalKeys<F>>]: FieldInput<F[K]> } & {
+        readonly [K in OptionalKeys<F>]?: FieldInput<F[K]>;
+      } & { readonly [K in keyof G]?: unknown } & (E extends FormatSpec
+          ? { readonly [key: string]: unknown }
+          : unknown)
+    >;
+
+/**
+ * What a function takes as a section of a schema: a loaded config, or a literal with the schema's keys, which an editor
+ * completes and the compiler checks. Values are what they are: `\${…}` and `???` are for files.
+ */
+export type SectionInput<S> = S extends Format<unknown, infer I> ? I : never;
+
 /** A key that is understood and has no effect here. */
 export interface IgnoredKey {
   /** What happens instead, a sentence part: `batches are fed without pinning`. */
@@ -59,13 +104,19 @@ export interface IgnoredKey {
   readonly harmless?: readonly unknown[];
 }
 
-export interface SchemaOptions<T> {
+export type IgnoredKeys = Readonly<Record<string, string | IgnoredKey>>;
+
+export interface SchemaOptions<
+  T,
+  G extends IgnoredKeys = IgnoredKeys,
+  E extends FormatSpec | undefined = FormatSpec | undefined,
+> {
   /** What the mapping configures. */
   readonly doc?: string;
   /** Keys of NeMo's that have no effect here; each one used is a warning. */
-  readonly ignored?: Readonly<Record<string, string | IgnoredKey>>;
+  readonly ignored?: G;
   /** Format of keys beyond the fields. Without it they are errors. They stay in the typed value, untyped. */
-  readonly extra?: FormatSpec;
+  readonly extra?: E;
   /** Checks that need several keys; runs when every key is right. */
   readonly refine?: (config: T, report: (key: string, message: string, hint?: string) => void) => void;
 }
@@ -74,7 +125,7 @@ export interface CheckOptions {
   /** Dotted path for messages; default: where the value stands in its config. */
   readonly path?: string;
   /** Knows the registered components, so that their mappings are checked too. */
-  readonly lookup?: ComponentLookup;
+  readonly lookup?: ComponentLookup | undefined;
   /** Keys that someone else reads and this schema passes over. */
   readonly skip?: readonly string[];
 }
@@ -84,7 +135,7 @@ export interface ParseOptions extends CheckOptions {
   readonly warnings?: ConfigWarning[];
 }
 
-export interface Schema<T> extends Format<T> {
+export interface Schema<T, I = unknown> extends Format<T, I> {
   readonly name: string;
   readonly doc: string;
   readonly fields: FieldDefinitions;
@@ -114,19 +165,26 @@ export interface Schema<T> extends Format<T> {
  *     const schema = defineSchema('Dropout', { rate: { doc: 'Probability.', format: 'number', default: 0.1, min: 0, below: 1 } });
  *     schema.parse({}).rate   // number
  *
- * @throws AnemoneError `config.bad-schema` if a default does not fit its own format
+ * @throws AnemoneError `config.bad-schema` if a default, other than a mapping, does not fit its own format
  */
-export function defineSchema<const F extends FieldDefinitions>(
+export function defineSchema<
+  const F extends FieldDefinitions,
+  const G extends IgnoredKeys = Readonly<Record<never, never>>,
+  const E extends FormatSpec | undefined = undefined,
+>(
   name: string,
   fields: F,
-  options: SchemaOptions<ConfigOf<F>> = {},
-): Schema<ConfigOf<F>> {
+  options: SchemaOptions<ConfigOf<F>, G, E> = {},
+): Schema<ConfigOf<F>, SectionOf<F, G, E>> {
   const schema = new ObjectSchema<ConfigOf<F>>(name, fields, options);
   schema.verifyDefinition();
   return schema;
 }
 
 const ABSENT = Symbol('absent');
+
+/** Loaded when the first mapping is checked. */
+const loadConvict = () => createRequire(import.meta.url)('convict') as typeof convict;
 
 /** convict walks into objects and converts text to numbers; a list of one hides a value from both. */
 type Box = readonly [unknown];
@@ -274,7 +332,8 @@ class ObjectSchema<T> implements Schema<T> {
       if (key.includes('.') || key === '__proto__' || this.ignored.has(key)) {
         throw new AnemoneError({ code: 'config.bad-schema', message: 'this key name cannot be used', path });
       }
-      if (!('default' in field)) continue;
+      // A default that is a mapping is checked whenever it is used; that would load convict for every import.
+      if (!('default' in field) || isMapping(field.default)) continue;
       const at = CheckContext.top([this.name, key], undefined);
       checkField(field, field.default, at);
       throwAll('config.bad-schema', `the default of ${path} does not fit its format`, at.problems);
@@ -303,7 +362,7 @@ class ObjectSchema<T> implements Schema<T> {
         },
       };
     }
-    const config = convict<Record<string, Box>>(properties, { env: {}, args: [] });
+    const config = loadConvict()<Record<string, Box>>(properties, { env: {}, args: [] });
     try {
       config.load(present).validate({ allowed: 'strict' });
     } catch (error) {

@@ -1,9 +1,10 @@
 // The reference engine: tfjs's plain JavaScript kernels. Slow; it defines what the others must compute.
-import '@tensorflow/tfjs-backend-cpu';
+import { createRequire } from 'node:module';
 import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
 
 export function createReferenceEngine(): EagerEngine {
+  createRequire(import.meta.url)('@tensorflow/tfjs-backend-cpu'); // registers itself; few need it
   tf.env().set('PROD', true); // no advertisement for tfjs-node on the console
   return new EagerEngine('reference', 'cpu');
 }

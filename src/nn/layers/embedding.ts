@@ -7,7 +7,7 @@ import { customGradient } from './custom-gradient.js';
 
 export interface EmbeddingOptions {
   /** This row starts as zeros and gets no gradient. */
-  readonly paddingIndex?: number;
+  readonly paddingIndex?: number | undefined;
   /** Default N(0, 1), the padding row zeros; a given one fills that row too. */
   readonly weightInit?: Initializer;
 }
