@@ -5,6 +5,7 @@ export {
   type Confidences,
   type CtcDecodingSection,
   type CtcModelSection,
+  checkConfig,
   createFromConfig,
   createModel,
   type DecodingSection,

@@ -55,11 +55,6 @@ type FieldValue<D extends FieldDefinition> =
 /** The typed config of a set of fields. */
 export type ConfigOf<F extends FieldDefinitions> = { readonly [K in keyof F]: FieldValue<F[K]> };
 
-/** Fields that a config may leave out. */
-type OptionalKeys<F extends FieldDefinitions> = {
-  [K in keyof F]: F[K] extends { readonly default: unknown } | { readonly optional: true } ? K : never;
-}[keyof F];
-
 /** What code gives of a set of fields; the defaults stand for what it leaves out. See {@link Schema.withDefaults}. */
 export type GivenConfigOf<F extends FieldDefinitions> = {
   readonly [K in Exclude<keyof F, OptionalKeys<F>>]: FieldValue<F[K]>;
