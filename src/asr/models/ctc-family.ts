@@ -1,8 +1,9 @@
 // CTC models as configs, archives and `inspect` know them; see ctc-model.ts.
-import { componentConfig, defineSchema } from '../../config/index.js';
+import { componentConfig, defineSchema, sectionOrComponent } from '../../config/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { frameDecodingKind } from '../decoding/decoding-kinds.js';
 import { frameLossKind } from '../losses/loss-kinds.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import { interCtcField } from '../recognition/inter-ctc.js';
@@ -12,7 +13,12 @@ import { commonFields, commonIgnored } from './model-schema.js';
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
   decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
-  decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
+  decoding: {
+    doc: 'How hypotheses are found.',
+    format: sectionOrComponent(ctcDecodingSchema, frameDecodingKind.kind),
+    nullable: true,
+    default: null,
+  },
   loss: {
     doc: 'Loss of frames. Default: CTCLoss.',
     format: componentConfig(frameLossKind.kind),

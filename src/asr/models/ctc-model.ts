@@ -14,7 +14,8 @@ import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
-import { type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
+import { type CtcSearchContext, greedyCtcFusion } from '../decoding/ctc-search.js';
+import type { FrameDecoding } from '../decoding/decoding-kinds.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
@@ -41,7 +42,7 @@ export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   override readonly family: ModelFamily = ctcFamily;
   decoder: ConvASRDecoder;
-  protected decoding: CtcDecodingConfig;
+  private strategy: FrameDecoding;
   private interCtc: InterCtc;
   private readonly criterion: FrameLoss;
 
@@ -56,7 +57,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
         feat_in: this.encoder.width,
       }),
     );
-    this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
+    this.strategy = this.frameDecodingOf(settings.decoding);
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
     this.criterion = this.frameLoss(settings);
   }
@@ -97,7 +98,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
   changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
-    this.decoding = ctcDecodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.strategy = this.givenFrameDecoding(decoding, 'model.decoding');
     this.decodingGiven();
   }
 
@@ -113,6 +114,11 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return new CtcStreamHead(this.decoder, greedyCtcFusion(this.decoding, this.searchContext));
   }
 
+  /** What the decoding section says beside which search it is. */
+  private get decoding(): CtcDecodingConfig {
+    return this.strategy.settings ?? ctcDecodingSchema.parse({});
+  }
+
   private get searchContext(): CtcSearchContext {
     const { decoder, tokenizer, decodingFiles: readFile } = this;
     return { blank: decoder.blank, tokenizer, readFile, path: 'model.decoding' };
@@ -120,7 +126,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const { decoder, interCtc } = this;
-    const search = ctcSearch(this.decoding, this.searchContext);
+    const search = this.strategy.search(this.searchContext);
     return new CtcRecognizer(engine, {
       decoder,
       search,

@@ -1,10 +1,11 @@
 // Multitask models as configs, archives and `inspect` know them; see multitask-model.ts.
-import { componentConfig, defineSchema } from '../../config/index.js';
+import { componentConfig, defineSchema, sectionOrComponent } from '../../config/index.js';
 import { type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { attentionDecodingSchema } from '../../generation/index.js';
 import { evaluationPass, type Pass, tokenLossKind } from '../../nn/index.js';
 import { PROMPT_FORMATS } from '../../text/index.js';
 import type { TokenHead, TransformerDecoder } from '../../transformer/index.js';
+import { attentionDecodingKind } from '../decoding/decoding-kinds.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import type { ModelFamily } from './model-family.js';
@@ -37,7 +38,7 @@ export const multiTaskSchema = defineSchema(
     head: { doc: 'Classifier of the decoder’s states.', format: componentConfig('head') },
     decoding: {
       doc: 'How hypotheses are found.',
-      format: attentionDecodingSchema,
+      format: sectionOrComponent(attentionDecodingSchema, attentionDecodingKind.kind),
       nullable: true,
       default: null,
     },

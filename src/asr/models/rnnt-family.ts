@@ -5,6 +5,7 @@ import { evaluationPass } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import { decodingSchema } from '../decoding/config.js';
+import { transducerDecodingKind } from '../decoding/decoding-kinds.js';
 import { rnntLossSchema } from '../losses/config.js';
 import { transducerLossKind } from '../losses/loss-kinds.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
@@ -16,7 +17,12 @@ export const rnntFields = {
   ...commonFields,
   decoder: { doc: 'Prediction network.', format: componentConfig('decoder') },
   joint: { doc: 'Joint network.', format: componentConfig('joint') },
-  decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
+  decoding: {
+    doc: 'How hypotheses are found.',
+    format: sectionOrComponent(decodingSchema, transducerDecodingKind.kind),
+    nullable: true,
+    default: null,
+  },
   loss: {
     doc: 'Transducer loss.',
     format: sectionOrComponent(rnntLossSchema, transducerLossKind.kind),

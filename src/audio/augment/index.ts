@@ -16,6 +16,7 @@ export {
   BUILTIN_AUGMENTATIONS,
 } from './augmentor.js';
 export { ClipSource } from './clips.js';
+export { augmentationComponents, waveformAugmentationKind } from './components.js';
 export { convolve, reverberate } from './convolve.js';
 export { Gain, Shift, Silence, WhiteNoise } from './level.js';
 export { Impulse, Noise, type NoiseOptions } from './recordings.js';

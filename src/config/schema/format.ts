@@ -319,19 +319,14 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
 
 /**
  * A section of some keys or, where `_target_` is given, a component of some kind; see {@link componentConfig}.
- * @param named says otherwise which sections name a component
  */
-export function sectionOrComponent<T>(
-  section: Format<T>,
-  kind: string,
-  named: (value: unknown) => boolean = hasTarget,
-): Format<T | ConfigNode> {
+export function sectionOrComponent<T>(section: Format<T>, kind: string): Format<T | ConfigNode> {
   const component = componentConfig(kind);
   return {
     expected: section.expected,
     accepts: isMapping,
     nested: section.nested,
-    check: (value, at) => (named(value) ? component : section).check(value, at),
+    check: (value, at) => (hasTarget(value) ? component : section).check(value, at),
     jsonSchema: () => ({ anyOf: [section.jsonSchema(), component.jsonSchema()] }),
   };
 }
