@@ -108,6 +108,12 @@ function searches<C extends object, D>(
   );
 }
 
+/** Strategies of the library by kind of decoding, the names of its components. */
+export function strategiesOf(kind: { readonly kind: string }): readonly string[] {
+  const ofKind = decodingComponents.filter((component) => component.kind === kind.kind);
+  return ofKind.flatMap(({ name, aliases }) => [name, ...aliases]);
+}
+
 export const decodingComponents: readonly ComponentDescriptor[] = [
   ...searches(
     transducerDecodingKind,

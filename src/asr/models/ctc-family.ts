@@ -3,8 +3,9 @@ import { componentConfig, defineSchema, sectionOrComponent } from '../../config/
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { ctcDecodingSchema } from '../decoding/ctc-config.js';
-import { frameDecodingKind } from '../decoding/decoding-kinds.js';
+import { frameDecodingKind, strategiesOf } from '../decoding/decoding-kinds.js';
 import { frameLossKind } from '../losses/loss-kinds.js';
+import { lossChoice, strategyChoice } from '../nemo/saved-choices.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import { interCtcField } from '../recognition/inter-ctc.js';
 import { type ModelFamily, vocabularyPart } from './model-family.js';
@@ -72,6 +73,10 @@ export const ctcFamily: ModelFamily<CtcParts> = {
   recognises: (section) => 'decoder' in section && !('joint' in section),
   archive: { network: ['decoder'] },
   bricks: [['decoder', 'decoder']],
+  choices: {
+    loss: lossChoice('loss', 'CTCLoss', 'ctc_reduction', false),
+    decoding: strategyChoice('decoding', strategiesOf(frameDecodingKind)),
+  },
   ownKeys: { 'decoding.greedy': ['window'], '': ['ctc_implementation'] },
   completeConfig(config, model) {
     config.set('', { labels: [...model.tokenizer.vocabulary] });

@@ -5,8 +5,9 @@ import { attentionDecodingSchema } from '../../generation/index.js';
 import { evaluationPass, type Pass, tokenLossKind } from '../../nn/index.js';
 import { PROMPT_FORMATS } from '../../text/index.js';
 import type { TokenHead, TransformerDecoder } from '../../transformer/index.js';
-import { attentionDecodingKind } from '../decoding/decoding-kinds.js';
+import { attentionDecodingKind, strategiesOf } from '../decoding/decoding-kinds.js';
 import type { Encoded } from '../encoders/encoder.js';
+import { strategyChoice } from '../nemo/saved-choices.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import type { ModelFamily } from './model-family.js';
 import { commonFields, commonIgnored } from './model-schema.js';
@@ -82,6 +83,7 @@ export const multiTaskFamily: ModelFamily<MultiTaskParts> = {
     ['head', 'head'],
     ['loss', tokenLossKind.kind],
   ],
+  choices: { decoding: strategyChoice('decoding', strategiesOf(attentionDecodingKind)) },
   ownKeys: {},
   dataKeys: { use_lhotse: true },
   completeConfig(config, { encoder, decoder }) {
