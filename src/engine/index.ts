@@ -1,6 +1,12 @@
 export { registerGradients } from './autodiff/index.js';
 export { engineComponents, engineKind } from './components.js';
-export { type CreateEngineOptions, createEngine, ENGINES, type EngineName } from './create-engine.js';
+export {
+  type CreateEngineOptions,
+  createEngine,
+  ENGINES,
+  type EngineName,
+  engineProblems,
+} from './create-engine.js';
 export { EagerEngine } from './eager/eager-engine.js';
 export { createReferenceEngine } from './eager/reference.js';
 export { createTensorFlowEngine, type TensorFlowOptions } from './eager/tensorflow.js';

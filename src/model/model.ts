@@ -56,6 +56,10 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   abstract trainingSource(): Promise<BatchSource | undefined>;
   abstract validationSources(): Promise<readonly BatchSource[]>;
   abstract testSources(): Promise<readonly BatchSource[]>;
+  /** See `TrainableModel`. */
+  get testsOwnData(): boolean {
+    return true;
+  }
   abstract trainingStep(inputs: Tensors, pass: Pass): StepOutput;
   abstract evaluator(engine: Engine): Evaluator;
   abstract artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;

@@ -15,7 +15,12 @@ export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens
 export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
 export { tokenizerComponents, tokenizerFields } from './components.js';
-export { loadTokenizer, type TokenizerConfig, tokenizerTypeOf } from './load-tokenizer.js';
+export {
+  loadTokenizer,
+  type TokenizerConfig,
+  tokenizerTypeOf,
+  tokenizerTypeProblem,
+} from './load-tokenizer.js';
 export * from './metrics/index.js';
 export { type CleanTextOptions, cleanText, normalizeText } from './normalize.js';
 export { normalizationNames } from './sentencepiece/charsmap.js';

@@ -2,7 +2,7 @@
 // from its config.
 import { type ConfigNode, type ConfigWarning, hasTarget, withPosition } from '../config/index.js';
 import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
-import { createEngine, ENGINE, ENGINES, type Engine, engineKind } from '../engine/index.js';
+import { createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
 import { PROGRESS_VIEW, type ProgressView, viewFor } from './progress/progress-view.js';
 import { RUN_FOLDER } from './run-folder.js';
 import type { TrainerOptions } from './trainer-options.js';
@@ -64,15 +64,7 @@ export function trainerServices(
     }));
 }
 
-/** The engine that `trainer.engine` names: a component by `_target_`, or by a `name` that is not the library's. */
+/** The engine that `trainer.engine` names: one of the library's, or a component. */
 function engineOf(options: ConfigNode, container: Container): Engine {
-  if (hasTarget(options)) return container.instantiate(options, engineKind);
-  const { name } = options;
-  const isOwn =
-    typeof name === 'string' &&
-    !(ENGINES as readonly string[]).includes(name) &&
-    container.components
-      .list(engineKind.kind)
-      .some((engine) => [engine.name, ...engine.aliases].includes(name));
-  return isOwn ? container.instantiate(options, engineKind, { nameKey: 'name' }) : createEngine(options);
+  return hasTarget(options) ? container.instantiate(options, engineKind) : createEngine(options);
 }

@@ -13,7 +13,10 @@ import { commonFields, commonIgnored } from './model-schema.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
-  decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
+  decoder: {
+    doc: 'Frame classifier.',
+    format: componentConfig('decoder', { given: ['num_classes', 'feat_in'] }),
+  },
   decoding: {
     doc: 'How hypotheses are found.',
     format: sectionOrComponent(ctcDecodingSchema, frameDecodingKind.kind),

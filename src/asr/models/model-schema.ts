@@ -1,18 +1,30 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
+import { adaptersSection } from '../../adapters/index.js';
 import {
   componentConfig,
   defineSchema,
   type FieldDefinitions,
   type Format,
+  isMapping,
   listOf,
   oneOf,
+  recordOf,
   sectionOrComponent,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
 import { dataSourceKind } from '../../model/index.js';
-import { tokenizerFields, tokenizerKind } from '../../text/index.js';
+import { paramGroupsSection } from '../../optim/index.js';
+import { tokenizerFields, tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 
 const optional = { nullable: true, default: null } as const;
+
+/** A tokenizer section within one; it is checked as any other, and documented once. */
+const languageFormat: Format<unknown> = {
+  expected: 'a tokenizer section',
+  accepts: isMapping,
+  check: (value, at) => tokenizerFormat.check(value, at),
+  jsonSchema: () => ({ type: 'object' }),
+};
 
 const tokenizerSchema = defineSchema(
   'tokenizer',
@@ -23,10 +35,15 @@ const tokenizerSchema = defineSchema(
       default: 'bpe',
     },
     ...tokenizerFields,
+    langs: { ...tokenizerFields.langs, format: recordOf(languageFormat) },
   },
   {
     ignored: {
       spe_tokenizer_vocab: 'the model file has the vocabulary',
+    },
+    refine: (config, report) => {
+      const { path, reason, hint } = tokenizerTypeProblem(config) ?? {};
+      if (path !== undefined && reason !== undefined) report(path, reason, hint);
     },
   },
 );
@@ -64,7 +81,7 @@ export const commonFields = {
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
   adapters: {
     doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
-    format: 'mapping',
+    format: adaptersSection,
     ...optional,
   },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
@@ -73,7 +90,11 @@ export const commonFields = {
     format: componentConfig('optimizer', { nameKey: 'name' }),
     ...optional,
   },
-  optim_param_groups: { doc: 'Settings per module; read by the trainer.', format: 'mapping', ...optional },
+  optim_param_groups: {
+    doc: 'Settings per module; read by the trainer.',
+    format: paramGroupsSection,
+    ...optional,
+  },
   freeze: {
     doc: 'Modules that are not trained, or patterns with `*` over parameter names: [encoder.pre_encode, "*.bias"].',
     format: listOf('string'),

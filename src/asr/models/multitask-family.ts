@@ -35,8 +35,14 @@ export const multiTaskSchema = defineSchema(
       nullable: true,
       default: null,
     },
-    transf_decoder: { doc: 'Attention decoder.', format: componentConfig('transf_decoder') },
-    head: { doc: 'Classifier of the decoder’s states.', format: componentConfig('head') },
+    transf_decoder: {
+      doc: 'Attention decoder.',
+      format: componentConfig('transf_decoder', { given: ['config_dict.vocab_size'] }),
+    },
+    head: {
+      doc: 'Classifier of the decoder’s states.',
+      format: componentConfig('head', { given: ['num_classes'] }),
+    },
     decoding: {
       doc: 'How hypotheses are found.',
       format: sectionOrComponent(attentionDecodingSchema, attentionDecodingKind.kind),

@@ -14,10 +14,13 @@ import type { SavedSections } from '../nemo/saved-sections.js';
 import { type ModelFamily, type StageBound, vocabularyPart } from './model-family.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 
+/** What a model knows of its joint. */
+const JOINT_SIZES = ['num_classes', 'jointnet.encoder_hidden', 'jointnet.pred_hidden'];
+
 export const rnntFields = {
   ...commonFields,
-  decoder: { doc: 'Prediction network.', format: componentConfig('decoder') },
-  joint: { doc: 'Joint network.', format: componentConfig('joint') },
+  decoder: { doc: 'Prediction network.', format: componentConfig('decoder', { given: ['vocab_size'] }) },
+  joint: { doc: 'Joint network.', format: componentConfig('joint', { given: JOINT_SIZES }) },
   decoding: {
     doc: 'How hypotheses are found.',
     format: sectionOrComponent(decodingSchema, transducerDecodingKind.kind),

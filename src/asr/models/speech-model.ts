@@ -431,6 +431,14 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.evaluationSources('test_ds', this.settings.test_ds);
   }
 
+  /** An archive's own test set, which nobody named here, is not. */
+  override get testsOwnData(): boolean {
+    const { sealed } = this.container.resolve(MODEL_FILES);
+    const sections = [this.settings.test_ds ?? []].flat();
+    const paths = sections.flatMap(({ manifest_filepath: written }) => [written ?? []].flat(2)).map(String);
+    return paths.length === 0 || paths.some((path) => !sealed(path));
+  }
+
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
   }

@@ -22,6 +22,11 @@ export interface WaveformAugmentation extends Portable {
    * planned with it. Absent: the length stays, or nearly so.
    */
   stretch?(random: CounterRandom): number;
+  /**
+   * Opens the files it needs, so that what is wrong with them shows before the first utterance. Absent: there are none.
+   * @throws AnemoneError
+   */
+  open?(): void;
 }
 
 export interface AugmentationContext {

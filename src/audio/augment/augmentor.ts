@@ -1,10 +1,15 @@
 // The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the
 // order of the configuration, each with its probability.
 import { isMapping, requireMapping } from '../../config/index.js';
-import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { AnemoneError, AnemoneErrors, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { madeOf, plainCopy, recipeOf, type WorkerRecipe } from '../portable.js';
-import type { AugmentationFactory, AugmentationRegistry, WaveformAugmentation } from './augmentation.js';
+import type {
+  AugmentationContext,
+  AugmentationFactory,
+  AugmentationRegistry,
+  WaveformAugmentation,
+} from './augmentation.js';
 import { gain, shift, silence, whiteNoise } from './level.js';
 import { impulse, noise } from './recordings.js';
 import { simulatedRoom } from './room.js';
@@ -81,39 +86,19 @@ export class Augmentor {
 
   /**
    * Reads the configuration. `_target_` names an augmentation where the key is a name of the user's own.
-   * @throws AnemoneError `audio.augmentor` (unknown name or option, wrong type, no `prob`)
+   * @throws AnemoneError(s) `audio.augmentor` (unknown name or option, wrong type, no `prob`), `manifest.*`
    */
   static fromConfig(
     config: Readonly<Record<string, unknown>> | null | undefined,
     options: AugmentorOptions = {},
   ): Augmentor {
-    const { registry = BUILTIN_AUGMENTATIONS, path: base = 'augmentor', make } = options;
-    const warnings: string[] = [];
-    const steps = Object.entries(requireMapping(config ?? {}, base)).flatMap(
-      ([name, value]): AugmentorStep[] => {
-        const path = `${base}.${name}`;
-        const target =
-          isMapping(value) && typeof value['_target_'] === 'string' ? value['_target_'] : undefined;
-        const kind = target ?? name;
-        const factory = registry.get(kind);
-        const instead = NOT_HERE.get(kind);
-        if (!factory && instead) {
-          warnings.push(`${path} has no effect: ${instead}`);
-          return [];
-        }
-        const isOwn = target !== undefined && make !== undefined;
-        if (!factory && !isOwn) throw fail(path, 'unknown augmentation', didYouMean(kind, registry.keys()));
-        if (!isMapping(value)) throw fail(path, 'expected a map of options');
-        const { prob, _target_: _, ...rest } = value;
-        if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
-          throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
-        }
-        if (!factory) return [{ name, prob, augmentation: (make as AugmentationMaker)(value) }];
-        const warn = (message: string) => warnings.push(message);
-        const named = { kind, options: plainCopy(rest) };
-        return [{ name, prob, named, augmentation: factory(rest, { path, warn }) }];
-      },
-    );
+    const base = options.path ?? 'augmentor';
+    const { steps, warnings, errors } = readSteps(requireMapping(config ?? {}, base), {
+      ...options,
+      path: base,
+    });
+    if (errors.length > 0) throw errors.length === 1 ? errors[0] : severalErrors(base, errors);
+    for (const { augmentation } of steps) augmentation.open?.();
     return new Augmentor(steps, warnings);
   }
 
@@ -160,6 +145,74 @@ export class Augmentor {
       if (stream.uniform(0) < prob) yield { augmentation, stream: stream.derive('apply') };
     }
   }
+}
+
+/** What a configuration says, and all that is wrong with it. */
+export interface AugmentorReading {
+  readonly steps: readonly AugmentorStep[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly AnemoneError[];
+}
+
+/** The steps of a configuration, which are made and nothing else: no file is opened. */
+export function readSteps(
+  config: Readonly<Record<string, unknown>>,
+  options: AugmentorOptions,
+): AugmentorReading {
+  const { registry = BUILTIN_AUGMENTATIONS, path: base = 'augmentor', make } = options;
+  const steps: AugmentorStep[] = [];
+  const warnings: string[] = [];
+  const errors: AnemoneError[] = [];
+  for (const [name, value] of Object.entries(config)) {
+    const path = `${base}.${name}`;
+    const target = isMapping(value) && typeof value['_target_'] === 'string' ? value['_target_'] : undefined;
+    const kind = target ?? name;
+    const factory = registry.get(kind);
+    const instead = NOT_HERE.get(kind);
+    if (!factory && instead) {
+      warnings.push(`${path} has no effect: ${instead}`);
+      continue;
+    }
+    try {
+      if (!factory && !(target !== undefined && make)) {
+        throw fail(path, 'unknown augmentation', didYouMean(kind, registry.keys()));
+      }
+      const context = { path, warn: (message: string) => warnings.push(message) };
+      steps.push(readStep({ name, kind, factory, make }, value, context));
+    } catch (error) {
+      if (!(error instanceof AnemoneError)) throw error;
+      errors.push(error);
+    }
+  }
+  return { steps, warnings, errors };
+}
+
+/** How a step is made: by a factory of this library, or by a component of the user's own. */
+interface StepKind {
+  readonly name: string;
+  readonly kind: string;
+  readonly factory: AugmentationFactory | undefined;
+  readonly make: AugmentationMaker | undefined;
+}
+
+function readStep(
+  { name, kind, factory, make }: StepKind,
+  value: unknown,
+  context: AugmentationContext,
+): AugmentorStep {
+  const { path } = context;
+  if (!isMapping(value)) throw fail(path, 'expected a map of options');
+  const { prob, _target_: _, ...rest } = value;
+  if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
+    throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
+  }
+  if (!factory) return { name, prob, augmentation: (make as AugmentationMaker)(value) };
+  const named = { kind, options: plainCopy(rest) };
+  return { name, prob, named, augmentation: factory(rest, context) };
+}
+
+function severalErrors(path: string, errors: readonly AnemoneError[]): AnemoneErrors {
+  return new AnemoneErrors('audio.augmentor', `${errors.length} errors in ${path}:`, errors);
 }
 
 /** The chain of a recipe. */

@@ -10,10 +10,12 @@ export {
   type AugmentationMaker,
   Augmentor,
   type AugmentorOptions,
+  type AugmentorReading,
   type AugmentorRecipe,
   type AugmentorStep,
   augmentorOf,
   BUILTIN_AUGMENTATIONS,
+  readSteps,
 } from './augmentor.js';
 export { ClipSource } from './clips.js';
 export { augmentationComponents, waveformAugmentationKind } from './components.js';
