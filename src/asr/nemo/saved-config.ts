@@ -80,7 +80,7 @@ export function savedConfig<M extends SpeechParts>(
   const config = new SavedSections(model.config);
   const { root } = config;
   const { tokenizer } = model;
-  const characters = tokenizer instanceof CharTokenizer;
+  const characters = tokenizer.constructor === CharTokenizer;
   for (const [path, keys] of Object.entries({ ...OWN_KEYS, ...family.ownKeys })) config.remove(path, keys);
   writeChoices(config, family);
   leaveOutData(config);

@@ -65,9 +65,10 @@ const NEMOS: readonly unknown[] = [
 
 function refuseForeign(tokenizer: Tokenizer, key: string): void {
   if (NEMOS.includes(tokenizer.constructor)) return;
-  const isPlain = tokenizer instanceof WordTokenizer || tokenizer instanceof CharTokenizer;
+  const isWord = tokenizer.constructor === WordTokenizer;
+  const isPlain = isWord || tokenizer.constructor === CharTokenizer;
   const { name } = tokenizer.constructor;
-  const kind = isPlain ? `${tokenizer instanceof WordTokenizer ? 'word' : 'character'} tokenizer` : name;
+  const kind = isPlain ? `${isWord ? 'word' : 'character'} tokenizer` : name;
   throw new AnemoneError({
     code: 'nemo.not-nemos',
     path: `model.tokenizer.${isPlain ? key : '_target_'}`,
