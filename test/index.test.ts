@@ -89,6 +89,7 @@ await import('mpg123-decoder');`);
         "SpeechModel",
         "State",
         "Trainer",
+        "checkConfig",
         "component",
         "components",
         "configFromObject",
