@@ -1,17 +1,17 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
-import type * as ort from 'onnxruntime-common';
 import type { CounterRandom } from '../../random/index.js';
 import type { HostTensors, RunOptions } from '../engine.js';
 import { drawBits } from '../primitives/draw-bits.js';
-import { allocate, type DType, type HostData, sizeOf } from '../tensors.js';
+import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
 import { encodeModel, type OnnxGraph, type OnnxInitializer, type OnnxValue } from './model-proto.js';
-import { createSession, type OrtTensors, type Session, type SessionOptions } from './native-session.js';
-import { type StateStore, toOrt } from './state-store.js';
+import { openSession } from './open-session.js';
+import type { Session, SessionModel, SessionOptions } from './session.js';
+import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
 
 export class CompiledProgram {
   /** Values that cross a host call, kept between runs. */
-  private readonly crossing = new Map<string, ort.Tensor>();
+  private readonly crossing = new Map<string, HostTensor>();
 
   private constructor(
     private readonly traced: TracedProgram,
@@ -28,9 +28,7 @@ export class CompiledProgram {
     const sessions: (Session | undefined)[] = [];
     const segments = traced.segments.map((segment) => withConstants(segment, built, names));
     for (const segment of segments) {
-      sessions.push(
-        segment.nodes.length === 0 ? undefined : await createSession(encodeModel(segment), options),
-      );
+      sessions.push(segment.nodes.length === 0 ? undefined : await openSession(modelOf(segment), options));
     }
     return new CompiledProgram({ ...traced, segments }, sessions);
   }
@@ -42,18 +40,19 @@ export class CompiledProgram {
   async run(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
     const { traced } = this;
     const values = this.feeds(inputs, store, options.random);
-    const results = new Map<string, ort.Tensor>();
+    const results = new Map<string, HostTensor>();
     for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
     for (const [state, value] of traced.updates) results.set(value.name, store.next(state));
-    for (let i = 0; i < traced.segments.length; i++) {
-      await this.runSegment(i, values, results);
-      if (i < traced.calls.length) this.runHostCall(i, values);
+    try {
+      for (let i = 0; i < traced.segments.length; i++) {
+        await this.runSegment(i, values, results);
+        if (i < traced.calls.length) this.runHostCall(i, values);
+      }
+    } finally {
+      this.releaseAllBut(traced.states.values(), traced.updates.values(), [...values, ...results]);
     }
     const outputs: HostTensors = {};
-    for (const [key, value] of traced.outputs) {
-      const tensor = values.get(value.name) as ort.Tensor;
-      outputs[key] = { dtype: value.dtype as DType, shape: value.shape, data: tensor.data as HostData };
-    }
+    for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
     if (options.commitIf?.(outputs) ?? true) for (const state of traced.updates.keys()) store.commit(state);
     return outputs;
   }
@@ -71,49 +70,62 @@ export class CompiledProgram {
     inputs: HostTensors,
     store: StateStore,
     random: CounterRandom | undefined,
-  ): Map<string, ort.Tensor> {
-    const values = new Map<string, ort.Tensor>();
-    for (const [key, value] of this.traced.inputs) values.set(value.name, toOrt(inputs[key]));
+  ): Map<string, HostTensor> {
+    const values = new Map<string, HostTensor>();
+    for (const [key, value] of this.traced.inputs) values.set(value.name, inputs[key]);
     for (const [state, value] of this.traced.states) values.set(value.name, store.current(state));
     this.traced.random.forEach((site, i) => {
       const data = drawBits(random, i, site.count, site.bits);
-      values.set(site.name, toOrt({ dtype: 'int32', shape: [site.count], data }));
+      values.set(site.name, { dtype: 'int32', shape: [site.count], data });
     });
     return values;
   }
 
   private async runSegment(
     index: number,
-    values: Map<string, ort.Tensor>,
-    results: Map<string, ort.Tensor>,
+    values: Map<string, HostTensor>,
+    results: Map<string, HostTensor>,
   ): Promise<void> {
     const segment = this.traced.segments[index];
     const session = this.sessions[index];
     if (!session) return;
-    const feeds: OrtTensors = {};
-    for (const { name } of segment.inputs) feeds[name] = values.get(name) as ort.Tensor;
-    const fetches: OrtTensors = {};
+    const feeds: Record<string, HostTensor> = {};
+    for (const { name } of segment.inputs) feeds[name] = values.get(name) as HostTensor;
+    const fetches: Record<string, HostTensor> = {};
     for (const value of segment.outputs)
       fetches[value.name] = results.get(value.name) ?? this.crossingTensor(value);
     await session.run(feeds, fetches);
     for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
   }
 
-  private runHostCall(index: number, values: Map<string, ort.Tensor>): void {
+  private runHostCall(index: number, values: Map<string, HostTensor>): void {
     const call = this.traced.calls[index];
     const results = call.fn(
       call.inputs.map((v) => ({
         dtype: v.dtype as DType,
         shape: v.shape,
-        data: values.get(v.name)?.data as HostData,
+        data: (values.get(v.name) as HostTensor).data,
       })),
     );
     call.outputs.forEach((v, i) => {
-      values.set(v.name, toOrt({ dtype: v.dtype, shape: v.shape, data: results[i].data }));
+      values.set(v.name, { dtype: v.dtype as DType, shape: v.shape, data: results[i].data });
     });
   }
 
-  private crossingTensor(value: OnnxValue): ort.Tensor {
+  /** Sessions keep what states and crossing values are to them; everything else is of one run. */
+  private releaseAllBut(
+    read: Iterable<OnnxValue>,
+    written: Iterable<OnnxValue>,
+    tensors: readonly (readonly [string, HostTensor])[],
+  ): void {
+    const session = this.sessions.find((session) => session !== undefined);
+    const kept = new Set([...read, ...written].map(({ name }) => name));
+    session?.release(
+      tensors.flatMap(([name, tensor]) => (kept.has(name) || this.crossing.has(name) ? [] : [tensor])),
+    );
+  }
+
+  private crossingTensor(value: OnnxValue): HostTensor {
     let tensor = this.crossing.get(value.name);
     if (!tensor) {
       tensor = emptyTensor(value);
@@ -136,7 +148,12 @@ function withConstants(
   };
 }
 
-function emptyTensor(value: OnnxValue): ort.Tensor {
+function emptyTensor(value: OnnxValue): HostTensor {
   const dtype = value.dtype as DType;
-  return toOrt({ dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) });
+  return { dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) };
+}
+
+function modelOf(graph: OnnxGraph): SessionModel {
+  const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
+  return { bytes: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs) };
 }

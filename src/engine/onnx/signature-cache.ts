@@ -1,11 +1,11 @@
 // The compiled forms of one program, one for each signature of input shapes, least recently used first.
 import type { EngineStats, HostTensors, Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
-import type { HostData, TensorSpec } from '../tensors.js';
+import type { TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import type { OnnxInitializer } from './model-proto.js';
-import type { SessionOptions } from './native-session.js';
 import type { ProviderLimits } from './provider-limits.js';
+import type { SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
 import { type TracedProgram, trace } from './trace.js';
 import { hostBytes } from './trace-values.js';
@@ -88,7 +88,7 @@ export class SignatureCache {
     const read = [...states].filter(([state]) => !updates.has(state));
     return new Map(
       read.map(([state, { name, shape, dtype }]) => {
-        const bytes = hostBytes(store.current(state).data as HostData, state.dtype);
+        const bytes = hostBytes(store.current(state).data, state.dtype);
         return [state, { name, shape, dtype, bytes }];
       }),
     );
