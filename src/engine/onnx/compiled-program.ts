@@ -1,9 +1,12 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
 import type { CounterRandom } from '../../random/index.js';
 import type { HostTensors, RunOptions } from '../engine.js';
+import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
 import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
-import { encodeModel, type OnnxGraph, type OnnxInitializer, type OnnxValue } from './model-proto.js';
+import { hostCallsOf } from './host-call-node.js';
+import { encodeModel } from './model-proto.js';
+import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
 import { openSession } from './open-session.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
@@ -100,15 +103,16 @@ export class CompiledProgram {
 
   private runHostCall(index: number, values: Map<string, HostTensor>): void {
     const call = this.traced.calls[index];
-    const results = call.fn(
-      call.inputs.map((v) => ({
-        dtype: v.dtype as DType,
-        shape: v.shape,
-        data: (values.get(v.name) as HostTensor).data,
+    const results = callHost(
+      call,
+      call.inputs.map(({ dtype, shape, name }) => ({
+        dtype,
+        shape,
+        data: (values.get(name) as HostTensor).data,
       })),
     );
-    call.outputs.forEach((v, i) => {
-      values.set(v.name, { dtype: v.dtype as DType, shape: v.shape, data: results[i].data });
+    call.outputs.forEach(({ name }, i) => {
+      values.set(name, results[i]);
     });
   }
 
@@ -155,5 +159,10 @@ function emptyTensor(value: OnnxValue): HostTensor {
 
 function modelOf(graph: OnnxGraph): SessionModel {
   const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
-  return { bytes: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs) };
+  return {
+    bytes: encodeModel(graph),
+    inputs: names(graph.inputs),
+    outputs: names(graph.outputs),
+    calls: hostCallsOf(graph.nodes),
+  };
 }

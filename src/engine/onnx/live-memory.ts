@@ -3,7 +3,7 @@
 // nor are the scratch buffers of single operators.
 import { sizeOf } from '../tensors.js';
 import { producers, usedNames } from './graph-builder.js';
-import type { OnnxGraph, OnnxNode } from './model-proto.js';
+import type { OnnxGraph, OnnxNode } from './onnx-graph.js';
 import type { TracedProgram } from './trace.js';
 import { traceBackend } from './trace-backend.js';
 

@@ -24,9 +24,9 @@ export async function openSession(model: SessionModel, options: SessionOptions):
   }
 }
 
-/** The way that sessions of the CPU provider take. @throws AnemoneError see `openSession` */
-export function cpuSessionKind(): 'capi' | 'binding' {
-  return chosenApi() ? 'capi' : 'binding';
+/** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
+export function runsHostCalls(provider: string): boolean {
+  return provider === 'cpu' && chosenApi() !== undefined;
 }
 
 /** The C API, unless another way is asked for or it cannot be had. */

@@ -1,6 +1,7 @@
 // What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host into tensors of
 // the host. `open-session.ts` makes them.
 import type { HostTensor } from '../tensors.js';
+import type { HostCallNode } from './host-call-node.js';
 import type { Placement } from './placement.js';
 
 export interface SessionOptions {
@@ -19,6 +20,8 @@ export interface SessionModel {
   readonly bytes: Uint8Array;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Nodes that are functions of ours; none where the program was cut at them. */
+  readonly calls: readonly HostCallNode[];
 }
 
 export interface Session {

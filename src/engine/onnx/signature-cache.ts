@@ -3,7 +3,8 @@ import type { EngineStats, HostTensors, Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
 import type { TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
-import type { OnnxInitializer } from './model-proto.js';
+import type { OnnxInitializer } from './onnx-graph.js';
+import { runsHostCalls } from './open-session.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
@@ -55,8 +56,8 @@ export class SignatureCache {
   }
 
   trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
-    const { fn, limits } = this.options;
-    return trace(fn, inputs, { limits });
+    const { fn, limits, session } = this.options;
+    return trace(fn, inputs, { limits, callsAreNodes: runsHostCalls(session.provider) });
   }
 
   private isCurrent({ built }: Entry): boolean {

@@ -5,7 +5,7 @@ import type { DType, HostData } from '../tensors.js';
 import { sizeOf } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import type { GraphBuilder } from './graph-builder.js';
-import type { OnnxValue } from './model-proto.js';
+import type { OnnxValue } from './onnx-graph.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { collapseConstant, hostBytes, sameShape, type TraceValue } from './trace-values.js';
 

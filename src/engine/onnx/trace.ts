@@ -5,16 +5,17 @@ import { withScope } from '../scope.js';
 import type { DType, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
+import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
-import type { OnnxGraph, OnnxNode, OnnxValue } from './model-proto.js';
+import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
-import { HOST_CALL, type HostCallNode, type RandomSite, TraceScope } from './trace-scope.js';
+import { type RandomSite, TraceScope } from './trace-scope.js';
 
 export interface TracedProgram {
   readonly segments: readonly OnnxGraph[];
   /** calls[i] runs between segments[i] and segments[i + 1]. */
-  readonly calls: readonly HostCallNode['call'][];
+  readonly calls: readonly HostCall[];
   /** User inputs that the graph really reads: key → value. */
   readonly inputs: ReadonlyMap<string, OnnxValue>;
   readonly states: ReadonlyMap<ProgramState, OnnxValue>;
@@ -28,6 +29,8 @@ export interface TraceOptions {
   readonly limits?: ProviderLimits;
   /** The graph serves as an example of one for any batch size and length (export/). Default false. */
   readonly anyShape?: boolean;
+  /** Host calls become nodes of the graph, which is then whole. Default false: the program is cut at them. */
+  readonly callsAreNodes?: boolean;
 }
 
 let kernelsRegistered = false;
@@ -35,7 +38,7 @@ let kernelsRegistered = false;
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  { limits = NO_LIMITS, anyShape = false }: TraceOptions = {},
+  { limits = NO_LIMITS, anyShape = false, callsAreNodes = false }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
   backend.limits = limits;
@@ -45,7 +48,7 @@ export function trace(
     kernelsRegistered = true;
   }
   const root = new GraphBuilder(new GraphNames(anyShape ? 'memory' : 'small'));
-  const scope = new TraceScope(backend, root);
+  const scope = new TraceScope(backend, root, callsAreNodes);
   return onTraceBackend(() =>
     backend.within(root, () => {
       tf.engine().startScope('trace');
@@ -95,7 +98,7 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
   const backend = traceBackend();
   let name = backend.name(tensor);
   const made = scope.root.producer(name);
-  if (!made || made.op === HOST_CALL || taken.has(name)) {
+  if (!made || (isHostCall(made) && !scope.callsAreNodes) || taken.has(name)) {
     const copy = scope.root.names.fresh();
     scope.root.nodes.push({ op: 'Identity', domain: '', inputs: [name], outputs: [copy], attributes: {} });
     name = copy;
@@ -111,10 +114,10 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
 function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Pick<TracedProgram, 'segments' | 'calls'> {
   const whole = finishGraph(scope.root.nodes, scope.inputs, outputs, []);
   const parts: OnnxNode[][] = [[]];
-  const calls: HostCallNode['call'][] = [];
+  const calls: HostCall[] = [];
   for (const node of whole.nodes) {
-    if (node.op === HOST_CALL) {
-      calls.push((node as HostCallNode).call);
+    if (isHostCall(node) && !scope.callsAreNodes) {
+      calls.push(node.call);
       parts.push([]);
     } else parts[parts.length - 1].push(node);
   }

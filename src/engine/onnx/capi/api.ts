@@ -35,12 +35,19 @@ const FUNCTIONS = {
   SetSessionGraphOptimizationLevel: [23, P, [P, 'int']],
   SetIntraOpNumThreads: [24, P, [P, 'int']],
   SetInterOpNumThreads: [25, P, [P, 'int']],
+  CreateCustomOpDomain: [26, P, ['str', P]],
+  CustomOpDomain_Add: [27, P, [P, P]],
+  AddCustomOpDomain: [28, P, [P, P]],
   CreateRunOptions: [39, P, [P]],
   RunOptionsSetTerminate: [46, P, [P]],
   CreateTensorWithData: [49, P, [P, P, 'size_t', P, 'size_t', 'int', P]],
+  GetTensorMutableData: [51, P, [P, P]],
   CreateCpuMemoryInfo: [69, P, ['int', 'int', P]],
   AllocatorFree: [76, P, [P, P]],
   GetAllocatorWithDefaultOptions: [78, P, [P]],
+  KernelInfoGetAttribute_int64: [86, P, [P, 'str', P]],
+  KernelContext_GetInput: [90, P, [P, 'size_t', P]],
+  KernelContext_GetOutput: [91, P, [P, 'size_t', P, 'size_t', P]],
   ReleaseStatus: [93, 'void', [P]],
   ReleaseSession: [95, 'void', [P]],
   ReleaseValue: [96, 'void', [P]],
@@ -99,6 +106,11 @@ export class OrtApi {
     this.pointerSlot[0] = 0n;
     this.call(name, ...args, this.pointerSlot);
     return this.pointerSlot[0];
+  }
+
+  /** A status for a callback of ours to return. */
+  createStatus(code: number, message: string): Pointer {
+    return this.functions.CreateStatus(code, message) as Pointer;
   }
 
   release(name: Releaser, pointer: Pointer): void {

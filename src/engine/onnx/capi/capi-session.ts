@@ -1,14 +1,24 @@
 // A session of ONNX Runtime's C API, on the CPU.
 import type { Pointer } from '../../native/koffi.js';
+import { openLibrary } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
+import type { HostCallNode } from '../host-call-node.js';
 import type { Session, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
+import { HostCalls } from './host-calls.js';
 import { NativeValues } from './native-value.js';
 
 const OPTIMIZATION = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 
-const valuesOf = new WeakMap<OrtApi, NativeValues>();
+/** What the sessions of a thread have in common. */
+interface Shared {
+  readonly values: NativeValues;
+  /** Made for the first session with host calls. */
+  hostCalls: HostCalls | undefined;
+}
+
+const sharedOf = new WeakMap<OrtApi, Shared>();
 
 /** @throws OrtError */
 export function createCapiSession(api: OrtApi, model: SessionModel, options: SessionOptions): Session {
@@ -19,20 +29,25 @@ class CapiSession implements Session {
   private readonly values: NativeValues;
   private readonly inputs: Arguments;
   private readonly outputs: Arguments;
+  private readonly calls: readonly HostCallNode[];
+  private readonly hostCalls: HostCalls | undefined;
   private pointer: Pointer | undefined;
 
   constructor(
     private readonly api: OrtApi,
-    { bytes, inputs, outputs }: SessionModel,
+    { bytes, inputs, outputs, calls }: SessionModel,
     options: SessionOptions,
   ) {
-    this.values = valuesFor(api);
+    this.values = sharedBy(api).values;
+    this.calls = calls;
+    this.hostCalls = calls.length > 0 ? hostCallsOn(api) : undefined;
+    this.hostCalls?.add(calls);
     this.inputs = new Arguments(api, inputs);
     this.outputs = new Arguments(api, outputs);
     this.pointer = inEnvironment(
       api,
       options.threads,
-      () => sessionOptions(api, options),
+      () => sessionOptions(api, options, this.hostCalls?.domain),
       (environment, sessionOptions) =>
         api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, sessionOptions),
     );
@@ -45,17 +60,21 @@ class CapiSession implements Session {
     const { inputs, outputs, values } = this;
     inputs.fill(feeds, values);
     outputs.fill(fetches, values);
-    this.api.call(
-      'Run',
-      this.open(),
-      null,
-      inputs.names,
-      inputs.values,
-      inputs.count,
-      outputs.names,
-      outputs.count,
-      outputs.values,
-    );
+    try {
+      this.api.call(
+        'Run',
+        this.open(),
+        null,
+        inputs.names,
+        inputs.values,
+        inputs.count,
+        outputs.names,
+        outputs.count,
+        outputs.values,
+      );
+    } catch (cause) {
+      throw this.hostCalls?.takeFailure() ?? cause;
+    }
   }
 
   release(tensors: Iterable<HostTensor>): void {
@@ -65,6 +84,7 @@ class CapiSession implements Session {
   async dispose(): Promise<void> {
     const { pointer } = this;
     this.pointer = undefined;
+    this.hostCalls?.remove(this.calls);
     if (pointer !== undefined) this.api.release('ReleaseSession', pointer);
   }
 
@@ -115,7 +135,7 @@ class Arguments {
   }
 }
 
-function sessionOptions(api: OrtApi, options: SessionOptions): Pointer {
+function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | undefined): Pointer {
   const pointer = api.make('CreateSessionOptions');
   try {
     // Measured: memory patterns cost half as much memory again and no time is won.
@@ -123,6 +143,7 @@ function sessionOptions(api: OrtApi, options: SessionOptions): Pointer {
     api.call(options.arena ? 'EnableCpuMemArena' : 'DisableCpuMemArena', pointer);
     api.call('SetSessionGraphOptimizationLevel', pointer, OPTIMIZATION[options.optimization]);
     api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? 3);
+    if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
     if (options.profile) api.call('EnableProfiling', pointer, options.profile);
     return pointer;
   } catch (error) {
@@ -131,11 +152,17 @@ function sessionOptions(api: OrtApi, options: SessionOptions): Pointer {
   }
 }
 
-function valuesFor(api: OrtApi): NativeValues {
-  let values = valuesOf.get(api);
-  if (!values) {
-    values = new NativeValues(api);
-    valuesOf.set(api, values);
+function sharedBy(api: OrtApi): Shared {
+  let shared = sharedOf.get(api);
+  if (!shared) {
+    shared = { values: new NativeValues(api), hostCalls: undefined };
+    sharedOf.set(api, shared);
   }
-  return values;
+  return shared;
+}
+
+function hostCallsOn(api: OrtApi): HostCalls {
+  const shared = sharedBy(api);
+  shared.hostCalls ??= new HostCalls(api, openLibrary(api.koffi, null));
+  return shared.hostCalls;
 }

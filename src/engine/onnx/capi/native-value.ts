@@ -2,7 +2,7 @@
 // memory; and a value that nobody disposed of is released when its owner is collected.
 import type { Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
-import { onnxType } from '../model-proto.js';
+import { onnxType } from '../onnx-graph.js';
 import type { OrtApi } from './api.js';
 
 /** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */
