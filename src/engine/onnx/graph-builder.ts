@@ -97,6 +97,13 @@ export class GraphBuilder {
     for (const output of node.outputs) this.producers.set(output, node);
   }
 
+  /** Appends a node that no kernel may look through, and returns its output. */
+  addBarrier(op: string, inputs: readonly string[]): string {
+    const output = this.names.fresh();
+    this.nodes.push({ op, domain: '', inputs, outputs: [output], attributes: {} });
+    return output;
+  }
+
   one(op: string, inputs: readonly string[], options: EmitOptions = {}): string {
     return this.emit(op, inputs, options)[0];
   }

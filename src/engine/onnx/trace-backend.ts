@@ -161,6 +161,11 @@ export class TraceBackend extends tf.KernelBackend {
     return full;
   }
 
+  /** Whether the value of `x` is known while it is traced. */
+  isConstant(x: tf.TensorInfo): boolean {
+    return this.of(x).host !== undefined;
+  }
+
   /** The constant behind `x` when it is a single repeated number, else undefined. */
   repeatedNumber(x: tf.TensorInfo): number | undefined {
     const value = this.of(x);

@@ -20,6 +20,8 @@ export class TraceScope implements ProgramScope {
   readonly stateInputs = new Map<ProgramState, string>();
   readonly assigned = new Map<ProgramState, Tensor>();
   readonly randomSites: RandomSite[] = [];
+  /** Values that wait for others. */
+  barriers = 0;
   private readonly stateTensors = new Map<ProgramState, Tensor>();
   /** Tensors that outlive tidy scopes while the program is traced; tfjs would count them for ever. */
   private readonly kept: Tensor[] = [];
@@ -127,6 +129,21 @@ export class TraceScope implements ProgramScope {
       return backend.tensor(backend.value(name, full, dtype as DType));
     });
     return { carry: tensors.slice(0, init.length), ys: tensors.slice(init.length) };
+  }
+
+  /** A reshape to the same shape, which is put together from empty pieces of the others' shapes: nothing is copied. */
+  after(x: Tensor, others: readonly Tensor[]): Tensor {
+    const { backend } = this;
+    const graph = backend.current;
+    const awaited = others.filter((other) => !backend.isConstant(other));
+    if (backend.isConstant(x) || awaited.length === 0) return tf.clone(x);
+    const nothing = awaited.map((other) =>
+      graph.one('Shape', [backend.raw(other).name], { attributes: { start: 0, end: 0 } }),
+    );
+    const shape = graph.one('Concat', [graph.names.int64(x.shape), ...nothing], { attributes: { axis: 0 } });
+    const later = graph.addBarrier('Reshape', [backend.name(x), shape]);
+    this.barriers++;
+    return backend.tensor(backend.value(later, x.shape, x.dtype as DType));
   }
 
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
