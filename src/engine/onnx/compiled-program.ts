@@ -1,8 +1,10 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
+import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import type { HostTensors, RunOptions } from '../engine.js';
 import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
+import type { ProgramState } from '../scope.js';
 import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
 import { hostCallsOf } from './host-call-node.js';
 import { encodeModel } from './model-proto.js';
@@ -12,13 +14,21 @@ import type { Session, SessionModel, SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
 
+/** A graph that is run at once, and its session; none where there is nothing to compute. */
+interface Part {
+  readonly graph: OnnxGraph;
+  readonly session: Session | undefined;
+}
+
 export class CompiledProgram {
-  /** Values that cross a host call, kept between runs. */
+  /** Values that go from one part to a later one, kept between runs. */
   private readonly crossing = new Map<string, HostTensor>();
 
   private constructor(
     private readonly traced: TracedProgram,
-    private readonly sessions: readonly (Session | undefined)[],
+    private readonly parts: readonly Part[],
+    /** The updates, where they are made when the outputs are known. */
+    private readonly apply: Part | undefined,
   ) {}
 
   /** `built`: values, by name, that become part of the code instead of being fed. */
@@ -28,45 +38,94 @@ export class CompiledProgram {
     built: readonly OnnxInitializer[] = [],
   ): Promise<CompiledProgram> {
     const names = new Set(built.map(({ name }) => name));
-    const sessions: (Session | undefined)[] = [];
-    const segments = traced.segments.map((segment) => withConstants(segment, built, names));
-    for (const segment of segments) {
-      sessions.push(segment.nodes.length === 0 ? undefined : await openSession(modelOf(segment), options));
-    }
-    return new CompiledProgram({ ...traced, segments }, sessions);
+    const open = async (graph: OnnxGraph): Promise<Part> => {
+      const whole = withConstants(graph, built, names);
+      const session = whole.nodes.length === 0 ? undefined : await openSession(modelOf(whole), options);
+      return { graph: whole, session };
+    };
+    const parts: Part[] = [];
+    for (const segment of traced.segments) parts.push(await open(segment));
+    const apply = traced.apply && (await open(traced.apply.graph));
+    return new CompiledProgram(traced, parts, apply);
   }
 
   get nodeCount(): number {
-    return this.traced.segments.reduce((sum, segment) => sum + segment.nodes.length, 0);
+    return this.allParts.reduce((sum, { graph }) => sum + graph.nodes.length, 0);
   }
 
   async run(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
-    const { traced } = this;
+    const { traced, apply } = this;
     const values = this.feeds(inputs, store, options.random);
-    const results = new Map<string, HostTensor>();
-    for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
-    for (const [state, value] of traced.updates) results.set(value.name, store.next(state));
+    const results = this.results(store);
     try {
-      for (let i = 0; i < traced.segments.length; i++) {
-        await this.runSegment(i, values, results);
+      for (const [i, part] of this.parts.entries()) {
+        await this.runPart(part, values, results);
         if (i < traced.calls.length) this.runHostCall(i, values);
       }
+      const outputs: HostTensors = {};
+      for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
+      const wanted = options.commitIf?.(outputs) ?? true;
+      if (wanted && apply) await this.runApply(apply, values, results);
+      if (wanted) this.commit(store);
+      return outputs;
     } finally {
       this.releaseAllBut(traced.states.values(), traced.updates.values(), [...values, ...results]);
     }
-    const outputs: HostTensors = {};
-    for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
-    if (options.commitIf?.(outputs) ?? true) for (const state of traced.updates.keys()) store.commit(state);
-    return outputs;
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.sessions) await session?.dispose();
+    for (const { session } of this.allParts) await session?.dispose();
     this.crossing.clear();
   }
 
   endProfiling(): void {
-    for (const session of this.sessions) session?.endProfiling();
+    for (const { session } of this.allParts) session?.endProfiling();
+  }
+
+  private get allParts(): readonly Part[] {
+    return this.apply ? [...this.parts, this.apply] : this.parts;
+  }
+
+  /** Where results go: outputs into memory of their own, new values of states over the old ones or beside them. */
+  private results(store: StateStore): Map<string, HostTensor> {
+    const { traced } = this;
+    const results = new Map<string, HostTensor>();
+    for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
+    for (const [state, value] of traced.updates) {
+      results.set(value.name, this.isInPlace(state) ? store.current(state) : store.next(state));
+    }
+    return results;
+  }
+
+  /** @throws AnemoneError `engine.half-updated`: states that are written over cannot be had back */
+  private async runApply(
+    part: Part,
+    values: Map<string, HostTensor>,
+    results: Map<string, HostTensor>,
+  ): Promise<void> {
+    try {
+      await this.runPart(part, values, results);
+    } catch (cause) {
+      if (!this.traced.apply?.inPlace.size) throw cause;
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new AnemoneError({
+        code: 'engine.half-updated',
+        message: `the update failed when some values may have been written already: ${text}`,
+        hint: 'go on from the last checkpoint',
+        cause,
+      });
+    }
+  }
+
+  private commit(store: StateStore): void {
+    for (const state of this.traced.updates.keys()) {
+      if (this.isInPlace(state)) store.overwritten(state);
+      else store.commit(state);
+    }
+  }
+
+  private isInPlace(state: ProgramState): boolean {
+    return this.traced.apply?.inPlace.has(state) ?? false;
   }
 
   private feeds(
@@ -84,18 +143,16 @@ export class CompiledProgram {
     return values;
   }
 
-  private async runSegment(
-    index: number,
+  private async runPart(
+    { graph, session }: Part,
     values: Map<string, HostTensor>,
     results: Map<string, HostTensor>,
   ): Promise<void> {
-    const segment = this.traced.segments[index];
-    const session = this.sessions[index];
     if (!session) return;
     const feeds: Record<string, HostTensor> = {};
-    for (const { name } of segment.inputs) feeds[name] = values.get(name) as HostTensor;
+    for (const { name } of graph.inputs) feeds[name] = values.get(name) as HostTensor;
     const fetches: Record<string, HostTensor> = {};
-    for (const value of segment.outputs)
+    for (const value of graph.outputs)
       fetches[value.name] = results.get(value.name) ?? this.crossingTensor(value);
     await session.run(feeds, fetches);
     for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
@@ -122,7 +179,7 @@ export class CompiledProgram {
     written: Iterable<OnnxValue>,
     tensors: readonly (readonly [string, HostTensor])[],
   ): void {
-    const session = this.sessions.find((session) => session !== undefined);
+    const session = this.allParts.find(({ session }) => session !== undefined)?.session;
     const kept = new Set([...read, ...written].map(({ name }) => name));
     session?.release(
       tensors.flatMap(([name, tensor]) => (kept.has(name) || this.crossing.has(name) ? [] : [tensor])),

@@ -3,25 +3,26 @@
 // nor are the scratch buffers of single operators.
 import { sizeOf } from '../tensors.js';
 import { producers, usedNames } from './graph-builder.js';
-import type { OnnxGraph, OnnxNode } from './onnx-graph.js';
+import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-graph.js';
+import { VIEWS } from './passes/in-place.js';
 import type { TracedProgram } from './trace.js';
 import { traceBackend } from './trace-backend.js';
 
-/** Bytes alive at once in the segment that needs the most, and of what crosses from one segment to the next. */
-export function peakBytes({ segments, calls }: TracedProgram): number {
+/** Bytes alive at once in the part that needs the most, and of what crosses from one part to the next. */
+export function peakBytes({ segments, apply, calls }: TracedProgram): number {
   const bytesOf = (name: string): number | undefined => {
     const value = traceBackend().shapeOfName(name);
-    return value && sizeOf(value.shape) * BYTES[value.dtype];
+    return value && bytesOfValue(value);
   };
   const crossing = calls.flatMap((call) => [...call.inputs, ...call.outputs]);
-  const kept = crossing.reduce((sum, value) => sum + sizeOf(value.shape) * BYTES[value.dtype], 0);
-  return kept + Math.max(0, ...segments.map((segment) => peakLiveBytes(segment, bytesOf)));
+  const kept = [...crossing, ...(apply?.crossing ?? [])].reduce((sum, value) => sum + bytesOfValue(value), 0);
+  const parts = apply ? [...segments, apply.graph] : segments;
+  return kept + Math.max(0, ...parts.map((part) => peakLiveBytes(part, bytesOf)));
 }
 
-const BYTES = { float32: 4, int32: 4, int64: 8, bool: 1 } as const;
-
-/** Operators whose result is their input's buffer. */
-const VIEWS: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'Squeeze', 'Unsqueeze', 'Flatten']);
+function bytesOfValue({ shape, dtype }: OnnxValue): number {
+  return sizeOf(shape) * bytesOfType(dtype);
+}
 
 /**
  * Largest sum of bytes of values that are alive at once: made, and needed by a later node. Inputs and outputs of the

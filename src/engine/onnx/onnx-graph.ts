@@ -5,6 +5,11 @@ import type { DType } from '../tensors.js';
 export const onnxType = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 export type OnnxType = keyof typeof onnxType;
 
+export function bytesOfType(dtype: OnnxType): number {
+  if (dtype === 'bool') return 1;
+  return dtype === 'int64' ? 8 : 4;
+}
+
 export interface FloatAttribute {
   readonly float: number;
 }

@@ -1,4 +1,5 @@
 // The compiled forms of one program, one for each signature of input shapes, least recently used first.
+import { AnemoneError } from '../../errors/index.js';
 import type { EngineStats, HostTensors, Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
 import type { TensorSpec } from '../tensors.js';
@@ -75,12 +76,25 @@ export class SignatureCache {
       stats.evictions++;
     }
     const traced = this.trace(inputs);
+    this.checkOrder(traced);
     const built = this.constantsOf(traced);
     const versions = new Map([...built.keys()].map((state) => [state, this.options.store.version(state)]));
     const program = await CompiledProgram.create(traced, session, [...built.values()]);
     stats.compilations++;
     stats.compileSeconds += (performance.now() - started) / 1000;
     return { program, built: versions };
+  }
+
+  /** @throws AnemoneError `engine.option` for optimizations that would fold away what `after` says */
+  private checkOrder({ barriers }: TracedProgram): void {
+    const { optimization } = this.options.session;
+    if (barriers === 0 || optimization === 'disabled') return;
+    throw new AnemoneError({
+      code: 'engine.option',
+      path: 'optimization',
+      message: `optimization "${optimization}" folds away the order that gradient checkpointing needs`,
+      hint: 'leave it "disabled" (the default), or use no checkpointing',
+    });
   }
 
   private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<ProgramState, OnnxInitializer> {

@@ -32,6 +32,11 @@ export class StateStore {
     return slot.spare;
   }
 
+  /** Call when a run has written the new value into `current`. */
+  overwritten(state: ProgramState): void {
+    this.slot(state).version = ++this.versions;
+  }
+
   /** Makes what was written into `next` the value. */
   commit(state: ProgramState): void {
     const slot = this.slot(state);

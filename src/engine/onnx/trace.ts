@@ -8,6 +8,8 @@ import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builde
 import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
+import { mayUpdateInPlace } from './passes/in-place.js';
+import { type SplitGraph, splitUpdates } from './passes/split-updates.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
 import { type RandomSite, TraceScope } from './trace-scope.js';
@@ -16,12 +18,24 @@ export interface TracedProgram {
   readonly segments: readonly OnnxGraph[];
   /** calls[i] runs between segments[i] and segments[i + 1]. */
   readonly calls: readonly HostCall[];
+  readonly apply: ApplyPart | undefined;
+  /** Values that wait for others (see `after`). */
+  readonly barriers: number;
   /** User inputs that the graph really reads: key → value. */
   readonly inputs: ReadonlyMap<string, OnnxValue>;
   readonly states: ReadonlyMap<ProgramState, OnnxValue>;
   readonly updates: ReadonlyMap<ProgramState, OnnxValue>;
   readonly outputs: ReadonlyMap<string, OnnxValue>;
   readonly random: readonly RandomSite[];
+}
+
+/** What is run after the outputs, if the host wants the updates. */
+export interface ApplyPart {
+  readonly graph: OnnxGraph;
+  /** Values that come from the parts before. */
+  readonly crossing: readonly OnnxValue[];
+  /** States whose new values take the memory of the old. */
+  readonly inPlace: ReadonlySet<ProgramState>;
 }
 
 export interface TraceOptions {
@@ -74,9 +88,18 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
   const outputs = new Map(Object.entries(results).map(([key, t]) => [key, outputValue(scope, t, taken)]));
   const updates = new Map([...scope.assigned].map(([state, t]) => [state, outputValue(scope, t, taken)]));
   const all = [...outputs.values(), ...updates.values()];
-  const { segments, calls } = cut(scope, all);
+  const whole = cut(scope, all);
+  const { calls } = whole;
+  const shapeOf = (name: string) => traceBackend().shapeOfName(name);
+  const split =
+    whole.segments.length === 1 && scope.callsAreNodes
+      ? splitUpdates(whole.segments[0], new Set([...outputs.values()].map(({ name }) => name)), shapeOf)
+      : undefined;
+  const segments = split ? [split.compute] : whole.segments;
+  const apply = split && applyPart(split, scope, updates);
+  const parts = split ? [split.compute, split.apply] : segments;
   const read = new Set(
-    segments
+    parts
       .flatMap((s) => s.inputs.map((v) => v.name))
       .concat(calls.flatMap((c) => c.inputs.map((v) => v.name))),
   );
@@ -85,11 +108,34 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
   return {
     segments,
     calls,
+    apply,
+    barriers: scope.barriers,
     inputs: new Map([...inputs].filter(([, v]) => read.has(v.name))),
     states: new Map(states.map(([state, name]) => [state, byName.get(name) as OnnxValue])),
     updates,
     outputs,
     random: scope.randomSites,
+  };
+}
+
+function applyPart(
+  { compute, apply }: SplitGraph,
+  scope: TraceScope,
+  updates: ReadonlyMap<ProgramState, OnnxValue>,
+): ApplyPart {
+  const given = new Set(compute.outputs.map(({ name }) => name));
+  const shapeOf = (name: string) => traceBackend().shapeOfName(name)?.shape;
+  const late = new Set(apply.outputs.map(({ name }) => name));
+  const inPlace = [...updates].filter(([state, { name: output, shape }]) => {
+    const input = scope.stateInputs.get(state);
+    return (
+      late.has(output) && (input === undefined || mayUpdateInPlace(apply, { input, output, shape }, shapeOf))
+    );
+  });
+  return {
+    graph: apply,
+    crossing: apply.inputs.filter(({ name }) => given.has(name)),
+    inPlace: new Set(inPlace.map(([state]) => state)),
   };
 }
 
