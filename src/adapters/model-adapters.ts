@@ -13,11 +13,10 @@ import { BatchNorm, type Module } from '../nn/index.js';
 import { AdapterSlot } from './adapter-slot.js';
 import { adapterKind } from './components.js';
 import { keptConfig, widthKey } from './kept-config.js';
+import { GLOBAL_CONFIG } from './section.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** NeMo's key for what concerns all adapters. */
-export const GLOBAL_CONFIG = 'global_cfg';
 const META = 'adapter_meta_cfg';
 /** The modules that names may start with; without one, the encoder is meant. */
 const MODULES = ['encoder', 'decoder', 'joint'] as const;
@@ -113,9 +112,11 @@ export class ModelAdapters {
       });
     }
     const slots = modulesOf(module).flatMap((place) => this.slotsOf(place, path));
-    const node = configFromValues({ model: { adapters: { [name]: config } } }).model as ConfigNode;
-    const written = (node['adapters'] as ConfigNode)[name] as ConfigNode;
-    const descriptor = this.container.components.findFor(written, 'adapter', '_target_', undefined, path);
+    const { components } = this.container;
+    const written = components.recall(config as ConfigNode, adapterKind.kind)
+      ? (config as ConfigNode)
+      : placed(name, config);
+    const descriptor = components.findFor(written, adapterKind.kind, '_target_', undefined, path);
     const key = widthKey(descriptor);
     for (const slot of slots) {
       const width = key === undefined ? {} : { [key]: slot.options.width };
@@ -186,6 +187,12 @@ export class ModelAdapters {
       hint: 'adapters go into ConformerEncoder, SqueezeformerEncoder, ConvASREncoder, RNNTDecoder, RNNTJoint and ConvASRDecoder',
     });
   }
+}
+
+/** A section that a program gives, at its place in a config. */
+function placed(name: string, config: Section): ConfigNode {
+  const { model } = configFromValues({ model: { adapters: { [name]: config } } });
+  return (model['adapters'] as ConfigNode)[name] as ConfigNode;
 }
 
 /** `module:name`; NeMo lets names hold further colons. */

@@ -5,6 +5,7 @@ import { requireMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { NemoCompat } from './features/index.js';
+import { type Portable, plainCopy, type WorkerRecipe } from './portable.js';
 
 export interface SpecAugmentConfig {
   /** Frequency masks. Default 0. */
@@ -71,7 +72,21 @@ class Draws {
   }
 }
 
-export class SpectrogramAugmentation {
+/** Changes features in training, after the front end: `model.spec_augment._target_` names it. */
+export interface FeatureAugmentation extends Portable {
+  /**
+   * @param features of one utterance, [frames, bins], row-major, changed in place
+   * @param random the utterance's own stream of this epoch
+   */
+  apply(features: Float32Array, frames: number, random: CounterRandom): void;
+}
+
+/** An augmentation that a worker makes. */
+export function spectrogramAugmentation(config: Partial<SpecAugmentConfig>): SpectrogramAugmentation {
+  return new SpectrogramAugmentation(config);
+}
+
+export class SpectrogramAugmentation implements FeatureAugmentation {
   readonly config: Readonly<SpecAugmentConfig>;
 
   /** @throws AnemoneError `audio.spec-augment-config` */
@@ -99,6 +114,10 @@ export class SpectrogramAugmentation {
         `is a share of the utterance below 1 or a whole number of frames, is ${c.time_width}`,
       );
     }
+  }
+
+  toWorker(): WorkerRecipe {
+    return { module: import.meta.url, make: 'spectrogramAugmentation', from: plainCopy(this.config) };
   }
 
   /**

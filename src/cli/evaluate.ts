@@ -76,13 +76,16 @@ function setChanges(section: string, { manifest, batchSize }: EvaluateOptions, c
   const [, name] = section.split('.');
   const model = config['model'] as Readonly<Record<string, unknown>> | undefined;
   const own = model?.[name] as Readonly<Record<string, unknown>> | null | undefined;
+  // A source of the user's, or a list of sets, has no such keys: manifests take its place.
+  const isReplaced = manifest !== undefined && (Array.isArray(own) || own?.['_target_'] !== undefined);
+  if (isReplaced) changes.push(`~${section}`);
   if (manifest) {
-    if (own?.['is_tarred']) changes.push(`++${section}.is_tarred=false`);
+    if (!isReplaced && own?.['is_tarred']) changes.push(`++${section}.is_tarred=false`);
     const files = manifest.map((file) => JSON.stringify(file));
     changes.push(`++${section}.manifest_filepath=${files.length === 1 ? files[0] : `[${files.join(', ')}]`}`);
   }
   // A config without this set says nothing about its batches either; NeMo's may leave them to a bucketing key.
-  const sized = SIZE_KEYS.some((key) => own?.[key] !== undefined && own[key] !== null);
+  const sized = !isReplaced && SIZE_KEYS.some((key) => own?.[key] !== undefined && own[key] !== null);
   const size = batchSize ?? (manifest && !sized ? DEFAULT_BATCH_SIZE : undefined);
   if (size !== undefined) changes.push(`++${section}.batch_size=${size}`);
   return changes;

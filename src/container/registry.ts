@@ -1,12 +1,31 @@
 // The components a container knows, by kind and name. An object like any other: two of them share nothing.
-import { type CheckContext, type ComponentLookup, type ConfigNode, positionOf } from '../config/index.js';
+import {
+  type CheckContext,
+  CheckMemory,
+  type ComponentLookup,
+  type ConfigNode,
+  isImmutable,
+  overlayNode,
+  positionOf,
+} from '../config/index.js';
 import { AnemoneError, didYouMean, type SourcePosition } from '../errors/index.js';
 import { type ComponentDescriptor, withArticle } from './component.js';
 
 /** Keys of a component's mapping that say how to build it and are no settings of it (Hydra's). */
 const BUILD_KEYS = ['_target_', '_convert_', '_recursive_'];
 
+/** What a section describes: the component that it names, and the typed value of its keys. */
+export interface CheckedComponent {
+  readonly descriptor: ComponentDescriptor;
+  readonly value: unknown;
+}
+
 export class ComponentRegistry implements ComponentLookup {
+  /** What was built first; no component is added after it. */
+  usedBy: string | undefined;
+  readonly memory = new CheckMemory();
+  /** By the sections that `checkComponent` returned. */
+  private readonly checked = new WeakMap<ConfigNode, CheckedComponent>();
   private readonly byName = new Map<string, ComponentDescriptor[]>();
   private readonly all: ComponentDescriptor[] = [];
 
@@ -72,12 +91,18 @@ export class ComponentRegistry implements ComponentLookup {
         : `no component of kind ${kind} is registered`;
     throw new AnemoneError({
       code: 'container.unknown-component',
-      message: `there is no ${kind} named "${name}"`,
+      message: `there is no ${kind.replaceAll('_', ' ')} named "${name}"`,
       path,
       position,
       hint: near ? `${near} Known are ${fitting.join(', ')}` : listed,
       details: { name, kind, known: fitting },
     });
+  }
+
+  /** What the check of a section found, for the sections that checks return; undefined for any other. */
+  recall(section: ConfigNode, kind: string): CheckedComponent | undefined {
+    const found = this.checked.get(section);
+    return found?.descriptor.kind === kind ? found : undefined;
   }
 
   /** The component a mapping names. @throws AnemoneError also `container.unnamed` */
@@ -88,6 +113,8 @@ export class ComponentRegistry implements ComponentLookup {
     defaultName?: string,
     path?: string,
   ): ComponentDescriptor {
+    const known = this.recall(node, kind);
+    if (known) return known.descriptor;
     const name = node[nameKey] ?? defaultName;
     const position = positionOf(node, nameKey) ?? positionOf(node);
     if (typeof name !== 'string') {
@@ -106,14 +133,20 @@ export class ComponentRegistry implements ComponentLookup {
     return this.find(name, kind, position, path);
   }
 
-  checkComponent(node: ConfigNode, kind: string, nameKey: string, at: CheckContext): void {
+  checkComponent(node: ConfigNode, kind: string, nameKey: string, at: CheckContext): ConfigNode {
+    const before = at.problems.length;
     try {
-      const path = at.path.join('.');
-      const descriptor = this.findFor(node, kind, nameKey, undefined, path);
-      descriptor.schema.checkKeys(node, at, buildKeys(nameKey));
+      const descriptor = this.findFor(node, kind, nameKey, undefined, at.path.join('.'));
+      const value = descriptor.schema.checkKeys(node, at, buildKeys(nameKey));
+      if (at.problems.length > before) return node;
+      // A mapping made in code may change; a copy that cannot makes sure that what was found stays true.
+      const section = isImmutable(node) ? node : overlayNode(node, {});
+      this.checked.set(section, { descriptor, value });
+      return section;
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
       at.add(error);
+      return node;
     }
   }
 

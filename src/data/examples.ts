@@ -7,11 +7,18 @@ import { CounterRandom } from '../random/index.js';
 /** A list, or a function that begins an epoch anew: `(epoch) => readLines(file)`. */
 export type Examples<E> = readonly E[] | ((epoch: number) => AsyncIterable<E> | Iterable<E>);
 
+/** Which batch of which epoch is made, for those who draw random numbers. */
+export interface BatchPlace {
+  readonly epoch: number;
+  /** Place of the first example in the epoch. */
+  readonly first: number;
+}
+
 export interface ExampleSourceOptions<E> {
   /** Examples a batch. */
   readonly batchSize: number;
   /** What a model's `trainingStep` gets of these examples; batches of one shape share one compiled step. */
-  collate(examples: readonly E[]): HostTensors;
+  collate(examples: readonly E[], place: BatchPlace): HostTensors | Promise<HostTensors>;
   /** For messages. Default `examples`. */
   readonly name?: string;
   /** Of an iterable, which cannot tell it: how many examples an epoch has. */
@@ -24,10 +31,12 @@ export interface ExampleSourceOptions<E> {
   readonly dropLast?: boolean;
   /** What throughput counts, such as seconds or tokens of an example. Default 1. */
   unitsOf?(example: E): number;
+  /** The same of a whole batch, where only its inputs tell. */
+  unitsOfBatch?(inputs: HostTensors): number;
   /** How the progress line calls examples and units. */
   readonly names?: BatchSource['names'];
   /** A readable name of an example, for error reports. Default its number in the epoch. */
-  nameOf?(example: E): string;
+  nameOf?(example: E): string | undefined;
   /** Reference text of an example, for those who look at samples. */
   textOf?(example: E): string;
 }
@@ -78,7 +87,7 @@ class ExampleSource<E> implements BatchSource {
       number++;
       held.push(example);
       if (held.length < batchSize && number < this.count) continue;
-      if (batch >= from) yield this.batchOf(held, batch * batchSize);
+      if (batch >= from) yield await this.batchOf(held, { epoch, first: batch * batchSize });
       batch++;
       held = [];
     }
@@ -104,13 +113,14 @@ class ExampleSource<E> implements BatchSource {
     return Array.from(order, (index) => examples[index]);
   }
 
-  private batchOf(members: readonly E[], first: number): Batch {
-    const { collate, unitsOf = () => 1, nameOf, textOf } = this.options;
+  private async batchOf(members: readonly E[], place: BatchPlace): Promise<Batch> {
+    const { collate, unitsOf = () => 1, unitsOfBatch, nameOf, textOf } = this.options;
+    const inputs = await collate(members, place);
     return {
-      inputs: collate(members),
+      inputs,
       size: members.length,
-      units: members.reduce((sum, example) => sum + unitsOf(example), 0),
-      names: members.map((example, i) => nameOf?.(example) ?? `${this.name} ${first + i}`),
+      units: unitsOfBatch?.(inputs) ?? members.reduce((sum, example) => sum + unitsOf(example), 0),
+      names: members.map((example, i) => nameOf?.(example) ?? `${this.name} ${place.first + i}`),
       ...(textOf && { texts: members.map((example) => textOf(example)) }),
     };
   }

@@ -1,5 +1,6 @@
 // What an engine is: it holds the values of states and turns functions on tfjs ops into programs.
 // Implementations: onnx/ (compiles, default), eager/ (reference on tfjs cpu, tensorflow on tfjs-node).
+import { token } from '../container/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
@@ -67,3 +68,6 @@ export interface Engine {
   release(states: Iterable<ProgramState>): void;
   dispose(): Promise<void>;
 }
+
+/** The engine that holds the weights and runs what is compiled. With a Trainer, the one that `trainer.engine` names. */
+export const ENGINE = token<Engine>('engine');

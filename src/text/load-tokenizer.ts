@@ -2,6 +2,7 @@
 // that a checkpoint's own copies can take the place of files on disk.
 import { join } from 'node:path';
 import { defineSchema, listOf, parseJson, requireMapping } from '../config/index.js';
+import type { ReadFile } from '../container/index.js';
 import { AnemoneError, didYouMean, saidBy } from '../errors/index.js';
 import { decodeUtf8, readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
@@ -36,12 +37,6 @@ export interface TokenizerConfig {
   readonly custom_tokenizer?: { readonly _target_?: string } | null;
 }
 
-/**
- * Reads a file. `name` is what it is called among a tokenizer's own `files()`, by which a checkpoint finds its copy:
- * `tokenizer.model`, of one of several languages `en/tokenizer.model`.
- */
-export type ReadFile = (path: string, name?: string) => Uint8Array;
-
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
 const knownTypes = [...sentencePieceTypes, 'wpe', 'char', 'word', 'agg'];
 /** NeMo's classes, whose paths may stand where the type does. */
@@ -60,6 +55,26 @@ export function tokenizerTypeOf(className: string): string | undefined {
   return Object.hasOwn(typesOfClasses, name) ? typesOfClasses[name] : undefined;
 }
 
+/** The type that a section asks for, in small letters. */
+function typeOf({ _target_: target, type }: Pick<TokenizerConfig, '_target_' | 'type'>): string {
+  const written = target ?? type;
+  return tokenizerTypeOf(written) ?? written.toLowerCase();
+}
+
+/** What is wrong with the type of a section; undefined where nothing is. Its path is the key. */
+export function tokenizerTypeProblem(
+  config: Pick<TokenizerConfig, '_target_' | 'type'>,
+): AnemoneError | undefined {
+  const type = typeOf(config);
+  if (knownTypes.includes(type)) return undefined;
+  return new AnemoneError({
+    code: 'tokenizer.unknown-type',
+    path: config._target_ ? '_target_' : 'type',
+    message: `unknown tokenizer type "${config._target_ ?? config.type}"`,
+    hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
+  });
+}
+
 /** What NeMo passes on that changes nothing here. */
 const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
@@ -75,8 +90,7 @@ export function loadTokenizer(
   readFile: ReadFile = (file) => readRegularFileSync(file),
 ): Tokenizer {
   checkSection(config, path);
-  const written = config._target_ ?? config.type;
-  const type = tokenizerTypeOf(written) ?? written.toLowerCase();
+  const type = typeOf(config);
   if (sentencePieceTypes.includes(type)) {
     const file = config.model_path ?? (config.dir ? join(config.dir, 'tokenizer.model') : undefined);
     if (!file) {
@@ -137,12 +151,8 @@ export function loadTokenizer(
     const custom = customName(config, path, ['CanaryTokenizer']);
     return custom ? new CanaryTokenizer(members) : new AggregateTokenizer(members);
   }
-  throw new AnemoneError({
-    code: 'tokenizer.unknown-type',
-    path: `${path}.${config._target_ ? '_target_' : 'type'}`,
-    message: `unknown tokenizer type "${written}"`,
-    hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
-  });
+  const { code, path: key, reason: message, hint } = tokenizerTypeProblem(config) as AnemoneError;
+  throw new AnemoneError({ code, path: `${path}.${key}`, message, hint });
 }
 
 const optionalText = { format: 'string', nullable: true, optional: true } as const;

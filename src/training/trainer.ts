@@ -1,16 +1,9 @@
 // The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter
 // ways through evaluation. What a run is made of is assembled here; nothing is computed here.
 import { join } from 'node:path';
-import {
-  type ConfigNode,
-  type ConfigWarning,
-  formatWarnings,
-  isMapping,
-  toYaml,
-  withPosition,
-} from '../config/index.js';
-import { Container } from '../container/index.js';
-import { createEngine, type Engine } from '../engine/index.js';
+import { type ConfigNode, type ConfigWarning, isMapping, toYaml, withPosition } from '../config/index.js';
+import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
+import { ENGINE, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -24,28 +17,26 @@ import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
 import { checkMemory } from './fit/memory-check.js';
+import { type GivenData, listOf, openData } from './fit/open-data.js';
 import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
-import { type ProgressView, viewFor } from './progress/progress-view.js';
+import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
+import { RUN_FOLDER } from './run-folder.js';
 import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
+import { type GivenServices, trainerServices } from './trainer-services.js';
 
-export interface TrainerDependencies {
-  /** Instead of the one `engine` names; the caller disposes it. */
-  readonly engine?: Engine;
+/** What is given here wins over what is registered in the container, and this over the config. */
+export interface TrainerDependencies extends GivenServices {
   readonly callbacks?: readonly Callback[];
   readonly loggers?: readonly MetricsLogger[];
-  /** Knows the optimizers and schedules that `model.optim` may name; default: those of this library. */
+  /** Knows the components that configs may name, default: those of this library; and services that replace ours. */
   readonly container?: Container;
-  /** Instead of a progress line on stderr. */
-  readonly view?: ProgressView;
-  /** Collects the keys of all sections that have no effect, for one list, instead of each section saying its own. */
-  readonly warnings?: ConfigWarning[];
 }
 
 export interface FitResult {
@@ -53,17 +44,16 @@ export interface FitResult {
   readonly progress: Readonly<RunProgress>;
   /** Latest value of everything logged. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** The test sets that wait for `test`, by name. */
+  readonly testSets: readonly string[];
 }
 
 export class Trainer {
   readonly options: TrainerOptions;
-  /** Builds the callbacks and loggers that configs name. */
-  readonly bricks: Container;
+  /** Services by token, and components: a scope of the container given, with what follows from the trainer's config. */
+  readonly services: Container;
   readonly callbacks: Callback[];
   readonly loggers: MetricsLogger[];
-  view: ProgressView;
-  /** Where a run's files go; set by `expManager`. */
-  logFolder: string | undefined;
   /** Checkpoint that the next fit goes on from when it is given none; set by `expManager`. */
   resumeFrom: Checkpoint | undefined;
   /** Those before it, used in turn when it turns out to be damaged; set by `expManager`. */
@@ -72,7 +62,13 @@ export class Trainer {
   readonly locks: RunLock[] = [];
   /** Further sections that checkpoints keep; set by `expManager`. */
   readonly recorded: Record<string, ConfigNode> = {};
+  private shown: ProgressView | undefined;
+  /** Keeps what is said in the folder of the run. */
+  private folderView: TeeView | undefined;
+  private folder: string | undefined;
   private made: Engine | undefined;
+  /** Test sets that a fit opened, for the test of its model. */
+  private testData: { readonly model: TrainableModel; readonly sources: readonly BatchSource[] } | undefined;
   /** The latest fit: metrics of a test of its model belong to it. */
   private ended: FitRun | undefined;
 
@@ -85,21 +81,28 @@ export class Trainer {
     private readonly dependencies: TrainerDependencies = {},
   ) {
     const warnings: ConfigWarning[] = [];
-    this.bricks = dependencies.container ?? new Container().registerAll(trainingComponents);
-    this.options = trainerOptions(config, warnings, this.bricks.components);
+    const container = dependencies.container ?? new Container().registerAll(trainingComponents);
+    this.services = trainerServices(container, dependencies, {
+      trainer: this,
+      owns: (engine) => {
+        this.made = engine;
+      },
+      keep: (text) => this.folderView?.keep(text),
+      folder: () => this.folder,
+    });
+    this.options = trainerOptions(config, warnings, container.components);
     this.callbacks = [
       ...(dependencies.callbacks ?? []),
-      ...(this.options.callbacks ?? []).map((node) => this.bricks.instantiate(node, callbackKind)),
+      ...(this.options.callbacks ?? []).map((node) => this.services.instantiate(node, callbackKind)),
     ];
     this.loggers = [...(dependencies.loggers ?? [])];
-    this.view = dependencies.view ?? viewFor(process.stderr, this.options.enable_progress_bar);
     this.warn(warnings);
     this.recorded['trainer'] = section(config);
   }
 
-  /** A trainer is the context a model is made in: seed, engine and where to say things. */
+  /** Of the initial weights and of the data's order, unless a run goes on from a checkpoint. */
   get seed(): number {
-    return this.options.seed;
+    return this.services.resolve(SEED);
   }
 
   /** What the config of a model made with this trainer may name, when the trainer was given a container. */
@@ -107,22 +110,38 @@ export class Trainer {
     return this.dependencies.container;
   }
 
-  /** Where warnings about configs go; absent: to the view. */
-  get warnings(): ConfigWarning[] | undefined {
-    return this.dependencies.warnings;
+  /** The engine of all runs of this trainer. */
+  get engine(): Engine {
+    return this.services.resolve(ENGINE);
+  }
+
+  /** Shows the progress of runs. */
+  get view(): ProgressView {
+    this.shown ??= this.services.resolve(PROGRESS_VIEW);
+    return this.shown;
+  }
+
+  set view(view: ProgressView) {
+    this.shown = view;
+  }
+
+  /** Where a run's files go; that of the container, or set by `expManager`. */
+  get logFolder(): string | undefined {
+    return this.folder ?? this.services.resolve(RUN_FOLDER).path;
+  }
+
+  set logFolder(folder: string | undefined) {
+    this.folder = folder;
   }
 
   /** Tells of keys without effect. */
   warn(warnings: readonly ConfigWarning[]): void {
-    if (this.warnings) this.warnings.push(...warnings);
-    else if (warnings.length > 0) this.view.say(formatWarnings(warnings));
+    if (warnings.length > 0) this.services.resolve(CONFIG_WARNINGS)(warnings);
   }
 
-  /** The engine of all runs of this trainer. */
-  get engine(): Engine {
-    if (this.dependencies.engine) return this.dependencies.engine;
-    this.made ??= withPosition(this.options.engine, () => createEngine(this.options.engine));
-    return this.made;
+  /** Tells the user something. */
+  say(text: string): void {
+    this.services.resolve(LOG)(text);
   }
 
   /**
@@ -130,6 +149,8 @@ export class Trainer {
    * @param settings.checkpoint path to go on from, everything included (weights, optimizer, data order)
    * @param settings.train data instead of that of the model's config; `batchesOf` makes a source of a list of examples
    * @param settings.validation the same for validation: one set or several
+   * @param settings.test the same for the test after it. The test set of the config is opened before the first step, and
+   *   kept for `test`; with `settings.train` it is not, and `[]` leaves it alone
    */
   async fit(model: TrainableModel, settings: FitSettings = {}): Promise<FitResult> {
     const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
@@ -164,6 +185,7 @@ export class Trainer {
       outcome: run.outcome ?? { kind: 'finished', reason: 'done' },
       progress: run.progress,
       metrics: run.metrics,
+      testSets: this.testData?.sources.map(({ name }) => name) ?? [],
     };
   }
 
@@ -175,7 +197,7 @@ export class Trainer {
 
   /** Metrics of the test sets, under `test/*`; after a fit of the same model they are also logged, and in its report. */
   async test(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
-    const sources = settings.data ? listOf(settings.data) : await model.testSources();
+    const sources = settings.data ? listOf(settings.data) : await this.testSourcesOf(model);
     const { limit_test_batches: limit } = this.options;
     const evaluation = await this.evaluateOn(model, sources, 'test', limit, settings);
     const run = this.ended;
@@ -199,15 +221,32 @@ export class Trainer {
 
   /** Makes `folder` the place of this run's files; what is said is also written to its log. */
   enterFolder(folder: string): void {
-    this.logFolder = folder;
-    this.view = new TeeView(this.view, join(folder, 'anemone_log.txt'));
+    this.folder = folder;
+    this.folderView = new TeeView(this.view, join(folder, 'anemone_log.txt'));
+    this.view = this.folderView;
   }
 
   /** Frees the engine this trainer made, and its folder for other processes. */
   async dispose(): Promise<void> {
     for (const lock of this.locks.splice(0)) lock.release();
+    await this.closeTest();
     await this.made?.dispose();
     this.made = undefined;
+    // A later run makes another.
+    this.services.forget(ENGINE);
+  }
+
+  /** Those that the fit of the model opened, once; they are closed after a test. */
+  private async testSourcesOf(model: TrainableModel): Promise<readonly BatchSource[]> {
+    const { testData } = this;
+    if (testData?.model !== model || testData.sources.length === 0) return model.testSources();
+    this.testData = undefined;
+    return testData.sources;
+  }
+
+  private async closeTest(): Promise<void> {
+    for (const source of this.testData?.sources ?? []) await source.close();
+    this.testData = undefined;
   }
 
   private async evaluateOn(
@@ -237,18 +276,20 @@ export class Trainer {
     data: FitSettings,
   ): Promise<FitRun> {
     const { options, engine, view } = this;
+    const say = (text: string) => this.say(text);
     // What is wrong in the config shows before any data is read.
-    const { container } = this.dependencies;
+    const container = this.container && this.services;
     const optim = section(model.config['optim']);
     const sched = isMapping(optim['sched']) ? optim['sched'] : undefined;
     const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
     const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     // Before the data is opened: its order and augmentation follow the same seed.
-    const seed = checkpoints[0]?.state.seed ?? options.seed;
+    const seed = checkpoints[0]?.state.seed ?? this.seed;
     model.module.seed = seed;
-    const source = data.train ?? (await model.trainingSource());
+    await this.closeTest();
+    const { train: source, validation, test } = await openData(model, data);
+    this.testData = { model, sources: test };
     if (!source) throw noData('train');
-    const validation = data.validation ? listOf(data.validation) : await model.validationSources();
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
     const scheduler = withPosition(sched ?? {}, () => createScheduler(sched, plan.totalSteps, container));
@@ -259,15 +300,22 @@ export class Trainer {
     const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation);
     if (options.memory_check) {
       const accumulates = accumulationAt(options, 0) > 1;
-      checkMemory({ source, programs, accumulates, say: (line) => view.say(line) });
+      checkMemory({ source, programs, accumulates, say });
     }
     const skip = options.nonfinite === 'skip' || model.config['skip_nan_grad'] === true;
     const config = toYaml({ model: section(model.config), ...this.recorded });
-    const given = section(this.recorded['trainer'])['seed'] === undefined ? undefined : options.seed;
+    const isGiven =
+      this.services.isRegistered(SEED) || section(this.recorded['trainer'])['seed'] !== undefined;
     const resumed = await resume(checkpoints, {
-      now: { config, seed: given, engine: engine.name, source, artifacts: await model.artifacts() },
+      now: {
+        config,
+        seed: isGiven ? this.seed : undefined,
+        engine: engine.name,
+        source,
+        artifacts: await model.artifacts(),
+      },
       parts: { model, engine, optimizer, scheduler, callbacks },
-      say: (text) => view.say(text),
+      say,
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
@@ -284,6 +332,7 @@ export class Trainer {
       callbacks,
       loggers: this.loggers,
       view,
+      say,
       nonfinite,
       config,
       progress: { ...freshProgress(), ...resumed?.state.progress },
@@ -321,11 +370,12 @@ export class Trainer {
   }
 }
 
-/** Sources given here are closed when the fit ends, as those of the model's config are. */
-export interface FitSettings {
+/**
+ * Sources given here are closed when the fit ends, as those of the model's config are; those of `test` are kept for
+ * `Trainer.test`, and closed by it or by `dispose`.
+ */
+export interface FitSettings extends GivenData {
   readonly checkpoint?: string;
-  readonly train?: BatchSource;
-  readonly validation?: BatchSource | readonly BatchSource[];
 }
 
 export interface EvaluationSettings {
@@ -341,10 +391,6 @@ async function finish(run: FitRun, outcome: Outcome): Promise<void> {
   await run.tell((callback) => callback.onFitEnd(run, outcome));
   run.throwFailure();
   if (outcome.kind !== 'failed') run.say(`${outcome.kind}: ${outcome.reason}`);
-}
-
-function listOf(sources: BatchSource | readonly BatchSource[]): readonly BatchSource[] {
-  return 'batchesInEpoch' in sources ? [sources] : sources;
 }
 
 function codeOf(error: unknown): string | undefined {

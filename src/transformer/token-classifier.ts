@@ -10,21 +10,34 @@ export interface TokenClassifierConfig {
   readonly dropout: number;
 }
 
-export class TokenClassifier extends Module {
-  private readonly bias: Parameter;
+/** What stands between a decoder's states and the tokens. */
+export abstract class TokenHead extends Module {
+  /** Width of the states it takes. */
+  abstract readonly width: number;
+  /** Shares the matrix of the decoder's embedding [V,d], for heads that have no matrix of their own. */
+  shareEmbedding(_weight: Parameter): void {}
+  /** hidden [...,d] → log-probabilities [...,V]. */
+  abstract forward(hidden: Tensor, pass: Pass): Tensor;
+}
 
-  /** @param weight [num_classes, hidden_size], of the embedding */
-  constructor(
-    readonly config: TokenClassifierConfig,
-    private readonly weight: Parameter,
-  ) {
+export class TokenClassifier extends TokenHead {
+  readonly width: number;
+  private readonly bias: Parameter;
+  private weight: Parameter | undefined;
+
+  constructor(readonly config: TokenClassifierConfig) {
     super();
-    this.tie('mlp.layer0.weight', weight);
+    this.width = config.hidden_size;
     this.bias = this.parameter('mlp.layer0.bias', [config.num_classes], zeros);
   }
 
-  /** hidden [...,d] → log-probabilities [...,V]. */
-  forward(hidden: Tensor, pass: Pass): Tensor {
+  override shareEmbedding(weight: Parameter): void {
+    this.tie('mlp.layer0.weight', weight);
+    this.weight = weight;
+  }
+
+  override forward(hidden: Tensor, pass: Pass): Tensor {
+    if (!this.weight) throw new Error('shareEmbedding gives the matrix; it was not called');
     const dropped = dropout(hidden, this.config.dropout, pass);
     const logits = linear(dropped, this.weight.tensor(), this.bias.tensor());
     return pass.tap(this.path, tf.logSoftmax(logits));

@@ -1,6 +1,13 @@
 // Features of audio that arrives in pieces: the same numbers that the front end computes of the whole, each frame as
 // soon as the audio under its window is there.
-import { type FrontEnd, isMfcc, SampleQueue } from '../../audio/index.js';
+import {
+  type FrontEnd,
+  isMfcc,
+  nemoSettings,
+  type ResolvedMel,
+  type ResolvedMfcc,
+  SampleQueue,
+} from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 
 export class FeatureStream {
@@ -14,9 +21,8 @@ export class FeatureStream {
 
   /** @throws AnemoneError `streaming.normalize` where features depend on the whole utterance */
   constructor(private readonly frontEnd: FrontEnd) {
-    const { config } = frontEnd;
+    const config = requireLocal(frontEnd);
     const { fftSize, hop } = config;
-    requireLocal(config);
     const exact = !isMfcc(config) && config.exact_pad;
     // With exact_pad NeMo's pre-emphasis takes the edge's width off the end of what it is given.
     this.reach = (exact ? fftSize : Math.ceil(fftSize / 2)) + 1;
@@ -48,7 +54,16 @@ export class FeatureStream {
 }
 
 /** @throws AnemoneError `streaming.normalize` where a frame depends on more than the audio around it */
-function requireLocal(config: FrontEnd['config']): void {
+function requireLocal(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc {
+  const config = nemoSettings(frontEnd);
+  if (!config) {
+    throw new AnemoneError({
+      code: 'streaming.front-end',
+      path: 'model.preprocessor',
+      message: 'a front end of your own computes features of whole utterances',
+      hint: 'recordings can be buffered (chunkSeconds)',
+    });
+  }
   const fail = (key: string, message: string, trained: string): never => {
     throw new AnemoneError({
       code: 'streaming.normalize',
@@ -59,10 +74,11 @@ function requireLocal(config: FrontEnd['config']): void {
   };
   if (isMfcc(config)) {
     if (!config.log) fail('log', 'decibels are counted from the loudest of the whole utterance', 'log: true');
-    return;
+    return config;
   }
   const { normalize } = config;
   if (normalize === 'per_feature' || normalize === 'all_features') {
     fail('normalize', `${normalize} takes its statistics from the whole utterance`, 'normalize: "NA"');
   }
+  return config;
 }

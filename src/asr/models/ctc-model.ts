@@ -1,8 +1,15 @@
 // CTC models (Graves et al. 2006): encoder and a frame classifier. EncDecCTCModelBPE (tokenizer) and
 // EncDecCTCModel (characters) differ only in the section their vocabulary comes from.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import type { Engine, Tensors } from '../../engine/index.js';
-import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
+import {
+  buildModel,
+  type ModelContext,
+  modelScope,
+  type StepOutput,
+  weightedOutput,
+} from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -11,8 +18,9 @@ import { type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/c
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
+import type { FrameLoss } from '../losses/loss-kinds.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { ctcLoss } from '../recognition/ctc-head.js';
+import { frameLossOf } from '../recognition/ctc-head.js';
 import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
 import { InterCtc } from '../recognition/inter-ctc.js';
 import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
@@ -35,10 +43,11 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   decoder: ConvASRDecoder;
   protected decoding: CtcDecodingConfig;
   private interCtc: InterCtc;
+  private readonly criterion: FrameLoss;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: CtcModelConfig, scope: Container) {
+    super(node, settings, scope);
     checkFrameDecoder(node, 'decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.decoder = this.child(
       'decoder',
@@ -49,6 +58,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     );
     this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
+    this.criterion = this.frameLoss(settings);
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -70,8 +80,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecCTCModelBPE> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, ctcFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, ctcFamily), options);
   }
 
   protected override adopt(fresh: this): void {
@@ -121,13 +132,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   private loss(encoded: Encoded, inputs: Tensors, pass: Pass): StepOutput {
     const { targets, targetLengths } = speechInputs(inputs);
-    const options = {
-      reduction: this.settings.ctc_reduction,
-      implementation: this.settings.ctc_implementation,
-    };
     const labels = { lengths: encoded.lengths, targets, targetLengths };
-    const ctc = ctcLoss(this.decoder, encoded.encoded, labels, pass, options);
-    const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, pass, options);
+    const ctc = frameLossOf(this.criterion, this.decoder, encoded.encoded, labels, pass);
+    const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, pass, this.criterion);
     return weightedOutput(loss, logs);
   }
 }

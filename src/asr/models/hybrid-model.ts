@@ -1,8 +1,15 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import type { Engine, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
+import {
+  buildModel,
+  type ModelContext,
+  modelScope,
+  type StepOutput,
+  weightedOutput,
+} from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { addLosses, evaluationPass, type Pass, scaleLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -13,8 +20,9 @@ import type { Encoded } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
+import type { FrameLoss } from '../losses/loss-kinds.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { ctcLoss } from '../recognition/ctc-head.js';
+import { frameLossOf } from '../recognition/ctc-head.js';
 import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
 import { InterCtc } from '../recognition/inter-ctc.js';
 import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
@@ -38,14 +46,15 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   override readonly family: ModelFamily = hybridFamily;
   ctcDecoder: ConvASRDecoder;
   private interCtc: InterCtc;
+  private readonly frameCriterion: FrameLoss;
   private readonly interSettings: HybridModelConfig['interctc'];
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
   private ctcDecoding: CtcDecodingConfig;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: HybridModelConfig, scope: Container) {
+    super(node, settings, scope);
     this.auxiliary = settings.aux_ctc;
     checkFrameDecoder(node, 'aux_ctc.decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.ctcDecoder = this.child(
@@ -56,6 +65,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       }),
     );
     this.ctcDecoding = settings.aux_ctc.decoding ?? ctcDecodingSchema.parse({});
+    this.frameCriterion = this.frameLoss(settings.aux_ctc);
     this.interSettings = settings.interctc;
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.ctcDecoder);
   }
@@ -79,8 +89,9 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, hybridFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, hybridFamily), options);
   }
 
   protected override adopt(fresh: this): void {
@@ -125,7 +136,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     const weight = this.auxiliary.ctc_loss_weight;
     const ctc = weight > 0 ? this.ctcLoss(forward, inputs, pass) : undefined;
     const both = ctc ? addLosses(scaleLoss(rnnt, 1 - weight), scaleLoss(ctc, weight)) : rnnt;
-    const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.ctcOptions);
+    const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.frameCriterion);
     return weightedOutput(loss, { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs });
   }
 
@@ -177,7 +188,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       encode: (inputs) => this.encode(inputs, evaluationPass),
       loss: (encoded, inputs) => {
         const ctc = this.ctcLoss(encoded, inputs, evaluationPass);
-        const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.ctcOptions);
+        const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.frameCriterion);
         return weightedOutput(loss, logs);
       },
       inner: new InterCtcEvaluation(this.interCtc, this.ctcDecoder, search),
@@ -201,12 +212,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {
     const { targets, targetLengths } = speechInputs(inputs);
     const { encoded, lengths } = forward;
-    return ctcLoss(this.ctcDecoder, encoded, { lengths, targets, targetLengths }, pass, this.ctcOptions);
-  }
-
-  private get ctcOptions() {
-    const { ctc_reduction: reduction, ctc_implementation: implementation } = this.auxiliary;
-    return { reduction, implementation };
+    const labels = { lengths, targets, targetLengths };
+    return frameLossOf(this.frameCriterion, this.ctcDecoder, encoded, labels, pass);
   }
 }
 

@@ -1,16 +1,13 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
-import type { FrontEndConfig, SpecAugmentConfig } from '../../audio/index.js';
+import type { FeatureAugmentation, FrontEnd } from '../../audio/index.js';
 import { defineKind, type KindOf } from '../../container/index.js';
-import type {
-  CrossEntropyConfig,
-  TokenClassifierConfig,
-  TransformerDecoder,
-  TransformerEncoder,
-} from '../../transformer/index.js';
+import { tokenLossKind } from '../../nn/index.js';
+import type { TokenHead, TransformerDecoder, TransformerEncoder } from '../../transformer/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { Encoder } from '../encoders/encoder.js';
+import { frameLossKind, transducerLossKind } from '../losses/loss-kinds.js';
 
 export const encoderKind = defineKind<Encoder>('encoder', 'an encoder');
 /** Prediction network of a transducer. */
@@ -27,14 +24,9 @@ export const transformerEncoderKind = defineKind<TransformerEncoder>(
   'transf_encoder',
   'a transformer encoder',
 );
-export const headKind = defineKind<TokenClassifierConfig>('head', 'a classifier of tokens');
-export const crossEntropyKind = defineKind<CrossEntropyConfig>('loss', 'a loss');
-/** Front ends run in worker threads, so a component gives the settings to send there. */
-export const preprocessorKind = defineKind<FrontEndConfig>('preprocessor', 'a preprocessor');
-export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>(
-  'spec_augment',
-  'a spectrogram augmentation',
-);
+export const headKind = defineKind<TokenHead>('head', 'a classifier of tokens');
+export const preprocessorKind = defineKind<FrontEnd>('preprocessor', 'a preprocessor');
+export const specAugmentKind = defineKind<FeatureAugmentation>('spec_augment', 'a spectrogram augmentation');
 
 export const speechKinds: readonly KindOf<unknown>[] = [
   preprocessorKind,
@@ -46,5 +38,7 @@ export const speechKinds: readonly KindOf<unknown>[] = [
   transformerEncoderKind,
   transformerDecoderKind,
   headKind,
-  crossEntropyKind,
+  tokenLossKind,
+  frameLossKind,
+  transducerLossKind,
 ];

@@ -1,11 +1,13 @@
 // Transducer models (Graves 2012): EncDecRNNTBPEModel (tokenizer) and EncDecRNNTModel (characters), which
 // differ only in the section their vocabulary comes from.
-import type { ConfigNode, InferConfig } from '../../config/index.js';
+import { type ConfigNode, hasTarget, type InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
   buildModel,
   type HeatMap,
   type ModelContext,
+  modelScope,
   type StepOutput,
   weightedOutput,
 } from '../../model/index.js';
@@ -29,9 +31,10 @@ import {
 } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
-import { type RnntLossSettings, rnntLossSettings } from '../losses/config.js';
-import { type LossReduction, reducedLoss } from '../losses/reduction.js';
-import { variantArcs, variantCosts } from '../losses/variant-costs.js';
+import { rnntLossSettings } from '../losses/config.js';
+import { type TransducerLoss, transducerLossKind } from '../losses/loss-kinds.js';
+import { RNNTLoss } from '../losses/rnnt.js';
+import { variantArcs } from '../losses/variant-costs.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import type { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
 import type { Recognizer } from '../recognition/recognizer.js';
@@ -57,12 +60,11 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   /** What the joint's outputs mean. */
   readonly variant: TransducerVariant;
   protected decoding: DecodingConfig;
-  private readonly reduction: LossReduction;
-  private readonly lossSettings: RnntLossSettings;
+  private readonly criterion: TransducerLoss;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: RnntModelConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: RnntModelConfig, scope: Container) {
+    super(node, settings, scope);
     const vocabulary = this.tokenizer.vocabSize;
     this.decoder = this.child(
       'decoder',
@@ -78,13 +80,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
       }),
     );
     this.decoding = settings.decoding ?? decodingSchema.parse({});
-    this.reduction = settings.rnnt_reduction;
-    this.lossSettings = rnntLossSettings(settings.loss);
-    this.variant = transducerVariant(
-      settings.loss ? this.lossSettings.variant : undefined,
-      settings.decoding,
-      this.joint.extraOutputs,
-    );
+    this.criterion = this.transducerLossOf(settings);
+    this.variant = transducerVariant(this.criterion.variant, settings.decoding, this.joint.extraOutputs);
   }
 
   /**
@@ -109,8 +106,9 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecRNNTBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, rnntFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, rnntFamily), options);
   }
 
   protected override adopt(fresh: this): void {
@@ -149,7 +147,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     const { targets } = speechInputs(inputs);
     const prediction = this.joint.projectPrediction(this.decoder.forward(targets, pass), pass);
     const input = { encoder: forward.projected, prediction, targets };
-    return this.joint.picks(input, pass, { variant: this.variant, clamp: this.lossSettings.clamp });
+    return this.joint.picks(input, pass, { variant: this.variant, clamp: this.criterion.clamp ?? -1 });
   }
 
   /** The transducer loss, a scalar. */
@@ -158,13 +156,15 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   protected transducerLoss(forward: RnntForward, inputs: Tensors, pass: Pass): WeightedLoss {
-    const { targetLengths } = speechInputs(inputs);
+    const { targets, targetLengths: tokens } = speechInputs(inputs);
     const picks = this.picks(forward, inputs, pass);
-    const input = { picks, frames: forward.lengths, tokens: targetLengths };
-    // Evaluation is not random: omega takes its share of training batches only.
-    const omega = pass.training ? this.lossSettings.omega : 0;
-    const costs = variantCosts(input, this.variant, { ...this.lossSettings, omega });
-    return reducedLoss(costs, targetLengths, this.reduction);
+    const { variant } = this;
+    return this.criterion.forward({ picks, frames: forward.lengths, tokens, targets, variant }, pass);
+  }
+
+  private transducerLossOf({ loss, rnnt_reduction: reduction }: RnntModelConfig): TransducerLoss {
+    if (hasTarget(loss)) return this.build(loss, transducerLossKind, {}, { reduction });
+    return new RNNTLoss(rnntLossSettings(loss), reduction);
   }
 
   /**

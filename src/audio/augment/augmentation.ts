@@ -2,9 +2,10 @@
 // list of names lie beside this file.
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import type { Portable } from '../portable.js';
 
 /** Changes a waveform as a pure function of the random stream. */
-export interface WaveformAugmentation {
+export interface WaveformAugmentation extends Portable {
   /**
    * @param samples mono, full scale [-1, 1); not changed in place
    * @param sampleRate Hz
@@ -21,6 +22,11 @@ export interface WaveformAugmentation {
    * planned with it. Absent: the length stays, or nearly so.
    */
   stretch?(random: CounterRandom): number;
+  /**
+   * Opens the files it needs, so that what is wrong with them shows before the first utterance. Absent: there are none.
+   * @throws AnemoneError
+   */
+  open?(): void;
 }
 
 export interface AugmentationContext {

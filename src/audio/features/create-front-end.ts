@@ -18,6 +18,11 @@ export function resolveFrontEnd(config: FrontEndConfig): ResolvedMel | ResolvedM
   return isMfcc(config) ? resolveMfccConfig(config) : resolveMelConfig(config);
 }
 
+/** The settings of NeMo's front ends; undefined for one of the user's. */
+export function nemoSettings(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc | undefined {
+  return frontEnd instanceof MelFrontEnd || frontEnd instanceof MfccFrontEnd ? frontEnd.config : undefined;
+}
+
 export function isMfcc<T extends object>(config: T): config is Extract<T, { readonly n_mfcc: number }> {
   return typeof config === 'object' && config !== null && 'n_mfcc' in config;
 }

@@ -3,15 +3,10 @@
 // NeMo's padded batch. Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import { plainCopy, type WorkerRecipe } from '../portable.js';
 import { addDither } from './dither.js';
 import { type RealTransform, realTransform } from './fft.js';
-import {
-  type ComputeOptions,
-  type FeatureBatch,
-  type Features,
-  type FrontEnd,
-  paddedBatch,
-} from './front-end.js';
+import { type ComputeOptions, type FeatureBatch, type Features, FrontEnd, paddedBatch } from './front-end.js';
 import { type MelConfig, type ResolvedMel, resolveMelConfig } from './mel-config.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { normalizeFeatures } from './normalize.js';
@@ -26,7 +21,18 @@ export interface MelTables {
   readonly filterbank?: Float32Array;
 }
 
-export class MelFrontEnd implements FrontEnd {
+/** A front end that a worker makes. */
+export function melFrontEnd({
+  config,
+  tables,
+}: {
+  config: Partial<MelConfig>;
+  tables?: MelTables;
+}): MelFrontEnd {
+  return new MelFrontEnd(config, tables);
+}
+
+export class MelFrontEnd extends FrontEnd {
   readonly config: ResolvedMel;
   /** [windowLength] */
   readonly window: Float32Array;
@@ -39,14 +45,18 @@ export class MelFrontEnd implements FrontEnd {
   private signal = new Float64Array(0);
 
   /** @throws AnemoneError `audio.features-config` */
-  constructor(config: Partial<MelConfig> = {}, tables: MelTables = {}) {
-    const c = resolveMelConfig(config);
+  constructor(
+    readonly given: Partial<MelConfig> = {},
+    readonly tables?: MelTables,
+  ) {
+    super();
+    const c = resolveMelConfig(given);
     this.config = c;
     this.transform = realTransform(c.fftSize);
     const bins = this.transform.bins;
-    this.window = tables.window ?? analysisWindow(c.window ?? 'none', c.windowLength);
+    this.window = tables?.window ?? analysisWindow(c.window ?? 'none', c.windowLength);
     this.filterbank =
-      tables.filterbank ??
+      tables?.filterbank ??
       melFilterbank({
         sampleRate: c.sample_rate,
         fftSize: c.fftSize,
@@ -62,8 +72,17 @@ export class MelFrontEnd implements FrontEnd {
     this.power = new Float64Array(bins);
   }
 
+  override withoutPadding(): MelFrontEnd {
+    return new MelFrontEnd({ ...this.given, pad_to: 0 }, this.tables);
+  }
+
+  override toWorker(): WorkerRecipe {
+    const { given, tables } = this;
+    return { module: import.meta.url, make: 'melFrontEnd', from: { config: plainCopy(given), tables } };
+  }
+
   /** Valid frames of an utterance of `samples` samples. */
-  frameCount(samples: number): number {
+  override frameCount(samples: number): number {
     const { fftSize, hop, exact_pad, nemo_compat } = this.config;
     if (samples <= 0) return 0;
     const padding = 2 * (exact_pad ? Math.floor((fftSize - hop) / 2) : Math.floor(fftSize / 2));
@@ -76,7 +95,7 @@ export class MelFrontEnd implements FrontEnd {
    * of one, or in a batch padded to `paddedSamples` (under `1.x` padding reaches into the last frames).
    * @throws AnemoneError `audio.too-short` where `1.x` would have nothing to reflect
    */
-  compute(audio: Float32Array, options: ComputeOptions = {}): Features {
+  override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
     const valid = Math.min(options.validSamples ?? audio.length, audio.length);
     const frames = this.frameCount(valid);
     const { features: bins, frame_splicing: times, width } = this.config;
@@ -104,7 +123,7 @@ export class MelFrontEnd implements FrontEnd {
    * set to `pad_value`, T rounded up as `pad_to` says.
    * @param lengths valid samples of each item; default the items' own lengths
    */
-  computeBatch(
+  override computeBatch(
     audios: readonly Float32Array[],
     lengths: ArrayLike<number> = audios.map((a) => a.length),
     options: { training?: boolean; random?: CounterRandom } = {},
@@ -126,7 +145,7 @@ export class MelFrontEnd implements FrontEnd {
   }
 
   /** Frames of a batch after `pad_to`. */
-  padFrames(frames: number): number {
+  override padFrames(frames: number): number {
     const { pad_to, max_duration, sample_rate } = this.config;
     if (pad_to === 'max') return Math.max(frames, this.frameCount(Math.trunc(max_duration * sample_rate)));
     return pad_to > 0 ? Math.ceil(frames / pad_to) * pad_to : frames;

@@ -3,14 +3,9 @@
 // Mermelstein 1980). Source: NeMo 2.7, torchaudio 2.9's `MFCC`. Two things differ where utterances share a batch, so that no
 // utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted from its own loudest bin.
 import type { CounterRandom } from '../../random/index.js';
+import { plainCopy, type WorkerRecipe } from '../portable.js';
 import { type RealTransform, realTransform } from './fft.js';
-import {
-  type ComputeOptions,
-  type FeatureBatch,
-  type Features,
-  type FrontEnd,
-  paddedBatch,
-} from './front-end.js';
+import { type ComputeOptions, type FeatureBatch, type Features, FrontEnd, paddedBatch } from './front-end.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { type MfccConfig, type ResolvedMfcc, resolveMfccConfig } from './mfcc-config.js';
 import { reflectEdges, requireReflectable } from './reflect.js';
@@ -22,7 +17,12 @@ const LEAST_POWER = 1e-10;
 /** Decibels below the loudest bin that are told apart. */
 const TOP_DB = 80;
 
-export class MfccFrontEnd implements FrontEnd {
+/** A front end that a worker makes. */
+export function mfccFrontEnd(config: Partial<MfccConfig>): MfccFrontEnd {
+  return new MfccFrontEnd(config);
+}
+
+export class MfccFrontEnd extends FrontEnd {
   readonly config: ResolvedMfcc;
   /** [windowLength] */
   readonly window: Float32Array;
@@ -36,8 +36,9 @@ export class MfccFrontEnd implements FrontEnd {
   private readonly power: Float64Array;
 
   /** @throws AnemoneError `audio.features-config` */
-  constructor(config: Partial<MfccConfig> = {}) {
-    const c = resolveMfccConfig(config);
+  constructor(readonly given: Partial<MfccConfig> = {}) {
+    super();
+    const c = resolveMfccConfig(given);
     this.config = c;
     this.transform = realTransform(c.fftSize);
     this.window = periodicWindow(c.window ?? 'none', c.windowLength);
@@ -56,7 +57,11 @@ export class MfccFrontEnd implements FrontEnd {
     this.power = new Float64Array(this.transform.bins);
   }
 
-  frameCount(samples: number): number {
+  override toWorker(): WorkerRecipe {
+    return { module: import.meta.url, make: 'mfccFrontEnd', from: plainCopy(this.given) };
+  }
+
+  override frameCount(samples: number): number {
     return Math.max(0, Math.ceil(samples / this.config.hop));
   }
 
@@ -65,7 +70,7 @@ export class MfccFrontEnd implements FrontEnd {
    * Nothing is random in training.
    * @throws AnemoneError `audio.too-short` where there is nothing to reflect
    */
-  compute(audio: Float32Array, options: ComputeOptions = {}): Features {
+  override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
     const { log } = this.config;
     const valid = Math.min(options.validSamples ?? audio.length, audio.length);
     const frames = this.frameCount(valid);
@@ -78,7 +83,7 @@ export class MfccFrontEnd implements FrontEnd {
     return { features: this.cepstrum(mels, frames), frames, columns: this.columns(valid) };
   }
 
-  computeBatch(
+  override computeBatch(
     audios: readonly Float32Array[],
     lengths: ArrayLike<number> = audios.map((a) => a.length),
     _options: { training?: boolean; random?: CounterRandom } = {},
@@ -88,10 +93,6 @@ export class MfccFrontEnd implements FrontEnd {
       this.compute(audio, { validSamples: lengths[i], paddedSamples: longest }),
     );
     return paddedBatch(items, longest === 0 ? 0 : this.columns(longest), this.config);
-  }
-
-  padFrames(frames: number): number {
-    return frames;
   }
 
   /** Frames that the transform of `samples` samples has: one more than are valid where they end as a frame begins. */

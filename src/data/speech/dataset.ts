@@ -1,6 +1,6 @@
 // The utterances of a source, ready to be planned: where each comes from, how long it is, its tokens.
 // Holds no audio (except waveforms that were given in memory).
-import { createFrontEnd, type FrontEnd, type FrontEndConfig } from '../../audio/index.js';
+import type { FrontEnd } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { PlannedSet } from './batching/index.js';
 import { type ManifestEntry, utteranceName } from './manifest/index.js';
@@ -32,20 +32,18 @@ export class SpeechDataset implements PlannedSet {
   /** Token ids of all transcripts, one after the other. */
   private readonly ids: Int32Array;
   private readonly starts: Float64Array;
-  private readonly frontEnd: FrontEnd;
 
   /** @param encoded token ids of each transcript */
   constructor(
     readonly utterances: readonly Utterance[],
     encoded: readonly ArrayLike<number>[],
-    preprocessor: FrontEndConfig,
+    private readonly frontEnd: FrontEnd,
     private readonly stretchOf?: (epoch: number, index: number) => number,
     /** Tokens of each transcript's prompt, the first of `encoded`; absent without prompts. */
     readonly promptTokens?: readonly number[],
     /** The number of each utterance's prompt; absent for models without. */
     readonly promptIndices?: readonly number[],
   ) {
-    this.frontEnd = createFrontEnd(preprocessor);
     const { hop, sample_rate } = this.frontEnd.config;
     this.frameSeconds = hop / sample_rate;
     this.seconds = Float64Array.from(utterances, (u) => u.seconds);

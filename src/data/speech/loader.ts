@@ -2,12 +2,11 @@
 // and hands them out in order. What a batch holds does not depend on how many threads made it.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { resolveFrontEnd } from '../../audio/index.js';
-import type { HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
 import { type PrefetchGauges, prefetch } from '../prefetch.js';
 import { moduleBeside, WorkerPool } from '../workers/index.js';
+import { batchInputs } from './batch-inputs.js';
 import {
   type BatchingConfig,
   BatchPlanner,
@@ -17,7 +16,14 @@ import {
 } from './batching/index.js';
 import type { SpeechDataset } from './dataset.js';
 import { outlineOf } from './largest-batch.js';
-import type { BatchFeatures, BatchTask, PipelineConfig, UtteranceRef } from './pipeline/task.js';
+import { pipelineRecipe } from './pipeline/recipe.js';
+import type {
+  BatchFeatures,
+  BatchTask,
+  PipelineConfig,
+  PipelineRecipe,
+  UtteranceRef,
+} from './pipeline/task.js';
 import { UtterancePipeline } from './pipeline/utterance-pipeline.js';
 
 /** A batch that also says which utterances of the data set its rows are. */
@@ -61,6 +67,8 @@ export interface SpeechSourceOptions {
   readonly padId?: number;
   /** Told of each unusable utterance once. */
   readonly onBad?: (bad: BadUtterance) => void;
+  /** Gets a line where batches are made in the main thread although threads were asked for. */
+  readonly log?: (line: string) => void;
 }
 
 /** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */
@@ -71,6 +79,8 @@ export class SpeechSource implements BatchSource {
   readonly name: string;
   readonly dataset: SpeechDataset;
   private readonly planner: BatchPlanner;
+  /** For worker threads; undefined where batches are made in the main one. */
+  private readonly recipe: PipelineRecipe | undefined;
   private readonly plans = new Map<number, readonly PlannedBatch[]>();
   private readonly prefetched: PrefetchGauges = { ready: 0, running: 0, waitSeconds: 0 };
   private readonly bad = new Map<number, BadUtterance>();
@@ -83,6 +93,7 @@ export class SpeechSource implements BatchSource {
   constructor(private readonly options: SpeechSourceOptions) {
     this.name = options.name;
     this.dataset = options.dataset;
+    this.recipe = travelling(options);
     this.planner = new BatchPlanner(options.dataset, options.batching, options.pipeline.seed);
     if (this.plan(0).length === 0) {
       throw new AnemoneError({
@@ -104,7 +115,7 @@ export class SpeechSource implements BatchSource {
   }
 
   largestBatch(): BatchOutline {
-    const { width: bins } = resolveFrontEnd(this.options.pipeline.preprocessor);
+    const { width: bins } = this.options.pipeline.frontEnd.config;
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
     return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
@@ -139,8 +150,9 @@ export class SpeechSource implements BatchSource {
   async *epoch(epoch: number, from = 0): AsyncGenerator<SpeechBatch, void, undefined> {
     const plan = this.plan(epoch);
     const numbers = Array.from({ length: Math.max(0, plan.length - from) }, (_, i) => from + i);
-    const { workers, prefetchBatches, prefetchBytes } = this.options.loader;
-    const { width: bins } = resolveFrontEnd(this.options.pipeline.preprocessor);
+    const { prefetchBatches, prefetchBytes } = this.options.loader;
+    const workers = this.recipe ? this.options.loader.workers : 0;
+    const { width: bins } = this.options.pipeline.frontEnd.config;
     const made = prefetch(
       numbers,
       (number, signal) => this.make(plan, number, epoch, signal),
@@ -223,14 +235,15 @@ export class SpeechSource implements BatchSource {
         new AnemoneError({ code: 'data.closed', path: this.name, message: 'the data source was closed' }),
       );
     }
-    if (loader.workers === 0) {
+    const { recipe } = this;
+    if (!recipe) {
       this.inline ??= new UtterancePipeline(pipeline);
       return this.inline.batch(task);
     }
     this.pool ??= new WorkerPool({
       module: moduleBeside('./pipeline/batch-worker', import.meta.url),
       threads: loader.workers,
-      data: pipeline,
+      data: recipe,
       timeoutSeconds: loader.timeoutSeconds,
     });
     return this.pool.run<BatchFeatures>(task, this.labelOf(task), signal);
@@ -269,30 +282,14 @@ export class SpeechSource implements BatchSource {
   private assemble(planned: PlannedBatch, result: BatchFeatures): SpeechBatch {
     const indices = result.rows.map((row) => planned.indices[row]);
     const size = indices.length;
-    const width = planned.tokens;
-    const targets = new Int32Array(size * width).fill(this.options.padId ?? 0);
-    const targetLengths = new Int32Array(size);
-    indices.forEach((index, row) => {
-      targets.set(this.dataset.tokenIds(index), row * width);
-      targetLengths[row] = this.dataset.tokens[index];
+    const { promptTokens, promptIndices } = this.dataset;
+    const inputs = batchInputs(result, {
+      ids: indices.map((index) => this.dataset.tokenIds(index)),
+      width: planned.tokens,
+      padId: this.options.padId,
+      promptLengths: promptTokens && indices.map((index) => promptTokens[index]),
+      promptIndices: promptIndices && indices.map((index) => promptIndices[index]),
     });
-    const inputs: HostTensors = {
-      features: { dtype: 'float32', shape: result.shape, data: result.features },
-      featureLengths: { dtype: 'int32', shape: [size], data: result.lengths },
-      batchFrames: { dtype: 'int32', shape: [1], data: Int32Array.of(result.batchFrames) },
-      targets: { dtype: 'int32', shape: [size, width], data: targets },
-      targetLengths: { dtype: 'int32', shape: [size], data: targetLengths },
-    };
-    const { promptTokens } = this.dataset;
-    if (promptTokens) {
-      const data = Int32Array.from(indices, (index) => promptTokens[index]);
-      inputs['promptLengths'] = { dtype: 'int32', shape: [size], data };
-    }
-    const { promptIndices } = this.dataset;
-    if (promptIndices) {
-      const data = Int32Array.from(indices, (index) => promptIndices[index]);
-      inputs['promptIndex'] = { dtype: 'int32', shape: [size], data };
-    }
     const utterances = indices.map((index) => this.dataset.utterances[index]);
     return {
       inputs,
@@ -312,6 +309,21 @@ export class SpeechSource implements BatchSource {
       hint: 'run `anemone manifest check` on the manifest',
     });
   }
+}
+
+/** The pipeline for worker threads, where there are to be any and all of its bricks can go there. */
+function travelling({ pipeline, loader, log }: SpeechSourceOptions): PipelineRecipe | undefined {
+  if (loader.workers === 0) return undefined;
+  const recipe = pipelineRecipe(pipeline);
+  if (!isList(recipe)) return recipe;
+  log?.(
+    `features are computed in the main thread: ${recipe.join(', ')} cannot be made in a worker (toWorker)`,
+  );
+  return undefined;
+}
+
+function isList(recipe: PipelineRecipe | readonly string[]): recipe is readonly string[] {
+  return Array.isArray(recipe);
 }
 
 function digestOf(dataset: SpeechDataset): string {

@@ -2,13 +2,7 @@
 // padding. Rows name their input, so that results can be put back in order; inputs that cannot be used do
 // not stop the others.
 import { availableParallelism } from 'node:os';
-import {
-  type ChannelSelector,
-  type FrontEndConfig,
-  type MelTables,
-  type Resampler,
-  resolveFrontEnd,
-} from '../../audio/index.js';
+import type { ChannelSelector, FrontEnd, Resampler } from '../../audio/index.js';
 import { asText } from '../../errors/index.js';
 import { badSample } from '../../formats/index.js';
 import { inspectAll } from './check/inspect-all.js';
@@ -28,9 +22,7 @@ export type TranscriptionInput =
     };
 
 export interface TranscriptionOptions {
-  /** Keys of the preprocessor. */
-  readonly preprocessor: FrontEndConfig;
-  readonly tables?: MelTables;
+  readonly frontEnd: FrontEnd;
   readonly channelSelector?: ChannelSelector;
   /** For recordings of another rate. Default `best`. */
   readonly resampler?: Resampler;
@@ -75,7 +67,7 @@ export async function openTranscriptionSource(
   inputs: readonly TranscriptionInput[],
   options: TranscriptionOptions,
 ): Promise<TranscriptionSource> {
-  const { sample_rate } = resolveFrontEnd(options.preprocessor);
+  const { sample_rate } = options.frontEnd.config;
   const rate = options.sampleRate ?? sample_rate;
   const shortest = options.shortestSeconds ?? 0;
   const failures = new Map<number, string>();
@@ -111,10 +103,10 @@ export async function openTranscriptionSource(
   });
   found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
   // As in NeMo, what is transcribed is not padded to a multiple.
-  const preprocessor = { ...options.preprocessor, pad_to: 0 };
+  const frontEnd = options.frontEnd.withoutPadding();
   // The first bad input is the one that is told first.
   const inOrder = new Map([...failures].sort(([a], [b]) => a - b));
-  return new TranscriptionSource(found, inOrder, inputs.length, { ...options, preprocessor });
+  return new TranscriptionSource(found, inOrder, inputs.length, { ...options, frontEnd });
 }
 
 /** What is wrong with an input that is no recording; the types say so too, but not to everybody. */
@@ -177,7 +169,7 @@ export class TranscriptionSource {
       dataset: new SpeechDataset(
         found.map(({ utterance: u }, index) => ({ ...u, ref: { ...u.ref, index } })),
         found.map(() => []),
-        options.preprocessor,
+        options.frontEnd,
       ),
       batching: {
         batch_duration: batchDuration,
@@ -191,8 +183,7 @@ export class TranscriptionSource {
         ),
       },
       pipeline: {
-        preprocessor: options.preprocessor,
-        tables: options.tables,
+        frontEnd: options.frontEnd,
         channelSelector: options.channelSelector,
         resampler: options.resampler,
         shortestSeconds: options.shortestSeconds,

@@ -1,4 +1,5 @@
 // What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
+import { token } from '../../container/index.js';
 import { printable, readableLines } from '../../errors/index.js';
 import type { GpuStatus } from '../system/nvidia-smi.js';
 
@@ -37,6 +38,9 @@ export interface ProgressView {
   /** Removes what is live. */
   end(): void;
 }
+
+/** What shows the progress of runs. Default, with a Trainer: a line on stderr, or nothing with enable_progress_bar=false. */
+export const PROGRESS_VIEW = token<ProgressView>('progress-view');
 
 /** Prints nothing but what must be said. */
 export class QuietView implements ProgressView {

@@ -2,13 +2,12 @@
 // mask them, pad. Runs in worker threads and, with num_workers 0, in the main one; results are the same,
 // for all randomness is that of (seed, epoch, utterance).
 import {
-  Augmentor,
-  createFrontEnd,
+  type Augmentor,
   decodeAudio,
+  type FeatureAugmentation,
   type Features,
   type FrontEnd,
   resample,
-  SpectrogramAugmentation,
   trimSilence,
 } from '../../../audio/index.js';
 import { AnemoneError } from '../../../errors/index.js';
@@ -42,16 +41,15 @@ export async function recordingOf({
 export class UtterancePipeline {
   private readonly random: CounterRandom;
   private readonly frontEnd: FrontEnd;
-  private readonly augmentor: Augmentor;
-  private readonly masking: SpectrogramAugmentation | undefined;
+  private readonly augmentor: Augmentor | undefined;
+  private readonly masking: FeatureAugmentation | undefined;
   private readonly cache: FeatureCache | undefined;
 
   constructor(private readonly config: PipelineConfig) {
     this.random = new CounterRandom(config.seed);
-    this.frontEnd = createFrontEnd(config.preprocessor, config.tables);
-    this.augmentor = Augmentor.fromConfig(config.training ? config.augmentor : undefined);
-    this.masking =
-      config.training && config.specAugment ? new SpectrogramAugmentation(config.specAugment) : undefined;
+    this.frontEnd = config.frontEnd;
+    this.augmentor = config.training ? config.augmentor : undefined;
+    this.masking = config.training ? config.specAugment : undefined;
     this.cache = config.cacheFolder === undefined ? undefined : new FeatureCache(config.cacheFolder);
   }
 
@@ -114,7 +112,8 @@ export class UtterancePipeline {
           })
         ).samples;
     const heard = this.config.trimSilence ? trimSilence(samples) : samples;
-    const augmented = await this.augmentor.apply(heard, rate, random.derive('augmentor'));
+    const stream = random.derive('augmentor');
+    const augmented = this.augmentor ? await this.augmentor.apply(heard, rate, stream) : heard;
     return padBoth(augmented, Math.trunc((this.config.shortestSeconds ?? 0) * rate));
   }
 
