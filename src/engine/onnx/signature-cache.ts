@@ -32,6 +32,8 @@ interface Entry {
 
 export class SignatureCache {
   private readonly compiled = new Map<string, Entry>();
+  /** Not yet compiled. */
+  private lastTrace: { readonly key: string; readonly traced: TracedProgram } | undefined;
 
   constructor(private readonly options: SignatureCacheOptions) {}
 
@@ -54,11 +56,18 @@ export class SignatureCache {
       void program.dispose();
     }
     this.compiled.clear();
+    this.lastTrace = undefined;
   }
 
+  /** The traced program; one that was asked for its memory is not traced again to be compiled. */
   trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
     const { fn, limits, session } = this.options;
-    return trace(fn, inputs, { limits, callsAreNodes: runsHostCalls(session.provider) });
+    const key = signature(inputs);
+    if (this.lastTrace?.key !== key) {
+      const traced = trace(fn, inputs, { limits, callsAreNodes: runsHostCalls(session.provider) });
+      this.lastTrace = { key, traced };
+    }
+    return this.lastTrace.traced;
   }
 
   private isCurrent({ built }: Entry): boolean {
@@ -76,6 +85,7 @@ export class SignatureCache {
       stats.evictions++;
     }
     const traced = this.trace(inputs);
+    this.lastTrace = undefined;
     this.checkOrder(traced);
     const built = this.constantsOf(traced);
     const versions = new Map([...built.keys()].map((state) => [state, this.options.store.version(state)]));
@@ -110,7 +120,7 @@ export class SignatureCache {
   }
 }
 
-function signature(inputs: HostTensors): string {
+function signature(inputs: Readonly<Record<string, TensorSpec>>): string {
   return Object.keys(inputs)
     .sort()
     .map((key) => `${key}:${inputs[key].dtype}[${inputs[key].shape.join()}]`)

@@ -27,6 +27,8 @@ export interface TracedProgram {
   readonly updates: ReadonlyMap<ProgramState, OnnxValue>;
   readonly outputs: ReadonlyMap<string, OnnxValue>;
   readonly random: readonly RandomSite[];
+  /** Shapes and types of values, where they are known. */
+  readonly shapes: ReadonlyMap<string, OnnxValue>;
 }
 
 /** What is run after the outputs, if the host wants the updates. */
@@ -115,6 +117,7 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
     updates,
     outputs,
     random: scope.randomSites,
+    shapes: traceBackend().knownShapes,
   };
 }
 
