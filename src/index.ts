@@ -2,9 +2,11 @@
 // a subpath of its own (anemone-ml/asr, anemone-ml/engine, anemone-ml/nn, …).
 export {
   type AnyDecodingSection,
+  type CheckConfigOptions,
   type Confidences,
   type CtcDecodingSection,
   type CtcModelSection,
+  checkConfig,
   createFromConfig,
   createModel,
   type DecodingSection,

@@ -47,6 +47,7 @@ const HEAVY = [
   'mpg123-decoder',
   'onnxruntime-common',
   'onnxruntime-node',
+  'tsyringe',
   'yaml',
 ];
 
@@ -96,6 +97,7 @@ await import('mpg123-decoder');`);
         "SpeechModel",
         "State",
         "Trainer",
+        "checkConfig",
         "component",
         "components",
         "configFromObject",

@@ -17,7 +17,13 @@ export {
   restoreConfig,
   sealedBut,
 } from '../nemo/index.js';
-export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
+export type {
+  ConvASRDecoderConfig,
+  RNNTDecoderConfig,
+  RNNTJointConfig,
+  StatelessDecoderConfig,
+} from './decoders/config.js';
+export { ConvASRDecoder } from './decoders/conv-asr-decoder.js';
 export { HATJoint } from './decoders/hat-joint.js';
 export {
   type JointActivation,
@@ -26,10 +32,10 @@ export {
   jointPicks,
 } from './decoders/joint-picks.js';
 export { PredictionNetwork } from './decoders/prediction-network.js';
-export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js';
+export { RNNTDecoder } from './decoders/rnnt-decoder.js';
 export { RNNTJoint } from './decoders/rnnt-joint.js';
-export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
-export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
+export { StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
+export { TransducerJoint } from './decoders/transducer-joint.js';
 export { outputLayout, plainRnnt, type TransducerVariant } from './decoders/transducer-variant.js';
 export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
 export type { DecodingSection } from './decoding/config.js';

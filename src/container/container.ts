@@ -1,7 +1,7 @@
 // Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
 // outside, and its global container is never used.
 import 'reflect-metadata';
-import { type DependencyContainer, container as tsyringeRoot } from 'tsyringe';
+import type { DependencyContainer } from 'tsyringe';
 import { type ConfigNode, type ConfigWarning, isMapping, overlayNode, pathOf } from '../config/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import { wire } from './class-tokens.js';
@@ -15,6 +15,7 @@ import {
 } from './component.js';
 import { buildKeys, type CheckedComponent, ComponentRegistry } from './registry.js';
 import { type Made, nameOf, type Registration, Resolution } from './resolution.js';
+import { tsyringe } from './tsyringe.js';
 
 /** @param asked for the service; @param context the same, and later the container that keeps it */
 type Make<T> = (asked: Container, context: BuildContext) => T;
@@ -60,7 +61,7 @@ export class Container implements BuildContext {
     this.warnings = outer?.warnings ?? [];
     this.resolution = outer?.resolution ?? new Resolution();
     this.read = outer ? outer.read : kinds && new Map(kinds.map(({ kind, what }) => [kind, what]));
-    this.inner = (outer?.inner ?? tsyringeRoot).createChildContainer();
+    this.inner = (outer?.inner ?? tsyringe().container).createChildContainer();
     scopes.set(this.inner, this);
   }
 

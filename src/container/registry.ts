@@ -115,8 +115,10 @@ export class ComponentRegistry implements ComponentLookup {
   ): ComponentDescriptor {
     const known = this.recall(node, kind);
     if (known) return known.descriptor;
-    const name = node[nameKey] ?? defaultName;
-    const position = positionOf(node, nameKey) ?? positionOf(node);
+    // What NeMo names by `name` may be named as everything else is.
+    const key = nameKey === 'name' && node['_target_'] !== undefined ? '_target_' : nameKey;
+    const name = node[key] ?? defaultName;
+    const position = positionOf(node, key) ?? positionOf(node);
     if (typeof name !== 'string') {
       const fitting = this.list(kind).map((descriptor) => descriptor.name);
       throw new AnemoneError({

@@ -2,13 +2,7 @@
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
-
-export interface ConvASRDecoderConfig {
-  /** Width of the encoder's output. */
-  readonly feat_in: number;
-  /** Tokens without blank. */
-  readonly num_classes: number;
-}
+import type { ConvASRDecoderConfig } from './config.js';
 
 export class ConvASRDecoder extends Module {
   /** Index of blank: the class after the last token. */

@@ -2,17 +2,8 @@
 // embedding for each position of the history, side by side (Ghodsi et al. 2020).
 import { type Tensor, tf } from '../../engine/index.js';
 import { dropout, Embedding, layerNormOp, type Module, type Pass } from '../../nn/index.js';
+import { type StatelessDecoderConfig, statelessDecoderSchema } from './config.js';
 import { PredictionNetwork } from './prediction-network.js';
-
-export interface StatelessDecoderConfig {
-  /** Tokens without blank. */
-  readonly vocab_size: number;
-  /** Tokens of history c. Default 1. */
-  readonly context_size?: number;
-  /** Layer normalisation without parameters of the output. Default none. */
-  readonly normalization_mode?: 'layer' | null;
-  readonly prednet: { readonly pred_hidden: number; readonly dropout?: number };
-}
 
 export class StatelessTransducerDecoder extends PredictionNetwork {
   override readonly width: number;
@@ -26,13 +17,18 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
 
   constructor(config: StatelessDecoderConfig) {
     super();
-    const { prednet, vocab_size: vocabulary, context_size: context = 1 } = config;
+    const {
+      prednet,
+      vocab_size: vocabulary,
+      context_size: context,
+      normalization_mode: mode,
+    } = statelessDecoderSchema.withDefaults(config);
     this.width = prednet.pred_hidden;
     this.vocabulary = vocabulary;
     this.context = context;
     this.stateSize = Math.max(context - 1, 1);
-    this.normalise = config.normalization_mode === 'layer';
-    this.dropout = prednet.dropout ?? 0;
+    this.normalise = mode === 'layer';
+    this.dropout = prednet.dropout;
     const older = Math.floor(Math.floor(this.width / 2) / context);
     this.embeds = Array.from({ length: context }, (_, i) => {
       const width = i === 0 ? this.width - older * (context - 1) : older;

@@ -11,34 +11,9 @@ import {
   Module,
   type Pass,
 } from '../../nn/index.js';
+import { type ResolvedJointConfig, type RNNTJointConfig, rnntJointSchema } from './config.js';
 import type { JointActivation, JointPicksOptions } from './joint-picks.js';
 import type { TransducerVariant } from './transducer-variant.js';
-
-export interface JointNetworkConfig {
-  readonly encoder_hidden: number;
-  readonly pred_hidden: number;
-  readonly joint_hidden: number;
-  readonly activation: JointActivation;
-  readonly dropout?: number;
-}
-
-export interface RNNTJointConfig {
-  readonly jointnet: JointNetworkConfig;
-  /** Tokens without blank. */
-  readonly num_classes: number;
-  /** Outputs beside tokens and blank: big blanks or durations. Default 0. */
-  readonly num_extra_outputs?: number;
-  /** Work through a batch in pieces of the size of `fused_batch_size` utterances. Default false. */
-  readonly fuse_loss_wer?: boolean;
-  readonly fused_batch_size?: number | null;
-  /**
-   * No tensor over (utterances, frames, target positions, classes) gets more elements than this in
-   * training: time is cut into blocks. Default 2^25 (128 MiB each).
-   */
-  readonly max_elements?: number | null;
-  /** Divides the logits. Default 1. */
-  readonly temperature?: number;
-}
 
 export interface JointLossInput {
   /** Encoder projection [B,T',J]. */
@@ -57,6 +32,7 @@ export interface PicksOptions {
 }
 
 export abstract class TransducerJoint extends Module {
+  readonly config: ResolvedJointConfig;
   /** Tokens without blank. */
   readonly vocabulary: number;
   /** Number of outputs K. */
@@ -68,12 +44,13 @@ export abstract class TransducerJoint extends Module {
   /** On the sum of the projections. With one at work, `picks` holds all of the lattice and `max_elements` has no say. */
   protected readonly adapters: AdapterSlot;
 
-  constructor(readonly config: RNNTJointConfig) {
+  constructor(config: RNNTJointConfig) {
     super();
-    const net = config.jointnet;
-    this.vocabulary = config.num_classes;
-    this.extraOutputs = config.num_extra_outputs ?? 0;
-    this.classes = config.num_classes + 1 + this.extraOutputs;
+    this.config = rnntJointSchema.withDefaults(config);
+    const { jointnet: net, num_classes: vocabulary, num_extra_outputs: extraOutputs } = this.config;
+    this.vocabulary = vocabulary;
+    this.extraOutputs = extraOutputs;
+    this.classes = vocabulary + 1 + extraOutputs;
     this.pred = this.child('pred', new Linear(net.pred_hidden, net.joint_hidden));
     this.enc = this.child('enc', new Linear(net.encoder_hidden, net.joint_hidden));
     this.adapters = this.child('adapter_layer', new AdapterSlot({ width: net.joint_hidden }));
@@ -112,12 +89,12 @@ export abstract class TransducerJoint extends Module {
 
   /** Activation and dropout of the hidden layer. x [..., J]. */
   protected activated(x: Tensor, activation: JointActivation, pass: Pass): Tensor {
-    return dropout(activationByName(activation)(x), this.config.jointnet.dropout ?? 0, pass);
+    return dropout(activationByName(activation)(x), this.config.jointnet.dropout, pass);
   }
 
   /** The index of the output layer in `joint_net`: it counts the activation and the dropout, if there is one. */
   protected get outputIndex(): number {
-    return (this.config.jointnet.dropout ?? 0) > 0 ? 2 : 1;
+    return this.config.jointnet.dropout > 0 ? 2 : 1;
   }
 
   protected picksOptions(input: JointLossInput, pass: Pass, clamp = 0): JointPicksOptions {

@@ -207,6 +207,14 @@ export function listOf<const F extends FormatSpec>(
   };
 }
 
+/** A list of exactly two. */
+export function pairOf<const F extends FormatSpec>(
+  item: F,
+): Format<readonly [first: ValueOf<F>, second: ValueOf<F>]> {
+  // The list is checked to have two items.
+  return listOf(item, { min: 2, max: 2 }) as Format<unknown> as Format<readonly [ValueOf<F>, ValueOf<F>]>;
+}
+
 /** A mapping from free names to values of one format. */
 export function recordOf<const F extends FormatSpec>(
   value: F,

@@ -55,6 +55,11 @@ type FieldValue<D extends FieldDefinition> =
 /** The typed config of a set of fields. */
 export type ConfigOf<F extends FieldDefinitions> = { readonly [K in keyof F]: FieldValue<F[K]> };
 
+/** What code gives of a set of fields; the defaults stand for what it leaves out. See {@link Schema.withDefaults}. */
+export type GivenConfigOf<F extends FieldDefinitions> = {
+  readonly [K in Exclude<keyof F, OptionalKeys<F>>]: FieldValue<F[K]>;
+} & { readonly [K in OptionalKeys<F>]?: FieldValue<F[K]> | undefined };
+
 /** The typed config of a schema. */
 export type InferConfig<S> = S extends Schema<infer T> ? T : never;
 
@@ -145,6 +150,8 @@ export interface Schema<T, I = unknown> extends Format<T, I> {
   complete(checked: T, values: Readonly<Record<string, unknown>>, options?: ParseOptions): T;
   /** The same within a check. */
   completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T;
+  /** Values that code gives, with the defaults of the keys that it leaves out. The compiler has checked them. */
+  withDefaults(given: object): T;
 }
 
 /**
@@ -227,6 +234,17 @@ class ObjectSchema<T> implements Schema<T> {
   complete(checked: T, values: Readonly<Record<string, unknown>>, options: ParseOptions = {}): T {
     const at = startAt(checked, options);
     return this.valueOf(resultOf(this.completeKeys(checked, values, at), at), options);
+  }
+
+  withDefaults(given: object): T {
+    const typed: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(this.fields)) {
+      const value: unknown = Reflect.get(given, key);
+      const nested = schemaOf(field);
+      if (value === undefined) typed[key] = field.default;
+      else typed[key] = nested && isMapping(value) ? nested.withDefaults(value) : value;
+    }
+    return typed as T;
   }
 
   completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T {
@@ -417,6 +435,11 @@ function laidOver(node: object, unknown: readonly string[]): readonly string[] {
   return isOverride(TARGET) ? unknown.filter((key) => !isOverride(key)) : [];
 }
 
+/** The schema of a key that is a section of its own. */
+function schemaOf({ format }: FieldDefinition): Schema<unknown> | undefined {
+  return typeof format === 'object' && 'completeKeys' in format ? (format as Schema<unknown>) : undefined;
+}
+
 /** Whether a key has no value of its own. */
 function hasNone(value: unknown, field: FieldDefinition): boolean {
   return value === ABSENT || value === MISSING || (value === null && !field.nullable);
@@ -433,9 +456,7 @@ function resultOf<T>(typed: T, { problems, warnings }: CheckContext): CheckResul
 
 /** What a key becomes when `value` is laid over what it was. */
 function completeField(field: FieldDefinition, before: unknown, value: unknown, at: CheckContext): unknown {
-  const { format } = field;
-  const nested =
-    typeof format === 'object' && 'completeKeys' in format ? (format as Schema<unknown>) : undefined;
+  const nested = schemaOf(field);
   if (nested && isMapping(before) && isMapping(value)) return nested.completeKeys(before, value, at);
   return checkField(field, value, at);
 }
