@@ -36,6 +36,8 @@ export interface ProgramScope {
   randomBits(count: number, bits: number): Tensor;
   scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult;
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[];
+  /** See `after`. */
+  after(x: Tensor, others: readonly Tensor[]): Tensor;
 }
 
 let active: ProgramScope | undefined;

@@ -25,6 +25,16 @@ export function allocate(dtype: DType, size: number): HostData {
   return dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size);
 }
 
+export function bytesOf(dtype: DType, size: number): number {
+  return dtype === 'bool' ? size : 4 * size;
+}
+
+/** Values over memory that is there, of which they fill all. */
+export function dataOver(dtype: DType, memory: ArrayBuffer): HostData {
+  if (dtype === 'float32') return new Float32Array(memory);
+  return dtype === 'int32' ? new Int32Array(memory) : new Uint8Array(memory);
+}
+
 export function float32(data: ArrayLike<number>, shape: readonly number[]): HostTensor {
   return checked({
     dtype: 'float32',
