@@ -94,7 +94,9 @@ const engineOptions: Format<ConfigNode & CreateEngineOptions, CreateEngineOption
   jsonSchema: () => ({ type: 'object' }),
 };
 
-const engine = sectionOrComponent(engineOptions, engineKind.kind);
+/** In code, keys of an engine of one's own go into a loaded section: a literal with any keys would take misspelt ones, too. */
+const engine: Format<ConfigNode, CreateEngineOptions | Loaded | { readonly _target_: string }> =
+  sectionOrComponent(engineOptions, engineKind.kind);
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
