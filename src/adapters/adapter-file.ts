@@ -17,6 +17,7 @@ import { GLOBAL_CONFIG, type ModelAdapters } from './model-adapters.js';
 
 const CONFIG = '__cfg__';
 
+/** Which adapters of a file are loaded, and how strictly. */
 export interface LoadAdaptersOptions {
   /** Default: all that the file has. */
   readonly names?: readonly string[];
@@ -24,7 +25,10 @@ export interface LoadAdaptersOptions {
   readonly strict?: boolean;
 }
 
-/** @throws AnemoneError `adapter.unknown`, `adapter.none` */
+/**
+ * Writes adapters alone, with the weights that `engine` holds.
+ * @throws AnemoneError `adapter.unknown`, `adapter.none`
+ */
 export async function saveAdapters(
   adapters: ModelAdapters,
   path: string,

@@ -1,6 +1,4 @@
-// What adapters have in common: small modules beside a frozen network that add something to what passes through it
-// (Houlsby et al. 2019). Where they stand is in adapter-slot.ts; which there are, in linear-adapter.ts and
-// attention-adapter.ts.
+// What adapters have in common.
 import { type Tensor, tf } from '../engine/index.js';
 import { depthFactor, Module, type Pass } from '../nn/index.js';
 
@@ -12,6 +10,11 @@ export interface ResidualAdd {
   readonly l2_lambda: number;
 }
 
+/**
+ * What adapters have in common: small modules beside a frozen network that add something to what passes through it
+ * (Houlsby et al. 2019). Where they stand is in adapter-slot.ts; which there are, in linear-adapter.ts and
+ * attention-adapter.ts.
+ */
 export abstract class Adapter extends Module {
   constructor(private readonly strategy: ResidualAdd) {
     super();

@@ -1,5 +1,4 @@
-// The adapters of a whole model: which there are, in which of its modules, and the config that says so, which is the
-// section NeMo keeps under `model.adapters`.
+// The adapters of a whole model.
 import {
   type ConfigNode,
   configFromValues,
@@ -30,11 +29,16 @@ interface Entry {
   slots: readonly AdapterSlot[];
 }
 
+/** How a model is frozen around its adapters: NeMo's unfreeze_enabled_adapters. */
 export interface UnfreezeOptions {
   /** Whether batch norms outside of adapters normalise by their running statistics and keep them. Default true. */
   readonly freezeBatchNorm?: boolean;
 }
 
+/**
+ * The adapters of a whole model: which there are, in which of its modules, and the config that says so, which is the
+ * section NeMo keeps under `model.adapters`. NeMo's AdapterModelPTMixin.
+ */
 export class ModelAdapters {
   private readonly entries = new Map<string, Entry>();
   /** Of `global_cfg`, without what it says of the adapters there are. */
@@ -55,6 +59,7 @@ export class ModelAdapters {
     return { [GLOBAL_CONFIG]: { ...this.global, [META]: { modules } }, ...Object.fromEntries(adapters) };
   }
 
+  /** Names of all adapters, enabled or not, in the order in which they were added. */
   get names(): readonly string[] {
     return [...this.entries.keys()];
   }
@@ -93,7 +98,13 @@ export class ModelAdapters {
     this.global = { ...this.global, ...global };
   }
 
-  /** @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*` */
+  /**
+   * Puts a new adapter into all modules that its section means, with new weights, enabled unless the section says
+   * otherwise.
+   * @param fullName the name, or `module:name` for one module, as NeMo writes it
+   * @param config the adapter's section, with `_target_`
+   * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*`
+   */
   add(fullName: string, config: Section): void {
     const { module, name } = split(String(fullName));
     const path = `adapters.${name}`;
@@ -127,7 +138,11 @@ export class ModelAdapters {
     this.enable(name, enabled === true);
   }
 
-  /** @param name without one, all of them. @throws AnemoneError `adapter.unknown` */
+  /**
+   * Whether an adapter takes part in forward passes from now on.
+   * @param name without one, all of them
+   * @throws AnemoneError `adapter.unknown`
+   */
   enable(name: string | undefined, enabled: boolean): void {
     for (const [known, entry] of name === undefined ? this.entries : [this.find(name)]) {
       entry.enabled = enabled;

@@ -17,6 +17,7 @@ import { type Resampler, resample } from './resample.js';
 import { SampleQueue } from './sample-queue.js';
 import { sniffAudio } from './sniff.js';
 
+/** Which part of a recording is read, and at which rate; each key means what it does for `decodeAudio`. */
 export type AudioBlocksOptions = Pick<
   DecodeOptions,
   'offset' | 'duration' | 'targetSampleRate' | 'channelSelector' | 'resampler'

@@ -19,6 +19,7 @@ import { type ChannelSelector, mixChannels } from './channels.js';
 import { type Resampler, resample } from './resample.js';
 import { type AudioFormat, sniffAudio } from './sniff.js';
 
+/** Which part of a recording is decoded, and into what. */
 export interface DecodeOptions {
   /** Seconds to skip. Default 0. */
   readonly offset?: number;
@@ -47,6 +48,7 @@ export interface AudioWarning {
   readonly message: string;
 }
 
+/** A decoded recording, mixed to one channel. */
 export interface DecodedAudio {
   /** Mono, full scale is [-1, 1). */
   readonly samples: Float32Array;
@@ -62,6 +64,7 @@ export interface DecodedAudio {
   readonly warnings: readonly AudioWarning[];
 }
 
+/** What a file's headers say, without decoding it. */
 export interface AudioInfo {
   readonly format: AudioFormat;
   readonly sampleRate: number;

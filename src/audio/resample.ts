@@ -8,6 +8,7 @@ import { AnemoneError } from '../errors/index.js';
 
 /** How recordings of another rate are brought to the model's: in the best way, or as one of these libraries does it. */
 export const RESAMPLERS = ['best', 'scipy', 'torchaudio'] as const;
+/** One of {@link RESAMPLERS}. */
 export type Resampler = (typeof RESAMPLERS)[number];
 /** `best` for what is kept or measured, `fast` where the sound is being distorted on purpose. */
 export type ResampleQuality = Resampler | 'fast';
@@ -70,7 +71,8 @@ const MAX_FILTERS = 32;
 /**
  * Resamples mono audio. The result has ceil(n * to / from) samples and starts at the same instant;
  * the input counts as silence beyond its ends. Equal rates return the input itself.
- * @param from,to Hz, positive; fractions are allowed as long as their ratio is rational with small terms
+ * @param from rate of `samples`: Hz, positive; fractions are allowed as long as the ratio is rational with small terms
+ * @param to rate of the result
  * @param quality default `best`
  * @throws AnemoneError `audio.sample-rate`, `audio.resampler`, `audio.too-long`
  */

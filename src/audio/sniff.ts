@@ -2,6 +2,7 @@
 import { AnemoneError } from '../errors/index.js';
 import { apeLength, type ByteSource, id3Length, isFreeFormat, mp3Start, windowOf } from '../formats/index.js';
 
+/** The containers that can be decoded. */
 export type AudioFormat = 'wav' | 'flac' | 'mp3';
 
 /** A recognised container. */

@@ -1,11 +1,10 @@
-// SpecAugment and cutout on host feature arrays, in place: blanks out random stretches of time, bands of
-// frequency and rectangles. Applied in training only, after the front end. Sources: Park et al. 2019
-// (arXiv:1904.08779); NeMo's SpectrogramAugmentation, whose two generations draw differently.
+// SpecAugment and cutout.
 import { requireMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { NemoCompat } from './features/index.js';
 
+/** The keys of NeMo's SpectrogramAugmentation. */
 export interface SpecAugmentConfig {
   /** Frequency masks. Default 0. */
   freq_masks: number;
@@ -32,6 +31,7 @@ export interface SpecAugmentConfig {
   rng?: unknown;
 }
 
+/** What NeMo's SpectrogramAugmentation takes for keys that a configuration leaves out: no masks at all. */
 export const SPEC_AUGMENT_DEFAULTS: Readonly<SpecAugmentConfig> = {
   freq_masks: 0,
   time_masks: 0,
@@ -71,6 +71,11 @@ class Draws {
   }
 }
 
+/**
+ * SpecAugment and cutout on host feature arrays, in place: blanks out random stretches of time, bands of frequency
+ * and rectangles. Applied in training only, after the front end. Sources: Park et al. 2019 (arXiv:1904.08779);
+ * NeMo's SpectrogramAugmentation, whose two generations draw differently.
+ */
 export class SpectrogramAugmentation {
   readonly config: Readonly<SpecAugmentConfig>;
 

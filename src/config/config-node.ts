@@ -4,8 +4,11 @@
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 import { joinPath, MISSING_TEXT } from './raw-tree.js';
 
+/** A value of a config that is neither a mapping nor a list. */
 export type ConfigScalar = null | boolean | number | string;
+/** Any value of a config. */
 export type ConfigValue = ConfigScalar | ConfigNode | ConfigList;
+/** A list of a config, frozen. */
 export type ConfigList = readonly ConfigValue[];
 
 /** A mapping of a config. A key that is not there reads as `undefined`; one that is `???` throws `config.missing`. */

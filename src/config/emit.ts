@@ -14,6 +14,7 @@ import { formatFloat, resolvePlainScalar } from './dialect.js';
 import { MISSING_TEXT } from './raw-tree.js';
 import { requireMapping } from './require-mapping.js';
 
+/** What YAML text says beside the values. */
 export interface ToYamlOptions {
   /** Adds to each value a comment with its file and line (default false). */
   readonly positions?: boolean;

@@ -27,7 +27,7 @@ export {
 } from './load.js';
 export { requireMapping } from './require-mapping.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
-export { type RunOptions, runWithConfig } from './run-with-config.js';
+export { type RunOptions, runWithConfig, type TextOutput } from './run-with-config.js';
 export { CheckContext, type ComponentLookup, type ConfigWarning } from './schema/context.js';
 export {
   type ComponentFormatOptions,

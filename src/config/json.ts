@@ -5,6 +5,7 @@ import { parseJsonText, readRegularFile } from '../formats/index.js';
 import { CheckContext } from './schema/context.js';
 import { type FormatSpec, formatOf, type ValueOf } from './schema/format.js';
 
+/** What errors of a JSON text say, and how deep the text may nest. */
 export interface JsonOptions {
   /** Code of errors of the text and its shape. */
   readonly code: string;
@@ -43,6 +44,7 @@ export function parseJson<const F extends FormatSpec>(
   });
 }
 
+/** What errors of a JSON file say, and how large the file may be. */
 export interface JsonFileOptions extends Omit<JsonOptions, 'position'> {
   /** Bytes the file may have. Default 64 MiB. */
   readonly maxBytes?: number;

@@ -4,6 +4,7 @@ import { AnemoneError, asText } from '../errors/index.js';
 import type { ConfigValue } from './config-node.js';
 import { formatInString, resolvePlainScalar } from './dialect.js';
 
+/** What the functions of `${name:...}` may know of the world: nothing but this. */
 export interface ResolverContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The moment the config was loaded; every `${now:...}` of one config gives the same. */

@@ -18,7 +18,10 @@ export interface KindOf<T> {
   readonly builds?: T;
 }
 
-/** @param what words for error messages; default `a` or `an` and the name */
+/**
+ * Makes a kind. Components of it can then be named in YAML, by `_target_`, wherever such a brick is wanted.
+ * @param what words for error messages; default `a` or `an` and the name
+ */
 export function defineKind<T>(kind: string, what = withArticle(kind)): KindOf<T> {
   return { kind, what };
 }
@@ -36,6 +39,7 @@ export interface BuildContext {
   instantiate<T>(node: ConfigNode, kind: KindOf<T> | string, options?: InstantiateOptions): T;
 }
 
+/** How a mapping names its component, and what the component gets beside the mapping. */
 export interface InstantiateOptions {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
   readonly nameKey?: string;
@@ -59,6 +63,7 @@ export function token<T>(name: string): Token<T> {
   return { symbol: Symbol.for(`anemone:${name}`) };
 }
 
+/** What a component is defined by. */
 export interface ComponentDefinition<C, T> {
   readonly kind: KindOf<T> | string;
   /** The name configs use in `_target_` or `name`. */
@@ -78,6 +83,7 @@ export interface ComponentDescriptor {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly schema: Schema<unknown>;
+  /** Builds the brick; `config` is what `schema` made of the mapping. */
   readonly create: (config: unknown, context: BuildContext) => unknown;
 }
 

@@ -1,5 +1,4 @@
-// Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
-// outside, and its global container is never used.
+// The container of components and services.
 import 'reflect-metadata';
 import {
   type DependencyContainer,
@@ -19,6 +18,10 @@ import {
 } from './component.js';
 import { buildKeys, ComponentRegistry } from './registry.js';
 
+/**
+ * Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
+ * outside, and its global container is never used.
+ */
 export class Container implements BuildContext {
   readonly components = new ComponentRegistry();
   /** Keys of configs that had no effect, collected over every `instantiate`. */

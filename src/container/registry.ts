@@ -1,4 +1,4 @@
-// The components a container knows, by kind and name. An object like any other: two of them share nothing.
+// The components of a container.
 import { type CheckContext, type ComponentLookup, type ConfigNode, positionOf } from '../config/index.js';
 import { AnemoneError, didYouMean, type SourcePosition } from '../errors/index.js';
 import { type ComponentDescriptor, withArticle } from './component.js';
@@ -6,11 +6,15 @@ import { type ComponentDescriptor, withArticle } from './component.js';
 /** Keys of a component's mapping that say how to build it and are no settings of it (Hydra's). */
 const BUILD_KEYS = ['_target_', '_convert_', '_recursive_'];
 
+/** The components a container knows, by kind and name. An object like any other: two of them share nothing. */
 export class ComponentRegistry implements ComponentLookup {
   private readonly byName = new Map<string, ComponentDescriptor[]>();
   private readonly all: ComponentDescriptor[] = [];
 
-  /** @throws AnemoneError `container.duplicate` if a name or alias is taken within the kind */
+  /**
+   * Makes a component known under its name and aliases.
+   * @throws AnemoneError `container.duplicate` if a name or alias is taken within the kind
+   */
   add(descriptor: ComponentDescriptor): void {
     for (const name of [descriptor.name, ...descriptor.aliases]) {
       const taken = this.byName.get(name)?.find(({ kind }) => kind === descriptor.kind);

@@ -7,6 +7,7 @@ import { CounterRandom } from '../random/index.js';
 /** A list, or a function that begins an epoch anew: `(epoch) => readLines(file)`. */
 export type Examples<E> = readonly E[] | ((epoch: number) => AsyncIterable<E> | Iterable<E>);
 
+/** How examples become batches. */
 export interface ExampleSourceOptions<E> {
   /** Examples a batch. */
   readonly batchSize: number;

@@ -7,9 +7,12 @@ import { createTensorFlowEngine } from './eager/tensorflow.js';
 import type { Engine } from './engine.js';
 import { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 
+/** The names that `trainer.engine` may have. */
 export const ENGINES = ['onnxruntime', 'tensorflow', 'reference'] as const;
+/** One of {@link ENGINES}. */
 export type EngineName = (typeof ENGINES)[number];
 
+/** Which engine is made, and how; what an engine does not know it passes over. */
 export interface CreateEngineOptions extends OnnxEngineOptions {
   /** Default `onnxruntime`. `tensorflow` needs tfjs-node installed; `reference` is slow and meant for tests. */
   readonly name?: EngineName | (string & {});

@@ -1,8 +1,11 @@
-// Random access to bytes that may lie in memory or in a file, so that a reader of a format can take the
-// few parts it needs. Not a stream: the size is known and every read names its place.
+// Bytes by position, of a file or of memory.
 import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
 import { AnemoneError } from '../errors/index.js';
 
+/**
+ * Random access to bytes that may lie in memory or in a file, so that a reader of a format can take the few parts it
+ * needs. Not a stream: the size is known and every read names its place.
+ */
 export interface ByteSource {
   /** Total bytes. */
   readonly size: number;
@@ -15,6 +18,7 @@ export interface ByteSource {
    * @param scratch memory that may be used for them, if they fit; they are then valid until it is used again
    */
   read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
+  /** Gives back the file, if there is one; nothing can be read afterwards. */
   close(): Promise<void>;
 }
 

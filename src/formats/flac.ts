@@ -5,6 +5,7 @@ import { AnemoneError } from '../errors/index.js';
 import { id3Length, onlyTagsFollow } from './audio-tags.js';
 import { FlacDamage, type FlacScratch, readFlacFrame } from './flac-frame.js';
 
+/** What the STREAMINFO block of a FLAC file says. */
 export interface FlacInfo {
   readonly sampleRate: number;
   readonly channels: number;
@@ -64,6 +65,7 @@ export function credibleFrames({ frames = 0 }: FlacInfo, bytes: number): number 
   return frames <= Math.floor(bytes / SHORTEST_FRAME) * LONGEST_BLOCK ? frames : 0;
 }
 
+/** Samples of a FLAC file, channel by channel. */
 export interface DecodedFlac {
   /** One array a channel, integers divided by 2^(bits-1). */
   readonly channels: Float32Array[];

@@ -2,6 +2,7 @@
 // (config/json.ts for files of other folders).
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 
+/** What errors of a JSON text say, and how deep the text may nest. */
 export interface JsonTextOptions {
   /** Code of the error. */
   readonly code: string;

@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import { tagLength } from './audio-tags.js';
 
+/** What the frame headers of an MPEG audio file say. */
 export interface Mp3Info {
   readonly sampleRate: number;
   readonly channels: number;

@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import type { TensorData } from './safetensors.js';
 
+/** An array as an .npy file holds it. */
 export interface NpyArray {
   /** NumPy's type string, e.g. `<f4`, `|u1`, `|b1`, `<f2` (as 16-bit patterns). */
   readonly dtype: string;
@@ -34,7 +35,10 @@ const TYPES: Readonly<Record<string, ArrayType>> = {
 
 const MAGIC = '\x93NUMPY';
 
-/** @throws AnemoneError `npy.corrupt`, `npy.unsupported` */
+/**
+ * Reads a whole .npy file.
+ * @throws AnemoneError `npy.corrupt`, `npy.unsupported`
+ */
 export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   const fail = (kind: 'corrupt' | 'unsupported', message: string) =>
     new AnemoneError({ code: `npy.${kind}`, message, position: { file: name } });
@@ -86,6 +90,7 @@ function toRowMajor(data: TensorData, shape: readonly number[], Type: ArrayType)
 }
 
 /**
+ * Writes a .npy file of version 1.
  * @param dtype default: that of the array; `|b1` and `<f2` have to be named
  * @throws AnemoneError `npy.unsupported` when array and shape or type disagree
  */

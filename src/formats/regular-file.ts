@@ -4,6 +4,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { AnemoneError } from '../errors/index.js';
 import { fileSource, irregular, unreadable } from './byte-source.js';
 
+/** How large a file may be, and how errors are named. */
 export interface RegularFileOptions {
   /** Start of the codes of errors. Default `file`. */
   readonly prefix?: string;

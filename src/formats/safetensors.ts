@@ -39,6 +39,7 @@ const TYPES = {
   BOOL: Uint8Array,
 } as const satisfies Record<string, ArrayType>;
 
+/** The types of numbers that a safetensors file may hold, by their names in its header. */
 export type SafetensorsDtype = keyof typeof TYPES;
 
 /** The array that holds numbers of a type. */
@@ -46,6 +47,7 @@ export function arrayTypeOf(dtype: SafetensorsDtype): ArrayType {
   return TYPES[dtype];
 }
 
+/** A tensor with its numbers, row-major. */
 export interface SafeTensor {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
@@ -60,6 +62,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** What a safetensors file says of its tensors, checked against the file's size. */
 export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;

@@ -5,6 +5,7 @@ import { AnemoneError } from '../errors/index.js';
 import { type ByteSource, memorySource } from './byte-source.js';
 import { windowOf } from './window.js';
 
+/** A regular file in an archive. */
 export interface TarMember {
   /** Path with `/`, without a leading `./`. */
   readonly name: string;
@@ -22,10 +23,15 @@ const MAX_EXTENDED = 1 << 20;
 const MAX_GROWTH = 64;
 const FREE_GROWTH = 1 << 26;
 
+/** An open archive. */
 export interface TarFile {
   readonly members: ReadonlyMap<string, TarMember>;
   /** A member's bytes, as a source of its own. @throws AnemoneError `tar.no-member` */
   open(name: string): ByteSource;
+  /**
+   * A member's bytes in memory of their own.
+   * @throws AnemoneError `tar.no-member`
+   */
   read(name: string): Promise<Uint8Array>;
 }
 
@@ -198,6 +204,7 @@ function checksum(header: Uint8Array): number {
   return header.reduce((sum, byte, i) => sum + (i >= 148 && i < 156 ? 0x20 : byte), 0);
 }
 
+/** A file to be written into an archive. */
 export interface TarInput {
   readonly name: string;
   readonly size: number;

@@ -6,6 +6,7 @@ import type { ByteSource } from './byte-source.js';
 import { badSample } from './levels.js';
 import { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 
+/** What the chunks of a WAVE file say. */
 export interface WavInfo {
   readonly encoding: PcmEncoding;
   /** Bits that carry information; the container may be wider. */
@@ -176,6 +177,7 @@ function checkLevels(channels: readonly Float32Array[], start: number, file: str
   }
 }
 
+/** How samples are stored in a WAVE file. */
 export interface WavWriteOptions {
   /** Hz. */
   readonly sampleRate: number;

@@ -1,5 +1,4 @@
-// Beam search of an attention decoder, batched: NeMo's, with its length penalty (Wu et al. 2016). Two slips of NeMo's
-// are not repeated: an end token that comes first ends a hypothesis, and scores keep the penalty of their own length.
+// Beam search of attention decoders.
 import type { Engine } from '../engine/index.js';
 import type { Hypothesis } from './hypothesis.js';
 import { type AttentionSearch, feedPrompts, longestSequence, type SearchTokens } from './search.js';
@@ -31,6 +30,11 @@ interface Beam {
   done: boolean;
 }
 
+/**
+ * Beam search of an attention decoder, batched: NeMo's, with its length penalty (Wu et al. 2016). Two slips of
+ * NeMo's are not repeated: an end token that comes first ends a hypothesis, and scores keep the penalty of their own
+ * length.
+ */
 export class AttentionBeam implements AttentionSearch {
   private readonly runner: StepRunner;
 

@@ -1,4 +1,4 @@
-// Greedy search of an attention decoder, batched: the likeliest token, until the end token or the longest length.
+// Greedy search of attention decoders.
 import type { Engine } from '../engine/index.js';
 import type { Hypothesis } from './hypothesis.js';
 import { type AttentionSearch, feedPrompts, largest, longestSequence, type SearchTokens } from './search.js';
@@ -9,6 +9,7 @@ export interface AttentionGreedyOptions extends SearchTokens {
   readonly maxGenerationDelta?: number;
 }
 
+/** Greedy search of an attention decoder, batched: the likeliest token, until the end token or the longest length. */
 export class AttentionGreedy implements AttentionSearch {
   private readonly runner: StepRunner;
 

@@ -6,6 +6,7 @@ import { AnemoneError } from '../errors/index.js';
 import { evaluationPass } from '../nn/index.js';
 import type { TokenClassifier, TransformerDecoder } from '../transformer/index.js';
 
+/** An attention decoder with what makes log-probabilities of its hidden states. */
 export interface AttentionNetwork {
   readonly decoder: TransformerDecoder;
   readonly head: TokenClassifier;

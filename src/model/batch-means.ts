@@ -127,7 +127,7 @@ export class BatchMeans {
   private readonly names = new Map<string, Map<string, { sum: number; weights: number[] }>>();
   private empty = 0;
 
-  /** @param terms those of one batch. One that is empty counts for nothing, and so does a part of weight 0. */
+  /** Adds the terms of one batch. A batch that is empty counts for nothing, and so does a part of weight 0. */
   add(terms: readonly MeasuredTerm[]): void {
     if (isEmpty(lossWeights(terms))) {
       this.empty++;

@@ -1,4 +1,4 @@
-// What a model needs besides its configuration. A Trainer fits this interface.
+// What models are made in.
 import { basename } from 'node:path';
 import { type ConfigWarning, formatWarnings, type ParseOptions } from '../config/index.js';
 import { type ComponentDescriptor, Container } from '../container/index.js';
@@ -9,6 +9,7 @@ import type { Module } from '../nn/index.js';
 import type { ReadFile } from '../text/index.js';
 import { checkSize } from './model-size.js';
 
+/** What a model needs besides its configuration. A Trainer fits this interface. */
 export interface ModelContext {
   /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
   readonly seed?: number | undefined;
@@ -85,6 +86,11 @@ export function ownContext(context: ModelContext, container: Container): ModelCo
 /** Of one file: language models have gigabytes. */
 const MAX_BYTES = 2 ** 32;
 
+/**
+ * Reads files of a config: from the context's artifacts first, then from disk where the context allows it.
+ * @throws AnemoneError `asr.sealed` for a file that a stranger's archive may not name; `file.*` for one that cannot
+ *   be read
+ */
 export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
   return (path, name) => {
     // Base names are not enough where each language has a folder of its own.

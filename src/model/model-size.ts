@@ -16,6 +16,7 @@ const MAX_ELEMENTS = 2 ** 31 - 1;
 const BYTES = 4;
 
 /**
+ * Refuses a model whose weights the machine cannot hold.
  * @param available bytes of the machine, or of the container that the process runs in
  * @throws AnemoneError `model.too-large`
  */

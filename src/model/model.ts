@@ -1,5 +1,4 @@
-// What every model that a config describes has, whatever it computes: its config, bricks built of sections, adapters,
-// archives, and the engine that holds its weights.
+// The base class of models.
 import {
   type LoadAdaptersOptions,
   loadAdapters,
@@ -26,6 +25,10 @@ export interface ModelConfig {
   readonly adapters: Section | null;
 }
 
+/**
+ * What every model that a config describes has, whatever it computes: its config, bricks built of sections,
+ * adapters, archives, and the engine that holds its weights.
+ */
 export abstract class Model<S extends ModelConfig = ModelConfig>
   extends Module
   implements ArchivableModel, Archivable
@@ -52,7 +55,9 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   }
 
   abstract trainingSource(): Promise<BatchSource | undefined>;
+  /** A source for each set of `validation_ds`; none where the config names none. */
   abstract validationSources(): Promise<readonly BatchSource[]>;
+  /** A source for each set of `test_ds`; none where the config names none. */
   abstract testSources(): Promise<readonly BatchSource[]>;
   abstract trainingStep(inputs: Tensors, pass: Pass): StepOutput;
   abstract evaluator(engine: Engine): Evaluator;
@@ -103,7 +108,8 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
 
   /**
    * Writes adapters alone, in the format of NeMo's `save_adapters`.
-   * @param names default: all of them. @throws AnemoneError `adapter.unknown`, `asr.no-engine`
+   * @param options.names default: all of them
+   * @throws AnemoneError `adapter.unknown`, `asr.no-engine`
    */
   async saveAdapters(
     path: string,

@@ -6,6 +6,7 @@ import { AnemoneError, printable } from '../errors/index.js';
 import { openWeights, type WeightFile } from '../formats/index.js';
 import { type LoadReport, loadWeights, type Module } from '../nn/index.js';
 
+/** Which weights of the other model are taken. */
 export interface InitFromOptions {
   /** Load names that contain one of these. Default: all. */
   readonly include?: readonly string[];

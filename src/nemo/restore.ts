@@ -8,6 +8,7 @@ import { openNemoArchive } from './archive.js';
 import { type ArchiveLayout, makeTolerantly, restoredConfig } from './restored-config.js';
 import { sealedBut } from './sealed.js';
 
+/** What is changed of the archive's model while it is restored. */
 export interface RestoreOptions {
   /** Changes of the archive's config, as `key=value`; keys start with `model.`. */
   readonly overrides?: readonly string[];
@@ -46,6 +47,7 @@ export async function restoreConfig(path: string, overrides: readonly string[] =
 }
 
 /**
+ * Makes the model that a .nemo archive describes and gives it the archive's weights.
  * @param layout the sections of such models
  * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @param make builds a model of a `model` section

@@ -26,6 +26,7 @@ export interface ArchivedConfig {
 /** A module that says of itself how NeMo's config describes it. */
 export interface Archivable extends Module {
   /**
+   * The config as NeMo is to read it, and the files that it names.
    * @param name gives a file, such as a tokenizer's, its name in the archive
    * @throws AnemoneError `nemo.not-nemos` for models of parts that NeMo does not have
    */

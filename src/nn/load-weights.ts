@@ -3,6 +3,7 @@ import type { Engine, HostData, State } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { type SafeTensor, tensorToFloat32, type WeightFile } from '../formats/index.js';
 
+/** How strictly states and tensors must agree. */
 export interface LoadWeightsOptions {
   /** Whether states without a tensor, and tensors without a state, are errors. Default true. */
   readonly strict?: boolean;
@@ -10,6 +11,7 @@ export interface LoadWeightsOptions {
   readonly tied?: ReadonlyMap<string, unknown>;
 }
 
+/** Which names of the file and of the module met, and which did not. */
 export interface LoadReport {
   readonly loaded: readonly string[];
   /** States that keep the value they had. */

@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import { namePattern, type Parameter } from '../nn/index.js';
 
+/** A parameter group before its optimizer is made. */
 export interface GroupSelection {
   /** `default` for what no entry names. */
   readonly name: string;

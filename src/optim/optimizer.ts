@@ -1,5 +1,4 @@
-// An optimizer as the Trainer sees it: states, the numbers a step needs from the host, and the update
-// inside a program. Parameter groups share one arithmetic per group (update-rule.ts).
+// The interface of optimizers, and the one class that all built-in optimizers are.
 import { float32, type HostTensor, type State, type Tensor, tf } from '../engine/index.js';
 import type { Parameter } from '../nn/index.js';
 import { makeSlots, type Scalars, type Slots, type UpdateRule } from './update-rule.js';
@@ -16,6 +15,10 @@ export interface ParameterGroup {
 /** Learning rate of a group with this base learning rate. */
 export type LearningRate = (base: number) => number;
 
+/**
+ * An optimizer as the Trainer sees it: states, the numbers a step needs from the host, and the update inside a
+ * program. Parameter groups share one arithmetic per group (update-rule.ts).
+ */
 export interface Optimizer {
   readonly name: string;
   readonly groups: readonly ParameterGroup[];
@@ -29,6 +32,7 @@ export interface Optimizer {
   update(grads: readonly Tensor[], scalars: Tensor): void;
 }
 
+/** An optimizer that applies one update rule a group to each of the group's parameters. */
 export class GroupedOptimizer implements Optimizer {
   readonly parameters: readonly Parameter[];
   readonly slots: readonly State[];

@@ -1,8 +1,8 @@
-// One token a character, from a list of labels as in NeMo's `labels:`. Characters outside the list are
-// dropped, as NeMo does, unless one label is named as the unknown token.
+// The tokenizer of models with a list of characters.
 import { AnemoneError } from '../errors/index.js';
 import type { Tokenizer } from './tokenizer.js';
 
+/** Which labels have a special meaning. A token that is not given does not exist: its id is -1. */
 export interface CharTokenizerOptions {
   /** A label that stands for every character outside the list; default none: they are dropped. */
   readonly unkToken?: string;
@@ -13,6 +13,10 @@ export interface CharTokenizerOptions {
   readonly lowercase?: boolean;
 }
 
+/**
+ * One token a character, from a list of labels as in NeMo's `labels:`. Characters outside the list are dropped, as
+ * NeMo does, unless one label is named as the unknown token.
+ */
 export class CharTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   readonly unkId: number;
@@ -49,6 +53,7 @@ export class CharTokenizer implements Tokenizer {
     return this.vocabulary.length;
   }
 
+  /** Ids of a text's characters. Those outside the list give the unknown id, or are dropped where there is none. */
   textToIds(text: string): number[] {
     const ids: number[] = [];
     for (const character of this.prepare(text)) {

@@ -64,10 +64,11 @@ export function tokenizerTypeOf(className: string): string | undefined {
 const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
 /**
- * @param config the section
- * @param path where it stands in the config, for messages; default `tokenizer`
+ * The tokenizer that a config's `tokenizer` section describes.
+ * @param path where the section stands in the config, for messages; default `tokenizer`
  * @param readFile reads a file's bytes; default from disk
- * Throws `tokenizer.unknown-type`, `tokenizer.bad-option`, `tokenizer.missing-file` and what the tokenizer throws.
+ * @throws AnemoneError `tokenizer.unknown-type`, `tokenizer.bad-option`, `tokenizer.missing-file` and what the
+ *   tokenizer throws
  */
 export function loadTokenizer(
   config: TokenizerConfig,

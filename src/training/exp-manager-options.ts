@@ -140,6 +140,7 @@ const stepTimingSchema = defineSchema(
 
 const wandb = once('loggers are TensorBoard, CSV and JSON lines', false);
 
+/** The schema of the `exp_manager` section. */
 export const expManagerSchema = defineSchema(
   'exp_manager',
   {
@@ -278,4 +279,5 @@ export const expManagerSchema = defineSchema(
   },
 );
 
+/** A checked `exp_manager` section. */
 export type ExpManagerOptions = InferConfig<typeof expManagerSchema>;

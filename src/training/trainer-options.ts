@@ -93,6 +93,7 @@ const accumulation = oneOf(
 const wholeEpoch: Interval = { fraction: 1 };
 const oneProcess = 'there is one process and one device';
 
+/** The schema of the `trainer` section. */
 export const trainerSchema = defineSchema(
   'trainer',
   {
@@ -250,6 +251,7 @@ export const trainerSchema = defineSchema(
   },
 );
 
+/** A checked `trainer` section, with defaults for the keys that were left out. */
 export type TrainerOptions = InferConfig<typeof trainerSchema>;
 
 /** Checks the section; `warnings` receives what has no effect, `lookup` knows the callbacks. */

@@ -1,5 +1,4 @@
-// The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter
-// ways through evaluation. What a run is made of is assembled here; nothing is computed here.
+// The Trainer.
 import { join } from 'node:path';
 import {
   type ConfigNode,
@@ -35,6 +34,7 @@ import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
 
+/** Parts of a trainer that do not come from its config. */
 export interface TrainerDependencies {
   /** Instead of the one `engine` names; the caller disposes it. */
   readonly engine?: Engine;
@@ -48,6 +48,7 @@ export interface TrainerDependencies {
   readonly warnings?: ConfigWarning[];
 }
 
+/** How a fit ended, and where. */
 export interface FitResult {
   readonly outcome: Outcome;
   readonly progress: Readonly<RunProgress>;
@@ -55,6 +56,11 @@ export interface FitResult {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/**
+ * The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter ways through
+ * evaluation. What a run is made of is assembled here; nothing is computed here. Source: the Trainer of PyTorch
+ * Lightning.
+ */
 export class Trainer {
   readonly options: TrainerOptions;
   /** Builds the callbacks and loggers that configs name. */
@@ -328,6 +334,7 @@ export interface FitSettings {
   readonly validation?: BatchSource | readonly BatchSource[];
 }
 
+/** What `validate` and `test` evaluate: which sets, with which weights. */
 export interface EvaluationSettings {
   /** One set or several, instead of those of the model's config. */
   readonly data?: BatchSource | readonly BatchSource[];

@@ -112,6 +112,7 @@ type DecoderSection = {
   readonly pre_ln_final_layer_norm: boolean;
 };
 
+/** The Transformer encoder and decoder of NeMo's multitask models. */
 export const transformerComponents = [
   component({
     kind: 'transf_decoder',
@@ -160,6 +161,7 @@ export const transformerComponents = [
   }),
 ];
 
+/** A checked `loss` section of a multitask model: NeMo's SmoothedCrossEntropyLoss. */
 export interface CrossEntropyConfig {
   readonly label_smoothing: number;
   readonly eps: number;

@@ -1,8 +1,8 @@
-// NeMo's TokenClassifier over the decoder's vocabulary. Its matrix is the token embedding of the decoder (Press &
-// Wolf 2017), as in NeMo, where checkpoints have it under both names.
+// The head of Transformer decoders.
 import { type Tensor, tf } from '../engine/index.js';
 import { dropout, linear, Module, type Parameter, type Pass, zeros } from '../nn/index.js';
 
+/** Sizes of the classifier: d and V. */
 export interface TokenClassifierConfig {
   readonly hidden_size: number;
   readonly num_classes: number;
@@ -10,6 +10,10 @@ export interface TokenClassifierConfig {
   readonly dropout: number;
 }
 
+/**
+ * NeMo's TokenClassifier over the decoder's vocabulary. Its matrix is the token embedding of the decoder (Press &
+ * Wolf 2017), as in NeMo, where checkpoints have it under both names.
+ */
 export class TokenClassifier extends Module {
   private readonly bias: Parameter;
 

@@ -1,4 +1,4 @@
-// NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder.
+// The Transformer decoder of multitask models.
 import { type Tensor, type Tensors, tf } from '../engine/index.js';
 import { frameMask, LayerNorm, Module, type Pass } from '../nn/index.js';
 import type { Memory } from './attention.js';
@@ -45,6 +45,7 @@ export interface StepInputs {
 }
 
 class DecoderBody extends Module {
+  /** The stack, from the embedding upwards. */
   readonly layers: readonly TransformerLayer[];
   readonly finalNorm: LayerNorm | undefined;
 
@@ -60,6 +61,7 @@ class DecoderBody extends Module {
   }
 }
 
+/** NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder. */
 export class TransformerDecoder extends Module {
   readonly embedding: TransformerEmbedding;
   private readonly body: DecoderBody;
@@ -70,14 +72,17 @@ export class TransformerDecoder extends Module {
     this.body = this.child('_decoder', new DecoderBody(config));
   }
 
+  /** d: width of the hidden states. */
   get width(): number {
     return this.config.hidden_size;
   }
 
+  /** L: number of layers. */
   get layers(): number {
     return this.config.num_layers;
   }
 
+  /** Number of attention heads of a layer. */
   get heads(): number {
     return this.config.num_attention_heads;
   }
@@ -96,8 +101,8 @@ export class TransformerDecoder extends Module {
   }
 
   /**
-   * Any number of tokens after any number of others. Gives `hidden` [B,U,d] and `seen` [L,B,P+U,d]: what each layer
-   * has read, which is the past of the tokens that follow.
+   * Any number of tokens after any number of others. Gives `hidden`, [B,U,d], and `seen`, [L,B,P+U,d]: that is what each
+   * layer has read, the past of the tokens that follow.
    */
   extend({ tokens, past, states, valid }: ExtendInputs, pass: Pass): { hidden: Tensor; seen: Tensor } {
     const [, length] = tokens.shape;

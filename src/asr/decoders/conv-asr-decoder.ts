@@ -1,8 +1,9 @@
-// The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax.
+// The decoder of CTC models.
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
 
+/** The keys of NeMo's ConvASRDecoder. */
 export interface ConvASRDecoderConfig {
   /** Width of the encoder's output. */
   readonly feat_in: number;
@@ -10,6 +11,7 @@ export interface ConvASRDecoderConfig {
   readonly num_classes: number;
 }
 
+/** The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax. */
 export class ConvASRDecoder extends Module {
   /** Index of blank: the class after the last token. */
   readonly blank: number;

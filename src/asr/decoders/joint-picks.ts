@@ -4,6 +4,7 @@
 import { maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
 import { customGradient } from '../../nn/index.js';
 
+/** Activation between the sum of the projections and the output layer. */
 export type JointActivation = 'relu' | 'tanh' | 'sigmoid';
 
 export interface JointPicksInput {
@@ -30,6 +31,7 @@ export interface JointHead {
   readonly normalise?: 'softmax' | 'none';
 }
 
+/** How the joint network computes, and in how much memory. */
 export interface JointPicksOptions {
   readonly activation: JointActivation;
   /** On the hidden layer; 0 outside training. */

@@ -1,4 +1,4 @@
-// The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens.
+// The prediction network with an LSTM.
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -28,6 +28,7 @@ export interface PredictionNetworkConfig {
   readonly weights_init_scale?: number;
 }
 
+/** The keys of NeMo's RNNTDecoder. */
 export interface RNNTDecoderConfig {
   /** Tokens without blank. */
   readonly vocab_size: number;
@@ -36,6 +37,7 @@ export interface RNNTDecoderConfig {
   readonly blank_as_pad?: boolean;
 }
 
+/** The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens. */
 export class RNNTDecoder extends PredictionNetwork {
   override readonly width: number;
   override readonly vocabulary: number;

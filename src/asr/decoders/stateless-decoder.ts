@@ -1,9 +1,9 @@
-// A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one
-// embedding for each position of the history, side by side (Ghodsi et al. 2020).
+// The prediction network without recurrence.
 import { type Tensor, tf } from '../../engine/index.js';
 import { dropout, Embedding, layerNormOp, type Module, type Pass } from '../../nn/index.js';
 import { PredictionNetwork } from './prediction-network.js';
 
+/** The keys of NeMo's StatelessTransducerDecoder. */
 export interface StatelessDecoderConfig {
   /** Tokens without blank. */
   readonly vocab_size: number;
@@ -14,6 +14,10 @@ export interface StatelessDecoderConfig {
   readonly prednet: { readonly pred_hidden: number; readonly dropout?: number };
 }
 
+/**
+ * A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one embedding for
+ * each position of the history, side by side (Ghodsi et al. 2020).
+ */
 export class StatelessTransducerDecoder extends PredictionNetwork {
   override readonly width: number;
   override readonly vocabulary: number;

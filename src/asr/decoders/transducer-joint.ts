@@ -1,5 +1,4 @@
-// What joints have in common: a projection of the encoder and one of the prediction network, added up. What
-// comes after the sum is in rnnt-joint.ts and hat-joint.ts.
+// The base class of joints.
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import {
@@ -22,6 +21,7 @@ export interface JointNetworkConfig {
   readonly dropout?: number;
 }
 
+/** The keys of NeMo's RNNTJoint and HATJoint. */
 export interface RNNTJointConfig {
   readonly jointnet: JointNetworkConfig;
   /** Tokens without blank. */
@@ -56,6 +56,10 @@ export interface PicksOptions {
   readonly clamp?: number;
 }
 
+/**
+ * What joints have in common: a projection of the encoder and one of the prediction network, added up. What comes
+ * after the sum is in rnnt-joint.ts and hat-joint.ts.
+ */
 export abstract class TransducerJoint extends Module {
   /** Tokens without blank. */
   readonly vocabulary: number;
@@ -120,6 +124,10 @@ export abstract class TransducerJoint extends Module {
     return (this.config.jointnet.dropout ?? 0) > 0 ? 2 : 1;
   }
 
+  /**
+   * What `jointPicks` needs for one batch.
+   * @param clamp gradients of the logits are clipped to ±clamp; off when ≤ 0
+   */
   protected picksOptions(input: JointLossInput, pass: Pass, clamp = 0): JointPicksOptions {
     const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: most, jointnet } = this.config;
     const frames = input.encoder.shape[1]!;

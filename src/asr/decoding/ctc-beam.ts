@@ -3,6 +3,7 @@
 import type { Hypothesis } from '../../generation/index.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
 
+/** How wide the search is and what is added to its scores. */
 export interface CtcBeamOptions {
   readonly beamSize: number;
   /** Prefixes this far below the best are dropped. */
@@ -13,6 +14,7 @@ export interface CtcBeamOptions {
   readonly fusion?: TokenFusion;
 }
 
+/** Log-probabilities of one utterance. */
 export interface CtcFrames {
   /** Log-probabilities [T,V+1] from `offset` on, blank last. */
   readonly logProbabilities: Float32Array;

@@ -1,6 +1,7 @@
 // Best-path decoding of CTC: the best class of every frame, repeats merged, blanks removed.
 import type { Hypothesis } from '../../generation/index.js';
 
+/** The best class of every frame of a batch. */
 export interface FrameChoices {
   /** Best class of each frame, [B,T]. */
   readonly best: ArrayLike<number>;

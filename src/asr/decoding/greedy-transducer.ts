@@ -1,6 +1,4 @@
-// Greedy decoding of transducers, batched. One program advances the prediction network by the last token
-// and looks at the next few frames of every utterance at once; the host then moves each utterance to its
-// first frame that is not blank. So there is a call per token and per `window` blanks, not per frame.
+// Greedy decoding of transducers.
 import { type Engine, type HostTensors, type Program, type Tensor, tf } from '../../engine/index.js';
 import type { Hypothesis } from '../../generation/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
@@ -12,12 +10,14 @@ import { confidence } from './confidence/measure.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
 import type { ConfidenceSettings } from './shared-config.js';
 
+/** The parts of a transducer that decoding runs. */
 export interface TransducerNetwork {
   readonly decoder: PredictionNetwork;
   readonly joint: TransducerJoint;
   readonly variant: TransducerVariant;
 }
 
+/** How greedy decoding goes on, and what it gives beside tokens. */
 export interface GreedyOptions {
   /** Most tokens emitted at one frame; null for no limit. Default 10. */
   readonly maxSymbols?: number | null;
@@ -59,6 +59,12 @@ export interface GreedyCursor {
   fusion?: FusionState;
 }
 
+/**
+ * Greedy decoding of transducers, batched. One program advances the prediction network by the last token and looks
+ * at the next few frames of every utterance at once; the host then moves each utterance to its first frame that is
+ * not blank. So there is a call per token and per `window` blanks, not per frame. Source: NeMo's
+ * GreedyBatchedRNNTInfer.
+ */
 export class GreedyTransducer {
   private readonly program: Program;
   private readonly maxSymbols: number;
@@ -93,6 +99,10 @@ export class GreedyTransducer {
     this.program = engine.compile(name, step, { constantStates: true });
   }
 
+  /**
+   * The hypothesis of each utterance of a batch.
+   * @param input projected encoder frames [B,T,J]
+   */
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {
     const cursors = Array.from({ length: input.shape[0] }, () => this.start());
     await this.advance(input, cursors);

@@ -16,12 +16,14 @@ export interface AlignmentInput {
   readonly arcs: readonly Arc[];
 }
 
+/** A point of the lattice: time by tokens. */
 export interface LatticePoint {
   readonly frame: number;
   /** Tokens emitted before this point. */
   readonly row: number;
 }
 
+/** How a transducer aligns a text with a recording. */
 export interface LatticeAlignment {
   readonly frames: number;
   /** Number of tokens + 1. */

@@ -5,6 +5,7 @@ import type { AttentionContext } from '../../nn/index.js';
 import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import type { Cutting } from './subsampling.js';
 
+/** What a caller may choose of a stream: how much future and past each frame sees, and how long chunks are. */
 export interface ChunkOptions {
   /** [left, right] of the attention, one of the encoder's. Default: the encoder's first. */
   readonly attContextSize?: ContextSize;
@@ -14,6 +15,7 @@ export interface ChunkOptions {
   readonly maxContext?: number;
 }
 
+/** How a stream is cut for one encoder. */
 export interface ChunkPlan {
   readonly context: AttentionContext;
   /** Encoded frames computed at a time. */

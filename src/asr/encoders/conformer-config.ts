@@ -20,6 +20,7 @@ export type SubsamplingType = (typeof subsamplingTypes)[number];
  */
 export type NemoCompat = '1.x' | '2.5';
 
+/** The keys of NeMo's ConformerEncoder. */
 export interface ConformerEncoderConfig {
   /** Mel bins. */
   readonly feat_in: number;

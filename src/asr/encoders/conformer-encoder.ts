@@ -1,4 +1,4 @@
-// The Conformer encoder (Gulati et al. 2020), NeMo's ConformerEncoder: subsampling, positions, layers.
+// The Conformer.
 import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -31,6 +31,7 @@ import type { Encoded, Encoder, InnerLayers } from './encoder.js';
 import { LayerReduction } from './layer-reduction.js';
 import type { Cutting, Frames, Subsampling } from './subsampling.js';
 
+/** The Conformer encoder (Gulati et al. 2020), NeMo's ConformerEncoder: subsampling, positions, layers. */
 export class ConformerEncoder extends Module implements Encoder {
   readonly config: ResolvedConformerConfig;
   private readonly preEncode: Subsampling | Linear;

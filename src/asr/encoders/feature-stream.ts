@@ -1,8 +1,11 @@
-// Features of audio that arrives in pieces: the same numbers that the front end computes of the whole, each frame as
-// soon as the audio under its window is there.
+// The front end of streams.
 import { type FrontEnd, isMfcc, SampleQueue } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 
+/**
+ * Features of audio that arrives in pieces: the same numbers that the front end computes of the whole, each frame as
+ * soon as the audio under its window is there.
+ */
 export class FeatureStream {
   private readonly samples = new SampleQueue();
   /** Frames given out. */

@@ -1,5 +1,4 @@
-// The Squeezeformer encoder (Kim et al. 2022), NeMo's SqueezeformerEncoder: layers of which those in the middle may
-// run at half the frame rate.
+// The Squeezeformer.
 import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -23,6 +22,10 @@ import type { SqueezeformerEncoderConfig } from './squeezeformer-config.js';
 import { SqueezeformerLayer } from './squeezeformer-layer.js';
 import type { Frames, Subsampling } from './subsampling.js';
 
+/**
+ * The Squeezeformer encoder (Kim et al. 2022), NeMo's SqueezeformerEncoder: layers of which those in the middle may
+ * run at half the frame rate.
+ */
 export class SqueezeformerEncoder extends Module implements Encoder {
   private readonly preEncode: Subsampling | Linear;
   private readonly layers: readonly SqueezeformerLayer[];

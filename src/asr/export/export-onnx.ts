@@ -13,6 +13,7 @@ import { makeFolder, writeFileAtomically } from '../../formats/index.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Subnet } from './subnets.js';
 
+/** Which files are written, for whom, and for what sizes. */
 export interface ExportOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine;

@@ -14,6 +14,7 @@ export interface Arc {
   readonly picks: readonly number[];
 }
 
+/** A batch of lattices. */
 export interface ArcLatticeInput {
   /** Log-probabilities to build arcs from, [B,U+1,T,P]. */
   readonly picks: Tensor;
@@ -22,6 +23,7 @@ export interface ArcLatticeInput {
   readonly tokens: Tensor;
 }
 
+/** Which arcs the lattice has, and how their gradients are weighed. */
 export interface ArcLatticeOptions {
   readonly arcs: readonly Arc[];
   /** FastEmit's λ; weighs the gradient of the pick `label`. Default 0. */

@@ -6,6 +6,7 @@ import { ctcGradient } from './ctc-lattice-host.js';
 import { impossible, logAddExp, shiftColumns } from './log-space.js';
 import type { LatticeImplementation } from './transducer-lattice.js';
 
+/** A batch of utterances with their targets. */
 export interface CtcInput {
   /** Normalised log-probabilities [B,T,K]. */
   readonly logProbabilities: Tensor;
@@ -17,6 +18,7 @@ export interface CtcInput {
   readonly blank: number;
 }
 
+/** PyTorch's option `zero_infinity`, and where the lattice is computed. */
 export interface CtcOptions {
   /** Utterances whose tokens do not fit their frames cost 0 instead of infinity. Default true. */
   readonly zeroInfinity?: boolean;

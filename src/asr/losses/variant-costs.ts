@@ -6,6 +6,7 @@ import { type Arc, arcLatticeCosts } from './arc-lattice.js';
 import { impossible } from './log-space.js';
 import { type LatticeInput, type LatticeOptions, transducerCosts } from './transducer-lattice.js';
 
+/** Options of all transducers' losses; what a variant does not know it passes over. */
 export interface VariantLossOptions extends LatticeOptions {
   /** Taken off every log-probability of tokens and blanks of multi-blank and TDT. Default 0. */
   readonly sigma?: number;

@@ -57,6 +57,7 @@ const adaptationSchema = defineSchema(
   { ignored: { log_prediction: 'predictions are logged by the trainer' } },
 );
 
+/** A model ready for the training of one adapter. */
 export interface Adaptation {
   readonly model: SpeechModel;
   /** Full name of the new adapter. */

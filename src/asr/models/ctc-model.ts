@@ -30,6 +30,10 @@ import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
 export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
+/**
+ * NeMo's EncDecCTCModelBPE (Graves et al. 2006): an encoder and a frame classifier over the pieces of a tokenizer
+ * and blank.
+ */
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   override readonly family: ModelFamily = ctcFamily;
   decoder: ConvASRDecoder;

@@ -34,6 +34,10 @@ import type { SubnetOptions } from './speech-model.js';
 
 export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
 
+/**
+ * NeMo's EncDecHybridRNNTCTCBPEModel: a transducer with an auxiliary CTC branch on the same encoder. The loss is
+ * (1-w)·RNN-T + w·CTC with w = `aux_ctc.ctc_loss_weight`; either branch decodes.
+ */
 export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   override readonly family: ModelFamily = hybridFamily;
   ctcDecoder: ConvASRDecoder;
@@ -129,6 +133,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return weightedOutput(loss, { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs });
   }
 
+  /** The encoder's output of a batch, which both branches share; inner layers go to the CTC heads on them. */
   protected override encode(inputs: Tensors, pass: Pass): Encoded {
     const found = this.interCtc.encode(inputs, pass);
     const encoded = this.condition(found.encoded, inputs);

@@ -64,6 +64,7 @@ const ownTokenizer = componentConfig(tokenizerKind.kind);
 
 const data = { format: dataSection, ...optional } as const;
 
+/** Fields that the `model` sections of all speech models have. */
 export const commonFields = {
   target: { doc: 'Class of the model, for restoring.', format: 'string', ...optional },
   nemo_version: { doc: 'Version that wrote the configuration; only kept.', format: 'string', ...optional },
@@ -110,6 +111,7 @@ export const commonFields = {
   },
 } as const satisfies FieldDefinitions;
 
+/** Keys of NeMo's that no speech model here has a use for. */
 export const commonIgnored = {
   log_prediction: 'predictions are logged by the trainer',
   variational_noise: {

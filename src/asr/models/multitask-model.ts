@@ -1,7 +1,6 @@
-// NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
-// a prompt what to write: in which language, transcribed or translated, with or without punctuation.
+// Multitask models.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
-import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
+import type { DataSection, OpenSourceOptions, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
@@ -43,6 +42,10 @@ import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
 export type MultiTaskConfig = InferConfig<typeof multiTaskSchema>;
 
+/**
+ * NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told
+ * by a prompt what to write: in which language, transcribed or translated, with or without punctuation.
+ */
 export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   override readonly family: ModelFamily = multiTaskFamily;
   readonly projection: Linear | undefined;
@@ -208,7 +211,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return promptedInputs(prompts, [], this.special.padId);
   }
 
-  protected override sourceOptions(name: string, section: DataSection) {
+  protected override sourceOptions(name: string, section: DataSection): Omit<OpenSourceOptions, 'training'> {
     const slots = (utterance: Utterance) => this.prompt.complete(utterance.custom ?? {});
     const langField = section.lang_field;
     const languageOf = (utterance: Utterance) =>

@@ -1,6 +1,4 @@
-// A hybrid model that is told the language (or another prompt) as a one-hot vector beside each frame of the encoder's
-// output: NeMo's EncDecHybridRNNTCTCBPEModelWithPrompt, that of NVIDIA's multilingual streaming models. A prompt of
-// tokens for an attention decoder is another thing; see multitask-model.ts.
+// Hybrid models with a prompt.
 import { type ConfigNode, type InferConfig, isMapping } from '../../config/index.js';
 import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
@@ -54,6 +52,11 @@ class PromptKernel extends Module {
   }
 }
 
+/**
+ * A hybrid model that is told the language (or another prompt) as a one-hot vector beside each frame of the
+ * encoder's output: NeMo's EncDecHybridRNNTCTCBPEModelWithPrompt, that of NVIDIA's multilingual streaming models. A
+ * prompt of tokens for an attention decoder is another thing; see multitask-model.ts.
+ */
 export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBPEModel {
   override readonly family: ModelFamily = promptHybridFamily;
   /** Numbers of prompts by name. */

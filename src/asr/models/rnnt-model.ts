@@ -50,6 +50,10 @@ import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
 
+/**
+ * NeMo's EncDecRNNTBPEModel (Graves 2012): encoder, prediction network and joint over the pieces of a tokenizer and
+ * blank. The variant (RNN-T, multi-blank, TDT) follows from the `loss` section.
+ */
 export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   override readonly family: ModelFamily = rnntFamily;
   decoder: PredictionNetwork;
@@ -139,6 +143,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return weightedOutput(this.transducerLoss(forward, inputs, pass));
   }
 
+  /** The encoder's output of a batch, [B,T',d] and lengths int32 [B]. */
   protected encode(inputs: Tensors, pass: Pass): Encoded {
     const { features, featureLengths } = speechInputs(inputs);
     return this.encoder.forward(features, featureLengths, encoderPass(inputs, pass));
@@ -157,6 +162,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return this.transducerLoss(forward, inputs, pass).value;
   }
 
+  /** The transducer loss of a batch, whatever the variant, weighed by the section's reduction. */
   protected transducerLoss(forward: RnntForward, inputs: Tensors, pass: Pass): WeightedLoss {
     const { targetLengths } = speechInputs(inputs);
     const picks = this.picks(forward, inputs, pass);

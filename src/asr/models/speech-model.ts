@@ -1,6 +1,5 @@
-// What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
-// A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
-// interface of a model; the work is done in files beside it.
+// The base class of speech models. Longer than other files because it is the whole public interface of a model; the
+// work is done in files beside it.
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, withPosition } from '../../config/index.js';
 import {
@@ -81,6 +80,10 @@ export interface SubnetOptions extends ExportOptions {
   readonly stream: StreamingEncoder | undefined;
 }
 
+/**
+ * What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription. A class
+ * derived from it says what its loss is and how its output becomes tokens. Source: NeMo's ASRModel.
+ */
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Model<S>
   implements ReportContributor
@@ -171,6 +174,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** The greedy search that goes on from chunk to chunk. */
   protected abstract streamHead(engine: Engine): StreamHead;
 
+  /** What recognises batches on `engine`; made once for each engine, with its compiled programs. */
   recognizer(engine: Engine): Recognizer {
     let recognizer = this.recognizers.get(engine);
     if (!recognizer) {
@@ -277,6 +281,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.example ? [spectrogram(this.example), ...(await this.picturesOf(this.example, engine))] : [];
   }
 
+  /** Pictures of one example for the report, such as an alignment. Default: none. */
   protected async picturesOf(_example: Example, _engine: Engine): Promise<readonly HeatMap[]> {
     return [];
   }

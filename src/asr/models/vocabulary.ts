@@ -9,6 +9,7 @@ import type { KeptPart, ModelFamily } from './model-family.js';
 /** A `tokenizer` section, or characters. */
 export type Vocabulary = { readonly tokenizer: Section } | { readonly labels: readonly string[] };
 
+/** What goes on with its weights when the vocabulary changes. */
 export interface VocabularyOptions {
   /** Holds the weights; default: the engine the model was made with. */
   readonly engine?: Engine;

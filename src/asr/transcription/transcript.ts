@@ -1,5 +1,4 @@
-// What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
-// alternatives.
+// The types of what `transcribe` gives.
 import { AnemoneError } from '../../errors/index.js';
 import type { Hypothesis } from '../../generation/index.js';
 import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
@@ -15,6 +14,10 @@ import {
 } from '../decoding/timestamps/offsets.js';
 import { wordsOfTokens } from '../decoding/timestamps/words-of-tokens.js';
 
+/**
+ * What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
+ * alternatives.
+ */
 export interface Transcript {
   readonly text: string;
   readonly tokens: readonly TimedToken[];
@@ -28,6 +31,7 @@ export interface Transcript {
   readonly alternatives?: readonly Transcript[];
 }
 
+/** A token and when it was said. */
 export interface TimedToken {
   readonly token: string;
   /** Of the model's tokenizer. */
@@ -45,6 +49,7 @@ export interface TimedText {
   readonly endFrame: number;
 }
 
+/** Words and the like with their times, of the kinds that were asked for. */
 export interface Timestamps {
   /** Characters or subwords. */
   readonly char?: readonly TimedText[];

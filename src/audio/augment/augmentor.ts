@@ -1,5 +1,4 @@
-// The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the
-// order of the configuration, each with its probability.
+// Reads an `augmentor` section and applies the chain it describes.
 import { requireMapping } from '../../config/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
@@ -35,6 +34,7 @@ const NOT_HERE: ReadonlyMap<string, string> = new Map([
   ['random_segment', 'utterances are used whole'],
 ]);
 
+/** One augmentation of a chain, under the name that the configuration gave. */
 export interface AugmentorStep {
   readonly name: string;
   /** Probability in [0, 1]. */
@@ -42,6 +42,7 @@ export interface AugmentorStep {
   readonly augmentation: WaveformAugmentation;
 }
 
+/** How an `augmentor` section is read. */
 export interface AugmentorOptions {
   /** Default `BUILTIN_AUGMENTATIONS`. */
   readonly registry?: AugmentationRegistry;
@@ -49,6 +50,10 @@ export interface AugmentorOptions {
   readonly path?: string;
 }
 
+/**
+ * The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the order of the
+ * configuration, each with its probability. NeMo's AudioAugmentor.
+ */
 export class Augmentor {
   /** What was odd in the configuration but did no harm. */
   readonly warnings: readonly string[];

@@ -12,6 +12,7 @@ import {
 import { ClipSource } from './clips.js';
 import { reverberate } from './convolve.js';
 
+/** How loud mixed-in noise is: NeMo's NoisePerturbation. */
 export interface NoiseOptions {
   /** Speech over noise, dB. Default [10, 50]. */
   readonly snrDb: readonly [number, number];

@@ -1,6 +1,4 @@
-// A room drawn at random: early reflections by the image-source method (Allen and Berkley 1979) in a box
-// with a speaker and a microphone somewhere in it, then a diffuse tail of noise that decays exponentially.
-// No files are needed. It is meant to vary the training data, not to predict a given room.
+// Reverberation without recordings.
 import type { CounterRandom } from '../../random/index.js';
 import { addDither } from '../features/index.js';
 import {
@@ -15,6 +13,7 @@ const SPEED_OF_SOUND = 343;
 /** Reflections up to this many walls are placed singly; later ones are the tail. */
 const ORDER = 3;
 
+/** Ranges from which each room is drawn uniformly. */
 export interface RoomOptions {
   /** Seconds in which sound decays by 60 dB. Default [0.1, 0.6]. */
   readonly rt60: readonly [number, number];
@@ -22,6 +21,11 @@ export interface RoomOptions {
   readonly distance: readonly [number, number];
 }
 
+/**
+ * A room drawn at random: early reflections by the image-source method (Allen and Berkley 1979) in a box with a
+ * speaker and a microphone somewhere in it, then a diffuse tail of noise that decays exponentially. No files are
+ * needed. It is meant to vary the training data, not to predict a given room.
+ */
 export class SimulatedRoom implements WaveformAugmentation {
   readonly options: RoomOptions;
 

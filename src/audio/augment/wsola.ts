@@ -7,6 +7,7 @@ const SEGMENT = 0.03;
 const TOLERANCE = 0.01;
 
 /**
+ * Changes the speed of speech and leaves its pitch.
  * @param rate above 1 is faster and shorter
  * @returns round(n / rate) samples
  */

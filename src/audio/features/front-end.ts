@@ -1,9 +1,9 @@
-// What every front end does: waveform to features, one utterance at a time or as NeMo's padded batch. Which there are
-// stands in create-front-end.ts.
+// The interface of front ends, and the types of what they give.
 import type { CounterRandom } from '../../random/index.js';
 import type { ResolvedMel } from './mel-config.js';
 import type { ResolvedMfcc } from './mfcc-config.js';
 
+/** How the features of one utterance are computed. */
 export interface ComputeOptions {
   /** Turns on dither and narrow-band augmentation. Default false. */
   readonly training?: boolean;
@@ -15,6 +15,7 @@ export interface ComputeOptions {
   readonly paddedSamples?: number;
 }
 
+/** Features of one utterance. */
 export interface Features {
   /** [frames, width], row-major: one frame after the other. */
   readonly features: Float32Array;
@@ -24,6 +25,7 @@ export interface Features {
   readonly columns: number;
 }
 
+/** Features of several utterances, padded to one length. */
 export interface FeatureBatch {
   /** [items, features, frames], as NeMo's. */
   readonly features: Float32Array;
@@ -32,6 +34,10 @@ export interface FeatureBatch {
   readonly shape: readonly [items: number, features: number, frames: number];
 }
 
+/**
+ * What every front end does: waveform to features, one utterance at a time or as NeMo's padded batch. Which there
+ * are stands in create-front-end.ts.
+ */
 export interface FrontEnd {
   readonly config: ResolvedMel | ResolvedMfcc;
   /** Valid frames of an utterance of `samples` samples. */

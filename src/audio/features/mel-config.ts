@@ -27,6 +27,7 @@ export interface FrameConfig {
   n_window_stride: number | null;
 }
 
+/** The keys of NeMo's AudioToMelSpectrogramPreprocessor. */
 export interface MelConfig extends FrameConfig {
   /** Default `hann`. */
   window: WindowType | null;
@@ -79,6 +80,7 @@ export interface MelConfig extends FrameConfig {
   rng?: unknown;
 }
 
+/** What NeMo's AudioToMelSpectrogramPreprocessor takes for keys that a configuration leaves out. */
 export const MEL_DEFAULTS: Readonly<MelConfig> = {
   sample_rate: 16000,
   window_size: 0.02,

@@ -1,6 +1,4 @@
-// Waveform to log-mel features, number for number as NeMo's AudioToMelSpectrogramPreprocessor computes
-// them, on the host. One utterance at a time is the natural use (worker threads); `computeBatch` gives
-// NeMo's padded batch. Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
+// The front end of log-mel features.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { addDither } from './dither.js';
@@ -26,6 +24,11 @@ export interface MelTables {
   readonly filterbank?: Float32Array;
 }
 
+/**
+ * Waveform to log-mel features, number for number as NeMo's AudioToMelSpectrogramPreprocessor computes them, on the
+ * host. One utterance at a time is the natural use (worker threads); `computeBatch` gives NeMo's padded batch.
+ * Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
+ */
 export class MelFrontEnd implements FrontEnd {
   readonly config: ResolvedMel;
   /** [windowLength] */

@@ -1,7 +1,4 @@
-// Waveform to mel-frequency cepstral coefficients as NeMo's AudioToMFCCPreprocessor computes them, on the host: power
-// spectrum of a periodic window over reflected edges, mel filters on HTK's scale, logarithm, cosine transform (Davis and
-// Mermelstein 1980). Source: NeMo 2.7, torchaudio 2.9's `MFCC`. Two things differ where utterances share a batch, so that no
-// utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted from its own loudest bin.
+// The front end of mel-frequency cepstral coefficients.
 import type { CounterRandom } from '../../random/index.js';
 import { type RealTransform, realTransform } from './fft.js';
 import {
@@ -22,6 +19,13 @@ const LEAST_POWER = 1e-10;
 /** Decibels below the loudest bin that are told apart. */
 const TOP_DB = 80;
 
+/**
+ * Waveform to mel-frequency cepstral coefficients as NeMo's AudioToMFCCPreprocessor computes them, on the host:
+ * power spectrum of a periodic window over reflected edges, mel filters on HTK's scale, logarithm, cosine transform
+ * (Davis and Mermelstein 1980). Source: NeMo 2.7, torchaudio 2.9's `MFCC`. Two things differ where utterances share
+ * a batch, so that no utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted
+ * from its own loudest bin.
+ */
 export class MfccFrontEnd implements FrontEnd {
   readonly config: ResolvedMfcc;
   /** [windowLength] */

@@ -1,7 +1,9 @@
 // Analysis windows as PyTorch makes them: with periodic=False symmetric, both end points included; with its default, a
 // whole period.
 
+/** The windows that NeMo's `window` may name; `none` and `ones` are both rectangular. */
 export const WINDOW_TYPES = ['hann', 'hamming', 'blackman', 'bartlett', 'none', 'ones'] as const;
+/** One of {@link WINDOW_TYPES}. */
 export type WindowType = (typeof WINDOW_TYPES)[number];
 
 /** A window of `length` samples, rounded to float32. */

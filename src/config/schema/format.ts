@@ -5,6 +5,7 @@ import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat }
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
 
+/** A JSON Schema (draft 2020-12) as a plain object. */
 export type JsonSchema = { readonly [key: string]: unknown };
 
 /** A check of one value that yields a `T`. */
@@ -15,6 +16,7 @@ export interface Format<T> {
   accepts(value: unknown): boolean;
   /** The typed value. Reports problems to `at` and then may return anything: the result is thrown away. */
   check(value: unknown, at: CheckContext): T;
+  /** What the format accepts as JSON Schema, for editors and the config reference. */
   jsonSchema(): JsonSchema;
   /** Schemas whose keys a reader of the docs should see below this value. */
   readonly nested?: readonly NestedSchema[];
@@ -282,6 +284,7 @@ export function customFormat<T>(
   };
 }
 
+/** How a mapping names its component. */
 export interface ComponentFormatOptions {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
   readonly nameKey?: string;

@@ -27,6 +27,7 @@ export interface FieldDefinition {
   readonly below?: number;
 }
 
+/** The keys of a mapping, each with its format, default and meaning. */
 export type FieldDefinitions = Readonly<Record<string, FieldDefinition>>;
 
 type FieldValue<D extends FieldDefinition> =
@@ -48,6 +49,7 @@ export interface IgnoredKey {
   readonly harmless?: readonly unknown[];
 }
 
+/** What a schema says beside its fields. */
 export interface SchemaOptions<T> {
   /** What the mapping configures. */
   readonly doc?: string;
@@ -59,6 +61,7 @@ export interface SchemaOptions<T> {
   readonly refine?: (config: T, report: (key: string, message: string, hint?: string) => void) => void;
 }
 
+/** How a mapping is checked. */
 export interface CheckOptions {
   /** Dotted path for messages; default: where the value stands in its config. */
   readonly path?: string;
@@ -68,11 +71,13 @@ export interface CheckOptions {
   readonly skip?: readonly string[];
 }
 
+/** How a mapping is checked, and who hears of its warnings. */
 export interface ParseOptions extends CheckOptions {
   /** Gets the warnings; without it they are lost. */
   readonly warnings?: ConfigWarning[];
 }
 
+/** What a check found. */
 export interface CheckResult<T> {
   /** The typed value; undefined if there are errors. */
   readonly value: T | undefined;
@@ -80,6 +85,10 @@ export interface CheckResult<T> {
   readonly warnings: readonly ConfigWarning[];
 }
 
+/**
+ * What a section may hold: its fields, each with format, default and meaning. Made by `defineSchema`; being a format
+ * itself, it nests.
+ */
 export interface Schema<T> extends Format<T> {
   readonly name: string;
   readonly doc: string;

@@ -1,5 +1,4 @@
-// The BatchSource of speech: plans an epoch, has its batches made in worker threads ahead of the consumer,
-// and hands them out in order. What a batch holds does not depend on how many threads made it.
+// The BatchSource of speech.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { resolveFrontEnd } from '../../audio/index.js';
@@ -25,6 +24,7 @@ export interface SpeechBatch extends Batch {
   readonly indices: readonly number[];
 }
 
+/** How batches are made ahead of whoever takes them. */
 export interface LoaderConfig {
   /** Worker threads; 0 makes batches in the main thread. */
   readonly workers: number;
@@ -51,6 +51,7 @@ export interface BadUtterance {
   readonly message: string;
 }
 
+/** What a source of speech batches is made of. */
 export interface SpeechSourceOptions {
   readonly name: string;
   readonly dataset: SpeechDataset;
@@ -66,6 +67,10 @@ export interface SpeechSourceOptions {
 /** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */
 const HOPELESS = 32;
 
+/**
+ * The BatchSource of speech: plans an epoch, has its batches made in worker threads ahead of the consumer, and hands
+ * them out in order. What a batch holds does not depend on how many threads made it.
+ */
 export class SpeechSource implements BatchSource {
   readonly names = { example: 'utt', unit: 'audio-s' };
   readonly name: string;

@@ -31,6 +31,7 @@ import { manifestsOf, sectionEntries } from './section-entries.js';
 import { withTrueDurations } from './true-durations.js';
 import { describeUnknown, type UnknownText } from './unknown-text.js';
 
+/** What a data section is opened with: the section itself and what the model knows. */
 export interface OpenSourceOptions {
   /** For messages and metrics: `train_ds`, `validation_ds`. */
   readonly name: string;

@@ -23,6 +23,7 @@ const noSource = (what: string) => ({
 });
 const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
 
+/** The schema of `train_ds`, `validation_ds` and `test_ds`. */
 export const dataSection = defineSchema(
   'dataset',
   {

@@ -1,6 +1,4 @@
-// Batches for transcribing: any mix of files, segments and waveforms, sorted by length so that little is
-// padding. Rows name their input, so that results can be put back in order; inputs that cannot be used do
-// not stop the others.
+// The source of batches for transcribing.
 import { availableParallelism } from 'node:os';
 import {
   type ChannelSelector,
@@ -27,6 +25,7 @@ export type TranscriptionInput =
       readonly prompt?: Readonly<Record<string, string>>;
     };
 
+/** How recordings are decoded and put into batches. */
 export interface TranscriptionOptions {
   /** Keys of the preprocessor. */
   readonly preprocessor: FrontEndConfig;
@@ -156,6 +155,11 @@ function utterance(ref: Utterance['ref'], seconds: number): Utterance {
   return { ref, name: ref.path, origin: ref.path, text: '', seconds };
 }
 
+/**
+ * Batches for transcribing: any mix of files, segments and waveforms, sorted by length so that little is padding.
+ * Rows name their input, so that results can be put back in order; inputs that cannot be used do not stop the
+ * others.
+ */
 export class TranscriptionSource {
   private readonly source: SpeechSource | undefined;
   private readonly inputs: readonly number[];
@@ -221,6 +225,7 @@ export class TranscriptionSource {
     return this.failed;
   }
 
+  /** Ends worker threads; rows that were not taken are lost. */
   async close(): Promise<void> {
     await this.source?.close();
   }

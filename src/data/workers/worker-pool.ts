@@ -1,11 +1,10 @@
-// A few worker threads that share a queue of tasks. Threads start when there is work, rest without keeping
-// the process alive, and end after a while without work. A task whose thread died is tried once more on another; a
-// second death, or a thread that hangs, fails that task only.
+// A pool of worker threads.
 import type { Worker } from 'node:worker_threads';
 import { AnemoneError } from '../../errors/index.js';
 import { errorFromRecord, READY, type Reply } from './serve.js';
 import { spawnWorker } from './spawn.js';
 
+/** What threads run, and how long they may take. */
 export interface WorkerPoolOptions {
   /** Module that calls `serve`, from `moduleBeside`. */
   readonly module: URL;
@@ -44,6 +43,11 @@ const START_SECONDS = 120;
 /** A clock of one piece would have run out when a closed laptop is opened again. */
 const CLOCK_SLICES = 10;
 
+/**
+ * A few worker threads that share a queue of tasks. Threads start when there is work, rest without keeping the
+ * process alive, and end after a while without work. A task whose thread died is tried once more on another; a
+ * second death, or a thread that hangs, fails that task only.
+ */
 export class WorkerPool {
   private readonly threads = new Set<Thread>();
   private readonly queue: Job[] = [];

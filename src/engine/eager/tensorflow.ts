@@ -7,6 +7,7 @@ import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
 import { addExplicitPadding } from './explicit-padding.js';
 
+/** Which tfjs-node is loaded, and how. */
 export interface TensorFlowOptions {
   /** Package name or absolute path of a tfjs-node; default: tfjs-node-gpu if installed, else tfjs-node. */
   readonly module?: string;

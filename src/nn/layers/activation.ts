@@ -4,6 +4,7 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { customGradient } from './custom-gradient.js';
 
+/** An element-wise function: x [...] to a tensor of the same shape. */
 export type Activation = (x: Tensor) => Tensor;
 
 /** x·σ(x), also called swish (Elfwing et al. 2017). */

@@ -15,6 +15,7 @@ export interface AttentionMask {
   readonly queries: Tensor;
 }
 
+/** Sizes of an attention layer and how it starts. */
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
@@ -75,6 +76,7 @@ export class MultiHeadAttention extends Module {
     return this.project(tf.mul(merged, mask.queries), pass);
   }
 
+  /** The output projection. context [B,T,inner], all heads side by side, to [B,T,width]. */
   protected project(context: Tensor, pass: Pass): Tensor {
     return pass.tap(this.path, this.linearOut.forward(context));
   }

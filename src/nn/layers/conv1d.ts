@@ -8,6 +8,7 @@ import type { Parameter } from '../parameter.js';
 import { depthwiseConv1d } from './depthwise-conv1d.js';
 import { linear } from './linear.js';
 
+/** How the kernel of a convolution over time moves. */
 export interface Conv1dGeometry {
   /** Default 1. */
   readonly stride?: number;
@@ -136,6 +137,7 @@ function padTime(x: Tensor, [before, after]: readonly [number, number]): Tensor 
   return tf.pad(x, [[0, 0], [before, after], [0, 0]]); // biome-ignore format: one line reads better
 }
 
+/** Sizes of a convolution over time and how it starts. Default initial values are PyTorch's. */
 export interface Conv1dOptions extends Conv1dGeometry {
   readonly kernel: number;
   /** Default true. */
@@ -163,6 +165,7 @@ export class Conv1d extends Module {
       options.bias === false ? undefined : this.parameter('bias', [outChannels], options.biasInit ?? initial);
   }
 
+  /** Frames that come out of `frames` frames. */
   outputLength(frames: number): number {
     return conv1dLength(frames, this.options.kernel, this.options);
   }

@@ -4,6 +4,7 @@ import { fanInUniform, type Initializer } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 
+/** Sizes of a 2-D convolution with a square kernel, and how it starts. Default initial values are PyTorch's. */
 export interface Conv2dOptions {
   readonly kernel: number;
   /** Default 1. */
@@ -38,6 +39,7 @@ export class Conv2d extends Module {
     this.bias = this.parameter('bias', [outChannels], options.biasInit ?? initial);
   }
 
+  /** Step of the kernel along both axes. */
   get stride(): number {
     return this.options.stride ?? 1;
   }

@@ -111,6 +111,7 @@ function unblock(
   return tf.transpose(cut, [1, 2, 0]);
 }
 
+/** Where the padding of a depthwise convolution goes, and whether it has a bias. */
 export interface DepthwiseConv1dOptions {
   /** Default true. */
   readonly bias?: boolean;

@@ -5,6 +5,7 @@ import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 import { customGradient } from './custom-gradient.js';
 
+/** How the rows of an embedding start, and which of them stands for padding. */
 export interface EmbeddingOptions {
   /** This row starts as zeros and gets no gradient. */
   readonly paddingIndex?: number;

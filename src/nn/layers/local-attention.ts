@@ -8,6 +8,7 @@ import { type AttentionMask, type AttentionOptions, RelativeMultiHeadAttention }
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
 
+/** How far each frame sees, and which frames see and are seen by all. */
 export interface LocalAttentionOptions extends AttentionOptions {
   /** Frames seen on each side, at least one of them above 0. */
   readonly left: number;

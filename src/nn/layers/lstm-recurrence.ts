@@ -21,6 +21,7 @@ export function lstmCell(preactivation: Tensor, c: Tensor, valid?: Tensor): Cell
   return { h: tf.mul(o, tf.tanh(next)), c: next, gates: tf.concat([i, f, g, o], 1) };
 }
 
+/** How the recurrence differs from that of a plain LSTM over time. */
 export interface RecurrenceOptions {
   /** W_hr [P,H] (Sak et al. 2014): what a step gives and the next one sees is h·W_hrᵀ. Default: h itself, P = H. */
   readonly projection?: Tensor;

@@ -11,6 +11,7 @@ import { cyclicLr, exponentialLr, stepLr } from './torch.js';
 /** What a schedule component builds: a schedule, once the optimizer steps of the run are known (or not). */
 export type ScheduleRecipe = (maxSteps: number | undefined) => Scheduler;
 
+/** Schedules as a kind of component: what `optim.sched.name` may name. */
 export const schedulerKind = defineKind<ScheduleRecipe>('scheduler', 'a scheduler');
 
 type Rate = (base: number, position: number) => number;
@@ -125,6 +126,7 @@ const plateau = component({
       new PlateauScheduler(monitor, options),
 });
 
+/** NeMo's schedules and those of PyTorch that it knows. */
 export const schedulerComponents: readonly ComponentDescriptor[] = [
   schedule('WarmupPolicy', 'Linear warm-up, then constant.', warmup, annealing.warmupPolicy),
   schedule('WarmupHoldPolicy', 'Linear warm-up, hold, then constant.', hold, annealing.warmupHoldPolicy),

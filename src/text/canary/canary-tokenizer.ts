@@ -1,5 +1,4 @@
-// NeMo's CanaryTokenizer: an aggregate tokenizer whose member `spl_tokens` has the special tokens. The single
-// SentencePiece model that has them itself is canary-bpe-tokenizer.ts.
+// The tokenizer of Canary models that have a SentencePiece model for each language.
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { AggregateTokenizer } from '../aggregate-tokenizer.js';
 import type { Tokenizer } from '../tokenizer.js';
@@ -15,6 +14,10 @@ import {
 /** What `en` became in tokenizers that also know the region. */
 const REGIONS: Readonly<Record<string, string>> = { en: 'en-US', es: 'es-ES', fr: 'fr-FR', de: 'de-DE' };
 
+/**
+ * NeMo's CanaryTokenizer: an aggregate tokenizer whose member `spl_tokens` has the special tokens. The single
+ * SentencePiece model that has them itself is canary-bpe-tokenizer.ts.
+ */
 export class CanaryTokenizer extends AggregateTokenizer implements PromptTokenizer {
   override readonly bosId: number;
   override readonly eosId: number;

@@ -1,11 +1,13 @@
-// What a multitask model is told before it writes: NeMo's prompt formats `canary` and `canary2`. From slots
-// (source_lang, target_lang, task, pnc, …) to the ids of a prompt.
+// The prompts of NeMo's multitask models.
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { CANARY_BOS, CANARY_CONTEXT, type PromptTokenizer, specialToken } from './special-tokens.js';
 
+/** Values of a prompt's slots by name, such as `{source_lang: 'en', target_lang: 'de', pnc: 'yes'}`. */
 export type PromptSlots = Readonly<Record<string, string>>;
 
+/** The formats that NeMo's `prompt_format` may name: Canary's of 2024 and of 2025. */
 export const PROMPT_FORMATS = ['canary', 'canary2'] as const;
+/** One of {@link PROMPT_FORMATS}. */
 export type PromptFormatName = (typeof PROMPT_FORMATS)[number];
 
 const YES = ['yes', 'Yes', 'true', 'True', '1'];
@@ -92,6 +94,10 @@ export const TRANSCRIBE_DEFAULTS: PromptSlots = {
   pnc: 'yes',
 };
 
+/**
+ * What a multitask model is told before it writes: NeMo's prompt formats `canary` and `canary2`. From slots
+ * (source_lang, target_lang, task, pnc, …) to the ids of a prompt.
+ */
 export class PromptFormat {
   private readonly format: Format;
 

@@ -1,9 +1,9 @@
-// Corpus BLEU as sacrebleu computes it by default: 4-grams, 13a tokenisation, closest reference length,
-// exponential smoothing of empty n-gram orders. Source: Papineni et al. 2002; Post 2018.
+// Corpus BLEU.
 import { tokenize13a } from './tokenize-13a.js';
 
 const ORDERS = 4;
 
+/** sacrebleu's options. `lowercase` is false by default. */
 export interface BleuOptions {
   readonly lowercase?: boolean;
   /** Default `13a`; `none` splits at white space; `char` takes every character. */
@@ -12,6 +12,7 @@ export interface BleuOptions {
   readonly smoothing?: 'exp' | 'floor' | 'none';
 }
 
+/** A BLEU score with what it was computed from. Lengths are in tokens. */
 export interface BleuScore {
   /** 0 to 100. */
   readonly score: number;
@@ -30,6 +31,10 @@ export interface BleuSums {
   readonly referenceLength: number;
 }
 
+/**
+ * Corpus BLEU as sacrebleu computes it by default: 4-grams, 13a tokenisation, closest reference length, exponential
+ * smoothing of empty n-gram orders. Source: Papineni et al. 2002; Post 2018.
+ */
 export class Bleu {
   private correct = new Array<number>(ORDERS).fill(0);
   private total = new Array<number>(ORDERS).fill(0);
@@ -64,6 +69,7 @@ export class Bleu {
     this.referenceLength += Math.max(closest, 0);
   }
 
+  /** Adds what another instance has seen, such as that of another part of the corpus. */
   merge(sums: BleuSums): void {
     this.correct = this.correct.map((value, i) => value + sums.correct[i]);
     this.total = this.total.map((value, i) => value + sums.total[i]);
@@ -71,11 +77,13 @@ export class Bleu {
     this.referenceLength += sums.referenceLength;
   }
 
+  /** The sums so far, for `merge`. */
   state(): BleuSums {
     const { hypothesisLength, referenceLength } = this;
     return { correct: [...this.correct], total: [...this.total], hypothesisLength, referenceLength };
   }
 
+  /** Forgets all segments. */
   reset(): void {
     this.correct.fill(0);
     this.total.fill(0);
@@ -83,6 +91,7 @@ export class Bleu {
     this.referenceLength = 0;
   }
 
+  /** The score of all segments so far; 0 before the first. */
   compute(): BleuScore {
     const { hypothesisLength, referenceLength } = this;
     const brevityPenalty =

@@ -3,6 +3,7 @@
 import { align } from './alignment.js';
 import { type ErrorUnit, unitsOf } from './error-rate.js';
 
+/** What is compared, and how wide it is printed. */
 export interface FormatAlignmentOptions {
   /** What is compared; default words. */
   readonly unit?: ErrorUnit;

@@ -1,5 +1,4 @@
-// Encoding and decoding with a SentencePiece model of any type: normalise, segment, and back. Equal to
-// spm_encode and spm_decode, piece for piece. The Tokenizer face that models use is sentencepiece-tokenizer.ts.
+// Encoding and decoding with a SentencePiece model of any type.
 import { AnemoneError } from '../../errors/index.js';
 import { PieceType, readSentencePieceModel, type SentencePieceModel } from '../../formats/index.js';
 import { BpeSegmenter } from './bpe.js';
@@ -10,6 +9,10 @@ import { UnigramSegmenter } from './unigram.js';
 
 const encoder = new TextEncoder();
 
+/**
+ * Encoding and decoding with a SentencePiece model of any type: normalise, segment, and back. Equal to spm_encode
+ * and spm_decode, piece for piece. The Tokenizer face that models use is sentencepiece-tokenizer.ts.
+ */
 export class SentencePieceProcessor {
   readonly model: SentencePieceModel;
   readonly table: PieceTable;
@@ -32,10 +35,16 @@ export class SentencePieceProcessor {
     this.segmenter = makeSegmenter(model, this.table);
   }
 
+  /**
+   * Reads a `.model` file.
+   * @param file its name, for errors
+   * @throws AnemoneError `sentencepiece.invalid-model`, `sentencepiece.corrupt`
+   */
   static fromBytes(bytes: Uint8Array, file?: string): SentencePieceProcessor {
     return new SentencePieceProcessor(readSentencePieceModel(bytes, file));
   }
 
+  /** Number of pieces, special ones included. */
   get vocabSize(): number {
     return this.table.pieces.length;
   }
@@ -45,6 +54,10 @@ export class SentencePieceProcessor {
     return this.normalizer.normalize(text);
   }
 
+  /**
+   * Ids of a text, as `spm_encode --output_format=id` gives them. With byte fallback, unknown characters become
+   * bytes.
+   */
   encode(text: string): number[] {
     const ids: number[] = [];
     for (const { text: surface, id } of this.segment(text)) {
@@ -87,6 +100,10 @@ export class SentencePieceProcessor {
     return pieces;
   }
 
+  /**
+   * The text that pieces stand for, as spm_decode gives it. Control pieces vanish; pieces that the model does not
+   * know are kept as they are.
+   */
   decodePieces(pieces: readonly string[]): string {
     const { addDummyPrefix, removeExtraWhitespaces } = this.model.normalizerSpec;
     const { table } = this;

@@ -1,11 +1,10 @@
-// WordPiece as in BERT (Schuster & Nakajima 2012, Devlin et al. 2019): each word is cut greedily into the longest
-// pieces of a vocabulary, pieces inside of words written with `##`. NeMo's `type: wpe`, which is Hugging Face's
-// BertTokenizer behind NeMo's AutoTokenizer.
+// The tokenizer of models with `type: wpe`.
 import { AnemoneError } from '../../errors/index.js';
 import { decodeUtf8 } from '../../formats/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { basicTokens } from './basic-tokens.js';
 
+/** How texts are prepared before they are cut. */
 export interface WordPieceOptions {
   /** Lower-case texts and strip their accents. Default false, as NeMo does (bert-base-cased). */
   readonly lowercase?: boolean;
@@ -17,6 +16,11 @@ const SPECIAL = [UNKNOWN, '[SEP]', '[PAD]', '[CLS]', '[MASK]'] as const;
 /** Longer words are unknown. */
 const MAX_CHARACTERS = 100;
 
+/**
+ * WordPiece as in BERT (Schuster & Nakajima 2012, Devlin et al. 2019): each word is cut greedily into the longest
+ * pieces of a vocabulary, pieces inside of words written with `##`. NeMo's `type: wpe`, which is Hugging Face's
+ * BertTokenizer behind NeMo's AutoTokenizer.
+ */
 export class WordPieceTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   private readonly ids = new Map<string, number>();
@@ -35,7 +39,11 @@ export class WordPieceTokenizer implements Tokenizer {
     });
   }
 
-  /** @param bytes a `vocab.txt`; @param file its name, for messages. @throws AnemoneError `text.not-utf8` */
+  /**
+   * The tokenizer of a `vocab.txt`.
+   * @param file its name, for messages
+   * @throws AnemoneError `text.not-utf8`
+   */
   static fromBytes(
     bytes: Uint8Array,
     options: WordPieceOptions = {},
@@ -52,16 +60,20 @@ export class WordPieceTokenizer implements Tokenizer {
   get unkId(): number {
     return this.id(UNKNOWN);
   }
+  /** Id of `[CLS]`, which NeMo puts before a text. */
   get bosId(): number {
     return this.id('[CLS]');
   }
+  /** Id of `[SEP]`, which NeMo puts after a text. */
   get eosId(): number {
     return this.id('[SEP]');
   }
+  /** Id of `[PAD]`. */
   get padId(): number {
     return this.id('[PAD]');
   }
 
+  /** Ids of a text's pieces; a word without pieces gives `[UNK]`. */
   textToIds(text: string): number[] {
     return this.tokensToIds(this.textToTokens(text));
   }

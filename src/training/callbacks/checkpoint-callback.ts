@@ -1,5 +1,4 @@
-// Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last
-// one when the fit ends for whatever reason.
+// The callback that saves checkpoints.
 import { makeFolder } from '../../formats/index.js';
 import { removeLeftovers } from '../checkpoint/atomic-folder.js';
 import type { JsonValue } from '../checkpoint/content.js';
@@ -10,6 +9,7 @@ import { writing } from '../io-error.js';
 import { metricOf } from '../metric-names.js';
 import { Callback, monitored, type Outcome, type TrainingRun } from './callback.js';
 
+/** Where checkpoints go, when they are saved and which are kept. */
 export interface CheckpointOptions extends Retention {
   readonly folder: string;
   /** Start of the names, usually the experiment's. */
@@ -21,6 +21,10 @@ export interface CheckpointOptions extends Retention {
   readonly alone?: boolean;
 }
 
+/**
+ * Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last one when the
+ * fit ends for whatever reason. Source: NeMo's NeMoModelCheckpoint.
+ */
 export class CheckpointCallback extends Callback {
   readonly name = 'checkpoint';
   override readonly savesRun = true;

@@ -8,6 +8,7 @@ import { checkpointValues } from '../checkpoint/weights.js';
 import { Callback, type Outcome, type TrainingRun } from './callback.js';
 import type { CheckpointCallback } from './checkpoint-callback.js';
 
+/** When the file is written, and of which weights. */
 export interface NemoFileOptions {
   /** After every checkpoint, not only at the end. */
   readonly always: boolean;

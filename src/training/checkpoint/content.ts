@@ -1,4 +1,4 @@
-// What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts).
+// The types of what a checkpoint holds.
 import type { State } from '../../engine/index.js';
 import type { LogEntry, LoggedAtStep } from '../loggers/logger.js';
 import type { IntervalSums } from '../progress/throughput.js';
@@ -62,6 +62,7 @@ export interface TensorGroup {
   readonly states: readonly State[];
 }
 
+/** What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts). */
 export interface CheckpointContent {
   readonly state: CheckpointState;
   /** The run's config as YAML: `model`, `trainer`, and `exp_manager` where there is one. */

@@ -14,7 +14,10 @@ export interface FolderListing {
   readonly damaged: readonly string[];
 }
 
-/** @param options.verify also compares the contents with their hashes, from the newest back to a good one */
+/**
+ * Reads what checkpoints a folder has. Damaged ones are told, not thrown.
+ * @param options.verify also compares the contents with their hashes, from the newest back to a good one
+ */
 export async function listCheckpoints(
   folder: string,
   options: { readonly verify?: boolean } = {},

@@ -54,6 +54,7 @@ export class Checkpoint {
     return this.verified;
   }
 
+  /** Whether the checkpoint has a file of tensors of this name, such as `weights` or `ema`. */
   has(group: string): boolean {
     return Object.hasOwn(this.manifest.files, `${group}.safetensors`);
   }

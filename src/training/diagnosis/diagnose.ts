@@ -5,6 +5,7 @@ import type { Parameter } from '../../nn/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { type Measurement, measurementsOf, Probe } from './probe.js';
 
+/** What a repeated step computed, module by module. */
 export interface Diagnosis {
   /** In the order of computation: inputs, weights, outputs, loss, gradients. */
   readonly measurements: readonly Measurement[];

@@ -59,6 +59,7 @@ const recordShape = defineSchema('step.json', {
 /** Bytes of one file of a dump. */
 const MAX_TENSORS = 2 ** 32;
 
+/** A step as it was read back from a folder. */
 export interface StepDump {
   readonly record: StepRecord;
   readonly inputs: HostTensors;
@@ -121,7 +122,10 @@ async function refuseLink(folder: string, file: string): Promise<void> {
   });
 }
 
-/** @throws AnemoneError `replay.not-a-dump`, `replay.damaged` */
+/**
+ * Reads a step that training wrote down when it met numbers that are not finite.
+ * @throws AnemoneError `replay.not-a-dump`, `replay.damaged`
+ */
 export async function readDump(folder: string): Promise<StepDump> {
   if (!existsSync(join(folder, 'step.json'))) {
     const found = await foldersBelow(await folderAbove(folder), (name) => name.startsWith(DUMP_PREFIX));

@@ -1,4 +1,4 @@
-// A CSV table (RFC 4180) with a column per metric. A metric that appears later widens the table: the file is rewritten.
+// Metrics as CSV.
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../../formats/index.js';
@@ -8,6 +8,10 @@ import { type LoggedAtStep, type MetricsLogger, rowsUntil } from './logger.js';
 
 type Row = Readonly<Record<string, string>>;
 
+/**
+ * A CSV table (RFC 4180) with a column per metric. A metric that appears later widens the table: the file is
+ * rewritten.
+ */
 export class CsvLogger implements MetricsLogger {
   private columns: string[] = ['step'];
 

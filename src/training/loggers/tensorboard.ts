@@ -1,5 +1,4 @@
-// Scalars and texts for TensorBoard. A resumed run writes a new event file beside the old ones, whose events of steps
-// that are trained again are dropped.
+// Metrics for TensorBoard.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AnemoneError, printableLines } from '../../errors/index.js';
@@ -10,6 +9,10 @@ import type { LoggedAtStep, MetricsLogger } from './logger.js';
 
 const EVENT_FILE = /^events\.out\.tfevents\./;
 
+/**
+ * Scalars and texts for TensorBoard. A resumed run writes a new event file beside the old ones, whose events of
+ * steps that are trained again are dropped.
+ */
 export class TensorBoardLogger implements MetricsLogger {
   private writer: EventWriter | undefined;
 

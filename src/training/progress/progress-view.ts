@@ -1,7 +1,8 @@
-// What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
+// Progress on a terminal or in a log.
 import { printable, readableLines } from '../../errors/index.js';
 import type { GpuStatus } from '../system/nvidia-smi.js';
 
+/** The numbers of the progress line after a step. */
 export interface StepStatus {
   readonly step: number;
   readonly totalSteps: number | undefined;
@@ -27,6 +28,7 @@ export interface StepStatus {
   readonly etaSeconds: number | undefined;
 }
 
+/** What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it. */
 export interface ProgressView {
   /** After each step; `logged` when a log row was due. */
   step(status: StepStatus, logged: boolean): void;

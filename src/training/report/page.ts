@@ -6,6 +6,7 @@ import { heatMap } from './heat-map.js';
 import { escapeHtml, shortNumber } from './markup.js';
 import { sampleTable } from './sample-table.js';
 
+/** What a report shows. */
 export interface ReportData {
   readonly title: string;
   /** Facts under the title, such as the model, step and machine. */
@@ -15,6 +16,7 @@ export interface ReportData {
   readonly pictures: readonly HeatMap[];
 }
 
+/** The whole report as HTML, with styles and pictures inside. */
 export function reportPage(data: ReportData): string {
   const { main, machine } = charts(data.rows);
   return `<!doctype html>

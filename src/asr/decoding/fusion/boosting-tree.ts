@@ -1,8 +1,7 @@
-// A tree of phrases whose tokens are made likelier (NeMo's GPUBoostingTreeModel; the tree is Icefall's context
-// graph, an Aho-Corasick automaton). A token that goes on with a phrase gets a bonus, and one that breaks a phrase off
-// loses what it got, unless a shorter phrase ended there. Tokens of phrases come from phrases.ts.
+// Boosting of phrases.
 import type { TokenModel } from '../lm/token-model.js';
 
+/** How large the bonuses are. */
 export interface BoostingTreeOptions {
   /** Bonus of a phrase's token. Default 1. */
   readonly contextScore?: number;
@@ -14,6 +13,7 @@ export interface BoostingTreeOptions {
   readonly uniform?: boolean;
 }
 
+/** A phrase as tokens. */
 export interface BoostedPhrase {
   /** At least one. */
   readonly tokens: readonly number[];
@@ -37,6 +37,11 @@ export interface BoostingState {
   fail: { readonly state: BoostingState; readonly cost: number } | undefined;
 }
 
+/**
+ * A tree of phrases whose tokens are made likelier (NeMo's GPUBoostingTreeModel; the tree is Icefall's context
+ * graph, an Aho-Corasick automaton). A token that goes on with a phrase gets a bonus, and one that breaks a phrase
+ * off loses what it got, unless a shorter phrase ended there. Tokens of phrases come from phrases.ts.
+ */
 export class BoostingTree implements TokenModel<BoostingState> {
   private readonly root: BoostingState;
   private readonly unknown: { readonly score: number; readonly state: BoostingState };

@@ -15,6 +15,7 @@ export interface NgramNode {
 /** log P of a word that a model without `<unk>` does not know: KenLM's. */
 const unknown = -100 * Math.LN10;
 
+/** A back-off n-gram language model: scores of words given those before them (Katz 1987). */
 export class NgramModel {
   constructor(
     readonly order: number,
@@ -22,6 +23,7 @@ export class NgramModel {
     private readonly root: NgramNode,
   ) {}
 
+  /** Whether the model has a unigram of this word; another one is scored as `<unk>`. */
   has(word: string): boolean {
     return this.ids.has(word);
   }

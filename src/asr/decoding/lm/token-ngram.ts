@@ -1,7 +1,8 @@
-// An n-gram model of words as a model of tokens, each of which is one of its words (token-words.ts).
+// N-gram language models in searches.
 import type { LmState, NgramModel } from './ngram-model.js';
 import type { TokenModel } from './token-model.js';
 
+/** An n-gram model of words as a model of tokens, each of which is one of its words (token-words.ts). */
 export class TokenNgram implements TokenModel<LmState> {
   private readonly unknownScore: number;
 

@@ -1,4 +1,5 @@
 // How many utterances a batch of a bucket holds: a fixed number, a list, or as many as fit a duration.
+/** The keys of a data section that say how many utterances make a batch; one of them must. */
 export interface BatchSizeConfig {
   /** Utterances a batch. Required unless `batch_duration` or a list is given. */
   readonly batch_size?: number | null;

@@ -1,5 +1,4 @@
-// Cuts a data set into batches: which utterances together, padded to what. A plan is a pure function of the
-// data set, the configuration, the seed and the epoch, so that a run can be resumed anywhere.
+// Plans of epochs.
 import { CounterRandom } from '../../../random/index.js';
 import { type BatchSizeConfig, bucketBatchSizes } from './batch-size.js';
 import {
@@ -11,6 +10,7 @@ import {
   tokenRungs,
 } from './rungs.js';
 
+/** The keys of a data section that say how utterances are put together. */
 export interface BatchingConfig extends BatchSizeConfig {
   /** A new order each epoch. */
   readonly shuffle: boolean;
@@ -40,6 +40,7 @@ export interface PlannedSet {
   stretch?(epoch: number, index: number): number;
 }
 
+/** One batch of a plan: utterances by their index in the data set, and what they are padded to. */
 export interface PlannedBatch {
   readonly indices: Int32Array;
   /** Padded frames. */
@@ -60,6 +61,10 @@ const DEFAULT_BUCKETS = 12;
 /** Durations in manifests are rounded, and resampling rounds again: this many frames of slack. */
 const SLACK_FRAMES = 2;
 
+/**
+ * Cuts a data set into batches: which utterances together, padded to what. A plan is a pure function of the data
+ * set, the configuration, the seed and the epoch, so that a run can be resumed anywhere.
+ */
 export class BatchPlanner {
   /** Padded frame counts, ascending; one a bucket. */
   readonly rungs: readonly number[];
@@ -90,6 +95,7 @@ export class BatchPlanner {
     this.tokenRungs = buckets.map(tokenRungs);
   }
 
+  /** Whether utterances are sorted into buckets by length. */
   get bucketing(): boolean {
     return this.config.num_buckets !== 1;
   }

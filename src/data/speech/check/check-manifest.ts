@@ -10,12 +10,15 @@ import { type FitConfig, TextFit } from './text-fit.js';
 
 /** What the check needs of a tokenizer; `Tokenizer` of the text folder fits. */
 export interface CheckTokenizer {
+  /** Ids of a text, whose number is compared with the recording's frames. */
   textToIds(text: string, lang?: string): ArrayLike<number>;
+  /** The distinct characters of a text that have no token. */
   unknownCharacters(text: string, lang?: string): string[];
   /** Of a tokenizer that must know the language of a text: those it has. */
   readonly langs?: readonly string[];
 }
 
+/** What manifests are held against. */
 export interface CheckOptions extends FitConfig, InspectOptions {
   readonly tokenizer?: CheckTokenizer;
   /** Seconds. Default 0.1. */
@@ -26,6 +29,7 @@ export interface CheckOptions extends FitConfig, InspectOptions {
   readonly requireText?: boolean;
 }
 
+/** What a check found in one or more manifests. */
 export interface CheckReport {
   readonly utterances: number;
   readonly seconds: number;
@@ -50,6 +54,11 @@ export interface CheckReport {
 /** Differences of durations that matter: so many seconds and such a share. */
 const MISMATCH = { seconds: 0.1, share: 0.02 };
 
+/**
+ * Reads the manifests and the header of every recording they name, and reports facts and findings. Mistakes in the
+ * files are findings, not errors.
+ * @throws AnemoneError `manifest.missing`, `manifest.unreadable` where a manifest cannot be read at all
+ */
 export async function checkManifests(spec: ManifestSpec, options: CheckOptions = {}): Promise<CheckReport> {
   const contents = await scanManifests(spec, { maxErrors: 10_000, requireText: options.requireText ?? true });
   const { entries } = contents;

@@ -7,6 +7,7 @@ export interface HistogramBin {
   readonly count: number;
 }
 
+/** How values are spread: counts between round bounds, and the usual statistics. */
 export interface Histogram {
   readonly bins: readonly HistogramBin[];
   readonly minimum: number;

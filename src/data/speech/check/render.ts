@@ -5,7 +5,10 @@ import { type CheckReport, showCharacter } from './check-manifest.js';
 import { FINDING_KINDS, type Finding, type FindingKind, isFatal } from './finding.js';
 import { type Histogram, renderHistogram } from './histogram.js';
 
-/** @param limit findings shown of each kind */
+/**
+ * The report as text for a terminal.
+ * @param limit findings shown of each kind
+ */
 export function renderReport(report: CheckReport, limit = 5): string {
   const speakers = report.speakers > 0 ? `, ${report.speakers} speakers` : '';
   const lines = [

@@ -16,6 +16,7 @@ export interface FilterConfig {
   readonly max_utts?: number | null;
 }
 
+/** How many utterances were left out for one reason, and how long they are together. */
 export interface Dropped {
   readonly count: number;
   readonly seconds: number;
@@ -30,6 +31,7 @@ export interface TokenRateConfig {
 /** By the key that dropped them, in the order the filters run; keys that dropped nothing are absent. */
 export type DroppedBy = ReadonlyMap<keyof FilterConfig | keyof TokenRateConfig, Dropped>;
 
+/** What a filter let pass, and what it left out, by reason. */
 export interface FilterReport {
   readonly kept: readonly ManifestEntry[];
   readonly keptSeconds: number;
@@ -99,7 +101,10 @@ export function describeDropped({ dropped }: Pick<FilterReport, 'dropped'>): str
     .join('; ');
 }
 
-/** @throws AnemoneError `data.all-filtered` when nothing is left */
+/**
+ * Throws where a filter left out everything.
+ * @throws AnemoneError `data.all-filtered` when nothing is left
+ */
 export function requireSome(
   report: { readonly kept: readonly unknown[]; readonly dropped: DroppedBy },
   name: string,
@@ -113,6 +118,7 @@ export function requireSome(
   });
 }
 
+/** A duration for people: `1.25 h` from six minutes on, `42.0 s` below. */
 export function formatHours(seconds: number): string {
   return seconds >= 360 ? `${(seconds / 3600).toFixed(2)} h` : `${seconds.toFixed(1)} s`;
 }

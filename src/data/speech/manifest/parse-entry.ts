@@ -7,6 +7,7 @@ import { AnemoneError, asText, editDistance, type SourcePosition } from '../../.
 import { decodeUtf8, parseJsonText, readRegularFileSync } from '../../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
+/** Which keys of a manifest's line are read. */
 export interface ParseOptions {
   /** A line without any transcript is an error. Default true; prediction sets it to false. */
   readonly requireText?: boolean;
@@ -256,6 +257,7 @@ export function resolvePath(path: string, base: string): string {
   return isAbsolute(path) ? path : resolve(base, path);
 }
 
+/** The absolute folder of a manifest, which relative paths in it start from. */
 export function manifestFolder(file: string): string {
   return dirname(resolve(file));
 }

@@ -10,11 +10,13 @@ const MAX_BYTES = 2 ** 32;
 /** Bytes of one line: a transcript may have 2^20, and other programs keep their own things beside it. */
 const MAX_LINE = 16 * 2 ** 20;
 
+/** Which keys are read, and how many mistakes are gathered before reading stops. */
 export interface ReadOptions extends ParseOptions {
   /** Reading stops after this many mistakes. Default 50. */
   readonly maxErrors?: number;
 }
 
+/** The entries of manifests beside the mistakes in them. */
 export interface ManifestContents {
   readonly entries: readonly ManifestEntry[];
   readonly errors: readonly AnemoneError[];
@@ -25,6 +27,7 @@ export interface ManifestContents {
 /** A path, several separated by commas, or a list of either or of such lists, as `manifest_filepath` may be. */
 export type ManifestSpec = string | readonly (string | readonly string[])[];
 
+/** The files that a `manifest_filepath` names: commas separate files in a string, lists of lists are flattened. */
 export function manifestFiles(spec: ManifestSpec): string[] {
   const list = typeof spec === 'string' ? [spec] : spec.flat();
   return list

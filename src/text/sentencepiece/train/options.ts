@@ -4,6 +4,7 @@ import { AnemoneError } from '../../../errors/index.js';
 import type { SentencePieceModelType } from '../../../formats/index.js';
 import { normalizationNames } from '../charsmap.js';
 
+/** What spm_train is asked for, in camelCase. Defaults are spm_train's, but for `characterCoverage`. */
 export interface SentencePieceTrainOptions {
   /** The text, a sentence a line, without line ends. Read once. */
   readonly lines: Iterable<string>;
@@ -63,6 +64,7 @@ export interface SentencePieceTrainOptions {
   readonly onProgress?: (progress: TrainProgress) => void;
 }
 
+/** How far a training has come: `em` belongs to unigram models, `merge` to BPE. */
 export interface TrainProgress {
   readonly stage: 'read' | 'seed' | 'em' | 'merge';
   /** Pieces that there are now. */

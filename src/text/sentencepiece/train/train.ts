@@ -16,6 +16,7 @@ import { layOutMetaPieces, mergePieces } from './meta-pieces.js';
 import { type ResolvedTrainOptions, resolveTrainOptions, type SentencePieceTrainOptions } from './options.js';
 import { learnUnigram } from './unigram-trainer.js';
 
+/** A trained model, and what it was trained on. */
 export interface TrainedSentencePiece {
   /** Bytes of the `.model` file. */
   readonly model: Uint8Array;
