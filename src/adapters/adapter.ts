@@ -21,15 +21,15 @@ export abstract class Adapter extends Module {
   }
 
   /** x + added, both [B,...,d]; in training maybe x alone, and maybe at a cost. */
-  protected join(x: Tensor, added: Tensor, pass: Pass): Tensor {
-    if (!pass.training) return tf.add(x, added);
+  protected join(x: Tensor, addition: Tensor, pass: Pass): Tensor {
+    if (!pass.training) return tf.add(x, addition);
     const { stochastic_depth: probability, l2_lambda: weight } = this.strategy;
-    const kept = probability > 0 ? tf.mul(added, depthFactor(probability)) : added;
+    const keptAddition = probability > 0 ? tf.mul(addition, depthFactor(probability)) : addition;
     if (weight > 0 && this.isTrained()) {
       // The mean over the batch of sums over everything else.
-      pass.cost?.(tf.mul(tf.sum(tf.square(kept)), tf.scalar(weight / x.shape[0])));
+      pass.cost?.(tf.mul(tf.sum(tf.square(keptAddition)), tf.scalar(weight / x.shape[0])));
     }
-    return tf.add(x, kept);
+    return tf.add(x, keptAddition);
   }
 
   private isTrained(): boolean {

@@ -41,7 +41,7 @@ export class LinearAdapter extends Adapter {
     const { activation, norm_position: position, dropout: rate } = this.config;
     const input = position === 'pre' ? this.norm.forward(x) : x;
     const wide = this.up.forward(activationByName(activation)(this.down.forward(input)));
-    const added = position === 'post' ? this.norm.forward(wide) : wide;
-    return this.join(x, dropout(added, rate, pass), pass);
+    const addition = position === 'post' ? this.norm.forward(wide) : wide;
+    return this.join(x, dropout(addition, rate, pass), pass);
   }
 }

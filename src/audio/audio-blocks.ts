@@ -41,8 +41,8 @@ export async function* audioBlocks(
     const { sampleRate: rate, blocks } = await RECORDINGS[format](source);
     const start = Math.round((options.offset ?? 0) * rate);
     const end = options.duration === undefined ? Number.POSITIVE_INFINITY : start + Math.round(options.duration * rate); // biome-ignore format: one line reads better
-    const wanted = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
-    yield* resampled(wanted, rate, options.targetSampleRate ?? rate, options.resampler);
+    const wantedBlocks = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
+    yield* resampled(wantedBlocks, rate, options.targetSampleRate ?? rate, options.resampler);
   } finally {
     await file.close();
   }
@@ -116,16 +116,16 @@ async function* segment(
   selector: ChannelSelector,
   { name: file }: ByteSource,
 ): AsyncGenerator<Float32Array, void, undefined> {
-  let found = 0;
+  let foundFrames = 0;
   for await (const [at, channels] of pieces) {
     const [from, to] = [Math.max(0, start - at), Math.min(channels[0].length, end - at)];
     if (to > from) {
-      found += to - from;
+      foundFrames += to - from;
       yield mixChannels(channels, selector, file).slice(from, to);
     }
     if (at + channels[0].length >= end) return;
   }
-  if (found > 0) return;
+  if (foundFrames > 0) return;
   throw start > 0
     ? new AnemoneError({ code: 'audio.range', message: 'the offset lies beyond the end', position: { file } })
     : new AnemoneError({
@@ -150,9 +150,9 @@ async function* resampled(
   let second = 0;
   const piece = (until: number): Float32Array => {
     const first = Math.max(0, second - MARGIN);
-    const read = queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from));
-    const all = resample(read, from, to, resampler);
-    return all.slice((second - first) * to, (until - first) * to);
+    const input = queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from));
+    const output = resample(input, from, to, resampler);
+    return output.slice((second - first) * to, (until - first) * to);
   };
   for await (const block of blocks) {
     queue.push(block);

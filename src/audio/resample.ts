@@ -160,8 +160,8 @@ function prototype({ crossings, window }: Kernel, x: number): number {
 
 function filterFor(up: number, down: number, quality: ResampleQuality): PolyphaseFilter {
   const key = `${up}/${down} ${quality}`;
-  const known = filters.get(key);
-  if (known) return known;
+  const knownFilter = filters.get(key);
+  if (knownFilter) return knownFilter;
   const filter = designFilter(up, down, KERNELS[quality]);
   if (filters.size >= MAX_FILTERS) filters.delete(filters.keys().next().value as string);
   filters.set(key, filter);

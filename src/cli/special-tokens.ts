@@ -22,9 +22,9 @@ const schema = defineSchema(SPECIAL_TOKENS, {
 export function withSpecialTokens(config: Config): Config {
   const section = config[SPECIAL_TOKENS];
   if (section === undefined || section === null) return config;
-  const given = selectValue(config, `model.tokenizer.langs.${SPECIAL_TOKENS}`);
+  const givenSection = selectValue(config, `model.tokenizer.langs.${SPECIAL_TOKENS}`);
   // A model without this tokenizer, or one whose tokenizer is there already.
-  if (!isMapping(given) || typeof given['dir'] === 'string') return config;
+  if (!isMapping(givenSection) || typeof givenSection['dir'] === 'string') return config;
   const { model_dir: dir, tokens, force_rebuild: anew } = schema.parse(section, { path: SPECIAL_TOKENS });
   if (anew || !existsSync(join(dir, 'tokenizer.model'))) trainSpecialTokenizer(tokens, dir);
   return mergeConfigs(config, { model: { tokenizer: { langs: { [SPECIAL_TOKENS]: { dir } } } } });

@@ -44,12 +44,12 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
   const { SPECIAL_TOKENS, withSpecialTokens } = await import('./special-tokens.js');
-  const written = loadConfig(file, overrides);
-  const problem = await sectionProblem(written, file);
+  const writtenConfig = loadConfig(file, overrides);
+  const problem = await sectionProblem(writtenConfig, file);
   if (problem) throw problem;
-  const config = withSpecialTokens(written);
-  const used = config === written ? [] : [SPECIAL_TOKENS];
-  const warnings: ConfigWarning[] = await sectionWarnings(config, used);
+  const config = withSpecialTokens(writtenConfig);
+  const usedKeys = config === writtenConfig ? [] : [SPECIAL_TOKENS];
+  const warnings: ConfigWarning[] = await sectionWarnings(config, usedKeys);
   const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
   const section = config['model'] as ConfigNode;
   let testData: readonly BatchSource[] = [];
@@ -110,14 +110,14 @@ async function sectionProblem(config: Config, file: string): Promise<Error | und
  * Sections of NeMo's scripts that this command does nothing with. Single values are there to be referred to, unless
  * they look like a misspelling of what is read.
  */
-async function sectionWarnings(config: Config, used: readonly string[]): Promise<ConfigWarning[]> {
+async function sectionWarnings(config: Config, usedKeys: readonly string[]): Promise<ConfigWarning[]> {
   const { isMapping, positionOf } = await import('../config/index.js');
   const warnings: ConfigWarning[] = [];
   for (const path of Object.keys(config)) {
-    if ([...READ, ...used].includes(path)) continue;
-    const meant = await startMeantBy(path);
-    if (meant === undefined && !isMapping(config[path])) continue;
-    const message = `"${path}" has no effect: ${meant ?? `training reads ${SECTIONS.slice(1).join(', ')}`}`;
+    if ([...READ, ...usedKeys].includes(path)) continue;
+    const startHint = await startMeantBy(path);
+    if (startHint === undefined && !isMapping(config[path])) continue;
+    const message = `"${path}" has no effect: ${startHint ?? `training reads ${SECTIONS.slice(1).join(', ')}`}`;
     warnings.push({ path, position: positionOf(config, path), message });
   }
   return warnings;
@@ -126,8 +126,8 @@ async function sectionWarnings(config: Config, used: readonly string[]): Promise
 /** A key that looks as if the weights were to start from a file, and what is read for that. */
 async function startMeantBy(key: string): Promise<string | undefined> {
   const { didYouMean } = await import('../errors/index.js');
-  const near = didYouMean(key, START);
-  if (near) return near;
+  const nearKey = didYouMean(key, START);
+  if (nearKey) return nearKey;
   return key.startsWith('init_from')
     ? `weights start from ${START.join(' or ')}, of any kind of file`
     : undefined;

@@ -31,9 +31,9 @@ const SECTIONS = ['model', 'trainer'];
  */
 export function overridesOf({ engine, overrides }: TrainedModelOptions, config: Config): string[] {
   const engineChange = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
-  const asked = typeof overrides === 'function' ? overrides(config) : overrides;
-  for (const text of asked) refuseUnread(text, config);
-  return [...withoutCallbacks(config), ...engineChange, ...asked];
+  const askedOverrides = typeof overrides === 'function' ? overrides(config) : overrides;
+  for (const text of askedOverrides) refuseUnread(text, config);
+  return [...withoutCallbacks(config), ...engineChange, ...askedOverrides];
 }
 
 /** They belong to training, and may be of a module that is not imported now. */

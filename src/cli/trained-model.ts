@@ -18,9 +18,9 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const { isArchive, loadArchive } = await import('./restored-model.js');
   if (isArchive(path)) return loadArchive(path, options, container);
   const checkpoint = await resolveCheckpoint(path);
-  const own = await checkpoint.config();
-  const overrides = overridesOf(options, own);
-  const config = withOverrides(own, overrides);
+  const ownConfig = await checkpoint.config();
+  const overrides = overridesOf(options, ownConfig);
+  const config = withOverrides(ownConfig, overrides);
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
   const { seed, view } = trainer;

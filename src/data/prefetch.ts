@@ -66,11 +66,11 @@ function launch<R>(result: Promise<R>, bytes: number, gauges: PrefetchGauges): S
   const slot: Slot<R> = { result, bytes, done: false };
   gauges.running++;
   // Also keeps a failure from counting as unhandled while its turn has not come.
-  const settled = () => {
+  const onSettled = () => {
     slot.done = true;
     gauges.running--;
     gauges.ready++;
   };
-  result.then(settled, settled);
+  result.then(onSettled, onSettled);
   return slot;
 }

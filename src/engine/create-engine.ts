@@ -57,7 +57,7 @@ const MAX_THREADS = 4096;
 function checkOptions(engine: EngineName, options: object): void {
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined || OPTIONS[engine].includes(key)) continue;
-    const owner = ENGINES.find((other) => OPTIONS[other].includes(key));
+    const owner = ENGINES.find((name) => OPTIONS[name].includes(key));
     throw new AnemoneError({
       code: 'engine.option',
       path: key,

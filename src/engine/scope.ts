@@ -73,11 +73,11 @@ export function tracesAnyShape(): boolean {
 
 /** Runs `fn` with `scope` as the current program. */
 export function withScope<R>(scope: ProgramScope, fn: () => R): R {
-  const outer = active;
+  const outerScope = active;
   active = scope;
   try {
     return fn();
   } finally {
-    active = outer;
+    active = outerScope;
   }
 }

@@ -60,9 +60,9 @@ export class AnemoneErrors extends AnemoneError {
   readonly errors: readonly AnemoneError[];
 
   constructor(code: string, summary: string, errors: readonly AnemoneError[]) {
-    const listed = errors.slice(0, LISTED).flatMap((e) => `  ${e.message}`.split('\n'));
-    const more = errors.length > LISTED ? [`  and ${errors.length - LISTED} more`] : [];
-    super({ code, message: summary, lines: [...listed, ...more] });
+    const listedLines = errors.slice(0, LISTED).flatMap((e) => `  ${e.message}`.split('\n'));
+    const omittedLine = errors.length > LISTED ? [`  and ${errors.length - LISTED} more`] : [];
+    super({ code, message: summary, lines: [...listedLines, ...omittedLine] });
     this.name = 'AnemoneErrors';
     this.errors = errors;
   }

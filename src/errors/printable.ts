@@ -27,8 +27,8 @@ export function readableLines(text: string): string {
 
 function shortened(line: string): string {
   if (line.length <= MAX_LINE) return line;
-  const left = line.length - MAX_LINE;
-  return `${line.slice(0, MAX_LINE - TAIL)} … (${left} characters left out) … ${line.slice(-TAIL)}`;
+  const omittedCount = line.length - MAX_LINE;
+  return `${line.slice(0, MAX_LINE - TAIL)} … (${omittedCount} characters left out) … ${line.slice(-TAIL)}`;
 }
 
 /** JSON text with such signs as escapes of JSON, which mean the same to whoever parses it. */

@@ -89,9 +89,13 @@ export function decodeFlac(
 ): DecodedFlac {
   const info = readFlacInfo(bytes, name);
   const end = Math.min(start + count, info.frames ?? Number.POSITIVE_INFINITY);
-  const wanted = Math.max(0, end - start);
+  const wantedFrames = Math.max(0, end - start);
   // A header may claim 2^36 samples: no more memory is taken at first than audio of this size usually needs.
-  const plausible = Math.min(wanted, 2 * bytes.length + 65_536, Math.floor(MAX_SAMPLES / info.channels));
+  const plausible = Math.min(
+    wantedFrames,
+    2 * bytes.length + 65_536,
+    Math.floor(MAX_SAMPLES / info.channels),
+  );
   let channels = Array.from({ length: info.channels }, () => new Float32Array(plausible));
   const scratch: FlacScratch = [];
   const scale = 2 ** (info.bitsPerSample - 1);
@@ -107,7 +111,7 @@ export function decodeFlac(
       const take = Math.min(frame.header.blockSize, end - position) - from;
       if (take > 0) {
         if ((filled + take) * info.channels > MAX_SAMPLES) throw tooLong(name);
-        if (filled + take > channels[0].length) channels = grow(channels, filled + take, wanted);
+        if (filled + take > channels[0].length) channels = grow(channels, filled + take, wantedFrames);
         for (let c = 0; c < info.channels; c++) {
           const source = frame.samples[c];
           const target = channels[c];
@@ -146,10 +150,14 @@ function tooLong(file: string): AnemoneError {
 }
 
 /** Twice as long, but no longer than the `most` that are wanted. */
-function grow(channels: readonly Float32Array[], atLeast: number, most: number): Float32Array<ArrayBuffer>[] {
-  return channels.map((old) => {
-    const larger = new Float32Array(Math.max(atLeast, Math.min(old.length * 2, most)));
-    larger.set(old);
+function grow(
+  channels: readonly Float32Array[],
+  atLeast: number,
+  mostFrames: number,
+): Float32Array<ArrayBuffer>[] {
+  return channels.map((channel) => {
+    const larger = new Float32Array(Math.max(atLeast, Math.min(channel.length * 2, mostFrames)));
+    larger.set(channel);
     return larger;
   });
 }

@@ -30,8 +30,8 @@ export function parseJsonText(json: string | Uint8Array, options: JsonTextOption
   } catch (cause) {
     const { message } = cause as Error;
     // Where it is stands in the error's position.
-    const said = message.replace(/ (in JSON )?at position .*$/s, '');
-    throw failure(options, `is not JSON: ${said}`, placeOf(text, message, options.position), cause);
+    const reason = message.replace(/ (in JSON )?at position .*$/s, '');
+    throw failure(options, `is not JSON: ${reason}`, placeOf(text, message, options.position), cause);
   }
 }
 

@@ -71,8 +71,8 @@ export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   if (bytes.length - from < length * Type.BYTES_PER_ELEMENT) {
     throw fail('corrupt', `the data of shape [${shape}] is cut off`);
   }
-  const own = new Uint8Array(bytes.subarray(from, from + length * Type.BYTES_PER_ELEMENT));
-  const data = new Type(own.buffer, 0, length);
+  const alignedBytes = new Uint8Array(bytes.subarray(from, from + length * Type.BYTES_PER_ELEMENT));
+  const data = new Type(alignedBytes.buffer, 0, length);
   return { dtype, shape, data: fortran === 'True' ? toRowMajor(data, shape, Type) : data };
 }
 
@@ -100,8 +100,8 @@ export function encodeNpy(
   dtype?: string,
 ): Uint8Array {
   const type = dtype ?? Object.keys(TYPES).find((key) => key !== '<f2' && data instanceof TYPES[key]) ?? '';
-  const known = Object.hasOwn(TYPES, type) && data instanceof TYPES[type];
-  if (!known || shape.reduce((a, b) => a * b, 1) !== data.length) {
+  const isKnownType = Object.hasOwn(TYPES, type) && data instanceof TYPES[type];
+  if (!isKnownType || shape.reduce((a, b) => a * b, 1) !== data.length) {
     throw new AnemoneError({
       code: 'npy.unsupported',
       message: `${data.length} values cannot be written as ${type} [${shape}]`,

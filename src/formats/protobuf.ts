@@ -196,10 +196,10 @@ export class ProtoWriter {
     return this;
   }
 
-  private reserve(extra: number): void {
-    const needed = this.length + extra;
-    if (needed <= this.buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2));
+  private reserve(extraBytes: number): void {
+    const neededLength = this.length + extraBytes;
+    if (neededLength <= this.buffer.length) return;
+    const grown = new Uint8Array(Math.max(neededLength, this.buffer.length * 2));
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
     this.view = new DataView(grown.buffer);
@@ -326,8 +326,9 @@ export class ProtoReader {
       into.push(this.int64());
       return into;
     }
-    const inner = this.message();
-    while (inner.position < inner.end) into.push(Number(BigInt.asIntN(64, inner.readVarint64())));
+    const packedFields = this.message();
+    while (packedFields.position < packedFields.end)
+      into.push(Number(BigInt.asIntN(64, packedFields.readVarint64())));
     return into;
   }
 
@@ -337,8 +338,9 @@ export class ProtoReader {
       into.push(this.float());
       return into;
     }
-    const inner = this.message();
-    while (inner.position < inner.end) into.push(inner.view.getFloat32(inner.take(4), true));
+    const packedFields = this.message();
+    while (packedFields.position < packedFields.end)
+      into.push(packedFields.view.getFloat32(packedFields.take(4), true));
     return into;
   }
 
@@ -383,9 +385,10 @@ export class ProtoReader {
     const start = this.position;
     const value = this.readVarint();
     if (this.position - start <= 7) return BigInt(value);
-    let exact = 0n;
-    for (let i = this.position - 1; i >= start; i--) exact = (exact << 7n) | BigInt(this.buffer[i] & 127);
-    return BigInt.asUintN(64, exact);
+    let exactValue = 0n;
+    for (let i = this.position - 1; i >= start; i--)
+      exactValue = (exactValue << 7n) | BigInt(this.buffer[i] & 127);
+    return BigInt.asUintN(64, exactValue);
   }
 
   private corrupt(what: string): AnemoneError {

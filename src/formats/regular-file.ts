@@ -70,10 +70,10 @@ function openRegular(path: string, prefix: string): number {
   throw irregular(path, prefix);
 }
 
-function tooLarge(file: string, prefix: string, size: number, bound: number): AnemoneError {
+function tooLarge(file: string, prefix: string, size: number, maxBytes: number): AnemoneError {
   return new AnemoneError({
     code: `${prefix}.too-large`,
-    message: `has ${size} bytes; such a file has at most ${bound / MIB} MiB`,
+    message: `has ${size} bytes; such a file has at most ${maxBytes / MIB} MiB`,
     position: { file },
   });
 }

@@ -200,17 +200,17 @@ export function filterEvents(
   bytes: Uint8Array,
   keep: (event: EventOutline) => boolean,
 ): Uint8Array | undefined {
-  const kept: Uint8Array[] = [];
+  const keptRecords: Uint8Array[] = [];
   let [size, events] = [0, 0];
   for (const { record, payload } of records(bytes)) {
     const { step, scalars, texts, isHead } = readEvent(payload);
     if (!isHead && !keep({ step, scalars: scalars.length, texts })) continue;
-    kept.push(record);
+    keptRecords.push(record);
     size += record.length;
     if (!isHead) events++;
   }
   if (events === 0) return undefined;
-  return size === bytes.length ? bytes : Buffer.concat(kept);
+  return size === bytes.length ? bytes : Buffer.concat(keptRecords);
 }
 
 function* records(bytes: Uint8Array): Generator<{ record: Uint8Array; payload: Uint8Array }> {

@@ -158,8 +158,8 @@ export async function readWavFrames(
   count = info.frames - start,
 ): Promise<Float32Array[]> {
   const block = info.container * info.channels;
-  const wanted = Math.max(0, Math.min(count, info.frames - start));
-  const bytes = await source.read(info.dataOffset + start * block, wanted * block);
+  const wantedFrames = Math.max(0, Math.min(count, info.frames - start));
+  const bytes = await source.read(info.dataOffset + start * block, wantedFrames * block);
   const channels = decodePcm(bytes, info.channels, info.encoding, info.container);
   if (info.encoding === 'float') checkLevels(channels, start, source.name);
   return channels;
@@ -167,11 +167,11 @@ export async function readWavFrames(
 
 function checkLevels(channels: readonly Float32Array[], start: number, file: string): void {
   for (const channel of channels) {
-    const bad = badSample(channel);
-    if (bad < 0) continue;
+    const badIndex = badSample(channel);
+    if (badIndex < 0) continue;
     throw new AnemoneError({
       code: 'audio.corrupt',
-      message: `sample ${start + bad} is ${channel[bad]}, which is no audio`,
+      message: `sample ${start + badIndex} is ${channel[badIndex]}, which is no audio`,
       position: { file },
     });
   }
@@ -191,8 +191,8 @@ export interface WavWriteOptions {
 export function encodeWav(channels: readonly Float32Array[], options: WavWriteOptions): Uint8Array {
   const encoding = options.encoding ?? 'int';
   const bits = options.bits ?? (encoding === 'int' ? 16 : 32);
-  const allowed = encoding === 'int' ? [8, 16, 24, 32] : [32, 64];
-  if (!allowed.includes(bits) || channels.length === 0) {
+  const allowedBits = encoding === 'int' ? [8, 16, 24, 32] : [32, 64];
+  if (!allowedBits.includes(bits) || channels.length === 0) {
     throw new AnemoneError({
       code: 'wav.write',
       message: `cannot write ${channels.length} channels of ${bits}-bit ${encoding}`,

@@ -24,32 +24,32 @@ export class AttentionGreedy implements AttentionSearch {
   async decode(states: HostStates, prompts: readonly (readonly number[])[]): Promise<Hypothesis[]> {
     const { eosId, vocabSize, maxGenerationDelta = -1 } = this.options;
     const { max_sequence_length: room, vocab_size: classes } = this.runner.network.decoder.config;
-    const found = prompts.map(() => ({ tokens: [] as number[], frames: [], score: 0 }));
-    const most = prompts.map(
+    const hypotheses = prompts.map(() => ({ tokens: [] as number[], frames: [], score: 0 }));
+    const maxLengths = prompts.map(
       (prompt, n) => longestSequence(states.lengths[n], maxGenerationDelta, room) - prompt.length,
     );
-    const open = new Set(prompts.keys());
+    const openRows = new Set(prompts.keys());
     const memory = await this.runner.start(states, 1);
     let logProbs = await feedPrompts(memory, prompts);
     const tokens = new Int32Array(prompts.length);
     const positions = Int32Array.from(prompts, (prompt) => prompt.length - 1);
     for (;;) {
-      for (const n of open) {
-        const hypothesis = found[n];
-        if (hypothesis.tokens.length >= most[n]) {
-          open.delete(n);
+      for (const n of openRows) {
+        const hypothesis = hypotheses[n];
+        if (hypothesis.tokens.length >= maxLengths[n]) {
+          openRows.delete(n);
           continue;
         }
         const { index, value } = largest(logProbs, n * classes, vocabSize);
         hypothesis.score += value;
-        if (index === eosId) open.delete(n);
+        if (index === eosId) openRows.delete(n);
         else {
           hypothesis.tokens.push(index);
           tokens[n] = index;
           positions[n]++;
         }
       }
-      if (open.size === 0) return found;
+      if (openRows.size === 0) return hypotheses;
       // Those that have ended stay where they are.
       logProbs = await memory.advance(tokens, positions);
     }

@@ -37,10 +37,10 @@ export async function initFrom(
 ): Promise<LoadReport> {
   const weights = await openWeights(path);
   try {
-    const chosen = [...weights.entries].filter(
+    const chosenWeights = [...weights.entries].filter(
       ([name]) => include.some((part) => name.includes(part)) && !exclude.some((part) => name.includes(part)),
     );
-    const part: WeightFile = { ...weights, entries: new Map(chosen) };
+    const part: WeightFile = { ...weights, entries: new Map(chosenWeights) };
     const report = await loadWeights([...model.stateDict().values()], part, engine, {
       strict,
       tied: model.tiedNames(),

@@ -18,13 +18,13 @@ export function restoredConfig(
   files: ReadonlyMap<string, Uint8Array>,
   layout: ArchiveLayout,
 ): RestoredConfig {
-  const plain = [...files.keys()].map((name) => name.replace(/^[0-9a-f]{32}_/, ''));
+  const plainNames = [...files.keys()].map((name) => name.replace(/^[0-9a-f]{32}_/, ''));
   const artifacts = new Map<string, Uint8Array>();
   const names = new Map<string, string>();
   for (const [i, [name, bytes]] of [...files].entries()) {
-    const unique = plain.filter((other) => other === plain[i]).length === 1;
-    names.set(`nemo:${name}`, unique ? plain[i] : `nemo:${name}`);
-    artifacts.set(unique ? plain[i] : `nemo:${name}`, bytes);
+    const unique = plainNames.filter((otherName) => otherName === plainNames[i]).length === 1;
+    names.set(`nemo:${name}`, unique ? plainNames[i] : `nemo:${name}`);
+    artifacts.set(unique ? plainNames[i] : `nemo:${name}`, bytes);
   }
   return { model: overlayNode(model, { ...renamed(model, names), ...layout.derived(model) }), artifacts };
 }
@@ -67,40 +67,41 @@ export interface ArchiveLayout {
 /**
  * Makes a model of the config, leaving out what is aside of the network where it is not understood: unknown
  * keys first, then whole sections. `say` is told of each.
- * @param asked what the user changed, as `key=value`: sections these name are kept, and their mistakes told
+ * @param askedPaths what the user changed, as `key=value`: sections these name are kept, and their mistakes told
  * @throws AnemoneError, AnemoneErrors for what the network needs and is wrong
  */
 export function makeTolerantly<M>(
   config: Config,
   make: (config: Config) => M,
   { say, layout }: { readonly say: (line: string) => void; readonly layout: ArchiveLayout },
-  asked: readonly string[] = [],
+  askedPaths: readonly string[] = [],
 ): M {
-  let current = config;
+  let currentConfig = config;
   const gone = new Set<string>();
   for (;;) {
     try {
-      return make(current);
+      return make(currentConfig);
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
       const problems = error instanceof AnemoneErrors ? error.errors : [error];
       const reasons = new Map<string, AnemoneError>();
       for (const problem of problems) {
-        const path = dispensable(problem, asked, layout);
+        const path = dispensable(problem, askedPaths, layout);
         if (path !== undefined && !gone.has(path)) reasons.set(path, problem);
       }
       // What remains are problems of the network, told without those that solve themselves.
       if (reasons.size === 0) throw error;
       const paths = [...reasons.keys()];
       for (const path of paths) gone.add(path);
-      const unknown = paths.filter((path) => reasons.get(path)?.code === 'config.unknown-key');
-      if (unknown.length > 0) say(`left out of the archive's config: ${printable(unknown.join(', '))}`);
+      const unknownPaths = paths.filter((path) => reasons.get(path)?.code === 'config.unknown-key');
+      if (unknownPaths.length > 0)
+        say(`left out of the archive's config: ${printable(unknownPaths.join(', '))}`);
       for (const [path, { code, message }] of reasons) {
         if (code !== 'config.unknown-key')
           say(`left out of the archive's config: ${printable(path)} (${message})`);
       }
-      current = withOverrides(
-        current,
+      currentConfig = withOverrides(
+        currentConfig,
         paths.map((path) => `~${path}`),
       );
     }
@@ -110,17 +111,17 @@ export function makeTolerantly<M>(
 /** What to leave out so that a problem goes away; undefined when the network needs it. */
 function dispensable(
   { code, path = '' }: AnemoneError,
-  asked: readonly string[],
+  askedPaths: readonly string[],
   layout: ArchiveLayout,
 ): string | undefined {
   const within = path.replace(/^model\./, '');
   // Sections that repeat what others decide are left to those.
   const repeated = layout.repeated.includes(within) && within.split('.').at(-1);
-  if (repeated && !asked.some((change) => change.includes(repeated))) return path;
+  if (repeated && !askedPaths.some((change) => change.includes(repeated))) return path;
   const aside = layout.aside.find((section) => within === section || within.startsWith(`${section}.`));
   const [top] = within.split('.');
   if (code === 'config.unknown-key' && (aside || !layout.network.includes(top))) return path;
-  if (!aside || asked.some((change) => change.replace(/^[+~]*model\./, '').startsWith(aside)))
+  if (!aside || askedPaths.some((change) => change.replace(/^[+~]*model\./, '').startsWith(aside)))
     return undefined;
   return `model.${aside}`;
 }

@@ -79,8 +79,8 @@ function entryOf(state: State, value: (state: State) => Promise<TensorData>): To
   const dtypes = { float32: 'F32', int32: 'I64', bool: 'BOOL' } as const;
   const dtype: SafetensorsDtype = dtypes[state.dtype];
   const data = async () => {
-    const own = await value(state);
-    return state.dtype === 'int32' ? BigInt64Array.from(own as Int32Array, BigInt) : own;
+    const ownValue = await value(state);
+    return state.dtype === 'int32' ? BigInt64Array.from(ownValue as Int32Array, BigInt) : ownValue;
   };
   return { name, shape, dtype, data };
 }

@@ -77,15 +77,15 @@ export abstract class Module {
    * @throws AnemoneError `nn.no-such-child`
    */
   protected replaceChild<M extends Module>(label: string, module: M): M {
-    const old = this.members.get(label);
-    if (!(old instanceof Module)) {
+    const oldMember = this.members.get(label);
+    if (!(oldMember instanceof Module)) {
       throw new AnemoneError({
         code: 'nn.no-such-child',
         path: joinPath(this.path, label),
         message: 'there is no module to take the place of',
       });
     }
-    old.parent = undefined;
+    oldMember.parent = undefined;
     module.parent = this;
     module.label = label;
     this.members.set(label, module);
@@ -152,8 +152,8 @@ export abstract class Module {
     if (patterns.length === 0) return all;
     return patterns.flatMap((pattern) => {
       const matches = namePattern(pattern);
-      const found = all.filter((parameter) => matches(parameter.name));
-      if (found.length > 0) return found;
+      const matching = all.filter((parameter) => matches(parameter.name));
+      if (matching.length > 0) return matching;
       const names = all.map((parameter) => parameter.name);
       throw new AnemoneError({
         code: 'nn.no-such-parameter',

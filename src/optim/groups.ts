@@ -24,10 +24,10 @@ export function selectGroups(
   const groups: GroupSelection[] = [];
   for (const [pattern, overrides] of Object.entries(entries)) {
     const matches = namePattern(pattern);
-    const chosen = rest.filter((parameter) => matches(parameter.name));
-    if (chosen.length === 0) throw emptyGroup(pattern, parameters);
-    groups.push({ name: pattern, parameters: chosen, overrides: overrides ?? {} });
-    rest = rest.filter((parameter) => !chosen.includes(parameter));
+    const chosenParameters = rest.filter((parameter) => matches(parameter.name));
+    if (chosenParameters.length === 0) throw emptyGroup(pattern, parameters);
+    groups.push({ name: pattern, parameters: chosenParameters, overrides: overrides ?? {} });
+    rest = rest.filter((parameter) => !chosenParameters.includes(parameter));
   }
   if (rest.length > 0) groups.push({ name: 'default', parameters: rest, overrides: {} });
   return groups;

@@ -59,14 +59,14 @@ export class GroupedOptimizer implements Optimizer {
     let offset = 0;
     let at = 0;
     for (const { rule, parameters } of this.groups) {
-      const named = namedScalars(rule, scalars, at);
-      at += Object.keys(named).length;
-      const mine = grads.slice(offset, offset + parameters.length);
-      const prepared = rule.prepare ? rule.prepare(mine) : mine;
+      const namedValues = namedScalars(rule, scalars, at);
+      at += Object.keys(namedValues).length;
+      const groupGrads = grads.slice(offset, offset + parameters.length);
+      const prepared = rule.prepare ? rule.prepare(groupGrads) : groupGrads;
       offset += parameters.length;
       parameters.forEach((parameter, i) => {
         const slots = this.slotsOf.get(parameter) ?? {};
-        parameter.assign(rule.apply(parameter.tensor(), prepared[i], slots, named));
+        parameter.assign(rule.apply(parameter.tensor(), prepared[i], slots, namedValues));
       });
     }
   }

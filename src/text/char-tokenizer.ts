@@ -30,23 +30,23 @@ export class CharTokenizer implements Tokenizer {
     labels: readonly string[],
     private readonly options: CharTokenizerOptions = {},
   ) {
-    const all = [...labels];
+    const allLabels = [...labels];
     const special = (token: string | undefined): number => {
       if (token === undefined) return -1;
-      if (!all.includes(token)) all.push(token);
-      return all.indexOf(token);
+      if (!allLabels.includes(token)) allLabels.push(token);
+      return allLabels.indexOf(token);
     };
     this.unkId = special(options.unkToken);
     this.bosId = special(options.bosToken);
     this.eosId = special(options.eosToken);
     this.padId = special(options.padToken);
-    if (all.length === 0) throw badLabels('the list of labels is empty');
-    all.forEach((label, id) => {
+    if (allLabels.length === 0) throw badLabels('the list of labels is empty');
+    allLabels.forEach((label, id) => {
       if (this.ids.has(label)) throw badLabels(`the label ${JSON.stringify(label)} occurs twice`);
       if (label === '') throw badLabels(`label ${id} is empty`);
       this.ids.set(label, id);
     });
-    this.vocabulary = all;
+    this.vocabulary = allLabels;
   }
 
   get vocabSize(): number {

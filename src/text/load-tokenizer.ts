@@ -76,8 +76,8 @@ export function loadTokenizer(
   readFile: ReadFile = (file) => readRegularFileSync(file),
 ): Tokenizer {
   checkSection(config, path);
-  const written = config._target_ ?? config.type;
-  const type = tokenizerTypeOf(written) ?? written.toLowerCase();
+  const writtenName = config._target_ ?? config.type;
+  const type = tokenizerTypeOf(writtenName) ?? writtenName.toLowerCase();
   if (sentencePieceTypes.includes(type)) {
     const file = config.model_path ?? (config.dir ? join(config.dir, 'tokenizer.model') : undefined);
     if (!file) {
@@ -122,12 +122,12 @@ export function loadTokenizer(
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
-    const strange = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
-    if (strange) {
+    const strangeMember = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
+    if (strangeMember) {
       throw new AnemoneError({
         code: 'tokenizer.bad-option',
         path: `${path}.langs`,
-        message: `${JSON.stringify(strange[0])} is no name for a language`,
+        message: `${JSON.stringify(strangeMember[0])} is no name for a language`,
         hint: 'use letters, digits, - and _',
       });
     }
@@ -141,7 +141,7 @@ export function loadTokenizer(
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
     path: `${path}.${config._target_ ? '_target_' : 'type'}`,
-    message: `unknown tokenizer type "${written}"`,
+    message: `unknown tokenizer type "${writtenName}"`,
     hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
   });
 }
@@ -183,7 +183,11 @@ function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string):
 }
 
 /** The class that `custom_tokenizer` names, without its Python module; undefined without one. */
-function customName(config: TokenizerConfig, path: string, known: readonly string[]): string | undefined {
+function customName(
+  config: TokenizerConfig,
+  path: string,
+  knownNames: readonly string[],
+): string | undefined {
   const target = config.custom_tokenizer?._target_;
   if (!target) return undefined;
   if (typeof target !== 'string') {
@@ -194,12 +198,12 @@ function customName(config: TokenizerConfig, path: string, known: readonly strin
     });
   }
   const name = target.replace(/^.*\./, '');
-  if (known.includes(name)) return name;
+  if (knownNames.includes(name)) return name;
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
     path: `${path}.custom_tokenizer._target_`,
     message: `unknown tokenizer class "${target}" for type ${config.type}`,
-    hint: `known is ${known.join(', ')}`,
+    hint: `known is ${knownNames.join(', ')}`,
   });
 }
 

@@ -48,9 +48,9 @@ export class WordTokenizer implements Tokenizer {
 
   /** Ids of a text's words. Those outside the list give the unknown id, or are dropped where there is none. */
   textToIds(text: string): number[] {
-    const known = new Set(this.vocabulary);
+    const knownWords = new Set(this.vocabulary);
     const words = this.words(text);
-    return this.list.tokensToIds(this.unkId < 0 ? words.filter((word) => known.has(word)) : words);
+    return this.list.tokensToIds(this.unkId < 0 ? words.filter((word) => knownWords.has(word)) : words);
   }
 
   idsToText(ids: Iterable<number>): string {
@@ -81,8 +81,8 @@ export class WordTokenizer implements Tokenizer {
 
   /** The distinct words of a text that are not in the list. */
   unknownWords(text: string): string[] {
-    const known = new Set(this.vocabulary);
-    return [...new Set(this.words(text).filter((word) => !known.has(word)))];
+    const knownWords = new Set(this.vocabulary);
+    return [...new Set(this.words(text).filter((word) => !knownWords.has(word)))];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {

@@ -68,12 +68,12 @@ export class TransformerEmbedding extends Module {
   /** ids int32 [B,U] from position 0 on → [B,U,d]. @throws AnemoneError `asr.too-many-tokens` */
   forward(ids: Tensor, pass: Pass): Tensor {
     const [, length] = ids.shape;
-    const { max_sequence_length: most, hidden_size: width } = this.sizes;
-    if (length > most) {
+    const { max_sequence_length: maxLength, hidden_size: width } = this.sizes;
+    if (length > maxLength) {
       throw new AnemoneError({
         code: 'asr.too-many-tokens',
         path: 'model.transf_decoder.config_dict.max_sequence_length',
-        message: `a transcript with its prompt has ${length} tokens; the decoder has positions for ${most}`,
+        message: `a transcript with its prompt has ${length} tokens; the decoder has positions for ${maxLength}`,
         hint: 'leave out such utterances (max_tps, max_duration), or raise max_sequence_length',
       });
     }

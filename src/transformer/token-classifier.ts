@@ -29,8 +29,8 @@ export class TokenClassifier extends Module {
 
   /** hidden [...,d] → log-probabilities [...,V]. */
   forward(hidden: Tensor, pass: Pass): Tensor {
-    const dropped = dropout(hidden, this.config.dropout, pass);
-    const logits = linear(dropped, this.weight.tensor(), this.bias.tensor());
+    const droppedStates = dropout(hidden, this.config.dropout, pass);
+    const logits = linear(droppedStates, this.weight.tensor(), this.bias.tensor());
     return pass.tap(this.path, tf.logSoftmax(logits));
   }
 }

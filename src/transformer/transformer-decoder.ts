@@ -110,17 +110,17 @@ export class TransformerDecoder extends Module {
     const among = causalBias(tf.ones([1, length]));
     const bias = tf.pad(among, [[0, 0], [0, 0], [0, 0], [before, 0]]); // biome-ignore format: one line reads better
     const crossBias = keyBias(valid);
-    const seen: Tensor[] = [];
+    const seenStates: Tensor[] = [];
     let x = this.embedding.after(tokens, before, pass);
     this.body.layers.forEach((layer, i) => {
       const cross = { memory: layer.crossMemory(states), bias: crossBias };
       // Not tf.unstack, whose Reshape would take an empty past in a file for an axis to be copied.
-      const own = tf.gather(past, tf.scalar(i, 'int32'));
-      const next = layer.extend(x, own, bias, pass, cross);
+      const layerPast = tf.gather(past, tf.scalar(i, 'int32'));
+      const next = layer.extend(x, layerPast, bias, pass, cross);
       x = next.y;
-      seen.push(next.seen);
+      seenStates.push(next.seen);
     });
-    return { hidden: this.finish(x, pass), seen: tf.stack(seen) };
+    return { hidden: this.finish(x, pass), seen: tf.stack(seenStates) };
   }
 
   /** What every step over the same encoder output shares: `crossKeys.i` and `crossValues.i` [B,h,T',dk]. */
@@ -143,8 +143,8 @@ export class TransformerDecoder extends Module {
     const [batch] = lengths.shape;
     const [, , room] = memory['keys.0'].shape;
     const [, , frames] = memory['crossKeys.0'].shape;
-    const own = tf.ones([count, 1]) as Tensor;
-    const bias = keyBias(tf.concat([frameMask(positions, room), own], 1));
+    const ownRows = tf.ones([count, 1]) as Tensor;
+    const bias = keyBias(tf.concat([frameMask(positions, room), ownRows], 1));
     const crossBias = this.crossBias(lengths, frames);
     const out: Tensors = {};
     let x = this.embedding.step(tokens, positions, pass);

@@ -105,11 +105,11 @@ export class Augmentor {
    * @param random the stream of this utterance in this epoch
    */
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
-    let current = samples;
+    let waveform = samples;
     for (const { augmentation, stream } of this.drawn(random)) {
-      current = await augmentation.apply(current, sampleRate, stream);
+      waveform = await augmentation.apply(waveform, sampleRate, stream);
     }
-    return current;
+    return waveform;
   }
 
   /** The factor by which `apply` with the same stream will change the length. */

@@ -50,8 +50,8 @@ export class ClipSource {
   async draw(sampleRate: number, random: CounterRandom): Promise<Float32Array> {
     const index = random.integer(0, this.entries.length);
     const key = `${index}@${sampleRate}`;
-    const known = this.cache.get(key);
-    if (known) return known;
+    const cachedClip = this.cache.get(key);
+    if (cachedClip) return cachedClip;
     const { path, offset, duration } = this.entries[index];
     const { samples } = await decodeAudio(path, { offset, duration, targetSampleRate: sampleRate });
     if (!this.cache.has(key) && samples.length <= CACHE_SAMPLES) {

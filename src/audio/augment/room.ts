@@ -130,11 +130,11 @@ function addTail(scene: TailScene, random: CounterRandom, response: Float32Array
 }
 
 export const simulatedRoom: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const rt60 = read.range('min_rt60', 'max_rt60', 0.1, 0.6);
-  const distance = read.range('min_distance', 'max_distance', 0.3, 3);
-  read.finish();
-  if (rt60[0] <= 0 || rt60[1] > 5) throw read.fail('min_rt60', 'seconds between 0 and 5');
-  if (distance[0] <= 0) throw read.fail('min_distance', 'must be positive');
+  const reader = new OptionReader(options, context);
+  const rt60 = reader.range('min_rt60', 'max_rt60', 0.1, 0.6);
+  const distance = reader.range('min_distance', 'max_distance', 0.3, 3);
+  reader.finish();
+  if (rt60[0] <= 0 || rt60[1] > 5) throw reader.fail('min_rt60', 'seconds between 0 and 5');
+  if (distance[0] <= 0) throw reader.fail('min_distance', 'must be positive');
   return new SimulatedRoom({ rt60, distance });
 };

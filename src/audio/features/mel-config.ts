@@ -132,10 +132,10 @@ const FLOAT32_EPS = 2 ** -23;
  * @throws AnemoneError `audio.features-config`, its `path` the offending key
  */
 export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
-  const given = Object.fromEntries(
+  const givenKeys = Object.fromEntries(
     Object.entries(requireMapping(config, 'preprocessor')).filter(([, value]) => value !== undefined),
   );
-  const c: MelConfig = { ...MEL_DEFAULTS, ...given };
+  const c: MelConfig = { ...MEL_DEFAULTS, ...givenKeys };
   const { windowLength, hop, fftSize } = frameSizes(config, c);
   if (c.window !== null && !WINDOW_TYPES.includes(c.window)) {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);

@@ -64,10 +64,10 @@ export interface ResolvedMfcc extends MfccConfig {
  * @throws AnemoneError `audio.features-config`, its `path` the offending key
  */
 export function resolveMfccConfig(config: Partial<MfccConfig> = {}): ResolvedMfcc {
-  const given = Object.fromEntries(
+  const givenKeys = Object.fromEntries(
     Object.entries(requireMapping(config, 'preprocessor')).filter(([, value]) => value !== undefined),
   );
-  const c: MfccConfig = { ...MFCC_DEFAULTS, ...given };
+  const c: MfccConfig = { ...MFCC_DEFAULTS, ...givenKeys };
   const sizes = frameSizes(config, c);
   if (c.window !== null && !WINDOW_TYPES.includes(c.window)) {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);

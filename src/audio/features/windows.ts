@@ -41,7 +41,7 @@ function value(type: WindowType, x: number): number {
 /** The window in the middle of `size` samples, zeros around it. */
 export function centredWindow(window: ArrayLike<number>, size: number): Float64Array {
   const out = new Float64Array(size);
-  const left = Math.floor((size - window.length) / 2);
-  for (let i = 0; i < window.length; i++) out[left + i] = window[i];
+  const leftPadding = Math.floor((size - window.length) / 2);
+  for (let i = 0; i < window.length; i++) out[leftPadding + i] = window[i];
   return out;
 }

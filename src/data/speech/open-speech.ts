@@ -99,8 +99,8 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const pipeline = await makePipeline(options, log);
   const entries = await sectionEntries(section, files, { name, log, custom: options.custom });
   const report = filterEntries(await withTrueDurations(entries, log), section);
-  const dropped = describeDropped(report);
-  if (dropped) log(dropped);
+  const droppedText = describeDropped(report);
+  if (droppedText) log(droppedText);
   requireSome(report, name);
   const utterances = utterancesOf(report.kept);
   const { prompt } = options;
@@ -193,8 +193,10 @@ async function makePipeline(
   const { section, training, seed, preprocessor, tables, specAugment } = options;
   const augmentor = training && section.augmentor ? plain(section.augmentor) : undefined;
   if (training && section.augmentor) {
-    const { augmentor: written } = section;
-    for (const warning of withPosition(written, () => Augmentor.fromConfig(written)).warnings) log(warning);
+    const { augmentor: augmentorSection } = section;
+    for (const warning of withPosition(augmentorSection, () => Augmentor.fromConfig(augmentorSection))
+      .warnings)
+      log(warning);
   }
   const pipeline: PipelineConfig = {
     preprocessor: plain(preprocessor),
@@ -249,11 +251,11 @@ function stretchOf(pipeline: PipelineConfig): ((epoch: number, index: number) =>
 }
 
 function limitedLog(log: (line: string) => void): (bad: { message: string }) => void {
-  let seen = 0;
+  let seenCount = 0;
   return ({ message }) => {
-    seen++;
-    if (seen <= LOGGED_FAILURES) log(`skipped: ${message}`);
-    if (seen === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
+    seenCount++;
+    if (seenCount <= LOGGED_FAILURES) log(`skipped: ${message}`);
+    if (seenCount === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
   };
 }
 

@@ -267,11 +267,11 @@ export const dataSection = defineSchema(
         ['min_text_length', 'max_text_length'],
         ['min_tps', 'max_tps'],
       ] as const) {
-        const least = c[low] ?? 0;
-        const most = c[high];
-        if (most === null || least <= most) continue;
-        if (c[low] === null) report(high, `${most} is below ${least}, so nothing would be left`);
-        else report(low, `${least} is above ${high}`);
+        const lowest = c[low] ?? 0;
+        const highest = c[high];
+        if (highest === null || lowest <= highest) continue;
+        if (c[low] === null) report(high, `${highest} is below ${lowest}, so nothing would be left`);
+        else report(low, `${lowest} is above ${high}`);
       }
       const bins = c.bucket_duration_bins ?? [];
       if (bins.some((bin, i) => bin <= (i === 0 ? 0 : bins[i - 1]))) {

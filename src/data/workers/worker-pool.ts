@@ -183,9 +183,9 @@ export class WorkerPool {
     thread.worker.removeAllListeners();
     // An error while it goes down must not become an uncaught one.
     thread.worker.on('error', () => undefined);
-    const ended = thread.worker.terminate();
-    this.ended.push(ended);
-    void ended.finally(() => this.ended.splice(this.ended.indexOf(ended), 1));
+    const termination = thread.worker.terminate();
+    this.ended.push(termination);
+    void termination.finally(() => this.ended.splice(this.ended.indexOf(termination), 1));
     if (error) thread.job?.reject(error);
     thread.job = undefined;
   }

@@ -96,8 +96,8 @@ export function torchNames(options: NameOptions): (module: string, name: string)
     throw new AnemoneError({ code: 'torch.corrupt', message, position: { file: options.file } });
   };
   return (module, name) => {
-    const known = knownName(module, name, options.file, itemsOf);
-    if (known) return known;
+    const knownValue = knownName(module, name, options.file, itemsOf);
+    if (knownValue) return knownValue;
     const builtin = /^(builtins|__builtin__)$/.test(module) && DANGEROUS_BUILTINS.test(name);
     if (!options.lenient || builtin || DANGEROUS.test(module)) throw refused(module, name, options);
     return new PickleGlobal(module, name);

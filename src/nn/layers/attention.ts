@@ -72,8 +72,8 @@ export class MultiHeadAttention extends Module {
     const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
     const context = tf.matMul(weights, this.split(this.linearV.forward(keys)));
     const [batch, frames] = x.shape;
-    const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
-    return this.project(tf.mul(merged, mask.queries), pass);
+    const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
+    return this.project(tf.mul(mergedHeads, mask.queries), pass);
   }
 
   /** The output projection. context [B,T,inner], all heads side by side, to [B,T,width]. */

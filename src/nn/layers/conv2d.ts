@@ -51,9 +51,9 @@ export class Conv2d extends Module {
     const [before, after] = this.options.padding ?? [0, 0];
     // [out,in,k,k] → [k,k,in,out], or [C,1,k,k] → [k,k,C,1] for depthwise.
     const filter = tf.transpose(this.weight.tensor(), depthwise ? [2, 3, 0, 1] : [2, 3, 1, 0]) as tf.Tensor4D;
-    const even = before === after;
-    const input = (even ? x : tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])) as tf.Tensor4D; // biome-ignore format: one line reads better
-    const padding = even ? before : 0;
+    const isSymmetric = before === after;
+    const input = (isSymmetric ? x : tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])) as tf.Tensor4D; // biome-ignore format: one line reads better
+    const padding = isSymmetric ? before : 0;
     const y = depthwise
       ? tf.depthwiseConv2d(input, filter, this.stride, padding, 'NHWC', 1, 'floor')
       : tf.conv2d(input, filter, this.stride, padding, 'NHWC', 1, 'floor');

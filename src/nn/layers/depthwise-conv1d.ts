@@ -65,10 +65,10 @@ function windows(x: Tensor, width: number, left: number, block: number, blocks: 
   const length = block + width - 1;
   const byChannel = tf.transpose(padTime(x, left, (blocks + 1) * block - frames - left), [2, 0, 1]);
   const grid = tf.reshape(byChannel, [channels, batch, blocks + 1, block]);
-  const own = tf.slice(grid, [0, 0, 0, 0], [channels, batch, blocks, block]);
-  if (width === 1) return tf.reshape(own, [channels, batch * blocks, block]);
+  const ownBlocks = tf.slice(grid, [0, 0, 0, 0], [channels, batch, blocks, block]);
+  if (width === 1) return tf.reshape(ownBlocks, [channels, batch * blocks, block]);
   const next = tf.slice(grid, [0, 0, 1, 0], [channels, batch, blocks, width - 1]);
-  return tf.reshape(tf.concat([own, next], 3), [channels, batch * blocks, length]);
+  return tf.reshape(tf.concat([ownBlocks, next], 3), [channels, batch * blocks, length]);
 }
 
 /** Negative `after` cuts. */

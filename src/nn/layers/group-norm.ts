@@ -40,8 +40,8 @@ export class GroupNorm extends Module {
     const overTime = (x: Tensor): Tensor => (share ? tf.sum(tf.mul(x, share), 1, true) : tf.mean(x, 1, true));
     const mean = (x: Tensor): Tensor => overTime(tf.mean(x, 3, true));
     // A second time, for what rounding left of the mean.
-    const near = tf.sub(grouped, mean(grouped));
-    const centred = tf.sub(near, mean(near));
+    const centredGroups = tf.sub(grouped, mean(grouped));
+    const centred = tf.sub(centredGroups, mean(centredGroups));
     const variance = mean(tf.square(centred));
     const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
     return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;

@@ -63,8 +63,8 @@ export function lstmRecurrence(
         { reverse },
       );
       const [outputs, cells, gates] = ys;
-      const saved = [outputs, cells, gates, recurrent, h0, c0, ...(projection ? [projection] : [])];
-      return { value: outputs, saved };
+      const savedTensors = [outputs, cells, gates, recurrent, h0, c0, ...(projection ? [projection] : [])];
+      return { value: outputs, saved: savedTensors };
     },
     (dy, [outputs, cells, gates, recurrent, h0, c0, projection]) => {
       const { carry, ys } = scan(
@@ -85,8 +85,8 @@ export function lstmRecurrence(
       const dRecurrent = product(dInput, delayed(outputs, h0, reverse));
       const gradients = [dInput, dRecurrent, carry[0], carry[1]];
       if (!projection) return gradients;
-      const open = tf.slice(gates, [0, 0, 3 * size], [steps, batch, size]);
-      return [...gradients, product(dOut, tf.mul(open, tf.tanh(cells)))];
+      const outputGate = tf.slice(gates, [0, 0, 3 * size], [steps, batch, size]);
+      return [...gradients, product(dOut, tf.mul(outputGate, tf.tanh(cells)))];
     },
   );
 }
@@ -97,7 +97,7 @@ function cellGradient(
   dcNext: Tensor,
   gates: Tensor,
   c: Tensor,
-  previous: Tensor,
+  previousCell: Tensor,
 ): { dInput: Tensor; dc: Tensor } {
   const one = tf.scalar(1);
   const [i, f, g, o] = tf.split(gates, 4, 1);
@@ -107,7 +107,7 @@ function cellGradient(
   const dInput = tf.concat(
     [
       sigmoidSlope(tf.mul(dc, g), i),
-      sigmoidSlope(tf.mul(dc, previous), f),
+      sigmoidSlope(tf.mul(dc, previousCell), f),
       tf.mul(tf.mul(dc, i), tf.sub(one, tf.square(g))),
       sigmoidSlope(tf.mul(dh, squashed), o),
     ],

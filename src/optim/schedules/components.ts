@@ -17,7 +17,7 @@ export const schedulerKind = defineKind<ScheduleRecipe>('scheduler', 'a schedule
 type Rate = (base: number, position: number) => number;
 
 /** Keys every schedule has. */
-const common = {
+const commonFields = {
   max_steps: {
     doc: 'Last step of the schedule; null takes it from the trainer.',
     format: 'int',
@@ -63,13 +63,13 @@ function schedule<const F extends FieldDefinitions>(
     kind: schedulerKind,
     name,
     aliases: [`${prefix}.${name}`],
-    schema: defineSchema(name, { ...common, ...fields }, { doc, ignored }),
+    schema: defineSchema(name, { ...commonFields, ...fields }, { doc, ignored }),
     create: (options) => (maxSteps) => {
-      const { max_steps, interval } = options as ConfigOf<typeof common>;
+      const { max_steps, interval } = options as ConfigOf<typeof commonFields>;
       const last = max_steps ?? maxSteps;
       if (last === undefined && !traits.endless) throw unknownLength(name);
-      const counted = interval ?? traits.interval ?? 'step';
-      return new FunctionSchedule(name, rate(options as unknown as ConfigOf<F>, last ?? 0), counted);
+      const countedUnit = interval ?? traits.interval ?? 'step';
+      return new FunctionSchedule(name, rate(options as unknown as ConfigOf<F>, last ?? 0), countedUnit);
     },
   });
 }
@@ -101,7 +101,7 @@ const plateau = component({
   schema: defineSchema(
     'ReduceLROnPlateau',
     {
-      monitor: common.monitor,
+      monitor: commonFields.monitor,
       mode: { doc: 'Whether less or more is better.', format: ['min', 'max'], default: 'min' },
       factor: { doc: 'The rate is multiplied by it.', format: 'number', min: 0, below: 1, default: 0.1 },
       patience: { doc: 'Validations without improvement that are borne.', format: 'nat', default: 10 },

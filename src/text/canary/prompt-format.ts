@@ -47,7 +47,7 @@ interface Format {
 }
 
 const flags = 'yes or no';
-const allowed: PromptSlots = {
+const allowedValues: PromptSlots = {
   task: [...TRANSCRIBE, ...TRANSLATE].join(', '),
   emotion: '<|emo:undefined|>, <|emo:neutral|>, <|emo:angry|>, <|emo:happy|> or <|emo:sad|>',
   pnc: flags,
@@ -61,7 +61,7 @@ const FORMATS: Readonly<Record<PromptFormatName, Format>> = {
     slots: { source_lang: language, task, target_lang: language, pnc: flag('pnc') },
     defaults: {},
     context: false,
-    allowed,
+    allowed: allowedValues,
   },
   canary2: {
     slots: {
@@ -82,7 +82,7 @@ const FORMATS: Readonly<Record<PromptFormatName, Format>> = {
       diarize: 'no',
     },
     context: true,
-    allowed,
+    allowed: allowedValues,
   },
 };
 
@@ -120,11 +120,12 @@ export class PromptFormat {
   }
 
   /** `given` under the slots' own names, with defaults; slots that nobody gave are absent. */
-  complete(given: PromptSlots, fallback: PromptSlots = {}): PromptSlots {
-    const { taskname, ...rest } = given;
-    const named = taskname !== undefined && rest['task'] === undefined ? { ...rest, task: taskname } : rest;
-    const all = { ...this.format.defaults, ...fallback, ...this.defaults, ...named };
-    return Object.fromEntries(Object.entries(all).filter(([slot]) => this.slots.includes(slot)));
+  complete(givenSlots: PromptSlots, fallback: PromptSlots = {}): PromptSlots {
+    const { taskname, ...rest } = givenSlots;
+    const namedSlots =
+      taskname !== undefined && rest['task'] === undefined ? { ...rest, task: taskname } : rest;
+    const allSlots = { ...this.format.defaults, ...fallback, ...this.defaults, ...namedSlots };
+    return Object.fromEntries(Object.entries(allSlots).filter(([slot]) => this.slots.includes(slot)));
   }
 
   /**
@@ -132,11 +133,11 @@ export class PromptFormat {
    * Throws `text.prompt-slot` for a slot that is missing or has a value it does not take, `text.unknown-token`.
    */
   encode(slots: PromptSlots, tokenizer: PromptTokenizer): number[] {
-    const missing = this.slots.filter((slot) => slots[slot] === undefined);
-    if (missing.length > 0) {
+    const missingSlots = this.slots.filter((slot) => slots[slot] === undefined);
+    if (missingSlots.length > 0) {
       throw new AnemoneError({
         code: 'text.prompt-slot',
-        message: `the prompt format ${this.name} needs ${missing.join(', ')}`,
+        message: `the prompt format ${this.name} needs ${missingSlots.join(', ')}`,
         hint: 'give these keys in the manifest, or model.prompt_defaults',
       });
     }

@@ -49,7 +49,7 @@ export class Bleu {
     const hypothesisTokens = this.tokens(hypothesis);
     const length = hypothesisTokens.length;
     let closest = -1;
-    const allowed = new Map<string, number>();
+    const allowedCounts = new Map<string, number>();
     for (const reference of list) {
       const tokens = this.tokens(reference);
       const distance = Math.abs(tokens.length - length);
@@ -58,12 +58,12 @@ export class Bleu {
         closest = tokens.length;
       }
       for (const [ngram, { count }] of ngrams(tokens)) {
-        allowed.set(ngram, Math.max(allowed.get(ngram) ?? 0, count));
+        allowedCounts.set(ngram, Math.max(allowedCounts.get(ngram) ?? 0, count));
       }
     }
     for (const [ngram, { count, order }] of ngrams(hypothesisTokens)) {
       this.total[order] += count;
-      this.correct[order] += Math.min(count, allowed.get(ngram) ?? 0);
+      this.correct[order] += Math.min(count, allowedCounts.get(ngram) ?? 0);
     }
     this.hypothesisLength += length;
     this.referenceLength += Math.max(closest, 0);
@@ -139,8 +139,8 @@ function ngrams(tokens: readonly string[]): Map<string, { count: number; order: 
     let ngram = '';
     for (let order = 0; order < ORDERS && i + order < tokens.length; order++) {
       ngram += `${order > 0 ? ' ' : ''}${tokens[i + order]}`;
-      const known = counts.get(ngram);
-      if (known) known.count++;
+      const countSoFar = counts.get(ngram);
+      if (countSoFar) countSoFar.count++;
       else counts.set(ngram, { count: 1, order });
     }
   }

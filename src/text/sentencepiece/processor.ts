@@ -128,13 +128,13 @@ export class SentencePieceProcessor {
         text += piece === table.pieces[id] ? this.model.trainerSpec.unkSurface : piece;
         continue;
       }
-      let shown = piece;
+      let shownPiece = piece;
       if (stripLeadingSpace && piece.startsWith(SPACE_SYMBOL)) {
-        shown = piece.slice(SPACE_SYMBOL.length);
+        shownPiece = piece.slice(SPACE_SYMBOL.length);
         // With squeezed spaces any number of leading ones may go; else only the dummy prefix.
         if (!removeExtraWhitespaces) stripLeadingSpace = false;
       }
-      text += shown.replaceAll(SPACE_SYMBOL, ' ');
+      text += shownPiece.replaceAll(SPACE_SYMBOL, ' ');
     }
     flushBytes();
     return this.denormalizer ? this.denormalizer.normalize(text) : text;
@@ -145,13 +145,13 @@ export class SentencePieceProcessor {
     const bytes = this.normalizer.normalizeToBytes(text);
     if (bytes.length === 0) return [];
     const { unkId } = this.table;
-    const merged: { text: string; id: number }[] = [];
+    const mergedSegments: { text: string; id: number }[] = [];
     for (const { text: surface, id } of this.segmenter.segment(bytes)) {
-      const last = merged.at(-1);
+      const last = mergedSegments.at(-1);
       if (id === unkId && last?.id === unkId) last.text += surface;
-      else merged.push({ text: surface, id });
+      else mergedSegments.push({ text: surface, id });
     }
-    return merged;
+    return mergedSegments;
   }
 }
 

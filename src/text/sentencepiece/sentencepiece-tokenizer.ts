@@ -81,14 +81,14 @@ export class SentencePieceTokenizer implements Tokenizer {
   unknownCharacters(text: string): string[] {
     const { table } = this.processor;
     if (table.byteIds) return [];
-    const unknown = new Set<string>();
+    const unknownCharacters = new Set<string>();
     for (const piece of this.processor.encodeAsPieces(text)) {
       if (table.segments.has(piece)) continue;
       for (const character of piece) {
-        if (character !== SPACE_SYMBOL && !table.segments.has(character)) unknown.add(character);
+        if (character !== SPACE_SYMBOL && !table.segments.has(character)) unknownCharacters.add(character);
       }
     }
-    return [...unknown];
+    return [...unknownCharacters];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {

@@ -25,14 +25,14 @@ export class WordPieceTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   private readonly ids = new Map<string, number>();
 
-  /** @param written the vocabulary as its file has it, a token a line. Throws `tokenizer.bad-vocabulary`. */
+  /** @param writtenTokens the vocabulary as its file has it, a token a line. Throws `tokenizer.bad-vocabulary`. */
   constructor(
-    private readonly written: readonly string[],
+    private readonly writtenTokens: readonly string[],
     private readonly options: WordPieceOptions = {},
   ) {
-    if (written.length === 0) throw badVocabulary('it is empty');
-    const missing = SPECIAL.filter((token) => !written.includes(token));
-    this.vocabulary = [...written, ...missing];
+    if (writtenTokens.length === 0) throw badVocabulary('it is empty');
+    const missingTokens = SPECIAL.filter((token) => !writtenTokens.includes(token));
+    this.vocabulary = [...writtenTokens, ...missingTokens];
     this.vocabulary.forEach((token, id) => {
       if (this.ids.has(token)) throw badVocabulary(`the token ${JSON.stringify(token)} occurs twice`);
       this.ids.set(token, id);
@@ -113,18 +113,18 @@ export class WordPieceTokenizer implements Tokenizer {
 
   /** Characters of unknown words that no piece has in their place: first in the word, or after others. */
   unknownCharacters(text: string): string[] {
-    const unknown = new Set<string>();
+    const unknownCharacters = new Set<string>();
     for (const word of basicTokens(text, this.basic)) {
       if (this.cut(word)) continue;
       [...word].forEach((character, i) => {
-        if (!this.ids.has(i === 0 ? character : `##${character}`)) unknown.add(character);
+        if (!this.ids.has(i === 0 ? character : `##${character}`)) unknownCharacters.add(character);
       });
     }
-    return [...unknown];
+    return [...unknownCharacters];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {
-    return new Map([['vocab.txt', new TextEncoder().encode(`${this.written.join('\n')}\n`)]]);
+    return new Map([['vocab.txt', new TextEncoder().encode(`${this.writtenTokens.join('\n')}\n`)]]);
   }
 
   private get basic() {

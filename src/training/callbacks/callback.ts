@@ -72,12 +72,12 @@ export interface TrainingRun {
 export function monitored(run: Pick<TrainingRun, 'metrics'>, monitor: string, path: string): number {
   const value = metricOf(run.metrics, monitor);
   if (value !== undefined) return value;
-  const known = Object.keys(run.metrics);
+  const knownNames = Object.keys(run.metrics);
   throw new AnemoneError({
     code: 'trainer.monitor',
     path,
     message: `there is no metric "${monitor}"`,
-    hint: didYouMean(monitor, known) ?? `logged so far: ${known.join(', ')}`,
+    hint: didYouMean(monitor, knownNames) ?? `logged so far: ${knownNames.join(', ')}`,
   });
 }
 

@@ -99,8 +99,8 @@ export class EmaCallback extends Callback {
     const take = 1 - this.options.decay;
     this.update = engine.compile('ema-update', () => {
       for (const { parameter, average } of pairs) {
-        const old = average.tensor();
-        average.assign(tf.add(old, tf.mul(tf.sub(parameter.tensor(), old), take)));
+        const oldAverage = average.tensor();
+        average.assign(tf.add(oldAverage, tf.mul(tf.sub(parameter.tensor(), oldAverage), take)));
       }
       return {};
     });

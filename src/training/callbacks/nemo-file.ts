@@ -45,8 +45,8 @@ export class NemoFileCallback extends Callback {
   }
 
   override async onFitEnd(run: TrainingRun, outcome: Outcome): Promise<void> {
-    const wanted = this.options.onEnd || this.options.always;
-    if (wanted && outcome.kind !== 'failed' && outcome.kind !== 'interrupted') await this.write(run);
+    const isWanted = this.options.onEnd || this.options.always;
+    if (isWanted && outcome.kind !== 'failed' && outcome.kind !== 'interrupted') await this.write(run);
   }
 
   private async after(run: TrainingRun): Promise<void> {

@@ -64,8 +64,8 @@ export class Probe {
 function extent(x: Tensor): Tensor {
   const finite = tf.isFinite(x);
   const size = tf.max(tf.abs(tf.where(finite, x, tf.zerosLike(x))));
-  const good = tf.sum(tf.cast(finite, 'float32'));
-  return tf.stack([size, tf.sub(x.size, good)]);
+  const finiteCount = tf.sum(tf.cast(finite, 'float32'));
+  return tf.stack([size, tf.sub(x.size, finiteCount)]);
 }
 
 /** What a program returned from `outputs()`, in order. */

@@ -25,10 +25,10 @@ export class CsvLogger implements MetricsLogger {
   async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {
     const row: Record<string, string> = { step: String(step) };
     for (const [key, value] of Object.entries(metrics)) row[key] = String(value);
-    const added = Object.keys(row).filter((key) => !this.columns.includes(key));
-    if (added.length > 0) {
+    const addedColumns = Object.keys(row).filter((key) => !this.columns.includes(key));
+    if (addedColumns.length > 0) {
       const rows = await this.read();
-      this.columns.push(...added);
+      this.columns.push(...addedColumns);
       await this.rewrite(rows);
     }
     await writing(this.path, () => appendFile(this.path, `${this.line(row)}\n`));

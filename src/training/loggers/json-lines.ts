@@ -21,8 +21,8 @@ export class JsonLinesLogger implements MetricsLogger {
   async start(step: number, logged?: LoggedAtStep): Promise<void> {
     await writing(this.path, async () => makeFolder(dirname(this.path)));
     const rows = await readMetricRows(this.path);
-    const kept = rowsUntil(rows, (row) => row.step, step, logged);
-    await replaceFile(this.path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const keptRows = rowsUntil(rows, (row) => row.step, step, logged);
+    await replaceFile(this.path, keptRows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   }
 
   async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {

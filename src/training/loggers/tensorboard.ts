@@ -77,15 +77,15 @@ function eventsUntil(last: number, logged: LoggedAtStep | undefined): (event: Ev
 
 async function cut(path: string, keep: (event: EventOutline) => boolean): Promise<void> {
   const bytes = await readFile(path);
-  let kept: Uint8Array | undefined;
+  let keptBytes: Uint8Array | undefined;
   try {
-    kept = filterEvents(bytes, keep);
+    keptBytes = filterEvents(bytes, keep);
   } catch (error) {
     // A damaged file is left to whoever wants to save something of it.
     if (error instanceof AnemoneError) return;
     throw error;
   }
-  if (kept === bytes) return;
-  if (kept) await replaceFile(path, kept);
+  if (keptBytes === bytes) return;
+  if (keptBytes) await replaceFile(path, keptBytes);
   else await writing(path, () => rm(path));
 }

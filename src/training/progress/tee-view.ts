@@ -5,20 +5,20 @@ import type { ProgressView, StepStatus } from './progress-view.js';
 
 export class TeeView implements ProgressView {
   constructor(
-    private readonly inner: ProgressView,
+    private readonly innerView: ProgressView,
     private readonly path: string,
   ) {}
 
   step(status: StepStatus, logged: boolean): void {
-    this.inner.step(status, logged);
+    this.innerView.step(status, logged);
   }
 
   evaluating(name: string, done: number, total: number): void {
-    this.inner.evaluating(name, done, total);
+    this.innerView.evaluating(name, done, total);
   }
 
   say(text: string): void {
-    this.inner.say(text);
+    this.innerView.say(text);
     try {
       appendFileSync(this.path, `${new Date().toISOString()} ${printableLines(text)}\n`);
     } catch {
@@ -27,6 +27,6 @@ export class TeeView implements ProgressView {
   }
 
   end(): void {
-    this.inner.end();
+    this.innerView.end();
   }
 }

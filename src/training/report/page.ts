@@ -35,8 +35,8 @@ ${sampleTable(data.samples)}
 }
 
 /** Latest value of the metrics people look for first. */
-export function summaryFacts(written: readonly MetricRow[]): [string, string][] {
-  const rows = underCurrentNames(written);
+export function summaryFacts(writtenRows: readonly MetricRow[]): [string, string][] {
+  const rows = underCurrentNames(writtenRows);
   const tested = metricsOf(rows).filter((name) => /^test\/(?!seconds)/.test(name));
   return ['train/loss', 'val/loss', 'val/wer', 'val/cer', ...tested].flatMap((metric) => {
     const last = rows.findLast((row) => typeof row[metric] === 'number');

@@ -111,10 +111,10 @@ export class BatchPlanner {
       : Int32Array.from({ length: count }, (_, i) => i);
     const { full, rest } = this.bucketing ? this.cutBuckets(order, lengths) : this.cutInOrder(order);
     const batches = drop_last ? full : [...full, ...rest];
-    const planned = batches.map((indices) => this.pad(indices, lengths));
+    const plannedBatches = batches.map((indices) => this.pad(indices, lengths));
     // A set in a fixed order is mixed too: the first few batches, which limits may cut off, then stand for all.
-    if (!this.bucketing || bucketing_strategy === 'fixed_order') return planned;
-    return Array.from(random.derive('order').permutation(planned.length), (i) => planned[i]);
+    if (!this.bucketing || bucketing_strategy === 'fixed_order') return plannedBatches;
+    return Array.from(random.derive('order').permutation(plannedBatches.length), (i) => plannedBatches[i]);
   }
 
   private padFrames(frames: number): number {
@@ -153,15 +153,15 @@ export class BatchPlanner {
   private cutBuckets(order: Int32Array, lengths: Int32Array): Cut {
     const buckets: number[][] = this.rungs.map(() => []);
     for (const index of order) buckets[this.bucketOf(lengths[index])].push(index);
-    const full: Int32Array[] = [];
+    const fullBatches: Int32Array[] = [];
     let left: number[] = [];
     buckets.forEach((bucket, b) => {
-      const waiting = Int32Array.from([...left, ...bucket]);
-      const cut = chunks(waiting, this.sizes[b]);
-      full.push(...cut.full);
+      const waitingIndices = Int32Array.from([...left, ...bucket]);
+      const cut = chunks(waitingIndices, this.sizes[b]);
+      fullBatches.push(...cut.full);
       left = cut.rest.flatMap((rest) => [...rest]);
     });
-    return { full, rest: left.length > 0 ? [Int32Array.from(left)] : [] };
+    return { full: fullBatches, rest: left.length > 0 ? [Int32Array.from(left)] : [] };
   }
 
   /** Batches in the given order, lengths mixed; under a duration budget as if all were the longest. */
@@ -180,15 +180,15 @@ export class BatchPlanner {
     // Short utterances with long transcripts land in any bucket of shorter ones: look at those rungs too.
     const bucket = this.bucketOf(frames);
     const widths = this.tokenRungs.slice(0, bucket + 1).flat();
-    const known = (this.tokenRungs[bucket] ?? []).find((w) => w >= tokens);
-    const other = widths.filter((w) => w >= tokens).sort((a, b) => a - b)[0];
-    return { indices, frames: padded, tokens: known ?? other ?? roundUp(tokens, TOKEN_MULTIPLE) };
+    const knownWidth = (this.tokenRungs[bucket] ?? []).find((w) => w >= tokens);
+    const otherWidth = widths.filter((w) => w >= tokens).sort((a, b) => a - b)[0];
+    return { indices, frames: padded, tokens: knownWidth ?? otherWidth ?? roundUp(tokens, TOKEN_MULTIPLE) };
   }
 }
 
 function chunks(items: Int32Array, size: number): Cut {
-  const full: Int32Array[] = [];
+  const fullBatches: Int32Array[] = [];
   let at = 0;
-  for (; at + size <= items.length; at += size) full.push(items.slice(at, at + size));
-  return { full, rest: at < items.length ? [items.slice(at)] : [] };
+  for (; at + size <= items.length; at += size) fullBatches.push(items.slice(at, at + size));
+  return { full: fullBatches, rest: at < items.length ? [items.slice(at)] : [] };
 }

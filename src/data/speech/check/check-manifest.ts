@@ -74,7 +74,7 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
     ...duplicates(entries, inspections),
     ...text.findings,
   );
-  const usable = [...inspections.values()].filter((seen) => seen.error === undefined);
+  const usableFiles = [...inspections.values()].filter((inspection) => inspection.error === undefined);
   return {
     utterances: entries.length,
     seconds: entries.reduce((sum, e) => sum + e.duration, 0),
@@ -83,9 +83,9 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
     durations: histogram(entries.map((e) => e.duration)),
     textLengths: histogram(text.lengths),
     textUnit: options.tokenizer ? 'tokens' : 'characters',
-    sampleRates: tally(usable.map((seen) => `${seen.sampleRate} Hz`)),
-    channels: tally(usable.map((seen) => String(seen.channels))),
-    formats: tally(usable.map((seen) => String(seen.format))),
+    sampleRates: tally(usableFiles.map((inspection) => `${inspection.sampleRate} Hz`)),
+    channels: tally(usableFiles.map((inspection) => String(inspection.channels))),
+    formats: tally(usableFiles.map((inspection) => String(inspection.format))),
     unknownCharacters: text.unknown,
     findings,
     fatal: findings.some((finding) => isFatal(finding.kind)),
@@ -118,27 +118,28 @@ function checkAudio(
   inspections: ReadonlyMap<string, Inspection>,
 ): Finding[] {
   const findings: Finding[] = [];
-  const told = new Set<string>();
+  const toldPaths = new Set<string>();
   for (const entry of entries) {
-    const seen = inspections.get(entry.audioPath);
-    if (!seen) continue;
+    const inspection = inspections.get(entry.audioPath);
+    if (!inspection) continue;
     const position = entry.source;
     // A recording with many segments is reported once.
-    if (!told.has(entry.audioPath)) {
-      told.add(entry.audioPath);
-      if (seen.error) {
+    if (!toldPaths.has(entry.audioPath)) {
+      toldPaths.add(entry.audioPath);
+      if (inspection.error) {
         findings.push({
-          kind: KIND_OF_ERROR[seen.error.code] ?? 'corrupt',
+          kind: KIND_OF_ERROR[inspection.error.code] ?? 'corrupt',
           position,
-          message: seen.error.message,
+          message: inspection.error.message,
         });
       }
-      for (const { code, message } of seen.warnings) {
+      for (const { code, message } of inspection.warnings) {
         const kind = KIND_OF_WARNING[code];
         if (kind) findings.push({ kind, position, message: `${entry.audioPath}: ${message}` });
       }
     }
-    const complaint = seen.duration === undefined ? undefined : segmentComplaint(entry, seen.duration);
+    const complaint =
+      inspection.duration === undefined ? undefined : segmentComplaint(entry, inspection.duration);
     if (complaint) findings.push({ ...complaint, position });
   }
   return findings;
@@ -211,7 +212,7 @@ function checkTexts(
   const { tokenizer } = options;
   const fit = new TextFit(options);
   const findings: Finding[] = [];
-  const unknown = new Map<string, number>();
+  const unknownCounts = new Map<string, number>();
   const lengths = entries.map((entry) => {
     const position = entry.source;
     const name = utteranceName(entry);
@@ -224,11 +225,12 @@ function checkTexts(
       findings.push({ kind: 'no-language', position, message });
       return [...entry.text].length;
     }
-    const strange = tokenizer.unknownCharacters(entry.text, lang);
-    for (const character of strange) unknown.set(character, (unknown.get(character) ?? 0) + 1);
-    if (strange.length > 0) {
-      const shown = strange.map(showCharacter).join(', ');
-      findings.push({ kind: 'unknown-characters', position, message: `${name}: ${shown}` });
+    const strangeCharacters = tokenizer.unknownCharacters(entry.text, lang);
+    for (const character of strangeCharacters)
+      unknownCounts.set(character, (unknownCounts.get(character) ?? 0) + 1);
+    if (strangeCharacters.length > 0) {
+      const shownCharacters = strangeCharacters.map(showCharacter).join(', ');
+      findings.push({ kind: 'unknown-characters', position, message: `${name}: ${shownCharacters}` });
       // A tokenizer may refuse such a text; its length is then that of its characters.
       return [...entry.text].length;
     }
@@ -237,7 +239,7 @@ function checkTexts(
     if (complaint) findings.push({ ...complaint, position, message: `${name}: ${complaint.message}` });
     return ids.length;
   });
-  return { findings, lengths, unknown };
+  return { findings, lengths, unknown: unknownCounts };
 }
 
 /** `"ä" (U+00E4)`. */

@@ -28,9 +28,9 @@ export interface Inspection {
 }
 
 export async function inspect({ paths, deep }: InspectTask): Promise<Inspection[]> {
-  const seen: Inspection[] = [];
-  for (const path of paths) seen.push(await inspectOne(path, deep));
-  return seen;
+  const inspections: Inspection[] = [];
+  for (const path of paths) inspections.push(await inspectOne(path, deep));
+  return inspections;
 }
 
 async function inspectOne(path: string, deep: boolean): Promise<Inspection> {

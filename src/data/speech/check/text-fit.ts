@@ -42,10 +42,10 @@ export class TextFit {
     seconds: number,
   ): { kind: 'text-does-not-fit' | 'text-is-long'; message: string } | undefined {
     const frames = this.encoderFrames(seconds);
-    let needed = ids.length;
-    for (let u = 1; u < ids.length; u++) if (ids[u] === ids[u - 1]) needed++;
-    if (this.loss === 'ctc' && needed > frames) {
-      const message = `${ids.length} tokens need ${needed} encoder frames, ${seconds} s give ${frames}`;
+    let neededFrames = ids.length;
+    for (let u = 1; u < ids.length; u++) if (ids[u] === ids[u - 1]) neededFrames++;
+    if (this.loss === 'ctc' && neededFrames > frames) {
+      const message = `${ids.length} tokens need ${neededFrames} encoder frames, ${seconds} s give ${frames}`;
       return { kind: 'text-does-not-fit', message };
     }
     if (this.loss === 'rnnt' && ids.length > frames) {

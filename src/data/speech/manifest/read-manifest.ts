@@ -45,8 +45,8 @@ export async function readManifests(spec: ManifestSpec, options: ReadOptions = {
   const { entries, errors, stopped } = await scanManifests(spec, options);
   if (errors.length === 1) throw errors[0];
   if (errors.length > 0) {
-    const more = stopped ? ' (and perhaps more: reading stopped there)' : '';
-    throw new AnemoneErrors('data.manifest', `${errors.length} mistakes in the manifest${more}`, errors);
+    const moreText = stopped ? ' (and perhaps more: reading stopped there)' : '';
+    throw new AnemoneErrors('data.manifest', `${errors.length} mistakes in the manifest${moreText}`, errors);
   }
   return [...entries];
 }
@@ -127,9 +127,10 @@ async function scanFile(
         }),
       );
     } else if (line.text.trim() !== '') {
-      const whole = entries.length + errors.length === before ? wholeFile(line.text, position) : undefined;
-      if (whole) {
-        errors.push(whole);
+      const wholeFileError =
+        entries.length + errors.length === before ? wholeFile(line.text, position) : undefined;
+      if (wholeFileError) {
+        errors.push(wholeFileError);
         return;
       }
       const result = parseEntry(line.text, base, position, options);
@@ -177,12 +178,12 @@ function decoded(
 }
 
 function unreadable(file: string, cause: AnemoneError): AnemoneError {
-  const missing = cause.code === 'file.missing';
+  const isMissing = cause.code === 'file.missing';
   return new AnemoneError({
-    code: missing ? 'data.manifest-missing' : 'data.manifest-unreadable',
-    message: missing ? 'there is no such manifest' : `the manifest ${cause.reason}`,
+    code: isMissing ? 'data.manifest-missing' : 'data.manifest-unreadable',
+    message: isMissing ? 'there is no such manifest' : `the manifest ${cause.reason}`,
     position: { file },
-    hint: missing ? 'check manifest_filepath; relative paths start at the current folder' : undefined,
+    hint: isMissing ? 'check manifest_filepath; relative paths start at the current folder' : undefined,
     cause,
   });
 }
