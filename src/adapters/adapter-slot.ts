@@ -9,7 +9,10 @@ import { LinearAdapter } from './linear-adapter.js';
 export interface AdapterSlotOptions {
   /** Width d of what passes through. */
   readonly width: number;
-  /** Of the attention that attention adapters may follow; without it there is none. */
+  /**
+   * Positions of the attention that attention adapters may follow; absent where the slot does not follow an
+   * attention.
+   */
   readonly attention?: AttentionPositions;
 }
 

@@ -26,7 +26,7 @@ export abstract class Adapter extends Module {
     const { stochastic_depth: probability, l2_lambda: weight } = this.strategy;
     const keptAddition = probability > 0 ? tf.mul(addition, depthFactor(probability)) : addition;
     if (weight > 0 && this.isTrained()) {
-      // The mean over the batch of sums over everything else.
+      // The penalty is the mean over the batch of the sums over all other axes.
       pass.cost?.(tf.mul(tf.sum(tf.square(keptAddition)), tf.scalar(weight / x.shape[0])));
     }
     return tf.add(x, keptAddition);

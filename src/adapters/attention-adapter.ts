@@ -16,7 +16,7 @@ export interface AttentionAdapterConfig {
   readonly n_head: number;
   /** Width d of what it adapts. */
   readonly n_feat: number;
-  /** Of the attention weights. */
+  /** Dropout of the attention weights. */
   readonly dropout_rate: number;
   /** Width of queries, keys and values: null for n_feat, below 1 for n_head. */
   readonly proj_dim: number | null;

@@ -19,7 +19,7 @@ export function widthKey({ schema }: ComponentDescriptor): string | undefined {
 export function keptConfig(writtenSection: Section, descriptor: ComponentDescriptor, width: number): Section {
   const { adapter_strategy: strategy, ...rest } = writtenSection;
   const key = widthKey(descriptor);
-  // NeMo's attention adapters have no default for this one.
+  // NeMo's attention adapters have no default for `dropout_rate`, so it is always written.
   const rate = 'dropout_rate' in descriptor.schema.fields ? { dropout_rate: 0 } : {};
   return {
     ...rate,

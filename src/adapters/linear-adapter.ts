@@ -26,7 +26,7 @@ export class LinearAdapter extends Adapter {
     super(config.adapter_strategy);
     const { in_features: width, dim, norm_position: position } = config;
     const start = { bias: false, ...(position === 'pre' && { weightInit: zeros }) };
-    // The places of PyTorch's Sequential, where the activation counts.
+    // The layers have the places of PyTorch's Sequential, where the activation counts.
     const first = position === 'pre' ? 1 : 0;
     const norm = new LayerNorm(width, undefined, position === 'post' ? zeros : undefined);
     if (position === 'pre') this.child('module.0', norm);

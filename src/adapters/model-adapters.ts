@@ -22,7 +22,7 @@ const META = 'adapter_meta_cfg';
 const MODULES = ['encoder', 'decoder', 'joint'] as const;
 
 interface Entry {
-  /** As in the name: '', `encoder`, `decoder+joint`, … */
+  /** Modules as the full name says them: '', `encoder`, `decoder+joint`, … */
   readonly module: string;
   readonly config: Section;
   enabled: boolean;
@@ -41,7 +41,7 @@ export interface UnfreezeOptions {
  */
 export class ModelAdapters {
   private readonly entries = new Map<string, Entry>();
-  /** Of `global_cfg`, without what it says of the adapters there are. */
+  /** What `global_cfg` says beside the adapters that there are. */
   private global: Section = {};
 
   constructor(
@@ -225,7 +225,7 @@ function split(fullName: string): { module: string; name: string } {
   });
 }
 
-/** In the order of the model's modules, which is that of files of adapters. */
+/** The modules of a name in the order in which the model has them, which is that of files of adapters. */
 function modulesOf(module: string): readonly string[] {
   const places = module.split('+').map((place) => (place === '' ? 'encoder' : place));
   return MODULES.filter((place) => places.includes(place));

@@ -53,7 +53,7 @@ type Pieces = AsyncIterable<readonly [position: number, channels: readonly Float
 
 interface Recording {
   readonly sampleRate: number;
-  /** From about sample `start` on. */
+  /** Pieces of samples, the first beginning at about sample `start`. */
   readonly blocks: (start: number) => Pieces;
 }
 
@@ -135,7 +135,7 @@ async function* segment(
       });
 }
 
-/** Whole seconds at a time, for those are whole samples at both rates. */
+/** Resamples whole seconds at a time, for a whole second is a whole number of samples at both rates. */
 async function* resampled(
   blocks: AsyncIterable<Float32Array>,
   from: number,

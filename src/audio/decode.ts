@@ -213,7 +213,7 @@ async function readSegment(
     const bytes = await source.read(0, source.size);
     const info = readFlacInfo(bytes, source.name);
     const { sampleRate, channels } = info;
-    // Of a file that may be cut short, the promise says nothing of what is there.
+    // What the header of a file that may be cut short promises says nothing of what is there.
     const promisedFrames = options.allowTruncated ? 0 : credibleFrames(info, bytes.length);
     const { start, count } = range(sampleRate, channels, promisedFrames);
     const decoded = decodeFlac(bytes, source.name, start, count);

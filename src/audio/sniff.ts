@@ -8,7 +8,7 @@ export type AudioFormat = 'wav' | 'flac' | 'mp3';
 /** A recognised container. */
 export interface AudioContainer {
   readonly format: AudioFormat;
-  /** From the container's first byte on: what some programs put before it (tags, zeros) is left out. */
+  /** The bytes from the container's first one on: what some programs put before it (tags, zeros) is left out. */
   readonly source: ByteSource;
 }
 

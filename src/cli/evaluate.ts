@@ -81,7 +81,8 @@ function setChanges(section: string, { manifest, batchSize }: EvaluateOptions, c
     const files = manifest.map((file) => JSON.stringify(file));
     changes.push(`++${section}.manifest_filepath=${files.length === 1 ? files[0] : `[${files.join(', ')}]`}`);
   }
-  // A config without this set says nothing about its batches either; NeMo's may leave them to a bucketing key.
+  // A config without this set says nothing about its batches either; a config of NeMo's may give their size by a
+  // bucketing key.
   const sized = SIZE_KEYS.some((key) => ownSection?.[key] !== undefined && ownSection[key] !== null);
   const size = batchSize ?? (manifest && !sized ? DEFAULT_BATCH_SIZE : undefined);
   if (size !== undefined) changes.push(`++${section}.batch_size=${size}`);

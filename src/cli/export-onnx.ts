@@ -6,7 +6,7 @@ export interface OnnxOptions {
   readonly maxFrames?: string;
   /** Branch of a hybrid model. */
   readonly decoder?: string;
-  /** Whose files. */
+  /** The program whose files are written. */
   readonly for?: 'nemo' | 'sherpa';
   readonly streaming?: boolean;
   /** LEFT,RIGHT as typed. */

@@ -23,7 +23,7 @@ export function withSpecialTokens(config: Config): Config {
   const section = config[SPECIAL_TOKENS];
   if (section === undefined || section === null) return config;
   const givenSection = selectValue(config, `model.tokenizer.langs.${SPECIAL_TOKENS}`);
-  // A model without this tokenizer, or one whose tokenizer is there already.
+  // Nothing is trained for a model without such a tokenizer, or for one whose tokenizer exists already.
   if (!isMapping(givenSection) || typeof givenSection['dir'] === 'string') return config;
   const { model_dir: dir, tokens, force_rebuild: anew } = schema.parse(section, { path: SPECIAL_TOKENS });
   if (anew || !existsSync(join(dir, 'tokenizer.model'))) trainSpecialTokenizer(tokens, dir);

@@ -39,7 +39,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const { adaptedModel, createFromConfig, isAdaptation } = await import('../asr/index.js');
   const { formatWarnings, loadConfig } = await import('../config/index.js');
   const { outliveReaders } = await import('../errors/index.js');
-  // Hours of training are worth more than the lines about them.
+  // Hours of training are worth more than the lines about them: training goes on when nobody reads its output.
   outliveReaders();
   const { exitCodeOf, expManager, resolveCheckpoint, Trainer } = await import('../training/index.js');
   const container = await containerWith(options.import);
@@ -60,7 +60,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
     const adaptation = isAdaptation(section) ? await adaptedModel(section, context) : undefined;
     const model = adaptation?.model ?? (await createFromConfig(config, context, (line) => view.say(line)));
     if (warnings.length > 0) view.say(formatWarnings(warnings));
-    // Before the first step: what is wrong with it should not show after hours of training.
+    // The test set is opened before the first step: what is wrong with it should not show after hours of training.
     if (options.test && (await hasTestData(config))) testData = await model.testSources();
     const { outcome } = await trainer.fit(model);
     if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, view);
@@ -153,7 +153,7 @@ async function hasTestData(config: Config): Promise<boolean> {
   return Boolean(selectValue(config, 'model.test_ds.manifest_filepath'));
 }
 
-/** Where things were left. */
+/** The lines that say where a run's files were left. */
 async function describeFolder(folder: string): Promise<string> {
   const { existsSync, readdirSync } = await import('node:fs');
   const { join } = await import('node:path');

@@ -46,7 +46,7 @@ function withoutCallbacks(config: Config): string[] {
 function refuseUnread(text: string, config: Config): void {
   const [, prefix, key, rest] = /^(\+\+|\+|~)?([A-Za-z_]\w*)(.*)$/s.exec(text) ?? [];
   if (key === undefined || key in config || SECTIONS.includes(key)) return;
-  // A single value may be there to be referred to.
+  // A new single value is allowed: it may be there for others to refer to.
   if (prefix?.startsWith('+') && /^=\s*[^\s{[]/.test(rest)) return;
   throw new AnemoneError({
     code: 'cli.override',

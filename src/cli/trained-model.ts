@@ -24,7 +24,7 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
   const { seed, view } = trainer;
-  // A checkpoint may be a stranger's: what it names is in it, or named by the user.
+  // A checkpoint may be a stranger's: the files that it names must be in it, or named by the user.
   const context = { seed, view, container, artifacts, sealed: sealedBut(overrides), engine: trainer.engine };
   const model = createModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');

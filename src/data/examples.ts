@@ -15,7 +15,7 @@ export interface ExampleSourceOptions<E> {
   collate(examples: readonly E[]): HostTensors;
   /** For messages. Default `examples`. */
   readonly name?: string;
-  /** Of an iterable, which cannot tell it: how many examples an epoch has. */
+  /** How many examples an epoch has; needed for an iterable, which cannot tell it. */
   readonly examplesInEpoch?: number;
   /** Another order each epoch, a function of seed and epoch; a list only. Default: as given. */
   readonly shuffle?: boolean;

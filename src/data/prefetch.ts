@@ -65,7 +65,7 @@ export async function* prefetch<T, R>(
 function launch<R>(result: Promise<R>, bytes: number, gauges: PrefetchGauges): Slot<R> {
   const slot: Slot<R> = { result, bytes, done: false };
   gauges.running++;
-  // Also keeps a failure from counting as unhandled while its turn has not come.
+  // Handling a failure here keeps it from counting as unhandled before somebody awaits it.
   const onSettled = () => {
     slot.done = true;
     gauges.running--;

@@ -17,7 +17,7 @@ export function printableLines(text: string): string {
 
 /** Characters of a line that somebody reads. A name in a file of a stranger's may have millions. */
 const MAX_LINE = 4000;
-/** Of its end, where the advice stands. */
+/** Characters of the end of a long line that stay, for the advice stands there. */
 const TAIL = 500;
 
 /** Such text for what is told beside results: its lines are shortened in their middle where nobody would read them. */

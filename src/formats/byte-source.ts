@@ -43,7 +43,7 @@ const MAX_READ = 2 ** 32;
 export async function fileSource(path: string, prefix = 'file'): Promise<ByteSource> {
   let handle: FileHandle;
   try {
-    // Before opening: that of a pipe would wait for somebody to write into it.
+    // This is asked before opening: opening a pipe would wait for somebody to write into it.
     if (!(await statOf(path)).isFile()) throw irregular(path, prefix);
     handle = await open(path, 'r');
   } catch (cause) {

@@ -113,7 +113,7 @@ export class FlacBits {
         break;
       }
       if (cached < k) {
-        // At most 16 bits are wanted and at least 8 come, twice at most.
+        // At most 16 bits are wanted and each pass brings at least 8, so there are two passes at most.
         cache = (cache << 8) | bytes[next++];
         cached += 8;
         if (cached < k) {

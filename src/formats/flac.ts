@@ -74,7 +74,7 @@ export interface DecodedFlac {
   readonly truncated: boolean;
 }
 
-/** Of all channels, 4 GiB: silence packs so well that a small file may hold more than any memory. */
+/** Samples of all channels together, 4 GiB: silence packs so well that a small file may hold more than any memory. */
 const MAX_SAMPLES = 2 ** 30;
 
 /**
@@ -123,7 +123,7 @@ export function decodeFlac(
       at = frame.end;
     } catch (cause) {
       if (!(cause instanceof FlacDamage)) throw cause;
-      // Without a promised length, tags and zeros may follow the audio.
+      // Where the header does not promise a length, tags and zeros may follow the audio.
       if (info.frames === undefined && position > 0 && onlyTagsFollow(bytes, at)) break;
       truncated = cause.truncated;
       if (truncated) break;

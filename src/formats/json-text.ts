@@ -29,7 +29,7 @@ export function parseJsonText(json: string | Uint8Array, options: JsonTextOption
     return JSON.parse(text);
   } catch (cause) {
     const { message } = cause as Error;
-    // Where it is stands in the error's position.
+    // The place that V8's message names stands in the error's position.
     const reason = message.replace(/ (in JSON )?at position .*$/s, '');
     throw failure(options, `is not JSON: ${reason}`, placeOf(text, message, options.position), cause);
   }
@@ -63,7 +63,7 @@ function checkDepth(text: string, options: JsonTextOptions): void {
   }
 }
 
-/** Where V8 found the mistake: it says so for long texts, and of those that are cut off. */
+/** The place at which V8 found the mistake. V8 names it for long texts and for texts that are cut off. */
 function placeOf(text: string, message: string, position: SourcePosition): SourcePosition {
   const offset = /at position (\d+)/.exec(message)?.[1];
   if (offset !== undefined) return placeAt(text, Number(offset), position);

@@ -272,7 +272,7 @@ export class ProtoReader {
     return this.bigint() !== 0n;
   }
 
-  /** Any varint, as 64 unsigned bits. */
+  /** A varint of any kind, as 64 unsigned bits. */
   bigint(): bigint {
     this.expect(WireType.varint);
     return this.readVarint64();

@@ -27,7 +27,8 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
       if (chunk.buffer !== bytes.buffer) part.set(chunk);
       return chunk.length;
     });
-    // Whoever needs the chunk is told of its failure.
+    // Whoever needs the chunk awaits the promise and is told of its failure; nobody may need it, and then nothing is
+    // wrong.
     reading.catch(() => {});
     chunks[index] = reading;
     return reading;

@@ -59,7 +59,7 @@ export function readRegularFileSync(path: string, options: RegularFileOptions = 
 
 function openRegular(path: string, prefix: string): number {
   try {
-    // Before opening: that of a pipe would wait for somebody to write into it.
+    // This is asked before opening: opening a pipe would wait for somebody to write into it.
     if (!statSync(path).isFile()) throw irregular(path, prefix);
     const handle = openSync(path, 'r');
     if (fstatSync(handle).isFile()) return handle;

@@ -11,7 +11,7 @@ export interface TarMember {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** Of its first byte in the archive. */
+  /** Place of its first byte in the archive. */
   readonly offset: number;
 }
 

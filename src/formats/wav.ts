@@ -23,7 +23,7 @@ export interface WavInfo {
 }
 
 const FORMATS: Readonly<Record<number, PcmEncoding>> = { 1: 'int', 3: 'float', 6: 'alaw', 7: 'mulaw' };
-/** Of the formats that are not read, those that occur most. */
+/** The most frequent of the formats that are not read, by their number. */
 const COMPRESSED: Readonly<Record<number, string>> = {
   2: 'Microsoft ADPCM',
   17: 'IMA ADPCM',

@@ -22,7 +22,7 @@ export interface WeightFile {
   /** For messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, WeightInfo>;
-  /** As in `ByteSource`: numbers read without scratch may be kept. */
+  /** Whether numbers that were read without scratch may be kept; see `ByteSource.resident`. */
   readonly resident?: boolean;
   /** A tensor's numbers, in memory of their own; or in `scratch`, as in `ByteSource.read`. */
   read(name: string, scratch?: Uint8Array): Promise<SafeTensor>;

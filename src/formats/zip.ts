@@ -12,7 +12,7 @@ export interface ZipEntry {
   /** Bytes unpacked. */
   readonly size: number;
   readonly crc: number;
-  /** Of the local header. */
+  /** Place of the local header in the file. */
   readonly header: number;
 }
 
@@ -80,7 +80,7 @@ function tableEntry(name: string, view: DataView, at: number, extraFields: Uint8
     if (number === undefined) throw fail('corrupt', `${name} lacks its zip64 sizes`);
     return number;
   };
-  // In this order: it is that of the zip64 fields.
+  // The sizes are read in this order, for it is the order of the zip64 fields.
   const size = field(24);
   const packed = field(20);
   const header = field(42);
@@ -170,7 +170,7 @@ export interface ZipInput {
 
 const ALIGNMENT = 64;
 
-/** Of a local header at `start`: bytes before the padding field, and of the padding. */
+/** Sizes of a local header that begins at `start`: the bytes before the padding field, and the padding itself. */
 function layout(start: number, label: number, size: number): { wide: boolean; fixed: number; gap: number } {
   const wide = size >= 0xffffffff;
   const fixed = 30 + label + (wide ? 20 : 0);

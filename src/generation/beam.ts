@@ -92,7 +92,7 @@ export class AttentionBeam implements AttentionSearch {
     promptLength: number,
   ): Candidate[] {
     const { beamSize, eosId } = this.options;
-    // At first all places hold the same: the prompt.
+    // At first all places of the beam hold the same hypothesis, the prompt.
     const from: readonly Candidate[] =
       beam.length > 0 ? beam : [{ tokens: [], score: 0, ended: false, parent: 0 }];
     const candidates = from.flatMap((hypothesis, parent) => {

@@ -50,7 +50,7 @@ export class AttentionGreedy implements AttentionSearch {
         }
       }
       if (openRows.size === 0) return hypotheses;
-      // Those that have ended stay where they are.
+      // The positions of hypotheses that have ended stay as they are.
       logProbs = await memory.advance(tokens, positions);
     }
   }

@@ -10,7 +10,7 @@ import { type LoadReport, loadWeights, type Module } from '../nn/index.js';
 export interface InitFromOptions {
   /** Load names that contain one of these. Default: all. */
   readonly include?: readonly string[];
-  /** But none that contain one of these. Default: none. */
+  /** Of those, load none whose name contains one of these. Default: none is left out. */
   readonly exclude?: readonly string[];
   /** Every weight of the model must be there, and none beyond. Default false. */
   readonly strict?: boolean;

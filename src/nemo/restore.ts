@@ -80,7 +80,7 @@ export async function restoreArchive<M extends Module>(
   const archive = await openNemoArchive(path);
   try {
     const files = await archive.artifacts();
-    // Read while the model is made. Whoever waits for them below is told if they cannot be.
+    // The weights are read while the model is made. Whoever awaits them below is told if they cannot be read.
     const weights = archive.weights(true);
     weights.catch(() => {});
     const sealed = sealedBut(options.overrides, options.config);

@@ -32,7 +32,7 @@ export function restoredConfig(
 function renamed(node: ConfigNode, names: ReadonlyMap<string, string>): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
   for (const key of Object.keys(node)) {
-    // What is still ??? throws when read; it is no name of a file.
+    // A value that still is ??? throws when it is read; it names no file.
     const value = selectOrNothing(node, key);
     if (typeof value === 'string' && value.startsWith('nemo:')) changes[key] = names.get(value) ?? value;
     if (!isMapping(value)) continue;
@@ -52,11 +52,14 @@ function selectOrNothing(node: ConfigNode, key: string): unknown {
 
 /** The sections that a kind of model has in its archives. */
 export interface ArchiveLayout {
-  /** Those that training, data and decoding read: weights and what the network computes do not depend on them. */
+  /**
+   * Sections that only training, data and decoding read: neither weights nor what the network computes depend on
+   * them.
+   */
   readonly aside: readonly string[];
   /** Keys that say again what others decide; they are left out where they contradict, unless the user gave them. */
   readonly repeated: readonly string[];
-  /** Those that describe the network. */
+  /** Sections that describe the network. */
   readonly network: readonly string[];
   /** Warnings about keys that NeMo writes into every archive: that they have no effect is worth no line. */
   readonly usual: RegExp;
@@ -89,7 +92,7 @@ export function makeTolerantly<M>(
         const path = dispensable(problem, askedPaths, layout);
         if (path !== undefined && !gone.has(path)) reasons.set(path, problem);
       }
-      // What remains are problems of the network, told without those that solve themselves.
+      // The problems that remain are problems of the network. They are told without those that solve themselves.
       if (reasons.size === 0) throw error;
       const paths = [...reasons.keys()];
       for (const path of paths) gone.add(path);
@@ -115,7 +118,7 @@ function dispensable(
   layout: ArchiveLayout,
 ): string | undefined {
   const within = path.replace(/^model\./, '');
-  // Sections that repeat what others decide are left to those.
+  // Sections that repeat what others decide are left to the others.
   const repeated = layout.repeated.includes(within) && within.split('.').at(-1);
   if (repeated && !askedPaths.some((change) => change.includes(repeated))) return path;
   const aside = layout.aside.find((section) => within === section || within.startsWith(`${section}.`));

@@ -53,7 +53,7 @@ export async function loadWeights(
   ];
   if (problems.length > 0) throw mismatch(problems, weights.name);
   const order = new Map([...entries.keys()].map((name, i) => [name, i]));
-  // As they lie in the file, which is read fastest so.
+  // Tensors are read in the order in which they lie in the file, which is the fastest.
   const inOrder = present.toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
   await (weights.resident ? giveAll : copyAll)(inOrder, weights, engine);
   return { loaded: present.map((state) => state.name), missing: missingNames, unexpected };
@@ -92,7 +92,7 @@ async function copyAll(
   for (const [i, state] of states.entries()) {
     const tensor = await (next as Promise<SafeTensor>);
     next = i + 1 < states.length ? readWeight(i + 1) : undefined;
-    // If this write fails, nobody waits for the next read any more.
+    // If this write fails, nobody awaits the next read any more; its failure must not count as unhandled.
     next?.catch(() => {});
     await engine.write(state, valueFor(state, tensor));
   }

@@ -22,7 +22,7 @@ export type LearningRate = (base: number) => number;
 export interface Optimizer {
   readonly name: string;
   readonly groups: readonly ParameterGroup[];
-  /** In the order in which `update` takes the gradients. */
+  /** All parameters, in the order in which `update` takes their gradients. */
   readonly parameters: readonly Parameter[];
   /** Everything a checkpoint must hold besides the parameters. */
   readonly slots: readonly State[];

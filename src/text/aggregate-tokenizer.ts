@@ -114,7 +114,7 @@ export class AggregateTokenizer implements Tokenizer {
     return this.memberOfId(id).lang;
   }
 
-  /** With a language left out: characters that no member knows. */
+  /** Where `lang` is left out, these are the characters that no member knows. */
   unknownCharacters(text: string, lang?: string): string[] {
     const members = lang === undefined ? this.members : [this.member(lang)];
     const lists = members.map(({ tokenizer }) => tokenizer.unknownCharacters(text));

@@ -9,7 +9,7 @@ import { countOf } from './trainer-options.js';
 export interface Evaluation {
   /** `val/wer` is the first set's; with several sets each also has `val/wer/NAME`. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Of all sets, in order. */
+  /** Samples of all sets, in order. */
   readonly samples: readonly EvaluatedSample[];
   readonly seconds: number;
 }

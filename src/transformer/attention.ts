@@ -6,9 +6,9 @@ import { dropout, Linear, Module, type Pass, xavierUniform, zeros } from '../nn/
 export interface AttentionSizes {
   readonly hidden_size: number;
   readonly num_attention_heads: number;
-  /** Of the attention weights. */
+  /** Dropout of the attention weights. */
   readonly attn_score_dropout: number;
-  /** Of the output. */
+  /** Dropout of the output. */
   readonly attn_layer_dropout: number;
 }
 

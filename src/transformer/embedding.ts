@@ -59,7 +59,8 @@ export class TransformerEmbedding extends Module {
     } else this.fixed = this.child('position_embedding', new FixedPositions(rows, width));
     if (sizes.num_token_types > 0) {
       const types = this.child('token_type_embedding', new Table(sizes.num_token_types, width));
-      // There for NeMo's sake: speech has one type of token, and NeMo then leaves it out of the sum.
+      // The table exists because NeMo's checkpoints have it: speech has one type of token, and NeMo then leaves it out
+      // of the sum.
       types.weight.trainable = false;
     }
     this.norm = this.child('layer_norm', new LayerNorm(width));

@@ -110,7 +110,7 @@ export class TransformerLayer extends Module {
   private look(y: Tensor, { memory, bias, rows = 1 }: CrossAttention, pass: Pass): Tensor {
     const attention = this.crossAttention as TransformerAttention;
     if (rows === 1) return attention.attend(y, memory, bias, pass);
-    // The hypotheses of an utterance are queries side by side, so that its frames are there once.
+    // The hypotheses of one utterance are queries side by side, so that its encoder frames are in memory once.
     const [batch, , width] = y.shape;
     const together = tf.reshape(y, [batch / rows, rows, width]);
     return tf.reshape(attention.attend(together, memory, bias, pass), y.shape);

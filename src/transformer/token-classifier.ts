@@ -6,7 +6,7 @@ import { dropout, linear, Module, type Parameter, type Pass, zeros } from '../nn
 export interface TokenClassifierConfig {
   readonly hidden_size: number;
   readonly num_classes: number;
-  /** Of the hidden states. */
+  /** Dropout of the hidden states. */
   readonly dropout: number;
 }
 

@@ -8,7 +8,7 @@ import { causalBias, keyBias } from './masks.js';
 
 export interface TransformerDecoderConfig extends EmbeddingSizes, LayerSizes {
   readonly num_layers: number;
-  /** With pre_ln: normalise the last layer's output too. */
+  /** Whether the last layer's output is normalised too; with pre_ln only. */
   readonly pre_ln_final_layer_norm: boolean;
 }
 
@@ -114,7 +114,8 @@ export class TransformerDecoder extends Module {
     let x = this.embedding.after(tokens, before, pass);
     this.body.layers.forEach((layer, i) => {
       const cross = { memory: layer.crossMemory(states), bias: crossBias };
-      // Not tf.unstack, whose Reshape would take an empty past in a file for an axis to be copied.
+      // tf.gather stands here because tf.unstack would trace a Reshape that takes the empty axis of a past of length 0
+      // for one to be copied.
       const layerPast = tf.gather(past, tf.scalar(i, 'int32'));
       const next = layer.extend(x, layerPast, bias, pass, cross);
       x = next.y;

@@ -98,7 +98,7 @@ export class MelFrontEnd implements FrontEnd {
     this.fillFrames(features, frames, this.narrowBandLimit(random));
     if (times > 1) spliceFrames(features, frames, bins, times);
     normalizeFeatures(features, frames, this.config);
-    // From 2.5 on the last column counts as padding.
+    // NeMo counts the last column as padding from 2.5 on.
     return { features, frames, columns: this.config.nemo_compat === '1.x' ? frames : frames + 1 };
   }
 
@@ -170,7 +170,7 @@ export class MelFrontEnd implements FrontEnd {
     if (random && dither > 0) addDither(x, start, length, dither, random.derive('dither'));
     if (preemph !== null) {
       for (let i = start + length - 1; i > start; i--) x[i] -= preemph * x[i - 1];
-      // From 2.5 on what pre-emphasis leaves beyond the utterance is cut off.
+      // NeMo cuts off what pre-emphasis leaves beyond the utterance from 2.5 on.
       if (!reflect) x.fill(0, start + Math.min(validSamples, length), start + length);
     }
     if (reflect && centre > 0) reflectEdges(x, start, length, centre);

@@ -13,7 +13,7 @@ export interface Utterance {
   /** Where to look for a mistake: `manifest:line`. */
   readonly origin: string;
   readonly text: string;
-  /** Of the text, where the manifest says it. */
+  /** Language of the text, where the manifest says it. */
   readonly lang?: string;
   /** Further keys of its manifest line. */
   readonly custom?: Readonly<Record<string, string>>;

@@ -64,7 +64,7 @@ export interface SpeechSourceOptions {
   readonly onBad?: (bad: BadUtterance) => void;
 }
 
-/** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */
+/** So many unusable utterances in a row are no longer bad luck; perhaps a disk is not mounted. */
 const HOPELESS = 32;
 
 /**
@@ -115,7 +115,7 @@ export class SpeechSource implements BatchSource {
     return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
   }
 
-  /** Of names, times and tokens of all utterances; where their files lie does not matter. */
+  /** A hash of names, times and tokens of all utterances; where their files lie does not matter. */
   digest(): string {
     this.hashed ??= digestOf(this.dataset);
     return this.hashed;
@@ -193,7 +193,8 @@ export class SpeechSource implements BatchSource {
     signal: AbortSignal,
   ): Promise<SpeechBatch | undefined> {
     const refill = this.options.pipeline.training;
-    // In training another batch stands in, so that an epoch has the announced number of steps.
+    // In training another batch stands in for one without usable utterances, so that an epoch has the announced number
+    // of steps.
     const candidates = refill ? plan.length : 1;
     for (let k = 0; k < candidates; k++) {
       const plannedBatch = plan[(number + k) % plan.length];

@@ -53,7 +53,7 @@ export interface OpenSourceOptions {
   readonly custom?: readonly string[];
   /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
   readonly unknown?: UnknownText;
-  /** Of an utterance's text, for `unknown`. Default: its `lang`. */
+  /** Language of an utterance's text, for `unknown`. Default: its `lang`. */
   readonly languageOf?: (utterance: Utterance) => string | undefined;
   /** Fills targets after their end. Default 0. */
   readonly padId?: number;

@@ -45,7 +45,7 @@ export interface TranscriptionOptions {
   readonly workers?: number;
 }
 
-/** So few inputs are done before a thread has started. */
+/** So few inputs are done before a worker thread has started. */
 const HANDFUL = 8;
 
 /** Lengths that batches are padded to, at most: each is compiled. */
@@ -105,16 +105,16 @@ export async function openTranscriptionSource(
       failures.set(input, inspection.error.message);
       return;
     }
-    // What is asked for is a claim; the recording decides. A FLAC from a pipe does not say how long it is; its batch
-    // grows when it is read.
+    // The length that an input asks for is a claim; the recording decides. A FLAC from a pipe does not say how long it
+    // is, and its batch grows when it is read.
     const rest = Math.max(0, (inspection?.duration ?? 0) - offset);
     const seconds = Math.max(Math.min(rest, duration ?? Number.POSITIVE_INFINITY), shortest);
     foundUtterances.push({ input, utterance: utterance({ index: 0, path, offset, duration }, seconds) });
   });
   foundUtterances.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
-  // As in NeMo, what is transcribed is not padded to a multiple.
+  // NeMo does not pad what it transcribes to a multiple of frames either.
   const preprocessor = { ...options.preprocessor, pad_to: 0 };
-  // The first bad input is the one that is told first.
+  // Failures are sorted by input, so that the first bad input is named first.
   const inOrder = new Map([...failures].sort(([a], [b]) => a - b));
   return new TranscriptionSource(foundUtterances, inOrder, inputs.length, { ...options, preprocessor });
 }
@@ -208,7 +208,7 @@ export class TranscriptionSource {
       },
       loader: { workers, onBadAudio: 'skip', givesUp: false },
       onBad: ({ index, name, message }) => {
-        // Most messages name the file themselves, which is all the origin there is.
+        // Most messages name the file themselves, and then the origin says no more.
         const rest = message.replace(`${name}: `, '');
         this.failed.set(this.inputs[index], rest.includes(name) ? rest : message);
       },

@@ -8,7 +8,7 @@ import { recordingOf } from './pipeline/utterance-pipeline.js';
 
 /** Seconds; a longer claim is looked into. */
 const LONG = 60;
-/** In a set of so many utterances, every claim is. */
+/** In a set of at most so many utterances, every claimed duration is checked. */
 const FEW = 512;
 /** Seconds by which a claim may be off. Rounding is no mistake. */
 const SLACK = 0.5;
@@ -28,7 +28,7 @@ export async function withTrueDurations(
   const corrected = entries.map((entry) => {
     if (!trueSeconds.has(entry.audioPath)) return entry;
     const seconds = trueSeconds.get(entry.audioPath);
-    // Of what does not say its length, or cannot be read, a batch grows when it is made.
+    // Where the recording does not tell its length, a claim above LONG is cut to it; the batch grows when it is made.
     const rest = seconds === undefined ? LONG : seconds - entry.offset;
     if (rest <= 0 || entry.duration - rest <= SLACK) return entry;
     if (seconds !== undefined && wrong++ === 0) {

@@ -23,7 +23,7 @@ export function unknownTextOf(tokenizer: Tokenizer): UnknownText {
     unit: words ? 'word' : 'character',
     becomes: unknownToken(tokenizer),
     find: (text, { ids, lang } = {}) => {
-      // Looking for the characters means encoding again, which most texts can be spared.
+      // Looking for the characters means encoding the text again. Most texts have no unknown id and are spared it.
       if (ids && unkId >= 0 && !includes(ids, unkId)) return [];
       return words ? tokenizer.unknownWords(text) : tokenizer.unknownCharacters(text, lang);
     },

@@ -165,7 +165,10 @@ export class WorkerPool {
     this.dispatch();
   }
 
-  /** After a thread died: its task is not lost for what may have been the thread's own fault. */
+  /**
+   * Deals with the task of a thread that died: the fault may have been the thread's own, so the task is tried once
+   * more.
+   */
   private lose(thread: Thread, why: unknown): void {
     const { job } = thread;
     if (job && !job.retried && this.threads.has(thread) && !this.closed) {
@@ -181,7 +184,7 @@ export class WorkerPool {
     if (!this.threads.delete(thread)) return;
     clearTimeout(thread.timer);
     thread.worker.removeAllListeners();
-    // An error while it goes down must not become an uncaught one.
+    // An error while the thread goes down must not become an uncaught one.
     thread.worker.on('error', () => undefined);
     const termination = thread.worker.terminate();
     this.ended.push(termination);

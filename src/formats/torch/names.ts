@@ -226,7 +226,7 @@ function tensor(
   if (!sizes || !steps || sizes.length !== steps.length || sizes.length > 64 || !isCount(offset)) {
     throw fail('a tensor with an impossible shape, stride or offset');
   }
-  // Also of an empty tensor: its zero may come after sizes whose product is no number any more.
+  // Empty tensors are checked too: their zero may come after sizes whose product is no number any more.
   if (!isCount(sizes.reduce((product, size) => product * Math.max(1, size), 1))) {
     throw fail(`a tensor of the impossible shape [${sizes}]`);
   }

@@ -25,7 +25,7 @@ export async function readTorchData(source: ByteSource): Promise<TorchData> {
   return { value: new Plainly(fail).value(file.value, 0), read: file.read };
 }
 
-/** No config is as deep or as large as this. */
+/** A bound that no real config comes near, in depth and in size. */
 const MAX_DEPTH = 100;
 const MAX_VALUES = 1_000_000;
 

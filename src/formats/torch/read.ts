@@ -32,7 +32,7 @@ interface Place {
   readonly source: ByteSource;
   readonly offset: number;
   readonly bytes: number;
-  /** Of the whole storage, when known. */
+  /** CRC-32 of the whole storage, when known. */
   readonly crc?: number;
 }
 

@@ -19,13 +19,13 @@ export interface AttentionMask {
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
-  /** Of the attention weights. Default 0. */
+  /** Dropout of the attention weights. Default 0. */
   readonly dropout?: number;
   /** Biases of the four projections. Default true. */
   readonly bias?: boolean;
   /** Width of queries, keys and values of all heads together. Default `width`. */
   readonly inner?: number;
-  /** Of linear_out. Default as in other linear maps. */
+  /** Initial values of linear_out. Default: those of other linear maps. */
   readonly outInit?: Initializer;
 }
 

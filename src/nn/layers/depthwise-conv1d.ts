@@ -23,7 +23,7 @@ export function depthwiseConv1d(x: Tensor, kernel: Tensor, left: number): Tensor
   );
 }
 
-/** With the convolution operator, which does not care how many frames there are. */
+/** The convolution operator computes the layer here: it does not care how many frames there are. */
 function plainConvolution(x: Tensor, kernel: Tensor, left: number, right: number): Tensor {
   const [batch, frames, channels] = x.shape;
   const image = tf.reshape(x, [batch, frames, 1, channels]) as tf.Tensor4D;

@@ -119,7 +119,10 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     return { q: this.split(tf.mul(own, scale)), k: this.split(keys), v: this.split(values) };
   }
 
-  /** In a file for any length there are always as many; those beyond the end are nobody's, see `hideAbsent`. */
+  /**
+   * Number of global frames. In a file for any length there are always as many; `hideAbsent` hides those beyond the
+   * end.
+   */
   private globalFrames(frames: number): number {
     const { globalTokens = 0, globalSpacing = 1 } = this.local;
     if (tracesAnyShape()) return globalTokens;

@@ -42,7 +42,7 @@ function isUnlimited({ left, right }: AttentionContext): boolean {
 function contextTable(frames: number, { style, left, right }: AttentionContext, past: number): Tensor {
   // With an unlimited right side the whole utterance is one chunk, and the left side counts in frames.
   const chunk = style === 'chunked_limited' && right >= 0 ? right + 1 : 1;
-  // Whole chunks, at least `past` frames, so that no position is negative.
+  // The origin is shifted by whole chunks, at least `past` frames, so that no position is negative.
   const origin = Math.ceil(past / chunk) * chunk;
   const units = (from: number): Tensor => {
     const positions = tf.range(from, origin + frames, 1, 'int32');

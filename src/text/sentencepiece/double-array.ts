@@ -85,7 +85,7 @@ interface TrieNode {
   readonly value: number;
   readonly labels: readonly number[];
   readonly children: readonly TrieNode[];
-  /** Where the children were placed, once they are. */
+  /** Place of the children, once they are placed. */
   base: number;
 }
 

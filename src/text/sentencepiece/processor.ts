@@ -131,7 +131,7 @@ export class SentencePieceProcessor {
       let shownPiece = piece;
       if (stripLeadingSpace && piece.startsWith(SPACE_SYMBOL)) {
         shownPiece = piece.slice(SPACE_SYMBOL.length);
-        // With squeezed spaces any number of leading ones may go; else only the dummy prefix.
+        // Where spaces are squeezed, any number of leading ones may go; else only the dummy prefix.
         if (!removeExtraWhitespaces) stripLeadingSpace = false;
       }
       text += shownPiece.replaceAll(SPACE_SYMBOL, ' ');
@@ -193,7 +193,7 @@ function characterLength(bytes: readonly number[], at: number): number {
   return code < SMALLEST[length] || code > 0x10ffff || isSurrogate ? 0 : length;
 }
 
-/** Of one whole character. */
+/** Code point of the bytes of one whole character. */
 function codePoint([lead, ...trail]: readonly number[]): number {
   const bits = trail.length === 0 ? lead : lead & (0x3f >> trail.length);
   return trail.reduce((code, byte) => code * 64 + (byte & 0x3f), bits);

@@ -11,7 +11,7 @@ export interface WordPieceOptions {
 }
 
 const UNKNOWN = '[UNK]';
-/** Those that a vocabulary lacks come after it, in this order. */
+/** Special tokens. Those that a vocabulary lacks are added behind it, in this order. */
 const SPECIAL = [UNKNOWN, '[SEP]', '[PAD]', '[CLS]', '[MASK]'] as const;
 /** Longer words are unknown. */
 const MAX_CHARACTERS = 100;

@@ -40,11 +40,11 @@ export class CheckpointCallback extends Callback {
   }
 
   override async onFitStart(run: TrainingRun): Promise<void> {
-    // A folder that cannot be written must not cost an epoch of training.
+    // The folder is made at the start: one that cannot be written must not cost an epoch of training.
     const { folder, alone } = this.options;
     await writing(folder, async () => makeFolder(folder));
     await writing(folder, () => removeLeftovers(folder, { alone }));
-    // What a run starts from is saved already, or is not worth saving.
+    // The weights that a run starts from are saved already, or are not worth saving.
     this.savedAt = run.progress.batches;
   }
 
@@ -66,9 +66,9 @@ export class CheckpointCallback extends Callback {
   }
 
   override async onFitEnd(run: TrainingRun, _outcome: Outcome): Promise<void> {
-    // Still scored when it is the save after a validation that failed.
+    // The metrics still belong to these weights when a save after a validation failed and is made up for here.
     if (this.savedAt !== run.progress.batches) await this.save(run, this.scored);
-    // A kill between the last save and the tidying up leaves this to be done.
+    // A kill between the last save and the tidying leaves the tidying to be done.
     else await this.tidy();
   }
 

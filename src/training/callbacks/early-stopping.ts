@@ -23,7 +23,7 @@ export class EarlyStopping extends Callback {
   readonly name = 'early_stopping';
   private best: number | undefined;
   private waited = 0;
-  /** Of the latest validation. */
+  /** The metric of the latest validation. */
   private last: number | undefined;
 
   constructor(readonly options: EarlyStoppingOptions) {

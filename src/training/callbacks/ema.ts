@@ -106,7 +106,7 @@ export class EmaCallback extends Callback {
     });
     this.swap = engine.compile('ema-swap', () => {
       for (const { parameter, average } of pairs) {
-        // Read before either is assigned; the products keep both values apart from their states' buffers.
+        // Both are read before either is assigned; the products keep both values apart from their states' buffers.
         const [weights, mean] = [tf.mul(parameter.tensor(), 1), tf.mul(average.tensor(), 1)];
         parameter.assign(mean);
         average.assign(weights);

@@ -118,7 +118,8 @@ function leavesOf(config: Readonly<Record<string, unknown>>, prefix = ''): Map<s
 /** Leaving a key out and writing its default is the same. */
 function sameMeaning(path: string, before: Section, after: Section): boolean {
   const [section, key] = path.split('.');
-  // All of its values mean the same; who asks for another one should hear of it.
+  // All values of `precision` are trained alike, so that their checked values are equal; who asks for another one should
+  // hear of it all the same.
   if (key === 'precision') return false;
   const [was, is] = [before, after].map((config) => meaningOf(section, config)?.[key]);
   return was !== undefined && JSON.stringify(was) === JSON.stringify(is);
@@ -132,7 +133,7 @@ function meaningOf(section: string, config: Section): Section | undefined {
     if (section === 'trainer') return trainerSchema.parse(config[section] ?? {});
     if (section === 'exp_manager') return expManagerSchema.parse(config[section] ?? {});
   } catch {
-    // Of a version that had other keys.
+    // A checkpoint of another version may have other keys.
   }
   return undefined;
 }

@@ -29,7 +29,7 @@ export interface CheckpointState {
   readonly callbacks: Readonly<Record<string, JsonValue>>;
   /** Latest metrics when it was saved. */
   readonly metrics: Readonly<Record<string, number>>;
-  // What follows is absent in checkpoints of earlier versions.
+  // The keys from here on are absent in checkpoints of earlier versions.
   /** Sums since the last log row. */
   readonly interval?: IntervalSums;
   /** What the loggers had got at this step. */
@@ -51,7 +51,7 @@ export interface NonfiniteState {
 export interface DataIdentity {
   /** Batches of the epoch in progress. */
   readonly batches: number;
-  /** Of the examples, where the source can tell. */
+  /** Hash of the examples, where the source can tell it. */
   readonly digest?: string | null;
 }
 

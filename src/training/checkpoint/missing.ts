@@ -29,7 +29,7 @@ async function near(path: string): Promise<string | undefined> {
   );
   const close = nearestNames(first, names, 3).map((name) => join(above, name));
   if (close.length === 0) return undefined;
-  // Checkpoints of a run all have similar names.
+  // Names that are near are shown and the others counted: the checkpoints of a run all have similar names.
   const otherCount = names.filter((name) => name.endsWith(ENDING)).length - close.length;
   return `did you mean ${close.join(' or ')}?${otherCount > 0 ? ` (${otherCount} more in ${above})` : ''}`;
 }

@@ -15,9 +15,9 @@ import { describeFirst, explain } from './explanation.js';
 export interface FailingRun extends TrainingRun {
   /** As YAML. */
   readonly config: string;
-  /** Of initial weights and dropout. */
+  /** Seed of initial weights and dropout. */
   readonly seed: number;
-  /** Of the step. */
+  /** Learning rate of the step. */
   learningRate(): number;
 }
 
@@ -30,7 +30,7 @@ export class NonfiniteHandler {
 
   constructor(
     private readonly mode: 'stop' | 'skip',
-    /** Where dumps go. */
+    /** The folder that dumps go to. */
     private readonly folder: string,
   ) {}
 

@@ -9,7 +9,7 @@ export interface Extent {
   readonly count: number;
 }
 
-/** Where something was measured. */
+/** The place of a measurement, and what was measured there. */
 export interface Measurement extends Extent {
   readonly stage: 'input' | 'weight' | 'output' | 'loss' | 'output gradient' | 'weight gradient';
   /** Module path, or name of the input or parameter. */

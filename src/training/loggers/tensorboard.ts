@@ -52,7 +52,10 @@ function asCode(text: string): string {
     .join('\n');
 }
 
-/** In the order in which TensorBoard reads them. Halves that a kill left of rewritten ones are removed. */
+/**
+ * Names of the event files in the order in which TensorBoard reads them. Half-rewritten ones that a killed run left
+ * are removed.
+ */
 async function eventFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((e) => e.isFile() && EVENT_FILE.test(e.name)).map((e) => e.name);
@@ -81,7 +84,7 @@ async function cut(path: string, keep: (event: EventOutline) => boolean): Promis
   try {
     keptBytes = filterEvents(bytes, keep);
   } catch (error) {
-    // A damaged file is left to whoever wants to save something of it.
+    // A damaged file stays as it is, for whoever wants to save something of it.
     if (error instanceof AnemoneError) return;
     throw error;
   }

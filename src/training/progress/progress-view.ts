@@ -23,14 +23,14 @@ export interface StepStatus {
   /** Share of all cores that the process took, 0 to 1. */
   readonly cpuShare: number;
   readonly rssBytes: number;
-  /** Of each GPU that NVIDIA's tool knows. */
+  /** What each GPU that NVIDIA's tool knows is doing. */
   readonly gpus: readonly GpuStatus[];
   readonly etaSeconds: number | undefined;
 }
 
 /** What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it. */
 export interface ProgressView {
-  /** After each step; `logged` when a log row was due. */
+  /** Shows the numbers after a step; `logged` when a log row was due. */
   step(status: StepStatus, logged: boolean): void;
   /** During an evaluation. */
   evaluating(name: string, done: number, total: number): void;
@@ -128,7 +128,7 @@ export function describeStep(s: StepStatus): string {
     `RSS ${(s.rssBytes / 2 ** 20).toFixed(0)} MB`,
     ...s.gpus.map(describeGpu),
   ];
-  // Early in the line: a narrow terminal cuts off the end.
+  // The estimate stands early in the line, for a narrow terminal cuts off the end.
   if (s.etaSeconds !== undefined) parts.splice(4, 0, `ETA ${formatDuration(s.etaSeconds)}`);
   return parts.join(' | ');
 }
@@ -144,7 +144,7 @@ function describeGpu({ index, share, memoryMb, powerW }: GpuStatus): string {
   return [`GPU ${index}`, ...figures.filter((text) => text !== false)].join(' ');
 }
 
-/** At least four significant digits, without an exponent for everyday sizes. */
+/** A number for people: at least four significant digits, without an exponent for everyday sizes. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);

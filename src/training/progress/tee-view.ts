@@ -22,7 +22,7 @@ export class TeeView implements ProgressView {
     try {
       appendFileSync(this.path, `${new Date().toISOString()} ${printableLines(text)}\n`);
     } catch {
-      // A full disk must not end a run through its log; checkpoints report it.
+      // A log that cannot be written (a full disk) must not end a run; checkpoints report the disk.
     }
   }
 

@@ -9,7 +9,7 @@ export interface IntervalSums {
   /** Seconds of the steps, waiting for data included. */
   readonly seconds: number;
   readonly waitSeconds: number;
-  /** Of the losses that are finite, and how many those are. */
+  /** Sum of the losses that are finite, and how many those are. */
   readonly loss: number;
   readonly losses: number;
 }

@@ -58,7 +58,7 @@ function picture({ rows, columns, values }: HeatMap): string {
     for (let column = 0; column < columns; column++) {
       const value = values[row * columns + column];
       if (!Number.isFinite(value)) continue;
-      // Pictures are stored from the top, grids from the bottom.
+      // The rows of a picture are stored from the top, those of a grid from the bottom.
       const at = 4 * ((rows - 1 - row) * columns + column);
       pixels.set([...colourOf((value - low) / span), 255], at);
     }

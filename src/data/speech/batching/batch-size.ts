@@ -21,7 +21,7 @@ export interface BatchSizeConfig {
  */
 export function bucketBatchSizes(config: BatchSizeConfig, seconds: readonly number[]): number[] {
   const list = config.bucket_batch_size ?? config.bucketing_batch_size;
-  // More buckets than numbers: the longest utterances get the last, smallest, number.
+  // Where there are more buckets than numbers, the longest utterances get the last number, the smallest.
   if (list && typeof list === 'object') return seconds.map((_, i) => list[Math.min(i, list.length - 1)]);
   if (typeof list === 'number') return seconds.map((_, i) => list * (seconds.length - i));
   const budget = config.batch_duration;

@@ -112,7 +112,8 @@ export class BatchPlanner {
     const { full, rest } = this.bucketing ? this.cutBuckets(order, lengths) : this.cutInOrder(order);
     const batches = drop_last ? full : [...full, ...rest];
     const plannedBatches = batches.map((indices) => this.pad(indices, lengths));
-    // A set in a fixed order is mixed too: the first few batches, which limits may cut off, then stand for all.
+    // The batches of a set in a fixed order are mixed too: the first few, which a limit may leave alone, then stand for
+    // all.
     if (!this.bucketing || bucketing_strategy === 'fixed_order') return plannedBatches;
     return Array.from(random.derive('order').permutation(plannedBatches.length), (i) => plannedBatches[i]);
   }
@@ -129,7 +130,7 @@ export class BatchPlanner {
     let seconds = 0;
     for (let i = 0; i < count; i++) seconds += this.set.seconds[i];
     const batches = batch_duration ? seconds / batch_duration : count / (batch_size ?? 1);
-    // A bucket should fill two batches, or most of them would wait for others.
+    // A bucket should fill two batches, else most of its utterances would wait for others.
     return Math.max(1, Math.min(DEFAULT_BUCKETS, Math.floor(batches / 2)));
   }
 
@@ -177,7 +178,8 @@ export class BatchPlanner {
       tokens = Math.max(tokens, this.set.tokens[i]);
     }
     const padded = this.padFrames(roundUpToRung(frames, this.rungs));
-    // Short utterances with long transcripts land in any bucket of shorter ones: look at those rungs too.
+    // A short utterance with a long transcript lands in any bucket of shorter transcripts, so the rungs of all are
+    // looked at.
     const bucket = this.bucketOf(frames);
     const widths = this.tokenRungs.slice(0, bucket + 1).flat();
     const knownWidth = (this.tokenRungs[bucket] ?? []).find((w) => w >= tokens);

@@ -18,7 +18,7 @@ export function optimalRungs(lengths: ArrayLike<number>, count: number, multiple
   for (let i = 0; i < lengths.length; i++) longest = Math.max(longest, lengths[i]);
   const step = multiple * Math.max(1, Math.ceil(longest / multiple / CANDIDATES));
   const bins = Math.max(1, Math.ceil(longest / step));
-  // Utterances up to candidate j, and the sum of their lengths.
+  // For each candidate j: how many utterances there are up to it, and the sum of their lengths.
   const counts = new Float64Array(bins + 1);
   for (let i = 0; i < lengths.length; i++) counts[Math.max(1, Math.ceil(lengths[i] / step))]++;
   for (let j = 1; j <= bins; j++) counts[j] += counts[j - 1];
@@ -62,7 +62,7 @@ export function rungsFromBounds(
   return [...new Set(rungs)].sort((a, b) => a - b);
 }
 
-/** So few transcripts say nothing about what is usual. */
+/** Fewer transcripts than this say nothing about what is usual. */
 const FEW = 50;
 
 /**

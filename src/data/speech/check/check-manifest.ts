@@ -14,7 +14,7 @@ export interface CheckTokenizer {
   textToIds(text: string, lang?: string): ArrayLike<number>;
   /** The distinct characters of a text that have no token. */
   unknownCharacters(text: string, lang?: string): string[];
-  /** Of a tokenizer that must know the language of a text: those it has. */
+  /** The languages of a tokenizer that must know the language of a text. */
   readonly langs?: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface CheckReport {
   readonly files: number;
   readonly speakers: number;
   readonly durations: Histogram | undefined;
-  /** Of transcripts, in `textUnit`. */
+  /** Lengths of transcripts, in `textUnit`. */
   readonly textLengths: Histogram | undefined;
   readonly textUnit: 'characters' | 'tokens';
   /** Recordings by sample rate, by channels, by format. */
@@ -94,7 +94,7 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
 
 function lineFinding(error: AnemoneError): Finding {
   const position = error.position ?? { file: 'manifest' };
-  // As the message has it: a name with controls stands there in its printable form.
+  // The prefix as messages have it: a name with control characters stands there in its printable form.
   const place = `${printable(formatPosition(position))}: `;
   const message = error.message.startsWith(place) ? error.message.slice(place.length) : error.message;
   return { kind: 'bad-line', position, message };
@@ -155,7 +155,7 @@ function segmentComplaint(entry: ManifestEntry, have: number): Omit<Finding, 'po
   const excess = entry.duration - rest;
   const matters = (difference: number) =>
     difference > MISMATCH.seconds && difference > MISMATCH.share * entry.duration;
-  // With an offset the segment may well end before the recording does.
+  // A segment with an offset may well end before the recording does.
   if (matters(excess) || (entry.offset === 0 && matters(-excess))) {
     const message = `${name}: the manifest says ${entry.duration} s, there are ${rest.toFixed(2)} s`;
     return { kind: 'duration-mismatch', message };

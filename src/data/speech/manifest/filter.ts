@@ -22,7 +22,7 @@ export interface Dropped {
   readonly seconds: number;
 }
 
-/** Of tokens a second; they run when the transcripts are encoded. */
+/** Bounds of tokens a second; they are checked when the transcripts are encoded. */
 export interface TokenRateConfig {
   readonly min_tps?: number | null;
   readonly max_tps?: number | null;

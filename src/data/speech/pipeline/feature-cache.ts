@@ -66,7 +66,7 @@ export class FeatureCache {
     if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
     const frames = bytes.readUInt32LE(4);
     const bins = bytes.readUInt32LE(8);
-    // Files from before columns were written have 0 of them: they are made anew.
+    // Files that were written before this field existed have 0 columns there: they are made anew.
     const columns = bytes.readUInt32LE(12);
     if (columns < frames || bytes.length !== HEADER_BYTES + 4 * frames * bins) return undefined;
     const features = new Float32Array(frames * bins);

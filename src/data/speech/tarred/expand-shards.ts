@@ -21,7 +21,7 @@ function withBraces(path: string): string {
     path
       .replaceAll('_OP_', '{')
       .replaceAll('_CL_', '}')
-      // Names with brackets exist, so these count around a range only.
+      // File names may contain brackets, so brackets count only around a range.
       .replace(/[([<](-?\d+\.\.-?\d+)[)\]>]/g, '{$1}')
   );
 }

@@ -17,7 +17,7 @@ const AT_ONCE = 4;
 export interface Located {
   /** Entries that were found, with their places; `audioPath` names archive and member. */
   readonly entries: readonly ManifestEntry[];
-  /** Those that no archive has. */
+  /** Entries whose recording no archive has. */
   readonly missing: readonly ManifestEntry[];
 }
 

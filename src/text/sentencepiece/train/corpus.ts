@@ -24,7 +24,7 @@ export interface Corpus {
 }
 
 const UNKNOWN = String.fromCharCode(UNKNOWN_CODE);
-/** Where a special piece stood in the text. */
+/** A character that marks where a special piece stood in the text. */
 const BOUNDARY = '\t';
 
 /** Throws `tokenizer.empty-text` when no usable line is left. */

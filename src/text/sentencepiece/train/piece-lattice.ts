@@ -188,7 +188,7 @@ function layOut(corpus: Corpus, isSuffixed: boolean): Entry[] {
       [0, atLineEnd],
       [1, within],
     ];
-    // With "▁" behind the word, other words follow directly and nearly always differ.
+    // Where "▁" stands behind the word, other words follow directly and nearly always differ.
     if (isSuffixed) parts.splice(1, 1, [1, Math.ceil(within / 2)], [2, Math.floor(within / 2)]);
     let remainingWeight = total;
     for (const [end, count] of parts) {

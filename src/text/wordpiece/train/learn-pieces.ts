@@ -7,7 +7,7 @@ import { type Merge, MergeQueue } from './merge-queue.js';
 const PREFIX = '##';
 
 export interface LearnOptions {
-  /** No piece is added once there are so many; the alphabet is always whole. */
+  /** Pieces are added until there are so many; the alphabet is always whole. */
   readonly vocabSize: number;
   /** A pair must occur so often. */
   readonly minFrequency: number;
@@ -54,7 +54,7 @@ class Vocabulary {
     for (const token of tokens) this.id(token);
   }
 
-  /** Of a token that is there, or is now. */
+  /** Id of a token, which is added to the vocabulary if it is not there yet. */
   id(token: string): number {
     const knownId = this.ids.get(token);
     if (knownId !== undefined) return knownId;
@@ -74,7 +74,7 @@ function keptCharacters(words: ReadonlyMap<string, number>, limit: number): stri
     .sort((a, b) => codePoint(a) - codePoint(b));
 }
 
-/** Those of the alphabet that stand behind others somewhere. */
+/** Characters of the alphabet that occur inside a word, behind others. */
 function charactersInside(words: ReadonlyMap<string, number>, alphabet: ReadonlySet<string>): string[] {
   const foundCharacters = new Set<string>();
   for (const word of words.keys()) {

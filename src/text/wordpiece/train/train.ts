@@ -26,7 +26,7 @@ export interface WordPieceTrainOptions {
 
 /** A learned vocabulary, and what it was learned from. */
 export interface TrainedWordPiece {
-  /** In the order of the ids. */
+  /** Pieces in the order of their ids. */
   readonly pieces: readonly string[];
   /** Lines read. */
   readonly lines: number;
