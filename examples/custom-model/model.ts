@@ -5,6 +5,7 @@ import type { Tensors } from '../../src/engine/index.js';
 import {
   asrComponents,
   type ConfigNode,
+  type Container,
   ctcCosts,
   type Engine,
   familyComponents,
@@ -51,16 +52,16 @@ export class DeepCTCModel extends SpeechModel<DeepCtcConfig> {
   override readonly family: ModelFamily = deepCtcFamily;
   classifier: DeepClassifier;
 
-  constructor(node: ConfigNode, settings: DeepCtcConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: DeepCtcConfig, scope: Container) {
+    super(node, settings, scope);
     const { width } = this.encoder;
     const { hidden } = settings.classifier;
     this.classifier = this.child('classifier', new DeepClassifier(width, hidden, this.tokenizer.vocabSize));
   }
 
   static fromConfig(node: ConfigNode, context: ModelContext = {}): DeepCTCModel {
-    const make = (own: ModelContext, options: object) =>
-      new DeepCTCModel(node, deepCtcSchema.parse(node, options), own);
+    const make = (scope: Container, options: object) =>
+      new DeepCTCModel(node, deepCtcSchema.parse(node, options), scope);
     return buildModel(context, asrComponents, make);
   }
 

@@ -8,7 +8,7 @@ export {
   type UnfreezeOptions,
 } from '../adapters/index.js';
 export type { Hypothesis } from '../generation/index.js';
-export type { ModelContext } from '../model/index.js';
+export type { ModelContext, ModelServices } from '../model/index.js';
 export {
   type InitFromOptions,
   initFrom,

@@ -23,10 +23,8 @@ export async function loadArchive(
   const overrides = overridesOf(options, await restoreConfig(path));
   const { trainer: section } = await restoreConfig(path, overrides);
   const trainer = new Trainer(isMapping(section) ? section : {}, { container });
-  const { seed, view } = trainer;
-  const context = { seed, view, container, engine: trainer.engine };
   try {
-    return { trainer, model: await restoreModel(path, context, { overrides }), path };
+    return { trainer, model: await restoreModel(path, trainer, { overrides }), path };
   } catch (error) {
     await trainer.dispose();
     throw error;

@@ -50,26 +50,27 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const config = withSpecialTokens(writtenConfig);
   const usedKeys = config === writtenConfig ? [] : [SPECIAL_TOKENS];
   const warnings: ConfigWarning[] = await sectionWarnings(config, usedKeys);
-  const trainer = new Trainer(config['trainer'] ?? {}, { container, warnings });
+  const { CONFIG_WARNINGS } = await import('../container/index.js');
+  // All of them make one list, below.
+  container.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
+  const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const section = config['model'] as ConfigNode;
   let testData: readonly BatchSource[] = [];
   try {
     const folder = await expManager(trainer, config['exp_manager']);
-    const { seed, view } = trainer;
-    const context = { seed, view, container, warnings, engine: trainer.engine };
-    const adaptation = isAdaptation(section) ? await adaptedModel(section, context) : undefined;
-    const model = adaptation?.model ?? (await createFromConfig(config, context, (line) => view.say(line)));
-    if (warnings.length > 0) view.say(formatWarnings(warnings));
+    const adaptation = isAdaptation(section) ? await adaptedModel(section, trainer) : undefined;
+    const model = adaptation?.model ?? (await createFromConfig(config, trainer));
+    if (warnings.length > 0) trainer.say(formatWarnings(warnings));
     // The test set is opened before the first step: what is wrong with it should not show after hours of training.
     if (options.test && (await hasTestData(config))) testData = await model.testSources();
     const { outcome } = await trainer.fit(model);
-    if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, view);
+    if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, trainer);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
     } else if (testData.length > 0) {
       const { describeEvaluation } = await import('./evaluation-report.js');
       const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
-      if (best) view.say(`testing ${printable(best.path)}`);
+      if (best) trainer.say(`testing ${printable(best.path)}`);
       const findings = await trainer.test(model, { checkpoint: best?.path, data: testData });
       show(await describeEvaluation(findings, options.samples));
     }
@@ -137,7 +138,7 @@ async function startMeantBy(key: string): Promise<string | undefined> {
 async function saveAdapters(
   { model, fileName }: Adaptation,
   folder: string | undefined,
-  view: { say(text: string): void },
+  trainer: { say(text: string): void },
 ): Promise<void> {
   if (fileName === undefined) return;
   const { existsSync } = await import('node:fs');
@@ -145,7 +146,7 @@ async function saveAdapters(
   const checkpoints = join(folder ?? '.', 'checkpoints');
   const path = join(existsSync(checkpoints) ? checkpoints : (folder ?? '.'), fileName);
   await model.saveAdapters(path);
-  view.say(`adapters: ${printable(path)}`);
+  trainer.say(`adapters: ${printable(path)}`);
 }
 
 async function hasTestData(config: Config): Promise<boolean> {

@@ -23,9 +23,9 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const config = withOverrides(ownConfig, overrides);
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
-  const { seed, view } = trainer;
+  const { services } = trainer;
   // A checkpoint may be a stranger's: the files that it names must be in it, or named by the user.
-  const context = { seed, view, container, artifacts, sealed: sealedBut(overrides), engine: trainer.engine };
+  const context = { services, container, artifacts, sealed: sealedBut(overrides) };
   const model = createModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');
   return { trainer, model, path: checkpoint.path };

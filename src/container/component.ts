@@ -54,25 +54,40 @@ export interface InstantiateOptions {
 /** A typed name of a service in a container. */
 export interface Token<T> {
   readonly symbol: symbol;
+  /** Makes the service where nobody registered one; absent where there has to be one. */
+  readonly fallback?: ((container: BuildContext) => T) | undefined;
   /** Never set; it carries the type. */
   readonly provides?: T;
 }
 
-/** The token named `anemone:<name>`; equal names give equal tokens, also across copies of the package. */
-export function token<T>(name: string): Token<T> {
-  return { symbol: Symbol.for(`anemone:${name}`) };
+/**
+ * The token named `anemone:<name>`; equal names give equal tokens, also across copies of the package.
+ * @param fallback makes the service where nobody registers one; default: then it is an error to ask for it
+ */
+export function token<T>(name: string, fallback?: (container: BuildContext) => T): Token<T> {
+  return { symbol: Symbol.for(`anemone:${name}`), fallback };
 }
 
+/** Tokens under names of one's own. */
+export type InjectedTokens = Readonly<Record<string, Token<unknown>>>;
+
+/** The services of `InjectedTokens`, under the same names. */
+export type Injected<I extends InjectedTokens> = {
+  readonly [K in keyof I]: I[K] extends Token<infer T> ? T : never;
+};
+
 /** What a component is defined by. */
-export interface ComponentDefinition<C, T> {
+export interface ComponentDefinition<C, T, I extends InjectedTokens = Readonly<Record<never, never>>> {
   readonly kind: KindOf<T> | string;
   /** The name configs use in `_target_` or `name`. */
   readonly name: string;
   /** Further names, such as NeMo's dotted ones; `nemo.collections.x.Y` also answers to `x.Y`. */
   readonly aliases?: readonly string[];
   readonly schema: Schema<C>;
+  /** Services that `create` gets beside the config, each under the name given here. Default: none. */
+  readonly inject?: I;
   /** Builds the brick. Called once for every mapping that names the component. */
-  readonly create: (config: C, context: BuildContext) => T;
+  readonly create: (config: C, context: BuildContext & Injected<I>) => T;
 }
 
 /** A component of any type, as registries hold it. */
@@ -87,11 +102,26 @@ export interface ComponentDescriptor {
   readonly create: (config: unknown, context: BuildContext) => unknown;
 }
 
-/** Describes a component. Hand the result to `registerAll`. */
-export function component<C, T>(definition: ComponentDefinition<C, T>): ComponentDescriptor {
+/**
+ * Describes a component. Hand the result to `registerAll`.
+ * @throws AnemoneError `container.bad-name`
+ */
+export function component<C, T, I extends InjectedTokens = Readonly<Record<never, never>>>(
+  definition: ComponentDefinition<C, T, I>,
+): ComponentDescriptor {
   const { kind, name, aliases = [], schema, create } = definition;
+  // Without `inject`, I is the type of no tokens.
+  const inject = definition.inject ?? ({} as I);
   if (!/^[A-Za-z_][\w.-]*$/.test(name)) {
     throw new AnemoneError({ code: 'container.bad-name', message: `"${name}" cannot name a component` });
+  }
+  const taken = Object.keys(inject).find((key) => key === 'resolve' || key === 'instantiate');
+  if (taken) {
+    throw new AnemoneError({
+      code: 'container.bad-name',
+      message: `${name} cannot have a service injected as "${taken}", which every component gets`,
+      hint: 'give it another name',
+    });
   }
   return {
     ...(typeof kind === 'string' ? defineKind(kind) : { kind: kind.kind, what: kind.what }),
@@ -99,7 +129,21 @@ export function component<C, T>(definition: ComponentDefinition<C, T>): Componen
     aliases: withShortForms(aliases),
     schema: schema as Schema<unknown>,
     // The registry hands `create` only what this very schema has typed.
-    create: (config, context) => create(config as C, context),
+    create: (config, context) => create(config as C, withServices(context, inject)),
+  };
+}
+
+/** The context with the services asked for. Its functions may be taken out of it by name. */
+function withServices<I extends InjectedTokens>(
+  context: BuildContext,
+  inject: I,
+): BuildContext & Injected<I> {
+  const services = Object.entries(inject).map(([key, token]) => [key, context.resolve(token)]);
+  return {
+    resolve: (token) => context.resolve(token),
+    instantiate: (node, kind, options) => context.instantiate(node, kind, options),
+    // Each token's service stands under the token's key.
+    ...(Object.fromEntries(services) as Injected<I>),
   };
 }
 

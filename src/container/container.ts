@@ -1,13 +1,9 @@
 // The container of components and services.
 import 'reflect-metadata';
-import {
-  type DependencyContainer,
-  injectable,
-  inject as tsyringeInject,
-  container as tsyringeRoot,
-} from 'tsyringe';
+import { type DependencyContainer, container as tsyringeRoot } from 'tsyringe';
 import { type ConfigNode, type ConfigWarning, isMapping, overlayNode, pathOf } from '../config/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
+import { wire } from './class-tokens.js';
 import {
   type BuildContext,
   type ComponentDescriptor,
@@ -17,28 +13,67 @@ import {
   type Token,
 } from './component.js';
 import { buildKeys, ComponentRegistry } from './registry.js';
+import { type Made, nameOf, type Registration, Resolution } from './resolution.js';
+
+/** @param asked for the service; @param context the same, and later the container that keeps it */
+type Make<T> = (asked: Container, context: BuildContext) => T;
+
+interface Service extends Registration {
+  readonly make: Make<unknown>;
+}
+
+/** Of a scope: what is around it. */
+interface Surroundings {
+  readonly outer: Container;
+  readonly components: ComponentRegistry;
+}
 
 /**
  * Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
  * outside, and its global container is never used.
  */
 export class Container implements BuildContext {
-  readonly components = new ComponentRegistry();
+  readonly components: ComponentRegistry;
   /** Keys of configs that had no effect, collected over every `instantiate`. */
-  readonly warnings: ConfigWarning[] = [];
+  readonly warnings: ConfigWarning[];
 
   /** Kinds that somebody reads; absent: whatever is registered. */
   private readonly read: Map<string, string> | undefined;
-  private readonly inner: DependencyContainer = tsyringeRoot.createChildContainer();
-  private readonly tokens = new Map<symbol, string>();
-  private readonly resolving: symbol[] = [];
+  private readonly outer: Container | undefined;
+  private readonly depth: number;
+  private readonly inner: DependencyContainer;
+  private readonly registered = new Map<symbol, Service>();
+  private readonly defaults = new Map<symbol, Service>();
+  /** Of services that are made once for this container and those inside it. */
+  private readonly made = new Map<Registration, Made<unknown>>();
+  /** Tokens of services that were handed out here or in a scope. */
+  private readonly used = new Set<symbol>();
+  private readonly resolution: Resolution;
   private frozenBy: string | undefined;
-  /** The first thing that went wrong in the resolve under way. */
-  private failure: unknown;
 
-  /** @param kinds that are read, so that a component of another kind is an error; default: all are allowed */
-  constructor(kinds?: readonly KindOf<unknown>[]) {
-    this.read = kinds && new Map(kinds.map(({ kind, what }) => [kind, what]));
+  /**
+   * @param kinds that are read, so that a component of another kind is an error; default: all are allowed
+   * @param surroundings use `scope`
+   */
+  constructor(kinds?: readonly KindOf<unknown>[], surroundings?: Surroundings) {
+    const { outer, components = new ComponentRegistry() } = surroundings ?? {};
+    this.outer = outer;
+    this.components = components;
+    this.depth = outer ? outer.depth + 1 : 0;
+    this.warnings = outer?.warnings ?? [];
+    this.resolution = outer?.resolution ?? new Resolution();
+    this.read = outer ? outer.read : kinds && new Map(kinds.map(({ kind, what }) => [kind, what]));
+    this.inner = (outer?.inner ?? tsyringeRoot).createChildContainer();
+    scopes.set(this.inner, this);
+  }
+
+  /**
+   * A container inside this one, such as a model under construction has: it sees the services of this one, and what is
+   * registered in it is seen there alone.
+   * @param components that it builds; default: those of this container, which both share
+   */
+  scope(components: ComponentRegistry = this.components): Container {
+    return new Container(undefined, { outer: this, components });
   }
 
   /** Announces kinds that parts of your own read. */
@@ -47,12 +82,16 @@ export class Container implements BuildContext {
     return this;
   }
 
-  /** Registers a service made by a function, once for the container. */
+  /**
+   * Registers a service made by a function, when it is first asked for. It is made once for the container, or once for each
+   * scope where it needs something that scopes have of their own.
+   * @throws AnemoneError `container.duplicate`, `container.frozen`
+   */
   registerFactory<T>(token: Token<T>, factory: (container: BuildContext) => T): this {
-    return this.register(token, () => factory(this));
+    return this.register(token, (_, context) => factory(context));
   }
 
-  /** Registers a ready-made service. */
+  /** Registers a ready-made service. @throws AnemoneError `container.duplicate`, `container.frozen` */
   registerValue<T>(token: Token<T>, value: T): this {
     return this.register(token, () => value);
   }
@@ -61,29 +100,26 @@ export class Container implements BuildContext {
    * Registers a class; its constructor's parameters get the services of `tokens`, in order. Without `tokens` each
    * parameter must be marked `@inject(token)` in the class.
    * @throws AnemoneError `container.uninjected-parameter` for a parameter without a token: esbuild and tsx emit no
-   * decorator metadata, so it would silently become undefined
+   * decorator metadata, so it would silently become undefined; `container.duplicate`, `container.frozen`
    */
   registerClass<T, P extends readonly unknown[]>(
     token: Token<T>,
     type: new (...args: P) => T,
     tokens?: { readonly [I in keyof P]: Token<P[I]> },
   ): this {
-    const wired = type as unknown as new (...args: unknown[]) => T;
-    for (const [i, { symbol }] of (tokens ?? []).entries()) tsyringeInject(symbol)(wired, undefined, i);
-    const marked = injectedSymbols(type);
-    for (let i = 0; i < type.length; i++) {
-      if (marked.has(i)) continue;
-      throw new AnemoneError({
-        code: 'container.uninjected-parameter',
-        message: `parameter ${i + 1} of the constructor of ${type.name} has no @inject(token)`,
-        hint: 'give a token for every parameter, or register a factory',
-      });
-    }
-    injectable()(wired);
-    return this.register(token, () => {
-      for (const symbol of marked.values()) this.refuseUnknown(symbol);
-      return this.inner.resolve<T>(wired);
+    const { wired, needs } = wire(type, tokens);
+    return this.register(token, (container) => {
+      for (const needed of needs) container.refuseUnknown(needed);
+      return container.inner.resolve<T>(wired);
     });
+  }
+
+  /**
+   * Registers what a service is as long as nobody registers another, be it here, around or in a scope.
+   * @throws AnemoneError `container.duplicate`, `container.frozen`
+   */
+  registerDefault<T>(token: Token<T>, factory: (container: BuildContext) => T): this {
+    return this.register(token, (_, context) => factory(context), this.defaults);
   }
 
   /**
@@ -92,24 +128,33 @@ export class Container implements BuildContext {
    */
   registerAll(components: readonly ComponentDescriptor[]): this {
     for (const descriptor of components) {
-      this.refuseIfFrozen(`the ${descriptor.kind} "${descriptor.name}"`);
+      refuseIfUsed(`the ${descriptor.kind} "${descriptor.name}"`, this.frozenBy ?? this.components.usedBy);
       this.refuseUnread(descriptor);
       this.components.add(descriptor);
     }
     return this;
   }
 
+  /** Whether there is a service for a token: one registered, or what the token falls back on. */
+  has(token: Token<unknown>): boolean {
+    return this.find(token.symbol) !== undefined || token.fallback !== undefined;
+  }
+
+  /** Whether somebody registered a service here or around, as opposed to a default. */
+  isRegistered({ symbol }: Token<unknown>): boolean {
+    return this.line().some(({ registered }) => registered.has(symbol));
+  }
+
   /** The service of a token. @throws AnemoneError `container.unknown-token` or `container.cycle` */
   resolve<T>(token: Token<T>): T {
     this.frozenBy ??= nameOf(token.symbol);
-    this.refuseUnknown(token.symbol);
-    if (this.resolving.length === 0) this.failure = undefined;
-    try {
-      return this.inner.resolve<T>(token.symbol);
-    } catch (error) {
-      // tsyringe turns what goes wrong below a constructor into text; the first error says more.
-      throw error instanceof AnemoneError ? error : (this.failure ?? error);
-    }
+    this.refuseUnknown(token);
+    return this.resolution.attempt(() => this.inner.resolve<T>(token.symbol));
+  }
+
+  /** Lets go of a service made here, and of what was made of it: they are made anew when somebody asks. */
+  forget({ symbol }: Token<unknown>): void {
+    for (const [registration, { needs }] of this.made) if (needs.has(symbol)) this.made.delete(registration);
   }
 
   /**
@@ -127,6 +172,7 @@ export class Container implements BuildContext {
       });
     }
     this.frozenBy ??= `a ${name}`;
+    this.components.usedBy ??= `a ${name}`;
     const path = pathOf(node);
     const descriptor = this.components.findFor(node, name, nameKey, defaultName, path);
     const config = descriptor.schema.parse(options.with ? overlayNode(node, options.with) : node, {
@@ -135,60 +181,95 @@ export class Container implements BuildContext {
       skip: buildKeys(nameKey, skip),
       warnings: this.warnings,
     });
-    return descriptor.create(config, this) as T;
+    return this.build(descriptor, config) as T;
   }
 
-  /** The names of all registered services. */
+  /** Builds a component from its config, already checked. @throws AnemoneError what its `create` throws */
+  build(descriptor: ComponentDescriptor, config: unknown): unknown {
+    const { kind, name } = descriptor;
+    return this.resolution.component(`the ${kind.replaceAll('_', ' ')} "${name}"`, this, () =>
+      descriptor.create(config, this),
+    );
+  }
+
+  /** The names of all services registered here and around. */
   services(): readonly Token<unknown>[] {
-    return [...this.tokens.keys()].map((symbol) => ({ symbol }));
+    const symbols = this.line().flatMap(({ registered, defaults }) => [
+      ...registered.keys(),
+      ...defaults.keys(),
+    ]);
+    return [...new Set(symbols)].map((symbol) => ({ symbol }));
   }
 
-  private register<T>(token: Token<T>, make: () => T): this {
-    const name = nameOf(token.symbol);
-    this.refuseIfFrozen(`"${name}"`);
-    if (this.tokens.has(token.symbol)) {
+  private register<T>(
+    { symbol }: Token<T>,
+    make: Make<T>,
+    into: Map<symbol, Service> = this.registered,
+  ): this {
+    const name = nameOf(symbol);
+    refuseIfUsed(`"${name}"`, this.frozenBy ?? (this.used.has(symbol) ? name : undefined));
+    if (into.has(symbol)) {
       throw new AnemoneError({ code: 'container.duplicate', message: `"${name}" is registered twice` });
     }
-    this.tokens.set(token.symbol, name);
-    let made: { readonly value: T } | undefined;
-    this.inner.register<T>(token.symbol, {
-      useFactory: () => {
-        made ??= { value: this.guarded(token.symbol, make) };
-        return made.value;
-      },
-    });
+    this.add(into, symbol, make);
     return this;
   }
 
-  /** Runs a factory, knowing which ones are at work, so that a circle is an error and not a stack overflow. */
-  private guarded<T>(symbol: symbol, make: () => T): T {
-    if (this.resolving.includes(symbol)) {
-      const circle = [...this.resolving.slice(this.resolving.indexOf(symbol)), symbol].map(nameOf);
-      this.failure = new AnemoneError({
-        code: 'container.cycle',
-        message: `services need each other in a circle: ${circle.join(' → ')}`,
-        hint: 'let one of them resolve the other later, when it is used',
-      });
-      throw this.failure;
-    }
-    this.resolving.push(symbol);
-    try {
-      return make();
-    } catch (error) {
-      this.failure ??= error;
-      throw error;
-    } finally {
-      this.resolving.pop();
-    }
+  private add(into: Map<symbol, Service>, symbol: symbol, make: Make<unknown>): void {
+    into.set(symbol, { symbol, depth: this.depth, make });
+    // tsyringe says which of the containers inside one another was asked; that one knows what counts there.
+    this.inner.register(symbol, { useFactory: (asked) => scopes.get(asked)?.provide(symbol) });
   }
 
-  private refuseUnknown(symbol: symbol): void {
-    if (this.tokens.has(symbol)) return;
+  /** This container and those around it, from the inside. */
+  private line(): readonly Container[] {
+    return [this, ...(this.outer?.line() ?? [])];
+  }
+
+  /** What a token stands for here: the innermost registration, or else the innermost default. */
+  private find(symbol: symbol): Service | undefined {
+    const line = this.line();
+    for (const { registered } of line) if (registered.has(symbol)) return registered.get(symbol);
+    return line.find(({ defaults }) => defaults.has(symbol))?.defaults.get(symbol);
+  }
+
+  /** The service as it is here, made now unless it was made before of the same parts. */
+  private provide(symbol: symbol): unknown {
+    const service = this.find(symbol) as Service;
+    const line = this.line();
+    for (const { used } of line) used.add(symbol);
+    const before = line.map(({ made }) => made.get(service)).find((made) => made && this.fits(made));
+    if (before) {
+      this.resolution.note(before.needs, this);
+      return before.value;
+    }
+    const context = new AskingContext(this);
+    const made = this.resolution.service(service, this, () => service.make(this, context));
+    const depth = Math.max(...[...made.needs.values()].map((needed) => needed.depth));
+    const home = line.find((container) => container.depth === depth) ?? this;
+    home.made.set(service, made);
+    context.container = home;
+    return made.value;
+  }
+
+  /** Whether something was made of what its tokens stand for here. */
+  private fits({ needs }: Made<unknown>): boolean {
+    return [...needs].every(([symbol, registration]) => this.find(symbol) === registration);
+  }
+
+  /** What the token falls back on becomes the outermost container's default. */
+  private refuseUnknown({ symbol, fallback }: Token<unknown>): void {
+    if (this.find(symbol)) return;
+    if (fallback) {
+      const outermost = this.line().at(-1) as Container;
+      outermost.add(outermost.defaults, symbol, (_, context) => fallback(context));
+      return;
+    }
     const name = nameOf(symbol);
-    const known = [...this.tokens.values()];
+    const known = this.services().map((token) => nameOf(token.symbol));
     throw new AnemoneError({
       code: 'container.unknown-token',
-      message: `nothing is registered as "${name}"${this.pathNote()}`,
+      message: `nothing is registered as "${name}"${this.resolution.neededBy}`,
       hint: didYouMean(name, known) ?? (known.length > 0 ? `known are ${known.join(', ')}` : undefined),
     });
   }
@@ -202,39 +283,30 @@ export class Container implements BuildContext {
       hint: `${didYouMean(kind, kinds) ?? `kinds are ${kinds.join(', ')};`} one of your own is announced with readKinds`,
     });
   }
+}
 
-  private refuseIfFrozen(what: string): void {
-    if (this.frozenBy === undefined) return;
-    throw new AnemoneError({
-      code: 'container.frozen',
-      message: `cannot register ${what}: the container is in use since "${this.frozenBy}" was built`,
-      hint: 'register everything before the first resolve or instantiate',
-    });
+/** What a factory is given. It may keep it, and asks a scope only as long as the service is being made for that scope. */
+class AskingContext implements BuildContext {
+  constructor(public container: Container) {}
+
+  resolve<T>(token: Token<T>): T {
+    return this.container.resolve(token);
   }
 
-  private pathNote(): string {
-    return this.resolving.length === 0 ? '' : `, needed by ${this.resolving.map(nameOf).join(' → ')}`;
+  instantiate<T>(node: ConfigNode, kind: KindOf<T> | string, options?: InstantiateOptions): T {
+    return this.container.instantiate(node, kind, options);
   }
 }
 
-/** Marks a constructor's parameter with the token of what it gets. */
-export function inject<T>(token: Token<T>): ParameterDecorator {
-  return tsyringeInject(token.symbol) as ParameterDecorator;
-}
+/** Containers by those of tsyringe inside them. */
+const scopes = new WeakMap<DependencyContainer, Container>();
 
-/** The symbols that `@inject` put on a class's constructor parameters, by index. */
-function injectedSymbols(type: object): Map<number, symbol> {
-  const marked = (Reflect.getOwnMetadata('injectionTokens', type) ?? {}) as Record<string, unknown>;
-  const symbols = new Map<number, symbol>();
-  for (const [index, entry] of Object.entries(marked)) {
-    const symbol: unknown =
-      typeof entry === 'object' && entry !== null && 'token' in entry ? entry.token : entry;
-    if (typeof symbol === 'symbol') symbols.set(Number(index), symbol);
-  }
-  return symbols;
-}
-
-/** `anemone:clock` without its prefix. */
-function nameOf(symbol: symbol): string {
-  return (symbol.description ?? '').replace(/^anemone:/, '');
+/** @param usedBy the first thing that was built, if any */
+function refuseIfUsed(what: string, usedBy: string | undefined): void {
+  if (usedBy === undefined) return;
+  throw new AnemoneError({
+    code: 'container.frozen',
+    message: `cannot register ${what}: the container is in use since "${usedBy}" was built`,
+    hint: 'register everything before the first resolve or instantiate',
+  });
 }

@@ -8,6 +8,8 @@ const BUILD_KEYS = ['_target_', '_convert_', '_recursive_'];
 
 /** The components a container knows, by kind and name. An object like any other: two of them share nothing. */
 export class ComponentRegistry implements ComponentLookup {
+  /** What was built first; no component is added after it. */
+  usedBy: string | undefined;
   private readonly byName = new Map<string, ComponentDescriptor[]>();
   private readonly all: ComponentDescriptor[] = [];
 

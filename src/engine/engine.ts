@@ -1,4 +1,5 @@
 // The interface of engines.
+import { token } from '../container/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
@@ -80,3 +81,6 @@ export interface Engine {
   /** Forgets all programs and states and gives back their memory. */
   dispose(): Promise<void>;
 }
+
+/** The engine that holds the weights and runs what is compiled. With a Trainer, the one that `trainer.engine` names. */
+export const ENGINE = token<Engine>('engine');

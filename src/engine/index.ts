@@ -3,14 +3,15 @@ export { type CreateEngineOptions, createEngine, ENGINES, type EngineName } from
 export { EagerEngine } from './eager/eager-engine.js';
 export { createReferenceEngine } from './eager/reference.js';
 export { createTensorFlowEngine, type TensorFlowOptions } from './eager/tensorflow.js';
-export type {
-  CompileOptions,
-  Engine,
-  EngineStats,
-  HostTensors,
-  Program,
-  RunOptions,
-  Tensors,
+export {
+  type CompileOptions,
+  ENGINE,
+  type Engine,
+  type EngineStats,
+  type HostTensors,
+  type Program,
+  type RunOptions,
+  type Tensors,
 } from './engine.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {

@@ -1,17 +1,23 @@
-// What models are made in.
-import { basename } from 'node:path';
-import { type ConfigWarning, formatWarnings, type ParseOptions } from '../config/index.js';
-import { type ComponentDescriptor, Container } from '../container/index.js';
-import type { Engine } from '../engine/index.js';
-import { AnemoneError } from '../errors/index.js';
-import { readRegularFileSync } from '../formats/index.js';
+// What a caller may give a model besides its configuration, and the container that it becomes: below the doors
+// (`fromConfig`, `createModel`, `restoreModel`) only the container travels.
+import type { ConfigWarning, ParseOptions } from '../config/index.js';
+import {
+  CONFIG_WARNINGS,
+  type ComponentDescriptor,
+  Container,
+  LOG,
+  READ_FILE,
+  SEED,
+  warningsInLog,
+} from '../container/index.js';
+import { ENGINE, type Engine } from '../engine/index.js';
 import type { Module } from '../nn/index.js';
-import type { ReadFile } from '../text/index.js';
+import { MODEL_FILES, ModelFiles } from './model-files.js';
 import { checkSize } from './model-size.js';
 
-/** What a model needs besides its configuration. A Trainer fits this interface. */
-export interface ModelContext {
-  /** Seed of the initial weights and of the data's order and augmentation. Default 0. */
+/** Services of one model. What is given here wins over what is registered in the container. A Trainer fits. */
+export interface ModelServices {
+  /** Seed of the initial weights and of the data's order and augmentation. Default: that of the container, or 0. */
   readonly seed?: number | undefined;
   /** Knows the components that the configuration may name. Default: those of this library. */
   readonly container?: Container | undefined;
@@ -24,87 +30,72 @@ export interface ModelContext {
    * none does.
    */
   readonly sealed?: ((path: string) => boolean) | undefined;
-  /** Gets a line for the user at a time. Default: the view's `say`, else nobody. */
+  /** Gets a line for the user at a time. Default: the view's `say`, else the container's log, or nobody. */
   readonly log?: ((line: string) => void) | undefined;
   /** Gets the keys that have no effect, instead of the log. */
   readonly warnings?: ConfigWarning[] | undefined;
-  /** A trainer's. */
+  /** Says what the log would. */
   readonly view?: { say(text: string): void } | undefined;
+  /** A Trainer's, from which everything comes that is not given beside it. */
+  readonly services?: Container | undefined;
 }
 
-/** The context's container, or one that knows the components given. */
-export function containerOf(context: ModelContext, components: readonly ComponentDescriptor[]): Container {
-  return context.container ?? new Container().registerAll(components);
+/** What a model is made in: a Trainer, services by name, or a container that has them. */
+export type ModelContext = ModelServices | Container;
+
+/**
+ * The container of one model: the one given, or a scope of it with what else is given.
+ * @param components what the configuration may name, where no container is given
+ */
+export function modelScope(context: ModelContext, components: readonly ComponentDescriptor[]): Container {
+  if (context instanceof Container) return context;
+  const { container = new Container().registerAll(components), services = container } = context;
+  const scope = services.scope(container.components);
+  // A Trainer's own getters are what its services say.
+  const given: ModelServices = context.services ? { ...context } : context;
+  if (given.seed !== undefined) scope.registerValue(SEED, given.seed);
+  if (given.engine) scope.registerValue(ENGINE, given.engine);
+  tellOf(given, scope);
+  if (given.artifacts || given.sealed) {
+    useFiles(scope, new ModelFiles(services.resolve(READ_FILE), given.artifacts, given.sealed));
+  }
+  return scope;
+}
+
+/** Who is told. */
+function tellOf({ log, view, warnings }: ModelServices, scope: Container): void {
+  const heard = log ?? (view && ((line: string) => view.say(line)));
+  if (heard) scope.registerValue(LOG, heard);
+  if (warnings) scope.registerValue(CONFIG_WARNINGS, (fresh) => void warnings.push(...fresh));
+  else if (heard) scope.registerValue(CONFIG_WARNINGS, warningsInLog(heard));
+}
+
+/** What a model of this scope reads its files from. */
+export function useFiles(scope: Container, files: ModelFiles): Container {
+  return scope.registerValue(MODEL_FILES, files).registerValue(READ_FILE, files.read);
 }
 
 /** A checked mapping, of a config or of a component in it. */
 export type Section = Readonly<Record<string, unknown>>;
 
 /**
- * Makes a model, puts its section's adapters in, freezes what its section says, and tells the log which keys of it had no
- * effect.
+ * Makes a model, puts its section's adapters in, freezes what its section says, and tells which keys of it had no effect.
  * @param components what the section may name, where the context has no container
+ * @param make the model in the scope it is given
  */
 export function buildModel<T extends Module & { readonly config: Section; setUpAdapters(): void }>(
   context: ModelContext,
   components: readonly ComponentDescriptor[],
-  make: (own: ModelContext, options: ParseOptions) => T,
+  make: (scope: Container, options: ParseOptions) => T,
 ): T {
-  const container = containerOf(context, components);
-  const { components: lookup, warnings } = container;
+  const scope = modelScope(context, components);
+  const { components: lookup, warnings } = scope;
   const known = warnings.length;
-  const model = make(ownContext(context, container), { lookup, warnings });
+  const model = make(scope, { lookup, warnings });
   checkSize(model, { path: 'model' });
   model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
-  const fresh = warnings.slice(known);
-  if (context.warnings) context.warnings.push(...fresh);
-  else if (fresh.length > 0) logOf(context)?.(formatWarnings(fresh));
+  scope.resolve(CONFIG_WARNINGS)(warnings.slice(known));
   return model;
-}
-
-function logOf({ log, view }: ModelContext): ((line: string) => void) | undefined {
-  return log ?? (view ? (line) => view.say(line) : undefined);
-}
-
-/** A trainer is much more than a context; this keeps the context's keys, and asks for the engine when needed. */
-export function ownContext(context: ModelContext, container: Container): ModelContext {
-  return {
-    container,
-    seed: context.seed,
-    artifacts: context.artifacts,
-    warnings: context.warnings,
-    sealed: context.sealed,
-    log: logOf(context),
-    get engine() {
-      return context.engine;
-    },
-  };
-}
-
-/** Of one file: language models have gigabytes. */
-const MAX_BYTES = 2 ** 32;
-
-/**
- * Reads files of a config: from the context's artifacts first, then from disk where the context allows it.
- * @throws AnemoneError `asr.sealed` for a file that a stranger's archive may not name; `file.*` for one that cannot
- *   be read
- */
-export function fileReader({ artifacts, sealed }: ModelContext): ReadFile {
-  return (path, name) => {
-    // Base names are not enough where each language has a folder of its own.
-    const own = name?.includes('/') ? artifacts?.get(name) : undefined;
-    const bytes = own ?? artifacts?.get(basename(path));
-    if (bytes) return bytes;
-    if (sealed?.(path)) {
-      throw new AnemoneError({
-        code: 'asr.sealed',
-        message: 'the archive has no such file, and it may not name files of this machine',
-        position: { file: path },
-        hint: 'name the file yourself, as key=value',
-      });
-    }
-    return readRegularFileSync(path, { maxBytes: MAX_BYTES });
-  };
 }

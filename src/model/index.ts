@@ -18,13 +18,14 @@ export {
 } from './batch-means.js';
 export {
   buildModel,
-  containerOf,
-  fileReader,
   type ModelContext,
-  ownContext,
+  type ModelServices,
+  modelScope,
   type Section,
+  useFiles,
 } from './context.js';
 export { Model, type ModelConfig } from './model.js';
+export { MODEL_FILES, ModelFiles } from './model-files.js';
 export { checkSize, type SectionPlace } from './model-size.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export {

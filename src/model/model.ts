@@ -7,12 +7,12 @@ import {
   type UnfreezeOptions,
 } from '../adapters/index.js';
 import { type ConfigNode, pathOf, positionOf, resolveConfig, withPosition } from '../config/index.js';
-import type { ComponentDescriptor, Container, KindOf } from '../container/index.js';
-import type { Engine, Tensors } from '../engine/index.js';
+import { type ComponentDescriptor, type Container, type KindOf, SEED } from '../container/index.js';
+import { ENGINE, type Engine, type Tensors } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { type Archivable, type ArchivedConfig, saveArchive } from '../nemo/index.js';
 import { Module, type Pass, type ReadState } from '../nn/index.js';
-import { containerOf, type ModelContext, type Section } from './context.js';
+import { type ModelContext, modelScope, type Section } from './context.js';
 import { checkSize } from './model-size.js';
 import type { ArchivableModel, BatchSource, Evaluator, StepOutput } from './trainable-model.js';
 
@@ -34,22 +34,24 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   implements ArchivableModel, Archivable
 {
   readonly adapters: ModelAdapters;
+  /** Its components, and its services by token. */
   protected readonly container: Container;
   private written: Section;
 
   /**
    * @param node the `model` section as written; @param settings the same, checked
+   * @param context the scope that `buildModel` opened
    * @param components what the section may name, where the context has no container
    */
   protected constructor(
     node: ConfigNode,
     protected readonly settings: S,
-    protected readonly context: ModelContext,
+    context: ModelContext,
     components: readonly ComponentDescriptor[],
   ) {
     super();
-    this.seed = context.seed ?? 0;
-    this.container = containerOf(context, components);
+    this.container = modelScope(context, components);
+    this.seed = this.container.resolve(SEED);
     this.written = resolveConfig(node) as Section;
     this.adapters = new ModelAdapters(this, this.container);
   }
@@ -162,8 +164,8 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
 
   /** The engine given, or the one that the model was made with. @throws AnemoneError `asr.no-engine` */
   protected engineFor(given: Engine | undefined, method: string): Engine {
-    const engine = given ?? this.context.engine;
-    if (engine) return engine;
+    if (given) return given;
+    if (this.container.has(ENGINE)) return this.container.resolve(ENGINE);
     throw new AnemoneError({
       code: 'asr.no-engine',
       message: `${method} needs the engine that holds the weights`,

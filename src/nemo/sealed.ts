@@ -2,7 +2,7 @@
 import { sep } from 'node:path';
 
 /**
- * For `ModelContext.sealed`: false for paths that the user's own words name, or that lie in a folder they name, such
+ * For `ModelServices.sealed`: false for paths that the user's own words name, or that lie in a folder they name, such
  * as a language model, phrases, a tokenizer.
  * @param overrides `key=value` changes of the stranger's config
  * @param config one laid over it

@@ -22,8 +22,8 @@ export function build<T>(container: Container, settings: Settings, kind: KindOf<
     `${path}.${nameKey}`,
   );
   const skip = ['name', '_target_', '_convert_', '_recursive_', 'args'];
-  return descriptor.create(
+  return container.build(
+    descriptor,
     descriptor.schema.parse(settings, { path, lookup, skip, warnings }),
-    container,
   ) as T;
 }

@@ -1,4 +1,5 @@
 // Text: tokenizers and their training, normalisation, and the metrics that compare texts.
+export type { ReadFile } from '../container/index.js';
 export { AggregateTokenizer } from './aggregate-tokenizer.js';
 export { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
 export { CanaryTokenizer } from './canary/canary-tokenizer.js';
@@ -13,7 +14,7 @@ export {
 export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';
 export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
-export { loadTokenizer, type ReadFile, type TokenizerConfig, tokenizerTypeOf } from './load-tokenizer.js';
+export { loadTokenizer, type TokenizerConfig, tokenizerTypeOf } from './load-tokenizer.js';
 export * from './metrics/index.js';
 export { type CleanTextOptions, cleanText, normalizeText } from './normalize.js';
 export { normalizationNames } from './sentencepiece/charsmap.js';

@@ -2,6 +2,7 @@
 // that a checkpoint's own copies can take the place of files on disk.
 import { join } from 'node:path';
 import { defineSchema, listOf, parseJson, requireMapping } from '../config/index.js';
+import type { ReadFile } from '../container/index.js';
 import { AnemoneError, didYouMean, saidBy } from '../errors/index.js';
 import { decodeUtf8, readRegularFileSync, readSentencePieceModel } from '../formats/index.js';
 import { AggregateTokenizer } from './aggregate-tokenizer.js';
@@ -35,12 +36,6 @@ export interface TokenizerConfig {
   /** NeMo's classes for multitask models: CanaryTokenizer (with `agg`) or CanaryBPETokenizer (with `bpe`). */
   readonly custom_tokenizer?: { readonly _target_?: string } | null;
 }
-
-/**
- * Reads a file. `name` is what it is called among a tokenizer's own `files()`, by which a checkpoint finds its copy:
- * `tokenizer.model`, of one of several languages `en/tokenizer.model`.
- */
-export type ReadFile = (path: string, name?: string) => Uint8Array;
 
 const sentencePieceTypes = ['bpe', 'spe', 'unigram', 'sentencepiece'];
 const knownTypes = [...sentencePieceTypes, 'wpe', 'char', 'word', 'agg'];

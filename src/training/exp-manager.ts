@@ -23,6 +23,7 @@ import { CsvLogger } from './loggers/csv.js';
 import { JsonLinesLogger } from './loggers/json-lines.js';
 import { TensorBoardLogger } from './loggers/tensorboard.js';
 import { ReportCallback } from './report/report-callback.js';
+import { RUN_FOLDER } from './run-folder.js';
 import { RunLock } from './run-lock.js';
 import type { Trainer } from './trainer.js';
 
@@ -34,8 +35,8 @@ import type { Trainer } from './trainer.js';
 export async function expManager(trainer: Trainer, config: unknown): Promise<string | undefined> {
   if (config === undefined || config === null) return undefined;
   const warnings: ConfigWarning[] = [];
-  const options = expManagerSchema.parse(config, { warnings, lookup: trainer.bricks.components });
-  const folder = await runFolder(options);
+  const options = expManagerSchema.parse(config, { warnings, lookup: trainer.services.components });
+  const folder = trainer.services.resolve(RUN_FOLDER).path ?? (await runFolder(options));
   await writing(folder, async () => makeFolder(folder));
   await lockFolder(trainer, folder);
   await writing(folder, () => writeFile(join(folder, 'cmd-args.log'), `${process.argv.join(' ')}\n`));
@@ -52,7 +53,7 @@ export async function expManager(trainer: Trainer, config: unknown): Promise<str
     await writing(elsewhere, async () => makeFolder(elsewhere));
     await lockFolder(trainer, elsewhere);
   }
-  const say = (text: string) => trainer.view.say(text);
+  const say = (text: string) => trainer.say(text);
   const [newest, ...older] = await resumption(options, checkpoints.options.folder, say);
   trainer.resumeFrom = newest;
   trainer.resumeInstead = older;
@@ -67,9 +68,7 @@ async function lockFolder(trainer: Trainer, folder: string): Promise<void> {
   trainer.locks.push(lock);
   const before = lock.tookOverFrom;
   if (!before) return;
-  trainer.view.say(
-    `${folder}: process ${before.pid}, which was training here, is gone; its lock is taken over`,
-  );
+  trainer.say(`${folder}: process ${before.pid}, which was training here, is gone; its lock is taken over`);
 }
 
 async function runFolder(options: ExpManagerOptions): Promise<string> {
@@ -145,11 +144,11 @@ function onlyDamaged(folder: string, damaged: readonly string[]): AnemoneError {
 }
 
 function addLoggers(trainer: Trainer, options: ExpManagerOptions, folder: string): void {
-  const { bricks } = trainer;
+  const { services } = trainer;
   for (const node of options.loggers ?? []) {
-    const { schema } = bricks.components.findFor(node, loggerKind.kind);
+    const { schema } = services.components.findFor(node, loggerKind.kind);
     const takesFolder = 'folder' in schema.fields && (node['folder'] ?? null) === null;
-    trainer.loggers.push(bricks.instantiate(node, loggerKind, takesFolder ? { with: { folder } } : {}));
+    trainer.loggers.push(services.instantiate(node, loggerKind, takesFolder ? { with: { folder } } : {}));
   }
   if (options.create_tensorboard_logger) trainer.loggers.push(new TensorBoardLogger(folder));
   if (options.create_csv_logger) trainer.loggers.push(new CsvLogger(join(folder, 'metrics.csv')));

@@ -31,12 +31,14 @@ export { TensorBoardLogger } from './loggers/tensorboard.js';
 export {
   LiveLineView,
   LogLineView,
+  PROGRESS_VIEW,
   type ProgressView,
   QuietView,
   type StepStatus,
 } from './progress/progress-view.js';
 export { type ReportData, reportPage } from './report/page.js';
 export { ReportCallback } from './report/report-callback.js';
+export { RUN_FOLDER, type RunFolder } from './run-folder.js';
 export type { RunProgress } from './run-progress.js';
 export { exitCodeOf } from './signals.js';
 export { type EvaluationSettings, type FitResult, Trainer, type TrainerDependencies } from './trainer.js';

@@ -1,15 +1,8 @@
 // The Trainer.
 import { join } from 'node:path';
-import {
-  type ConfigNode,
-  type ConfigWarning,
-  formatWarnings,
-  isMapping,
-  toYaml,
-  withPosition,
-} from '../config/index.js';
-import { Container } from '../container/index.js';
-import { createEngine, type Engine } from '../engine/index.js';
+import { type ConfigNode, type ConfigWarning, isMapping, toYaml, withPosition } from '../config/index.js';
+import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
+import { ENGINE, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -27,25 +20,21 @@ import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
-import { type ProgressView, viewFor } from './progress/progress-view.js';
+import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
+import { RUN_FOLDER } from './run-folder.js';
 import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
+import { type GivenServices, trainerServices } from './trainer-services.js';
 
-/** Parts of a trainer that do not come from its config. */
-export interface TrainerDependencies {
-  /** Instead of the one `engine` names; the caller disposes it. */
-  readonly engine?: Engine;
+/** What is given here wins over what is registered in the container, and this over the config. */
+export interface TrainerDependencies extends GivenServices {
   readonly callbacks?: readonly Callback[];
   readonly loggers?: readonly MetricsLogger[];
-  /** Knows the optimizers and schedules that `model.optim` may name; default: those of this library. */
+  /** Knows the components that configs may name, default: those of this library; and services that replace ours. */
   readonly container?: Container;
-  /** Instead of a progress line on stderr. */
-  readonly view?: ProgressView;
-  /** Collects the keys of all sections that have no effect, for one list, instead of each section saying its own. */
-  readonly warnings?: ConfigWarning[];
 }
 
 /** How a fit ended, and where. */
@@ -63,13 +52,10 @@ export interface FitResult {
  */
 export class Trainer {
   readonly options: TrainerOptions;
-  /** Builds the callbacks and loggers that configs name. */
-  readonly bricks: Container;
+  /** Services by token, and components: a scope of the container given, with what follows from the trainer's config. */
+  readonly services: Container;
   readonly callbacks: Callback[];
   readonly loggers: MetricsLogger[];
-  view: ProgressView;
-  /** Where a run's files go; set by `expManager`. */
-  logFolder: string | undefined;
   /** Checkpoint that the next fit goes on from when it is given none; set by `expManager`. */
   resumeFrom: Checkpoint | undefined;
   /** Those before it, used in turn when it turns out to be damaged; set by `expManager`. */
@@ -78,6 +64,10 @@ export class Trainer {
   readonly locks: RunLock[] = [];
   /** Further sections that checkpoints keep; set by `expManager`. */
   readonly recorded: Record<string, ConfigNode> = {};
+  private shown: ProgressView | undefined;
+  /** Keeps what is said in the folder of the run. */
+  private folderView: TeeView | undefined;
+  private folder: string | undefined;
   private made: Engine | undefined;
   /** The latest fit: metrics of a test of its model belong to it. */
   private ended: FitRun | undefined;
@@ -91,21 +81,28 @@ export class Trainer {
     private readonly dependencies: TrainerDependencies = {},
   ) {
     const warnings: ConfigWarning[] = [];
-    this.bricks = dependencies.container ?? new Container().registerAll(trainingComponents);
-    this.options = trainerOptions(config, warnings, this.bricks.components);
+    const container = dependencies.container ?? new Container().registerAll(trainingComponents);
+    this.services = trainerServices(container, dependencies, {
+      trainer: this,
+      owns: (engine) => {
+        this.made = engine;
+      },
+      keep: (text) => this.folderView?.keep(text),
+      folder: () => this.folder,
+    });
+    this.options = trainerOptions(config, warnings, container.components);
     this.callbacks = [
       ...(dependencies.callbacks ?? []),
-      ...(this.options.callbacks ?? []).map((node) => this.bricks.instantiate(node, callbackKind)),
+      ...(this.options.callbacks ?? []).map((node) => this.services.instantiate(node, callbackKind)),
     ];
     this.loggers = [...(dependencies.loggers ?? [])];
-    this.view = dependencies.view ?? viewFor(process.stderr, this.options.enable_progress_bar);
     this.warn(warnings);
     this.recorded['trainer'] = section(config);
   }
 
-  /** A trainer is the context a model is made in: seed, engine and where to say things. */
+  /** Of the initial weights and of the data's order, unless a run goes on from a checkpoint. */
   get seed(): number {
-    return this.options.seed;
+    return this.services.resolve(SEED);
   }
 
   /** What the config of a model made with this trainer may name, when the trainer was given a container. */
@@ -113,22 +110,38 @@ export class Trainer {
     return this.dependencies.container;
   }
 
-  /** Where warnings about configs go; absent: to the view. */
-  get warnings(): ConfigWarning[] | undefined {
-    return this.dependencies.warnings;
+  /** The engine of all runs of this trainer. */
+  get engine(): Engine {
+    return this.services.resolve(ENGINE);
+  }
+
+  /** Shows the progress of runs. */
+  get view(): ProgressView {
+    this.shown ??= this.services.resolve(PROGRESS_VIEW);
+    return this.shown;
+  }
+
+  set view(view: ProgressView) {
+    this.shown = view;
+  }
+
+  /** Where a run's files go; that of the container, or set by `expManager`. */
+  get logFolder(): string | undefined {
+    return this.folder ?? this.services.resolve(RUN_FOLDER).path;
+  }
+
+  set logFolder(folder: string | undefined) {
+    this.folder = folder;
   }
 
   /** Tells of keys without effect. */
   warn(warnings: readonly ConfigWarning[]): void {
-    if (this.warnings) this.warnings.push(...warnings);
-    else if (warnings.length > 0) this.view.say(formatWarnings(warnings));
+    if (warnings.length > 0) this.services.resolve(CONFIG_WARNINGS)(warnings);
   }
 
-  /** The engine of all runs of this trainer. */
-  get engine(): Engine {
-    if (this.dependencies.engine) return this.dependencies.engine;
-    this.made ??= withPosition(this.options.engine, () => createEngine(this.options.engine));
-    return this.made;
+  /** Tells the user something. */
+  say(text: string): void {
+    this.services.resolve(LOG)(text);
   }
 
   /**
@@ -205,8 +218,9 @@ export class Trainer {
 
   /** Makes `folder` the place of this run's files; what is said is also written to its log. */
   enterFolder(folder: string): void {
-    this.logFolder = folder;
-    this.view = new TeeView(this.view, join(folder, 'anemone_log.txt'));
+    this.folder = folder;
+    this.folderView = new TeeView(this.view, join(folder, 'anemone_log.txt'));
+    this.view = this.folderView;
   }
 
   /** Frees the engine this trainer made, and its folder for other processes. */
@@ -214,6 +228,8 @@ export class Trainer {
     for (const lock of this.locks.splice(0)) lock.release();
     await this.made?.dispose();
     this.made = undefined;
+    // A later run makes another.
+    this.services.forget(ENGINE);
   }
 
   private async evaluateOn(
@@ -243,14 +259,15 @@ export class Trainer {
     data: FitSettings,
   ): Promise<FitRun> {
     const { options, engine, view } = this;
+    const say = (text: string) => this.say(text);
     // What is wrong in the config shows before any data is read.
-    const { container } = this.dependencies;
+    const container = this.container && this.services;
     const optim = section(model.config['optim']);
     const sched = isMapping(optim['sched']) ? optim['sched'] : undefined;
     const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
     const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     // Before the data is opened: its order and augmentation follow the same seed.
-    const seed = checkpoints[0]?.state.seed ?? options.seed;
+    const seed = checkpoints[0]?.state.seed ?? this.seed;
     model.module.seed = seed;
     const source = data.train ?? (await model.trainingSource());
     if (!source) throw noData('train');
@@ -265,15 +282,22 @@ export class Trainer {
     const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation);
     if (options.memory_check) {
       const accumulates = accumulationAt(options, 0) > 1;
-      checkMemory({ source, programs, accumulates, say: (line) => view.say(line) });
+      checkMemory({ source, programs, accumulates, say });
     }
     const skip = options.nonfinite === 'skip' || model.config['skip_nan_grad'] === true;
     const config = toYaml({ model: section(model.config), ...this.recorded });
-    const given = section(this.recorded['trainer'])['seed'] === undefined ? undefined : options.seed;
+    const isGiven =
+      this.services.isRegistered(SEED) || section(this.recorded['trainer'])['seed'] !== undefined;
     const resumed = await resume(checkpoints, {
-      now: { config, seed: given, engine: engine.name, source, artifacts: await model.artifacts() },
+      now: {
+        config,
+        seed: isGiven ? this.seed : undefined,
+        engine: engine.name,
+        source,
+        artifacts: await model.artifacts(),
+      },
       parts: { model, engine, optimizer, scheduler, callbacks },
-      say: (text) => view.say(text),
+      say,
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
@@ -290,6 +314,7 @@ export class Trainer {
       callbacks,
       loggers: this.loggers,
       view,
+      say,
       nonfinite,
       config,
       progress: { ...freshProgress(), ...resumed?.state.progress },

@@ -1,8 +1,9 @@
 // From configs and archives to models, whatever their family.
 import { type ConfigNode, requireMapping } from '../../config/index.js';
-import type { Engine } from '../../engine/index.js';
+import { type Container, LOG } from '../../container/index.js';
+import { ENGINE } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { containerOf, type ModelContext, ownContext, type TrainableModel } from '../../model/index.js';
+import { type ModelContext, modelScope, type TrainableModel } from '../../model/index.js';
 import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { type Adaptation, adaptModel } from './adaptation.js';
@@ -18,12 +19,12 @@ import { SpeechModel } from './speech-model.js';
  */
 export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
   requireMapping(node, 'model');
-  const container = containerOf(context, asrComponents);
-  const { components } = container;
+  const scope = modelScope(context, asrComponents);
+  const { components } = scope;
   const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
   checkBricks(node, descriptor, components);
-  const factory = descriptor.create({}, container) as ModelFactory;
-  return factory.fromConfig(node, ownContext(context, container));
+  const factory = scope.build(descriptor, {}) as ModelFactory;
+  return factory.fromConfig(node, scope);
 }
 
 /**
@@ -33,17 +34,18 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
  */
 export async function createFromConfig(
   config: ConfigNode,
-  context: ModelContext & { readonly engine: Engine },
-  say: (line: string) => void = () => {},
+  context: ModelContext,
+  say?: (line: string) => void,
 ): Promise<TrainableModel> {
   const section = requireMapping(requireMapping(config, 'config')['model'], 'model');
-  const container = containerOf(context, asrComponents);
-  modelClass(section, container.components);
+  const scope = modelScope(context, asrComponents);
+  modelClass(section, scope.components);
   if (isFineTuning(config)) {
-    return fineTunedModel(config, speechModelOf('init_from_nemo_model'), context, archivesOf({ container }));
+    const families = archivesOf(scope.components);
+    return fineTunedModel(config, speechModelOf('init_from_nemo_model'), scope, families);
   }
-  const model = createModel(section, context);
-  await initFromConfig(model.module, config, context.engine, say);
+  const model = createModel(section, scope);
+  await initFromConfig(model.module, config, scope.resolve(ENGINE), say ?? scope.resolve(LOG));
   return model;
 }
 
@@ -57,13 +59,13 @@ export function restoreModel(
   context: ModelContext,
   options: RestoreOptions = {},
 ): Promise<SpeechModel> {
-  const families = archivesOf({ container: containerOf(context, asrComponents) });
-  return restoreSpeechArchive(path, speechModelOf(path), context, families, options);
+  const scope = modelScope(context, asrComponents);
+  return restoreSpeechArchive(path, speechModelOf(path), scope, archivesOf(scope.components), options);
 }
 
-function speechModelOf(path: string): (node: ConfigNode, own: ModelContext) => SpeechModel {
-  return (node, own) => {
-    const model = createModel(node, own);
+function speechModelOf(path: string): (node: ConfigNode, scope: Container) => SpeechModel {
+  return (node, scope) => {
+    const model = createModel(node, scope);
     if (model instanceof SpeechModel) return model;
     throw new AnemoneError({ code: 'nemo.not-speech', message: `${path} holds no speech model` });
   };

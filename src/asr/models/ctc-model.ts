@@ -1,8 +1,15 @@
 // CTC models (Graves et al. 2006): encoder and a frame classifier. EncDecCTCModelBPE (tokenizer) and
 // EncDecCTCModel (characters) differ only in the section their vocabulary comes from.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import type { Engine, Tensors } from '../../engine/index.js';
-import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
+import {
+  buildModel,
+  type ModelContext,
+  modelScope,
+  type StepOutput,
+  weightedOutput,
+} from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -41,8 +48,8 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   private interCtc: InterCtc;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: CtcModelConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: CtcModelConfig, scope: Container) {
+    super(node, settings, scope);
     checkFrameDecoder(node, 'decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.decoder = this.child(
       'decoder',
@@ -74,8 +81,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecCTCModelBPE> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, ctcFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, ctcFamily), options);
   }
 
   protected override adopt(fresh: this): void {

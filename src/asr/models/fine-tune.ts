@@ -4,15 +4,14 @@ import {
   type ConfigNode,
   type ConfigWarning,
   defineSchema,
-  formatWarnings,
   isMapping,
   listOf,
   overlayNode,
 } from '../../config/index.js';
+import { CONFIG_WARNINGS, type Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { containerOf, type ModelContext, type Section } from '../../model/index.js';
+import type { Section } from '../../model/index.js';
 import { type ArchiveSections, restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { brickComponents } from './bricks.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import type { SpeechModel } from './speech-model.js';
 
@@ -67,15 +66,15 @@ function isNamed(config: ConfigNode): boolean {
 }
 
 /**
- * The archive's model, in the context's engine, as the config wants it trained. With `tokenizer.update_tokenizer` or
+ * The archive's model, in the container's engine, as the config wants it trained. With `tokenizer.update_tokenizer` or
  * `char_labels.update_labels` it gets another vocabulary, and decoder and joint start anew, as in NeMo.
  * @param families that the archive's model may be of
  * @throws AnemoneError `init.no-model` when no archive is named; `config.unknown-key`; what restoring throws
  */
 export async function fineTunedModel(
   config: ConfigNode,
-  make: (node: ConfigNode, context: ModelContext) => SpeechModel,
-  context: ModelContext,
+  make: (node: ConfigNode, scope: Container) => SpeechModel,
+  container: Container,
   families: readonly ArchiveSections[],
 ): Promise<SpeechModel> {
   const path = config['init_from_nemo_model'];
@@ -90,16 +89,15 @@ export async function fineTunedModel(
   const written = config['model'] as ConfigNode;
   const warnings: ConfigWarning[] = [];
   // Restoring says nothing of keys without effect, which every archive has; those of the config are worth saying.
-  fineTuningSchema.parse(written, { lookup: containerOf(context, brickComponents).components, warnings });
-  if (context.warnings) context.warnings.push(...warnings);
-  else if (warnings.length > 0) context.log?.(formatWarnings(warnings));
+  fineTuningSchema.parse(written, { lookup: container.components, warnings });
+  container.resolve(CONFIG_WARNINGS)(warnings);
   const replaced = REPLACED.filter((key) => key in written);
   const nothing = Object.fromEntries(replaced.map((key) => [key, null]));
   const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
   const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
-  const remake = (node: ConfigNode, archive: ModelContext) => make(own(node), archive);
-  const model = await restoreSpeechArchive(path, remake, context, families, {}, replaced);
+  const remake = (node: ConfigNode, scope: Container) => make(own(node), scope);
+  const model = await restoreSpeechArchive(path, remake, container, families, {}, replaced);
   const vocabulary = newVocabulary(written);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;
 }

@@ -1,8 +1,15 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import type { Engine, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { buildModel, type ModelContext, type StepOutput, weightedOutput } from '../../model/index.js';
+import {
+  buildModel,
+  type ModelContext,
+  modelScope,
+  type StepOutput,
+  weightedOutput,
+} from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { addLosses, evaluationPass, type Pass, scaleLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
@@ -48,8 +55,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   private ctcDecoding: CtcDecodingConfig;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: HybridModelConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: HybridModelConfig, scope: Container) {
+    super(node, settings, scope);
     this.auxiliary = settings.aux_ctc;
     checkFrameDecoder(node, 'aux_ctc.decoder', this.encoder.width, this.tokenizer.vocabSize);
     this.ctcDecoder = this.child(
@@ -83,8 +90,9 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, hybridFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, hybridFamily), options);
   }
 
   protected override adopt(fresh: this): void {

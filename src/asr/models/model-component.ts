@@ -64,13 +64,12 @@ export function familiesOf(components: ComponentRegistry): readonly ModelFamily[
   return [...new Set(components.list('model').flatMap((descriptor) => familyOf(descriptor) ?? []))];
 }
 
-/** The sections that archives may have: those of a family, and of all that the context knows. */
+/** The sections that archives may have: those of a family, and of all that are registered. */
 export function archivesOf(
-  { container }: ModelContext,
+  components: ComponentRegistry,
   family?: Pick<ModelFamily, 'archive'>,
 ): readonly ArchiveSections[] {
-  const families = container ? familiesOf(container.components) : [];
-  return [...(family ? [family] : []), ...families].map(({ archive }) => archive);
+  return [...(family ? [family] : []), ...familiesOf(components)].map(({ archive }) => archive);
 }
 
 function isFamilyComponent(descriptor: ComponentDescriptor): descriptor is FamilyComponent {

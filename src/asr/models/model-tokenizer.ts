@@ -1,7 +1,8 @@
 // The tokenizer that a `model` section asks for: a tokenizer section, or characters.
 import { type ConfigNode, isMapping } from '../../config/index.js';
+import { type Container, READ_FILE } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { containerOf, fileReader, type ModelContext, type Section } from '../../model/index.js';
+import type { Section } from '../../model/index.js';
 import {
   CharTokenizer,
   loadTokenizer,
@@ -28,9 +29,10 @@ export function isOwnTokenizer(section: unknown): section is ConfigNode {
  * @param section the checked `tokenizer` section; @param config the whole `model` section
  * @throws AnemoneError `asr.no-tokenizer`, and what `loadTokenizer` or the user's component throws
  */
-export function tokenizerOf(section: unknown, config: Section, context: ModelContext): Tokenizer {
-  if (isOwnTokenizer(section)) return containerOf(context, []).instantiate(section, tokenizerKind);
-  if (section) return loadTokenizer(section as TokenizerConfig, 'model.tokenizer', fileReader(context));
+export function tokenizerOf(section: unknown, config: Section, container: Container): Tokenizer {
+  if (isOwnTokenizer(section)) return container.instantiate(section, tokenizerKind);
+  if (section)
+    return loadTokenizer(section as TokenizerConfig, 'model.tokenizer', container.resolve(READ_FILE));
   const labels = labelsOf(config);
   if (labels) return new CharTokenizer(labels);
   throw new AnemoneError({

@@ -1,10 +1,11 @@
 // Multitask models.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import type { DataSection, OpenSourceOptions, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
-import { buildModel, type ModelContext, type StepOutput } from '../../model/index.js';
+import { buildModel, type ModelContext, modelScope, type StepOutput } from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, frameMask, Linear, type Pass, smoothedCrossEntropy } from '../../nn/index.js';
 import {
@@ -58,8 +59,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   private decoding: AttentionDecodingConfig;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: MultiTaskConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: MultiTaskConfig, scope: Container) {
+    super(node, settings, scope);
     this.special = promptTokenizer(this.tokenizer);
     this.prompt = promptFormat(settings.prompt_format, promptDefaults(settings.prompt_defaults));
     // As NeMo: room for a vocabulary that is a multiple of 8.
@@ -103,8 +104,9 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecMultiTaskModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, multiTaskFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, multiTaskFamily), options);
   }
 
   protected override adopt(fresh: this): void {

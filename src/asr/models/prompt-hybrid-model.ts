@@ -1,9 +1,10 @@
 // Hybrid models with a prompt.
 import { type ConfigNode, type InferConfig, isMapping } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
-import { buildModel, type ModelContext } from '../../model/index.js';
+import { buildModel, type ModelContext, modelScope } from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
 import { Linear, Module } from '../../nn/index.js';
 import type { ExportOptions } from '../export/export-onnx.js';
@@ -66,8 +67,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   private readonly kernel: PromptKernel | undefined;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: PromptHybridConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: PromptHybridConfig, scope: Container) {
+    super(node, settings, scope);
     const { model_defaults: defaults } = settings as {
       readonly model_defaults: Readonly<Record<string, unknown>>;
     };
@@ -97,8 +98,9 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModelWithPrompt> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, promptHybridFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, promptHybridFamily), options);
   }
 
   override get takesPrompt(): boolean {

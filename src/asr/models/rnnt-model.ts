@@ -1,11 +1,13 @@
 // Transducer models (Graves 2012): EncDecRNNTBPEModel (tokenizer) and EncDecRNNTModel (characters), which
 // differ only in the section their vocabulary comes from.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { Container } from '../../container/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
   buildModel,
   type HeatMap,
   type ModelContext,
+  modelScope,
   type StepOutput,
   weightedOutput,
 } from '../../model/index.js';
@@ -65,8 +67,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   private readonly lossSettings: RnntLossSettings;
 
   /** Use `fromConfig`. */
-  constructor(node: ConfigNode, settings: RnntModelConfig, context: ModelContext) {
-    super(node, settings, context);
+  constructor(node: ConfigNode, settings: RnntModelConfig, scope: Container) {
+    super(node, settings, scope);
     const vocabulary = this.tokenizer.vocabSize;
     this.decoder = this.child(
       'decoder',
@@ -113,8 +115,9 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecRNNTBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: ModelContext) => this.fromConfig(node, own);
-    return restoreSpeechArchive(path, make, context, archivesOf(context, rnntFamily), options);
+    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const scope = modelScope(context, brickComponents);
+    return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, rnntFamily), options);
   }
 
   protected override adopt(fresh: this): void {

@@ -2,6 +2,7 @@
 // work is done in files beside it.
 import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
 import { type ConfigNode, withPosition } from '../../config/index.js';
+import { LOG, READ_FILE, type ReadFile } from '../../container/index.js';
 import {
   type DataSection,
   type OpenSourceOptions,
@@ -10,25 +11,27 @@ import {
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import { type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
+import { ENGINE, type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   type Batch,
   type BatchSource,
   type Evaluator,
-  fileReader,
   type HeatMap,
   lossOf,
+  MODEL_FILES,
   Model,
   type ModelConfig,
   type ModelContext,
+  ModelFiles,
   type ReportContributor,
   type Section,
   type StepOutput,
+  useFiles,
 } from '../../model/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
 import { addLosses, type Pass, weightedLoss } from '../../nn/index.js';
-import type { ReadFile, Tokenizer } from '../../text/index.js';
+import type { Tokenizer } from '../../text/index.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
@@ -103,8 +106,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** @param node the `model` section as written; @param settings the same, checked. */
   protected constructor(node: ConfigNode, settings: S, context: ModelContext) {
     super(node, settings, context, brickComponents);
-    this.decodingFiles = fileReader(context);
-    this.tokenizer = tokenizerOf(settings.tokenizer, this.config, context);
+    this.decodingFiles = this.container.resolve(READ_FILE);
+    this.tokenizer = tokenizerOf(settings.tokenizer, this.config, this.container);
     const keys = this.build(settings.preprocessor, preprocessorKind);
     const preprocessor = withPosition(settings.preprocessor as ConfigNode, () => new Preprocessor(keys));
     this.preprocessor = this.child('preprocessor', preprocessor);
@@ -255,7 +258,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   /** After the program gave a section of decoding: files that it names come from disk. */
   protected decodingGiven(): void {
-    this.decodingFiles = fileReader({ artifacts: this.context.artifacts });
+    this.decodingFiles = this.container.resolve(MODEL_FILES).readGiven;
     this.forgetRecognizers();
   }
 
@@ -365,9 +368,10 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   private anotherWith(vocabulary: Vocabulary, engine: Engine): this {
-    const { seed, container, log } = this.context;
     const node = configWithVocabulary(this.config, this.family, vocabulary);
-    return this.another(node, { seed, container, log, engine });
+    const { outside } = this.container.resolve(MODEL_FILES);
+    const scope = useFiles(this.container.scope(), new ModelFiles(outside));
+    return this.another(node, scope.registerValue(ENGINE, engine));
   }
 
   protected override adopt(fresh: this): void {
@@ -407,7 +411,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       specAugment: this.specAugment,
       tokenize: (text, { lang }) => this.tokenizer.textToIds(text, lang),
       unknown: unknownTextOf(this.tokenizer),
-      log: this.context.log,
+      log: this.container.resolve(LOG),
     };
   }
 }

@@ -1,8 +1,15 @@
 // What is particular to .nemo archives of speech models: their sections, and what NeMo derives for them.
 import { type ConfigNode, selectValue } from '../../config/index.js';
+import { CONFIG_WARNINGS, type Container, LOG, READ_FILE, warningsInLog } from '../../container/index.js';
+import { ENGINE } from '../../engine/index.js';
 import { asText } from '../../errors/index.js';
-import type { ModelContext } from '../../model/index.js';
-import { type ArchiveLayout, type RestoreOptions, restoreArchive } from '../../nemo/index.js';
+import { ModelFiles, useFiles } from '../../model/index.js';
+import {
+  type ArchiveContext,
+  type ArchiveLayout,
+  type RestoreOptions,
+  restoreArchive,
+} from '../../nemo/index.js';
 import type { Module } from '../../nn/index.js';
 
 /** Recordings of any rate are converted to the preprocessor's, so these say what the files will be, and no more. */
@@ -43,29 +50,37 @@ function speechArchive(families: readonly ArchiveSections[]): ArchiveLayout {
 }
 
 /**
- * A speech model of an archive, with its weights in the context's engine.
+ * A speech model of an archive, with its weights in the engine of a container. It is made in a scope of this, where files
+ * are those of the archive.
  * @param families that the model may be of
  * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @throws AnemoneError; see `restoreArchive`
  */
 export function restoreSpeechArchive<M extends Module>(
   path: string,
-  make: (node: ConfigNode, context: ModelContext) => M,
-  context: ModelContext,
+  make: (node: ConfigNode, scope: Container) => M,
+  container: Container,
   families: readonly ArchiveSections[],
   options: RestoreOptions = {},
   kept: readonly string[] = [],
 ): Promise<M> {
-  const { seed, container, engine } = context;
-  const say = (line: string) => (context.log ?? ((text) => context.view?.say(text)))(line);
   return restoreArchive(
     path,
-    (node, archive) => make(node, { seed, container, ...archive }),
-    { engine, say },
+    (node, archive) => make(node, archiveScope(container, archive)),
+    {
+      engine: container.has(ENGINE) ? container.resolve(ENGINE) : undefined,
+      say: container.resolve(LOG),
+    },
     speechArchive(families),
     options,
     kept,
   );
+}
+
+function archiveScope(container: Container, { log, artifacts, sealed }: ArchiveContext): Container {
+  const scope = container.scope().registerValue(LOG, log);
+  scope.registerValue(CONFIG_WARNINGS, warningsInLog(log));
+  return useFiles(scope, new ModelFiles(container.resolve(READ_FILE), artifacts, sealed));
 }
 
 /** Characters of a character model, and the version's numerics. */

@@ -26,6 +26,8 @@ export interface FitParts {
   readonly callbacks: readonly Callback[];
   readonly loggers: readonly MetricsLogger[];
   readonly view: ProgressView;
+  /** Tells the user something. */
+  readonly say: (text: string) => void;
   readonly nonfinite: NonfiniteHandler;
   /** As YAML, for checkpoints. */
   readonly config: string;

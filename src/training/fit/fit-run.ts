@@ -98,7 +98,7 @@ export class FitRun implements FailingRun {
   }
 
   say(text: string): void {
-    this.parts.view.say(text);
+    this.parts.say(text);
   }
 
   startLoggers(): Promise<void> {

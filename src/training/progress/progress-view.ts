@@ -1,4 +1,5 @@
 // Progress on a terminal or in a log.
+import { token } from '../../container/index.js';
 import { printable, readableLines } from '../../errors/index.js';
 import type { GpuStatus } from '../system/nvidia-smi.js';
 
@@ -39,6 +40,9 @@ export interface ProgressView {
   /** Removes what is live. */
   end(): void;
 }
+
+/** What shows the progress of runs. Default, with a Trainer: a line on stderr, or nothing with enable_progress_bar=false. */
+export const PROGRESS_VIEW = token<ProgressView>('progress-view');
 
 /** Prints nothing but what must be said. */
 export class QuietView implements ProgressView {

@@ -19,6 +19,11 @@ export class TeeView implements ProgressView {
 
   say(text: string): void {
     this.innerView.say(text);
+    this.keep(text);
+  }
+
+  /** Writes it to the file alone. */
+  keep(text: string): void {
     try {
       appendFileSync(this.path, `${new Date().toISOString()} ${printableLines(text)}\n`);
     } catch {

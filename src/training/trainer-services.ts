@@ -1,0 +1,65 @@
+// The services of a trainer: what it is given wins over what is registered in its container, and this over what follows
+// from its config.
+import { type ConfigWarning, withPosition } from '../config/index.js';
+import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
+import { createEngine, ENGINE, type Engine } from '../engine/index.js';
+import { PROGRESS_VIEW, type ProgressView, viewFor } from './progress/progress-view.js';
+import { RUN_FOLDER } from './run-folder.js';
+import type { TrainerOptions } from './trainer-options.js';
+
+/** What a trainer is given beside its container. */
+export interface GivenServices {
+  /** Instead of the one `trainer.engine` names; the caller disposes it. */
+  readonly engine?: Engine;
+  /** Instead of a progress line on stderr. */
+  readonly view?: ProgressView;
+  /** Collects the keys of all sections that have no effect, for one list, instead of each section saying its own. */
+  readonly warnings?: ConfigWarning[];
+}
+
+/** Where defaults come from. They are asked for when all of it is there. */
+export interface DefaultSources {
+  readonly trainer: { readonly options: TrainerOptions; readonly view: ProgressView };
+  /** Gets the engine that the trainer is to dispose. */
+  readonly owns: (engine: Engine) => void;
+  /** Writes a line to the log of the run's folder. */
+  readonly keep: (text: string) => void;
+  readonly folder: () => string | undefined;
+}
+
+/** A scope of the container with the services of one trainer. */
+export function trainerServices(
+  container: Container,
+  given: GivenServices,
+  { trainer, owns, keep, folder }: DefaultSources,
+): Container {
+  const scope = container.scope();
+  const { engine, view, warnings } = given;
+  if (engine) scope.registerValue(ENGINE, engine);
+  if (view) scope.registerValue(PROGRESS_VIEW, view);
+  if (warnings) scope.registerValue(CONFIG_WARNINGS, (fresh) => void warnings.push(...fresh));
+  if (container.isRegistered(LOG)) {
+    scope.registerFactory(LOG, () => {
+      const log = container.resolve(LOG);
+      return (text) => {
+        log(text);
+        keep(text);
+      };
+    });
+  }
+  return scope
+    .registerDefault(ENGINE, () => {
+      const { engine: options } = trainer.options;
+      const made = withPosition(options, () => createEngine(options));
+      owns(made);
+      return made;
+    })
+    .registerDefault(SEED, () => trainer.options.seed)
+    .registerDefault(PROGRESS_VIEW, () => viewFor(process.stderr, trainer.options.enable_progress_bar))
+    .registerDefault(LOG, () => (text) => trainer.view.say(text))
+    .registerDefault(RUN_FOLDER, () => ({
+      get path() {
+        return folder();
+      },
+    }));
+}
