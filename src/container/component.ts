@@ -115,11 +115,11 @@ export function component<C, T, I extends InjectedTokens = Readonly<Record<never
   if (!/^[A-Za-z_][\w.-]*$/.test(name)) {
     throw new AnemoneError({ code: 'container.bad-name', message: `"${name}" cannot name a component` });
   }
-  const taken = Object.keys(inject).find((key) => key === 'resolve' || key === 'instantiate');
-  if (taken) {
+  const takenName = Object.keys(inject).find((key) => key === 'resolve' || key === 'instantiate');
+  if (takenName) {
     throw new AnemoneError({
       code: 'container.bad-name',
-      message: `${name} cannot have a service injected as "${taken}", which every component gets`,
+      message: `${name} cannot have a service injected as "${takenName}", which every component gets`,
       hint: 'give it another name',
     });
   }
@@ -163,6 +163,6 @@ export function isComponent(value: unknown): value is ComponentDescriptor {
 const NEMO_PREFIX = 'nemo.collections.';
 
 function withShortForms(aliases: readonly string[]): readonly string[] {
-  const short = aliases.filter((a) => a.startsWith(NEMO_PREFIX)).map((a) => a.slice(NEMO_PREFIX.length));
-  return [...new Set([...aliases, ...short])];
+  const shortNames = aliases.filter((a) => a.startsWith(NEMO_PREFIX)).map((a) => a.slice(NEMO_PREFIX.length));
+  return [...new Set([...aliases, ...shortNames])];
 }

@@ -52,22 +52,25 @@ export function modelScope(context: ModelContext, components: readonly Component
   const { container = new Container().registerAll(components), services = container } = context;
   const scope = services.scope(container.components);
   // A Trainer's own getters are what its services say.
-  const given: ModelServices = context.services ? { ...context } : context;
-  if (given.seed !== undefined) scope.registerValue(SEED, given.seed);
-  if (given.engine) scope.registerValue(ENGINE, given.engine);
-  tellOf(given, scope);
-  if (given.artifacts || given.sealed) {
-    useFiles(scope, new ModelFiles(services.resolve(READ_FILE), given.artifacts, given.sealed));
+  const givenServices: ModelServices = context.services ? { ...context } : context;
+  if (givenServices.seed !== undefined) scope.registerValue(SEED, givenServices.seed);
+  if (givenServices.engine) scope.registerValue(ENGINE, givenServices.engine);
+  tellOf(givenServices, scope);
+  if (givenServices.artifacts || givenServices.sealed) {
+    useFiles(
+      scope,
+      new ModelFiles(services.resolve(READ_FILE), givenServices.artifacts, givenServices.sealed),
+    );
   }
   return scope;
 }
 
 /** Who is told. */
 function tellOf({ log, view, warnings }: ModelServices, scope: Container): void {
-  const heard = log ?? (view && ((line: string) => view.say(line)));
-  if (heard) scope.registerValue(LOG, heard);
-  if (warnings) scope.registerValue(CONFIG_WARNINGS, (fresh) => void warnings.push(...fresh));
-  else if (heard) scope.registerValue(CONFIG_WARNINGS, warningsInLog(heard));
+  const lineListener = log ?? (view && ((line: string) => view.say(line)));
+  if (lineListener) scope.registerValue(LOG, lineListener);
+  if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
+  else if (lineListener) scope.registerValue(CONFIG_WARNINGS, warningsInLog(lineListener));
 }
 
 /** What a model of this scope reads its files from. */
@@ -90,12 +93,12 @@ export function buildModel<T extends Module & { readonly config: Section; setUpA
 ): T {
   const scope = modelScope(context, components);
   const { components: lookup, warnings } = scope;
-  const known = warnings.length;
+  const knownCount = warnings.length;
   const model = make(scope, { lookup, warnings });
   checkSize(model, { path: 'model' });
   model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
-  scope.resolve(CONFIG_WARNINGS)(warnings.slice(known));
+  scope.resolve(CONFIG_WARNINGS)(warnings.slice(knownCount));
   return model;
 }

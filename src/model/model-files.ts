@@ -38,8 +38,8 @@ export class ModelFiles {
 
   private find(path: string, name?: string): Uint8Array | undefined {
     // Base names are not enough where each language has a folder of its own.
-    const own = name?.includes('/') ? this.inside.get(name) : undefined;
-    return own ?? this.inside.get(basename(path));
+    const ownBytes = name?.includes('/') ? this.inside.get(name) : undefined;
+    return ownBytes ?? this.inside.get(basename(path));
   }
 }
 

@@ -44,7 +44,8 @@ export function checkSize(module: Module, { path, position }: SectionPlace, avai
 
 function largestParameter(module: Module) {
   return [...module.parameters()].reduce(
-    (most, parameter) => (most && most.size >= parameter.size ? most : parameter),
+    (largestSoFar, parameter) =>
+      largestSoFar && largestSoFar.size >= parameter.size ? largestSoFar : parameter,
     [...module.parameters()].at(0),
   );
 }

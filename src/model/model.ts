@@ -155,16 +155,16 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   }
 
   /** Takes over what depends on the config's change from a model that was made of the changed one, and its config. */
-  protected adopt(fresh: this): void {
-    this.written = fresh.written;
+  protected adopt(replacement: this): void {
+    this.written = replacement.written;
   }
 
   /** Programs that were compiled of the network compute what it was before. Default: there are none. */
   protected networkChanged(): void {}
 
   /** The engine given, or the one that the model was made with. @throws AnemoneError `asr.no-engine` */
-  protected engineFor(given: Engine | undefined, method: string): Engine {
-    if (given) return given;
+  protected engineFor(givenEngine: Engine | undefined, method: string): Engine {
+    if (givenEngine) return givenEngine;
     if (this.container.has(ENGINE)) return this.container.resolve(ENGINE);
     throw new AnemoneError({
       code: 'asr.no-engine',

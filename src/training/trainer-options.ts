@@ -65,8 +65,8 @@ const precision: Format<32> = {
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
   return customFormat(`one ${what}`, (value) => {
-    const one = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
-    if (!one && !(Array.isArray(value) && value.length === 1)) {
+    const isOneDevice = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
+    if (!isOneDevice && !(Array.isArray(value) && value.length === 1)) {
       throw new Error(`training on several is not supported yet; use 1`);
     }
     return 1;
@@ -80,12 +80,12 @@ const accumulation = oneOf(
     return value as number;
   }),
   customFormat('a mapping of first epochs to counts', (value) => {
-    const valid =
+    const isValid =
       isMapping(value) &&
       Object.entries(value).every(
         ([epoch, count]) => /^\d+$/.test(epoch) && Number.isInteger(count) && Number(count) >= 1,
       );
-    if (!valid) throw new Error('');
+    if (!isValid) throw new Error('');
     return value as unknown as Readonly<Record<string, number>>;
   }),
 );
@@ -272,9 +272,9 @@ export function countOf(limit: Interval, total: number): number {
 export function accumulationAt(options: TrainerOptions, epoch: number): number {
   const setting = options.accumulate_grad_batches;
   if (typeof setting === 'number') return setting;
-  const started = Object.entries(setting)
+  const startedEntries = Object.entries(setting)
     .map(([first, count]) => ({ first: Number(first), count }))
     .filter(({ first }) => first <= epoch)
     .sort((a, b) => b.first - a.first);
-  return started[0]?.count ?? 1;
+  return startedEntries[0]?.count ?? 1;
 }

@@ -171,8 +171,8 @@ export class GreedyTransducer {
     if (bonus) {
       const [batch, window] = tokens.shape;
       const { vocabulary } = this.layout;
-      const own = tf.slice(tokens, [0, 0, 0], [batch, window, vocabulary]);
-      const fused = tf.add(own, tf.reshape(bonus, [batch, 1, vocabulary]));
+      const tokenLogits = tf.slice(tokens, [0, 0, 0], [batch, window, vocabulary]);
+      const fused = tf.add(tokenLogits, tf.reshape(bonus, [batch, 1, vocabulary]));
       const fusedScore = tf.max(fused, 2);
       choices['fused'] = tf.argMax(fused, 2);
       choices['fusedScores'] = durations ? tf.add(fusedScore, tf.max(durations, 2)) : fusedScore;
@@ -209,20 +209,21 @@ export class GreedyTransducer {
       const token = isFused ? out['fused'].data[at] : best;
       cursor.score += out[isFused ? 'fusedScores' : 'scores'].data[at];
       this.note(cursor, isBlank, at, out);
-      const chosen = this.variant.kind === 'tdt' ? this.variant.durations[out['durations'].data[at]] : 0;
+      const chosenDuration =
+        this.variant.kind === 'tdt' ? this.variant.durations[out['durations'].data[at]] : 0;
       if (isBlank) {
         // A blank that lasts no frame would come back for ever.
-        const skipped = this.variant.kind === 'tdt' ? chosen : this.blanks[this.layout.blank - token];
+        const skipped = this.variant.kind === 'tdt' ? chosenDuration : this.blanks[this.layout.blank - token];
         this.move(cursor, Math.max(skipped, 1));
         continue;
       }
       cursor.tokens.push(token);
       cursor.frames.push(cursor.frame);
-      cursor.durations.push(chosen);
+      cursor.durations.push(chosenDuration);
       cursor.last = token;
       cursor.fusion = cursor.fusion?.after(token);
       cursor.emitted++;
-      if (chosen > 0) this.move(cursor, chosen);
+      if (chosenDuration > 0) this.move(cursor, chosenDuration);
       else if (cursor.emitted >= this.maxSymbols) this.move(cursor, 1);
       return true;
     }
@@ -237,19 +238,20 @@ export class GreedyTransducer {
   private note(cursor: GreedyCursor, isBlank: boolean, at: number, out: HostTensors): void {
     const { confidence: settings } = this.options;
     if (!settings) return;
-    const own = out['confidence'].data[at];
+    const ownConfidence = out['confidence'].data[at];
     const duration = out['durationConfidence']?.data[at];
-    const value = duration === undefined ? own : aggregate([own, duration], settings.aggregation);
+    const value =
+      duration === undefined ? ownConfidence : aggregate([ownConfidence, duration], settings.aggregation);
     cursor.choices.push({ frame: cursor.frame, isBlank, confidence: value });
   }
 
   /** What was found so far. */
   hypothesis({ tokens, frames, durations, score, choices, length }: GreedyCursor): Hypothesis {
-    const found = { tokens, frames, score, ...(this.variant.kind === 'tdt' && { durations }) };
+    const hypothesis = { tokens, frames, score, ...(this.variant.kind === 'tdt' && { durations }) };
     const { confidence: settings } = this.options;
-    if (!settings) return found;
+    if (!settings) return hypothesis;
     return {
-      ...found,
+      ...hypothesis,
       frameConfidence: byFrame(choices, length),
       ...(settings.tokens && {
         tokenConfidence: transducerTokenConfidence(choices, length, settings, this.variant.kind),

@@ -96,10 +96,10 @@ class Lattice {
     for (const point of this.points()) {
       this.leave(point, (to, score, label) => {
         alpha[to] = logAddExpNumber(alpha[to], alpha[point.at] + score);
-        const reached = best[point.at] + score;
+        const reachedScore = best[point.at] + score;
         // At equal scores the token comes as late as possible.
-        if (reached < best[to] || (reached === best[to] && !label)) return;
-        best[to] = reached;
+        if (reachedScore < best[to] || (reachedScore === best[to] && !label)) return;
+        best[to] = reachedScore;
         before[to] = point.at;
       });
     }

@@ -114,14 +114,19 @@ export function streamingSizes(plan: ChunkPlan): StreamingSizes {
   };
 }
 
-function chosenContext(contexts: readonly ContextSize[], wanted: ContextSize | undefined): ContextSize {
-  if (!wanted) return contexts[0];
-  const found = contexts.find(([left, right]) => left === wanted[0] && right === wanted[1]);
-  if (found) return found;
+function chosenContext(
+  contexts: readonly ContextSize[],
+  wantedContext: ContextSize | undefined,
+): ContextSize {
+  if (!wantedContext) return contexts[0];
+  const foundContext = contexts.find(
+    ([left, right]) => left === wantedContext[0] && right === wantedContext[1],
+  );
+  if (foundContext) return foundContext;
   throw new AnemoneError({
     code: 'streaming.context',
     path: 'attContextSize',
-    message: `[${wanted}] is not one of the encoder's contexts`,
+    message: `[${wantedContext}] is not one of the encoder's contexts`,
     hint: `it has ${contexts.map((context) => `[${context}]`).join(', ')}`,
   });
 }

@@ -80,11 +80,11 @@ export async function exportOnnx(
     const files: string[] = [];
     for (const subnet of subnets) {
       const { spec, samples } = subnet;
-      const full: ExportSpec = { ...spec, metadata, read: engine.read.bind(engine) };
+      const fullSpec: ExportSpec = { ...spec, metadata, read: engine.read.bind(engine) };
       const name = nameOf(subnet);
-      const model = await exportModel(full, { location: `${name}.data`, from: externalFrom });
+      const model = await exportModel(fullSpec, { location: `${name}.data`, from: externalFrom });
       const names = await written(folder, () => stage(staging, name, model));
-      if (check) await checkExport(join(staging, name), full, engine, samples);
+      if (check) await checkExport(join(staging, name), fullSpec, engine, samples);
       files.push(...names);
     }
     for (const [name, text] of Object.entries(texts)) {

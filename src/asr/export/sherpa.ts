@@ -48,11 +48,11 @@ export function checkForSherpa({ mel, vocabulary, head, streaming, prompted }: S
 function checkFeatures(mel: FrontEnd['config']): void {
   if (isMfcc(mel)) fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
   const { sample_rate: rate, normalize } = mel;
-  const expect = (key: string, good: boolean, found: unknown, wanted: string): void => {
-    if (!good)
+  const expect = (key: string, isGood: boolean, foundValue: unknown, wantedValue: string): void => {
+    if (!isGood)
       fail(
         `preprocessor.${key}`,
-        `is ${JSON.stringify(found)}; sherpa-onnx computes features with ${wanted}`,
+        `is ${JSON.stringify(foundValue)}; sherpa-onnx computes features with ${wantedValue}`,
       );
   };
   const window = Math.round(0.025 * rate);
@@ -87,11 +87,11 @@ export function normalizeType(config: FrontEnd['config']): string {
 
 /** A line is cut at white space; a token that is a single space is known all the same. */
 function checkTokens(vocabulary: readonly string[]): void {
-  const bad = vocabulary.find(
+  const badToken = vocabulary.find(
     (token) => token === '' || token === '<blk>' || (token !== ' ' && /\s/.test(token)),
   );
-  if (bad === undefined) return;
-  fail('tokenizer', `the token ${JSON.stringify(bad)} cannot stand in sherpa-onnx's tokens.txt`);
+  if (badToken === undefined) return;
+  fail('tokenizer', `the token ${JSON.stringify(badToken)} cannot stand in sherpa-onnx's tokens.txt`);
 }
 
 function checkHead({ decoder, variant }: TransducerHead, streaming: boolean): void {
@@ -109,8 +109,11 @@ function checkHead({ decoder, variant }: TransducerHead, streaming: boolean): vo
   if (variant.kind !== 'tdt') return;
   if (streaming) fail('loss', 'sherpa-onnx has no streaming search for TDT');
   if (variant.durations.every((duration, i) => duration === i)) return;
-  const counted = variant.durations.map((_, i) => i).join(', ');
-  fail('durations', `are [${variant.durations.join(', ')}]; sherpa-onnx takes them for [${counted}]`);
+  const countedDurations = variant.durations.map((_, i) => i).join(', ');
+  fail(
+    'durations',
+    `are [${variant.durations.join(', ')}]; sherpa-onnx takes them for [${countedDurations}]`,
+  );
 }
 
 function fail(key: string, message: string): never {

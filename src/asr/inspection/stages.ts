@@ -52,8 +52,9 @@ export async function stagesOf(
   }
   const prompt =
     lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
-  const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
-  const said = text ?? found?.text ?? '';
+  const transcript =
+    text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
+  const saidText = text ?? transcript?.text ?? '';
   const int = (...values: number[]): HostTensor => ({
     dtype: 'int32',
     shape: [values.length],
@@ -62,7 +63,7 @@ export async function stagesOf(
   const inputs: HostTensors = {
     signal: { dtype: 'float32', shape: [...shape], data: features },
     featureLengths: int(lengths[0]),
-    ...model.labelInputs(said, { lang, tokens: found?.tokens.map(({ id }) => id) }),
+    ...model.labelInputs(saidText, { lang, tokens: transcript?.tokens.map(({ id }) => id) }),
   };
   const leftOut = new Set<string>();
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
@@ -74,7 +75,7 @@ export async function stagesOf(
   );
   try {
     const outputs = await program.run(inputs);
-    return { tensors: new Map(Object.entries(outputs)), text: said, leftOut: [...leftOut] };
+    return { tensors: new Map(Object.entries(outputs)), text: saidText, leftOut: [...leftOut] };
   } finally {
     program.dispose();
   }

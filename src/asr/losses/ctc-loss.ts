@@ -74,12 +74,12 @@ function scanCosts(
       const start = tf.concat([tf.zeros([batch, 1]), tf.fill([batch, states - 1], impossible)], 1);
       const { carry, ys } = scan(
         ([alpha], [lp, valid]) => {
-          const reached = logAddExp(
+          const reachedEnds = logAddExp(
             logAddExp(alpha, shiftColumns(alpha, 1)),
             tf.add(shiftColumns(alpha, 2), skip),
           );
           // Frames past the end leave the state as it is.
-          const next = either(valid, tf.add(reached, lp), alpha);
+          const next = either(valid, tf.add(reachedEnds, lp), alpha);
           return { carry: [next], ys: [next] };
         },
         [start],

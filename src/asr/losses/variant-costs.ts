@@ -32,10 +32,10 @@ export function variantCosts(
   if (variant.kind !== 'tdt' || omega <= 0) return costs;
   const [batch, rows, width] = input.picks.shape;
   const tokens = tf.slice(input.picks, [0, 0, 0, 0], [batch, rows, width, 2]);
-  const plain = transducerCosts({ ...input, picks: tokens }, options);
+  const plainCosts = transducerCosts({ ...input, picks: tokens }, options);
   const coin = tf.less(tf.cast(randomBits(1), 'float32'), tf.scalar(omega * 2 ** 31));
-  const chosen = tf.cast(coin, 'float32');
-  return tf.add(tf.mul(plain, chosen), tf.mul(costs, tf.sub(tf.scalar(1), chosen)));
+  const isPlain = tf.cast(coin, 'float32');
+  return tf.add(tf.mul(plainCosts, isPlain), tf.mul(costs, tf.sub(tf.scalar(1), isPlain)));
 }
 
 const [BLANK, LABEL] = [0, 1];

@@ -121,16 +121,16 @@ function nameForNemo(
 
 function rename(section: Record<string, unknown> | undefined, kind: string, container: Container): void {
   if (!section) return;
-  const written = asText(section['_target_']);
-  const found = container.components
+  const writtenTarget = asText(section['_target_']);
+  const foundComponent = container.components
     .list()
-    .find((c) => c.kind === kind && (c.name === written || c.aliases.includes(written)));
-  const path = [written, ...(found?.aliases ?? [])].find((alias) => alias.startsWith('nemo.'));
+    .find((c) => c.kind === kind && (c.name === writtenTarget || c.aliases.includes(writtenTarget)));
+  const path = [writtenTarget, ...(foundComponent?.aliases ?? [])].find((alias) => alias.startsWith('nemo.'));
   if (!path) {
     throw new AnemoneError({
       code: 'nemo.not-nemos',
       path: `${kind}._target_`,
-      message: `NeMo has no ${written}, so it could not restore this model`,
+      message: `NeMo has no ${writtenTarget}, so it could not restore this model`,
       hint: 'export to safetensors instead, or use a component of NeMo',
     });
   }
@@ -138,11 +138,11 @@ function rename(section: Record<string, unknown> | undefined, kind: string, cont
 }
 
 /** NeMo puts adapters into encoders of classes of their own, which are the last aliases of ours. */
-function adapterClass(written: string, container: Container): string {
-  const found = container.components
+function adapterClass(writtenTarget: string, container: Container): string {
+  const foundComponent = container.components
     .list()
-    .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(written));
-  return found?.aliases.find((alias) => alias.endsWith('Adapter')) ?? written;
+    .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(writtenTarget));
+  return foundComponent?.aliases.find((alias) => alias.endsWith('Adapter')) ?? writtenTarget;
 }
 
 function targetOf({ classes }: Pick<SavedFamily, 'classes'>, characters: boolean): string {

@@ -40,8 +40,8 @@ export class SavedSections {
   }
 
   private made(path: string): Values {
-    const existing = this.at(path);
-    if (existing) return existing;
+    const existingSection = this.at(path);
+    if (existingSection) return existingSection;
     const dot = path.lastIndexOf('.');
     const section: Values = {};
     this.made(dot < 0 ? '' : path.slice(0, dot))[path.slice(dot + 1)] = section;

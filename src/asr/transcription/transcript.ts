@@ -101,14 +101,14 @@ export class TranscriptMaker {
       score: hypothesis.score,
       ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
       ...(hypothesis.frameConfidence && { confidence: this.confidences(hypothesis, tokens) }),
-      ...(alternatives && { alternatives: alternatives.map((one) => this.transcript(one)) }),
+      ...(alternatives && { alternatives: alternatives.map((alternative) => this.transcript(alternative)) }),
     };
   }
 
   private timedToken(token: string, { tokens, frames }: Hypothesis, index: number): TimedToken {
     const frame: number | undefined = frames[index];
-    const named = { token, id: tokens[index] };
-    return frame === undefined ? named : { ...named, seconds: frame * this.frameSeconds };
+    const namedToken = { token, id: tokens[index] };
+    return frame === undefined ? namedToken : { ...namedToken, seconds: frame * this.frameSeconds };
   }
 
   private timestamps(hypothesis: Hypothesis, tokens: readonly string[]): Timestamps {

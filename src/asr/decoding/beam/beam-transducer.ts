@@ -55,18 +55,18 @@ export class BeamTransducer {
       return { utterance, search, turn: search.next() };
     });
     for (;;) {
-      const waiting = searches.filter(({ turn }) => !turn.done);
-      if (waiting.length === 0) break;
-      const queries = waiting.flatMap(({ utterance, turn }) =>
+      const waitingSearches = searches.filter(({ turn }) => !turn.done);
+      if (waitingSearches.length === 0) break;
+      const queries = waitingSearches.flatMap(({ utterance, turn }) =>
         turn.done ? [] : turn.value.map((query) => ({ ...query, utterance })),
       );
       const answers = await this.scorer.answer(queries, input);
       let from = 0;
-      for (const one of waiting) {
-        if (one.turn.done) continue;
-        const own: Scores[] = answers.slice(from, from + one.turn.value.length);
-        from += own.length;
-        one.turn = one.search.next(own);
+      for (const waitingSearch of waitingSearches) {
+        if (waitingSearch.turn.done) continue;
+        const ownScores: Scores[] = answers.slice(from, from + waitingSearch.turn.value.length);
+        from += ownScores.length;
+        waitingSearch.turn = waitingSearch.search.next(ownScores);
       }
     }
     return searches.map(({ turn }) => this.result(turn.done ? turn.value : []));
@@ -127,8 +127,8 @@ export class BeamTransducer {
     return { tokens: fusion.tokens, weight: fusionWeight, ...fusionModes(beam) };
   }
 
-  private result(found: readonly BeamHypothesis[]): Hypothesis {
-    const alternatives = found.map(
+  private result(foundBeam: readonly BeamHypothesis[]): Hypothesis {
+    const alternatives = foundBeam.map(
       ({ prefix, frames, score, durations }): Hypothesis => ({
         tokens: prefix.tokens(),
         frames: [...frames],

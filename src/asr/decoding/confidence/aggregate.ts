@@ -70,14 +70,14 @@ export function ctcTokenConfidence(
   settings: Pick<ConfidenceSettings, 'aggregation' | 'excludeBlank'>,
 ): number[] {
   const parts: number[][] = [];
-  let previous = blank;
+  let previousToken = blank;
   frameConfidence.forEach((confidence, t) => {
     const token = best[t];
-    if (token !== blank && token !== previous) parts.push([confidence]);
+    if (token !== blank && token !== previousToken) parts.push([confidence]);
     else if (parts.length > 0 && (token !== blank || !settings.excludeBlank)) {
       parts[parts.length - 1].push(confidence);
     }
-    previous = token;
+    previousToken = token;
   });
   return parts.map((values) => aggregate(values, settings.aggregation));
 }

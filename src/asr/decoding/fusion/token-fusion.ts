@@ -39,9 +39,9 @@ export class FusionState {
     if (!next) {
       let score = 0;
       const states = this.models.map(({ model, weight }, i) => {
-        const one = model.next(this.states[i], token);
-        score += weight * one.score;
-        return one.state;
+        const step = model.next(this.states[i], token);
+        score += weight * step.score;
+        return step.state;
       });
       next = new FusionState(this.models, this.vocabulary, states, score);
       this.following.set(token, next);

@@ -16,8 +16,8 @@ export class TokenNgram implements TokenModel<LmState> {
     private readonly words: readonly string[],
     private readonly shareUnknown = false,
   ) {
-    const unknown = words.filter((word) => !model.has(word)).length;
-    this.unknownScore = shareUnknown && unknown > 1 ? -Math.log(unknown) : 0;
+    const unknownCount = words.filter((word) => !model.has(word)).length;
+    this.unknownScore = shareUnknown && unknownCount > 1 ? -Math.log(unknownCount) : 0;
   }
 
   start(): LmState {
