@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { MelFrontEnd, SpectrogramAugmentation } from '../src/audio/index.js';
 import { configFromObject } from '../src/config/index.js';
 import { dataSection, openSpeechSource } from '../src/data/index.js';
 import { encodeWav } from '../src/formats/index.js';
@@ -72,8 +73,8 @@ async function measure(manifest: string, workers: number, cache: string | null):
     section,
     training: true,
     seed: 1,
-    preprocessor: PREPROCESSOR,
-    specAugment: SPEC_AUGMENT,
+    frontEnd: new MelFrontEnd(PREPROCESSOR),
+    specAugment: new SpectrogramAugmentation(SPEC_AUGMENT),
     tokenize: (text) => [...text].map(() => 1),
   });
   if (!source) throw new Error(`${manifest} names no utterances`);

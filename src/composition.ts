@@ -2,6 +2,7 @@
 import { adapterKind } from './adapters/index.js';
 import { asrComponents, asrKinds } from './asr/index.js';
 import { type ComponentDescriptor, type ConfigSection, Container, type KindOf } from './container/index.js';
+import { dataSourceKind } from './model/index.js';
 import { optimizerKind, schedulerKind } from './optim/index.js';
 import { tokenizerKind } from './text/index.js';
 import {
@@ -24,6 +25,7 @@ export const configSections: readonly ConfigSection[] = [
 /** The kinds of bricks that something reads. */
 const kinds: readonly KindOf<unknown>[] = [
   ...asrKinds,
+  dataSourceKind,
   adapterKind,
   optimizerKind,
   schedulerKind,

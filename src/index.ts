@@ -16,10 +16,23 @@ export {
   toYaml,
   withOverrides,
 } from './config/index.js';
-export { type ComponentDescriptor, Container, component, defineKind, token } from './container/index.js';
+export {
+  type BuildContext,
+  CONFIG_WARNINGS,
+  type ComponentDescriptor,
+  Container,
+  component,
+  defineKind,
+  inject,
+  LOG,
+  READ_FILE,
+  SEED,
+  token,
+} from './container/index.js';
 export {
   type CreateEngineOptions,
   createEngine,
+  ENGINE,
   type Engine,
   State,
   type Tensor,
@@ -36,6 +49,9 @@ export {
   expManager,
   type FitResult,
   type MetricsLogger,
+  PROGRESS_VIEW,
+  type ProgressView,
+  RUN_FOLDER,
   restoreWeights,
   Trainer,
   type TrainerOptions,

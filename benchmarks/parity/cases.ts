@@ -115,7 +115,10 @@ async function compareStages(
   const { stages: wanted, recordings, targets, targetLengths } = values;
   const { features, lengths, shape } = model.preprocessor.frontEnd.computeBatch(recordings);
   const signal = float32(features, [...shape]);
-  const raw = new MelFrontEnd({ ...model.preprocessor.config, normalize: 'NA' }).computeBatch(recordings);
+  const raw = new MelFrontEnd({
+    ...(model.preprocessor.frontEnd as MelFrontEnd).given,
+    normalize: 'NA',
+  }).computeBatch(recordings);
   const featureLengths = int32(lengths, [lengths.length]);
   const inputs = { features: framesFirst(signal), featureLengths, targets, targetLengths };
   const found: HostTensors = {

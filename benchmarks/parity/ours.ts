@@ -54,7 +54,7 @@ await engine.dispose();
 async function keep(name: string, model: SpeechModel, facts: CaseFacts, values: CaseValues): Promise<void> {
   const target = join(folder, 'ours', name);
   await model.saveTo(`${target}.nemo`, { engine });
-  const frontEnd = new MelFrontEnd(model.preprocessor.config);
+  const frontEnd = new MelFrontEnd((model.preprocessor.frontEnd as MelFrontEnd).given);
   const { features, lengths, shape } = frontEnd.computeBatch(values.recordings);
   const signal = float32(features, [...shape]);
   const ids = facts.texts.map((text) => model.tokenizer.textToIds(text));

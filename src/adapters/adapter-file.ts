@@ -13,7 +13,8 @@ import {
   writeFileAtomically,
 } from '../formats/index.js';
 import { loadWeights, type WeightSource } from '../nn/index.js';
-import { GLOBAL_CONFIG, type ModelAdapters } from './model-adapters.js';
+import type { ModelAdapters } from './model-adapters.js';
+import { GLOBAL_CONFIG } from './section.js';
 
 const CONFIG = '__cfg__';
 

@@ -12,17 +12,16 @@ import { BatchNorm, type Module } from '../nn/index.js';
 import { AdapterSlot } from './adapter-slot.js';
 import { adapterKind } from './components.js';
 import { keptConfig, widthKey } from './kept-config.js';
+import { GLOBAL_CONFIG } from './section.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** NeMo's key for what concerns all adapters. */
-export const GLOBAL_CONFIG = 'global_cfg';
 const META = 'adapter_meta_cfg';
 /** The modules that names may start with; without one, the encoder is meant. */
 const MODULES = ['encoder', 'decoder', 'joint'] as const;
 
 interface Entry {
-  /** Modules as the full name says them: '', `encoder`, `decoder+joint`, … */
+  /** As in the name: '', `encoder`, `decoder+joint`, … */
   readonly module: string;
   readonly config: Section;
   enabled: boolean;
@@ -41,7 +40,7 @@ export interface UnfreezeOptions {
  */
 export class ModelAdapters {
   private readonly entries = new Map<string, Entry>();
-  /** What `global_cfg` says beside the adapters that there are. */
+  /** Of `global_cfg`, without what it says of the adapters there are. */
   private global: Section = {};
 
   constructor(
@@ -76,8 +75,8 @@ export class ModelAdapters {
 
   /** Everything that a section `model.adapters` says. @throws AnemoneError(s) */
   restore(section: Section): void {
-    const { [GLOBAL_CONFIG]: globalSection, ...adapters } = section;
-    const { [META]: meta, ...global } = isMapping(globalSection) ? globalSection : {};
+    const { [GLOBAL_CONFIG]: written, ...adapters } = section;
+    const { [META]: meta, ...global } = isMapping(written) ? written : {};
     this.setGlobal(global);
     const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : {};
     for (const [name, config] of Object.entries(adapters)) {
@@ -102,6 +101,9 @@ export class ModelAdapters {
    * Puts a new adapter into all modules that its section means, with new weights, enabled unless the section says
    * otherwise.
    * @param fullName the name, or `module:name` for one module, as NeMo writes it
+   * @param config the adapter's section, with `_target_` Puts a new adapter into all modules that its section means,
+   *   with new weights, enabled unless the section says otherwise.
+   * @param fullName the name, or `module:name` for one module, as NeMo writes it
    * @param config the adapter's section, with `_target_`
    * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*`
    */
@@ -124,28 +126,25 @@ export class ModelAdapters {
       });
     }
     const slots = modulesOf(module).flatMap((place) => this.slotsOf(place, path));
-    const node = configFromValues({ model: { adapters: { [name]: config } } }).model as ConfigNode;
-    const writtenSection = (node['adapters'] as ConfigNode)[name] as ConfigNode;
-    const descriptor = this.container.components.findFor(
-      writtenSection,
-      'adapter',
-      '_target_',
-      undefined,
-      path,
-    );
+    const { components } = this.container;
+    const written = components.recall(config as ConfigNode, adapterKind.kind)
+      ? (config as ConfigNode)
+      : placed(name, config);
+    const descriptor = components.findFor(written, adapterKind.kind, '_target_', undefined, path);
     const key = widthKey(descriptor);
     for (const slot of slots) {
       const width = key === undefined ? {} : { [key]: slot.options.width };
-      slot.add(name, this.container.instantiate(writtenSection, adapterKind, { with: width }));
+      slot.add(name, this.container.instantiate(written, adapterKind, { with: width }));
     }
-    const { enabled = true, ...rest } = resolveConfig(writtenSection) as Section;
-    const keptSection = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
-    this.entries.set(name, { module, config: keptSection, enabled: true, slots });
+    const { enabled = true, ...rest } = resolveConfig(written) as Section;
+    const kept = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
+    this.entries.set(name, { module, config: kept, enabled: true, slots });
     this.enable(name, enabled === true);
   }
 
   /**
-   * Whether an adapter takes part in forward passes from now on.
+   * Whether an adapter takes part in forward passes from now on. Whether an adapter takes part in forward passes
+   * from now on.
    * @param name without one, all of them
    * @throws AnemoneError `adapter.unknown`
    */
@@ -209,23 +208,29 @@ export class ModelAdapters {
   }
 }
 
+/** A section that a program gives, at its place in a config. */
+function placed(name: string, config: Section): ConfigNode {
+  const { model } = configFromValues({ model: { adapters: { [name]: config } } });
+  return (model['adapters'] as ConfigNode)[name] as ConfigNode;
+}
+
 /** `module:name`; NeMo lets names hold further colons. */
 function split(fullName: string): { module: string; name: string } {
   const colon = fullName.indexOf(':');
   const module = colon < 0 ? '' : fullName.slice(0, colon);
-  const unknownPlace = module
+  const unknown = module
     .split('+')
-    .find((place) => place !== '' && !MODULES.some((knownPlace) => knownPlace === place));
-  if (unknownPlace === undefined) return { module, name: fullName.slice(colon + 1) };
+    .find((place) => place !== '' && !MODULES.some((known) => known === place));
+  if (unknown === undefined) return { module, name: fullName.slice(colon + 1) };
   throw new AnemoneError({
     code: 'adapter.module',
     path: fullName,
-    message: `"${unknownPlace}" is no module for adapters`,
-    hint: didYouMean(unknownPlace, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
+    message: `"${unknown}" is no module for adapters`,
+    hint: didYouMean(unknown, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
   });
 }
 
-/** The modules of a name in the order in which the model has them, which is that of files of adapters. */
+/** In the order of the model's modules, which is that of files of adapters. */
 function modulesOf(module: string): readonly string[] {
   const places = module.split('+').map((place) => (place === '' ? 'encoder' : place));
   return MODULES.filter((place) => places.includes(place));

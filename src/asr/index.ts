@@ -76,6 +76,7 @@ export type { ExportOptions } from './export/export-onnx.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export * from './losses/index.js';
 export { type Adaptation, isAdaptation } from './models/adaptation.js';
+export { type CheckConfigOptions, checkConfig } from './models/check-config.js';
 export { adaptedModel, createFromConfig, createModel, restoreModel } from './models/components.js';
 export { classifierSizes } from './models/ctc-family.js';
 export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';

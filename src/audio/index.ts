@@ -12,8 +12,14 @@ export {
   MAX_SECONDS,
 } from './decode.js';
 export * from './features/index.js';
+export { madeOf, type Portable, plainCopy, recipeOf, type WorkerRecipe } from './portable.js';
 export { RESAMPLERS, type Resampler, resample } from './resample.js';
 export { SampleQueue } from './sample-queue.js';
 export type { AudioFormat } from './sniff.js';
-export { SPEC_AUGMENT_DEFAULTS, type SpecAugmentConfig, SpectrogramAugmentation } from './spec-augment.js';
+export {
+  type FeatureAugmentation,
+  SPEC_AUGMENT_DEFAULTS,
+  type SpecAugmentConfig,
+  SpectrogramAugmentation,
+} from './spec-augment.js';
 export { trimSilence } from './trim.js';

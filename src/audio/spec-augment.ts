@@ -3,6 +3,7 @@ import { requireMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { NemoCompat } from './features/index.js';
+import { type Portable, plainCopy, type WorkerRecipe } from './portable.js';
 
 /** The keys of NeMo's SpectrogramAugmentation. */
 export interface SpecAugmentConfig {
@@ -71,20 +72,35 @@ class Draws {
   }
 }
 
+/** Changes features in training, after the front end: `model.spec_augment._target_` names it. */
+export interface FeatureAugmentation extends Portable {
+  /**
+   * Changes the features of one utterance.
+   * @param features of one utterance, [frames, bins], row-major, changed in place
+   * @param random the utterance's own stream of this epoch
+   */
+  apply(features: Float32Array, frames: number, random: CounterRandom): void;
+}
+
+/** An augmentation that a worker makes. */
+export function spectrogramAugmentation(config: Partial<SpecAugmentConfig>): SpectrogramAugmentation {
+  return new SpectrogramAugmentation(config);
+}
+
 /**
  * SpecAugment and cutout on host feature arrays, in place: blanks out random stretches of time, bands of frequency
  * and rectangles. Applied in training only, after the front end. Sources: Park et al. 2019 (arXiv:1904.08779);
  * NeMo's SpectrogramAugmentation, whose two generations draw differently.
  */
-export class SpectrogramAugmentation {
+export class SpectrogramAugmentation implements FeatureAugmentation {
   readonly config: Readonly<SpecAugmentConfig>;
 
   /** @throws AnemoneError `audio.spec-augment-config` */
   constructor(config: Partial<SpecAugmentConfig> = {}) {
-    const givenKeys = Object.fromEntries(
+    const given = Object.fromEntries(
       Object.entries(requireMapping(config, 'spec_augment')).filter(([, value]) => value !== undefined),
     );
-    this.config = { ...SPEC_AUGMENT_DEFAULTS, ...givenKeys };
+    this.config = { ...SPEC_AUGMENT_DEFAULTS, ...given };
     const c = this.config;
     for (const key of [
       'freq_masks',
@@ -104,6 +120,10 @@ export class SpectrogramAugmentation {
         `is a share of the utterance below 1 or a whole number of frames, is ${c.time_width}`,
       );
     }
+  }
+
+  toWorker(): WorkerRecipe {
+    return { module: import.meta.url, make: 'spectrogramAugmentation', from: plainCopy(this.config) };
   }
 
   /**

@@ -1,6 +1,7 @@
-// `anemone config`: the effective config of a file and overrides, as it would be used.
+// `anemone config`: the effective config of a file and overrides, as it would be used, and what is wrong with it.
 
 import type { Command } from 'commander';
+import { containerWith, importOption } from './own-components.js';
 import { show, showJson } from './print.js';
 
 interface PrintOptions {
@@ -25,6 +26,32 @@ export function register(program: Command): void {
     .option('--json', 'print JSON')
     .option('--key <path>', 'only this part, such as model.encoder')
     .action(print);
+  config
+    .command('check')
+    .description('Check all sections of a config at once, without training or opening anything.')
+    .argument('<file>', 'a YAML file')
+    .argument(
+      '[overrides...]',
+      'key=value, +key=value, ++key=value or ~key (after "--" if it starts with a dash)',
+    )
+    .addOption(importOption())
+    .action(check);
+}
+
+async function check(
+  file: string,
+  overrides: string[],
+  options: { readonly import: readonly string[] },
+): Promise<void> {
+  const { checkConfig } = await import('../asr/index.js');
+  const { formatWarnings, loadConfig } = await import('../config/index.js');
+  const { printable } = await import('../errors/index.js');
+  const { specialTokens } = await import('./special-tokens.js');
+  const container = await containerWith(options.import);
+  const { config, sections } = specialTokens(loadConfig(file, overrides));
+  const warnings = checkConfig(config, { container, sections });
+  show(formatWarnings(warnings));
+  show(`${printable(file)}: no mistakes found\n`);
 }
 
 async function print(file: string, overrides: string[], options: PrintOptions): Promise<void> {

@@ -138,6 +138,11 @@ export function overlayNode(node: ConfigNode, values: Readonly<Record<string, un
   return buildNode(origin?.path ?? [], origin?.position, children);
 }
 
+/** Whether a value is a mapping of a loaded config, which stays what it is. */
+export function isImmutable(value: unknown): value is ConfigNode {
+  return originOf(value) !== undefined && isMapping(value) && Object.isFrozen(value);
+}
+
 /** True for mappings: config nodes and plain objects made in code, not lists or class instances. */
 export function isMapping(value: unknown): value is ConfigNode {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;

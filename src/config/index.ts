@@ -1,11 +1,14 @@
 // The public face of the config folder.
+export { throwAll } from './collect.js';
 export {
   type ConfigList,
   type ConfigNode,
   type ConfigScalar,
   type ConfigValue,
+  isImmutable,
   isMapping,
   isMissing,
+  keyPositionOf,
   missingValue,
   overlayNode,
   pathOf,
@@ -28,26 +31,28 @@ export {
 export { requireMapping } from './require-mapping.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
 export { type RunOptions, runWithConfig, type TextOutput } from './run-with-config.js';
-export { CheckContext, type ComponentLookup, type ConfigWarning } from './schema/context.js';
+export { CheckContext, type ComponentLookup } from './schema/context.js';
 export {
   type ComponentFormatOptions,
   componentConfig,
   customFormat,
   type Format,
   type FormatSpec,
+  hasTarget,
   type Interval,
   interval,
   type JsonSchema,
   listOf,
   oneOf,
   recordOf,
+  sectionOrComponent,
   type ValueOf,
 } from './schema/format.js';
 export { plainName } from './schema/plain-name.js';
 export { formatWarnings, schemaToHelp, schemaToJsonSchema, schemaToMarkdown } from './schema/render.js';
+export { CheckMemory, type CheckResult, type ConfigWarning } from './schema/result.js';
 export {
   type CheckOptions,
-  type CheckResult,
   type ConfigOf,
   defineSchema,
   type FieldDefinition,

@@ -99,6 +99,7 @@ export interface ComponentDescriptor {
   readonly aliases: readonly string[];
   readonly schema: Schema<unknown>;
   /** Builds the brick; `config` is what `schema` made of the mapping. */
+  /** Builds the brick; `config` is what `schema` made of the mapping. */
   readonly create: (config: unknown, context: BuildContext) => unknown;
 }
 

@@ -12,7 +12,7 @@ import {
   type KindOf,
   type Token,
 } from './component.js';
-import { buildKeys, ComponentRegistry } from './registry.js';
+import { buildKeys, type CheckedComponent, ComponentRegistry } from './registry.js';
 import { type Made, nameOf, type Registration, Resolution } from './resolution.js';
 
 /** @param asked for the service; @param context the same, and later the container that keeps it */
@@ -163,7 +163,6 @@ export class Container implements BuildContext {
    * `config.invalid` with everything wrong in the mapping
    */
   instantiate<T>(node: ConfigNode, kind: KindOf<T> | string, options: InstantiateOptions = {}): T {
-    const { nameKey = '_target_', defaultName, skip } = options;
     const { kind: name, what } = typeof kind === 'string' ? defineKind(kind) : kind;
     if (!isMapping(node)) {
       throw new AnemoneError({
@@ -173,15 +172,30 @@ export class Container implements BuildContext {
     }
     this.frozenBy ??= `a ${name}`;
     this.components.usedBy ??= `a ${name}`;
+    const { descriptor, value } = this.checked(node, name, options);
+    return this.build(descriptor, value) as T;
+  }
+
+  /** The component of a section with its typed config: as the check of the whole config found them, or found now. */
+  private checked(node: ConfigNode, kind: string, options: InstantiateOptions): CheckedComponent {
+    const { nameKey = '_target_', defaultName, skip, with: values } = options;
+    const { components: lookup, warnings } = this;
     const path = pathOf(node);
-    const descriptor = this.components.findFor(node, name, nameKey, defaultName, path);
-    const config = descriptor.schema.parse(options.with ? overlayNode(node, options.with) : node, {
+    const known = lookup.recall(node, kind);
+    if (known) {
+      const { descriptor, value } = known;
+      if (!values) return known;
+      return { descriptor, value: descriptor.schema.complete(value, values, { path, lookup, warnings }) };
+    }
+    const descriptor = lookup.findFor(node, kind, nameKey, defaultName, path);
+    const section = values ? overlayNode(node, values) : node;
+    const value = descriptor.schema.parse(section, {
       path,
-      lookup: this.components,
+      lookup,
       skip: buildKeys(nameKey, skip),
-      warnings: this.warnings,
+      warnings,
     });
-    return this.build(descriptor, config) as T;
+    return { descriptor, value };
   }
 
   /** Builds a component from its config, already checked. @throws AnemoneError what its `create` throws */

@@ -7,15 +7,22 @@ import { CounterRandom } from '../random/index.js';
 /** A list, or a function that begins an epoch anew: `(epoch) => readLines(file)`. */
 export type Examples<E> = readonly E[] | ((epoch: number) => AsyncIterable<E> | Iterable<E>);
 
+/** Which batch of which epoch is made, for those who draw random numbers. */
+export interface BatchPlace {
+  readonly epoch: number;
+  /** Place of the first example in the epoch. */
+  readonly first: number;
+}
+
 /** How examples become batches. */
 export interface ExampleSourceOptions<E> {
   /** Examples a batch. */
   readonly batchSize: number;
   /** What a model's `trainingStep` gets of these examples; batches of one shape share one compiled step. */
-  collate(examples: readonly E[]): HostTensors;
+  collate(examples: readonly E[], place: BatchPlace): HostTensors | Promise<HostTensors>;
   /** For messages. Default `examples`. */
   readonly name?: string;
-  /** How many examples an epoch has; needed for an iterable, which cannot tell it. */
+  /** Of an iterable, which cannot tell it: how many examples an epoch has. */
   readonly examplesInEpoch?: number;
   /** Another order each epoch, a function of seed and epoch; a list only. Default: as given. */
   readonly shuffle?: boolean;
@@ -25,10 +32,12 @@ export interface ExampleSourceOptions<E> {
   readonly dropLast?: boolean;
   /** What throughput counts, such as seconds or tokens of an example. Default 1. */
   unitsOf?(example: E): number;
+  /** The same of a whole batch, where only its inputs tell. */
+  unitsOfBatch?(inputs: HostTensors): number;
   /** How the progress line calls examples and units. */
   readonly names?: BatchSource['names'];
   /** A readable name of an example, for error reports. Default its number in the epoch. */
-  nameOf?(example: E): string;
+  nameOf?(example: E): string | undefined;
   /** Reference text of an example, for those who look at samples. */
   textOf?(example: E): string;
 }
@@ -71,17 +80,17 @@ class ExampleSource<E> implements BatchSource {
   async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
     const { batchSize } = this.options;
     const last = this.batchesInEpoch();
-    let heldExamples: E[] = [];
+    let held: E[] = [];
     let batch = 0;
     let number = 0;
     for await (const example of this.inOrder(epoch)) {
       if (batch >= last) return;
       number++;
-      heldExamples.push(example);
-      if (heldExamples.length < batchSize && number < this.count) continue;
-      if (batch >= from) yield this.batchOf(heldExamples, batch * batchSize);
+      held.push(example);
+      if (held.length < batchSize && number < this.count) continue;
+      if (batch >= from) yield await this.batchOf(held, { epoch, first: batch * batchSize });
       batch++;
-      heldExamples = [];
+      held = [];
     }
     if (batch < last) {
       const message = `epoch ${epoch} of ${this.name} has ${number} examples, not ${this.count}`;
@@ -105,13 +114,14 @@ class ExampleSource<E> implements BatchSource {
     return Array.from(order, (index) => examples[index]);
   }
 
-  private batchOf(members: readonly E[], first: number): Batch {
-    const { collate, unitsOf = () => 1, nameOf, textOf } = this.options;
+  private async batchOf(members: readonly E[], place: BatchPlace): Promise<Batch> {
+    const { collate, unitsOf = () => 1, unitsOfBatch, nameOf, textOf } = this.options;
+    const inputs = await collate(members, place);
     return {
-      inputs: collate(members),
+      inputs,
       size: members.length,
-      units: members.reduce((sum, example) => sum + unitsOf(example), 0),
-      names: members.map((example, i) => nameOf?.(example) ?? `${this.name} ${first + i}`),
+      units: unitsOfBatch?.(inputs) ?? members.reduce((sum, example) => sum + unitsOf(example), 0),
+      names: members.map((example, i) => nameOf?.(example) ?? `${this.name} ${place.first + i}`),
       ...(textOf && { texts: members.map((example) => textOf(example)) }),
     };
   }

@@ -1,7 +1,8 @@
 // Data: manifests, their checking, batches, and loading them ahead of the consumer.
-export { batchesOf, type ExampleSourceOptions, type Examples } from './examples.js';
+export { type BatchPlace, batchesOf, type ExampleSourceOptions, type Examples } from './examples.js';
 export * from './speech/batching/index.js';
 export * from './speech/check/index.js';
+export { dataComponents, manifestSource } from './speech/components.js';
 export {
   encodeTranscripts,
   SpeechDataset,
@@ -9,6 +10,7 @@ export {
   type Utterance,
   utterancesOf,
 } from './speech/dataset.js';
+export type { SpeechLabels } from './speech/labels.js';
 export {
   type BadUtterance,
   type LoaderConfig,
@@ -21,6 +23,14 @@ export { type OpenSourceOptions, openEvaluationSources, openSpeechSource } from 
 export { cacheFolder, cacheSize } from './speech/pipeline/feature-cache.js';
 export type { PipelineConfig, UtteranceRef } from './speech/pipeline/task.js';
 export { type DataSection, dataSection } from './speech/section.js';
+export {
+  type SpeechBatchOptions,
+  type SpeechContext,
+  type SpeechContextOptions,
+  type SpeechDataSource,
+  type SpeechExample,
+  speechContext,
+} from './speech/speech-context.js';
 export { expandShards, type PathSpec } from './speech/tarred/index.js';
 export {
   faultOf,

@@ -36,16 +36,9 @@ const OPTIONS: Readonly<Record<EngineName, readonly string[]>> = {
  */
 export function createEngine(options: CreateEngineOptions = {}): Engine {
   requireMapping(options, 'engine');
+  const [problem] = engineProblems(options);
+  if (problem) throw problem;
   const { name = 'onnxruntime', ...rest } = options;
-  if (!(ENGINES as readonly string[]).includes(name)) {
-    throw new AnemoneError({
-      code: 'engine.unknown-engine',
-      path: 'name',
-      message: `${JSON.stringify(name)} is not an engine; known: ${ENGINES.join(', ')}`,
-      hint: typeof name === 'string' ? didYouMean(name, ENGINES) : undefined,
-    });
-  }
-  checkOptions(name as EngineName, rest);
   if (name === 'tensorflow') return createTensorFlowEngine({ module: rest.module, threads: rest.threads });
   if (name === 'reference') return createReferenceEngine();
   return new OnnxEngine(rest);
@@ -54,25 +47,43 @@ export function createEngine(options: CreateEngineOptions = {}): Engine {
 /** More than any machine has; each is made at once. */
 const MAX_THREADS = 4096;
 
-function checkOptions(engine: EngineName, options: object): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || OPTIONS[engine].includes(key)) continue;
-    const owner = ENGINES.find((name) => OPTIONS[name].includes(key));
-    throw new AnemoneError({
-      code: 'engine.option',
-      path: key,
-      message: `engine ${engine} has no option "${key}"`,
-      hint: owner
-        ? `"${key}" belongs to engine ${owner}`
-        : (didYouMean(key, OPTIONS[engine]) ?? `its options: ${OPTIONS[engine].join(', ')}`),
-    });
-  }
-  const threads = (options as OnnxEngineOptions).threads;
+/** Everything that is wrong with an engine's options and can be known without making it; paths are keys. */
+export function engineProblems(options: CreateEngineOptions): readonly AnemoneError[] {
+  const { name = 'onnxruntime', threads, ...rest } = options;
+  const engine = ENGINES.find((known) => known === name);
+  if (!engine) return [unknownEngine(name)];
+  const problems = Object.entries(rest)
+    .filter(([key, value]) => value !== undefined && !OPTIONS[engine].includes(key))
+    .map(([key]) => unknownOption(engine, key));
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
-    throw new AnemoneError({
-      code: 'engine.option',
-      path: 'threads',
-      message: `expected a whole number from 1 to ${MAX_THREADS}, got ${threads}`,
-    });
+    problems.push(
+      new AnemoneError({
+        code: 'engine.option',
+        path: 'threads',
+        message: `expected a whole number from 1 to ${MAX_THREADS}, got ${threads}`,
+      }),
+    );
   }
+  return problems;
+}
+
+function unknownEngine(name: unknown): AnemoneError {
+  return new AnemoneError({
+    code: 'engine.unknown-engine',
+    path: 'name',
+    message: `${JSON.stringify(name)} is not an engine; known: ${ENGINES.join(', ')}`,
+    hint: typeof name === 'string' ? didYouMean(name, ENGINES) : undefined,
+  });
+}
+
+function unknownOption(engine: EngineName, key: string): AnemoneError {
+  const owner = ENGINES.find((other) => OPTIONS[other].includes(key));
+  return new AnemoneError({
+    code: 'engine.option',
+    path: key,
+    message: `engine ${engine} has no option "${key}"`,
+    hint: owner
+      ? `"${key}" belongs to engine ${owner}`
+      : (didYouMean(key, OPTIONS[engine]) ?? `its options: ${OPTIONS[engine].join(', ')}`),
+  });
 }

@@ -1,5 +1,11 @@
 export { registerGradients } from './autodiff/index.js';
-export { type CreateEngineOptions, createEngine, ENGINES, type EngineName } from './create-engine.js';
+export {
+  type CreateEngineOptions,
+  createEngine,
+  ENGINES,
+  type EngineName,
+  engineProblems,
+} from './create-engine.js';
 export { EagerEngine } from './eager/eager-engine.js';
 export { createReferenceEngine } from './eager/reference.js';
 export { createTensorFlowEngine, type TensorFlowOptions } from './eager/tensorflow.js';

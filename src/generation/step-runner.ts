@@ -4,12 +4,12 @@
 import { type Engine, float32, type HostTensors, int32, type Program, tf } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { evaluationPass } from '../nn/index.js';
-import type { TokenClassifier, TransformerDecoder } from '../transformer/index.js';
+import type { TokenHead, TransformerDecoder } from '../transformer/index.js';
 
 /** An attention decoder with what makes log-probabilities of its hidden states. */
 export interface AttentionNetwork {
   readonly decoder: TransformerDecoder;
-  readonly head: TokenClassifier;
+  readonly head: TokenHead;
 }
 
 /** Encoder output of a batch. */

@@ -35,7 +35,7 @@ export interface ModelServices {
   /** Gets the keys that have no effect, instead of the log. */
   readonly warnings?: ConfigWarning[] | undefined;
   /** Says what the log would. */
-  readonly view?: { say(text: string): void } | undefined;
+  readonly view?: { readonly say: (text: string) => void } | undefined;
   /** A Trainer's, from which everything comes that is not given beside it. */
   readonly services?: Container | undefined;
 }

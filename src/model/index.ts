@@ -24,6 +24,13 @@ export {
   type Section,
   useFiles,
 } from './context.js';
+export {
+  type DataSource,
+  dataSourceKind,
+  type OpenedSources,
+  openSources,
+  type SourceContext,
+} from './data-source.js';
 export { Model, type ModelConfig } from './model.js';
 export { MODEL_FILES, ModelFiles } from './model-files.js';
 export { checkSize, type SectionPlace } from './model-size.js';

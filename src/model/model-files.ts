@@ -16,8 +16,13 @@ export class ModelFiles {
   constructor(
     readonly outside: ReadFile,
     private readonly inside: ReadonlyMap<string, Uint8Array> = new Map(),
-    private readonly sealed: (path: string) => boolean = () => false,
+    readonly sealed: (path: string) => boolean = () => false,
   ) {}
+
+  /** The same with another rule of what comes from the archive alone. */
+  sealedBy(sealed: (path: string) => boolean): ModelFiles {
+    return new ModelFiles(this.outside, this.inside, sealed);
+  }
 
   /** For the model's own config. @throws AnemoneError `asr.sealed` */
   readonly read: ReadFile = (path, name) => {

@@ -61,6 +61,10 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   abstract validationSources(): Promise<readonly BatchSource[]>;
   /** A source for each set of `test_ds`; none where the config names none. */
   abstract testSources(): Promise<readonly BatchSource[]>;
+  /** See `TrainableModel`. */
+  get testsOwnData(): boolean {
+    return true;
+  }
   abstract trainingStep(inputs: Tensors, pass: Pass): StepOutput;
   abstract evaluator(engine: Engine): Evaluator;
   abstract artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;
@@ -178,11 +182,15 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
     return {};
   }
 
-  /** Builds a nested component. @param values win over those of the section */
-  protected build<T>(section: Section, kind: KindOf<T>, values: Section = {}): T {
+  /**
+   * Builds a nested component.
+   * @param values win over those of the section
+   * @param defaults count where its schema has such a key and the section does not give it
+   */
+  protected build<T>(section: Section, kind: KindOf<T>, values: Section = {}, defaults: Section = {}): T {
     const node = section as ConfigNode;
     const { schema } = this.container.components.findFor(node, kind.kind, '_target_', undefined, kind.kind);
-    const follows = Object.entries(this.inherited()).filter(
+    const follows = Object.entries({ ...this.inherited(), ...defaults }).filter(
       ([key]) => key in schema.fields && !(key in section),
     );
     const brick = withPosition(node, () =>

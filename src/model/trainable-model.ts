@@ -114,6 +114,11 @@ export interface TrainableModel {
   /** Sources of `trainer.test`. */
   testSources(): Promise<readonly BatchSource[]>;
   /**
+   * False where the test set is none of this run's, such as the one that an archive names as it was trained: a fit does not
+   * open it then. Default true.
+   */
+  readonly testsOwnData?: boolean;
+  /**
    * Loss of one batch. Runs inside a program: pure tfjs ops, parameters through `parameter.tensor()`.
    * `inputs` are the tensors of `Batch.inputs`.
    */

@@ -9,6 +9,12 @@ export {
 } from './load-weights.js';
 export { smoothedCrossEntropy } from './losses/cross-entropy.js';
 export {
+  SmoothedCrossEntropyLoss,
+  type TokenLoss,
+  type TokenLossInput,
+  tokenLossKind,
+} from './losses/token-loss.js';
+export {
   addLosses,
   type CountedWeight,
   type LossTerm,

@@ -7,6 +7,7 @@ import { build, nameKeyOf } from './build.js';
 import { optimizerComponents, optimizerKind } from './components.js';
 import { selectGroups } from './groups.js';
 import { GroupedOptimizer, type Optimizer } from './optimizer.js';
+import { describeScale, isLrScale } from './param-groups.js';
 import { schedulerComponents } from './schedules/components.js';
 
 type Section = Readonly<Record<string, unknown>>;
@@ -39,9 +40,7 @@ export function createOptimizer(
       const settings = overlayNode(config as ConfigNode, { ...own, [nameKey]: name });
       const path = Object.keys(overrides).length === 0 ? 'model.optim' : `model.optim_param_groups.${group}`;
       const recipe = build(container, settings, optimizerKind, path);
-      if (typeof scale !== 'number' || !(scale >= 0) || scale === Number.POSITIVE_INFINITY) {
-        throw badScale(overrides, `${path}.lr_scale`, scale);
-      }
+      if (!isLrScale(scale)) throw badScale(overrides, `${path}.lr_scale`, scale);
       const lr = recipe.lr * scale;
       return { name: group, parameters: members, rule: recipe.rule(lr), lr };
     }),
@@ -53,6 +52,6 @@ function badScale(section: Section, path: string, scale: unknown): AnemoneError 
     code: 'optim.lr-scale',
     path,
     position: positionOf(section, 'lr_scale'),
-    message: `expected a number ≥ 0, got ${JSON.stringify(scale) ?? String(scale)}`,
+    message: describeScale(scale),
   });
 }

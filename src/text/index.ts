@@ -14,7 +14,12 @@ export {
 export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';
 export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
-export { loadTokenizer, type TokenizerConfig, tokenizerTypeOf } from './load-tokenizer.js';
+export {
+  loadTokenizer,
+  type TokenizerConfig,
+  tokenizerTypeOf,
+  tokenizerTypeProblem,
+} from './load-tokenizer.js';
 export * from './metrics/index.js';
 export { type CleanTextOptions, cleanText, normalizeText } from './normalize.js';
 export { normalizationNames } from './sentencepiece/charsmap.js';

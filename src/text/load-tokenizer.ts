@@ -55,6 +55,26 @@ export function tokenizerTypeOf(className: string): string | undefined {
   return Object.hasOwn(typesOfClasses, name) ? typesOfClasses[name] : undefined;
 }
 
+/** The type that a section asks for, in small letters. */
+function typeOf({ _target_: target, type }: Pick<TokenizerConfig, '_target_' | 'type'>): string {
+  const written = target ?? type;
+  return tokenizerTypeOf(written) ?? written.toLowerCase();
+}
+
+/** What is wrong with the type of a section; undefined where nothing is. Its path is the key. */
+export function tokenizerTypeProblem(
+  config: Pick<TokenizerConfig, '_target_' | 'type'>,
+): AnemoneError | undefined {
+  const type = typeOf(config);
+  if (knownTypes.includes(type)) return undefined;
+  return new AnemoneError({
+    code: 'tokenizer.unknown-type',
+    path: config._target_ ? '_target_' : 'type',
+    message: `unknown tokenizer type "${config._target_ ?? config.type}"`,
+    hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
+  });
+}
+
 /** What NeMo passes on that changes nothing here. */
 const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
@@ -71,8 +91,7 @@ export function loadTokenizer(
   readFile: ReadFile = (file) => readRegularFileSync(file),
 ): Tokenizer {
   checkSection(config, path);
-  const writtenName = config._target_ ?? config.type;
-  const type = tokenizerTypeOf(writtenName) ?? writtenName.toLowerCase();
+  const type = typeOf(config);
   if (sentencePieceTypes.includes(type)) {
     const file = config.model_path ?? (config.dir ? join(config.dir, 'tokenizer.model') : undefined);
     if (!file) {
@@ -117,12 +136,12 @@ export function loadTokenizer(
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
-    const strangeMember = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
-    if (strangeMember) {
+    const strange = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
+    if (strange) {
       throw new AnemoneError({
         code: 'tokenizer.bad-option',
         path: `${path}.langs`,
-        message: `${JSON.stringify(strangeMember[0])} is no name for a language`,
+        message: `${JSON.stringify(strange[0])} is no name for a language`,
         hint: 'use letters, digits, - and _',
       });
     }
@@ -133,12 +152,8 @@ export function loadTokenizer(
     const custom = customName(config, path, ['CanaryTokenizer']);
     return custom ? new CanaryTokenizer(members) : new AggregateTokenizer(members);
   }
-  throw new AnemoneError({
-    code: 'tokenizer.unknown-type',
-    path: `${path}.${config._target_ ? '_target_' : 'type'}`,
-    message: `unknown tokenizer type "${writtenName}"`,
-    hint: didYouMean(type, knownTypes) ?? `one of ${knownTypes.join(', ')}`,
-  });
+  const { code, path: key, reason: message, hint } = tokenizerTypeProblem(config) as AnemoneError;
+  throw new AnemoneError({ code, path: `${path}.${key}`, message, hint });
 }
 
 const optionalText = { format: 'string', nullable: true, optional: true } as const;
@@ -178,11 +193,7 @@ function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string):
 }
 
 /** The class that `custom_tokenizer` names, without its Python module; undefined without one. */
-function customName(
-  config: TokenizerConfig,
-  path: string,
-  knownNames: readonly string[],
-): string | undefined {
+function customName(config: TokenizerConfig, path: string, known: readonly string[]): string | undefined {
   const target = config.custom_tokenizer?._target_;
   if (!target) return undefined;
   if (typeof target !== 'string') {
@@ -193,12 +204,12 @@ function customName(
     });
   }
   const name = target.replace(/^.*\./, '');
-  if (knownNames.includes(name)) return name;
+  if (known.includes(name)) return name;
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
     path: `${path}.custom_tokenizer._target_`,
     message: `unknown tokenizer class "${target}" for type ${config.type}`,
-    hint: `known is ${knownNames.join(', ')}`,
+    hint: `known is ${known.join(', ')}`,
   });
 }
 

@@ -191,7 +191,7 @@ export const expManagerSchema = defineSchema(
     },
     loggers: {
       doc: 'Further loggers, each by its `_target_`; see trainer.callbacks.',
-      format: listOf(componentConfig('logger')),
+      format: listOf(componentConfig('logger', { given: ['folder'] })),
       nullable: true,
       default: null,
     },

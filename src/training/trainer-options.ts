@@ -2,6 +2,7 @@
 // mean nothing here are named in one warning; values we cannot honour are errors.
 import {
   type ComponentLookup,
+  type ConfigNode,
   type ConfigWarning,
   componentConfig,
   customFormat,
@@ -11,9 +12,11 @@ import {
   type Interval,
   interval,
   isMapping,
+  isMissing,
   listOf,
   oneOf,
 } from '../config/index.js';
+import { engineProblems } from '../engine/index.js';
 
 /** Seconds of `DD:HH:MM:SS` or of a mapping {days, hours, minutes, seconds}. */
 export function parseDuration(value: unknown): number {
@@ -60,6 +63,26 @@ const precision: Format<32> = {
     return 32;
   },
   jsonSchema: () => ({ enum: [32, '32', '32-true', ...REDUCED] }),
+};
+
+/** The options of an engine, taken as they are. */
+const engine: Format<ConfigNode> = {
+  expected: 'a mapping',
+  accepts: isMapping,
+  check: (value, at) => {
+    if (!isMapping(value)) {
+      at.report({ message: `expected a mapping such as {name: onnxruntime}, got ${JSON.stringify(value)}` });
+      return {};
+    }
+    const written = Object.keys(value).filter((key) => !isMissing(value, key));
+    for (const key of Object.keys(value)) if (!written.includes(key)) at.child(value, key).reportMissing();
+    for (const problem of engineProblems(Object.fromEntries(written.map((key) => [key, value[key]])))) {
+      const { code, path = '', reason: message, hint } = problem;
+      at.child(value, path).report({ code, message, hint });
+    }
+    return value;
+  },
+  jsonSchema: () => ({ type: 'object' }),
 };
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
@@ -181,7 +204,7 @@ export const trainerSchema = defineSchema(
     },
     engine: {
       doc: 'What computes: {name: onnxruntime | reference | tensorflow} and its options (provider, threads).',
-      format: 'mapping',
+      format: engine,
       default: { name: 'onnxruntime' },
     },
     enable_progress_bar: { doc: 'The live progress line.', format: 'boolean', default: true },

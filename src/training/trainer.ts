@@ -16,6 +16,7 @@ import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
 import { checkMemory } from './fit/memory-check.js';
+import { type GivenData, listOf, openData } from './fit/open-data.js';
 import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
 import { StepPrograms } from './fit/step-programs.js';
@@ -43,6 +44,8 @@ export interface FitResult {
   readonly progress: Readonly<RunProgress>;
   /** Latest value of everything logged. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** The test sets that wait for `test`, by name. */
+  readonly testSets: readonly string[];
 }
 
 /**
@@ -69,6 +72,8 @@ export class Trainer {
   private folderView: TeeView | undefined;
   private folder: string | undefined;
   private made: Engine | undefined;
+  /** Test sets that a fit opened, for the test of its model. */
+  private testData: { readonly model: TrainableModel; readonly sources: readonly BatchSource[] } | undefined;
   /** The latest fit: metrics of a test of its model belong to it. */
   private ended: FitRun | undefined;
 
@@ -149,6 +154,8 @@ export class Trainer {
    * @param settings.checkpoint path to go on from, everything included (weights, optimizer, data order)
    * @param settings.train data instead of that of the model's config; `batchesOf` makes a source of a list of examples
    * @param settings.validation the same for validation: one set or several
+   * @param settings.test the same for the test after it. The test set of the config is opened before the first step, and
+   *   kept for `test`; with `settings.train` it is not, and `[]` leaves it alone
    */
   async fit(model: TrainableModel, settings: FitSettings = {}): Promise<FitResult> {
     const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
@@ -183,6 +190,7 @@ export class Trainer {
       outcome: run.outcome ?? { kind: 'finished', reason: 'done' },
       progress: run.progress,
       metrics: run.metrics,
+      testSets: this.testData?.sources.map(({ name }) => name) ?? [],
     };
   }
 
@@ -194,7 +202,7 @@ export class Trainer {
 
   /** Metrics of the test sets, under `test/*`; after a fit of the same model they are also logged, and in its report. */
   async test(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
-    const sources = settings.data ? listOf(settings.data) : await model.testSources();
+    const sources = settings.data ? listOf(settings.data) : await this.testSourcesOf(model);
     const { limit_test_batches: limit } = this.options;
     const evaluation = await this.evaluateOn(model, sources, 'test', limit, settings);
     const run = this.ended;
@@ -226,10 +234,24 @@ export class Trainer {
   /** Frees the engine this trainer made, and its folder for other processes. */
   async dispose(): Promise<void> {
     for (const lock of this.locks.splice(0)) lock.release();
+    await this.closeTest();
     await this.made?.dispose();
     this.made = undefined;
     // A later run makes another.
     this.services.forget(ENGINE);
+  }
+
+  /** Those that the fit of the model opened, once; they are closed after a test. */
+  private async testSourcesOf(model: TrainableModel): Promise<readonly BatchSource[]> {
+    const { testData } = this;
+    if (testData?.model !== model || testData.sources.length === 0) return model.testSources();
+    this.testData = undefined;
+    return testData.sources;
+  }
+
+  private async closeTest(): Promise<void> {
+    for (const source of this.testData?.sources ?? []) await source.close();
+    this.testData = undefined;
   }
 
   private async evaluateOn(
@@ -269,9 +291,10 @@ export class Trainer {
     // Before the data is opened: its order and augmentation follow the same seed.
     const seed = checkpoints[0]?.state.seed ?? this.seed;
     model.module.seed = seed;
-    const source = data.train ?? (await model.trainingSource());
+    await this.closeTest();
+    const { train: source, validation, test } = await openData(model, data);
+    this.testData = { model, sources: test };
     if (!source) throw noData('train');
-    const validation = data.validation ? listOf(data.validation) : await model.validationSources();
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
     const scheduler = withPosition(sched ?? {}, () => createScheduler(sched, plan.totalSteps, container));
@@ -352,11 +375,12 @@ export class Trainer {
   }
 }
 
-/** Sources given here are closed when the fit ends, as those of the model's config are. */
-export interface FitSettings {
+/**
+ * Sources given here are closed when the fit ends, as those of the model's config are; those of `test` are kept for
+ * `Trainer.test`, and closed by it or by `dispose`.
+ */
+export interface FitSettings extends GivenData {
   readonly checkpoint?: string;
-  readonly train?: BatchSource;
-  readonly validation?: BatchSource | readonly BatchSource[];
 }
 
 /** What `validate` and `test` evaluate: which sets, with which weights. */
@@ -373,10 +397,6 @@ async function finish(run: FitRun, outcome: Outcome): Promise<void> {
   await run.tell((callback) => callback.onFitEnd(run, outcome));
   run.throwFailure();
   if (outcome.kind !== 'failed') run.say(`${outcome.kind}: ${outcome.reason}`);
-}
-
-function listOf(sources: BatchSource | readonly BatchSource[]): readonly BatchSource[] {
-  return 'batchesInEpoch' in sources ? [sources] : sources;
 }
 
 function codeOf(error: unknown): string | undefined {

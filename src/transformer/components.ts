@@ -2,7 +2,8 @@
 import { defineSchema } from '../config/index.js';
 import { component } from '../container/index.js';
 import { AnemoneError } from '../errors/index.js';
-import type { TokenClassifierConfig } from './token-classifier.js';
+import { SmoothedCrossEntropyLoss, tokenLossKind } from '../nn/index.js';
+import { TokenClassifier, type TokenClassifierConfig } from './token-classifier.js';
 import { TransformerDecoder, type TransformerDecoderConfig } from './transformer-decoder.js';
 import { TransformerEncoder, type TransformerEncoderConfig } from './transformer-encoder.js';
 
@@ -147,25 +148,19 @@ export const transformerComponents = [
       'nemo.collections.nlp.modules.common.TokenClassifier',
     ],
     schema: tokenClassifierSchema,
-    create: (config): TokenClassifierConfig => ({ ...config }) as unknown as TokenClassifierConfig,
+    create: (config) => new TokenClassifier(config as TokenClassifierConfig),
   }),
   component({
-    kind: 'loss',
+    kind: tokenLossKind,
     name: 'SmoothedCrossEntropyLoss',
     aliases: [
       'nemo.collections.common.losses.smoothed_cross_entropy.SmoothedCrossEntropyLoss',
       'nemo.collections.common.losses.SmoothedCrossEntropyLoss',
     ],
     schema: crossEntropySchema,
-    create: (config): CrossEntropyConfig => ({ ...config }) as unknown as CrossEntropyConfig,
+    create: ({ label_smoothing, eps }) => new SmoothedCrossEntropyLoss(label_smoothing, eps),
   }),
 ];
-
-/** A checked `loss` section of a multitask model: NeMo's SmoothedCrossEntropyLoss. */
-export interface CrossEntropyConfig {
-  readonly label_smoothing: number;
-  readonly eps: number;
-}
 
 function wholeHeads<C extends { readonly hidden_size: number; readonly num_attention_heads: number }>(
   config: C,

@@ -1,5 +1,5 @@
 // The public face of the transformer folder.
-export { type CrossEntropyConfig, transformerComponents } from './components.js';
-export { TokenClassifier, type TokenClassifierConfig } from './token-classifier.js';
+export { transformerComponents } from './components.js';
+export { TokenClassifier, type TokenClassifierConfig, type TokenHead } from './token-classifier.js';
 export { type EncoderStates, TransformerDecoder } from './transformer-decoder.js';
 export { TransformerEncoder } from './transformer-encoder.js';

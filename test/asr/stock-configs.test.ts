@@ -118,7 +118,7 @@ describe.each(Object.entries(sizes))('%s', (name, variants) => {
   it('trains at a tiny size', async () => {
     const { model } = modelOf(tiny(stock(name, {}, 3)), 16);
     const engine = new OnnxEngine({ threads: 1 });
-    const bins = (model.preprocessor.config as { features: number }).features;
+    const { width: bins } = model.preprocessor.frontEnd.config;
     const inputs = {
       features: randomTensor([2, 40, bins], 5),
       featureLengths: int32([40, 33], [2]),

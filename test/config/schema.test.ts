@@ -99,7 +99,6 @@ describe('errors', () => {
     ].join('\n');
     expect(errorsOf(text)).toEqual([
       'c.yaml:2:3: model.vocab_sise: RNNTDecoder has no key "vocab_sise" — did you mean "vocab_size"?',
-      'c.yaml:1:1: model.vocab_size: the key "vocab_size" is required — it is: Tokens without blank',
       'c.yaml:3:23: model.normalization_mode: expected one of "batch" or "layer", got the text "lair" — did you mean "layer"?',
       'c.yaml:4:17: model.blank_as_pad: expected true or false, got the text "yes" — write it without quotes',
       'c.yaml:8:5: model.prednet.droput: prednet has no key "droput" — did you mean "dropout"?',

@@ -135,10 +135,9 @@ describe('instantiate', () => {
     ].join('\n');
     expect(() => fullContainer().instantiate(section(text, 'model'), 'model')).toThrow(
       [
-        '4 errors in the config of TinyModel:',
+        '3 errors in the config of TinyModel:',
         '  c.yaml:5:3: model.extra: TinyModel has no key "extra" — known are encoder, optim',
         '  c.yaml:3:41: model.encoder.d_modle: ConformerEncoder has no key "d_modle" — did you mean "d_model"?',
-        '  c.yaml:3:3: model.encoder.d_model: the key "d_model" is required — it is: Width',
         '  c.yaml:4:17: model.optim: there is no optimizer named "adam" — did you mean "adamw"? Known are adamw',
       ].join('\n'),
     );

@@ -1,4 +1,5 @@
 // A program that leaves an epoch in the middle and forgets to close its source: it must end all the same.
+import { MelFrontEnd } from '../../src/audio/index.js';
 import { dataSection, openSpeechSource } from '../../src/data/index.js';
 
 const section = dataSection.parse({ manifest_filepath: process.argv[2], batch_size: 2, num_workers: 1 });
@@ -7,7 +8,7 @@ const source = await openSpeechSource({
   section,
   training: true,
   seed: 1,
-  preprocessor: { sample_rate: 8000, features: 8 },
+  frontEnd: new MelFrontEnd({ sample_rate: 8000, features: 8 }),
   tokenize: () => [1],
 });
 for await (const batch of source?.epoch(0) ?? []) {

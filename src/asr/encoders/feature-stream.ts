@@ -1,5 +1,12 @@
 // The front end of streams.
-import { type FrontEnd, isMfcc, SampleQueue } from '../../audio/index.js';
+import {
+  type FrontEnd,
+  isMfcc,
+  nemoSettings,
+  type ResolvedMel,
+  type ResolvedMfcc,
+  SampleQueue,
+} from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 
 /**
@@ -17,12 +24,11 @@ export class FeatureStream {
 
   /** @throws AnemoneError `streaming.normalize` where features depend on the whole utterance */
   constructor(private readonly frontEnd: FrontEnd) {
-    const { config } = frontEnd;
+    const config = requireLocal(frontEnd);
     const { fftSize, hop } = config;
-    requireLocal(config);
-    const exactPad = !isMfcc(config) && config.exact_pad;
+    const exact = !isMfcc(config) && config.exact_pad;
     // With exact_pad NeMo's pre-emphasis takes the edge's width off the end of what it is given.
-    this.reach = (exactPad ? fftSize : Math.ceil(fftSize / 2)) + 1;
+    this.reach = (exact ? fftSize : Math.ceil(fftSize / 2)) + 1;
     this.margin = Math.ceil(fftSize / hop) + 1;
   }
 
@@ -43,15 +49,24 @@ export class FeatureStream {
     const { hop, width: bins } = this.frontEnd.config;
     const first = Math.max(0, this.emitted - this.margin);
     const { features } = this.frontEnd.compute(this.samples.read(first * hop, this.samples.end));
-    const takenFrames = features.slice((this.emitted - first) * bins, (until - first) * bins);
+    const taken = features.slice((this.emitted - first) * bins, (until - first) * bins);
     this.emitted = until;
     this.samples.forget(Math.max(0, until - this.margin) * hop);
-    return takenFrames;
+    return taken;
   }
 }
 
 /** @throws AnemoneError `streaming.normalize` where a frame depends on more than the audio around it */
-function requireLocal(config: FrontEnd['config']): void {
+function requireLocal(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc {
+  const config = nemoSettings(frontEnd);
+  if (!config) {
+    throw new AnemoneError({
+      code: 'streaming.front-end',
+      path: 'model.preprocessor',
+      message: 'a front end of your own computes features of whole utterances',
+      hint: 'recordings can be buffered (chunkSeconds)',
+    });
+  }
   const fail = (key: string, message: string, trained: string): never => {
     throw new AnemoneError({
       code: 'streaming.normalize',
@@ -62,10 +77,11 @@ function requireLocal(config: FrontEnd['config']): void {
   };
   if (isMfcc(config)) {
     if (!config.log) fail('log', 'decibels are counted from the loudest of the whole utterance', 'log: true');
-    return;
+    return config;
   }
   const { normalize } = config;
   if (normalize === 'per_feature' || normalize === 'all_features') {
     fail('normalize', `${normalize} takes its statistics from the whole utterance`, 'normalize: "NA"');
   }
+  return config;
 }

@@ -1,9 +1,7 @@
 // Configuration of the acoustic front end (NeMo's keys) and the module that holds its tables, which NeMo's
 // checkpoints contain. The computation itself is in src/audio and runs in the loader's threads.
 import {
-  createFrontEnd,
   type FrontEnd,
-  type FrontEndConfig,
   MAX_SECONDS,
   MEL_DEFAULTS,
   type MelConfig,
@@ -11,6 +9,7 @@ import {
   MFCC_DEFAULTS,
   type MfccConfig,
   MfccFrontEnd,
+  SpectrogramAugmentation,
   WINDOW_TYPES,
 } from '../../audio/index.js';
 import { defineSchema, oneOf } from '../../config/index.js';
@@ -195,21 +194,21 @@ export const frontEndComponents = [
     name: 'AudioToMelSpectrogramPreprocessor',
     aliases: ['nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor'],
     schema: melSchema,
-    create: (config): Partial<MelConfig> => ({ ...config }) as Partial<MelConfig>,
+    create: (config) => new MelFrontEnd({ ...config } as Partial<MelConfig>),
   }),
   component({
     kind: 'preprocessor',
     name: 'AudioToMFCCPreprocessor',
     aliases: ['nemo.collections.asr.modules.AudioToMFCCPreprocessor'],
     schema: mfccSchema,
-    create: (config): FrontEndConfig => ({ ...config }) as MfccConfig,
+    create: (config) => new MfccFrontEnd({ ...config } as MfccConfig),
   }),
   component({
     kind: 'spec_augment',
     name: 'SpectrogramAugmentation',
     aliases: ['nemo.collections.asr.modules.SpectrogramAugmentation'],
     schema: specAugmentSchema,
-    create: (config) => ({ ...config }),
+    create: (config) => new SpectrogramAugmentation({ ...config }),
   }),
 ];
 
@@ -219,12 +218,8 @@ export const frontEndComponents = [
  * `spectrogram.window` [win] and `mel_scale.fb` [n_fft/2+1, mels].
  */
 export class Preprocessor extends Module {
-  readonly frontEnd: FrontEnd;
-
-  constructor(readonly config: FrontEndConfig) {
+  constructor(readonly frontEnd: FrontEnd) {
     super();
-    const frontEnd = createFrontEnd(config);
-    this.frontEnd = frontEnd;
     if (frontEnd instanceof MelFrontEnd) this.melTables(frontEnd);
     if (frontEnd instanceof MfccFrontEnd) this.mfccTables(frontEnd);
   }

@@ -3,7 +3,7 @@
 // files that onnx-asr reads.
 import { type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass, frameMask } from '../../nn/index.js';
-import type { EncoderStates, TokenClassifier, TransformerDecoder } from '../../transformer/index.js';
+import type { EncoderStates, TokenHead, TransformerDecoder } from '../../transformer/index.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { type EncoderOutput, EXAMPLES, noise, type Subnet } from './subnets.js';
 
@@ -26,7 +26,7 @@ export function memoryOutput(bridge: (encoded: Encoded) => EncoderStates): Encod
  * → `logits` [B,U,V], log-probabilities of what follows each token, and `decoder_hidden_states` [L,B,P+U,d]: the mems
  * for the tokens that follow. A token sees those before it alone, so that rows of a batch may be padded at their end.
  */
-export function attentionDecoderSubnet(decoder: TransformerDecoder, head: TokenClassifier): Subnet {
+export function attentionDecoderSubnet(decoder: TransformerDecoder, head: TokenHead): Subnet {
   const { layers, width } = decoder;
   const { max_sequence_length: room, vocab_size: classes } = decoder.config;
   return {

@@ -1,5 +1,5 @@
 // A model as files for other programs: its parts, and the metadata that front end and tokenizer are rebuilt of.
-import { type FrontEnd, isMfcc } from '../../audio/index.js';
+import { type FrontEnd, isMfcc, nemoSettings } from '../../audio/index.js';
 import type { Engine } from '../../engine/index.js';
 import type { Encoder } from '../encoders/encoder.js';
 import type { TransducerHead } from './decoder-joint.js';
@@ -34,6 +34,7 @@ export function exportModel(
   const { encoder, modelType, tokens, head } = model;
   const { maxFrames, stream } = options;
   const { config: mel } = model.frontEnd;
+  const settings = nemoSettings(model.frontEnd);
   const longest = () => encoder.outputLength(longestInput(encoder, maxFrames));
   const metadata = {
     model_type: modelType,
@@ -41,14 +42,14 @@ export function exportModel(
     subsampling_factor: String(encoder.subsamplingFactor),
     ...(stream ? streamingMetadata(stream.plan) : { max_encoder_frames: String(longest()) }),
     preprocessor: JSON.stringify(mel),
-    normalize_type: normalizeType(mel),
-    feat_dim: String(isMfcc(mel) ? mel.n_mfcc : mel.features),
+    normalize_type: settings ? normalizeType(settings) : '',
+    feat_dim: String(settings ? (isMfcc(settings) ? settings.n_mfcc : settings.features) : mel.width),
     ...model.metadata,
   };
   if (options.for !== 'sherpa')
     return exportOnnx(nemoTarget(path), model.subnets(), metadata, engine, options);
   const prompted = 'prompt_dictionary' in metadata;
-  checkForSherpa({ mel, vocabulary: tokens, head, streaming: stream !== undefined, prompted });
+  checkForSherpa({ mel: settings, vocabulary: tokens, head, streaming: stream !== undefined, prompted });
   const target = sherpaTarget(path, sherpaTokens(tokens));
   const all = { ...metadata, ...sherpaMetadata(modelType, head) };
   return exportOnnx(target, model.subnets(), all, engine, options);

@@ -1,6 +1,6 @@
 // Files as sherpa-onnx reads them: a model, or the three parts of a transducer, and tokens.txt, in a folder. That program
 // computes features and searches by itself; what it cannot be told is checked before anything is written.
-import { type FrontEnd, isMfcc } from '../../audio/index.js';
+import { isMfcc, type ResolvedMel, type ResolvedMfcc } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { RNNTDecoder } from '../decoders/rnnt-decoder.js';
 import type { TransducerHead } from './decoder-joint.js';
@@ -21,8 +21,11 @@ export function sherpaMetadata(modelType: string, head: TransducerHead | undefin
   };
 }
 
+type NemoSettings = ResolvedMel | ResolvedMfcc;
+
 export interface SherpaModel {
-  readonly mel: FrontEnd['config'];
+  /** Undefined for a front end of the user's. */
+  readonly mel: NemoSettings | undefined;
   /** Tokens without blank. */
   readonly vocabulary: readonly string[];
   /** Undefined for CTC. */
@@ -45,7 +48,8 @@ export function checkForSherpa({ mel, vocabulary, head, streaming, prompted }: S
   if (head) checkHead(head, streaming);
 }
 
-function checkFeatures(mel: FrontEnd['config']): void {
+function checkFeatures(mel: NemoSettings | undefined): void {
+  if (!mel) fail('preprocessor', 'is not one of NeMo’s; sherpa-onnx computes log-mel features');
   if (isMfcc(mel)) fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
   const { sample_rate: rate, normalize } = mel;
   const expect = (key: string, isGood: boolean, foundValue: unknown, wantedValue: string): void => {
@@ -78,7 +82,7 @@ function checkFeatures(mel: FrontEnd['config']): void {
 }
 
 /** As the scripts that make sherpa-onnx's models of NeMo's write it; empty for none. */
-export function normalizeType(config: FrontEnd['config']): string {
+export function normalizeType(config: NemoSettings): string {
   const normalize = isMfcc(config) ? null : config.normalize;
   if (normalize === null) return '';
   if (typeof normalize === 'object') return 'fixed';

@@ -1,7 +1,10 @@
-// The `loss` section of transducer models: NeMo's names.
+// The `loss` section of speech models: NeMo's names.
 import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
-import { plainRnnt, type TransducerVariant } from '../decoders/transducer-variant.js';
-import type { LatticeImplementation } from './transducer-lattice.js';
+import { component } from '../../container/index.js';
+import { plainRnnt } from '../decoders/transducer-variant.js';
+import { CTCLoss } from './ctc.js';
+import { frameLossKind, transducerLossKind } from './loss-kinds.js';
+import { RNNTLoss, type RnntLossSettings } from './rnnt.js';
 
 const commonOptions = {
   fastemit_lambda: {
@@ -69,63 +72,113 @@ const tdtKwargs = defineSchema(
 
 const forName = (name: string) => `Options of ${name}.`;
 
-export const rnntLossSchema = defineSchema(
-  'loss',
+const rnntLossFields = {
+  loss_name: {
+    doc: 'The first four are the same loss here; the name also says which options are read.',
+    format: [
+      'default',
+      'warprnnt',
+      'warprnnt_numba',
+      'pytorch',
+      'multiblank_rnnt',
+      'multiblank_rnnt_pytorch',
+      'tdt',
+      'tdt_pytorch',
+    ],
+    default: 'default',
+  },
+  implementation: {
+    doc: 'Where the RNN-T lattice is computed: inside the program, or on the host, cutting it in two.',
+    format: ['scan', 'host'],
+    default: 'scan',
+  },
+  warprnnt_numba_kwargs: { doc: forName('default and warprnnt_numba'), format: kwargs, default: {} },
+  warprnnt_kwargs: { doc: forName('warprnnt'), format: kwargs, default: {} },
+  pytorch_kwargs: { doc: forName('pytorch'), format: kwargs, default: {} },
+  multiblank_rnnt_kwargs: { doc: forName('multiblank_rnnt'), format: multiBlankKwargs, optional: true },
+  multiblank_rnnt_pytorch_kwargs: {
+    doc: forName('multiblank_rnnt_pytorch'),
+    format: multiBlankKwargs,
+    optional: true,
+  },
+  tdt_kwargs: { doc: forName('tdt'), format: tdtKwargs, optional: true },
+  tdt_pytorch_kwargs: { doc: forName('tdt_pytorch'), format: tdtKwargs, optional: true },
+} as const;
+
+/** Keys of `model.loss` that say how the loss named there is computed. */
+interface NamedLoss {
+  readonly loss_name: string;
+}
+
+function requireOptions<C extends NamedLoss>(
+  config: C,
+  report: (key: string, message: string) => void,
+): void {
+  if (!/tdt|multiblank/.test(config.loss_name)) return;
+  const key = `${config.loss_name}_kwargs` as keyof C;
+  if (!config[key]) report('loss_name', `${config.loss_name} needs the section ${String(key)}`);
+}
+
+export const rnntLossSchema = defineSchema('loss', rnntLossFields, {
+  doc: 'The transducer loss.',
+  refine: requireOptions,
+});
+
+const reduction = {
+  doc: 'From costs of utterances to the loss. Default: that of the model.',
+  format: ['mean_batch', 'mean', 'mean_volume', 'sum'],
+  default: 'mean_batch',
+} as const;
+
+const sizes = { num_classes: { instead: 'the joint knows its sizes', harmless: [null, -1] } };
+
+const rnntLossComponentSchema = defineSchema(
+  'RNNTLoss',
+  { ...rnntLossFields, reduction },
+  { doc: 'The loss of transducers: RNN-T, multi-blank, TDT.', ignored: sizes, refine: requireOptions },
+);
+
+const ctcLossSchema = defineSchema(
+  'CTCLoss',
   {
-    loss_name: {
-      doc: 'The first four are the same loss here; the name also says which options are read.',
-      format: [
-        'default',
-        'warprnnt',
-        'warprnnt_numba',
-        'pytorch',
-        'multiblank_rnnt',
-        'multiblank_rnnt_pytorch',
-        'tdt',
-        'tdt_pytorch',
-      ],
-      default: 'default',
-    },
+    reduction,
     implementation: {
-      doc: 'Where the RNN-T lattice is computed: inside the program, or on the host, cutting it in two.',
+      doc: 'Where the lattice is computed: inside the program, or on the host, cutting it in two.',
       format: ['scan', 'host'],
       default: 'scan',
     },
-    warprnnt_numba_kwargs: { doc: forName('default and warprnnt_numba'), format: kwargs, default: {} },
-    warprnnt_kwargs: { doc: forName('warprnnt'), format: kwargs, default: {} },
-    pytorch_kwargs: { doc: forName('pytorch'), format: kwargs, default: {} },
-    multiblank_rnnt_kwargs: { doc: forName('multiblank_rnnt'), format: multiBlankKwargs, optional: true },
-    multiblank_rnnt_pytorch_kwargs: {
-      doc: forName('multiblank_rnnt_pytorch'),
-      format: multiBlankKwargs,
-      optional: true,
-    },
-    tdt_kwargs: { doc: forName('tdt'), format: tdtKwargs, optional: true },
-    tdt_pytorch_kwargs: { doc: forName('tdt_pytorch'), format: tdtKwargs, optional: true },
-  },
-  {
-    doc: 'The transducer loss.',
-    refine: (config, report) => {
-      if (!/tdt|multiblank/.test(config.loss_name)) return;
-      const key = `${config.loss_name}_kwargs` as 'tdt_kwargs';
-      if (!config[key]) report('loss_name', `${config.loss_name} needs the section ${key}`);
+    zero_infinity: {
+      doc: 'Utterances whose tokens do not fit their frames cost 0 instead of infinity.',
+      format: 'boolean',
+      default: true,
     },
   },
+  { doc: 'Connectionist temporal classification (Graves et al. 2006).', ignored: sizes },
 );
 
-export interface RnntLossSettings {
-  /** What the loss trains the joint's outputs to be. */
-  readonly variant: TransducerVariant;
-  readonly fastEmit: number;
-  readonly clamp: number;
-  readonly sigma: number;
-  readonly omega: number;
-  readonly implementation: LatticeImplementation;
-}
+/** The losses of speech models: NeMo's CTC and transducer losses. */
+export const lossComponents = [
+  component({
+    kind: frameLossKind,
+    name: 'CTCLoss',
+    aliases: ['nemo.collections.asr.losses.CTCLoss', 'nemo.collections.asr.losses.ctc.CTCLoss'],
+    schema: ctcLossSchema,
+    create: ({ reduction, implementation, zero_infinity: zeroInfinity }) =>
+      new CTCLoss({ reduction, implementation, zeroInfinity }),
+  }),
+  component({
+    kind: transducerLossKind,
+    name: 'RNNTLoss',
+    aliases: ['nemo.collections.asr.losses.RNNTLoss', 'nemo.collections.asr.losses.rnnt.RNNTLoss'],
+    schema: rnntLossComponentSchema,
+    create: ({ reduction, ...config }) => new RNNTLoss(rnntLossSettings(config), reduction),
+  }),
+];
 
+/** @param config checked; null where a model has no such section */
 export function rnntLossSettings(config: InferConfig<typeof rnntLossSchema> | null): RnntLossSettings {
   const defaults: RnntLossSettings = {
-    variant: plainRnnt,
+    variant: config ? plainRnnt : undefined,
     fastEmit: 0,
     clamp: -1,
     sigma: 0,

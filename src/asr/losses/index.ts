@@ -1,6 +1,17 @@
 export { type Arc, type ArcLatticeInput, type ArcLatticeOptions, arcLatticeCosts } from './arc-lattice.js';
+export { lossComponents } from './config.js';
+export { CTCLoss, type CTCLossOptions } from './ctc.js';
 export { type CtcInput, type CtcOptions, ctcCosts } from './ctc-loss.js';
+export {
+  type FrameLoss,
+  type FrameLossInput,
+  frameLossKind,
+  type TransducerLattice,
+  type TransducerLoss,
+  transducerLossKind,
+} from './loss-kinds.js';
 export { type LossReduction, reduceCosts, reducedLoss, reductionWeight } from './reduction.js';
+export { RNNTLoss, type RnntLossSettings } from './rnnt.js';
 export { type RnntLossInput, rnntLoss, type TransducerLossInput, transducerLoss } from './rnnt-loss.js';
 export {
   type LatticeImplementation,

@@ -4,14 +4,17 @@ import {
   type ConfigNode,
   configFromValues,
   defineSchema,
+  type Format,
   isMapping,
   plainName,
   resolveConfig,
   selectValue,
 } from '../../config/index.js';
 import { AnemoneError, asText, didYouMean } from '../../errors/index.js';
-import type { ModelContext } from '../../model/index.js';
+import { type ModelContext, modelScope } from '../../model/index.js';
 import { type RestoreOptions, restoreConfig } from '../../nemo/index.js';
+import { brickComponents } from './bricks.js';
+import { commonFields } from './model-schema.js';
 import type { SpeechModel } from './speech-model.js';
 
 const optional = { nullable: true, default: null } as const;
@@ -40,19 +43,31 @@ const adapterSchema = defineSchema(
   { doc: 'An adapter to add and train.', extra: 'any' },
 );
 
-const section = (doc: string) => ({ doc, format: 'mapping', ...optional }) as const;
+/** A section that takes the place of the archive's: checked, and handed on as it was written. */
+function replacement(doc: string, schema: Format<unknown>) {
+  const format: Format<ConfigNode> = {
+    ...schema,
+    check: (value, at) => {
+      schema.check(value, at);
+      return value as ConfigNode;
+    },
+  };
+  return { doc, format, ...optional } as const;
+}
 
-const adaptationSchema = defineSchema(
+const { train_ds, validation_ds, test_ds, spec_augment, optim } = commonFields;
+
+export const adaptationSchema = defineSchema(
   'model to adapt',
   {
     nemo_model: { doc: 'The .nemo archive that gets the adapter.', format: 'string', ...optional },
     pretrained_model: { doc: 'A name to download; not supported.', format: 'string', ...optional },
     adapter: { doc: 'The adapter.', format: adapterSchema },
-    train_ds: section('Training data, instead of the archive’s.'),
-    validation_ds: section('Validation data, instead of the archive’s.'),
-    test_ds: section('Test data, instead of the archive’s.'),
-    spec_augment: section('Masks training features; without it there are no masks.'),
-    optim: section('Optimizer and schedule, instead of the archive’s.'),
+    train_ds: replacement('Training data, instead of the archive’s.', train_ds.format),
+    validation_ds: replacement('Validation data, instead of the archive’s.', validation_ds.format),
+    test_ds: replacement('Test data, instead of the archive’s.', test_ds.format),
+    spec_augment: replacement('Masks training features; without it there are no masks.', spec_augment.format),
+    optim: replacement('Optimizer and schedule, instead of the archive’s.', optim.format),
   },
   { ignored: { log_prediction: 'predictions are logged by the trainer' } },
 );
@@ -80,7 +95,14 @@ export async function adaptModel(
   context: ModelContext,
   restore: (path: string, context: ModelContext, options: RestoreOptions) => Promise<SpeechModel>,
 ): Promise<Adaptation> {
-  const { nemo_model: path, pretrained_model: download, adapter, ...sections } = adaptationSchema.parse(node);
+  const {
+    nemo_model: path,
+    pretrained_model: download,
+    adapter,
+    ...sections
+  } = adaptationSchema.parse(node, {
+    lookup: modelScope(context, brickComponents).components,
+  });
   if (!path) throw noArchive(download);
   const described = adapterConfig(adapter);
   const model = await restore(path, context, await replacing(path, sections));

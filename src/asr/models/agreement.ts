@@ -1,5 +1,6 @@
 // Keys of a model section that say the same thing in two places, such as the width that one part gives and the next
 // takes. Where they differ, both are named, with their lines, before anything is opened or compiled.
+import { type FrontEnd, isMfcc, nemoSettings } from '../../audio/index.js';
 import { type ConfigNode, pathOf, placeOf } from '../../config/index.js';
 import { AnemoneError, formatPosition } from '../../errors/index.js';
 import { SAMPLE_RATES } from '../nemo/speech-archive.js';
@@ -34,13 +35,19 @@ export function checkSampleRates(model: ConfigNode, rate: number): void {
 }
 
 /**
- * The encoder takes frames of `width` features, which the preprocessor's `key` decides. One with a `frame_splicing` of its own counts them before splicing.
+ * The encoder takes frames as wide as the front end's. One with a `frame_splicing` of its own counts them before splicing.
  * @throws AnemoneError `config.disagreement`
  */
-export function checkFeatureWidth(model: ConfigNode, key: string, width: number): void {
+export function checkFeatureWidth(model: ConfigNode, frontEnd: FrontEnd): void {
+  const settings = nemoSettings(frontEnd);
+  const key = settings
+    ? isMfcc(settings)
+      ? 'preprocessor.n_mfcc'
+      : 'preprocessor.features'
+    : 'preprocessor';
   const splicing = placeOf(model, 'encoder.frame_splicing')?.value;
   const factor = typeof splicing === 'number' && splicing > 0 ? splicing : 1;
-  mustAgree(model, 'encoder.feat_in', `preprocessor.${key}`, width / factor);
+  mustAgree(model, 'encoder.feat_in', key, frontEnd.config.width / factor);
 }
 
 /**

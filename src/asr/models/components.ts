@@ -7,10 +7,11 @@ import { type ModelContext, modelScope, type TrainableModel } from '../../model/
 import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { type Adaptation, adaptModel } from './adaptation.js';
+import { checkConfig, configComponents } from './check-config.js';
 import { asrComponents } from './families.js';
 import { fineTunedModel, isFineTuning } from './fine-tune.js';
 import { archivesOf, type ModelFactory } from './model-component.js';
-import { checkBricks, modelClass } from './section-family.js';
+import { modelClass } from './section-family.js';
 import { SpeechModel } from './speech-model.js';
 
 /**
@@ -22,7 +23,6 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
   const scope = modelScope(context, asrComponents);
   const { components } = scope;
   const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
-  checkBricks(node, descriptor, components);
   const factory = scope.build(descriptor, {}) as ModelFactory;
   return factory.fromConfig(node, scope);
 }
@@ -30,21 +30,23 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
 /**
  * The model that a whole config describes: that of its `model` section or, where this has no network, one restored from
  * `init_from_nemo_model` to be fine-tuned (NeMo's speech_to_text_finetune.yaml); with the starting values asked for.
- * @throws AnemoneError; see `createModel`, `fineTunedModel`, `initFromConfig`
+ * All sections are checked before, also those of the trainer and the experiment manager.
+ * @throws AnemoneError(s) with all mistakes of the config; see `checkConfig`, `createModel`, `fineTunedModel`, `initFromConfig`
  */
 export async function createFromConfig(
   config: ConfigNode,
   context: ModelContext,
   say?: (line: string) => void,
 ): Promise<TrainableModel> {
-  const section = requireMapping(requireMapping(config, 'config')['model'], 'model');
-  const scope = modelScope(context, asrComponents);
-  modelClass(section, scope.components);
+  requireMapping(config, 'config');
+  const scope = modelScope(context, configComponents);
+  // Keys without effect are told by whoever makes something of their section.
+  checkConfig(config, { container: scope });
   if (isFineTuning(config)) {
     const families = archivesOf(scope.components);
     return fineTunedModel(config, speechModelOf('init_from_nemo_model'), scope, families);
   }
-  const model = createModel(section, scope);
+  const model = createModel(config['model'] as ConfigNode, scope);
   await initFromConfig(model.module, config, scope.resolve(ENGINE), say ?? scope.resolve(LOG));
   return model;
 }

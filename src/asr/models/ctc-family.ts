@@ -3,6 +3,7 @@ import { componentConfig, defineSchema } from '../../config/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { frameLossKind } from '../losses/loss-kinds.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import { interCtcField } from '../recognition/inter-ctc.js';
 import { type ModelFamily, vocabularyPart } from './model-family.js';
@@ -10,8 +11,17 @@ import { commonFields, commonIgnored } from './model-schema.js';
 
 /** Keys of a CTC branch, alone or beside a transducer. */
 export const ctcFields = {
-  decoder: { doc: 'Frame classifier.', format: componentConfig('decoder') },
+  decoder: {
+    doc: 'Frame classifier.',
+    format: componentConfig('decoder', { given: ['num_classes', 'feat_in'] }),
+  },
   decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
+  loss: {
+    doc: 'Loss of frames. Default: CTCLoss.',
+    format: componentConfig(frameLossKind.kind),
+    nullable: true,
+    default: null,
+  },
   ctc_reduction: {
     doc: 'From costs of utterances to the loss.',
     format: ['mean_batch', 'mean', 'mean_volume', 'sum'],

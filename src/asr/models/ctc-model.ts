@@ -18,8 +18,9 @@ import { type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/c
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
+import type { FrameLoss } from '../losses/loss-kinds.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { ctcLoss } from '../recognition/ctc-head.js';
+import { frameLossOf } from '../recognition/ctc-head.js';
 import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
 import { InterCtc } from '../recognition/inter-ctc.js';
 import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
@@ -46,6 +47,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   decoder: ConvASRDecoder;
   protected decoding: CtcDecodingConfig;
   private interCtc: InterCtc;
+  private readonly criterion: FrameLoss;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: CtcModelConfig, scope: Container) {
@@ -60,6 +62,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     );
     this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
+    this.criterion = this.frameLoss(settings);
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -133,13 +136,9 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   private loss(encoded: Encoded, inputs: Tensors, pass: Pass): StepOutput {
     const { targets, targetLengths } = speechInputs(inputs);
-    const options = {
-      reduction: this.settings.ctc_reduction,
-      implementation: this.settings.ctc_implementation,
-    };
     const labels = { lengths: encoded.lengths, targets, targetLengths };
-    const ctc = ctcLoss(this.decoder, encoded.encoded, labels, pass, options);
-    const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, pass, options);
+    const ctc = frameLossOf(this.criterion, this.decoder, encoded.encoded, labels, pass);
+    const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, pass, this.criterion);
     return weightedOutput(loss, logs);
   }
 }

@@ -11,6 +11,8 @@ import {
 import { CONFIG_WARNINGS, type Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Section } from '../../model/index.js';
+import { MODEL_FILES, useFiles } from '../../model/index.js';
+import { sealedBut } from '../../nemo/index.js';
 import { type ArchiveSections, restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 import type { SpeechModel } from './speech-model.js';
@@ -38,7 +40,7 @@ const charLabelsSchema = defineSchema('char_labels', {
 });
 
 const optional = { nullable: true, default: null } as const;
-const fineTuningSchema = defineSchema(
+export const fineTuningSchema = defineSchema(
   'a model section without an encoder',
   {
     ...Object.fromEntries(REPLACED.map((key) => [key, commonFields[key]])),
@@ -96,7 +98,10 @@ export async function fineTunedModel(
   const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
   const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
-  const remake = (node: ConfigNode, scope: Container) => make(own(node), scope);
+  // What the config names is the user's word, though it is laid over an archive.
+  const opened = (archive: Container) =>
+    useFiles(archive.scope(), archive.resolve(MODEL_FILES).sealedBy(sealedBut([], changes)));
+  const remake = (node: ConfigNode, archive: Container) => make(own(node), opened(archive));
   const model = await restoreSpeechArchive(path, remake, container, families, {}, replaced);
   const vocabulary = newVocabulary(written);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;

@@ -20,8 +20,9 @@ import type { Encoded } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
+import type { FrameLoss } from '../losses/loss-kinds.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { ctcLoss } from '../recognition/ctc-head.js';
+import { frameLossOf } from '../recognition/ctc-head.js';
 import { CtcRecognizer } from '../recognition/ctc-recognizer.js';
 import { InterCtc } from '../recognition/inter-ctc.js';
 import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
@@ -49,6 +50,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   override readonly family: ModelFamily = hybridFamily;
   ctcDecoder: ConvASRDecoder;
   private interCtc: InterCtc;
+  private readonly frameCriterion: FrameLoss;
   private readonly interSettings: HybridModelConfig['interctc'];
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
@@ -67,6 +69,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       }),
     );
     this.ctcDecoding = settings.aux_ctc.decoding ?? ctcDecodingSchema.parse({});
+    this.frameCriterion = this.frameLoss(settings.aux_ctc);
     this.interSettings = settings.interctc;
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.ctcDecoder);
   }
@@ -137,7 +140,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     const weight = this.auxiliary.ctc_loss_weight;
     const ctc = weight > 0 ? this.ctcLoss(forward, inputs, pass) : undefined;
     const both = ctc ? addLosses(scaleLoss(rnnt, 1 - weight), scaleLoss(ctc, weight)) : rnnt;
-    const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.ctcOptions);
+    const { loss, logs } = this.interCtc.add(both, forward, inputs, pass, this.frameCriterion);
     return weightedOutput(loss, { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs });
   }
 
@@ -190,7 +193,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
       encode: (inputs) => this.encode(inputs, evaluationPass),
       loss: (encoded, inputs) => {
         const ctc = this.ctcLoss(encoded, inputs, evaluationPass);
-        const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.ctcOptions);
+        const { loss, logs } = this.interCtc.add(ctc, encoded, inputs, evaluationPass, this.frameCriterion);
         return weightedOutput(loss, logs);
       },
       inner: new InterCtcEvaluation(this.interCtc, this.ctcDecoder, search),
@@ -214,12 +217,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   private ctcLoss(forward: Pick<RnntForward, 'encoded' | 'lengths'>, inputs: Tensors, pass: Pass) {
     const { targets, targetLengths } = speechInputs(inputs);
     const { encoded, lengths } = forward;
-    return ctcLoss(this.ctcDecoder, encoded, { lengths, targets, targetLengths }, pass, this.ctcOptions);
-  }
-
-  private get ctcOptions() {
-    const { ctc_reduction: reduction, ctc_implementation: implementation } = this.auxiliary;
-    return { reduction, implementation };
+    const labels = { lengths, targets, targetLengths };
+    return frameLossOf(this.frameCriterion, this.ctcDecoder, encoded, labels, pass);
   }
 }
 

@@ -1,16 +1,13 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
-import type { FrontEndConfig, SpecAugmentConfig } from '../../audio/index.js';
+import type { FeatureAugmentation, FrontEnd } from '../../audio/index.js';
 import { defineKind, type KindOf } from '../../container/index.js';
-import type {
-  CrossEntropyConfig,
-  TokenClassifierConfig,
-  TransformerDecoder,
-  TransformerEncoder,
-} from '../../transformer/index.js';
+import { tokenLossKind } from '../../nn/index.js';
+import type { TokenHead, TransformerDecoder, TransformerEncoder } from '../../transformer/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { Encoder } from '../encoders/encoder.js';
+import { frameLossKind, transducerLossKind } from '../losses/loss-kinds.js';
 
 /** Acoustic encoders as a kind of component: `model.encoder`. */
 export const encoderKind = defineKind<Encoder>('encoder', 'an encoder');
@@ -29,15 +26,11 @@ export const transformerEncoderKind = defineKind<TransformerEncoder>(
   'transf_encoder',
   'a transformer encoder',
 );
-export const headKind = defineKind<TokenClassifierConfig>('head', 'a classifier of tokens');
-export const crossEntropyKind = defineKind<CrossEntropyConfig>('loss', 'a loss');
-/** Front ends run in worker threads, so a component gives the settings to send there. */
-export const preprocessorKind = defineKind<FrontEndConfig>('preprocessor', 'a preprocessor');
+export const headKind = defineKind<TokenHead>('head', 'a classifier of tokens');
+/** Front ends as a kind of component: `model.preprocessor`. */
+export const preprocessorKind = defineKind<FrontEnd>('preprocessor', 'a preprocessor');
 /** Spectrogram augmentations as a kind of component: `model.spec_augment`. */
-export const specAugmentKind = defineKind<Partial<SpecAugmentConfig>>(
-  'spec_augment',
-  'a spectrogram augmentation',
-);
+export const specAugmentKind = defineKind<FeatureAugmentation>('spec_augment', 'a spectrogram augmentation');
 
 export const speechKinds: readonly KindOf<unknown>[] = [
   preprocessorKind,
@@ -49,5 +42,7 @@ export const speechKinds: readonly KindOf<unknown>[] = [
   transformerEncoderKind,
   transformerDecoderKind,
   headKind,
-  crossEntropyKind,
+  tokenLossKind,
+  frameLossKind,
+  transducerLossKind,
 ];

@@ -1,17 +1,31 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
+import { adaptersSection } from '../../adapters/index.js';
 import {
   componentConfig,
   defineSchema,
   type FieldDefinitions,
   type Format,
+  isMapping,
   listOf,
+  oneOf,
   recordOf,
+  sectionOrComponent,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
-import { tokenizerKind } from '../../text/index.js';
+import { dataSourceKind } from '../../model/index.js';
+import { paramGroupsSection } from '../../optim/index.js';
+import { tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 import { isOwnTokenizer } from './model-tokenizer.js';
 
 const optional = { nullable: true, default: null } as const;
+
+/** A tokenizer section within one; it is checked as any other, and documented once. */
+const languageFormat: Format<unknown> = {
+  expected: 'a tokenizer section',
+  accepts: isMapping,
+  check: (value, at) => tokenizerFormat.check(value, at),
+  jsonSchema: () => ({ type: 'object' }),
+};
 
 const tokenizerSchema = defineSchema(
   'tokenizer',
@@ -35,7 +49,7 @@ const tokenizerSchema = defineSchema(
     },
     langs: {
       doc: 'A tokenizer section for each language, for type: agg.',
-      format: recordOf('any'),
+      format: recordOf(languageFormat),
       ...optional,
     },
     custom_tokenizer: {
@@ -48,21 +62,25 @@ const tokenizerSchema = defineSchema(
     ignored: {
       spe_tokenizer_vocab: 'the model file has the vocabulary',
     },
+    refine: (config, report) => {
+      const { path, reason, hint } = tokenizerTypeProblem(config) ?? {};
+      if (path !== undefined && reason !== undefined) report(path, reason, hint);
+    },
   },
 );
 
 /** A section of the keys above, or the component that a class which is not NeMo's names. */
-const tokenizerFormat: Format<unknown> = {
-  ...tokenizerSchema,
-  expected: tokenizerSchema.expected,
-  accepts: (value) => tokenizerSchema.accepts(value),
-  check: (value, at) =>
-    isOwnTokenizer(value) ? ownTokenizer.check(value, at) : tokenizerSchema.check(value, at),
-  jsonSchema: () => ({ anyOf: [tokenizerSchema.jsonSchema(), ownTokenizer.jsonSchema()] }),
-};
-const ownTokenizer = componentConfig(tokenizerKind.kind);
+const tokenizerFormat: Format<unknown> = sectionOrComponent(
+  tokenizerSchema,
+  tokenizerKind.kind,
+  isOwnTokenizer,
+);
 
-const data = { format: dataSection, ...optional } as const;
+/** Manifests, or a source of the user's. */
+const dataFormat = sectionOrComponent(dataSection, dataSourceKind.kind);
+
+const data = { format: dataFormat, ...optional } as const;
+const evaluationData = { format: oneOf(dataFormat, listOf(dataFormat)), ...optional } as const;
 
 /** Fields that the `model` sections of all speech models have. */
 export const commonFields = {
@@ -77,8 +95,8 @@ export const commonFields = {
   labels: { doc: 'Characters, for models without tokenizer section.', format: listOf('string'), ...optional },
   tokenizer: { doc: 'Cuts transcripts into tokens.', format: tokenizerFormat, ...optional },
   train_ds: { doc: 'Training data.', ...data },
-  validation_ds: { doc: 'Validation data.', ...data },
-  test_ds: { doc: 'Test data.', ...data },
+  validation_ds: { doc: 'Validation data, or a list of several sets.', ...evaluationData },
+  test_ds: { doc: 'Test data, or a list of several sets.', ...evaluationData },
   model_defaults: { doc: 'Values for other keys to refer to.', format: 'mapping', default: {} },
   preprocessor: { doc: 'Front end.', format: componentConfig('preprocessor') },
   spec_augment: {
@@ -89,7 +107,7 @@ export const commonFields = {
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
   adapters: {
     doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
-    format: 'mapping',
+    format: adaptersSection,
     ...optional,
   },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
@@ -98,7 +116,11 @@ export const commonFields = {
     format: componentConfig('optimizer', { nameKey: 'name' }),
     ...optional,
   },
-  optim_param_groups: { doc: 'Settings per module; read by the trainer.', format: 'mapping', ...optional },
+  optim_param_groups: {
+    doc: 'Settings per module; read by the trainer.',
+    format: paramGroupsSection,
+    ...optional,
+  },
   freeze: {
     doc: 'Modules that are not trained, or patterns with `*` over parameter names: [encoder.pre_encode, "*.bias"].',
     format: listOf('string'),

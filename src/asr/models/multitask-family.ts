@@ -2,9 +2,9 @@
 import { componentConfig, defineSchema } from '../../config/index.js';
 import { type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { attentionDecodingSchema } from '../../generation/index.js';
-import { evaluationPass, type Pass } from '../../nn/index.js';
+import { evaluationPass, type Pass, tokenLossKind } from '../../nn/index.js';
 import { PROMPT_FORMATS } from '../../text/index.js';
-import type { TokenClassifier, TransformerDecoder } from '../../transformer/index.js';
+import type { TokenHead, TransformerDecoder } from '../../transformer/index.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import type { ModelFamily } from './model-family.js';
@@ -33,15 +33,21 @@ export const multiTaskSchema = defineSchema(
       nullable: true,
       default: null,
     },
-    transf_decoder: { doc: 'Attention decoder.', format: componentConfig('transf_decoder') },
-    head: { doc: 'Classifier of the decoder’s states.', format: componentConfig('head') },
+    transf_decoder: {
+      doc: 'Attention decoder.',
+      format: componentConfig('transf_decoder', { given: ['config_dict.vocab_size'] }),
+    },
+    head: {
+      doc: 'Classifier of the decoder’s states.',
+      format: componentConfig('head', { given: ['num_classes'] }),
+    },
     decoding: {
       doc: 'How hypotheses are found.',
       format: attentionDecodingSchema,
       nullable: true,
       default: null,
     },
-    loss: { doc: 'Training loss.', format: componentConfig('loss') },
+    loss: { doc: 'Training loss.', format: componentConfig(tokenLossKind.kind) },
   },
   {
     doc: 'An attention encoder-decoder with prompts: transcribes and translates.',
@@ -66,7 +72,7 @@ export interface DecoderMemory {
 
 interface MultiTaskParts extends SpeechParts {
   readonly decoder: TransformerDecoder;
-  readonly head: TokenClassifier;
+  readonly head: TokenHead;
   bridge(encoded: Encoded, pass: Pass): DecoderMemory;
 }
 
@@ -79,7 +85,7 @@ export const multiTaskFamily: ModelFamily<MultiTaskParts> = {
     ['transf_encoder', 'transf_encoder'],
     ['transf_decoder', 'transf_decoder'],
     ['head', 'head'],
-    ['loss', 'loss'],
+    ['loss', tokenLossKind.kind],
   ],
   ownKeys: {},
   dataKeys: { use_lhotse: true },

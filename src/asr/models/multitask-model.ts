@@ -1,13 +1,26 @@
 // Multitask models.
 import type { ConfigNode, InferConfig } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
-import type { DataSection, OpenSourceOptions, TranscriptionInput, Utterance } from '../../data/index.js';
+import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
-import { buildModel, type ModelContext, modelScope, type StepOutput } from '../../model/index.js';
+import {
+  buildModel,
+  type ModelContext,
+  modelScope,
+  type StepOutput,
+  weightedOutput,
+} from '../../model/index.js';
 import type { RestoreOptions } from '../../nemo/index.js';
-import { evaluationPass, frameMask, Linear, type Pass, smoothedCrossEntropy } from '../../nn/index.js';
+import {
+  evaluationPass,
+  frameMask,
+  Linear,
+  type Pass,
+  type TokenLoss,
+  tokenLossKind,
+} from '../../nn/index.js';
 import {
   isPromptTokenizer,
   type PromptFormat,
@@ -16,12 +29,7 @@ import {
   promptFormat,
   TRANSCRIBE_DEFAULTS,
 } from '../../text/index.js';
-import {
-  type CrossEntropyConfig,
-  TokenClassifier,
-  type TransformerDecoder,
-  type TransformerEncoder,
-} from '../../transformer/index.js';
+import type { TokenHead, TransformerDecoder, TransformerEncoder } from '../../transformer/index.js';
 import { attentionSearch } from '../decoding/attention-search.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
@@ -34,7 +42,7 @@ import type { StreamHead } from '../streaming/stream-head.js';
 import type { TranscribeOptions } from '../transcription/options.js';
 import type { TranscriptSettings } from '../transcription/transcript.js';
 import { brickComponents } from './bricks.js';
-import { crossEntropyKind, headKind, transformerDecoderKind, transformerEncoderKind } from './kinds.js';
+import { headKind, transformerDecoderKind, transformerEncoderKind } from './kinds.js';
 import { archivesOf } from './model-component.js';
 import type { ModelFamily } from './model-family.js';
 import { type DecoderMemory, multiTaskFamily, multiTaskSchema } from './multitask-family.js';
@@ -52,10 +60,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   readonly projection: Linear | undefined;
   readonly transformerEncoder: TransformerEncoder | undefined;
   decoder: TransformerDecoder;
-  head: TokenClassifier;
+  head: TokenHead;
   readonly prompt: PromptFormat;
   private special: PromptTokenizer;
-  private readonly lossSettings: CrossEntropyConfig;
+  private readonly criterion: TokenLoss;
   private decoding: AttentionDecodingConfig;
 
   /** Use `fromConfig`. */
@@ -78,10 +86,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
       this.transformerEncoder = this.child('transf_encoder', built);
     }
     this.decoder = this.child('transf_decoder', decoder);
-    const head = this.build(settings.head, headKind, { num_classes: classes });
-    checkWidth('head.hidden_size', head.hidden_size, decoder.width);
-    this.head = this.child('log_softmax', new TokenClassifier(head, decoder.embedding.tokens.weight));
-    this.lossSettings = this.build(settings.loss, crossEntropyKind);
+    this.head = this.child('log_softmax', this.build(settings.head, headKind, { num_classes: classes }));
+    checkWidth('head.hidden_size', this.head.width, decoder.width);
+    this.head.shareEmbedding(decoder.embedding.tokens.weight);
+    this.criterion = this.build(settings.loss, tokenLossKind);
     this.decoding = settings.decoding ?? attentionDecodingSchema.parse({});
   }
 
@@ -171,9 +179,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     const mask = this.settings.use_loss_mask_for_prompt
       ? tf.sub(real, frameMask(tf.sub(promptLengths, one), steps))
       : real;
-    const { label_smoothing: labelSmoothing, eps: epsilon } = this.lossSettings;
-    const loss = smoothedCrossEntropy(logProbs, labels, mask, { labelSmoothing, epsilon });
-    return { loss, weight: tf.sum(mask) };
+    return weightedOutput(this.criterion.forward({ logProbs, labels, mask }, pass));
   }
 
   /** Ids of the prompt for these slots; NeMo's defaults stand for those that nobody gave. */
@@ -213,18 +219,17 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return promptedInputs(prompts, [], this.special.padId);
   }
 
-  protected override sourceOptions(name: string, section: DataSection): Omit<OpenSourceOptions, 'training'> {
+  protected override labels(langField = 'lang'): SpeechLabels {
     const slots = (utterance: Utterance) => this.prompt.complete(utterance.custom ?? {});
-    const langField = section.lang_field;
     const languageOf = (utterance: Utterance) =>
       utterance.custom?.[langField] ?? slots(utterance)['target_lang'];
     return {
-      ...super.sourceOptions(name, section),
+      ...super.labels(langField),
       languageOf,
       custom: [...this.prompt.manifestKeys, langField],
       padId: this.special.padId,
-      prompt: (utterance: Utterance) => this.prompt.encode(slots(utterance), this.special),
-      tokenize: (text: string, utterance: Utterance) => this.transcriptIds(text, languageOf(utterance)),
+      prompt: (utterance) => this.prompt.encode(slots(utterance), this.special),
+      tokenize: (text, utterance) => this.transcriptIds(text, languageOf(utterance)),
     };
   }
 

@@ -1,7 +1,7 @@
 // Hybrid models with a prompt.
 import { type ConfigNode, type InferConfig, isMapping } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
-import type { DataSection, TranscriptionInput, Utterance } from '../../data/index.js';
+import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { buildModel, type ModelContext, modelScope } from '../../model/index.js';
@@ -158,9 +158,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     return { ...parts, head: prompted };
   }
 
-  protected override sourceOptions(name: string, section: DataSection) {
-    if (!this.kernel) return super.sourceOptions(name, section);
-    const { lang_field: field } = section;
+  protected override labels(field = 'lang'): SpeechLabels {
+    if (!this.kernel) return super.labels(field);
     const promptOf = ({ custom, lang, origin }: Utterance): string => {
       const found = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
       if (found !== undefined) return found;
@@ -171,9 +170,9 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
       });
     };
     return {
-      ...super.sourceOptions(name, section),
+      ...super.labels(field),
       custom: ['target_lang', ...(field === 'lang' ? [] : [field])],
-      promptIndex: (utterance: Utterance) => this.promptIndex(promptOf(utterance)),
+      promptIndex: (utterance) => this.promptIndex(promptOf(utterance)),
     };
   }
 

@@ -1,22 +1,31 @@
 // Transducers as configs, archives and `inspect` know them; see rnnt-model.ts.
-import { componentConfig, defineSchema } from '../../config/index.js';
+import { componentConfig, defineSchema, sectionOrComponent } from '../../config/index.js';
 import { type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import { decodingSchema } from '../decoding/config.js';
 import { rnntLossSchema } from '../losses/config.js';
+import { transducerLossKind } from '../losses/loss-kinds.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import type { SavedSections } from '../nemo/saved-sections.js';
 import { type ModelFamily, type StageBound, vocabularyPart } from './model-family.js';
 import { commonFields, commonIgnored } from './model-schema.js';
 
+/** What a model knows of its joint. */
+const JOINT_SIZES = ['num_classes', 'jointnet.encoder_hidden', 'jointnet.pred_hidden'];
+
 export const rnntFields = {
   ...commonFields,
-  decoder: { doc: 'Prediction network.', format: componentConfig('decoder') },
-  joint: { doc: 'Joint network.', format: componentConfig('joint') },
+  decoder: { doc: 'Prediction network.', format: componentConfig('decoder', { given: ['vocab_size'] }) },
+  joint: { doc: 'Joint network.', format: componentConfig('joint', { given: JOINT_SIZES }) },
   decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
-  loss: { doc: 'Transducer loss.', format: rnntLossSchema, nullable: true, default: null },
+  loss: {
+    doc: 'Transducer loss.',
+    format: sectionOrComponent(rnntLossSchema, transducerLossKind.kind),
+    nullable: true,
+    default: null,
+  },
   rnnt_reduction: {
     doc: 'From costs of utterances to the loss.',
     format: ['mean_batch', 'mean', 'mean_volume', 'sum'],

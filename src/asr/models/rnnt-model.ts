@@ -1,6 +1,6 @@
 // Transducer models (Graves 2012): EncDecRNNTBPEModel (tokenizer) and EncDecRNNTModel (characters), which
 // differ only in the section their vocabulary comes from.
-import type { ConfigNode, InferConfig } from '../../config/index.js';
+import { type ConfigNode, hasTarget, type InferConfig } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
@@ -31,9 +31,10 @@ import {
 } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
-import { type RnntLossSettings, rnntLossSettings } from '../losses/config.js';
-import { type LossReduction, reducedLoss } from '../losses/reduction.js';
-import { variantArcs, variantCosts } from '../losses/variant-costs.js';
+import { rnntLossSettings } from '../losses/config.js';
+import { type TransducerLoss, transducerLossKind } from '../losses/loss-kinds.js';
+import { RNNTLoss } from '../losses/rnnt.js';
+import { variantArcs } from '../losses/variant-costs.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import type { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
 import type { Recognizer } from '../recognition/recognizer.js';
@@ -63,8 +64,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   /** What the joint's outputs mean. */
   readonly variant: TransducerVariant;
   protected decoding: DecodingConfig;
-  private readonly reduction: LossReduction;
-  private readonly lossSettings: RnntLossSettings;
+  private readonly criterion: TransducerLoss;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: RnntModelConfig, scope: Container) {
@@ -84,13 +84,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
       }),
     );
     this.decoding = settings.decoding ?? decodingSchema.parse({});
-    this.reduction = settings.rnnt_reduction;
-    this.lossSettings = rnntLossSettings(settings.loss);
-    this.variant = transducerVariant(
-      settings.loss ? this.lossSettings.variant : undefined,
-      settings.decoding,
-      this.joint.extraOutputs,
-    );
+    this.criterion = this.transducerLossOf(settings);
+    this.variant = transducerVariant(this.criterion.variant, settings.decoding, this.joint.extraOutputs);
   }
 
   /**
@@ -157,7 +152,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     const { targets } = speechInputs(inputs);
     const prediction = this.joint.projectPrediction(this.decoder.forward(targets, pass), pass);
     const input = { encoder: forward.projected, prediction, targets };
-    return this.joint.picks(input, pass, { variant: this.variant, clamp: this.lossSettings.clamp });
+    return this.joint.picks(input, pass, { variant: this.variant, clamp: this.criterion.clamp ?? -1 });
   }
 
   /** The transducer loss, a scalar. */
@@ -167,13 +162,15 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   /** The transducer loss of a batch, whatever the variant, weighed by the section's reduction. */
   protected transducerLoss(forward: RnntForward, inputs: Tensors, pass: Pass): WeightedLoss {
-    const { targetLengths } = speechInputs(inputs);
+    const { targets, targetLengths: tokens } = speechInputs(inputs);
     const picks = this.picks(forward, inputs, pass);
-    const input = { picks, frames: forward.lengths, tokens: targetLengths };
-    // Evaluation is not random: omega takes its share of training batches only.
-    const omega = pass.training ? this.lossSettings.omega : 0;
-    const costs = variantCosts(input, this.variant, { ...this.lossSettings, omega });
-    return reducedLoss(costs, targetLengths, this.reduction);
+    const { variant } = this;
+    return this.criterion.forward({ picks, frames: forward.lengths, tokens, targets, variant }, pass);
+  }
+
+  private transducerLossOf({ loss, rnnt_reduction: reduction }: RnntModelConfig): TransducerLoss {
+    if (hasTarget(loss)) return this.build(loss, transducerLossKind, {}, { reduction });
+    return new RNNTLoss(rnntLossSettings(loss), reduction);
   }
 
   /**
@@ -199,6 +196,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     }
   }
 
+  /** The alignment of one example with its text, for the report. */
   protected override async picturesOf(example: Example, engine: Engine): Promise<readonly HeatMap[]> {
     const alignment = await this.align(engine, example.inputs);
     const { targets, targetLengths } = example.inputs;

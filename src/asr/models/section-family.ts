@@ -4,7 +4,6 @@
 import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
 import type { ComponentDescriptor, ComponentRegistry } from '../../container/index.js';
 import { AnemoneError, asText } from '../../errors/index.js';
-import { ENCODER_BRICKS, FRONT_END_BRICKS } from '../nemo/saved-config.js';
 import { modelComponents } from './families.js';
 import { familyOf } from './model-component.js';
 
@@ -101,25 +100,6 @@ function recogniser(
 ): ComponentDescriptor | undefined {
   const family = models.map(familyOf).findLast((candidate) => candidate?.recognises(model));
   return models.find((descriptor) => family !== undefined && familyOf(descriptor) === family);
-}
-
-/**
- * An unknown brick is told alone: what else is wrong with its keys would only hide it.
- * @param descriptor of the model
- * @throws AnemoneError
- */
-export function checkBricks(
-  model: ConfigNode,
-  descriptor: ComponentDescriptor,
-  components: ComponentRegistry,
-): void {
-  const { bricks = [] } = familyOf(descriptor) ?? {};
-  for (const [path, kind] of [...ENCODER_BRICKS, ...bricks, ...FRONT_END_BRICKS]) {
-    const section = sectionAt(model, path);
-    if (section && typeof section['_target_'] === 'string') {
-      components.findFor(section, kind, '_target_', undefined, pathOf(section));
-    }
-  }
 }
 
 function targetIs(model: ConfigNode, key: string, name: RegExp): boolean {

@@ -1,13 +1,14 @@
 // The base class of speech models. Longer than other files because it is the whole public interface of a model; the
 // work is done in files beside it.
-import { isMfcc, type SpecAugmentConfig } from '../../audio/index.js';
-import { type ConfigNode, withPosition } from '../../config/index.js';
+import type { FeatureAugmentation } from '../../audio/index.js';
+import { type ConfigNode, hasTarget, positionOf } from '../../config/index.js';
 import { LOG, READ_FILE, type ReadFile } from '../../container/index.js';
 import {
   type DataSection,
-  type OpenSourceOptions,
-  openEvaluationSources,
-  openSpeechSource,
+  manifestSource,
+  type SpeechDataSource,
+  type SpeechLabels,
+  speechContext,
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
@@ -16,6 +17,7 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   type Batch,
   type BatchSource,
+  dataSourceKind,
   type Evaluator,
   type HeatMap,
   lossOf,
@@ -24,6 +26,7 @@ import {
   type ModelConfig,
   type ModelContext,
   ModelFiles,
+  openSources,
   type ReportContributor,
   type Section,
   type StepOutput,
@@ -45,6 +48,10 @@ import {
   streamingEncoderSubnet,
 } from '../export/streaming-encoder.js';
 import { type EncoderOutput, encoderSubnet, type Subnet } from '../export/subnets.js';
+import { CTCLoss } from '../losses/ctc.js';
+import { type FrameLoss, frameLossKind } from '../losses/loss-kinds.js';
+import type { LossReduction } from '../losses/reduction.js';
+import type { LatticeImplementation } from '../losses/transducer-lattice.js';
 import { savedConfig } from '../nemo/saved-config.js';
 import type { LabelOptions, Recognizer } from '../recognition/recognizer.js';
 import { SpeechEvaluator } from '../recognition/speech-evaluator.js';
@@ -62,14 +69,24 @@ import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
 import { configWithVocabulary, keepWeights, type Vocabulary, type VocabularyOptions } from './vocabulary.js';
 
+/** What a branch with a classifier of frames says of its loss; see `ctcFields`. */
+export interface FrameLossSection {
+  readonly loss: Section | null;
+  readonly ctc_reduction: LossReduction;
+  readonly ctc_implementation: LatticeImplementation;
+}
+
+/** Where batches come from: manifests, or a component of the user's. */
+type SourceSection = DataSection | ConfigNode;
+
 /** The keys of a `model` section that this class reads; see `commonFields`. */
 export interface SpeechModelConfig extends ModelConfig {
   readonly nemo_compat: '1.x' | '2.5';
   readonly labels: readonly string[] | null;
   readonly tokenizer: unknown;
-  readonly train_ds: DataSection | null;
-  readonly validation_ds: DataSection | null;
-  readonly test_ds: DataSection | null;
+  readonly train_ds: SourceSection | null;
+  readonly validation_ds: SourceSection | readonly SourceSection[] | null;
+  readonly test_ds: SourceSection | readonly SourceSection[] | null;
   readonly preprocessor: Section;
   readonly spec_augment: Section | null;
   readonly encoder: Section;
@@ -96,7 +113,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   tokenizer: Tokenizer;
   readonly encoder: Encoder;
   readonly preprocessor: Preprocessor;
-  private readonly specAugment: Partial<SpecAugmentConfig> | null;
+  private readonly specAugment: FeatureAugmentation | null;
   /** What the report's pictures show. */
   private example: Example | undefined;
   private recognizers = new WeakMap<Engine, Recognizer>();
@@ -108,14 +125,19 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     super(node, settings, context, brickComponents);
     this.decodingFiles = this.container.resolve(READ_FILE);
     this.tokenizer = tokenizerOf(settings.tokenizer, this.config, this.container);
-    const keys = this.build(settings.preprocessor, preprocessorKind);
-    const preprocessor = withPosition(settings.preprocessor as ConfigNode, () => new Preprocessor(keys));
-    this.preprocessor = this.child('preprocessor', preprocessor);
+    const frontEnd = this.build(settings.preprocessor, preprocessorKind);
+    this.preprocessor = this.child('preprocessor', new Preprocessor(frontEnd));
     this.specAugment = settings.spec_augment ? this.build(settings.spec_augment, specAugmentKind) : null;
-    const { config: frontEnd } = this.preprocessor.frontEnd;
-    checkSampleRates(node, frontEnd.sample_rate);
-    checkFeatureWidth(node, isMfcc(frontEnd) ? 'n_mfcc' : 'features', frontEnd.width);
+    checkSampleRates(node, frontEnd.config.sample_rate);
+    checkFeatureWidth(node, frontEnd);
     this.encoder = this.child('encoder', this.build(settings.encoder, encoderKind));
+  }
+
+  /** The loss of a branch with a classifier of frames. */
+  protected frameLoss(section: FrameLossSection): FrameLoss {
+    const { loss, ctc_reduction: reduction, ctc_implementation: implementation } = section;
+    if (loss) return this.build(loss, frameLossKind, {}, { reduction, implementation });
+    return new CTCLoss({ reduction, implementation });
   }
 
   /** Runs a training step's forward, and adds to its loss what modules on the way ask for. */
@@ -382,7 +404,14 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   override async trainingSource(): Promise<BatchSource | undefined> {
     const { train_ds: section } = this.settings;
     if (!section) return undefined;
-    return openSpeechSource({ ...this.sourceOptions('train_ds', section), training: true });
+    const sources = await this.openSources('train_ds', section, true);
+    if (sources.length <= 1) return sources[0];
+    throw new AnemoneError({
+      code: 'data.several-sources',
+      path: 'model.train_ds',
+      position: positionOf(section),
+      message: `training takes one source of batches, and this section opened ${sources.length}`,
+    });
   }
 
   override async validationSources(): Promise<readonly BatchSource[]> {
@@ -393,27 +422,60 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.evaluationSources('test_ds', this.settings.test_ds);
   }
 
+  /** An archive's own test set, which nobody named here, is not. */
+  override get testsOwnData(): boolean {
+    const { sealed } = this.container.resolve(MODEL_FILES);
+    const sections = [this.settings.test_ds ?? []].flat();
+    const paths = sections.flatMap(({ manifest_filepath: written }) => [written ?? []].flat(2)).map(String);
+    return paths.length === 0 || paths.some((path) => !sealed(path));
+  }
+
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.tokenizer.files();
   }
 
-  private evaluationSources(name: string, section: DataSection | null): Promise<readonly BatchSource[]> {
-    return section ? openEvaluationSources(this.sourceOptions(name, section)) : Promise.resolve([]);
+  private async evaluationSources(
+    key: string,
+    given: SpeechModelConfig['validation_ds'],
+  ): Promise<readonly BatchSource[]> {
+    if (!given) return [];
+    if (!isList(given)) return this.openSources(key, given, false);
+    const sets = await Promise.all(given.map((set, i) => this.openSources(`${key}.${i}`, set, false)));
+    return sets.flat();
   }
 
-  /** How the utterances of a data section become batches. */
-  protected sourceOptions(name: string, section: DataSection): Omit<OpenSourceOptions, 'training'> {
+  private openSources(
+    name: string,
+    section: SourceSection,
+    training: boolean,
+  ): Promise<readonly BatchSource[]> {
+    const source = hasTarget(section)
+      ? this.build<SpeechDataSource>(section, dataSourceKind)
+      : manifestSource(section as DataSection);
+    const { specAugment } = this;
+    const { frontEnd } = this.preprocessor;
+    return openSources(
+      source,
+      speechContext({
+        ...{ name, training, seed: this.seed, frontEnd },
+        log: this.container.resolve(LOG),
+        labels: (langField) => this.labels(langField),
+        pipeline: { specAugment },
+      }),
+    );
+  }
+
+  /** How transcripts become targets. @param _langField key of the manifest that says a line's language */
+  protected labels(_langField = 'lang'): SpeechLabels {
     return {
-      name,
-      section,
-      seed: this.seed,
-      preprocessor: this.preprocessor.config,
-      specAugment: this.specAugment,
       tokenize: (text, { lang }) => this.tokenizer.textToIds(text, lang),
       unknown: unknownTextOf(this.tokenizer),
-      log: this.container.resolve(LOG),
     };
   }
+}
+
+function isList(given: SourceSection | readonly SourceSection[]): given is readonly SourceSection[] {
+  return Array.isArray(given);
 }
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -30,7 +30,7 @@ export interface ArchiveSections {
 
 /** @param families whose models may be in the archive */
 function speechArchive(families: readonly ArchiveSections[]): ArchiveLayout {
-  const training = ['train_ds', 'validation_ds', 'test_ds', 'optim'];
+  const training = ['train_ds', 'validation_ds', 'test_ds', 'optim', 'optim_param_groups'];
   const decoding = ['decoding', ...families.flatMap((family) => family.decoding ?? [])];
   const paths = [...training, ...decoding].map((section) => section.replaceAll('.', '\\.')).join('|');
   return {

@@ -3,9 +3,7 @@
 import type { Tensor } from '../../engine/index.js';
 import type { Pass, WeightedLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { ctcCosts } from '../losses/ctc-loss.js';
-import { type LossReduction, reducedLoss } from '../losses/reduction.js';
-import type { LatticeImplementation } from '../losses/transducer-lattice.js';
+import type { FrameLoss } from '../losses/loss-kinds.js';
 
 export interface CtcTargets {
   /** Valid encoder frames, int32 [B]. */
@@ -16,17 +14,14 @@ export interface CtcTargets {
 }
 
 /** Loss of encoded frames [B,T',d]. */
-export function ctcLoss(
+export function frameLossOf(
+  loss: FrameLoss,
   decoder: ConvASRDecoder,
   encoded: Tensor,
   { lengths, targets, targetLengths }: CtcTargets,
   pass: Pass,
-  options: { reduction: LossReduction; implementation?: LatticeImplementation },
 ): WeightedLoss {
   const logProbabilities = decoder.forward(encoded, pass);
-  const costs = ctcCosts(
-    { logProbabilities, targets, frames: lengths, tokens: targetLengths, blank: decoder.blank },
-    { zeroInfinity: true, implementation: options.implementation },
-  );
-  return reducedLoss(costs, targetLengths, options.reduction);
+  const { blank } = decoder;
+  return loss.forward({ logProbabilities, targets, frames: lengths, tokens: targetLengths, blank }, pass);
 }

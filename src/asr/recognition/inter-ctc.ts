@@ -5,9 +5,8 @@ import { AnemoneError } from '../../errors/index.js';
 import { addLosses, type Pass, scaleLoss, type WeightedLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { Encoded, Encoder } from '../encoders/encoder.js';
-import type { LossReduction } from '../losses/reduction.js';
-import type { LatticeImplementation } from '../losses/transducer-lattice.js';
-import { ctcLoss } from './ctc-head.js';
+import type { FrameLoss } from '../losses/loss-kinds.js';
+import { frameLossOf } from './ctc-head.js';
 import { encoderPass } from './speech-inputs.js';
 
 export const interCtcSchema = defineSchema(
@@ -96,10 +95,10 @@ export class InterCtc {
     { encoded }: Pick<Encoded, 'encoded'>,
     { targets, targetLengths }: Tensors,
     pass: Pass,
-    options: { reduction: LossReduction; implementation?: LatticeImplementation },
+    frameLoss: FrameLoss,
   ): LossWithLogs {
     if (!this.inner.has(encoded)) return { loss };
-    const costs = this.losses({ encoded }, { targets, targetLengths }, pass, options);
+    const costs = this.losses({ encoded }, { targets, targetLengths }, pass, frameLoss);
     let total = scaleLoss(loss, 1 - this.weights.reduce((sum, weight) => sum + weight, 0));
     Object.values(costs).forEach((cost, i) => {
       total = addLosses(total, scaleLoss(cost, this.weights[i]));
@@ -112,11 +111,11 @@ export class InterCtc {
     { encoded }: Pick<Encoded, 'encoded'>,
     { targets, targetLengths }: Tensors,
     pass: Pass,
-    options: { reduction: LossReduction; implementation?: LatticeImplementation },
+    frameLoss: FrameLoss,
   ): Record<string, WeightedLoss> {
     const costs = this.innerOf(encoded).map(([layer, output]) => {
       const labels = { lengths: output.lengths, targets, targetLengths };
-      return [`inter_ctc_loss_l${layer}`, ctcLoss(this.decoder, output.encoded, labels, pass, options)];
+      return [`inter_ctc_loss_l${layer}`, frameLossOf(frameLoss, this.decoder, output.encoded, labels, pass)];
     });
     return Object.fromEntries(costs) as Record<string, WeightedLoss>;
   }

@@ -34,11 +34,11 @@ export async function transcribeAudio(
   rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
   const { batchSize = 8, workers, resampler } = options;
-  const { config: preprocessor } = model.preprocessor;
+  const { frontEnd } = model.preprocessor;
   requireList(audio);
   const maker = transcriptMaker(model, settings, options);
   const source = await openTranscriptionSource(audio, {
-    preprocessor,
+    frontEnd,
     batchSize,
     workers,
     resampler,

@@ -2,9 +2,10 @@
 // list of names lie beside this file.
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import type { Portable } from '../portable.js';
 
 /** Changes a waveform as a pure function of the random stream. */
-export interface WaveformAugmentation {
+export interface WaveformAugmentation extends Portable {
   /**
    * The waveform after the augmentation, a pure function of its arguments.
    * @param samples mono, full scale [-1, 1); not changed in place
@@ -22,6 +23,11 @@ export interface WaveformAugmentation {
    * planned with it. Absent: the length stays, or nearly so.
    */
   stretch?(random: CounterRandom): number;
+  /**
+   * Opens the files it needs, so that what is wrong with them shows before the first utterance. Absent: there are none.
+   * @throws AnemoneError
+   */
+  open?(): void;
 }
 
 /** What an augmentation knows while its options are read. */

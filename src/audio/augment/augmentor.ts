@@ -1,8 +1,14 @@
 // Reads an `augmentor` section and applies the chain it describes.
-import { requireMapping } from '../../config/index.js';
-import { AnemoneError, didYouMean } from '../../errors/index.js';
+import { isMapping, requireMapping } from '../../config/index.js';
+import { AnemoneError, AnemoneErrors, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
-import type { AugmentationFactory, AugmentationRegistry, WaveformAugmentation } from './augmentation.js';
+import { madeOf, plainCopy, recipeOf, type WorkerRecipe } from '../portable.js';
+import type {
+  AugmentationContext,
+  AugmentationFactory,
+  AugmentationRegistry,
+  WaveformAugmentation,
+} from './augmentation.js';
 import { gain, shift, silence, whiteNoise } from './level.js';
 import { impulse, noise } from './recordings.js';
 import { simulatedRoom } from './room.js';
@@ -34,18 +40,36 @@ const NOT_HERE: ReadonlyMap<string, string> = new Map([
   ['random_segment', 'utterances are used whole'],
 ]);
 
+/** Makes an augmentation of the user's, which a section names by `_target_`, from its keys but `prob`. */
+export type AugmentationMaker = (section: Readonly<Record<string, unknown>>) => WaveformAugmentation;
+
+/** A name that this library knows, with its options: plain data. */
+interface NamedAugmentation {
+  readonly kind: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 /** One augmentation of a chain, under the name that the configuration gave. */
 export interface AugmentorStep {
   readonly name: string;
   /** Probability in [0, 1]. */
   readonly prob: number;
   readonly augmentation: WaveformAugmentation;
+  /** What it was made of, where that is a name of this library. */
+  readonly named?: NamedAugmentation;
 }
+
+/** A chain as it travels to a worker thread. */
+export type AugmentorRecipe = readonly (Pick<AugmentorStep, 'name' | 'prob'> & {
+  readonly how: NamedAugmentation | WorkerRecipe;
+})[];
 
 /** How an `augmentor` section is read. */
 export interface AugmentorOptions {
   /** Default `BUILTIN_AUGMENTATIONS`. */
   readonly registry?: AugmentationRegistry;
+  /** Makes those of the user. Default: there are none. */
+  readonly make?: AugmentationMaker | undefined;
   /** Where the options stand in the configuration, for errors. Default `augmentor`. */
   readonly path?: string;
 }
@@ -66,38 +90,36 @@ export class Augmentor {
   }
 
   /**
-   * Reads the configuration.
-   * @throws AnemoneError `audio.augmentor` (unknown name or option, wrong type, no `prob`)
+   * Reads the configuration. `_target_` names an augmentation where the key is a name of the user's own.
+   * @throws AnemoneError(s) `audio.augmentor` (unknown name or option, wrong type, no `prob`), `manifest.*`
    */
   static fromConfig(
     config: Readonly<Record<string, unknown>> | null | undefined,
     options: AugmentorOptions = {},
   ): Augmentor {
-    const registry = options.registry ?? BUILTIN_AUGMENTATIONS;
     const base = options.path ?? 'augmentor';
-    const warnings: string[] = [];
-    const steps = Object.entries(requireMapping(config ?? {}, base)).flatMap(
-      ([name, value]): AugmentorStep[] => {
-        const path = `${base}.${name}`;
-        const factory = registry.get(name);
-        const instead = NOT_HERE.get(name);
-        if (!factory && instead) {
-          warnings.push(`${path} has no effect: ${instead}`);
-          return [];
-        }
-        if (!factory) throw fail(path, 'unknown augmentation', didYouMean(name, registry.keys()));
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-          throw fail(path, 'expected a map of options');
-        }
-        const { prob, ...rest } = value as Record<string, unknown>;
-        if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
-          throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
-        }
-        const warn = (message: string) => warnings.push(message);
-        return [{ name, prob, augmentation: factory(rest, { path, warn }) }];
-      },
-    );
+    const { steps, warnings, errors } = readSteps(requireMapping(config ?? {}, base), {
+      ...options,
+      path: base,
+    });
+    if (errors.length > 0) throw errors.length === 1 ? errors[0] : severalErrors(base, errors);
+    for (const { augmentation } of steps) augmentation.open?.();
     return new Augmentor(steps, warnings);
+  }
+
+  /** How a worker thread makes the chain; undefined where a step cannot be made there. */
+  toWorker(): AugmentorRecipe | undefined {
+    const steps = this.steps.flatMap(({ name, prob, named, augmentation }) => {
+      const how = named ?? recipeOf(augmentation);
+      return how ? [{ name, prob, how }] : [];
+    });
+    return steps.length === this.steps.length ? steps : undefined;
+  }
+
+  /** The steps that no worker thread can make. */
+  get staying(): readonly WaveformAugmentation[] {
+    const isBound = ({ named, augmentation }: AugmentorStep) => !named && !recipeOf(augmentation);
+    return this.steps.filter(isBound).map(({ augmentation }) => augmentation);
   }
 
   /**
@@ -105,11 +127,11 @@ export class Augmentor {
    * @param random the stream of this utterance in this epoch
    */
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
-    let waveform = samples;
+    let current = samples;
     for (const { augmentation, stream } of this.drawn(random)) {
-      waveform = await augmentation.apply(waveform, sampleRate, stream);
+      current = await augmentation.apply(current, sampleRate, stream);
     }
-    return waveform;
+    return current;
   }
 
   /** The factor by which `apply` with the same stream will change the length. */
@@ -128,6 +150,85 @@ export class Augmentor {
       if (stream.uniform(0) < prob) yield { augmentation, stream: stream.derive('apply') };
     }
   }
+}
+
+/** What a configuration says, and all that is wrong with it. */
+export interface AugmentorReading {
+  readonly steps: readonly AugmentorStep[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly AnemoneError[];
+}
+
+/** The steps of a configuration, which are made and nothing else: no file is opened. */
+export function readSteps(
+  config: Readonly<Record<string, unknown>>,
+  options: AugmentorOptions,
+): AugmentorReading {
+  const { registry = BUILTIN_AUGMENTATIONS, path: base = 'augmentor', make } = options;
+  const steps: AugmentorStep[] = [];
+  const warnings: string[] = [];
+  const errors: AnemoneError[] = [];
+  for (const [name, value] of Object.entries(config)) {
+    const path = `${base}.${name}`;
+    const target = isMapping(value) && typeof value['_target_'] === 'string' ? value['_target_'] : undefined;
+    const kind = target ?? name;
+    const factory = registry.get(kind);
+    const instead = NOT_HERE.get(kind);
+    if (!factory && instead) {
+      warnings.push(`${path} has no effect: ${instead}`);
+      continue;
+    }
+    try {
+      if (!factory && !(target !== undefined && make)) {
+        throw fail(path, 'unknown augmentation', didYouMean(kind, registry.keys()));
+      }
+      const context = { path, warn: (message: string) => warnings.push(message) };
+      steps.push(readStep({ name, kind, factory, make }, value, context));
+    } catch (error) {
+      if (!(error instanceof AnemoneError)) throw error;
+      errors.push(error);
+    }
+  }
+  return { steps, warnings, errors };
+}
+
+/** How a step is made: by a factory of this library, or by a component of the user's own. */
+interface StepKind {
+  readonly name: string;
+  readonly kind: string;
+  readonly factory: AugmentationFactory | undefined;
+  readonly make: AugmentationMaker | undefined;
+}
+
+function readStep(
+  { name, kind, factory, make }: StepKind,
+  value: unknown,
+  context: AugmentationContext,
+): AugmentorStep {
+  const { path } = context;
+  if (!isMapping(value)) throw fail(path, 'expected a map of options');
+  const { prob, _target_: _, ...rest } = value;
+  if (typeof prob !== 'number' || !(prob >= 0 && prob <= 1)) {
+    throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
+  }
+  if (!factory) return { name, prob, augmentation: (make as AugmentationMaker)(value) };
+  const named = { kind, options: plainCopy(rest) };
+  return { name, prob, named, augmentation: factory(rest, context) };
+}
+
+function severalErrors(path: string, errors: readonly AnemoneError[]): AnemoneErrors {
+  return new AnemoneErrors('audio.augmentor', `${errors.length} errors in ${path}:`, errors);
+}
+
+/** The chain of a recipe. */
+export async function augmentorOf(recipe: AugmentorRecipe): Promise<Augmentor> {
+  const steps = recipe.map(async ({ name, prob, how }): Promise<AugmentorStep> => {
+    if ('module' in how) return { name, prob, augmentation: await madeOf<WaveformAugmentation>(how) };
+    const section = { ...how.options, prob, _target_: how.kind };
+    const [step] = Augmentor.fromConfig({ [name]: section }).steps;
+    return step as AugmentorStep;
+  });
+  return new Augmentor(await Promise.all(steps));
 }
 
 function fail(path: string, message: string, hint?: string): AnemoneError {

@@ -21,24 +21,32 @@ const MAX_MANIFEST = 2 ** 29;
  * kept within a memory bound.
  */
 export class ClipSource {
-  private readonly entries: readonly ClipEntry[];
+  private read: readonly ClipEntry[] | undefined;
   private readonly cache = new Map<string, Float32Array>();
   private cached = 0;
 
   /**
    * @param manifests JSON Lines files with `audio_filepath` and optional `offset`, `duration`; relative
-   *   paths are relative to the manifest
+   *   paths are relative to the manifest. They are read by `open`, or when first needed
+   */
+  constructor(private readonly manifests: readonly string[]) {}
+
+  /**
+   * Reads the manifests.
    * @throws AnemoneError `manifest.missing`, `manifest.unreadable`, `manifest.corrupt`, `manifest.empty`
    */
-  constructor(manifests: readonly string[]) {
-    this.entries = manifests.flatMap(readManifest);
-    if (this.entries.length === 0) {
-      throw new AnemoneError({
-        code: 'manifest.empty',
-        message: 'the manifest lists no recordings',
-        position: { file: manifests.join(', ') },
-      });
-    }
+  open(): void {
+    void this.entries;
+  }
+
+  private get entries(): readonly ClipEntry[] {
+    this.read ??= this.manifests.flatMap(readManifest);
+    if (this.read.length > 0) return this.read;
+    throw new AnemoneError({
+      code: 'manifest.empty',
+      message: 'the manifest lists no recordings',
+      position: { file: this.manifests.join(', ') },
+    });
   }
 
   /** Number of recordings in the manifests. */

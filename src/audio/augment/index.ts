@@ -6,7 +6,17 @@ export {
   OptionReader,
   type WaveformAugmentation,
 } from './augmentation.js';
-export { Augmentor, type AugmentorOptions, type AugmentorStep, BUILTIN_AUGMENTATIONS } from './augmentor.js';
+export {
+  type AugmentationMaker,
+  Augmentor,
+  type AugmentorOptions,
+  type AugmentorReading,
+  type AugmentorRecipe,
+  type AugmentorStep,
+  augmentorOf,
+  BUILTIN_AUGMENTATIONS,
+  readSteps,
+} from './augmentor.js';
 export { ClipSource } from './clips.js';
 export { convolve, reverberate } from './convolve.js';
 export { Gain, Shift, Silence, WhiteNoise } from './level.js';

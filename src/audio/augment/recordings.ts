@@ -31,6 +31,10 @@ export class Noise implements WaveformAugmentation {
     this.options = { snrDb: options.snrDb ?? [10, 50], maxGainDb: options.maxGainDb ?? 300 };
   }
 
+  open(): void {
+    this.clips.open();
+  }
+
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
     const clip = await this.clips.draw(sampleRate, random.derive('clip'));
     const snr = uniformBetween(random, 0, this.options.snrDb);
@@ -51,6 +55,10 @@ export class Noise implements WaveformAugmentation {
  */
 export class Impulse implements WaveformAugmentation {
   constructor(private readonly clips: ClipSource) {}
+
+  open(): void {
+    this.clips.open();
+  }
 
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
     return reverberate(samples, await this.clips.draw(sampleRate, random.derive('clip')));

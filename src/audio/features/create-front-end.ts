@@ -9,7 +9,8 @@ import { MfccFrontEnd } from './mfcc-front-end.js';
 export type FrontEndConfig = Partial<MelConfig> | (Partial<MfccConfig> & { readonly n_mfcc: number });
 
 /**
- * The front end that a configuration describes; without one, NeMo's log-mel features.
+ * The front end that a configuration describes; without one, NeMo's log-mel features. The front end that a
+ * configuration describes; without one, NeMo's log-mel features.
  * @param tables for mel features: those of a checkpoint
  * @throws AnemoneError `audio.features-config`
  */
@@ -18,11 +19,17 @@ export function createFrontEnd(config: FrontEndConfig = {}, tables?: MelTables):
 }
 
 /**
- * The configuration with all defaults, and what follows from them.
+ * The configuration with all defaults, and what follows from them. The configuration with all defaults, and what
+ * follows from them.
  * @throws AnemoneError `audio.features-config`
  */
 export function resolveFrontEnd(config: FrontEndConfig): ResolvedMel | ResolvedMfcc {
   return isMfcc(config) ? resolveMfccConfig(config) : resolveMelConfig(config);
+}
+
+/** The settings of NeMo's front ends; undefined for one of the user's. */
+export function nemoSettings(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc | undefined {
+  return frontEnd instanceof MelFrontEnd || frontEnd instanceof MfccFrontEnd ? frontEnd.config : undefined;
 }
 
 /** Tells the two front ends apart: only a configuration of MFCCs has the key `n_mfcc`. */

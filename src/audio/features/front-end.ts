@@ -1,7 +1,6 @@
 // The interface of front ends, and the types of what they give.
 import type { CounterRandom } from '../../random/index.js';
-import type { ResolvedMel } from './mel-config.js';
-import type { ResolvedMfcc } from './mfcc-config.js';
+import type { Portable, WorkerRecipe } from '../portable.js';
 
 /** How the features of one utterance are computed. */
 export interface ComputeOptions {
@@ -34,24 +33,54 @@ export interface FeatureBatch {
   readonly shape: readonly [items: number, features: number, frames: number];
 }
 
-/**
- * What every front end does: waveform to features, one utterance at a time or as NeMo's padded batch. Which there
- * are stands in create-front-end.ts.
- */
-export interface FrontEnd {
-  readonly config: ResolvedMel | ResolvedMfcc;
+/** What the rest of the library asks of a front end's settings. */
+export interface FrameLayout {
+  /** Hz. */
+  readonly sample_rate: number;
+  /** Samples between two frames. */
+  readonly hop: number;
+  /** Features of a frame. */
+  readonly width: number;
+  /** Fills frames beyond an utterance's own. */
+  readonly pad_value: number;
+}
+
+/** A front end: `model.preprocessor._target_` names it. One of your own says its layout and computes its features. */
+export abstract class FrontEnd implements Portable {
+  abstract readonly config: FrameLayout;
+
   /** Valid frames of an utterance of `samples` samples. */
-  frameCount(samples: number): number;
+  abstract frameCount(samples: number): number;
+
   /** Features of one utterance, without padding frames. @throws AnemoneError `audio.too-short` */
-  compute(audio: Float32Array, options?: ComputeOptions): Features;
+  abstract compute(audio: Float32Array, options?: ComputeOptions): Features;
+
+  /** Frames of a batch after the front end's padding to a multiple. Default: there is none. */
+  padFrames(frames: number): number {
+    return frames;
+  }
+
+  /** The same without that padding, for transcribing. */
+  withoutPadding(): FrontEnd {
+    return this;
+  }
+
+  /** How a worker thread makes a copy. Default: it cannot, and features are computed in the main thread. */
+  toWorker?(): WorkerRecipe;
+
   /** Items padded to the longest. @param lengths valid samples of each item; default the items' own lengths */
   computeBatch(
     audios: readonly Float32Array[],
-    lengths?: ArrayLike<number>,
-    options?: { training?: boolean; random?: CounterRandom },
-  ): FeatureBatch;
-  /** Frames of a batch after the front end's padding to a multiple. */
-  padFrames(frames: number): number;
+    lengths: ArrayLike<number> = audios.map((audio) => audio.length),
+    options: { training?: boolean; random?: CounterRandom } = {},
+  ): FeatureBatch {
+    const { training, random } = options;
+    const items = audios.map((audio, i) =>
+      this.compute(audio.subarray(0, lengths[i]), { training, random: random?.derive(i) }),
+    );
+    const longest = items.reduce((most, { columns }) => Math.max(most, columns), 0);
+    return paddedBatch(items, this.padFrames(longest), this.config);
+  }
 }
 
 /** Items side by side as [items, width, frames], what lies beyond an item's own frames filled with `pad_value`. */

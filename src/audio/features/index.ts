@@ -1,8 +1,20 @@
 // The features models see.
-export { createFrontEnd, type FrontEndConfig, isMfcc, resolveFrontEnd } from './create-front-end.js';
+export {
+  createFrontEnd,
+  type FrontEndConfig,
+  isMfcc,
+  nemoSettings,
+  resolveFrontEnd,
+} from './create-front-end.js';
 export { addDither } from './dither.js';
 export { ComplexFft, type RealTransform, realTransform } from './fft.js';
-export type { ComputeOptions, FeatureBatch, Features, FrontEnd } from './front-end.js';
+export {
+  type ComputeOptions,
+  type FeatureBatch,
+  type Features,
+  type FrameLayout,
+  FrontEnd,
+} from './front-end.js';
 export {
   type FixedNormalization,
   MEL_DEFAULTS,

@@ -1,15 +1,10 @@
 // The front end of log-mel features.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import { plainCopy, type WorkerRecipe } from '../portable.js';
 import { addDither } from './dither.js';
 import { type RealTransform, realTransform } from './fft.js';
-import {
-  type ComputeOptions,
-  type FeatureBatch,
-  type Features,
-  type FrontEnd,
-  paddedBatch,
-} from './front-end.js';
+import { type ComputeOptions, type FeatureBatch, type Features, FrontEnd, paddedBatch } from './front-end.js';
 import { type MelConfig, type ResolvedMel, resolveMelConfig } from './mel-config.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { normalizeFeatures } from './normalize.js';
@@ -24,12 +19,23 @@ export interface MelTables {
   readonly filterbank?: Float32Array;
 }
 
+/** A front end that a worker makes. */
+export function melFrontEnd({
+  config,
+  tables,
+}: {
+  config: Partial<MelConfig>;
+  tables?: MelTables;
+}): MelFrontEnd {
+  return new MelFrontEnd(config, tables);
+}
+
 /**
  * Waveform to log-mel features, number for number as NeMo's AudioToMelSpectrogramPreprocessor computes them, on the
  * host. One utterance at a time is the natural use (worker threads); `computeBatch` gives NeMo's padded batch.
  * Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
  */
-export class MelFrontEnd implements FrontEnd {
+export class MelFrontEnd extends FrontEnd {
   readonly config: ResolvedMel;
   /** [windowLength] */
   readonly window: Float32Array;
@@ -42,14 +48,18 @@ export class MelFrontEnd implements FrontEnd {
   private signal = new Float64Array(0);
 
   /** @throws AnemoneError `audio.features-config` */
-  constructor(config: Partial<MelConfig> = {}, tables: MelTables = {}) {
-    const c = resolveMelConfig(config);
+  constructor(
+    readonly given: Partial<MelConfig> = {},
+    readonly tables?: MelTables,
+  ) {
+    super();
+    const c = resolveMelConfig(given);
     this.config = c;
     this.transform = realTransform(c.fftSize);
     const bins = this.transform.bins;
-    this.window = tables.window ?? analysisWindow(c.window ?? 'none', c.windowLength);
+    this.window = tables?.window ?? analysisWindow(c.window ?? 'none', c.windowLength);
     this.filterbank =
-      tables.filterbank ??
+      tables?.filterbank ??
       melFilterbank({
         sampleRate: c.sample_rate,
         fftSize: c.fftSize,
@@ -65,8 +75,17 @@ export class MelFrontEnd implements FrontEnd {
     this.power = new Float64Array(bins);
   }
 
+  override withoutPadding(): MelFrontEnd {
+    return new MelFrontEnd({ ...this.given, pad_to: 0 }, this.tables);
+  }
+
+  override toWorker(): WorkerRecipe {
+    const { given, tables } = this;
+    return { module: import.meta.url, make: 'melFrontEnd', from: { config: plainCopy(given), tables } };
+  }
+
   /** Valid frames of an utterance of `samples` samples. */
-  frameCount(samples: number): number {
+  override frameCount(samples: number): number {
     const { fftSize, hop, exact_pad, nemo_compat } = this.config;
     if (samples <= 0) return 0;
     const padding = 2 * (exact_pad ? Math.floor((fftSize - hop) / 2) : Math.floor(fftSize / 2));
@@ -79,9 +98,9 @@ export class MelFrontEnd implements FrontEnd {
    * of one, or in a batch padded to `paddedSamples` (under `1.x` padding reaches into the last frames).
    * @throws AnemoneError `audio.too-short` where `1.x` would have nothing to reflect
    */
-  compute(audio: Float32Array, options: ComputeOptions = {}): Features {
-    const validSamples = Math.min(options.validSamples ?? audio.length, audio.length);
-    const frames = this.frameCount(validSamples);
+  override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
+    const valid = Math.min(options.validSamples ?? audio.length, audio.length);
+    const frames = this.frameCount(valid);
     const { features: bins, frame_splicing: times, width } = this.config;
     const features = new Float32Array(frames * width);
     if (frames === 0) return { features, frames, columns: 0 };
@@ -94,11 +113,11 @@ export class MelFrontEnd implements FrontEnd {
       });
     }
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
-    this.prepareSignal(audio, validSamples, padded, frames, random);
+    this.prepareSignal(audio, valid, padded, frames, random);
     this.fillFrames(features, frames, this.narrowBandLimit(random));
     if (times > 1) spliceFrames(features, frames, bins, times);
     normalizeFeatures(features, frames, this.config);
-    // NeMo counts the last column as padding from 2.5 on.
+    // From 2.5 on the last column counts as padding.
     return { features, frames, columns: this.config.nemo_compat === '1.x' ? frames : frames + 1 };
   }
 
@@ -107,7 +126,7 @@ export class MelFrontEnd implements FrontEnd {
    * set to `pad_value`, T rounded up as `pad_to` says.
    * @param lengths valid samples of each item; default the items' own lengths
    */
-  computeBatch(
+  override computeBatch(
     audios: readonly Float32Array[],
     lengths: ArrayLike<number> = audios.map((a) => a.length),
     options: { training?: boolean; random?: CounterRandom } = {},
@@ -129,7 +148,7 @@ export class MelFrontEnd implements FrontEnd {
   }
 
   /** Frames of a batch after `pad_to`. */
-  padFrames(frames: number): number {
+  override padFrames(frames: number): number {
     const { pad_to, max_duration, sample_rate } = this.config;
     if (pad_to === 'max') return Math.max(frames, this.frameCount(Math.trunc(max_duration * sample_rate)));
     return pad_to > 0 ? Math.ceil(frames / pad_to) * pad_to : frames;
@@ -146,32 +165,32 @@ export class MelFrontEnd implements FrontEnd {
    */
   private prepareSignal(
     audio: Float32Array,
-    validSamples: number,
+    valid: number,
     padded: number,
     frames: number,
     random: CounterRandom | undefined,
   ): void {
     const { fftSize, hop, preemph, dither, exact_pad, nemo_compat } = this.config;
     const reflect = nemo_compat === '1.x';
-    const exactPad = this.exactPad;
+    const exact = this.exactPad;
     const centre = exact_pad ? 0 : Math.floor(fftSize / 2);
-    const edge = exactPad + centre;
-    const neededSamples = (frames - 1) * hop + fftSize;
+    const edge = exact + centre;
+    const needed = (frames - 1) * hop + fftSize;
     if (reflect) requireReflectable(padded, edge, 'raise min_duration, or use nemo_compat "2.5"');
-    const total = Math.max(neededSamples, 2 * edge + padded);
+    const total = Math.max(needed, 2 * edge + padded);
     if (this.signal.length < total) this.signal = new Float64Array(Math.ceil(total * 1.2));
     const x = this.signal;
     x.fill(0, 0, total);
     // Body: with exact_pad NeMo pads first, so that dither and pre-emphasis run over the padding too.
     const start = centre;
-    const length = padded + 2 * exactPad;
+    const length = padded + 2 * exact;
     for (let i = 0; i < Math.min(audio.length, padded); i++) x[edge + i] = audio[i];
-    if (reflect && exactPad > 0) reflectEdges(x, start + exactPad, padded, exactPad);
+    if (reflect && exact > 0) reflectEdges(x, start + exact, padded, exact);
     if (random && dither > 0) addDither(x, start, length, dither, random.derive('dither'));
     if (preemph !== null) {
       for (let i = start + length - 1; i > start; i--) x[i] -= preemph * x[i - 1];
-      // NeMo cuts off what pre-emphasis leaves beyond the utterance from 2.5 on.
-      if (!reflect) x.fill(0, start + Math.min(validSamples, length), start + length);
+      // From 2.5 on what pre-emphasis leaves beyond the utterance is cut off.
+      if (!reflect) x.fill(0, start + Math.min(valid, length), start + length);
     }
     if (reflect && centre > 0) reflectEdges(x, start, length, centre);
   }

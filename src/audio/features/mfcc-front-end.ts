@@ -1,13 +1,8 @@
 // The front end of mel-frequency cepstral coefficients.
 import type { CounterRandom } from '../../random/index.js';
+import { plainCopy, type WorkerRecipe } from '../portable.js';
 import { type RealTransform, realTransform } from './fft.js';
-import {
-  type ComputeOptions,
-  type FeatureBatch,
-  type Features,
-  type FrontEnd,
-  paddedBatch,
-} from './front-end.js';
+import { type ComputeOptions, type FeatureBatch, type Features, FrontEnd, paddedBatch } from './front-end.js';
 import { melFilterbank, type SparseFilterbank, sparseFilterbank } from './mel-filterbank.js';
 import { type MfccConfig, type ResolvedMfcc, resolveMfccConfig } from './mfcc-config.js';
 import { reflectEdges, requireReflectable } from './reflect.js';
@@ -19,6 +14,11 @@ const LEAST_POWER = 1e-10;
 /** Decibels below the loudest bin that are told apart. */
 const TOP_DB = 80;
 
+/** A front end that a worker makes. */
+export function mfccFrontEnd(config: Partial<MfccConfig>): MfccFrontEnd {
+  return new MfccFrontEnd(config);
+}
+
 /**
  * Waveform to mel-frequency cepstral coefficients as NeMo's AudioToMFCCPreprocessor computes them, on the host:
  * power spectrum of a periodic window over reflected edges, mel filters on HTK's scale, logarithm, cosine transform
@@ -26,7 +26,7 @@ const TOP_DB = 80;
  * a batch, so that no utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted
  * from its own loudest bin.
  */
-export class MfccFrontEnd implements FrontEnd {
+export class MfccFrontEnd extends FrontEnd {
   readonly config: ResolvedMfcc;
   /** [windowLength] */
   readonly window: Float32Array;
@@ -40,8 +40,9 @@ export class MfccFrontEnd implements FrontEnd {
   private readonly power: Float64Array;
 
   /** @throws AnemoneError `audio.features-config` */
-  constructor(config: Partial<MfccConfig> = {}) {
-    const c = resolveMfccConfig(config);
+  constructor(readonly given: Partial<MfccConfig> = {}) {
+    super();
+    const c = resolveMfccConfig(given);
     this.config = c;
     this.transform = realTransform(c.fftSize);
     this.window = periodicWindow(c.window ?? 'none', c.windowLength);
@@ -60,7 +61,11 @@ export class MfccFrontEnd implements FrontEnd {
     this.power = new Float64Array(this.transform.bins);
   }
 
-  frameCount(samples: number): number {
+  override toWorker(): WorkerRecipe {
+    return { module: import.meta.url, make: 'mfccFrontEnd', from: plainCopy(this.given) };
+  }
+
+  override frameCount(samples: number): number {
     return Math.max(0, Math.ceil(samples / this.config.hop));
   }
 
@@ -69,20 +74,20 @@ export class MfccFrontEnd implements FrontEnd {
    * Nothing is random in training.
    * @throws AnemoneError `audio.too-short` where there is nothing to reflect
    */
-  compute(audio: Float32Array, options: ComputeOptions = {}): Features {
+  override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
     const { log } = this.config;
-    const validSamples = Math.min(options.validSamples ?? audio.length, audio.length);
-    const frames = this.frameCount(validSamples);
+    const valid = Math.min(options.validSamples ?? audio.length, audio.length);
+    const frames = this.frameCount(valid);
     if (frames === 0) return { features: new Float32Array(0), frames, columns: 0 };
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
     // There may be more columns than valid frames, and the loudest bin may be in one of those.
     const mels = this.melSpectrogram(this.reflected(audio, padded), this.columns(padded));
     if (log) for (let i = 0; i < mels.length; i++) mels[i] = Math.log(mels[i] + LOG_OFFSET);
     else toDecibels(mels);
-    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(validSamples) };
+    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(valid) };
   }
 
-  computeBatch(
+  override computeBatch(
     audios: readonly Float32Array[],
     lengths: ArrayLike<number> = audios.map((a) => a.length),
     _options: { training?: boolean; random?: CounterRandom } = {},
@@ -92,10 +97,6 @@ export class MfccFrontEnd implements FrontEnd {
       this.compute(audio, { validSamples: lengths[i], paddedSamples: longest }),
     );
     return paddedBatch(items, longest === 0 ? 0 : this.columns(longest), this.config);
-  }
-
-  padFrames(frames: number): number {
-    return frames;
   }
 
   /** Frames that the transform of `samples` samples has: one more than are valid where they end as a frame begins. */

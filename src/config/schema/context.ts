@@ -2,18 +2,17 @@
 
 import { AnemoneError, didYouMean, type SourcePosition } from '../../errors/index.js';
 import { type ConfigNode, missingValue, positionOf } from '../config-node.js';
-
-/** Something a config asks for that will not happen; never silent. */
-export interface ConfigWarning {
-  readonly path: string;
-  readonly position: SourcePosition | undefined;
-  readonly message: string;
-}
+import type { CheckMemory, ConfigWarning } from './result.js';
 
 /** What schemas need to know of the registered components; the container implements it. */
 export interface ComponentLookup {
-  /** Checks the mapping of a component against the component's schema, reporting to `at`. */
-  checkComponent(node: ConfigNode, kind: string, nameKey: string, at: CheckContext): void;
+  /**
+   * Finds the component that a mapping names and checks the mapping against its schema, reporting to `at`. Returns the
+   * section to build of: this mapping or an equal one, for which the container remembers what was found.
+   */
+  checkComponent(node: ConfigNode, kind: string, nameKey: string, at: CheckContext): ConfigNode;
+  /** Remembers what checks found, so that no section is checked twice. Absent: nothing is remembered. */
+  readonly memory?: CheckMemory;
 }
 
 interface Report {
@@ -22,6 +21,13 @@ interface Report {
   readonly code?: string;
   /** Default: where the value stands. */
   readonly position?: SourcePosition;
+}
+
+/** Keys of a component that come later, by their dotted paths. */
+interface Later {
+  readonly given: ReadonlySet<string>;
+  /** Those of them that have no value yet. */
+  readonly open: Set<string>;
 }
 
 interface Sinks {
@@ -44,6 +50,8 @@ export class CheckContext {
     readonly key: string | number,
     readonly position: SourcePosition | undefined,
     private readonly outer?: Sinks,
+    /** What whoever builds the component fills in; see {@link givenLater}. */
+    private readonly later: Later = { given: new Set(), open: new Set() },
   ) {}
 
   /**
@@ -56,6 +64,22 @@ export class CheckContext {
     lookup?: ComponentLookup,
   ): CheckContext {
     return new CheckContext({ problems: [], warnings: [], lookup }, path, undefined, '', position);
+  }
+
+  /** Whether the value comes later, from whoever builds the component, so that it may be absent, null or `???` until then. */
+  get isGivenLater(): boolean {
+    return this.later.given.has(this.path.join('.'));
+  }
+
+  /** Notes that the value has yet to come. */
+  leaveOpen(): void {
+    this.later.open.add(this.path.join('.'));
+  }
+
+  /** Whether a value within this one has yet to come. */
+  get isOpen(): boolean {
+    const start = this.path.length === 0 ? '' : `${this.path.join('.')}.`;
+    return [...this.later.open].some((path) => path.startsWith(start));
   }
 
   /** The errors so far, of all contexts that descend from the same top. */
@@ -81,7 +105,17 @@ export class CheckContext {
       node,
       key,
       positionOf(node, key) ?? this.position,
+      undefined,
+      this.later,
     );
+  }
+
+  /** The context of the same value, some keys of which, as dotted paths within it, are filled in later. */
+  givenLater(keys: readonly string[]): CheckContext {
+    const given = new Set(keys.map((key) => [...this.path, key].join('.')));
+    const later = { given, open: new Set<string>() };
+    const { sinks, path, parent, key, position, outer } = this;
+    return new CheckContext(sinks, path, parent, key, position, outer, later);
   }
 
   /** Adds an error about the value here. Code `config.invalid-value` unless another is given. */
@@ -112,7 +146,7 @@ export class CheckContext {
   /** A context at the same place whose findings count only after {@link keep}. */
   trial(): CheckContext {
     const sinks = { problems: [], warnings: [], lookup: this.sinks.lookup };
-    return new CheckContext(sinks, this.path, this.parent, this.key, this.position, this.sinks);
+    return new CheckContext(sinks, this.path, this.parent, this.key, this.position, this.sinks, this.later);
   }
 
   /** Hands a trial's findings to the context it came from. */

@@ -288,14 +288,20 @@ export function customFormat<T>(
 export interface ComponentFormatOptions {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
   readonly nameKey?: string;
+  /**
+   * Keys that whoever builds the component fills in (`instantiate`'s `with`), as dotted paths: a component may require
+   * them, and the section may leave them out.
+   */
+  readonly given?: readonly string[];
 }
 
 /**
  * A mapping that describes a component of some kind. It is checked against that component's own schema when the
- * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`.
+ * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`, which
+ * builds it of what this check found.
  */
 export function componentConfig(kind: string, options: ComponentFormatOptions = {}): Format<ConfigNode> {
-  const { nameKey = '_target_' } = options;
+  const { nameKey = '_target_', given = [] } = options;
   return {
     expected: `a mapping with "${nameKey}" naming a component of kind ${kind}`,
     accepts: isMapping,
@@ -306,8 +312,7 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
         });
         return {};
       }
-      at.lookup?.checkComponent(node, kind, nameKey, at);
-      return node;
+      return at.lookup?.checkComponent(node, kind, nameKey, at.givenLater(given)) ?? node;
     },
     jsonSchema: () => ({
       type: 'object',
@@ -318,6 +323,30 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
       properties: { [nameKey]: { type: 'string' } },
     }),
   };
+}
+
+/**
+ * A section of some keys or, where `_target_` is given, a component of some kind; see {@link componentConfig}.
+ * @param named says otherwise which sections name a component
+ */
+export function sectionOrComponent<T>(
+  section: Format<T>,
+  kind: string,
+  named: (value: unknown) => boolean = hasTarget,
+): Format<T | ConfigNode> {
+  const component = componentConfig(kind);
+  return {
+    expected: section.expected,
+    accepts: isMapping,
+    nested: section.nested,
+    check: (value, at) => (named(value) ? component : section).check(value, at),
+    jsonSchema: () => ({ anyOf: [section.jsonSchema(), component.jsonSchema()] }),
+  };
+}
+
+/** Whether a section names a component. */
+export function hasTarget(value: unknown): value is ConfigNode {
+  return isMapping(value) && typeof value['_target_'] === 'string';
 }
 
 function hintFor(value: unknown, schema: JsonSchema): string | undefined {

@@ -1,8 +1,8 @@
 // Schemas as documents for people and editors: Markdown for the reference, plain text for --help, JSON Schema.
 
 import { formatPosition } from '../../errors/index.js';
-import type { ConfigWarning } from './context.js';
 import { formatOf, type JsonSchema } from './format.js';
+import type { ConfigWarning } from './result.js';
 import { describeDefault, describeField, type Schema } from './schema.js';
 
 /** A Markdown section: a heading, the doc, a table of keys, sections of nested schemas. `level` is the heading's. */

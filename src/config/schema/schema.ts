@@ -2,12 +2,13 @@
 // convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
 // are ours.
 import convict from 'convict';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, nearestNames } from '../../errors/index.js';
 import { throwAll } from '../collect.js';
 import { copyOrigin, isMapping, keyPositionOf, MISSING, pathOf, peek, positionOf } from '../config-node.js';
-import { CheckContext, type ComponentLookup, type ConfigWarning } from './context.js';
+import { CheckContext, type ComponentLookup } from './context.js';
 import { describeValue, showValue } from './describe.js';
 import { type Format, type FormatSpec, formatOf, type JsonSchema, type ValueOf } from './format.js';
+import type { CheckResult, ConfigWarning } from './result.js';
 
 /** One key of a schema. Without `default` and `optional` it is required. */
 export interface FieldDefinition {
@@ -77,14 +78,6 @@ export interface ParseOptions extends CheckOptions {
   readonly warnings?: ConfigWarning[];
 }
 
-/** What a check found. */
-export interface CheckResult<T> {
-  /** The typed value; undefined if there are errors. */
-  readonly value: T | undefined;
-  readonly errors: readonly AnemoneError[];
-  readonly warnings: readonly ConfigWarning[];
-}
-
 /**
  * What a section may hold: its fields, each with format, default and meaning. Made by `defineSchema`; being a format
  * itself, it nests.
@@ -101,6 +94,14 @@ export interface Schema<T> extends Format<T> {
   validate(value: unknown, options?: CheckOptions): CheckResult<T>;
   /** The typed, frozen value. @throws AnemoneError, or AnemoneErrors `config.invalid` with every error */
   parse(value: unknown, options?: ParseOptions): T;
+  /**
+   * A checked value with further ones laid over it, mappings key by key. Only these are checked, and `refine` looks at the
+   * whole once more.
+   * @throws AnemoneError(s) as `parse`
+   */
+  complete(checked: T, values: Readonly<Record<string, unknown>>, options?: ParseOptions): T;
+  /** The same within a check. */
+  completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T;
 }
 
 /**
@@ -158,25 +159,52 @@ class ObjectSchema<T> implements Schema<T> {
   }
 
   validate(value: unknown, options: CheckOptions = {}): CheckResult<T> {
-    const path = (options.path ?? pathOf(value)).split('.').filter((key) => key !== '');
-    const at = CheckContext.top(path, positionOf(value), options.lookup);
-    const typed = this.checkKeys(value, at, options.skip);
-    return {
-      value: at.problems.length === 0 ? typed : undefined,
-      errors: at.problems,
-      warnings: at.warnings,
-    };
+    const { lookup, skip = [] } = options;
+    // Who skips keys looks at another mapping than who does not.
+    const memory = skip.length === 0 ? lookup?.memory : undefined;
+    const known = memory?.recall(this, value);
+    if (known) return known;
+    const at = startAt(value, options);
+    const result = resultOf(this.checkKeys(value, at, skip), at);
+    memory?.keep(this, value, result);
+    return result;
   }
 
   parse(value: unknown, options: ParseOptions = {}): T {
-    const result = this.validate(value, options);
-    throwAll(
-      'config.invalid',
-      `${result.errors.length} errors in the config of ${this.name}:`,
-      result.errors,
-    );
-    options.warnings?.push(...result.warnings);
-    return result.value as T;
+    return this.valueOf(this.validate(value, options), options);
+  }
+
+  complete(checked: T, values: Readonly<Record<string, unknown>>, options: ParseOptions = {}): T {
+    const at = startAt(checked, options);
+    return this.valueOf(resultOf(this.completeKeys(checked, values, at), at), options);
+  }
+
+  completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T {
+    const before = at.problems.length;
+    const typed = Object.assign(Object.create(null), checked) as Record<string, unknown>;
+    for (const [key, value] of Object.entries(values)) {
+      if (Object.hasOwn(this.fields, key)) {
+        typed[key] = completeField(this.fields[key], typed[key], value, at.child(checked, key));
+      } else if (this.extra) {
+        typed[key] = this.extra.check(value, at.child(checked, key));
+      } else if (!this.ignored.has(key)) {
+        this.reportUnknown(checked as object, key, at);
+      }
+    }
+    copyOrigin(checked, typed);
+    Object.freeze(typed);
+    if (at.problems.length === before) this.refine(typed as T, checked as object, at);
+    return typed as T;
+  }
+
+  private valueOf({ value, errors, warnings }: CheckResult<T>, { warnings: told }: ParseOptions): T {
+    throwAll('config.invalid', `${errors.length} errors in the config of ${this.name}:`, errors);
+    told?.push(...warnings);
+    return value as T;
+  }
+
+  private refine(typed: T, node: object, at: CheckContext): void {
+    this.options.refine?.(typed, (key, message, hint) => at.child(node, key).report({ message, hint }));
   }
 
   checkKeys(node: unknown, at: CheckContext, skip: readonly string[] = []): T {
@@ -202,14 +230,10 @@ class ObjectSchema<T> implements Schema<T> {
     const replacedKeys = laidOver(node, unknown);
     if (replacedKeys.length > 0) this.reportLaidOver(node, replacedKeys, at);
     for (const key of unknown) if (!replacedKeys.includes(key)) this.reportUnknown(node, key, at);
-    this.runConvict(node, present, typed, at);
+    this.runConvict(node, present, typed, at, new Set(unknown.flatMap((key) => this.meantBy(key))));
     copyOrigin(node, typed);
     Object.freeze(typed);
-    if (at.problems.length === before) {
-      this.options.refine?.(typed as T, (key, message, hint) =>
-        at.child(node, key).report({ message, hint }),
-      );
-    }
+    if (at.problems.length === before && !at.isOpen) this.refine(typed as T, node, at);
     return typed as T;
   }
 
@@ -247,6 +271,7 @@ class ObjectSchema<T> implements Schema<T> {
     present: Record<string, Box>,
     typed: Record<string, unknown>,
     at: CheckContext,
+    misspelt: ReadonlySet<string>,
   ): void {
     const before = at.problems.length;
     const properties: Record<string, convict.SchemaObj<Box>> = {};
@@ -255,6 +280,8 @@ class ObjectSchema<T> implements Schema<T> {
         doc: field.doc,
         default: box('default' in field ? field.default : ABSENT),
         format: (boxed: Box) => {
+          // One mistake is told once: a key under a name that is almost right is not missing, too.
+          if (boxed[0] === ABSENT && misspelt.has(key)) return;
           const found = at.problems.length;
           typed[key] = this.checkValue(key, field, boxed[0], at.child(node, key));
           if (at.problems.length > found) throw new Error('refused');
@@ -271,6 +298,10 @@ class ObjectSchema<T> implements Schema<T> {
   }
 
   private checkValue(key: string, field: FieldDefinition, value: unknown, at: CheckContext): unknown {
+    if (at.isGivenLater && hasNone(value, field)) {
+      at.leaveOpen();
+      return undefined;
+    }
     if (value === ABSENT) {
       if (!field.optional) {
         const doc = field.doc === '' ? undefined : `it is: ${firstSentence(field.doc)}`;
@@ -304,8 +335,17 @@ class ObjectSchema<T> implements Schema<T> {
     });
   }
 
+  private get known(): readonly string[] {
+    return [...Object.keys(this.fields), ...this.ignored.keys()];
+  }
+
+  /** The one key that an unknown one is most likely to be. */
+  private meantBy(key: string): readonly string[] {
+    return nearestNames(key, this.known, 1);
+  }
+
   private reportUnknown(node: object, key: string, at: CheckContext): void {
-    const known = [...Object.keys(this.fields), ...this.ignored.keys()];
+    const { known } = this;
     const near = at.nearest(key, known);
     const listed = known.length <= 15 ? `known are ${known.join(', ')}` : undefined;
     const position = keyPositionOf(node, key) ?? at.position;
@@ -324,6 +364,29 @@ const TARGET = '_target_';
 function laidOver(node: object, unknown: readonly string[]): readonly string[] {
   const isOverride = (key: string) => keyPositionOf(node, key)?.file.startsWith('override ') ?? false;
   return isOverride(TARGET) ? unknown.filter((key) => !isOverride(key)) : [];
+}
+
+/** Whether a key has no value of its own. */
+function hasNone(value: unknown, field: FieldDefinition): boolean {
+  return value === ABSENT || value === MISSING || (value === null && !field.nullable);
+}
+
+function startAt(value: unknown, { path = pathOf(value), lookup }: CheckOptions): CheckContext {
+  const keys = path.split('.').filter((key) => key !== '');
+  return CheckContext.top(keys, positionOf(value), lookup);
+}
+
+function resultOf<T>(typed: T, { problems, warnings }: CheckContext): CheckResult<T> {
+  return { value: problems.length === 0 ? typed : undefined, errors: problems, warnings };
+}
+
+/** What a key becomes when `value` is laid over what it was. */
+function completeField(field: FieldDefinition, before: unknown, value: unknown, at: CheckContext): unknown {
+  const { format } = field;
+  const nested =
+    typeof format === 'object' && 'completeKeys' in format ? (format as Schema<unknown>) : undefined;
+  if (nested && isMapping(before) && isMapping(value)) return nested.completeKeys(before, value, at);
+  return checkField(field, value, at);
 }
 
 function checkField(field: FieldDefinition, value: unknown, at: CheckContext): unknown {

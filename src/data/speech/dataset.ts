@@ -1,5 +1,5 @@
 // Data sets of speech.
-import { createFrontEnd, type FrontEnd, type FrontEndConfig } from '../../audio/index.js';
+import type { FrontEnd } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { PlannedSet } from './batching/index.js';
 import { type ManifestEntry, utteranceName } from './manifest/index.js';
@@ -13,7 +13,7 @@ export interface Utterance {
   /** Where to look for a mistake: `manifest:line`. */
   readonly origin: string;
   readonly text: string;
-  /** Language of the text, where the manifest says it. */
+  /** Of the text, where the manifest says it. */
   readonly lang?: string;
   /** Further keys of its manifest line. */
   readonly custom?: Readonly<Record<string, string>>;
@@ -36,20 +36,18 @@ export class SpeechDataset implements PlannedSet {
   /** Token ids of all transcripts, one after the other. */
   private readonly ids: Int32Array;
   private readonly starts: Float64Array;
-  private readonly frontEnd: FrontEnd;
 
   /** @param encoded token ids of each transcript */
   constructor(
     readonly utterances: readonly Utterance[],
     encoded: readonly ArrayLike<number>[],
-    preprocessor: FrontEndConfig,
+    private readonly frontEnd: FrontEnd,
     private readonly stretchOf?: (epoch: number, index: number) => number,
     /** Tokens of each transcript's prompt, the first of `encoded`; absent without prompts. */
     readonly promptTokens?: readonly number[],
     /** The number of each utterance's prompt; absent for models without. */
     readonly promptIndices?: readonly number[],
   ) {
-    this.frontEnd = createFrontEnd(preprocessor);
     const { hop, sample_rate } = this.frontEnd.config;
     this.frameSeconds = hop / sample_rate;
     this.seconds = Float64Array.from(utterances, (u) => u.seconds);

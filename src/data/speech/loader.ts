@@ -1,12 +1,11 @@
 // The BatchSource of speech.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { resolveFrontEnd } from '../../audio/index.js';
-import type { HostTensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
 import { type PrefetchGauges, prefetch } from '../prefetch.js';
 import { moduleBeside, WorkerPool } from '../workers/index.js';
+import { batchInputs } from './batch-inputs.js';
 import {
   type BatchingConfig,
   BatchPlanner,
@@ -16,7 +15,14 @@ import {
 } from './batching/index.js';
 import type { SpeechDataset } from './dataset.js';
 import { outlineOf } from './largest-batch.js';
-import type { BatchFeatures, BatchTask, PipelineConfig, UtteranceRef } from './pipeline/task.js';
+import { pipelineRecipe } from './pipeline/recipe.js';
+import type {
+  BatchFeatures,
+  BatchTask,
+  PipelineConfig,
+  PipelineRecipe,
+  UtteranceRef,
+} from './pipeline/task.js';
 import { UtterancePipeline } from './pipeline/utterance-pipeline.js';
 
 /** A batch that also says which utterances of the data set its rows are. */
@@ -62,9 +68,11 @@ export interface SpeechSourceOptions {
   readonly padId?: number;
   /** Told of each unusable utterance once. */
   readonly onBad?: (bad: BadUtterance) => void;
+  /** Gets a line where batches are made in the main thread although threads were asked for. */
+  readonly log?: (line: string) => void;
 }
 
-/** So many unusable utterances in a row are no longer bad luck; perhaps a disk is not mounted. */
+/** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */
 const HOPELESS = 32;
 
 /**
@@ -76,6 +84,8 @@ export class SpeechSource implements BatchSource {
   readonly name: string;
   readonly dataset: SpeechDataset;
   private readonly planner: BatchPlanner;
+  /** For worker threads; undefined where batches are made in the main one. */
+  private readonly recipe: PipelineRecipe | undefined;
   private readonly plans = new Map<number, readonly PlannedBatch[]>();
   private readonly prefetched: PrefetchGauges = { ready: 0, running: 0, waitSeconds: 0 };
   private readonly bad = new Map<number, BadUtterance>();
@@ -88,6 +98,7 @@ export class SpeechSource implements BatchSource {
   constructor(private readonly options: SpeechSourceOptions) {
     this.name = options.name;
     this.dataset = options.dataset;
+    this.recipe = travelling(options);
     this.planner = new BatchPlanner(options.dataset, options.batching, options.pipeline.seed);
     if (this.plan(0).length === 0) {
       throw new AnemoneError({
@@ -109,13 +120,13 @@ export class SpeechSource implements BatchSource {
   }
 
   largestBatch(): BatchOutline {
-    const { width: bins } = resolveFrontEnd(this.options.pipeline.preprocessor);
+    const { width: bins } = this.options.pipeline.frontEnd.config;
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
     return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
   }
 
-  /** A hash of names, times and tokens of all utterances; where their files lie does not matter. */
+  /** Of names, times and tokens of all utterances; where their files lie does not matter. */
   digest(): string {
     this.hashed ??= digestOf(this.dataset);
     return this.hashed;
@@ -144,9 +155,10 @@ export class SpeechSource implements BatchSource {
   async *epoch(epoch: number, from = 0): AsyncGenerator<SpeechBatch, void, undefined> {
     const plan = this.plan(epoch);
     const numbers = Array.from({ length: Math.max(0, plan.length - from) }, (_, i) => from + i);
-    const { workers, prefetchBatches, prefetchBytes } = this.options.loader;
-    const { width: bins } = resolveFrontEnd(this.options.pipeline.preprocessor);
-    const madeBatches = prefetch(
+    const { prefetchBatches, prefetchBytes } = this.options.loader;
+    const workers = this.recipe ? this.options.loader.workers : 0;
+    const { width: bins } = this.options.pipeline.frontEnd.config;
+    const made = prefetch(
       numbers,
       (number, signal) => this.make(plan, number, epoch, signal),
       {
@@ -157,7 +169,7 @@ export class SpeechSource implements BatchSource {
       this.prefetched,
     );
     let yielded = 0;
-    for await (const batch of madeBatches) {
+    for await (const batch of made) {
       if (!batch) continue;
       yielded++;
       yield batch;
@@ -193,16 +205,15 @@ export class SpeechSource implements BatchSource {
     signal: AbortSignal,
   ): Promise<SpeechBatch | undefined> {
     const refill = this.options.pipeline.training;
-    // In training another batch stands in for one without usable utterances, so that an epoch has the announced number
-    // of steps.
+    // In training another batch stands in, so that an epoch has the announced number of steps.
     const candidates = refill ? plan.length : 1;
     for (let k = 0; k < candidates; k++) {
-      const plannedBatch = plan[(number + k) % plan.length];
-      const result = await this.compute(this.task(plannedBatch, epoch, refill), signal);
-      this.note(plannedBatch, result);
+      const planned = plan[(number + k) % plan.length];
+      const result = await this.compute(this.task(planned, epoch, refill), signal);
+      this.note(planned, result);
       if (result.rows.length > 0) {
         this.counts.unusableInARow = 0;
-        return this.assemble(plannedBatch, result);
+        return this.assemble(planned, result);
       }
       this.counts.unusableInARow += result.failures.length;
       if (this.counts.unusableInARow >= HOPELESS && this.givesUp) throw this.hopeless();
@@ -210,12 +221,12 @@ export class SpeechSource implements BatchSource {
     return undefined;
   }
 
-  private task(plannedBatch: PlannedBatch, epoch: number, refill: boolean): BatchTask {
+  private task(planned: PlannedBatch, epoch: number, refill: boolean): BatchTask {
     const { cacheBudget } = this.options.loader;
     return {
-      items: Array.from(plannedBatch.indices, (i) => sendable(this.dataset.utterances[i].ref)),
+      items: Array.from(planned.indices, (i) => sendable(this.dataset.utterances[i].ref)),
       epoch,
-      frames: plannedBatch.frames,
+      frames: planned.frames,
       rungs: this.planner.rungs,
       refill,
       cacheWrite: this.counts.cacheBytes < (cacheBudget ?? Number.POSITIVE_INFINITY),
@@ -229,14 +240,15 @@ export class SpeechSource implements BatchSource {
         new AnemoneError({ code: 'data.closed', path: this.name, message: 'the data source was closed' }),
       );
     }
-    if (loader.workers === 0) {
+    const { recipe } = this;
+    if (!recipe) {
       this.inline ??= new UtterancePipeline(pipeline);
       return this.inline.batch(task);
     }
     this.pool ??= new WorkerPool({
       module: moduleBeside('./pipeline/batch-worker', import.meta.url),
       threads: loader.workers,
-      data: pipeline,
+      data: recipe,
       timeoutSeconds: loader.timeoutSeconds,
     });
     return this.pool.run<BatchFeatures>(task, this.labelOf(task), signal);
@@ -244,61 +256,45 @@ export class SpeechSource implements BatchSource {
 
   /** A batch as errors name it: its first utterances, with where they are listed. */
   private labelOf({ items }: BatchTask): string {
-    const itemNames = items
+    const named = items
       .slice(0, 3)
       .map(({ index, path }) => `${path} (${this.dataset.utterances[index].origin})`);
-    const moreText = items.length > itemNames.length ? ` and ${items.length - itemNames.length} more` : '';
-    return `a batch with ${itemNames.join(', ') || 'nothing'}${moreText}`;
+    const more = items.length > named.length ? ` and ${items.length - named.length} more` : '';
+    return `a batch with ${named.join(', ') || 'nothing'}${more}`;
   }
 
   /** Books failures and cache use; throws where a bad recording is to end the run. */
-  private note(plannedBatch: PlannedBatch, result: BatchFeatures): void {
+  private note(planned: PlannedBatch, result: BatchFeatures): void {
     this.counts.cacheHits += result.cacheHits;
     this.counts.cacheBytes += result.cacheBytes;
     for (const { item, code, message } of result.failures) {
-      const index = plannedBatch.indices[item];
+      const index = planned.indices[item];
       const { name, origin } = this.dataset.utterances[index];
-      const badUtterance: BadUtterance = { index, name, code, message: `${origin}: ${message}` };
+      const bad: BadUtterance = { index, name, code, message: `${origin}: ${message}` };
       if (this.options.loader.onBadAudio === 'fail') {
         throw new AnemoneError({
           code: 'data.bad-audio',
-          message: badUtterance.message,
+          message: bad.message,
           hint: 'repair or remove the line, or set on_bad_audio: skip',
         });
       }
       if (this.bad.has(index)) continue;
-      this.bad.set(index, badUtterance);
-      this.options.onBad?.(badUtterance);
+      this.bad.set(index, bad);
+      this.options.onBad?.(bad);
     }
   }
 
-  private assemble(plannedBatch: PlannedBatch, result: BatchFeatures): SpeechBatch {
-    const indices = result.rows.map((row) => plannedBatch.indices[row]);
+  private assemble(planned: PlannedBatch, result: BatchFeatures): SpeechBatch {
+    const indices = result.rows.map((row) => planned.indices[row]);
     const size = indices.length;
-    const width = plannedBatch.tokens;
-    const targets = new Int32Array(size * width).fill(this.options.padId ?? 0);
-    const targetLengths = new Int32Array(size);
-    indices.forEach((index, row) => {
-      targets.set(this.dataset.tokenIds(index), row * width);
-      targetLengths[row] = this.dataset.tokens[index];
+    const { promptTokens, promptIndices } = this.dataset;
+    const inputs = batchInputs(result, {
+      ids: indices.map((index) => this.dataset.tokenIds(index)),
+      width: planned.tokens,
+      padId: this.options.padId,
+      promptLengths: promptTokens && indices.map((index) => promptTokens[index]),
+      promptIndices: promptIndices && indices.map((index) => promptIndices[index]),
     });
-    const inputs: HostTensors = {
-      features: { dtype: 'float32', shape: result.shape, data: result.features },
-      featureLengths: { dtype: 'int32', shape: [size], data: result.lengths },
-      batchFrames: { dtype: 'int32', shape: [1], data: Int32Array.of(result.batchFrames) },
-      targets: { dtype: 'int32', shape: [size, width], data: targets },
-      targetLengths: { dtype: 'int32', shape: [size], data: targetLengths },
-    };
-    const { promptTokens } = this.dataset;
-    if (promptTokens) {
-      const data = Int32Array.from(indices, (index) => promptTokens[index]);
-      inputs['promptLengths'] = { dtype: 'int32', shape: [size], data };
-    }
-    const { promptIndices } = this.dataset;
-    if (promptIndices) {
-      const data = Int32Array.from(indices, (index) => promptIndices[index]);
-      inputs['promptIndex'] = { dtype: 'int32', shape: [size], data };
-    }
     const utterances = indices.map((index) => this.dataset.utterances[index]);
     return {
       inputs,
@@ -318,6 +314,21 @@ export class SpeechSource implements BatchSource {
       hint: 'run `anemone manifest check` on the manifest',
     });
   }
+}
+
+/** The pipeline for worker threads, where there are to be any and all of its bricks can go there. */
+function travelling({ pipeline, loader, log }: SpeechSourceOptions): PipelineRecipe | undefined {
+  if (loader.workers === 0) return undefined;
+  const recipe = pipelineRecipe(pipeline);
+  if (!isList(recipe)) return recipe;
+  log?.(
+    `features are computed in the main thread: ${recipe.join(', ')} cannot be made in a worker (toWorker)`,
+  );
+  return undefined;
+}
+
+function isList(recipe: PipelineRecipe | readonly string[]): recipe is readonly string[] {
+  return Array.isArray(recipe);
 }
 
 function digestOf(dataset: SpeechDataset): string {

@@ -3,18 +3,20 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import {
+  type AugmentationMaker,
   Augmentor,
-  type FrontEndConfig,
+  type FeatureAugmentation,
+  type FrontEnd,
   MAX_SECONDS,
-  type MelTables,
-  resolveFrontEnd,
-  type SpecAugmentConfig,
+  MelFrontEnd,
+  plainCopy,
 } from '../../audio/index.js';
 import { positionOf, withPosition } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
-import { encodeTranscripts, SpeechDataset, type Tokenize, type Utterance, utterancesOf } from './dataset.js';
+import { SpeechDataset, utterancesOf } from './dataset.js';
+import { encodeUtterances, type SpeechLabels } from './labels.js';
 import { type LoaderConfig, SpeechSource } from './loader.js';
 import {
   describeDropped,
@@ -29,10 +31,10 @@ import { utteranceStream } from './pipeline/utterance-pipeline.js';
 import type { DataSection } from './section.js';
 import { manifestsOf, sectionEntries } from './section-entries.js';
 import { withTrueDurations } from './true-durations.js';
-import { describeUnknown, type UnknownText } from './unknown-text.js';
+import { describeUnknown } from './unknown-text.js';
 
 /** What a data section is opened with: the section itself and what the model knows. */
-export interface OpenSourceOptions {
+export interface OpenSourceOptions extends SpeechLabels {
   /** For messages and metrics: `train_ds`, `validation_ds`. */
   readonly name: string;
   readonly section: DataSection;
@@ -40,23 +42,11 @@ export interface OpenSourceOptions {
   readonly training: boolean;
   /** The run's seed: order, augmentation, dither. */
   readonly seed: number;
-  /** Keys of the preprocessor. */
-  readonly preprocessor: FrontEndConfig;
-  readonly tables?: MelTables;
-  readonly specAugment?: Partial<SpecAugmentConfig> | null;
-  readonly tokenize: Tokenize;
-  /** Tokens that stand before those of the transcript; batches then have `promptLengths`. */
-  readonly prompt?: (utterance: Utterance) => ArrayLike<number>;
-  /** The number of an utterance's prompt; batches then have `promptIndex`. */
-  readonly promptIndex?: (utterance: Utterance) => number;
-  /** Keys of the manifest to keep, in `Utterance.custom`. */
-  readonly custom?: readonly string[];
-  /** Finds what `tokenize` drops or replaces; absent: nothing is looked for. */
-  readonly unknown?: UnknownText;
-  /** Language of an utterance's text, for `unknown`. Default: its `lang`. */
-  readonly languageOf?: (utterance: Utterance) => string | undefined;
-  /** Fills targets after their end. Default 0. */
-  readonly padId?: number;
+  readonly frontEnd: FrontEnd;
+  /** Training only. */
+  readonly specAugment?: FeatureAugmentation | null;
+  /** Knows waveform augmentations of the user's. Default: those of the library. */
+  readonly augmentations?: AugmentationMaker;
   /** Gets one line at a time. */
   readonly log?: (line: string) => void;
 }
@@ -99,18 +89,11 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const pipeline = await makePipeline(options, log);
   const entries = await sectionEntries(section, files, { name, log, custom: options.custom });
   const report = filterEntries(await withTrueDurations(entries, log), section);
-  const droppedText = describeDropped(report);
-  if (droppedText) log(droppedText);
+  const dropped = describeDropped(report);
+  if (dropped) log(dropped);
   requireSome(report, name);
   const utterances = utterancesOf(report.kept);
-  const { prompt } = options;
-  const prompts = prompt && encodeTranscripts(utterances, (_, utterance) => prompt(utterance));
-  const { promptIndex } = options;
-  const indices = promptIndex && encodeTranscripts(utterances, (_, utterance) => [promptIndex(utterance)]);
-  const transcripts = encodeTranscripts(utterances, options.tokenize);
-  const encoded = prompts
-    ? transcripts.map((ids, i) => [...Array.from(prompts[i]), ...Array.from(ids)])
-    : transcripts;
+  const { encoded, promptTokens, promptIndices } = encodeUtterances(utterances, options);
   const { kept, dropped: byRate } = filterTokenRates(utterances, encoded, section);
   const droppedByRate = describeDropped({ dropped: byRate });
   if (droppedByRate) log(droppedByRate);
@@ -128,10 +111,10 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const dataset = new SpeechDataset(
     kept.map((i, index) => ({ ...utterances[i], ref: { ...utterances[i].ref, index } })),
     kept.map((i) => encoded[i]),
-    options.preprocessor,
+    options.frontEnd,
     stretchOf(pipeline),
-    prompts && kept.map((i) => prompts[i].length),
-    indices && kept.map((i) => indices[i][0]),
+    promptTokens && kept.map((i) => promptTokens[i]),
+    promptIndices && kept.map((i) => promptIndices[i]),
   );
   const shuffle = section.shuffle ?? training;
   const source = new SpeechSource({
@@ -146,6 +129,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
     loader: await makeLoader(section),
     padId: options.padId,
     onBad: limitedLog(log),
+    log,
   });
   log(`${formatHours(sum(dataset.seconds))} of audio; ${describeEstimate(source.estimate())}`);
   return source;
@@ -174,8 +158,8 @@ function asksForBuckets(section: DataSection): boolean {
   );
 }
 
-function checkSampleRate({ section, preprocessor, name }: OpenSourceOptions): void {
-  const rate = resolveFrontEnd(preprocessor).sample_rate;
+function checkSampleRate({ section, frontEnd, name }: OpenSourceOptions): void {
+  const { sample_rate: rate } = frontEnd.config;
   if (section.sample_rate === null || section.sample_rate === rate) return;
   throw new AnemoneError({
     code: 'data.sample-rate',
@@ -190,22 +174,20 @@ async function makePipeline(
   options: OpenSourceOptions,
   log: (line: string) => void,
 ): Promise<PipelineConfig> {
-  const { section, training, seed, preprocessor, tables, specAugment } = options;
-  const augmentor = training && section.augmentor ? plain(section.augmentor) : undefined;
-  if (training && section.augmentor) {
-    const { augmentor: augmentorSection } = section;
-    for (const warning of withPosition(augmentorSection, () => Augmentor.fromConfig(augmentorSection))
-      .warnings)
-      log(warning);
-  }
+  const { section, training, seed, frontEnd, specAugment, augmentations } = options;
+  const { augmentor: written } = section;
+  const augmentor =
+    training && written
+      ? withPosition(written, () => Augmentor.fromConfig(written, { make: augmentations }))
+      : undefined;
+  for (const warning of augmentor?.warnings ?? []) log(warning);
   const pipeline: PipelineConfig = {
-    preprocessor: plain(preprocessor),
-    tables,
-    channelSelector: section.channel_selector === null ? undefined : plain(section.channel_selector),
+    frontEnd,
+    channelSelector: section.channel_selector === null ? undefined : plainCopy(section.channel_selector),
     resampler: section.resampler,
     trimSilence: section.trim_silence ?? false,
     augmentor,
-    specAugment: specAugment ? plain(specAugment) : undefined,
+    specAugment: specAugment ?? undefined,
     training,
     seed,
     maxSeconds: Math.max(MAX_SECONDS, section.max_duration ?? 0),
@@ -213,11 +195,15 @@ async function makePipeline(
   if (section.feature_cache === null) return pipeline;
   const varying = augmentor
     ? 'augmentor changes the waveforms'
-    : training && 'nb_augmentation_prob' in preprocessor && preprocessor.nb_augmentation_prob
+    : training && frontEnd instanceof MelFrontEnd && frontEnd.config.nb_augmentation_prob
       ? 'nb_augmentation_prob changes the features'
       : undefined;
   if (varying) {
     log(`feature_cache is not used: ${varying} in every epoch`);
+    return pipeline;
+  }
+  if (!frontEnd.toWorker) {
+    log('feature_cache is not used: the front end does not say what it is made of (toWorker)');
     return pipeline;
   }
   return { ...pipeline, cacheFolder: cacheFolder(section.feature_cache, pipeline) };
@@ -244,24 +230,19 @@ async function makeLoader(section: DataSection): Promise<LoaderConfig> {
 /** Lets the planner foresee how long an utterance will be after speed perturbation. */
 function stretchOf(pipeline: PipelineConfig): ((epoch: number, index: number) => number) | undefined {
   if (!pipeline.augmentor) return undefined;
-  const augmentor = Augmentor.fromConfig(pipeline.augmentor);
+  const { augmentor } = pipeline;
   if (!augmentor.steps.some(({ augmentation }) => augmentation.stretch)) return undefined;
   const root = new CounterRandom(pipeline.seed);
   return (epoch, index) => augmentor.stretch(utteranceStream(root, epoch, index).derive('augmentor'));
 }
 
 function limitedLog(log: (line: string) => void): (bad: { message: string }) => void {
-  let seenCount = 0;
+  let seen = 0;
   return ({ message }) => {
-    seenCount++;
-    if (seenCount <= LOGGED_FAILURES) log(`skipped: ${message}`);
-    if (seenCount === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
+    seen++;
+    if (seen <= LOGGED_FAILURES) log(`skipped: ${message}`);
+    if (seen === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
   };
-}
-
-/** Config nodes as plain data, which can be sent to a worker. */
-function plain<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
 }
 
 function sum(values: ArrayLike<number>): number {

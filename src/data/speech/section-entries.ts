@@ -1,6 +1,7 @@
 // The utterances that a data section names: in manifests, or in manifests and archives.
 import { basename } from 'node:path';
-import { AnemoneError, formatPosition } from '../../errors/index.js';
+import { pathOf, positionOf } from '../../config/index.js';
+import { AnemoneError, AnemoneErrors, formatPosition } from '../../errors/index.js';
 import { type ManifestEntry, manifestFiles, readManifests } from './manifest/index.js';
 import type { DataSection } from './section.js';
 import { expandShards, findMembers } from './tarred/index.js';
@@ -29,16 +30,16 @@ export async function sectionEntries(
     readonly custom?: readonly string[];
   },
 ): Promise<readonly ManifestEntry[]> {
-  const listedEntries = await readManifests(files, { textField: section.text_field, custom });
+  const listed = await named(section, () => readManifests(files, { textField: section.text_field, custom }));
   const { is_tarred, tarred_audio_filepaths: paths } = section;
-  if (paths === null) return listedEntries;
+  if (paths === null) return listed;
   if (!is_tarred) {
     log('tarred_audio_filepaths is not used: is_tarred is false');
-    return listedEntries;
+    return listed;
   }
   const archives = expandShards(paths);
-  const { entries, missing } = await findMembers(listedEntries, archives);
-  log(`${archives.length} archives hold ${entries.length} of ${listedEntries.length} utterances`);
+  const { entries, missing } = await findMembers(listed, archives);
+  log(`${archives.length} archives hold ${entries.length} of ${listed.length} utterances`);
   if (missing.length === 0) return entries;
   const [{ source, audioPath }] = missing;
   const message = `${missing.length} utterances are in no archive; the first is ${formatPosition(source)}: ${basename(audioPath)}`;
@@ -52,4 +53,38 @@ export async function sectionEntries(
     });
   }
   return entries;
+}
+
+/** Errors of whole manifests, which say where a manifest is wrong. */
+const OF_FILES = ['data.manifest-missing', 'data.manifest-unreadable', 'data.empty-manifest'];
+
+/** What `read` gives; a manifest that cannot be used has the line of the config that names it, where it is known. */
+async function named<T>(section: DataSection, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof AnemoneErrors) {
+      throw new AnemoneErrors(
+        error.code,
+        error.reason,
+        error.errors.map((each) => placed(section, each)),
+      );
+    }
+    throw error instanceof AnemoneError ? placed(section, error) : error;
+  }
+}
+
+function placed(section: DataSection, error: AnemoneError): AnemoneError {
+  const position = positionOf(section, 'manifest_filepath');
+  if (!position || !error.position || !OF_FILES.includes(error.code)) return error;
+  const { code, hint, details } = error;
+  return new AnemoneError({
+    code,
+    path: `${pathOf(section)}.manifest_filepath`,
+    position,
+    message: `${error.position.file}: ${error.reason}`,
+    hint,
+    details,
+    cause: error,
+  });
 }

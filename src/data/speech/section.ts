@@ -1,6 +1,16 @@
 // The keys of `train_ds`, `validation_ds` and `test_ds`: NeMo's names, with ours where NeMo has none.
-import { RESAMPLERS } from '../../audio/index.js';
-import { customFormat, defineSchema, type InferConfig, listOf, oneOf } from '../../config/index.js';
+import { BUILTIN_AUGMENTATIONS, RESAMPLERS, readSteps } from '../../audio/index.js';
+import {
+  type CheckContext,
+  type ConfigNode,
+  customFormat,
+  defineSchema,
+  type Format,
+  type InferConfig,
+  isMapping,
+  listOf,
+  oneOf,
+} from '../../config/index.js';
 
 const optional = { nullable: true, default: null } as const;
 const off = [null, false];
@@ -22,6 +32,38 @@ const noSource = (what: string) => ({
   ...optional,
 });
 const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
+
+/** The steps of an `augmentor`, which are checked here and made where the data is opened. */
+const augmentor: Format<ConfigNode> = {
+  expected: 'a mapping of augmentations to options',
+  accepts: isMapping,
+  check: (value, at) => {
+    if (!isMapping(value)) {
+      at.report({ message: `expected ${augmentor.expected}, got ${JSON.stringify(value)}` });
+      return {};
+    }
+    const known = Object.fromEntries(Object.entries(value).filter(([, step]) => !isOwnStep(step)));
+    for (const { path = '', code, reason: message, hint } of readSteps(known, { path: '' }).errors) {
+      const keys = path.split('.').filter((key) => key !== '');
+      below(at, value, keys).report({ code, message, hint });
+    }
+    return value;
+  },
+  jsonSchema: () => ({ type: 'object' }),
+};
+
+/** One that names a component of the user's, which checks it when it is made. */
+function isOwnStep(step: unknown): boolean {
+  const target = isMapping(step) ? step['_target_'] : undefined;
+  return typeof target === 'string' && !BUILTIN_AUGMENTATIONS.has(target);
+}
+
+/** The context of what stands at `keys` within `node`. */
+function below(at: CheckContext, node: unknown, [key, ...rest]: readonly string[]): CheckContext {
+  if (key === undefined) return at;
+  const inner = isMapping(node) && key in node ? node[key] : undefined;
+  return below(at.child(node, key), inner, rest);
+}
 
 /** The schema of `train_ds`, `validation_ds` and `test_ds`. */
 export const dataSection = defineSchema(
@@ -150,7 +192,7 @@ export const dataSection = defineSchema(
     },
     augmentor: {
       doc: 'Waveform augmentation in training: names to options with prob.',
-      format: 'mapping',
+      format: augmentor,
       ...optional,
     },
     cuts_path: noSource("lhotse's cuts manifest"),
@@ -267,11 +309,11 @@ export const dataSection = defineSchema(
         ['min_text_length', 'max_text_length'],
         ['min_tps', 'max_tps'],
       ] as const) {
-        const lowest = c[low] ?? 0;
-        const highest = c[high];
-        if (highest === null || lowest <= highest) continue;
-        if (c[low] === null) report(high, `${highest} is below ${lowest}, so nothing would be left`);
-        else report(low, `${lowest} is above ${high}`);
+        const least = c[low] ?? 0;
+        const most = c[high];
+        if (most === null || least <= most) continue;
+        if (c[low] === null) report(high, `${most} is below ${least}, so nothing would be left`);
+        else report(low, `${least} is above ${high}`);
       }
       const bins = c.bucket_duration_bins ?? [];
       if (bins.some((bin, i) => bin <= (i === 0 ? 0 : bins[i - 1]))) {

@@ -1,12 +1,6 @@
 // The source of batches for transcribing.
 import { availableParallelism } from 'node:os';
-import {
-  type ChannelSelector,
-  type FrontEndConfig,
-  type MelTables,
-  type Resampler,
-  resolveFrontEnd,
-} from '../../audio/index.js';
+import type { ChannelSelector, FrontEnd, Resampler } from '../../audio/index.js';
 import { asText } from '../../errors/index.js';
 import { badSample } from '../../formats/index.js';
 import { inspectAll } from './check/inspect-all.js';
@@ -27,9 +21,7 @@ export type TranscriptionInput =
 
 /** How recordings are decoded and put into batches. */
 export interface TranscriptionOptions {
-  /** Keys of the preprocessor. */
-  readonly preprocessor: FrontEndConfig;
-  readonly tables?: MelTables;
+  readonly frontEnd: FrontEnd;
   readonly channelSelector?: ChannelSelector;
   /** For recordings of another rate. Default `best`. */
   readonly resampler?: Resampler;
@@ -45,7 +37,7 @@ export interface TranscriptionOptions {
   readonly workers?: number;
 }
 
-/** So few inputs are done before a worker thread has started. */
+/** So few inputs are done before a thread has started. */
 const HANDFUL = 8;
 
 /** Lengths that batches are padded to, at most: each is compiled. */
@@ -60,8 +52,8 @@ export function bucketBounds(seconds: readonly number[], batchSize: number, batc
   const ends: number[] = [];
   for (let from = 0, i = 1; i <= seconds.length; i++) {
     const size = i - from;
-    const isFull = size === batchSize || (size + 1) * seconds[i] > batchDuration;
-    if (!isFull && i < seconds.length) continue;
+    const full = size === batchSize || (size + 1) * seconds[i] > batchDuration;
+    if (!full && i < seconds.length) continue;
     ends.push(seconds[i - 1]);
     from = i;
   }
@@ -74,57 +66,54 @@ export async function openTranscriptionSource(
   inputs: readonly TranscriptionInput[],
   options: TranscriptionOptions,
 ): Promise<TranscriptionSource> {
-  const { sample_rate } = resolveFrontEnd(options.preprocessor);
+  const { sample_rate } = options.frontEnd.config;
   const rate = options.sampleRate ?? sample_rate;
   const shortest = options.shortestSeconds ?? 0;
   const failures = new Map<number, string>();
-  inputs.forEach((givenInput, input) => {
-    const fault = faultOf(givenInput);
-    if (fault !== undefined) failures.set(input, `${inputName(givenInput, input)}: ${fault}`);
+  inputs.forEach((given, input) => {
+    const fault = faultOf(given);
+    if (fault !== undefined) failures.set(input, `${inputName(given, input)}: ${fault}`);
   });
-  const inspections = await inspectAll(
+  const probed = await inspectAll(
     inputs.flatMap((input, i) =>
       failures.has(i) || input instanceof Float32Array ? [] : fileOf(input).audioPath,
     ),
     { workers: options.workers },
   );
-  const foundUtterances: { input: number; utterance: Utterance }[] = [];
-  inputs.forEach((givenInput, input) => {
+  const found: { input: number; utterance: Utterance }[] = [];
+  inputs.forEach((given, input) => {
     if (failures.has(input)) return;
-    if (givenInput instanceof Float32Array) {
-      const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: givenInput, sampleRate: rate };
-      foundUtterances.push({
-        input,
-        utterance: utterance(ref, Math.max(givenInput.length / rate, shortest)),
-      });
+    if (given instanceof Float32Array) {
+      const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: given, sampleRate: rate };
+      found.push({ input, utterance: utterance(ref, Math.max(given.length / rate, shortest)) });
       return;
     }
-    const { audioPath: path, offset = 0, duration } = fileOf(givenInput);
-    const inspection = inspections.get(path);
-    if (inspection?.error) {
-      failures.set(input, inspection.error.message);
+    const { audioPath: path, offset = 0, duration } = fileOf(given);
+    const seen = probed.get(path);
+    if (seen?.error) {
+      failures.set(input, seen.error.message);
       return;
     }
-    // The length that an input asks for is a claim; the recording decides. A FLAC from a pipe does not say how long it
-    // is, and its batch grows when it is read.
-    const rest = Math.max(0, (inspection?.duration ?? 0) - offset);
+    // What is asked for is a claim; the recording decides. A FLAC from a pipe does not say how long it is; its batch
+    // grows when it is read.
+    const rest = Math.max(0, (seen?.duration ?? 0) - offset);
     const seconds = Math.max(Math.min(rest, duration ?? Number.POSITIVE_INFINITY), shortest);
-    foundUtterances.push({ input, utterance: utterance({ index: 0, path, offset, duration }, seconds) });
+    found.push({ input, utterance: utterance({ index: 0, path, offset, duration }, seconds) });
   });
-  foundUtterances.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
-  // NeMo does not pad what it transcribes to a multiple of frames either.
-  const preprocessor = { ...options.preprocessor, pad_to: 0 };
-  // Failures are sorted by input, so that the first bad input is named first.
+  found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
+  // As in NeMo, what is transcribed is not padded to a multiple.
+  const frontEnd = options.frontEnd.withoutPadding();
+  // The first bad input is the one that is told first.
   const inOrder = new Map([...failures].sort(([a], [b]) => a - b));
-  return new TranscriptionSource(foundUtterances, inOrder, inputs.length, { ...options, preprocessor });
+  return new TranscriptionSource(found, inOrder, inputs.length, { ...options, frontEnd });
 }
 
 /** What is wrong with an input that is no recording; the types say so too, but not to everybody. */
 export function faultOf(input: unknown): string | undefined {
   if (input instanceof Float32Array) {
     if (input.length === 0) return '0 samples are too few';
-    const badIndex = badSample(input);
-    return badIndex < 0 ? undefined : `sample ${badIndex} is ${input[badIndex]}, which is no audio`;
+    const bad = badSample(input);
+    return bad < 0 ? undefined : `sample ${bad} is ${input[bad]}, which is no audio`;
   }
   if (typeof input === 'string') return input === '' ? 'the path is empty' : undefined;
   const { audioPath, offset, duration } = (input ?? {}) as Readonly<Record<string, unknown>>;
@@ -168,23 +157,23 @@ export class TranscriptionSource {
   private readonly inputs: readonly number[];
 
   constructor(
-    foundUtterances: readonly { readonly input: number; readonly utterance: Utterance }[],
+    found: readonly { readonly input: number; readonly utterance: Utterance }[],
     private readonly failed: Map<number, string>,
     /** Number of inputs. */
     readonly total: number,
     options: TranscriptionOptions,
   ) {
-    this.inputs = foundUtterances.map(({ input }) => input);
-    if (foundUtterances.length === 0) return;
+    this.inputs = found.map(({ input }) => input);
+    if (found.length === 0) return;
     const { batchSize = 16, batchDuration = 240 } = options;
     const workers =
-      options.workers ?? (foundUtterances.length <= HANDFUL ? 0 : Math.max(1, availableParallelism() >> 1));
+      options.workers ?? (found.length <= HANDFUL ? 0 : Math.max(1, availableParallelism() >> 1));
     this.source = new SpeechSource({
       name: 'transcription',
       dataset: new SpeechDataset(
-        foundUtterances.map(({ utterance: u }, index) => ({ ...u, ref: { ...u.ref, index } })),
-        foundUtterances.map(() => []),
-        options.preprocessor,
+        found.map(({ utterance: u }, index) => ({ ...u, ref: { ...u.ref, index } })),
+        found.map(() => []),
+        options.frontEnd,
       ),
       batching: {
         batch_duration: batchDuration,
@@ -192,14 +181,13 @@ export class TranscriptionSource {
         shuffle: false,
         bucketing_strategy: 'fixed_order',
         bucket_duration_bins: bucketBounds(
-          foundUtterances.map((entry) => entry.utterance.seconds),
+          found.map((entry) => entry.utterance.seconds),
           batchSize,
           batchDuration,
         ),
       },
       pipeline: {
-        preprocessor: options.preprocessor,
-        tables: options.tables,
+        frontEnd: options.frontEnd,
         channelSelector: options.channelSelector,
         resampler: options.resampler,
         shortestSeconds: options.shortestSeconds,
@@ -208,7 +196,7 @@ export class TranscriptionSource {
       },
       loader: { workers, onBadAudio: 'skip', givesUp: false },
       onBad: ({ index, name, message }) => {
-        // Most messages name the file themselves, and then the origin says no more.
+        // Most messages name the file themselves, which is all the origin there is.
         const rest = message.replace(`${name}: `, '');
         this.failed.set(this.inputs[index], rest.includes(name) ? rest : message);
       },

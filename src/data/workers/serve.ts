@@ -27,20 +27,23 @@ export interface Answer<R> {
   readonly transfer?: readonly ArrayBuffer[];
 }
 
+/** Answers one task after the other. */
+type Handler<T, R> = (task: T) => Promise<Answer<R>>;
+
 /**
  * Serves requests with the handler made from the pool's start-up data.
  * @param start called once, with the pool's `data`
  */
-export function serve<D, T, R>(start: (data: D) => (task: T) => Promise<Answer<R>>): void {
+export function serve<D, T, R>(start: (data: D) => Handler<T, R> | Promise<Handler<T, R>>): void {
   const port = parentPort;
   if (port === null) throw new Error('this module runs in a worker thread only');
-  let handler: ((task: T) => Promise<Answer<R>>) | undefined;
+  let handler: Handler<T, R> | undefined;
   port.on('message', (request: Request) => {
     void (async () => {
       let reply: Reply;
       let transfer: readonly ArrayBuffer[] = [];
       try {
-        handler ??= start(workerData as D);
+        handler ??= await start(workerData as D);
         const answer = await handler(request.task as T);
         transfer = answer.transfer ?? [];
         reply = { id: request.id, ok: true, value: answer.value };

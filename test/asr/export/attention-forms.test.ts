@@ -25,7 +25,8 @@ it.each([
 ] as const)('%s', async (_name, changes) => {
   const decoder = new TransformerDecoder({ ...decoderConfig, ...changes });
   const sizes = { hidden_size: 8, num_classes: 16, dropout: 0.1 };
-  const head = new TokenClassifier(sizes, decoder.embedding.tokens.weight);
+  const head = new TokenClassifier(sizes);
+  head.shareEmbedding(decoder.embedding.tokens.weight);
   const { spec, samples } = attentionDecoderSubnet(decoder, head);
   expect(samples.length).toBeGreaterThan(0);
   const full = { ...spec, read };

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MelFrontEnd } from '../../../src/audio/index.js';
+import { Augmentor, MelFrontEnd, SpectrogramAugmentation } from '../../../src/audio/index.js';
 import {
   type BadUtterance,
   type BatchingConfig,
@@ -20,8 +20,8 @@ import { type Corpus, makeCorpus, RATE, tone } from './corpus.js';
 const PREPROCESSOR = { sample_rate: RATE, features: 16, window_size: 0.025, dither: 1e-3 };
 const AUGMENTED: Partial<PipelineConfig> = {
   training: true,
-  augmentor: { white_noise: { prob: 0.7, min_level: -50, max_level: -30 } },
-  specAugment: { freq_masks: 1, time_masks: 1, freq_width: 4, time_width: 5 },
+  augmentor: Augmentor.fromConfig({ white_noise: { prob: 0.7, min_level: -50, max_level: -30 } }),
+  specAugment: new SpectrogramAugmentation({ freq_masks: 1, time_masks: 1, freq_width: 4, time_width: 5 }),
 };
 
 const corpora: Corpus[] = [];
@@ -46,12 +46,13 @@ interface Choices {
 async function open(manifest: string, { batching, pipeline, loader, onBad }: Choices = {}) {
   const entries = await readManifests(manifest);
   const encoded = entries.map(({ text }) => [...text].map(() => 7));
-  const dataset = new SpeechDataset(utterancesOf(entries), encoded, PREPROCESSOR);
+  const frontEnd = new MelFrontEnd(PREPROCESSOR);
+  const dataset = new SpeechDataset(utterancesOf(entries), encoded, frontEnd);
   const source = new SpeechSource({
     name: 'train',
     dataset,
     batching: { batch_size: 4, shuffle: true, num_buckets: 3, ...batching },
-    pipeline: { preprocessor: PREPROCESSOR, training: true, seed: 3, ...pipeline },
+    pipeline: { frontEnd, training: true, seed: 3, ...pipeline },
     loader: { workers: 0, ...loader },
     onBad,
   });

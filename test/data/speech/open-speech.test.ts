@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MelFrontEnd, resample } from '../../../src/audio/index.js';
+import {
+  createFrontEnd,
+  type FrontEndConfig,
+  MelFrontEnd,
+  resample,
+  type SpecAugmentConfig,
+  SpectrogramAugmentation,
+} from '../../../src/audio/index.js';
 import { configFromText } from '../../../src/config/index.js';
 import {
   cacheSize,
@@ -36,14 +43,24 @@ function corpus(...args: Parameters<typeof makeCorpus>): Corpus {
   return made;
 }
 
-function options(corpus: Corpus, yaml: string, more: Partial<OpenSourceOptions> = {}): OpenSourceOptions {
+interface Changes extends Partial<Omit<OpenSourceOptions, 'specAugment'>> {
+  preprocessor?: FrontEndConfig;
+  specAugment?: Partial<SpecAugmentConfig>;
+}
+
+function options(
+  corpus: Corpus,
+  yaml: string,
+  { preprocessor = PREPROCESSOR, specAugment, ...more }: Changes = {},
+): OpenSourceOptions {
   const text = `manifest_filepath: ${corpus.manifest}\nnum_workers: 0\n${yaml}`;
   return {
     name: 'train_ds',
     section: dataSection.parse(configFromText(text)),
     training: true,
     seed: 1,
-    preprocessor: PREPROCESSOR,
+    frontEnd: createFrontEnd(preprocessor),
+    specAugment: specAugment && new SpectrogramAugmentation(specAugment),
     tokenize: (t) => [...t].map((c) => c.charCodeAt(0)),
     ...more,
   };
@@ -365,7 +382,7 @@ describe('the feature cache', () => {
   it('is renewed when the front end or a recording changes, or a file is not whole', async () => {
     const made = corpus(4);
     await collect(await open(made, yaml(made)));
-    const again = async (more: Partial<OpenSourceOptions> = {}) => {
+    const again = async (more: Changes = {}) => {
       const source = await open(made, yaml(made), more);
       const batches = await collect(source);
       return { hits: source.gauges().cacheHits, batches };

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { MelFrontEnd } from '../../../src/audio/index.js';
 import { configFromText } from '../../../src/config/index.js';
 import {
   dataSection,
@@ -71,7 +72,7 @@ function options(yaml: string, log: string[] = []) {
     section: dataSection.parse(configFromText(`batch_size: 4\n${workers}${yaml}`)),
     training: true,
     seed: 1,
-    preprocessor: { sample_rate: RATE, features: 16, dither: 0, pad_to: 0 },
+    frontEnd: new MelFrontEnd({ sample_rate: RATE, features: 16, dither: 0, pad_to: 0 }),
     tokenize: (text: string) => [...text].map((c) => c.charCodeAt(0)),
     log: (line: string) => log.push(line),
   };

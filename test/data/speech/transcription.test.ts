@@ -16,7 +16,11 @@ afterAll(() => corpus.remove());
 const file = (i: number) => join(corpus.folder, 'wavs', `u${i}.wav`);
 
 async function collect(inputs: readonly TranscriptionInput[], workers: number) {
-  const source = await openTranscriptionSource(inputs, { preprocessor, batchSize: 4, workers });
+  const source = await openTranscriptionSource(inputs, {
+    frontEnd: new MelFrontEnd(preprocessor),
+    batchSize: 4,
+    workers,
+  });
   const batches: SpeechBatch[] = [];
   for await (const batch of source.batches()) batches.push(batch);
   await source.close();

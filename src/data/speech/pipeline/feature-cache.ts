@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { resolveFrontEnd } from '../../../audio/index.js';
+import { MelFrontEnd, nemoSettings } from '../../../audio/index.js';
 import { AnemoneError } from '../../../errors/index.js';
 import { makeFolder } from '../../../formats/index.js';
 import type { PipelineConfig, UtteranceRef } from './task.js';
@@ -25,10 +25,11 @@ export interface CachedFeatures {
 
 /** The subfolder of `root` that belongs to this front end. */
 export function cacheFolder(root: string, config: PipelineConfig): string {
-  const { preprocessor, tables, channelSelector, resampler = 'best', trimSilence } = config;
+  const { frontEnd, channelSelector, resampler = 'best', trimSilence } = config;
+  const tables = frontEnd instanceof MelFrontEnd ? frontEnd.tables : undefined;
   const facts = {
     version: VERSION,
-    frontEnd: resolveFrontEnd(preprocessor),
+    frontEnd: nemoSettings(frontEnd) ?? frontEnd.toWorker?.(),
     channelSelector: channelSelector ?? 'average',
     ...(resampler === 'best' ? {} : { resampler }),
     ...(trimSilence ? { trimSilence } : {}),

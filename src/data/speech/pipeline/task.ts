@@ -1,29 +1,23 @@
-// What travels between the loader and its worker threads: plain data only.
+// What the loader's pipeline is made of, and what travels to its worker threads: plain data only.
 import type {
+  Augmentor,
+  AugmentorRecipe,
   ChannelSelector,
-  FrontEndConfig,
-  MelTables,
+  FeatureAugmentation,
+  FrontEnd,
   Resampler,
-  SpecAugmentConfig,
+  WorkerRecipe,
 } from '../../../audio/index.js';
 import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
-export interface PipelineConfig {
-  /** Keys of the preprocessor. */
-  readonly preprocessor: FrontEndConfig;
-  /** Window and filterbank of a checkpoint for mel features, when they are to be used instead of computed ones. */
-  readonly tables?: MelTables;
+export interface PipelineSettings {
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector;
   /** Default `best`. */
   readonly resampler?: Resampler;
   /** Cut silence off both ends, before augmentation. */
   readonly trimSilence?: boolean;
-  /** NeMo's `augmentor` section: waveform augmentation, training only. */
-  readonly augmentor?: Readonly<Record<string, unknown>>;
-  /** NeMo's `spec_augment` section, training only. */
-  readonly specAugment?: Partial<SpecAugmentConfig>;
   /** Turns dither and augmentation on. */
   readonly training: boolean;
   readonly seed: number;
@@ -33,6 +27,23 @@ export interface PipelineConfig {
   readonly cacheFolder?: string;
   /** Shorter waveforms get silence on both sides. Default: none. */
   readonly shortestSeconds?: number;
+}
+
+/** The same with the bricks that do it. */
+export interface PipelineConfig extends PipelineSettings {
+  readonly frontEnd: FrontEnd;
+  /** Waveform augmentation, training only. */
+  readonly augmentor?: Augmentor;
+  /** Training only. */
+  readonly specAugment?: FeatureAugmentation;
+}
+
+/** The same as it travels to a worker thread: how the bricks are made there. */
+export interface PipelineRecipe {
+  readonly settings: PipelineSettings;
+  readonly frontEnd: WorkerRecipe;
+  readonly augmentor: AugmentorRecipe | undefined;
+  readonly specAugment: WorkerRecipe | undefined;
 }
 
 /** One recording, or waveform given in memory. */

@@ -2,13 +2,12 @@
 // mask them, pad. Runs in worker threads and, with num_workers 0, in the main one; results are the same,
 // for all randomness is that of (seed, epoch, utterance).
 import {
-  Augmentor,
-  createFrontEnd,
+  type Augmentor,
   decodeAudio,
+  type FeatureAugmentation,
   type Features,
   type FrontEnd,
   resample,
-  SpectrogramAugmentation,
   trimSilence,
 } from '../../../audio/index.js';
 import { AnemoneError } from '../../../errors/index.js';
@@ -42,16 +41,15 @@ export async function recordingOf({
 export class UtterancePipeline {
   private readonly random: CounterRandom;
   private readonly frontEnd: FrontEnd;
-  private readonly augmentor: Augmentor;
-  private readonly masking: SpectrogramAugmentation | undefined;
+  private readonly augmentor: Augmentor | undefined;
+  private readonly masking: FeatureAugmentation | undefined;
   private readonly cache: FeatureCache | undefined;
 
   constructor(private readonly config: PipelineConfig) {
     this.random = new CounterRandom(config.seed);
-    this.frontEnd = createFrontEnd(config.preprocessor, config.tables);
-    this.augmentor = Augmentor.fromConfig(config.training ? config.augmentor : undefined);
-    this.masking =
-      config.training && config.specAugment ? new SpectrogramAugmentation(config.specAugment) : undefined;
+    this.frontEnd = config.frontEnd;
+    this.augmentor = config.training ? config.augmentor : undefined;
+    this.masking = config.training ? config.specAugment : undefined;
     this.cache = config.cacheFolder === undefined ? undefined : new FeatureCache(config.cacheFolder);
   }
 
@@ -84,8 +82,8 @@ export class UtterancePipeline {
     const samples = await this.waveform(utterance, random);
     // Cached features serve every epoch, hence no dither in them.
     const training = this.config.training && file === undefined;
-    const features = this.frontEnd.compute(samples, { training, random: random.derive('front_end') });
-    if (features.frames === 0) {
+    const made = this.frontEnd.compute(samples, { training, random: random.derive('front_end') });
+    if (made.frames === 0) {
       throw new AnemoneError({
         code: 'audio.too-short',
         message: `${samples.length} samples give no frame of features`,
@@ -93,10 +91,10 @@ export class UtterancePipeline {
       });
     }
     const bytesWritten =
-      file !== undefined && cacheWrite && this.cache ? await this.cache.write(file, features) : 0;
-    this.masking?.apply(features.features, features.frames, random.derive('spec_augment'));
+      file !== undefined && cacheWrite && this.cache ? await this.cache.write(file, made) : 0;
+    this.masking?.apply(made.features, made.frames, random.derive('spec_augment'));
     const seconds = samples.length / this.frontEnd.config.sample_rate;
-    return { ...features, seconds, cached: false, bytesWritten };
+    return { ...made, seconds, cached: false, bytesWritten };
   }
 
   private async waveform(utterance: UtteranceRef, random: CounterRandom): Promise<Float32Array> {
@@ -113,8 +111,9 @@ export class UtterancePipeline {
             maxSeconds: this.config.maxSeconds,
           })
         ).samples;
-    const heardSamples = this.config.trimSilence ? trimSilence(samples) : samples;
-    const augmented = await this.augmentor.apply(heardSamples, rate, random.derive('augmentor'));
+    const heard = this.config.trimSilence ? trimSilence(samples) : samples;
+    const stream = random.derive('augmentor');
+    const augmented = this.augmentor ? await this.augmentor.apply(heard, rate, stream) : heard;
     return padBoth(augmented, Math.trunc((this.config.shortestSeconds ?? 0) * rate));
   }
 
@@ -123,13 +122,13 @@ export class UtterancePipeline {
     prepared: readonly (Prepared | undefined)[],
     task: BatchTask,
   ): Omit<BatchFeatures, 'failures'> {
-    const usableIndices = prepared.flatMap((item, i) => (item ? [i] : []));
+    const usable = prepared.flatMap((item, i) => (item ? [i] : []));
     const rows =
-      task.refill && usableIndices.length > 0
-        ? prepared.map((item, i) => (item ? i : usableIndices[i % usableIndices.length]))
-        : usableIndices;
+      task.refill && usable.length > 0
+        ? prepared.map((item, i) => (item ? i : usable[i % usable.length]))
+        : usable;
     const bins = this.frontEnd.config.width;
-    const columns = usableIndices.reduce((max, i) => Math.max(max, prepared[i]!.columns), 0);
+    const columns = usable.reduce((max, i) => Math.max(max, prepared[i]!.columns), 0);
     const batchFrames = this.frontEnd.padFrames(columns);
     const rung = roundUpToRung(Math.max(batchFrames, task.frames), task.rungs);
     const frames = this.frontEnd.padFrames(rung);
@@ -143,9 +142,9 @@ export class UtterancePipeline {
       lengths: Int32Array.from(rows, (item) => prepared[item]!.frames),
       batchFrames,
       rows,
-      seconds: usableIndices.reduce((sum, i) => sum + prepared[i]!.seconds, 0),
-      cacheHits: usableIndices.filter((i) => prepared[i]!.cached).length,
-      cacheBytes: usableIndices.reduce((sum, i) => sum + prepared[i]!.bytesWritten, 0),
+      seconds: usable.reduce((sum, i) => sum + prepared[i]!.seconds, 0),
+      cacheHits: usable.filter((i) => prepared[i]!.cached).length,
+      cacheBytes: usable.reduce((sum, i) => sum + prepared[i]!.bytesWritten, 0),
     };
   }
 }

@@ -1,0 +1,2 @@
+// All parts of this example, for `--import ./parts.ts`.
+export { toneSource } from './data-source.js';

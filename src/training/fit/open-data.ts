@@ -1,0 +1,62 @@
+// The data of a fit, all of it opened before the first step: what is wrong with a test set should not show after hours of
+// training.
+import { throwAll } from '../../config/index.js';
+import { AnemoneError } from '../../errors/index.js';
+import type { BatchSource, TrainableModel } from '../../model/index.js';
+
+/** One set or several. */
+export type Sources = BatchSource | readonly BatchSource[];
+
+/** Data that a program gives, instead of that of the model's config. */
+export interface GivenData {
+  readonly train?: BatchSource;
+  readonly validation?: Sources;
+  readonly test?: Sources;
+}
+
+export interface FitData {
+  /** Undefined where none is named. */
+  readonly train: BatchSource | undefined;
+  readonly validation: readonly BatchSource[];
+  readonly test: readonly BatchSource[];
+}
+
+/**
+ * Opens what the model's config names and the program does not give.
+ * @throws AnemoneError, AnemoneErrors `data.unusable` of all sets that cannot be opened; none is left open then
+ */
+export async function openData(model: TrainableModel, given: GivenData): Promise<FitData> {
+  const errors: AnemoneError[] = [];
+  const opened: BatchSource[] = [];
+  const open = async (sources: Promise<readonly BatchSource[]>): Promise<readonly BatchSource[]> => {
+    try {
+      const found = await sources;
+      opened.push(...found);
+      return found;
+    } catch (error) {
+      if (!(error instanceof AnemoneError)) throw error;
+      errors.push(error);
+      return [];
+    }
+  };
+  const train = given.train ?? (await open(trainingSource(model))).at(0);
+  const validation = given.validation ? listOf(given.validation) : await open(model.validationSources());
+  const test = given.test ? listOf(given.test) : await open(testSources(model, given));
+  if (errors.length > 0) for (const source of opened) await source.close();
+  throwAll('data.unusable', `${errors.length} data sets cannot be used:`, errors);
+  return { train, validation, test };
+}
+
+export function listOf(sources: Sources): readonly BatchSource[] {
+  return 'batchesInEpoch' in sources ? [sources] : sources;
+}
+
+async function trainingSource(model: TrainableModel): Promise<readonly BatchSource[]> {
+  const source = await model.trainingSource();
+  return source ? [source] : [];
+}
+
+/** Who gives the training data does not train on the config's, and may have no use for its test set. */
+async function testSources(model: TrainableModel, given: GivenData): Promise<readonly BatchSource[]> {
+  return given.train || model.testsOwnData === false ? [] : model.testSources();
+}
