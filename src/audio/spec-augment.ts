@@ -97,10 +97,10 @@ export class SpectrogramAugmentation implements FeatureAugmentation {
 
   /** @throws AnemoneError `audio.spec-augment-config` */
   constructor(config: Partial<SpecAugmentConfig> = {}) {
-    const given = Object.fromEntries(
+    const givenKeys = Object.fromEntries(
       Object.entries(requireMapping(config, 'spec_augment')).filter(([, value]) => value !== undefined),
     );
-    this.config = { ...SPEC_AUGMENT_DEFAULTS, ...given };
+    this.config = { ...SPEC_AUGMENT_DEFAULTS, ...givenKeys };
     const c = this.config;
     for (const key of [
       'freq_masks',

@@ -29,9 +29,9 @@ export function parseJson<const F extends FormatSpec>(
 ): ValueOf<F> {
   const value = parseJsonText(json, options);
   const at = CheckContext.top([], options.position);
-  const typed = formatOf(format).check(value, at);
+  const typedValue = formatOf(format).check(value, at);
   const [first, ...more] = at.problems;
-  if (!first) return typed as ValueOf<F>;
+  if (!first) return typedValue as ValueOf<F>;
   const { code, position, what = 'the file', hint } = options;
   const rest = more.length === 0 ? '' : ` (and ${more.length} more mistakes)`;
   throw new AnemoneError({

@@ -117,11 +117,11 @@ function configFile(line: CommandLine, options: RunOptions): string | undefined 
 }
 
 /** A folder given by flag is looked for from the working folder first, since that is what shells complete. */
-function configFolder(flag: string | undefined, given: string | URL | undefined): string {
+function configFolder(flag: string | undefined, givenFolder: string | URL | undefined): string {
   const script = process.argv[1] === undefined ? process.cwd() : dirname(resolve(process.argv[1]));
   if (flag !== undefined) return isAbsolute(flag) || existsSync(flag) ? flag : resolve(script, flag);
-  if (given instanceof URL) return fileURLToPath(given);
-  return given === undefined ? script : resolve(script, given);
+  if (givenFolder instanceof URL) return fileURLToPath(givenFolder);
+  return givenFolder === undefined ? script : resolve(script, givenFolder);
 }
 
 function badFlag(message: string): AnemoneError {

@@ -50,7 +50,7 @@ const MAX_THREADS = 4096;
 /** Everything that is wrong with an engine's options and can be known without making it; paths are keys. */
 export function engineProblems(options: CreateEngineOptions): readonly AnemoneError[] {
   const { name = 'onnxruntime', threads, ...rest } = options;
-  const engine = ENGINES.find((known) => known === name);
+  const engine = ENGINES.find((engineName) => engineName === name);
   if (!engine) return [unknownEngine(name)];
   const problems = Object.entries(rest)
     .filter(([key, value]) => value !== undefined && !OPTIONS[engine].includes(key))
@@ -77,7 +77,7 @@ function unknownEngine(name: unknown): AnemoneError {
 }
 
 function unknownOption(engine: EngineName, key: string): AnemoneError {
-  const owner = ENGINES.find((other) => OPTIONS[other].includes(key));
+  const owner = ENGINES.find((engineName) => OPTIONS[engineName].includes(key));
   return new AnemoneError({
     code: 'engine.option',
     path: key,

@@ -42,8 +42,8 @@ export class TokenClassifier extends TokenHead {
 
   override forward(hidden: Tensor, pass: Pass): Tensor {
     if (!this.weight) throw new Error('shareEmbedding gives the matrix; it was not called');
-    const dropped = dropout(hidden, this.config.dropout, pass);
-    const logits = linear(dropped, this.weight.tensor(), this.bias.tensor());
+    const droppedStates = dropout(hidden, this.config.dropout, pass);
+    const logits = linear(droppedStates, this.weight.tensor(), this.bias.tensor());
     return pass.tap(this.path, tf.logSoftmax(logits));
   }
 }

@@ -26,9 +26,9 @@ export class FeatureStream {
   constructor(private readonly frontEnd: FrontEnd) {
     const config = requireLocal(frontEnd);
     const { fftSize, hop } = config;
-    const exact = !isMfcc(config) && config.exact_pad;
+    const exactPad = !isMfcc(config) && config.exact_pad;
     // With exact_pad NeMo's pre-emphasis takes the edge's width off the end of what it is given.
-    this.reach = (exact ? fftSize : Math.ceil(fftSize / 2)) + 1;
+    this.reach = (exactPad ? fftSize : Math.ceil(fftSize / 2)) + 1;
     this.margin = Math.ceil(fftSize / hop) + 1;
   }
 
@@ -49,10 +49,10 @@ export class FeatureStream {
     const { hop, width: bins } = this.frontEnd.config;
     const first = Math.max(0, this.emitted - this.margin);
     const { features } = this.frontEnd.compute(this.samples.read(first * hop, this.samples.end));
-    const taken = features.slice((this.emitted - first) * bins, (until - first) * bins);
+    const takenFrames = features.slice((this.emitted - first) * bins, (until - first) * bins);
     this.emitted = until;
     this.samples.forget(Math.max(0, until - this.margin) * hop);
-    return taken;
+    return takenFrames;
   }
 }
 

@@ -146,10 +146,10 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
 
   /** The encoder's output of a batch, which both branches share; inner layers go to the CTC heads on them. */
   protected override encode(inputs: Tensors, pass: Pass): Encoded {
-    const found = this.interCtc.encode(inputs, pass);
-    const encoded = this.condition(found.encoded, inputs);
-    if (encoded !== found.encoded) this.interCtc.follow(found.encoded, encoded);
-    return { ...found, encoded };
+    const innerEncoded = this.interCtc.encode(inputs, pass);
+    const encoded = this.condition(innerEncoded.encoded, inputs);
+    if (encoded !== innerEncoded.encoded) this.interCtc.follow(innerEncoded.encoded, encoded);
+    return { ...innerEncoded, encoded };
   }
 
   /** What the heads are given of the encoder's output [B,T,d]; models with prompts put them in here. */

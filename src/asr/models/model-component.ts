@@ -44,11 +44,11 @@ export function familyComponents<M extends SpeechParts>(
   characters: FamilyClass<M> = tokens,
 ): readonly ComponentDescriptor[] {
   const { classes, schema } = family;
-  const named = [
+  const namedClasses = [
     [classes.tokens, tokens] as const,
     ...(classes.characters ? [[classes.characters, characters] as const] : []),
   ];
-  return named.map(([{ name, paths }, model]): FamilyComponent => {
+  return namedClasses.map(([{ name, paths }, model]): FamilyComponent => {
     const descriptor = component({ kind: modelKind, name, aliases: paths, schema, create: () => model });
     return { ...descriptor, family };
   });

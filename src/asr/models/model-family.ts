@@ -39,7 +39,7 @@ export interface ModelFamily<M extends SpeechParts = SpeechParts> extends SavedF
   /** The losses of a step under the names that `inspect` shows. */
   lossStages(step: Pick<StepOutput, 'loss' | 'logs'>): Tensors;
   /** What another vocabulary makes anew. */
-  vocabularyModules(model: M, kept: KeptPart): readonly Module[];
+  vocabularyModules(model: M, keptPart: KeptPart): readonly Module[];
   /** Dotted paths of the sections of frame classifiers, whose number of classes is that of the vocabulary. */
   readonly frameClassifiers: readonly string[];
 }
@@ -50,6 +50,6 @@ interface VocabularyBound extends Module {
 }
 
 /** Modules behind the encoder start anew as a whole, or where all is kept, by the layers that the vocabulary decides. */
-export function vocabularyPart(modules: readonly VocabularyBound[], kept: KeptPart): readonly Module[] {
-  return kept === 'encoder' ? modules : modules.flatMap((module) => module.vocabularyLayers);
+export function vocabularyPart(modules: readonly VocabularyBound[], keptPart: KeptPart): readonly Module[] {
+  return keptPart === 'encoder' ? modules : modules.flatMap((module) => module.vocabularyLayers);
 }

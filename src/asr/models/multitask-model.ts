@@ -81,9 +81,9 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     }
     const between = settings.transf_encoder;
     if (between && between['num_layers'] !== 0) {
-      const built = this.build(between, transformerEncoderKind);
-      checkWidth('transf_encoder.hidden_size', built.width, decoder.width);
-      this.transformerEncoder = this.child('transf_encoder', built);
+      const builtEncoder = this.build(between, transformerEncoderKind);
+      checkWidth('transf_encoder.hidden_size', builtEncoder.width, decoder.width);
+      this.transformerEncoder = this.child('transf_encoder', builtEncoder);
     }
     this.decoder = this.child('transf_decoder', decoder);
     this.head = this.child('log_softmax', this.build(settings.head, headKind, { num_classes: classes }));
@@ -175,10 +175,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     const one = tf.scalar(1, 'int32');
     const lengths = tf.sub(targetLengths, one);
     const logProbs = this.logProbs(tokens, lengths, memory, pass);
-    const real = frameMask(lengths, steps);
+    const realFrames = frameMask(lengths, steps);
     const mask = this.settings.use_loss_mask_for_prompt
-      ? tf.sub(real, frameMask(tf.sub(promptLengths, one), steps))
-      : real;
+      ? tf.sub(realFrames, frameMask(tf.sub(promptLengths, one), steps))
+      : realFrames;
     return weightedOutput(this.criterion.forward({ logProbs, labels, mask }, pass));
   }
 
@@ -198,8 +198,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   ): HostTensors {
     const { lang, slots = lang === undefined ? {} : { source_lang: lang, target_lang: lang } } = options;
     const prompt = this.promptIds(slots);
-    const { target_lang: written } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
-    return promptedInputs([prompt], [this.transcriptIds(text, written)], this.special.padId);
+    const { target_lang: writtenLang } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
+    return promptedInputs([prompt], [this.transcriptIds(text, writtenLang)], this.special.padId);
   }
 
   /** As in NeMo, whose other models hear recordings as they are. */
@@ -213,8 +213,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
 
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     const prompts = rows.map((row) => {
-      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
-      return this.promptIds({ ...options.prompt, ...own });
+      const ownPrompt = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIds({ ...options.prompt, ...ownPrompt });
     });
     return promptedInputs(prompts, [], this.special.padId);
   }

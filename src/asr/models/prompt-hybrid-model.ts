@@ -116,13 +116,14 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   promptIndex(name: string = DEFAULT_PROMPT): number {
     const index = this.prompts.get(name);
     if (index !== undefined) return index;
-    const known = [...this.prompts.keys()];
-    const some = known.length > 12 ? `${known.slice(0, 12).join(', ')}, …` : known.join(', ');
+    const knownPrompts = [...this.prompts.keys()];
+    const somePrompts =
+      knownPrompts.length > 12 ? `${knownPrompts.slice(0, 12).join(', ')}, …` : knownPrompts.join(', ');
     throw new AnemoneError({
       code: 'asr.unknown-prompt',
       path: 'target_lang',
       message: `the model has no prompt "${name}"`,
-      hint: didYouMean(name, known) ?? `it has ${some}`,
+      hint: didYouMean(name, knownPrompts) ?? `it has ${somePrompts}`,
     });
   }
 
@@ -135,8 +136,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     if (!this.kernel) return {};
     const indices = rows.map((row) => {
-      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
-      return this.promptIndex(nameOf(own) ?? nameOf(options.prompt));
+      const ownPrompt = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIndex(nameOf(ownPrompt) ?? nameOf(options.prompt));
     });
     return { promptIndex: int32(indices, [rows.length]) };
   }
@@ -161,8 +162,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   protected override labels(field = 'lang'): SpeechLabels {
     if (!this.kernel) return super.labels(field);
     const promptOf = ({ custom, lang, origin }: Utterance): string => {
-      const found = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
-      if (found !== undefined) return found;
+      const foundPrompt = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
+      if (foundPrompt !== undefined) return foundPrompt;
       throw new AnemoneError({
         code: 'text.language-needed',
         message: `${origin}: the line does not say its language`,

@@ -127,11 +127,11 @@ export class Augmentor {
    * @param random the stream of this utterance in this epoch
    */
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
-    let current = samples;
+    let waveform = samples;
     for (const { augmentation, stream } of this.drawn(random)) {
-      current = await augmentation.apply(current, sampleRate, stream);
+      waveform = await augmentation.apply(waveform, sampleRate, stream);
     }
-    return current;
+    return waveform;
   }
 
   /** The factor by which `apply` with the same stream will change the length. */
@@ -212,8 +212,8 @@ function readStep(
     throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
   }
   if (!factory) return { name, prob, augmentation: (make as AugmentationMaker)(value) };
-  const named = { kind, options: plainCopy(rest) };
-  return { name, prob, named, augmentation: factory(rest, context) };
+  const namedAugmentation = { kind, options: plainCopy(rest) };
+  return { name, prob, named: namedAugmentation, augmentation: factory(rest, context) };
 }
 
 function severalErrors(path: string, errors: readonly AnemoneError[]): AnemoneErrors {

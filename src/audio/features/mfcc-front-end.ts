@@ -76,15 +76,15 @@ export class MfccFrontEnd extends FrontEnd {
    */
   override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
     const { log } = this.config;
-    const valid = Math.min(options.validSamples ?? audio.length, audio.length);
-    const frames = this.frameCount(valid);
+    const validSamples = Math.min(options.validSamples ?? audio.length, audio.length);
+    const frames = this.frameCount(validSamples);
     if (frames === 0) return { features: new Float32Array(0), frames, columns: 0 };
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
     // There may be more columns than valid frames, and the loudest bin may be in one of those.
     const mels = this.melSpectrogram(this.reflected(audio, padded), this.columns(padded));
     if (log) for (let i = 0; i < mels.length; i++) mels[i] = Math.log(mels[i] + LOG_OFFSET);
     else toDecibels(mels);
-    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(valid) };
+    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(validSamples) };
   }
 
   override computeBatch(

@@ -112,8 +112,8 @@ export class CheckContext {
 
   /** The context of the same value, some keys of which, as dotted paths within it, are filled in later. */
   givenLater(keys: readonly string[]): CheckContext {
-    const given = new Set(keys.map((key) => [...this.path, key].join('.')));
-    const later = { given, open: new Set<string>() };
+    const givenPaths = new Set(keys.map((key) => [...this.path, key].join('.')));
+    const later = { given: givenPaths, open: new Set<string>() };
     const { sinks, path, parent, key, position, outer } = this;
     return new CheckContext(sinks, path, parent, key, position, outer, later);
   }

@@ -29,8 +29,8 @@ export class CheckMemory {
 
   /** What `schema` found in `section`; undefined where it has not looked, or found an error. */
   recall<T>(schema: Checker<T>, section: unknown): CheckResult<T> | undefined {
-    const found = isImmutable(section) ? this.results.get(section)?.get(schema) : undefined;
-    return found as CheckResult<T> | undefined;
+    const foundResult = isImmutable(section) ? this.results.get(section)?.get(schema) : undefined;
+    return foundResult as CheckResult<T> | undefined;
   }
 
   /** Keeps what `schema` found in `section`, unless it found errors. */
