@@ -1,5 +1,7 @@
 // Hypotheses of all searches that NeMo's half made, token for token. Features are NeMo's and of the exact size,
 // where `transcribe` would pad them.
+
+import type { DecodingSection } from '../../src/asr/index.js';
 import type { Engine, HostTensors } from '../../src/engine/index.js';
 import { EncDecHybridRNNTCTCBPEModel, EncDecRNNTBPEModel, type SpeechModel } from '../../src/index.js';
 import type { Result } from './measure.js';
@@ -52,5 +54,6 @@ function choose(model: SpeechModel, strategy: string, beam: Said['beam'] = {}): 
   // NeMo's half always means tokens a frame; JSON has no floats to say so.
   const longest = length === undefined ? {} : { alsd_max_target_len: { perFrame: length } };
   const options = { beam_size: 4, ...others, ...longest };
-  model.changeDecoding({ strategy, beam: options, greedy: { max_symbols: 10 } });
+  // The strategy's name comes from a file: a program that does not know it says so itself.
+  model.changeDecoding({ strategy, beam: options, greedy: { max_symbols: 10 } } as DecodingSection);
 }

@@ -8,7 +8,7 @@ export interface Result {
   readonly quantity: string;
   readonly value: number;
   /** What exactly was furthest off. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
 }
 
 export interface Values {

@@ -1,8 +1,9 @@
 // An encoder that Anemone does not have: a time-delay network (Waibel et al. 1989; dilated as in Peddinti et al.
 // 2015). It is ordinary TensorFlow.js: the engine compiles it with the rest of the training step and derives
 // its gradients.
+import { type Encoded, type Encoder, encoderKind } from '../../src/asr/index.js';
 import { defineSchema, type InferConfig, listOf } from '../../src/config/index.js';
-import { component, type Encoded, type Encoder, encoderKind, type Tensor, tf } from '../../src/index.js';
+import { component, type Tensor, tf } from '../../src/index.js';
 import { dropout, frameMask, LayerNorm, Linear, Module, type Pass } from '../../src/nn/index.js';
 
 /** The keys of the YAML mapping, what they may be and what they mean. Unknown keys and wrong types are reported. */

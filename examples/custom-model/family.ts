@@ -2,13 +2,11 @@
 import {
   commonFields,
   commonIgnored,
-  defineSchema,
   type ModelFamily,
   type SpeechParts,
-  type Tensor,
-  tf,
   vocabularyPart,
-} from '../../src/index.js';
+} from '../../src/asr/index.js';
+import { defineSchema, type Tensor, tf } from '../../src/index.js';
 import type { Module } from '../../src/nn/index.js';
 
 /** Keys of the `model` section: those of all speech models, and one section of its own. */

@@ -1,19 +1,21 @@
 // A model that Anemone does not have: CTC with a hidden layer in front of its classifier, behind any encoder. What
 // configs and archives know of it is in family.ts.
-import type { InferConfig } from '../../src/config/index.js';
-import type { Tensors } from '../../src/engine/index.js';
 import {
   asrComponents,
-  type ConfigNode,
-  type Container,
   ctcCosts,
-  type Engine,
   familyComponents,
   greedyCtc,
-  type ModelContext,
   type ModelFamily,
   type Recognizer,
   reduceCosts,
+} from '../../src/asr/index.js';
+import type { InferConfig } from '../../src/config/index.js';
+import type { Tensors } from '../../src/engine/index.js';
+import {
+  type ConfigNode,
+  type Container,
+  type Engine,
+  type ModelContext,
   SpeechModel,
   type Tensor,
   tf,

@@ -1,4 +1,5 @@
-// The place in a network where adapters stand.
+// The place in a network where adapters stand, NeMo's `adapter_layer`: any number of them by name, each enabled or
+// not. Modules that can be adapted have one; empty, it changes nothing.
 import type { Tensor } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { type AttentionMask, Module, type Pass } from '../nn/index.js';
@@ -9,11 +10,8 @@ import { LinearAdapter } from './linear-adapter.js';
 export interface AdapterSlotOptions {
   /** Width d of what passes through. */
   readonly width: number;
-  /**
-   * Positions of the attention that attention adapters may follow; absent where the slot does not follow an
-   * attention.
-   */
-  readonly attention?: AttentionPositions;
+  /** Of the attention that attention adapters may follow; without it there is none. */
+  readonly attention?: AttentionPositions | undefined;
 }
 
 /**

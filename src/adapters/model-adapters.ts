@@ -1,7 +1,9 @@
-// The adapters of a whole model.
+// The adapters of a whole model: which there are, in which of its modules, and the config that says so, which is the
+// section NeMo keeps under `model.adapters`.
 import {
   type ConfigNode,
   configFromValues,
+  EMPTY_SECTION,
   isMapping,
   requireMapping,
   resolveConfig,
@@ -75,10 +77,10 @@ export class ModelAdapters {
 
   /** Everything that a section `model.adapters` says. @throws AnemoneError(s) */
   restore(section: Section): void {
-    const { [GLOBAL_CONFIG]: globalSection, ...adapters } = section;
-    const { [META]: meta, ...global } = isMapping(globalSection) ? globalSection : {};
+    const { [GLOBAL_CONFIG]: written, ...adapters } = section;
+    const { [META]: meta, ...global } = isMapping(written) ? written : EMPTY_SECTION;
     this.setGlobal(global);
-    const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : {};
+    const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : EMPTY_SECTION;
     for (const [name, config] of Object.entries(adapters)) {
       const module = modules[name];
       this.add(typeof module === 'string' && module !== '' ? `${module}:${name}` : name, config as Section);
@@ -100,9 +102,6 @@ export class ModelAdapters {
   /**
    * Puts a new adapter into all modules that its section means, with new weights, enabled unless the section says
    * otherwise.
-   * @param fullName the name, or `module:name` for one module, as NeMo writes it
-   * @param config the adapter's section, with `_target_` Puts a new adapter into all modules that its section means,
-   *   with new weights, enabled unless the section says otherwise.
    * @param fullName the name, or `module:name` for one module, as NeMo writes it
    * @param config the adapter's section, with `_target_`
    * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*`
@@ -127,24 +126,23 @@ export class ModelAdapters {
     }
     const slots = modulesOf(module).flatMap((place) => this.slotsOf(place, path));
     const { components } = this.container;
-    const writtenSection = components.recall(config as ConfigNode, adapterKind.kind)
+    const written = components.recall(config as ConfigNode, adapterKind.kind)
       ? (config as ConfigNode)
       : placed(name, config);
-    const descriptor = components.findFor(writtenSection, adapterKind.kind, '_target_', undefined, path);
+    const descriptor = components.findFor(written, adapterKind.kind, '_target_', undefined, path);
     const key = widthKey(descriptor);
     for (const slot of slots) {
       const width = key === undefined ? {} : { [key]: slot.options.width };
-      slot.add(name, this.container.instantiate(writtenSection, adapterKind, { with: width }));
+      slot.add(name, this.container.instantiate(written, adapterKind, { with: width }));
     }
-    const { enabled = true, ...rest } = resolveConfig(writtenSection) as Section;
-    const keptSection = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
-    this.entries.set(name, { module, config: keptSection, enabled: true, slots });
+    const { enabled = true, ...rest } = resolveConfig(written) as Section;
+    const kept = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
+    this.entries.set(name, { module, config: kept, enabled: true, slots });
     this.enable(name, enabled === true);
   }
 
   /**
-   * Whether an adapter takes part in forward passes from now on. Whether an adapter takes part in forward passes
-   * from now on.
+   * Whether an adapter takes part in forward passes from now on.
    * @param name without one, all of them
    * @throws AnemoneError `adapter.unknown`
    */
@@ -218,15 +216,15 @@ function placed(name: string, config: Section): ConfigNode {
 function split(fullName: string): { module: string; name: string } {
   const colon = fullName.indexOf(':');
   const module = colon < 0 ? '' : fullName.slice(0, colon);
-  const unknownPlace = module
+  const unknown = module
     .split('+')
-    .find((place) => place !== '' && !MODULES.some((knownPlace) => knownPlace === place));
-  if (unknownPlace === undefined) return { module, name: fullName.slice(colon + 1) };
+    .find((place) => place !== '' && !MODULES.some((known) => known === place));
+  if (unknown === undefined) return { module, name: fullName.slice(colon + 1) };
   throw new AnemoneError({
     code: 'adapter.module',
     path: fullName,
-    message: `"${unknownPlace}" is no module for adapters`,
-    hint: didYouMean(unknownPlace, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
+    message: `"${unknown}" is no module for adapters`,
+    hint: didYouMean(unknown, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
   });
 }
 

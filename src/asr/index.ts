@@ -17,7 +17,13 @@ export {
   restoreConfig,
   sealedBut,
 } from '../nemo/index.js';
-export { ConvASRDecoder, type ConvASRDecoderConfig } from './decoders/conv-asr-decoder.js';
+export type {
+  ConvASRDecoderConfig,
+  RNNTDecoderConfig,
+  RNNTJointConfig,
+  StatelessDecoderConfig,
+} from './decoders/config.js';
+export { ConvASRDecoder } from './decoders/conv-asr-decoder.js';
 export { HATJoint } from './decoders/hat-joint.js';
 export {
   type JointActivation,
@@ -26,14 +32,16 @@ export {
   jointPicks,
 } from './decoders/joint-picks.js';
 export { PredictionNetwork } from './decoders/prediction-network.js';
-export { RNNTDecoder, type RNNTDecoderConfig } from './decoders/rnnt-decoder.js';
+export { RNNTDecoder } from './decoders/rnnt-decoder.js';
 export { RNNTJoint } from './decoders/rnnt-joint.js';
-export { type StatelessDecoderConfig, StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
-export { type RNNTJointConfig, TransducerJoint } from './decoders/transducer-joint.js';
+export { StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
+export { TransducerJoint } from './decoders/transducer-joint.js';
 export { outputLayout, plainRnnt, type TransducerVariant } from './decoders/transducer-variant.js';
 export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
+export type { DecodingSection } from './decoding/config.js';
 export { ctcBatchedBeamSearch } from './decoding/ctc-batched-beam.js';
 export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
+export type { CtcDecodingSection } from './decoding/ctc-config.js';
 export {
   type BoostedPhrase,
   BoostingTree,
@@ -75,13 +83,26 @@ export { SqueezeformerEncoder } from './encoders/squeezeformer-encoder.js';
 export type { ExportOptions } from './export/export-onnx.js';
 export { type Stages, stagesOf } from './inspection/stages.js';
 export * from './losses/index.js';
-export { type Adaptation, isAdaptation } from './models/adaptation.js';
+export { type Adaptation, type AdaptationSection, isAdaptation } from './models/adaptation.js';
 export { type CheckConfigOptions, checkConfig } from './models/check-config.js';
-export { adaptedModel, createFromConfig, createModel, restoreModel } from './models/components.js';
+export {
+  adaptedModel,
+  createFromConfig,
+  createModel,
+  isSpeechModel,
+  type ModelConfigInput,
+  type OwnModelSection,
+  restoreModel,
+} from './models/components.js';
 export { classifierSizes } from './models/ctc-family.js';
-export { EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
-export { asrComponents, asrKinds } from './models/families.js';
-export { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './models/hybrid-model.js';
+export { type CtcModelSection, EncDecCTCModel, EncDecCTCModelBPE } from './models/ctc-model.js';
+export { asrComponents, asrKinds, type StockSection, type StockTarget } from './models/families.js';
+export type { FineTuningSection } from './models/fine-tune.js';
+export {
+  EncDecHybridRNNTCTCBPEModel,
+  EncDecHybridRNNTCTCModel,
+  type HybridModelSection,
+} from './models/hybrid-model.js';
 export {
   encoderKind,
   frameDecoderKind,
@@ -93,10 +114,13 @@ export {
 export { familyComponents, type ModelFactory, modelKind } from './models/model-component.js';
 export { type KeptPart, type ModelFamily, type StageBound, vocabularyPart } from './models/model-family.js';
 export { commonFields, commonIgnored } from './models/model-schema.js';
-export { EncDecMultiTaskModel } from './models/multitask-model.js';
-export { EncDecHybridRNNTCTCBPEModelWithPrompt } from './models/prompt-hybrid-model.js';
-export { EncDecRNNTBPEModel, EncDecRNNTModel } from './models/rnnt-model.js';
-export { SpeechModel, type SpeechModelConfig } from './models/speech-model.js';
+export { EncDecMultiTaskModel, type MultiTaskSection } from './models/multitask-model.js';
+export {
+  EncDecHybridRNNTCTCBPEModelWithPrompt,
+  type PromptHybridSection,
+} from './models/prompt-hybrid-model.js';
+export { EncDecRNNTBPEModel, EncDecRNNTModel, type RnntModelSection } from './models/rnnt-model.js';
+export { type AnyDecodingSection, SpeechModel, type SpeechModelConfig } from './models/speech-model.js';
 export type { Vocabulary, VocabularyOptions } from './models/vocabulary.js';
 export { type NamedClass, nemoClass, type SavedFamily, type SpeechParts } from './nemo/saved-config.js';
 export type { SavedSections } from './nemo/saved-sections.js';

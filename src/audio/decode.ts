@@ -22,19 +22,19 @@ import { type AudioFormat, sniffAudio } from './sniff.js';
 /** Which part of a recording is decoded, and into what. */
 export interface DecodeOptions {
   /** Seconds to skip. Default 0. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /** Seconds to read. Default: to the end. */
-  readonly duration?: number;
+  readonly duration?: number | undefined;
   /** Hz of the result. Default: the file's own rate. */
   readonly targetSampleRate?: number;
   /** Which channels make the mono result. Default `average`. */
-  readonly channelSelector?: ChannelSelector;
+  readonly channelSelector?: ChannelSelector | undefined;
   /** How a recording of another rate becomes one of `targetSampleRate`. Default `best`. */
-  readonly resampler?: Resampler;
+  readonly resampler?: Resampler | undefined;
   /** Take what a truncated file still holds, with a warning, instead of failing. Default false. */
   readonly allowTruncated?: boolean;
   /** Seconds that may be decoded at once; a small file may hold days of silence. Default {@link MAX_SECONDS}. */
-  readonly maxSeconds?: number;
+  readonly maxSeconds?: number | undefined;
 }
 
 /** Seconds of one recording, or segment of one, in memory. `audioBlocks` reads any length. */

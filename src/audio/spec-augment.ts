@@ -24,7 +24,7 @@ export interface SpecAugmentConfig {
   /** What masks are filled with. Default 0. */
   mask_value: number;
   /** False selects the loop of 1.x. Default: true for `2.5`, false for `1.x`. */
-  use_vectorized_spec_augment?: boolean;
+  use_vectorized_spec_augment?: boolean | undefined;
   /** Default `2.5`. */
   nemo_compat: NemoCompat;
   /** Keys of NeMo without effect here. */

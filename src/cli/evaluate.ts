@@ -9,7 +9,7 @@ import { importOption } from './own-components.js';
 import { show, showJson } from './print.js';
 
 interface EvaluateOptions {
-  readonly manifest?: string[];
+  readonly manifest?: string[] | undefined;
   readonly batchSize?: string;
   readonly weights: string;
   readonly engine?: string;

@@ -3,12 +3,12 @@ import type { TrainableModel } from '../model/index.js';
 
 export interface OnnxOptions {
   /** Encoder frames that the files take at least, as typed. */
-  readonly maxFrames?: string;
+  readonly maxFrames?: string | undefined;
   /** Branch of a hybrid model. */
-  readonly decoder?: string;
-  /** The program whose files are written. */
-  readonly for?: 'nemo' | 'sherpa';
-  readonly streaming?: boolean;
+  readonly decoder?: string | undefined;
+  /** Whose files. */
+  readonly for?: 'nemo' | 'sherpa' | undefined;
+  readonly streaming?: boolean | undefined;
   /** LEFT,RIGHT as typed. */
   readonly attContextSize?: string;
 }
@@ -16,19 +16,15 @@ export interface OnnxOptions {
 /** Options that say how a .onnx is to be; others cannot have them. @throws AnemoneError `cli.option` */
 export async function onlyOnnx(options: OnnxOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
-  const givenOptions = [
+  const given = [
     options.for !== undefined && '--for',
     options.streaming && '--streaming',
     options.attContextSize !== undefined && '--att-context-size',
     options.decoder !== undefined && '--decoder',
     options.maxFrames !== undefined && '--max-frames',
   ].find(Boolean);
-  if (!givenOptions) return;
-  throw new AnemoneError({
-    code: 'cli.option',
-    path: givenOptions,
-    message: 'is for files in ONNX (OUTPUT.onnx)',
-  });
+  if (!given) return;
+  throw new AnemoneError({ code: 'cli.option', path: given, message: 'is for files in ONNX (OUTPUT.onnx)' });
 }
 
 /**
@@ -67,6 +63,6 @@ export async function exportToOnnx(
 }
 
 function contextSize(text: string): readonly [number, number] | undefined {
-  const match = /^\[?\s*(-?\d+)\s*,\s*(-?\d+)\s*\]?$/.exec(text);
-  return match ? [Number(match[1]), Number(match[2])] : undefined;
+  const found = /^\[?\s*(-?\d+)\s*,\s*(-?\d+)\s*\]?$/.exec(text);
+  return found ? [Number(found[1]), Number(found[2])] : undefined;
 }

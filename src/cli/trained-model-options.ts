@@ -10,7 +10,7 @@ export interface TrainedModelOptions {
   /** `auto` (averaged where the run kept an average), `raw` or `ema`. */
   readonly weights: string;
   /** Engine to compute on; default: the one the run used. */
-  readonly engine?: string;
+  readonly engine?: string | undefined;
   /** Modules that export components of the user's own. */
   readonly modules?: readonly string[];
 }

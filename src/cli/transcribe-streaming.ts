@@ -10,8 +10,8 @@ export interface StreamOptions {
   readonly onPartial: OnPartial;
   readonly onBad: (index: number, message: string) => void;
   /** For recordings that have none of their own. */
-  readonly prompt?: Prompt;
-  readonly resampler?: Resampler;
+  readonly prompt?: Prompt | undefined;
+  readonly resampler?: Resampler | undefined;
 }
 
 /** Transcribes recordings chunk by chunk; `undefined` for those that `onBad` was told of. */
@@ -40,7 +40,7 @@ export async function streamRecordings(
 async function streamRecording(
   recognizer: StreamingRecognizer,
   input: TranscriptionInput,
-  { rate, resampler }: { readonly rate: number; readonly resampler?: Resampler },
+  { rate, resampler }: { readonly rate: number; readonly resampler?: Resampler | undefined },
   onPartial: OnPartial,
 ): Promise<Transcript> {
   const { transcriptionBlocks } = await import('../asr/index.js');

@@ -35,7 +35,7 @@ interface Job {
   readonly duration?: number;
   readonly text?: string;
   /** The line of its manifest. */
-  readonly line?: Readonly<Record<string, unknown>>;
+  readonly line?: Readonly<Record<string, unknown>> | undefined;
   /** Folder of its manifest. */
   readonly base?: string;
   /** What a multitask model is to write of it. */
@@ -206,8 +206,8 @@ async function transcribeJobs(
   }: Lengths & {
     readonly batchSize: number;
     readonly streaming: boolean;
-    readonly prompt?: Slots;
-    readonly resampler?: Resampler;
+    readonly prompt?: Slots | undefined;
+    readonly resampler?: Resampler | undefined;
   },
 ): Promise<Done[]> {
   const badInputs = new Set<number>();
@@ -237,9 +237,9 @@ function printPartial(seconds: number, text: string): void {
 }
 
 interface Lengths {
-  readonly chunkSeconds?: number;
-  readonly bufferSeconds?: number;
-  readonly merge?: BufferMerge;
+  readonly chunkSeconds?: number | undefined;
+  readonly bufferSeconds?: number | undefined;
+  readonly merge?: BufferMerge | undefined;
 }
 
 async function lengths({ chunk, buffer, merge, streaming }: TranscribeOptions): Promise<Lengths> {

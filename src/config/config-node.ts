@@ -11,10 +11,23 @@ export type ConfigValue = ConfigScalar | ConfigNode | ConfigList;
 /** A list of a config, frozen. */
 export type ConfigList = readonly ConfigValue[];
 
+declare const LOADED: unique symbol;
+
+/**
+ * The mark, for the compiler alone, of what was loaded or checked: every function that takes a section takes it, whatever
+ * its keys. A literal does not have it, so that its keys must be those of the section's schema.
+ */
+export interface Loaded {
+  readonly [LOADED]: true;
+}
+
 /** A mapping of a config. A key that is not there reads as `undefined`; one that is `???` throws `config.missing`. */
-export interface ConfigNode {
+export interface ConfigNode extends Loaded {
   readonly [key: string]: ConfigValue;
 }
+
+/** A section without keys. */
+export const EMPTY_SECTION = Object.freeze({}) as ConfigNode;
 
 /** Stands for `???` where a value is inspected without being used. */
 export const MISSING: unique symbol = Symbol('???');
@@ -23,7 +36,7 @@ export const MISSING: unique symbol = Symbol('???');
 export interface ChildOrigin {
   readonly position: SourcePosition | undefined;
   /** Where its key stands; lists have none. */
-  readonly keyPosition?: SourcePosition;
+  readonly keyPosition?: SourcePosition | undefined;
   readonly float: boolean;
   readonly missing: boolean;
 }
@@ -48,7 +61,7 @@ export function buildNode(
   position: SourcePosition | undefined,
   children: readonly NodeChild[],
 ): ConfigNode {
-  const node = Object.create(null) as Record<string, ConfigValue>;
+  const node = Object.create(null) as Record<string, ConfigValue> & Loaded;
   for (const child of children) {
     const { value } = child;
     if (value === MISSING) {

@@ -26,7 +26,7 @@ export function resolveConfig(config: ConfigNode): Record<string, unknown> {
 }
 
 /** The config as YAML. */
-export function toYaml(config: ConfigNode, options: ToYamlOptions = {}): string {
+export function toYaml(config: Readonly<Record<string, unknown>>, options: ToYamlOptions = {}): string {
   requireMapping(config, 'config');
   const lines: string[] = [];
   if (Object.keys(config).length === 0) return '{}\n';

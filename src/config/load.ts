@@ -26,7 +26,7 @@ interface Source {
 }
 
 /** The uninterpolated tree of every config, so that overrides can be applied later. */
-const sources = new WeakMap<ConfigNode, Source>();
+const sources = new WeakMap<object, Source>();
 
 /**
  * Loads a config. Several paths are merged, later ones winning; overrides come last, in order.
@@ -100,8 +100,8 @@ export function withOverrides(config: ConfigNode, overrides: readonly string[]):
 }
 
 /** `over` merged into `base`, both whole configs: what loading both files in that order would give. */
-export function mergeConfigs(base: ConfigNode, over: ConfigNode): Config {
-  const rawOf = (config: ConfigNode) =>
+export function mergeConfigs(base: object, over: object): Config {
+  const rawOf = (config: object) =>
     sources.get(requireMapping(config, 'config'))?.raw ??
     (rawFromPlain(config, { file: '(object)' }) as RawMap);
   return finish(mergeRaw(rawOf(base), rawOf(over)) as RawMap, [], sources.get(base)?.options ?? {});

@@ -1,7 +1,8 @@
 // One YAML document from text, refused where it nests too deep while its tokens come in. What composes nodes of tokens
 // recurses, and where the stack ends within a regular expression the engine of Node ends the whole process.
-import { Composer, type CST, type Document, Lexer, LineCounter, Parser, YAMLParseError } from 'yaml';
+import type { CST, Document, LineCounter } from 'yaml';
 import { MAX_DEPTH } from './raw-tree.js';
+import { yaml } from './yaml-library.js';
 
 /** What may be open at once: the document, the containers of every level, a scalar. */
 const MAX_OPEN = MAX_DEPTH + 3;
@@ -16,6 +17,7 @@ export function parseYaml(
   text: string,
   tooDeep: (lines: LineCounter, offset: number) => Error,
 ): YamlDocument {
+  const { Composer, LineCounter, YAMLParseError } = yaml();
   const lines = new LineCounter();
   // The failsafe schema leaves every scalar a string: their meaning is ours (dialect.ts), not YAML 1.2's.
   const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, resolveKnownTags: false });
@@ -33,6 +35,7 @@ function* tokensOf(
   lines: LineCounter,
   tooDeep: (offset: number) => Error,
 ): Generator<CST.Token> {
+  const { Lexer, Parser } = yaml();
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {

@@ -1,16 +1,6 @@
 // YAML text to a raw tree with positions. Only plain data: tags that would build other objects are refused,
 // and aliases are expanded under a budget, so that a small file cannot become a huge one.
-import {
-  type Alias,
-  isAlias,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  type LineCounter,
-  type Node,
-  visit,
-} from 'yaml';
+import type { Alias, LineCounter, Node } from 'yaml';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 import { throwAll } from './collect.js';
 import { type Literal, resolvePlainScalar } from './dialect.js';
@@ -26,6 +16,7 @@ import {
   tooDeep,
 } from './raw-tree.js';
 import { parseYaml, type YamlDocument } from './yaml-document.js';
+import { yaml } from './yaml-library.js';
 
 /** The most values one file may hold once aliases are expanded. */
 const MAX_NODES = 100_000;
@@ -43,16 +34,16 @@ export function readYaml(text: string, file: string): RawMap {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  const { document, lines } = parseYaml(text, (readLines, offset) => tooDeep(positionIn(readLines, offset)));
+  const { document, lines } = parseYaml(text, (read, offset) => tooDeep(positionIn(read, offset)));
   const at = (offset: number) => positionIn(lines, offset);
   if (document.errors.length > 0) {
     const errors = document.errors.map((error) => syntaxError(error, at(error.pos[0])));
     throwAll('config.yaml-syntax', `${file}: ${errors.length} YAML errors`, errors);
   }
   const contents = document.contents as Node | null;
-  if (contents === null || (isScalar(contents) && contents.value === ''))
+  if (contents === null || (yaml().isScalar(contents) && contents.value === ''))
     return rawMap({ file, line: 1, column: 1 });
-  if (!isMap(contents)) {
+  if (!yaml().isMap(contents)) {
     throw new AnemoneError({
       code: 'config.not-a-mapping',
       message: 'a config must be a mapping of keys to values',
@@ -84,7 +75,7 @@ function refuseHuge(text: string, file: string): void {
 function aliasTargets(document: YamlDocument['document']): ReadonlyMap<Alias, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();
-  visit(document, {
+  yaml().visit(document, {
     Alias: (_, alias) => {
       const target = anchors.get(alias.source);
       if (target) targets.set(alias, target);
@@ -112,7 +103,7 @@ class Reader {
 
   private node(node: Node | null, depth: number, key?: SourcePosition): RawNode {
     // A mapping or list under a key is best found at its key; a scalar at itself.
-    const atKey = key !== undefined && !isScalar(node) && !isAlias(node);
+    const atKey = key !== undefined && !yaml().isScalar(node) && !yaml().isAlias(node);
     const position = !atKey && node?.range ? this.at(node.range[0]) : (key ?? this.at(0));
     if (++this.count > MAX_NODES) {
       throw new AnemoneError({
@@ -124,7 +115,7 @@ class Reader {
     }
     if (depth > MAX_DEPTH) throw tooDeep(position);
     if (node === null) return rawScalar(null, position);
-    if (isAlias(node)) return this.alias(node, depth, position);
+    if (yaml().isAlias(node)) return this.alias(node, depth, position);
     if (this.open.has(node)) {
       throw new AnemoneError({
         code: 'config.alias-cycle',
@@ -141,31 +132,31 @@ class Reader {
   }
 
   private container(node: Node, depth: number, position: SourcePosition): RawNode {
-    if (isScalar(node)) return this.scalar(node, position);
-    refuseTag(node.tag, isMap(node) ? ['map', 'omap'] : ['seq'], position);
-    if (isSeq(node)) {
+    if (yaml().isScalar(node)) return this.scalar(node, position);
+    refuseTag(node.tag, yaml().isMap(node) ? ['map', 'omap'] : ['seq'], position);
+    if (yaml().isSeq(node)) {
       const items = node.items.map((item) => {
-        if (isPair(item)) throw unsupportedKey(position);
+        if (yaml().isPair(item)) throw unsupportedKey(position);
         return this.node((item as Node | null) ?? null, depth + 1);
       });
       return rawList(items, position);
     }
     const map = rawMap(position);
-    const mergedMap = rawMap(position);
-    for (const { key, value } of isMap(node) ? node.items : []) {
-      if (!isScalar(key)) throw unsupportedKey(position);
+    const merged = rawMap(position);
+    for (const { key, value } of yaml().isMap(node) ? node.items : []) {
+      if (!yaml().isScalar(key)) throw unsupportedKey(position);
       const keyPosition = key.range ? this.at(key.range[0]) : position;
       const child = this.node(value as Node | null, depth + 1, keyPosition);
       if (key.value === '<<' && (key.type === undefined || key.type === 'PLAIN')) {
-        mergeInto(mergedMap, child, keyPosition);
+        mergeInto(merged, child, keyPosition);
       } else {
         this.refuseDuplicate(map, String(key.value), keyPosition);
         setEntry(map, String(key.value), child, keyPosition);
       }
     }
     // Keys written out win over merged ones, wherever `<<` stands.
-    for (const [key, child] of mergedMap.entries) {
-      if (!map.entries.has(key)) setEntry(map, key, child, mergedMap.keyPositions.get(key) ?? position);
+    for (const [key, child] of merged.entries) {
+      if (!map.entries.has(key)) setEntry(map, key, child, merged.keyPositions.get(key) ?? position);
     }
     return map;
   }
@@ -211,9 +202,9 @@ class Reader {
   }
 }
 
-function tagged(tag: string | undefined, text: string, isPlain: boolean, position: SourcePosition): Literal {
-  if (tag === undefined || tag === '' || (tag === 'str' && isPlain === false)) {
-    return isPlain ? resolvePlainScalar(text) : { value: text, float: false };
+function tagged(tag: string | undefined, text: string, plain: boolean, position: SourcePosition): Literal {
+  if (tag === undefined || tag === '' || (tag === 'str' && plain === false)) {
+    return plain ? resolvePlainScalar(text) : { value: text, float: false };
   }
   if (tag === 'str' || tag === '!') return { value: text, float: false };
   refuseTag(tag, ['int', 'float', 'bool', 'null'], position);
@@ -225,9 +216,9 @@ function tagged(tag: string | undefined, text: string, isPlain: boolean, positio
   throw new AnemoneError({ code: 'config.bad-tag', message: `"${text}" is not a YAML ${tag}`, position });
 }
 
-function refuseTag(tag: string | undefined, allowedTags: readonly string[], position: SourcePosition): void {
+function refuseTag(tag: string | undefined, allowed: readonly string[], position: SourcePosition): void {
   const name = tag?.startsWith(TAG_PREFIX) ? tag.slice(TAG_PREFIX.length) : tag;
-  if (name === undefined || name === '' || name === '!' || allowedTags.includes(name)) return;
+  if (name === undefined || name === '' || name === '!' || allowed.includes(name)) return;
   throw new AnemoneError({
     code: 'config.forbidden-tag',
     message: `the YAML tag "${tag}" is not allowed: a config is plain data and never builds objects or runs code`,
@@ -237,7 +228,7 @@ function refuseTag(tag: string | undefined, allowedTags: readonly string[], posi
 }
 
 /** Merge keys: the first mapping that has a key wins. */
-function mergeInto(mergedMap: RawMap, source: RawNode, position: SourcePosition): void {
+function mergeInto(merged: RawMap, source: RawNode, position: SourcePosition): void {
   const sources = source.kind === 'list' ? source.items : [source];
   for (const map of sources) {
     if (map.kind !== 'map') {
@@ -248,8 +239,8 @@ function mergeInto(mergedMap: RawMap, source: RawNode, position: SourcePosition)
       });
     }
     for (const [key, child] of map.entries) {
-      if (!mergedMap.entries.has(key))
-        setEntry(mergedMap, key, cloneRaw(child), map.keyPositions.get(key) ?? position);
+      if (!merged.entries.has(key))
+        setEntry(merged, key, cloneRaw(child), map.keyPositions.get(key) ?? position);
     }
   }
 }

@@ -1,15 +1,15 @@
 // Tokens of a class's constructor parameters, as tsyringe keeps them.
 import 'reflect-metadata';
-import { injectable, inject as tsyringeInject } from 'tsyringe';
 import { AnemoneError } from '../errors/index.js';
 import type { Token } from './component.js';
+import { tsyringe } from './tsyringe.js';
 
 /** A class whose parameters all have tokens. */
 export type WiredClass<T> = new (...args: unknown[]) => T;
 
 /** Marks a constructor's parameter with the token of what it gets. */
 export function inject<T>(token: Token<T>): ParameterDecorator {
-  const mark = tsyringeInject(token.symbol) as ParameterDecorator;
+  const mark = tsyringe().inject(token.symbol) as ParameterDecorator;
   return (target, key, index) => {
     mark(target, key, index);
     // tsyringe keeps the symbol alone; what stands in for a missing service is kept beside it.
@@ -38,7 +38,7 @@ export function wire<T, P extends readonly unknown[]>(
       hint: 'give a token for every parameter, or register a factory',
     });
   }
-  injectable()(wired);
+  tsyringe().injectable()(wired);
   return { wired, needs: [...marked.values()] };
 }
 

@@ -56,6 +56,8 @@ export interface Token<T> {
   readonly symbol: symbol;
   /** Makes the service where nobody registered one; absent where there has to be one. */
   readonly fallback?: ((container: BuildContext) => T) | undefined;
+  /** What to do where there is no service. */
+  readonly hint?: string | undefined;
   /** Never set; it carries the type. */
   readonly provides?: T;
 }
@@ -63,9 +65,10 @@ export interface Token<T> {
 /**
  * The token named `anemone:<name>`; equal names give equal tokens, also across copies of the package.
  * @param fallback makes the service where nobody registers one; default: then it is an error to ask for it
+ * @param hint what that error tells to do; default: the names of services that there are
  */
-export function token<T>(name: string, fallback?: (container: BuildContext) => T): Token<T> {
-  return { symbol: Symbol.for(`anemone:${name}`), fallback };
+export function token<T>(name: string, fallback?: (container: BuildContext) => T, hint?: string): Token<T> {
+  return { symbol: Symbol.for(`anemone:${name}`), fallback, hint };
 }
 
 /** Tokens under names of one's own. */
@@ -76,6 +79,7 @@ export type Injected<I extends InjectedTokens> = {
   readonly [K in keyof I]: I[K] extends Token<infer T> ? T : never;
 };
 
+/** What a component is defined by. */
 /** What a component is defined by. */
 export interface ComponentDefinition<C, T, I extends InjectedTokens = Readonly<Record<never, never>>> {
   readonly kind: KindOf<T> | string;
@@ -98,6 +102,7 @@ export interface ComponentDescriptor {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly schema: Schema<unknown>;
+  /** Builds the brick; `config` is what `schema` made of the mapping. */
   /** Builds the brick; `config` is what `schema` made of the mapping. */
   /** Builds the brick; `config` is what `schema` made of the mapping. */
   readonly create: (config: unknown, context: BuildContext) => unknown;

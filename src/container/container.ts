@@ -1,6 +1,7 @@
-// The container of components and services.
+// Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
+// outside, and its global container is never used.
 import 'reflect-metadata';
-import { type DependencyContainer, container as tsyringeRoot } from 'tsyringe';
+import type { DependencyContainer } from 'tsyringe';
 import { type ConfigNode, type ConfigWarning, isMapping, overlayNode, pathOf } from '../config/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import { wire } from './class-tokens.js';
@@ -14,6 +15,7 @@ import {
 } from './component.js';
 import { buildKeys, type CheckedComponent, ComponentRegistry } from './registry.js';
 import { type Made, nameOf, type Registration, Resolution } from './resolution.js';
+import { tsyringe } from './tsyringe.js';
 
 /** @param asked for the service; @param context the same, and later the container that keeps it */
 type Make<T> = (asked: Container, context: BuildContext) => T;
@@ -63,7 +65,7 @@ export class Container implements BuildContext {
     this.warnings = outer?.warnings ?? [];
     this.resolution = outer?.resolution ?? new Resolution();
     this.read = outer ? outer.read : kinds && new Map(kinds.map(({ kind, what }) => [kind, what]));
-    this.inner = (outer?.inner ?? tsyringeRoot).createChildContainer();
+    this.inner = (outer?.inner ?? tsyringe().container).createChildContainer();
     scopes.set(this.inner, this);
   }
 
@@ -109,7 +111,7 @@ export class Container implements BuildContext {
   ): this {
     const { wired, needs } = wire(type, tokens);
     return this.register(token, (container) => {
-      for (const neededToken of needs) container.refuseUnknown(neededToken);
+      for (const needed of needs) container.refuseUnknown(needed);
       return container.inner.resolve<T>(wired);
     });
   }
@@ -258,12 +260,12 @@ export class Container implements BuildContext {
       return before.value;
     }
     const context = new AskingContext(this);
-    const madeService = this.resolution.service(service, this, () => service.make(this, context));
-    const depth = Math.max(...[...madeService.needs.values()].map((neededService) => neededService.depth));
+    const made = this.resolution.service(service, this, () => service.make(this, context));
+    const depth = Math.max(...[...made.needs.values()].map((needed) => needed.depth));
     const home = line.find((container) => container.depth === depth) ?? this;
-    home.made.set(service, madeService);
+    home.made.set(service, made);
     context.container = home;
-    return madeService.value;
+    return made.value;
   }
 
   /** Whether something was made of what its tokens stand for here. */
@@ -272,7 +274,7 @@ export class Container implements BuildContext {
   }
 
   /** What the token falls back on becomes the outermost container's default. */
-  private refuseUnknown({ symbol, fallback }: Token<unknown>): void {
+  private refuseUnknown({ symbol, fallback, hint }: Token<unknown>): void {
     if (this.find(symbol)) return;
     if (fallback) {
       const outermost = this.line().at(-1) as Container;
@@ -280,13 +282,12 @@ export class Container implements BuildContext {
       return;
     }
     const name = nameOf(symbol);
-    const knownNames = this.services().map((token) => nameOf(token.symbol));
+    const known = this.services().map((token) => nameOf(token.symbol));
     throw new AnemoneError({
       code: 'container.unknown-token',
       message: `nothing is registered as "${name}"${this.resolution.neededBy}`,
       hint:
-        didYouMean(name, knownNames) ??
-        (knownNames.length > 0 ? `known are ${knownNames.join(', ')}` : undefined),
+        hint ?? didYouMean(name, known) ?? (known.length > 0 ? `known are ${known.join(', ')}` : undefined),
     });
   }
 

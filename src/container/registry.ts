@@ -1,4 +1,4 @@
-// The components of a container.
+// The components a container knows, by kind and name. An object like any other: two of them share nothing.
 import {
   type CheckContext,
   CheckMemory,
@@ -31,16 +31,16 @@ export class ComponentRegistry implements ComponentLookup {
   private readonly all: ComponentDescriptor[] = [];
 
   /**
-   * Makes a component known under its name and aliases. Makes a component known under its name and aliases.
+   * Makes a component known under its name and aliases.
    * @throws AnemoneError `container.duplicate` if a name or alias is taken within the kind
    */
   add(descriptor: ComponentDescriptor): void {
     for (const name of [descriptor.name, ...descriptor.aliases]) {
-      const namesake = this.byName.get(name)?.find(({ kind }) => kind === descriptor.kind);
-      if (namesake) {
+      const taken = this.byName.get(name)?.find(({ kind }) => kind === descriptor.kind);
+      if (taken) {
         throw new AnemoneError({
           code: 'container.duplicate',
-          message: `cannot register ${describe(descriptor)}: the name "${name}" belongs to ${describe(namesake)}`,
+          message: `cannot register ${describe(descriptor)}: the name "${name}" belongs to ${describe(taken)}`,
           hint: 'choose another name',
         });
       }
@@ -61,16 +61,15 @@ export class ComponentRegistry implements ComponentLookup {
    * @throws AnemoneError `container.unknown-component` or `container.wrong-kind`, at `position`
    */
   find(name: string, kind: string, position?: SourcePosition, path?: string): ComponentDescriptor {
-    const namesakes = this.byName.get(name) ?? [];
-    const foundComponent =
-      namesakes.find((descriptor) => descriptor.kind === kind) ?? this.findMoved(name, kind);
-    if (foundComponent) return foundComponent;
+    const named = this.byName.get(name) ?? [];
+    const found = named.find((descriptor) => descriptor.kind === kind) ?? this.findMoved(name, kind);
+    if (found) return found;
     const fitting = this.list(kind).map((descriptor) => descriptor.name);
-    const wantedWords = this.wordsOf(kind);
-    if (namesakes.length > 0) {
+    const wanted = this.wordsOf(kind);
+    if (named.length > 0) {
       throw new AnemoneError({
         code: 'container.wrong-kind',
-        message: `expected ${wantedWords} here, but "${name}" is ${namesakes[0].what}`,
+        message: `expected ${wanted} here, but "${name}" is ${named[0].what}`,
         path,
         position,
         hint: fitting.length > 0 ? `known here: ${fitting.join(', ')}` : undefined,
@@ -78,20 +77,19 @@ export class ComponentRegistry implements ComponentLookup {
     }
     // All paths of NeMo's modules are alike for the most part, so only their last part tells what is near.
     const last = lastPart(name);
-    const isForeign = name.startsWith(NEMO);
-    const nearName =
-      (isForeign ? undefined : didYouMean(name, this.namesOf(kind))) ?? didYouMean(last, fitting);
-    if (isForeign && !nearName) {
+    const foreign = name.startsWith(NEMO);
+    const near = (foreign ? undefined : didYouMean(name, this.namesOf(kind))) ?? didYouMean(last, fitting);
+    if (foreign && !near) {
       throw new AnemoneError({
         code: 'container.unknown-component',
         message: `NeMo's ${last} is not supported`,
         path,
         position,
-        hint: `as ${wantedWords}, ${fitting.join(', ')} are`,
+        hint: `as ${wanted}, ${fitting.join(', ')} are`,
         details: { name, kind, known: fitting },
       });
     }
-    const listedNames =
+    const listed =
       fitting.length > 0
         ? `known are ${fitting.join(', ')}; one of your own must be registered (commands: --import)`
         : `no component of kind ${kind} is registered`;
@@ -100,15 +98,15 @@ export class ComponentRegistry implements ComponentLookup {
       message: `there is no ${kind.replaceAll('_', ' ')} named "${name}"`,
       path,
       position,
-      hint: nearName ? `${nearName} Known are ${fitting.join(', ')}` : listedNames,
+      hint: near ? `${near} Known are ${fitting.join(', ')}` : listed,
       details: { name, kind, known: fitting },
     });
   }
 
   /** What the check of a section found, for the sections that checks return; undefined for any other. */
   recall(section: ConfigNode, kind: string): CheckedComponent | undefined {
-    const foundCheck = this.checked.get(section);
-    return foundCheck?.descriptor.kind === kind ? foundCheck : undefined;
+    const found = this.checked.get(section);
+    return found?.descriptor.kind === kind ? found : undefined;
   }
 
   /** The component a mapping names. @throws AnemoneError also `container.unnamed` */
@@ -119,10 +117,12 @@ export class ComponentRegistry implements ComponentLookup {
     defaultName?: string,
     path?: string,
   ): ComponentDescriptor {
-    const knownComponent = this.recall(node, kind);
-    if (knownComponent) return knownComponent.descriptor;
-    const name = node[nameKey] ?? defaultName;
-    const position = positionOf(node, nameKey) ?? positionOf(node);
+    const known = this.recall(node, kind);
+    if (known) return known.descriptor;
+    // What NeMo names by `name` may be named as everything else is.
+    const key = nameKey === 'name' && node['_target_'] !== undefined ? '_target_' : nameKey;
+    const name = node[key] ?? defaultName;
+    const position = positionOf(node, key) ?? positionOf(node);
     if (typeof name !== 'string') {
       const fitting = this.list(kind).map((descriptor) => descriptor.name);
       throw new AnemoneError({
@@ -175,8 +175,8 @@ export class ComponentRegistry implements ComponentLookup {
 }
 
 /** The keys a component's schema does not see. */
-export function buildKeys(nameKey: string, moreKeys: readonly string[] = []): readonly string[] {
-  return [...BUILD_KEYS, nameKey, ...moreKeys];
+export function buildKeys(nameKey: string, more: readonly string[] = []): readonly string[] {
+  return [...BUILD_KEYS, nameKey, ...more];
 }
 
 const NEMO = 'nemo.';

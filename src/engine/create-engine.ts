@@ -15,9 +15,9 @@ export type EngineName = (typeof ENGINES)[number];
 /** Which engine is made, and how; what an engine does not know it passes over. */
 export interface CreateEngineOptions extends OnnxEngineOptions {
   /** Default `onnxruntime`. `tensorflow` needs tfjs-node installed; `reference` is slow and meant for tests. */
-  readonly name?: EngineName | (string & {});
+  readonly name?: EngineName | (string & {}) | undefined;
   /** For `tensorflow` only: package name or path of the tfjs-node to load. */
-  readonly module?: string;
+  readonly module?: string | undefined;
 }
 
 /** Options by engine; one that the chosen engine does not have is an error rather than ignored. */

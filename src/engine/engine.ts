@@ -83,4 +83,8 @@ export interface Engine {
 }
 
 /** The engine that holds the weights and runs what is compiled. With a Trainer, the one that `trainer.engine` names. */
-export const ENGINE = token<Engine>('engine');
+export const ENGINE = token<Engine>(
+  'engine',
+  undefined,
+  'give the model an engine: pass a trainer, or { engine }',
+);

@@ -5,7 +5,7 @@ import { printable } from './printable.js';
 /** A place in a text file, 1-based. */
 export interface SourcePosition {
   readonly file: string;
-  readonly line?: number;
+  readonly line?: number | undefined;
   readonly column?: number;
 }
 
@@ -18,10 +18,10 @@ export interface AnemoneErrorFields {
   /** What is to be said in lines of their own below the sentence, indented as they shall be. */
   readonly lines?: readonly string[] | undefined;
   /** Dotted config path or tensor/parameter name the error is about. */
-  readonly path?: string;
-  readonly position?: SourcePosition;
+  readonly path?: string | undefined;
+  readonly position?: SourcePosition | undefined;
   /** What to do about it, one sentence. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** Further facts for programs (sizes, names, near misses). */
   readonly details?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;

@@ -1,7 +1,6 @@
 // MPEG audio (layers I to III): hands whole frames to the mpg123 decoder (WebAssembly), and turns what goes wrong there
 // into errors. The frames are found before (mp3-frames.ts) because the decoder never returns when it cannot find its way
 // in garbage.
-import { MPEGDecoder } from 'mpg123-decoder';
 import { AnemoneError } from '../errors/index.js';
 import { type Mp3Info, scanMp3 } from './mp3-frames.js';
 
@@ -32,6 +31,7 @@ export async function* mp3Blocks(
   name = '<bytes>',
 ): AsyncGenerator<Float32Array[], void, undefined> {
   const { info, frames } = scanMp3(bytes, name);
+  const { MPEGDecoder } = await import('mpg123-decoder');
   const decoder = new MPEGDecoder();
   const decode = (start: number, end: number): Float32Array[] => {
     try {

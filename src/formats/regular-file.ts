@@ -7,7 +7,7 @@ import { fileSource, irregular, unreadable } from './byte-source.js';
 /** How large a file may be, and how errors are named. */
 export interface RegularFileOptions {
   /** Start of the codes of errors. Default `file`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Bytes a file may have. Default 256 MiB. */
   readonly maxBytes?: number;
 }

@@ -69,7 +69,7 @@ export interface SentencePieceModel {
   readonly trainerSpec: Readonly<SentencePieceTrainerSpec>;
   readonly normalizerSpec: Readonly<SentencePieceNormalizerSpec>;
   /** Applied to decoded text when present. */
-  readonly denormalizerSpec?: Readonly<SentencePieceNormalizerSpec>;
+  readonly denormalizerSpec?: Readonly<SentencePieceNormalizerSpec> | undefined;
 }
 
 const modelTypes: readonly SentencePieceModelType[] = ['unigram', 'bpe', 'word', 'char'];

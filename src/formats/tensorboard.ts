@@ -28,9 +28,9 @@ export interface EventWriterOptions {
   /** Appended to the file's name. */
   readonly suffix?: string;
   /** A file whose events come before: the new one's name sorts after it, whatever the clock says. */
-  readonly after?: string;
+  readonly after?: string | undefined;
   /** First step of a run that goes on: readers that are open drop what they have from there on. */
-  readonly restartAt?: number;
+  readonly restartAt?: number | undefined;
 }
 
 /** Event files start so; the number that follows is in seconds. */

@@ -22,8 +22,8 @@ export interface WeightFile {
   /** For messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, WeightInfo>;
-  /** Whether numbers that were read without scratch may be kept; see `ByteSource.resident`. */
-  readonly resident?: boolean;
+  /** As in `ByteSource`: numbers read without scratch may be kept. */
+  readonly resident?: boolean | undefined;
   /** A tensor's numbers, in memory of their own; or in `scratch`, as in `ByteSource.read`. */
   read(name: string, scratch?: Uint8Array): Promise<SafeTensor>;
   /** Gives back the file; no weight can be read afterwards. */

@@ -1,5 +1,5 @@
 // The `decoding` section of models with an attention decoder: NeMo's keys.
-import { defineSchema, type InferConfig } from '../config/index.js';
+import { defineSchema, type InferConfig, type SectionInput } from '../config/index.js';
 
 const delta = {
   doc: 'Tokens that a transcript with its prompt may have beyond the encoder’s frames; -1: as many as the decoder has positions.',
@@ -94,5 +94,7 @@ export const attentionDecodingSchema = defineSchema(
   },
 );
 
+/** A `decoding` section of attention decoders. */
+export type AttentionDecodingSection = SectionInput<typeof attentionDecodingSchema>;
 /** A checked `decoding` section of a model with an attention decoder. */
 export type AttentionDecodingConfig = InferConfig<typeof attentionDecodingSchema>;

@@ -81,12 +81,19 @@ export function useFiles(scope: Container, files: ModelFiles): Container {
 /** A checked mapping, of a config or of a component in it. */
 export type Section = Readonly<Record<string, unknown>>;
 
+/** What `buildModel` finishes after the constructor; every `Model` fits. */
+interface BuiltModel extends Module {
+  readonly config: Section;
+  /** Puts in the adapters that the section names. */
+  setUpAdapters(): void;
+}
+
 /**
  * Makes a model, puts its section's adapters in, freezes what its section says, and tells which keys of it had no effect.
  * @param components what the section may name, where the context has no container
  * @param make the model in the scope it is given
  */
-export function buildModel<T extends Module & { readonly config: Section; setUpAdapters(): void }>(
+export function buildModel<T extends BuiltModel>(
   context: ModelContext,
   components: readonly ComponentDescriptor[],
   make: (scope: Container, options: ParseOptions) => T,

@@ -8,7 +8,7 @@ import type { Module } from '../nn/index.js';
 /** Where the section stands that the module was made of. */
 export interface SectionPlace {
   readonly path: string;
-  readonly position?: SourcePosition;
+  readonly position?: SourcePosition | undefined;
 }
 
 /** Numbers of one tensor that JavaScript can hold in one array, and ONNX Runtime in one tensor. */

@@ -6,7 +6,14 @@ import {
   saveAdapters,
   type UnfreezeOptions,
 } from '../adapters/index.js';
-import { type ConfigNode, pathOf, positionOf, resolveConfig, withPosition } from '../config/index.js';
+import {
+  type ComponentSection,
+  type ConfigNode,
+  pathOf,
+  positionOf,
+  resolveConfig,
+  withPosition,
+} from '../config/index.js';
 import { type ComponentDescriptor, type Container, type KindOf, SEED } from '../container/index.js';
 import { ENGINE, type Engine, type Tensors } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
@@ -93,8 +100,8 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
    * @param config a component: `{ _target_: 'LinearAdapter', dim: 32 }`
    * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.unknown-component`
    */
-  addAdapter(name: string, config: Section): void {
-    this.adapters.add(name, config);
+  addAdapter(name: string, config: ComponentSection): void {
+    this.adapters.add(name, config as Section);
     this.networkChanged();
   }
 

@@ -35,7 +35,7 @@ export interface BatchOutline {
 export interface BatchSource {
   readonly name: string;
   /** How the progress line calls examples and `Batch.units`; default `examples`, `units`. */
-  readonly names?: { readonly example: string; readonly unit: string };
+  readonly names?: { readonly example: string; readonly unit: string } | undefined;
   /** Number of batches of the epoch, counted from 0. */
   batchesInEpoch(epoch: number): number;
   /** Batches `from`, from+1, … of the epoch. Ending the iteration early frees what was prefetched. */

@@ -1,6 +1,6 @@
 // From a .nemo archive to a model with its weights. Which class is up to the caller, or to the archive's
 // `target`; see models/components.ts.
-import { type Config, type ConfigNode, mergeConfigs, requireMapping } from '../config/index.js';
+import { type Config, type ConfigNode, type Loaded, mergeConfigs, requireMapping } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
 import { AnemoneError, printable } from '../errors/index.js';
 import { loadWeights, type Module } from '../nn/index.js';
@@ -13,7 +13,7 @@ export interface RestoreOptions {
   /** Changes of the archive's config, as `key=value`; keys start with `model.`. */
   readonly overrides?: readonly string[];
   /** A whole config, or its `model` section, laid over the archive's (NeMo's `override_config_path`, loaded). */
-  readonly config?: ConfigNode;
+  readonly config?: Loaded | Readonly<Record<string, unknown>>;
   /** Whether every weight must be in the archive and none beyond. Default true. */
   readonly strict?: boolean;
 }
@@ -49,7 +49,7 @@ export async function restoreConfig(path: string, overrides: readonly string[] =
 /**
  * Makes the model that a .nemo archive describes and gives it the archive's weights.
  * @param layout the sections of such models
- * @param keptSections sections that `make` puts in: their mistakes are told, where those of an archive are passed over
+ * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @param make builds a model of a `model` section
  * @throws AnemoneError `nemo.*`, `tar.*`, `zip.*`, `torch.*`, `pickle.*` for what is wrong with the archive,
  *   `config.*` for its config, `checkpoint.mismatch` for weights that do not fit
@@ -60,7 +60,7 @@ export async function restoreArchive<M extends Module>(
   { engine, say }: RestoreContext,
   layout: ArchiveLayout,
   options: RestoreOptions = {},
-  keptSections: readonly string[] = [],
+  kept: readonly string[] = [],
 ): Promise<M> {
   const { overrides = [] } = requireMapping(options, 'options');
   if (!Array.isArray(overrides) || overrides.some((change) => typeof change !== 'string')) {
@@ -80,20 +80,20 @@ export async function restoreArchive<M extends Module>(
   const archive = await openNemoArchive(path);
   try {
     const files = await archive.artifacts();
-    // The weights are read while the model is made. Whoever awaits them below is told if they cannot be read.
+    // Read while the model is made. Whoever waits for them below is told if they cannot be.
     const weights = archive.weights(true);
     weights.catch(() => {});
     const sealed = sealedBut(options.overrides, options.config);
-    const writtenConfig = await archive.config(options.overrides);
-    const config = options.config ? mergeConfigs(writtenConfig, wholeConfig(options.config)) : writtenConfig;
+    const written = await archive.config(options.overrides);
+    const config = options.config ? mergeConfigs(written, wholeConfig(options.config)) : written;
     const model = makeTolerantly(
       config,
-      (triedConfig) => {
-        const { model: node, artifacts } = restoredConfig(triedConfig.model, files, layout);
+      (tried) => {
+        const { model: node, artifacts } = restoredConfig(tried.model, files, layout);
         return make(node, { engine, log: withoutTheUsual(say, layout.usual), artifacts, sealed });
       },
       { say, layout },
-      [...(options.overrides ?? []), ...keptSections.map((key) => `model.${key}=`)],
+      [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
     const { missing, unexpected } = await loadWeights(states, await weights, engine, {
@@ -109,18 +109,16 @@ export async function restoreArchive<M extends Module>(
   }
 }
 
-function wholeConfig(config: ConfigNode): ConfigNode {
-  const givenConfig = requireMapping(config, 'config');
-  return 'model' in givenConfig
-    ? { model: requireMapping(givenConfig['model'], 'config.model') }
-    : { model: givenConfig };
+function wholeConfig(config: object): object {
+  const given = requireMapping(config, 'config');
+  return 'model' in given ? { model: requireMapping(given['model'], 'config.model') } : { model: given };
 }
 
 /** Tells what is said, but for lines of keys that every archive has. */
 function withoutTheUsual(say: (line: string) => void, usual: RegExp): (text: string) => void {
   return (text) => {
     const [heading, ...lines] = text.split('\n');
-    const keptLines = lines.filter((line) => line.trim() !== '' && !usual.test(line));
-    if (lines.length === 0 || keptLines.length > 0) say([heading, ...keptLines].join('\n'));
+    const kept = lines.filter((line) => line.trim() !== '' && !usual.test(line));
+    if (lines.length === 0 || kept.length > 0) say([heading, ...kept].join('\n'));
   };
 }

@@ -6,7 +6,7 @@ import { type SafeTensor, tensorToFloat32, type WeightFile } from '../formats/in
 /** How strictly states and tensors must agree. */
 export interface LoadWeightsOptions {
   /** Whether states without a tensor, and tensors without a state, are errors. Default true. */
-  readonly strict?: boolean;
+  readonly strict?: boolean | undefined;
   /** Second names of states, which the file may have too; see `Module.tiedNames`. */
   readonly tied?: ReadonlyMap<string, unknown>;
 }

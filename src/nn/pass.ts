@@ -30,7 +30,7 @@ export interface Pass {
    */
   readonly batchFrames?: Tensor;
   /** The same of what a module sees: encoders keep it up to date (`within`) wherever they change the frame rate. */
-  readonly extent?: Extent;
+  readonly extent?: Extent | undefined;
 }
 
 /** A pass of inference: no dropout, running statistics, nothing recorded. */

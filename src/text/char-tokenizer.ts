@@ -5,7 +5,7 @@ import type { Tokenizer } from './tokenizer.js';
 /** Which labels have a special meaning. A token that is not given does not exist: its id is -1. */
 export interface CharTokenizerOptions {
   /** A label that stands for every character outside the list; default none: they are dropped. */
-  readonly unkToken?: string;
+  readonly unkToken?: string | undefined;
   readonly bosToken?: string;
   readonly eosToken?: string;
   readonly padToken?: string;

@@ -6,11 +6,12 @@ import {
   type InferConfig,
   listOf,
   plainName,
+  type SectionInput,
 } from '../config/index.js';
-import { parseDuration } from './trainer-options.js';
+import { type Duration, parseDuration } from './trainer-options.js';
 
 const duration = () =>
-  customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
+  customFormat<number, Duration>('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
 const once = (instead: string, ...harmless: readonly unknown[]) => ({
   instead,
   harmless: [null, ...harmless],
@@ -278,6 +279,9 @@ export const expManagerSchema = defineSchema(
     },
   },
 );
+
+/** What `expManager` takes: the `exp_manager` section of a loaded config, or its keys. */
+export type ExpManagerSection = SectionInput<typeof expManagerSchema>;
 
 /** A checked `exp_manager` section. */
 export type ExpManagerOptions = InferConfig<typeof expManagerSchema>;

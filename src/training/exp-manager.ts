@@ -15,6 +15,7 @@ import { earlyStoppingOf, emaOf, loggerKind } from './components.js';
 import {
   checkpointSchema,
   type ExpManagerOptions,
+  type ExpManagerSection,
   earlyStoppingSchema,
   expManagerSchema,
 } from './exp-manager-options.js';
@@ -32,7 +33,10 @@ import type { Trainer } from './trainer.js';
  * @param config the `exp_manager` section; null for none, and then nothing happens
  * @throws AnemoneError for wrong keys, a folder that cannot be written, nothing to resume from
  */
-export async function expManager(trainer: Trainer, config: unknown): Promise<string | undefined> {
+export async function expManager(
+  trainer: Trainer,
+  config: ExpManagerSection | null | undefined,
+): Promise<string | undefined> {
   if (config === undefined || config === null) return undefined;
   const warnings: ConfigWarning[] = [];
   const options = expManagerSchema.parse(config, { warnings, lookup: trainer.services.components });

@@ -8,4 +8,8 @@ export interface RunFolder {
 }
 
 /** Default, with a Trainer: the folder that `expManager` makes of its config. One that has a path is used instead. */
-export const RUN_FOLDER = token<RunFolder>('run-folder');
+export const RUN_FOLDER = token<RunFolder>(
+  'run-folder',
+  undefined,
+  'a Trainer has one; pass the model a trainer, or register one',
+);

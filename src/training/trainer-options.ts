@@ -7,16 +7,24 @@ import {
   componentConfig,
   customFormat,
   defineSchema,
+  EMPTY_SECTION,
   type Format,
   type InferConfig,
   type Interval,
   interval,
   isMapping,
   isMissing,
+  type Loaded,
   listOf,
   oneOf,
+  type SectionInput,
 } from '../config/index.js';
-import { engineProblems } from '../engine/index.js';
+import { type CreateEngineOptions, engineProblems } from '../engine/index.js';
+
+/** A time as a config says it: `DD:HH:MM:SS`, or a sum of units. */
+export type Duration =
+  | string
+  | { readonly [unit in 'weeks' | 'days' | 'hours' | 'minutes' | 'seconds']?: number };
 
 /** Seconds of `DD:HH:MM:SS` or of a mapping {days, hours, minutes, seconds}. */
 export function parseDuration(value: unknown): number {
@@ -42,13 +50,13 @@ export function parseDuration(value: unknown): number {
 }
 
 const duration = () =>
-  customFormat('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
+  customFormat<number, Duration>('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
 
 /** Lightning's names of reduced precision. */
 const REDUCED = [16, '16', '16-mixed', '16-true', 'bf16', 'bf16-mixed', 'bf16-true'] as const;
 
 /** Reduced precision saves time and memory elsewhere; a config that asks for it means the same model without. */
-const precision: Format<32> = {
+const precision: Format<32, 32 | '32' | '32-true' | (typeof REDUCED)[number]> = {
   expected: `32, or ${REDUCED.map(String).join(', ')} (all computed in 32 bits)`,
   accepts: () => true,
   check: (value, at) => {
@@ -66,13 +74,13 @@ const precision: Format<32> = {
 };
 
 /** The options of an engine, taken as they are. */
-const engine: Format<ConfigNode> = {
+const engine: Format<ConfigNode & CreateEngineOptions, CreateEngineOptions | Loaded> = {
   expected: 'a mapping',
   accepts: isMapping,
   check: (value, at) => {
     if (!isMapping(value)) {
       at.report({ message: `expected a mapping such as {name: onnxruntime}, got ${JSON.stringify(value)}` });
-      return {};
+      return EMPTY_SECTION as ConfigNode & CreateEngineOptions;
     }
     const written = Object.keys(value).filter((key) => !isMissing(value, key));
     for (const key of Object.keys(value)) if (!written.includes(key)) at.child(value, key).reportMissing();
@@ -80,16 +88,16 @@ const engine: Format<ConfigNode> = {
       const { code, path = '', reason: message, hint } = problem;
       at.child(value, path).report({ code, message, hint });
     }
-    return value;
+    return value as ConfigNode & CreateEngineOptions;
   },
   jsonSchema: () => ({ type: 'object' }),
 };
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
-  return customFormat(`one ${what}`, (value) => {
-    const isOneDevice = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
-    if (!isOneDevice && !(Array.isArray(value) && value.length === 1)) {
+  return customFormat<number, number | string | readonly number[]>(`one ${what}`, (value) => {
+    const one = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
+    if (!one && !(Array.isArray(value) && value.length === 1)) {
       throw new Error(`training on several is not supported yet; use 1`);
     }
     return 1;
@@ -103,12 +111,12 @@ const accumulation = oneOf(
     return value as number;
   }),
   customFormat('a mapping of first epochs to counts', (value) => {
-    const isValid =
+    const valid =
       isMapping(value) &&
       Object.entries(value).every(
         ([epoch, count]) => /^\d+$/.test(epoch) && Number.isInteger(count) && Number(count) >= 1,
       );
-    if (!isValid) throw new Error('');
+    if (!valid) throw new Error('');
     return value as unknown as Readonly<Record<string, number>>;
   }),
 );
@@ -274,6 +282,9 @@ export const trainerSchema = defineSchema(
   },
 );
 
+/** What a Trainer is made of: the `trainer` section of a loaded config, or its keys. */
+export type TrainerSection = SectionInput<typeof trainerSchema>;
+
 /** A checked `trainer` section, with defaults for the keys that were left out. */
 export type TrainerOptions = InferConfig<typeof trainerSchema>;
 
@@ -295,9 +306,9 @@ export function countOf(limit: Interval, total: number): number {
 export function accumulationAt(options: TrainerOptions, epoch: number): number {
   const setting = options.accumulate_grad_batches;
   if (typeof setting === 'number') return setting;
-  const startedEntries = Object.entries(setting)
+  const started = Object.entries(setting)
     .map(([first, count]) => ({ first: Number(first), count }))
     .filter(({ first }) => first <= epoch)
     .sort((a, b) => b.first - a.first);
-  return startedEntries[0]?.count ?? 1;
+  return started[0]?.count ?? 1;
 }

@@ -1,6 +1,13 @@
 // The Trainer.
 import { join } from 'node:path';
-import { type ConfigNode, type ConfigWarning, isMapping, toYaml, withPosition } from '../config/index.js';
+import {
+  type ConfigNode,
+  type ConfigWarning,
+  EMPTY_SECTION,
+  isMapping,
+  toYaml,
+  withPosition,
+} from '../config/index.js';
 import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
 import { ENGINE, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
@@ -27,7 +34,12 @@ import { RUN_FOLDER } from './run-folder.js';
 import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
-import { accumulationAt, type TrainerOptions, trainerOptions } from './trainer-options.js';
+import {
+  accumulationAt,
+  type TrainerOptions,
+  type TrainerSection,
+  trainerOptions,
+} from './trainer-options.js';
 import { type GivenServices, trainerServices } from './trainer-services.js';
 
 /** What is given here wins over what is registered in the container, and this over the config. */
@@ -82,7 +94,7 @@ export class Trainer {
    * @throws AnemoneError for unknown keys, wrong types and values that are not supported
    */
   constructor(
-    config: unknown = {},
+    config: TrainerSection = {},
     private readonly dependencies: TrainerDependencies = {},
   ) {
     const warnings: ConfigWarning[] = [];
@@ -297,7 +309,9 @@ export class Trainer {
     if (!source) throw noData('train');
     const plan = new FitPlan(options, source, validation);
     if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
-    const scheduler = withPosition(sched ?? {}, () => createScheduler(sched, plan.totalSteps, container));
+    const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
+      createScheduler(sched, plan.totalSteps, container),
+    );
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
@@ -388,7 +402,7 @@ export interface EvaluationSettings {
   /** One set or several, instead of those of the model's config. */
   readonly data?: BatchSource | readonly BatchSource[];
   /** Path of a checkpoint, or a folder of some; default: the weights the model has. */
-  readonly checkpoint?: string;
+  readonly checkpoint?: string | undefined;
   /** Which weights of it; default `auto`. */
   readonly weights?: WeightChoice;
 }
@@ -404,7 +418,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 function section(value: unknown): ConfigNode {
-  return isMapping(value) ? value : {};
+  return isMapping(value) ? value : EMPTY_SECTION;
 }
 
 function noData(kind: string, message = `the model's config names no ${kind} data`): AnemoneError {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LinearAdapter } from '../../src/adapters/linear-adapter.js';
 import { createModel, EncDecCTCModel, EncDecRNNTModel, type SpeechModel } from '../../src/asr/index.js';
-import { configFromObject } from '../../src/config/index.js';
+import { type ComponentSection, configFromObject } from '../../src/config/index.js';
 import {
   createReferenceEngine,
   type Engine,
@@ -269,7 +269,7 @@ describe('the config', () => {
     const add =
       (name: string, config: object = linear) =>
       () =>
-        model.addAdapter(name, { ...config });
+        model.addAdapter(name, { ...config } as ComponentSection);
     add('one')();
     expect(add('joint:one')).toThrow(/already/);
     expect(add('encodr:two')).toThrow(/no module.*encoder/s);

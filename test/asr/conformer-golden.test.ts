@@ -32,8 +32,8 @@ describe.each([
   const file = golden<ConformerGolden>(name);
   const { T: frames, lens, ...config } = file.config;
   // The chunked file was made with this context, which it does not record.
-  const context = config.att_context_style === 'chunked_limited' ? ([4, 1] as const) : undefined;
-  const encoder = new ConformerEncoder({ ...config, att_context_size: context, nemo_compat: nemoCompat });
+  const context = config.att_context_style === 'chunked_limited' ? { att_context_size: [4, 1] as const } : {};
+  const encoder = new ConformerEncoder({ ...config, ...context, nemo_compat: nemoCompat });
 
   it('has the parameter names and shapes of NeMo', () => {
     const states = encoder.stateDict();

@@ -119,7 +119,7 @@ describe('the class of a model', () => {
   });
 
   it('finds classes by any of their module paths', () => {
-    const { encoder } = tinyModel() as { encoder: ConfigNode };
+    const { encoder } = tinyModel() as unknown as { encoder: ConfigNode };
     const target = 'nemo.collections.asr.modules.conformer_encoder.ConformerEncoder';
     expect(createModel(tinyModel({ encoder: { ...encoder, _target_: target } }))).toBeInstanceOf(
       EncDecRNNTBPEModel,

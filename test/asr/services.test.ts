@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { encoderKind } from '../../src/asr/index.js';
 import { OnnxEngine, type Program } from '../../src/engine/index.js';
 import {
   CONFIG_WARNINGS,
@@ -15,7 +16,6 @@ import {
   ENGINE,
   EncDecRNNTModel,
   type Engine,
-  encoderKind,
   expManager,
   LOG,
   PROGRESS_VIEW,
@@ -27,6 +27,7 @@ import {
   Trainer,
   token,
 } from '../../src/index.js';
+import { CharTokenizer, tokenizerKind } from '../../src/text/index.js';
 import { loggerKind, type MetricsLogger } from '../../src/training/index.js';
 import { ToyModel } from '../training/toy-model.js';
 import { letters, tinyModel, toneSpeech } from './support.js';
@@ -94,13 +95,29 @@ describe('ENGINE', () => {
     expect(new Trainer({}, { container, engine: given }).engine).toBe(given);
   });
 
-  it('of a trainer is made when it is needed, disposed with the trainer, and then made anew', async () => {
-    const trainer = new Trainer({ engine: { name: 'reference' } });
+  it('is made when something runs, once for all that share the container', async () => {
+    let made = 0;
+    const container = createDefaultContainer().registerFactory(ENGINE, () => {
+      made++;
+      return countingEngine();
+    });
+    const [first, second] = [1, 2].map(() => speech(createModel(model(), new Trainer({}, { container }))));
+    expect(made).toBe(0);
+    await first.transcribe([toneSpeech('ab', 1)]);
+    await second.transcribe([toneSpeech('ab', 1)]);
+    expect(made).toBe(1);
+  });
+
+  it('of a trainer is its own, disposed with it, and then made anew', async () => {
+    const container = createDefaultContainer();
+    const [trainer, other] = [1, 2].map(() => new Trainer({ engine: { name: 'reference' } }, { container }));
     const before = trainer.engine;
     expect(trainer.engine).toBe(before);
+    expect(other.engine).not.toBe(before);
     await trainer.dispose();
     expect(trainer.engine).not.toBe(before);
     await trainer.dispose();
+    await other.dispose();
   });
 });
 
@@ -190,7 +207,7 @@ describe('READ_FILE', () => {
     expect(() => EncDecRNNTModel.fromConfig(section, {})).toThrow(/cannot read the tokenizer file/);
   });
 
-  it('is asked for what an archive does not hold, and never for what it may not name', async () => {
+  it('is asked for what the user names instead of what an archive holds', async () => {
     const { container, asked } = inMemory({});
     const engine = countingEngine();
     const path = join(folder(), 'model.nemo');
@@ -205,6 +222,28 @@ describe('READ_FILE', () => {
       /cannot read the tokenizer file memory:\/other.model/,
     );
     expect(asked).toEqual(['memory:/other.model']);
+  });
+
+  it('of a model is inside its archive, also for a tokenizer of the user, and sealed as before', async () => {
+    const letterFile = component({
+      kind: tokenizerKind,
+      name: 'LetterFile',
+      schema: defineSchema('LetterFile', { file: { doc: 'Its letters.', format: 'string' } }),
+      inject: { read: READ_FILE },
+      create: ({ file }, { read }) => new CharTokenizer([...Buffer.from(read(file)).toString()]),
+    });
+    const { container, asked } = inMemory({ 'mine/letters': Buffer.from('xyz') });
+    container.registerAll([letterFile]);
+    const tokenizer = { _target_: 'LetterFile', file: 'mine/letters' };
+    const section = model({ labels: undefined, tokenizer });
+    const made = (context: object) => speech(createModel(section, { container, ...context })).tokenizer;
+    expect(made({}).vocabulary).toEqual(['x', 'y', 'z']);
+    const artifacts = new Map([['letters', Buffer.from('abc')]]);
+    expect(made({ artifacts }).vocabulary).toEqual(['a', 'b', 'c']);
+    expect(asked).toEqual(['mine/letters']);
+    const sealed = () => made({ artifacts: new Map(), sealed: () => true });
+    expect(sealed).toThrow('mine/letters: the archive has no such file, and it may not name files of this');
+    expect(asked).toEqual(['mine/letters']);
   });
 });
 
@@ -289,6 +328,22 @@ describe('parts of a user', () => {
     const without = createDefaultContainer().registerAll([broken]);
     expect(() => createModel(section, { ...given, container: without })).toThrow(
       'nothing is registered as "notes", needed by the encoder "Curious"',
+    );
+    const hungry = component({
+      kind: encoderKind,
+      name: 'Hungry',
+      schema: defineSchema('Hungry', {}),
+      inject: { engine: ENGINE },
+      create: () => {
+        throw new Error('not reached');
+      },
+    });
+    const eating = () =>
+      createModel(model({ encoder: { _target_: 'Hungry' } }), {
+        container: createDefaultContainer().registerAll([hungry]),
+      });
+    expect(eating).toThrow(
+      'nothing is registered as "engine", needed by the encoder "Hungry" — give the model an engine: pass a trainer',
     );
     const notes: string[] = [];
     const container = createDefaultContainer().registerAll([broken]).registerValue(NOTES, notes);

@@ -56,7 +56,7 @@ describe("NeMo's YAML", () => {
 
   it('keeps what must be set as an error at its use, gone once it is set', () => {
     const cfg = loadConfig(file);
-    const data = cfg.model.train_ds as { manifest_filepath: string };
+    const data = cfg.model.train_ds as unknown as { manifest_filepath: string };
     expect(isMissing(data, 'manifest_filepath')).toBe(true);
     expect(() => data.manifest_filepath).toThrow(
       'nemo_conformer_transducer.yaml:16:24: model.train_ds.manifest_filepath: a value is required here but it is still ???',

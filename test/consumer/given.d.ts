@@ -8,4 +8,4 @@ declare const dir: string;
 declare const MyEncoder: new (config: {
   readonly feat_in: number;
   readonly width: number;
-}) => import('anemone-ml').Encoder;
+}) => import('anemone-ml/asr').Encoder;

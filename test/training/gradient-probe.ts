@@ -9,7 +9,7 @@ import { type Clipping, StepPrograms } from '../../src/training/fit/step-program
 import type { StepResult } from '../../src/training/step.js';
 
 export interface ProbeOptions {
-  readonly accumulation?: Accumulation;
+  readonly accumulation?: Accumulation | undefined;
   readonly clipping?: Clipping;
 }
 

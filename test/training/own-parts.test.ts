@@ -13,6 +13,7 @@ import {
   EarlyStopping,
   expManager,
   Trainer,
+  type TrainerSection,
   trainingComponents,
 } from '../../src/training/index.js';
 import { RecordingView, temporaryFolder } from './helpers.js';
@@ -45,7 +46,7 @@ const container = () =>
     ...schedulerComponents,
     counting,
   ]);
-const trainerOf = (config: unknown, own = container()) =>
+const trainerOf = (config: TrainerSection, own = container()) =>
   new Trainer(config, { container: own, view: new RecordingView(), engine: createReferenceEngine() });
 
 function failure(act: () => unknown): AnemoneError {

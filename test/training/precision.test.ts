@@ -6,7 +6,7 @@ import { RecordingView } from './helpers.js';
 
 function made(precision: unknown) {
   const view = new RecordingView();
-  const trainer = new Trainer({ precision }, { view, engine: createReferenceEngine() });
+  const trainer = new Trainer({ precision: precision as 32 }, { view, engine: createReferenceEngine() });
   return { precision: trainer.options.precision, said: view.lines.join('\n') };
 }
 

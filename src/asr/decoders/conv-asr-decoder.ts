@@ -1,15 +1,8 @@
-// The decoder of CTC models.
+// The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax.
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
-
-/** The keys of NeMo's ConvASRDecoder. */
-export interface ConvASRDecoderConfig {
-  /** Width of the encoder's output. */
-  readonly feat_in: number;
-  /** Tokens without blank. */
-  readonly num_classes: number;
-}
+import type { ConvASRDecoderConfig } from './config.js';
 
 /** The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax. */
 export class ConvASRDecoder extends Module {

@@ -1,8 +1,9 @@
 // A joint with a language model inside.
 import { type Tensor, tf } from '../../engine/index.js';
 import { activationByName, Linear, type Module, type Pass } from '../../nn/index.js';
+import type { RNNTJointConfig } from './config.js';
 import { type JointHead, jointPicks } from './joint-picks.js';
-import { clampedGradient, type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
+import { clampedGradient, type JointLossInput, type PicksOptions, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
 import { picksOfLogits } from './variant-heads.js';
 
 /** NeMo keeps the probability of emitting above this. */

@@ -39,7 +39,7 @@ export interface JointPicksOptions {
   /** Largest number of elements of any tensor over (batch, time, target, class). */
   readonly maxElements: number;
   /** Elements of the temporaries of one piece of time, within the bound. Default 2^22. */
-  readonly pieceElements?: number;
+  readonly pieceElements?: number | undefined;
   /** Gradients of the logits are clipped to ±clamp; off when ≤ 0. */
   readonly clamp: number;
 }

@@ -1,4 +1,4 @@
-// The prediction network with an LSTM.
+// The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens.
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -13,29 +13,8 @@ import {
   type Pass,
   uniform,
 } from '../../nn/index.js';
+import { type ResolvedPrednet, type RNNTDecoderConfig, rnntDecoderSchema } from './config.js';
 import { PredictionNetwork } from './prediction-network.js';
-
-export interface PredictionNetworkConfig {
-  readonly pred_hidden: number;
-  readonly pred_rnn_layers: number;
-  /** Cells of the LSTM, whose outputs are projected to pred_hidden. Default -1: pred_hidden, without projection. */
-  readonly rnn_hidden_size?: number;
-  /** Longest dependency expected, for the chrono initialisation (Tallec & Ollivier 2018). */
-  readonly t_max?: number | null;
-  readonly dropout?: number;
-  readonly forget_gate_bias?: number | null;
-  readonly hidden_hidden_bias_scale?: number;
-  readonly weights_init_scale?: number;
-}
-
-/** The keys of NeMo's RNNTDecoder. */
-export interface RNNTDecoderConfig {
-  /** Tokens without blank. */
-  readonly vocab_size: number;
-  readonly prednet: PredictionNetworkConfig;
-  /** The embedding has a row for blank, which stays zero. Default true. */
-  readonly blank_as_pad?: boolean;
-}
 
 /** The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens. */
 export class RNNTDecoder extends PredictionNetwork {
@@ -53,21 +32,20 @@ export class RNNTDecoder extends PredictionNetwork {
 
   constructor(config: RNNTDecoderConfig) {
     super();
-    const { prednet, vocab_size: vocabulary } = config;
-    const padded = config.blank_as_pad ?? true;
+    const { prednet, vocab_size: vocabulary, blank_as_pad: padded } = rnntDecoderSchema.withDefaults(config);
     this.width = prednet.pred_hidden;
     this.layers = prednet.pred_rnn_layers;
     this.vocabulary = vocabulary;
     this.cells = cellsOf(prednet);
     this.stateSize = this.layers * (this.width + this.cells);
-    this.dropout = prednet.dropout ?? 0;
+    this.dropout = prednet.dropout;
     this.embed = this.child(
       'prediction.embed',
       new Embedding(padded ? vocabulary + 1 : vocabulary, this.width, {
         paddingIndex: padded ? vocabulary : undefined,
       }),
     );
-    const scale = prednet.weights_init_scale ?? 1;
+    const { weights_init_scale: scale } = prednet;
     this.lstm = this.child(
       'prediction.dec_rnn.lstm',
       new Lstm({
@@ -102,8 +80,8 @@ export class RNNTDecoder extends PredictionNetwork {
 
   override step(last: Tensor, state: Tensor): { output: Tensor; state: Tensor } {
     const isToken = tf.cast(tf.less(last, tf.scalar(this.vocabulary, 'int32')), 'float32');
-    const knownTokens = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
-    const input = tf.mul(this.embed.forward(knownTokens), tf.reshape(isToken, [-1, 1]));
+    const known = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
+    const input = tf.mul(this.embed.forward(known), tf.reshape(isToken, [-1, 1]));
     const parts = this.split(state);
     const states = Array.from({ length: this.layers }, (_, k) => ({ h: parts[2 * k], c: parts[2 * k + 1] }));
     const next = this.lstm.step(input, states);
@@ -121,7 +99,7 @@ export class RNNTDecoder extends PredictionNetwork {
 }
 
 /** @throws AnemoneError `decoder.size`: outputs can be projected to fewer only */
-function cellsOf({ pred_hidden: width, rnn_hidden_size: cells = -1 }: PredictionNetworkConfig): number {
+function cellsOf({ pred_hidden: width, rnn_hidden_size: cells }: ResolvedPrednet): number {
   if (cells <= 0) return width;
   if (cells >= width) return cells;
   throw new AnemoneError({
@@ -133,7 +111,7 @@ function cellsOf({ pred_hidden: width, rnn_hidden_size: cells = -1 }: Prediction
 }
 
 /** Forget gates start open: 1 in one bias and 0 in the other, or by the chrono rule in both. */
-function biasInit(prednet: PredictionNetworkConfig, scale: number): LstmBiasInit {
+function biasInit(prednet: ResolvedPrednet, scale: number): LstmBiasInit {
   const width = cellsOf(prednet);
   const usual = uniform(1 / Math.sqrt(width));
   const { t_max: longest } = prednet;
@@ -149,8 +127,8 @@ function biasInit(prednet: PredictionNetworkConfig, scale: number): LstmBiasInit
     };
     return { input: chrono, hidden: chrono };
   }
-  const forget = prednet.forget_gate_bias === undefined ? 1 : prednet.forget_gate_bias;
-  const hiddenScale = prednet.hidden_hidden_bias_scale ?? 0;
+  const { forget_gate_bias: forget } = prednet;
+  const { hidden_hidden_bias_scale: hiddenScale } = prednet;
   const withForget =
     (change: (value: number) => number): Initializer =>
     (shape, random) => {

@@ -1,8 +1,9 @@
 // The joint of RNN-T, multi-blank and TDT.
 import { type Tensor, tf } from '../../engine/index.js';
 import { activationByName, Linear, linear, type Module, type Pass } from '../../nn/index.js';
+import type { RNNTJointConfig } from './config.js';
 import { jointPicks } from './joint-picks.js';
-import { clampedGradient, type JointLossInput, type PicksOptions, type RNNTJointConfig, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
+import { clampedGradient, type JointLossInput, type PicksOptions, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
 import { picksOfLogits, variantHeads } from './variant-heads.js';
 
 /**
@@ -47,7 +48,7 @@ export class RNNTJoint extends TransducerJoint {
   private output(): { weight: Tensor; bias: Tensor } {
     const weight = this.out.weight.tensor();
     const bias = this.out.bias!.tensor();
-    const temperature = this.config.temperature ?? 1;
+    const { temperature } = this.config;
     if (temperature === 1) return { weight, bias };
     const factor = tf.scalar(1 / temperature);
     return { weight: tf.mul(weight, factor), bias: tf.mul(bias, factor) };

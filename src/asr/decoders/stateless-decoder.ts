@@ -1,18 +1,9 @@
-// The prediction network without recurrence.
+// A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one
+// embedding for each position of the history, side by side (Ghodsi et al. 2020).
 import { type Tensor, tf } from '../../engine/index.js';
 import { dropout, Embedding, layerNormOp, type Module, type Pass } from '../../nn/index.js';
+import { type StatelessDecoderConfig, statelessDecoderSchema } from './config.js';
 import { PredictionNetwork } from './prediction-network.js';
-
-/** The keys of NeMo's StatelessTransducerDecoder. */
-export interface StatelessDecoderConfig {
-  /** Tokens without blank. */
-  readonly vocab_size: number;
-  /** Tokens of history c. Default 1. */
-  readonly context_size?: number;
-  /** Layer normalisation without parameters of the output. Default none. */
-  readonly normalization_mode?: 'layer' | null;
-  readonly prednet: { readonly pred_hidden: number; readonly dropout?: number };
-}
 
 /**
  * A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one embedding for
@@ -30,13 +21,18 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
 
   constructor(config: StatelessDecoderConfig) {
     super();
-    const { prednet, vocab_size: vocabulary, context_size: context = 1 } = config;
+    const {
+      prednet,
+      vocab_size: vocabulary,
+      context_size: context,
+      normalization_mode: mode,
+    } = statelessDecoderSchema.withDefaults(config);
     this.width = prednet.pred_hidden;
     this.vocabulary = vocabulary;
     this.context = context;
     this.stateSize = Math.max(context - 1, 1);
-    this.normalise = config.normalization_mode === 'layer';
-    this.dropout = prednet.dropout ?? 0;
+    this.normalise = mode === 'layer';
+    this.dropout = prednet.dropout;
     const older = Math.floor(Math.floor(this.width / 2) / context);
     this.embeds = Array.from({ length: context }, (_, i) => {
       const width = i === 0 ? this.width - older * (context - 1) : older;
@@ -59,9 +55,9 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
     const parts = this.embeds.map((embed, i) => {
       const embedded = embed.forward(targets);
       if (i === 0) return embedded;
-      const knownLength = Math.max(length - i, 0);
-      const missingRows = tf.zeros([batch, length - knownLength, embed.width]);
-      return tf.concat([missingRows, tf.slice(embedded, [0, 0, 0], [batch, knownLength, embed.width])], 1);
+      const known = Math.max(length - i, 0);
+      const missing = tf.zeros([batch, length - known, embed.width]);
+      return tf.concat([missing, tf.slice(embedded, [0, 0, 0], [batch, known, embed.width])], 1);
     });
     const output = this.finish(dropout(tf.concat(parts, 2), this.dropout, pass));
     return pass.tap(this.path, tf.concat([tf.zeros([batch, 1, this.width]), output], 1));
@@ -75,8 +71,8 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
     const parts = this.embeds.map((embed, i) =>
       embed.forward(tf.reshape(tf.slice(history, [0, this.context - 1 - i], [batch, 1]), [batch])),
     );
-    const keptHistory = tf.slice(history, [0, 1], [batch, this.context - 1]);
-    const next = this.context === 1 ? tf.clone(state) : tf.cast(keptHistory, 'float32');
+    const kept = tf.slice(history, [0, 1], [batch, this.context - 1]);
+    const next = this.context === 1 ? tf.clone(state) : tf.cast(kept, 'float32');
     return { output: this.finish(tf.concat(parts, 1)), state: next };
   }
 

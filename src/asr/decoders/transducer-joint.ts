@@ -1,4 +1,5 @@
-// The base class of joints.
+// What joints have in common: a projection of the encoder and one of the prediction network, added up. What
+// comes after the sum is in rnnt-joint.ts and hat-joint.ts.
 import { AdapterSlot } from '../../adapters/index.js';
 import { type Tensor, tf } from '../../engine/index.js';
 import {
@@ -10,35 +11,9 @@ import {
   Module,
   type Pass,
 } from '../../nn/index.js';
+import { type ResolvedJointConfig, type RNNTJointConfig, rnntJointSchema } from './config.js';
 import type { JointActivation, JointPicksOptions } from './joint-picks.js';
 import type { TransducerVariant } from './transducer-variant.js';
-
-export interface JointNetworkConfig {
-  readonly encoder_hidden: number;
-  readonly pred_hidden: number;
-  readonly joint_hidden: number;
-  readonly activation: JointActivation;
-  readonly dropout?: number;
-}
-
-/** The keys of NeMo's RNNTJoint and HATJoint. */
-export interface RNNTJointConfig {
-  readonly jointnet: JointNetworkConfig;
-  /** Tokens without blank. */
-  readonly num_classes: number;
-  /** Outputs beside tokens and blank: big blanks or durations. Default 0. */
-  readonly num_extra_outputs?: number;
-  /** Work through a batch in pieces of the size of `fused_batch_size` utterances. Default false. */
-  readonly fuse_loss_wer?: boolean;
-  readonly fused_batch_size?: number | null;
-  /**
-   * No tensor over (utterances, frames, target positions, classes) gets more elements than this in
-   * training: time is cut into blocks. Default 2^25 (128 MiB each).
-   */
-  readonly max_elements?: number | null;
-  /** Divides the logits. Default 1. */
-  readonly temperature?: number;
-}
 
 export interface JointLossInput {
   /** Encoder projection [B,T',J]. */
@@ -61,6 +36,7 @@ export interface PicksOptions {
  * after the sum is in rnnt-joint.ts and hat-joint.ts.
  */
 export abstract class TransducerJoint extends Module {
+  readonly config: ResolvedJointConfig;
   /** Tokens without blank. */
   readonly vocabulary: number;
   /** Number of outputs K. */
@@ -72,12 +48,13 @@ export abstract class TransducerJoint extends Module {
   /** On the sum of the projections. With one at work, `picks` holds all of the lattice and `max_elements` has no say. */
   protected readonly adapters: AdapterSlot;
 
-  constructor(readonly config: RNNTJointConfig) {
+  constructor(config: RNNTJointConfig) {
     super();
-    const net = config.jointnet;
-    this.vocabulary = config.num_classes;
-    this.extraOutputs = config.num_extra_outputs ?? 0;
-    this.classes = config.num_classes + 1 + this.extraOutputs;
+    this.config = rnntJointSchema.withDefaults(config);
+    const { jointnet: net, num_classes: vocabulary, num_extra_outputs: extraOutputs } = this.config;
+    this.vocabulary = vocabulary;
+    this.extraOutputs = extraOutputs;
+    this.classes = vocabulary + 1 + extraOutputs;
     this.pred = this.child('pred', new Linear(net.pred_hidden, net.joint_hidden));
     this.enc = this.child('enc', new Linear(net.encoder_hidden, net.joint_hidden));
     this.adapters = this.child('adapter_layer', new AdapterSlot({ width: net.joint_hidden }));
@@ -116,12 +93,12 @@ export abstract class TransducerJoint extends Module {
 
   /** Activation and dropout of the hidden layer. x [..., J]. */
   protected activated(x: Tensor, activation: JointActivation, pass: Pass): Tensor {
-    return dropout(activationByName(activation)(x), this.config.jointnet.dropout ?? 0, pass);
+    return dropout(activationByName(activation)(x), this.config.jointnet.dropout, pass);
   }
 
   /** The index of the output layer in `joint_net`: it counts the activation and the dropout, if there is one. */
   protected get outputIndex(): number {
-    return (this.config.jointnet.dropout ?? 0) > 0 ? 2 : 1;
+    return this.config.jointnet.dropout > 0 ? 2 : 1;
   }
 
   /**
@@ -129,10 +106,10 @@ export abstract class TransducerJoint extends Module {
    * @param clamp gradients of the logits are clipped to ±clamp; off when ≤ 0
    */
   protected picksOptions(input: JointLossInput, pass: Pass, clamp = 0): JointPicksOptions {
-    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: maxElements, jointnet } = this.config;
+    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: most, jointnet } = this.config;
     const frames = input.encoder.shape[1]!;
     const rows = input.prediction.shape[1]!;
-    const bound = maxElements ?? 2 ** 25;
+    const bound = most ?? 2 ** 25;
     return {
       activation: jointnet.activation,
       dropout: pass.training ? (jointnet.dropout ?? 0) : 0,

@@ -11,7 +11,7 @@ export interface CtcBeamOptions {
   /** Added for each token. */
   readonly beta: number;
   /** Language models and boosted phrases. Default: none. */
-  readonly fusion?: TokenFusion;
+  readonly fusion?: TokenFusion | undefined;
 }
 
 /** Log-probabilities of one utterance. */

@@ -1,5 +1,5 @@
 // The `decoding` section of CTC models and branches: NeMo's keys.
-import { defineSchema, type InferConfig } from '../../config/index.js';
+import { defineSchema, type InferConfig, type SectionInput } from '../../config/index.js';
 import { boostingFields, greedyFusionFields } from './fusion/config.js';
 import { greedyConfidence, sharedFields, sharedIgnored, timestampType } from './shared-config.js';
 
@@ -124,5 +124,7 @@ export const ctcDecodingSchema = defineSchema(
   },
 );
 
+/** A `decoding` section of CTC models. */
+export type CtcDecodingSection = SectionInput<typeof ctcDecodingSchema>;
 export type CtcDecodingConfig = InferConfig<typeof ctcDecodingSchema>;
 export type CtcBeamConfig = CtcDecodingConfig['beam'];

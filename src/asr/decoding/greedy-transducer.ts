@@ -24,9 +24,9 @@ export interface GreedyOptions {
   /** Frames looked at in one call. Default 8. */
   readonly window?: number;
   /** Default: no confidences. */
-  readonly confidence?: ConfidenceSettings;
+  readonly confidence?: ConfidenceSettings | undefined;
   /** Models that have a say in which token it is, where it is not blank. Default: none. */
-  readonly fusion?: TokenFusion;
+  readonly fusion?: TokenFusion | undefined;
 }
 
 /** Encoder output after the joint's encoder projection. */
@@ -56,7 +56,7 @@ export interface GreedyCursor {
   score: number;
   readonly choices: Choice[];
   /** State of the models that the search is fused with. */
-  fusion?: FusionState;
+  fusion?: FusionState | undefined;
 }
 
 /**

@@ -21,7 +21,7 @@ export interface Chunk {
   /** Encoded frames at the beginning that were encoded before, T = F' - warmup being left. */
   readonly warmup: number;
   /** Valid frames of the T, int32 [B]. Default: as the feature lengths have it. */
-  readonly frames?: Tensor;
+  readonly frames?: Tensor | undefined;
   /** Earlier inputs of the attention [layers,B,C,d], the latest last. */
   readonly attention: Tensor | undefined;
   /** How many of the C are there, int32 [B]. */

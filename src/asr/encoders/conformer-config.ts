@@ -1,4 +1,13 @@
 // Options of the Conformer encoder: NeMo's keys, NeMo's defaults.
+import {
+  type ConfigOf,
+  defineSchema,
+  type FieldDefinitions,
+  type GivenConfigOf,
+  listOf,
+  oneOf,
+  pairOf,
+} from '../../config/index.js';
 
 /** [left, right] frames of attention context, -1 for unlimited. */
 export type ContextSize = readonly [number, number];
@@ -20,90 +29,128 @@ export type SubsamplingType = (typeof subsamplingTypes)[number];
  */
 export type NemoCompat = '1.x' | '2.5';
 
-/** The keys of NeMo's ConformerEncoder. */
-export interface ConformerEncoderConfig {
-  /** Mel bins. */
-  readonly feat_in: number;
-  readonly n_layers: number;
-  readonly d_model: number;
-  /** Width of an added output projection; -1 for none. */
-  readonly feat_out?: number;
-  readonly subsampling?: SubsamplingType;
-  /** A power of two for the convolutional kinds. */
-  readonly subsampling_factor?: number;
-  /** -1 for d_model. */
-  readonly subsampling_conv_channels?: number;
-  readonly causal_downsampling?: boolean;
-  readonly ff_expansion_factor?: number;
-  /** Reduces the frame rate once more, after layer `reduction_position` (from 0; -1: after all). */
-  readonly reduction?: 'pooling' | 'striding' | null;
-  readonly reduction_position?: number | null;
-  /** A power of two; 1 for no reduction. */
-  readonly reduction_factor?: number;
-  /** rel_pos_local_attn attends to att_context_size in memory that grows with T·context, not T². */
-  readonly self_attention_model?: 'rel_pos' | 'rel_pos_local_attn' | 'abs_pos';
-  readonly n_heads?: number;
-  readonly att_context_size?: ContextSize | readonly ContextSize[] | null;
-  /** With several contexts: how often each is drawn in training. Default equally often. */
-  readonly att_context_probs?: readonly number[] | null;
-  readonly att_context_style?: 'regular' | 'chunked_limited';
-  /** Multiply the input of the first layer by √d_model. */
-  readonly xscaling?: boolean;
-  /** Position biases of their own for each layer. */
-  readonly untie_biases?: boolean;
-  /** Odd. */
-  readonly conv_kernel_size?: number;
-  /** batch_norm, layer_norm, instance_norm, fused_batch_norm or group_normN. */
-  readonly conv_norm_type?: string;
-  /** null: symmetric; "causal": past only; [left, right] with left + right + 1 = conv_kernel_size. */
-  readonly conv_context_size?: 'causal' | ContextSize | null;
-  readonly use_bias?: boolean;
-  readonly dropout?: number;
-  readonly dropout_pre_encoder?: number;
-  readonly dropout_emb?: number;
-  readonly dropout_att?: number;
-  readonly stochastic_depth_drop_prob?: number;
-  readonly stochastic_depth_mode?: 'linear' | 'uniform';
-  readonly stochastic_depth_start_layer?: number;
-  /** For local attention: frames that attend to all and are attended by all. */
-  readonly global_tokens?: number;
-  readonly global_tokens_spacing?: number;
-  readonly global_attn_separate?: boolean;
-  readonly nemo_compat?: NemoCompat;
-}
+const rate = { format: 'number', min: 0, below: 1 } as const;
+const size = { format: 'int', min: 1 } as const;
+const pair = pairOf('int');
 
-export type ResolvedConformerConfig = Required<ConformerEncoderConfig>;
+const conformerFields = {
+  feat_in: { doc: 'Mel bins.', ...size },
+  feat_out: { doc: 'Width of an added output projection; -1 for none.', format: 'int', default: -1 },
+  n_layers: { doc: 'Conformer layers.', ...size, max: 1000 },
+  d_model: { doc: 'Width of the layers.', ...size },
+  subsampling: {
+    doc: 'How the frame rate is reduced.',
+    format: subsamplingTypes,
+    default: 'striding',
+  },
+  subsampling_factor: {
+    doc: 'Input frames per output frame.',
+    ...size,
+    default: 4,
+  },
+  subsampling_conv_channels: { doc: 'Channels; -1 for d_model.', format: 'int', default: -1 },
+  causal_downsampling: { doc: 'See the past only.', format: 'boolean', default: false },
+  ff_expansion_factor: { doc: 'Hidden over outer width of the feed-forward blocks.', ...size, default: 4 },
+  reduction: {
+    doc: 'Reduces the frame rate once more, between layers.',
+    format: ['pooling', 'striding'],
+    nullable: true,
+    default: null,
+  },
+  reduction_position: {
+    doc: 'After this layer, from 0; -1 for after all.',
+    format: 'int',
+    min: -1,
+    nullable: true,
+    default: null,
+  },
+  reduction_factor: { doc: 'A power of two; 1 for no reduction.', ...size, default: 1 },
+  self_attention_model: {
+    doc: 'Relative positions, the same within att_context_size only (for long recordings), or absolute ones.',
+    format: ['rel_pos', 'rel_pos_local_attn', 'abs_pos'],
+    default: 'rel_pos',
+  },
+  n_heads: { doc: 'Attention heads; must divide d_model.', ...size, default: 4 },
+  att_context_size: {
+    doc: '[left, right] frames seen by attention, -1 for all; or several pairs, one drawn for each training batch.',
+    format: oneOf(pair, listOf(pair)),
+    nullable: true,
+    default: [-1, -1],
+  },
+  att_context_probs: {
+    doc: 'How often each of several contexts is drawn. Default: equally.',
+    format: listOf('number'),
+    nullable: true,
+    default: null,
+  },
+  att_context_style: {
+    doc: 'Whether the context moves with the frame or in chunks of right + 1 frames.',
+    format: ['regular', 'chunked_limited'],
+    default: 'regular',
+  },
+  xscaling: { doc: 'Multiply the input of the first layer by √d_model.', format: 'boolean', default: true },
+  untie_biases: { doc: 'Position biases of their own for each layer.', format: 'boolean', default: true },
+  conv_kernel_size: { doc: 'Frames; odd.', ...size, default: 31 },
+  conv_norm_type: {
+    doc: 'In the convolution module: batch_norm, layer_norm, instance_norm, fused_batch_norm or group_normN.',
+    format: 'string',
+    default: 'batch_norm',
+  },
+  conv_context_size: {
+    doc: 'null: symmetric; causal: past only; or [left, right], together one less than the kernel.',
+    format: oneOf(['causal'], pair),
+    nullable: true,
+    default: null,
+  },
+  use_bias: { doc: 'Biases in the linear maps and convolutions.', format: 'boolean', default: true },
+  dropout: { doc: 'After each module.', ...rate, default: 0.1 },
+  dropout_pre_encoder: { doc: 'Before the first layer.', ...rate, default: 0.1 },
+  dropout_emb: { doc: 'On the position encodings.', ...rate, default: 0.1 },
+  dropout_att: { doc: 'On the attention weights.', ...rate, default: 0 },
+  stochastic_depth_drop_prob: { doc: 'Of leaving out a whole layer in training.', ...rate, default: 0 },
+  stochastic_depth_mode: {
+    doc: 'Whether the probability grows with depth.',
+    format: ['linear', 'uniform'],
+    default: 'linear',
+  },
+  stochastic_depth_start_layer: {
+    doc: 'So many layers are never left out.',
+    format: 'int',
+    min: 1,
+    default: 1,
+  },
+  global_tokens: {
+    doc: 'For local attention: frames that attend to all and are attended by all.',
+    format: 'int',
+    min: 0,
+    default: 0,
+  },
+  global_tokens_spacing: { doc: 'Frames between global frames.', ...size, default: 1 },
+  global_attn_separate: {
+    doc: 'Projections of their own for what is global.',
+    format: 'boolean',
+    default: false,
+  },
+  nemo_compat: {
+    doc: '1.x: padding leaks into the last frames in the subsampling, as in NeMo up to 2.4. 2.5: it does not.',
+    format: ['1.x', '2.5'],
+    default: '2.5',
+  },
+} as const satisfies FieldDefinitions;
 
-export const conformerDefaults: Omit<ResolvedConformerConfig, 'feat_in' | 'n_layers' | 'd_model'> = {
-  feat_out: -1,
-  subsampling: 'striding',
-  subsampling_factor: 4,
-  subsampling_conv_channels: -1,
-  causal_downsampling: false,
-  ff_expansion_factor: 4,
-  reduction: null,
-  reduction_position: null,
-  reduction_factor: 1,
-  self_attention_model: 'rel_pos',
-  n_heads: 4,
-  att_context_size: [-1, -1],
-  att_context_probs: null,
-  att_context_style: 'regular',
-  xscaling: true,
-  untie_biases: true,
-  conv_kernel_size: 31,
-  conv_norm_type: 'batch_norm',
-  conv_context_size: null,
-  use_bias: true,
-  dropout: 0.1,
-  dropout_pre_encoder: 0.1,
-  dropout_emb: 0.1,
-  dropout_att: 0,
-  stochastic_depth_drop_prob: 0,
-  stochastic_depth_mode: 'linear',
-  stochastic_depth_start_layer: 1,
-  global_tokens: 0,
-  global_tokens_spacing: 1,
-  global_attn_separate: false,
-  nemo_compat: '2.5',
-};
+/** The keys of a Conformer; those with a default may be left out. */
+export type ConformerEncoderConfig = GivenConfigOf<typeof conformerFields>;
+
+/** All keys of a Conformer. */
+export type ResolvedConformerConfig = ConfigOf<typeof conformerFields>;
+
+export const conformerEncoderSchema = defineSchema('ConformerEncoder', conformerFields, {
+  doc: 'The Conformer (Gulati et al. 2020).',
+  ignored: {
+    pos_emb_max_len: 'position tables grow as needed',
+    subsampling_conv_chunking_factor: { instead: 'convolutions are not cut', harmless: [1, -1] },
+    use_pytorch_sdpa: 'the engine chooses the kernels',
+    use_pytorch_sdpa_backends: 'the engine chooses the kernels',
+    sync_max_audio_length: 'position tables need no synchronisation',
+  },
+});

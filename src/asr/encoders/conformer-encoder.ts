@@ -22,7 +22,7 @@ import type { Chunk, EncodedChunk, Past } from './chunk.js';
 import { type ChunkOptions, type ChunkPlan, chunkPlan } from './chunk-plan.js';
 import {
   type ConformerEncoderConfig,
-  conformerDefaults,
+  conformerEncoderSchema,
   type ResolvedConformerConfig,
 } from './conformer-config.js';
 import { ConformerLayer, type LayerContext, localContext } from './conformer-layer.js';
@@ -43,7 +43,7 @@ export class ConformerEncoder extends Module implements Encoder {
 
   constructor(config: ConformerEncoderConfig) {
     super();
-    this.config = { ...conformerDefaults, ...withoutUndefined(config) };
+    this.config = conformerEncoderSchema.withDefaults(config);
     const c = this.config;
     if (c.d_model % c.n_heads !== 0) {
       throw new AnemoneError({
@@ -251,8 +251,4 @@ const between = (numbers: Tensor, minimum: number, maximum: number): Tensor =>
 function layerOf(cache: Tensor, layer: number): Tensor {
   const [, batch, frames, width] = cache.shape;
   return tf.reshape(tf.slice(cache, [layer, 0, 0, 0], [1, batch, frames!, width!]), [batch, frames!, width!]);
-}
-
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

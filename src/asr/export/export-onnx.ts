@@ -18,18 +18,18 @@ export interface ExportOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine;
   /** Encoder frames that the files take at least; tables of positions are as long. Default 5000. */
-  readonly maxFrames?: number;
+  readonly maxFrames?: number | undefined;
   /** Branch of a hybrid model. Default: the one it decodes with. */
-  readonly decoder?: 'rnnt' | 'ctc';
+  readonly decoder?: 'rnnt' | 'ctc' | undefined;
   /**
    * Whose files: NeMo's, or those of sherpa-onnx, in a folder of their own. Default `nemo`.
    */
-  readonly for?: 'nemo' | 'sherpa';
+  readonly for?: 'nemo' | 'sherpa' | undefined;
   /**
    * An encoder for streams, whose caches go in and out (NeMo's `cache_support`), with one of its contexts. What is
    * unlimited on the left sees `maxFrames`. Default false.
    */
-  readonly streaming?: boolean | Pick<ChunkOptions, 'attContextSize' | 'chunkFrames'>;
+  readonly streaming?: boolean | Pick<ChunkOptions, 'attContextSize' | 'chunkFrames'> | undefined;
   /** Run the files at other sizes and compare with the model before they are written. Default true. */
   readonly check?: boolean;
   /**

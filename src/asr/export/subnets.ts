@@ -38,7 +38,7 @@ export interface EncoderSubnetOptions {
   /** Encoder frames that the file is to take at least; tables of positions are as long. */
   readonly maxFrames: number;
   /** Default: `outputs` [B,D,T'], as transducers have it. */
-  readonly output?: EncoderOutput;
+  readonly output?: EncoderOutput | undefined;
 }
 
 /** What a file with an encoder gives. */

@@ -27,7 +27,7 @@ export interface ArcLatticeInput {
 export interface ArcLatticeOptions {
   readonly arcs: readonly Arc[];
   /** FastEmit's λ; weighs the gradient of the pick `label`. Default 0. */
-  readonly fastEmit?: number;
+  readonly fastEmit?: number | undefined;
   /** Which pick is the next label. */
   readonly label: number;
 }

@@ -23,7 +23,7 @@ export interface CtcOptions {
   /** Utterances whose tokens do not fit their frames cost 0 instead of infinity. Default true. */
   readonly zeroInfinity?: boolean;
   /** Default scan. */
-  readonly implementation?: LatticeImplementation;
+  readonly implementation?: LatticeImplementation | undefined;
 }
 
 /** Costs -log P(targets | audio) [B]; differentiable in `logProbabilities`. */

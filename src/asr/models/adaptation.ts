@@ -8,6 +8,7 @@ import {
   isMapping,
   plainName,
   resolveConfig,
+  type SectionInput,
   selectValue,
 } from '../../config/index.js';
 import { AnemoneError, asText, didYouMean } from '../../errors/index.js';
@@ -72,6 +73,9 @@ export const adaptationSchema = defineSchema(
   { ignored: { log_prediction: 'predictions are logged by the trainer' } },
 );
 
+/** A `model` section that describes an adapter for another model. */
+export type AdaptationSection = SectionInput<typeof adaptationSchema>;
+
 /** A model ready for the training of one adapter. */
 export interface Adaptation {
   readonly model: SpeechModel;
@@ -106,8 +110,8 @@ export async function adaptModel(
   if (!path) throw noArchive(download);
   const described = adapterConfig(adapter);
   const model = await restore(path, context, await replacing(path, sections));
-  const { adapter_name: givenName, adapter_module_name: module } = adapter;
-  const name = module && !givenName.includes(':') ? `${module}:${givenName}` : givenName;
+  const { adapter_name: given, adapter_module_name: module } = adapter;
+  const name = module && !given.includes(':') ? `${module}:${given}` : given;
   if (adapter.global_cfg)
     model.adapters.setGlobal(resolveConfig(adapter.global_cfg as ConfigNode) as ConfigNode);
   model.addAdapter(name, described);
@@ -121,26 +125,25 @@ export async function adaptModel(
 /** Sections that are given take the place of the archive's; so does a missing `spec_augment`. */
 async function replacing(path: string, sections: Readonly<Record<string, unknown>>): Promise<RestoreOptions> {
   const archive = await restoreConfig(path);
-  const givenSections = Object.entries(sections).filter(([, value]) => value !== null);
-  const gone = [...givenSections.map(([key]) => key), 'spec_augment'];
+  const given = Object.entries(sections).filter(([, value]) => value !== null);
+  const gone = [...given.map(([key]) => key), 'spec_augment'];
   const overrides = [...new Set(gone)]
     .map((key) => `model.${key}`)
     .filter((key) => selectValue(archive, key) !== undefined)
     .map((key) => `~${key}`);
-  return { overrides, config: configFromValues({ model: Object.fromEntries(givenSections) }) };
+  return { overrides, config: configFromValues({ model: Object.fromEntries(given) }) };
 }
 
-function adapterConfig(adapter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function adapterConfig(adapter: Readonly<Record<string, unknown>>): ConfigNode {
   const type = asText(adapter['adapter_type']);
-  const typeSection = adapter[type];
-  if (isMapping(typeSection) && !(type in adapterSchema.fields)) return typeSection;
-  const knownTypes = Object.keys(adapter).filter((key) => !(key in adapterSchema.fields));
+  const found = adapter[type];
+  if (isMapping(found) && !(type in adapterSchema.fields)) return found;
+  const known = Object.keys(adapter).filter((key) => !(key in adapterSchema.fields));
   throw new AnemoneError({
     code: 'adapter.type',
     path: 'model.adapter.adapter_type',
     message: `there is no section model.adapter.${type}`,
-    hint:
-      didYouMean(type, knownTypes) ?? `it describes the adapter: ${type}: {_target_: LinearAdapter, dim: 32}`,
+    hint: didYouMean(type, known) ?? `it describes the adapter: ${type}: {_target_: LinearAdapter, dim: 32}`,
   });
 }
 

@@ -1,24 +1,43 @@
 // From configs and archives to models, whatever their family.
-import { type ConfigNode, requireMapping } from '../../config/index.js';
+import { type ConfigNode, type Loaded, requireMapping } from '../../config/index.js';
 import { type Container, LOG } from '../../container/index.js';
 import { ENGINE } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { type ModelContext, modelScope, type TrainableModel } from '../../model/index.js';
 import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
-import { type Adaptation, adaptModel } from './adaptation.js';
+import { type Adaptation, type AdaptationSection, adaptModel } from './adaptation.js';
 import { checkConfig, configComponents } from './check-config.js';
-import { asrComponents } from './families.js';
-import { fineTunedModel, isFineTuning } from './fine-tune.js';
+import { asrComponents, type StockSection, type StockTarget } from './families.js';
+import { type FineTuningSection, fineTunedModel, isFineTuning } from './fine-tune.js';
 import { archivesOf, type ModelFactory } from './model-component.js';
 import { modelClass } from './section-family.js';
 import { SpeechModel } from './speech-model.js';
+
+/** A `model` section whose `target` names a class that is not of this library; the class knows its keys. */
+export interface OwnModelSection<T extends string = string> {
+  readonly target: T extends StockTarget ? never : T;
+  readonly [key: string]: unknown;
+}
+
+/** A whole config as code may write it. What other sections there are is up to who reads them. */
+export interface ModelConfigInput<M = StockSection | FineTuningSection> {
+  readonly model: M;
+  readonly [key: string]: unknown;
+}
 
 /**
  * The model that a `model` section describes; `target` names its class, without it the sections tell which one it is.
  * @throws AnemoneError `container.unknown-component`, `asr.model-not-supported`, and what the class's `fromConfig` throws
  */
-export function createModel(node: ConfigNode, context: ModelContext = {}): TrainableModel {
+export function createModel(node: StockSection, context?: ModelContext): SpeechModel;
+export function createModel<const T extends string>(
+  node: OwnModelSection<T>,
+  context?: ModelContext,
+): TrainableModel;
+export function createModel(node: Loaded, context?: ModelContext): TrainableModel;
+export function createModel(section: object, context: ModelContext = {}): TrainableModel {
+  const node = section as ConfigNode;
   requireMapping(node, 'model');
   const scope = modelScope(context, asrComponents);
   const { components } = scope;
@@ -33,12 +52,22 @@ export function createModel(node: ConfigNode, context: ModelContext = {}): Train
  * All sections are checked before, also those of the trainer and the experiment manager.
  * @throws AnemoneError(s) with all mistakes of the config; see `checkConfig`, `createModel`, `fineTunedModel`, `initFromConfig`
  */
+export async function createFromConfig<const T extends string>(
+  input: Loaded | ModelConfigInput<OwnModelSection<T>>,
+  context: ModelContext,
+  say?: (line: string) => void,
+): Promise<TrainableModel>;
 export async function createFromConfig(
-  config: ConfigNode,
+  input: ModelConfigInput,
+  context: ModelContext,
+  say?: (line: string) => void,
+): Promise<SpeechModel>;
+export async function createFromConfig(
+  input: object,
   context: ModelContext,
   say?: (line: string) => void,
 ): Promise<TrainableModel> {
-  requireMapping(config, 'config');
+  const config = requireMapping(input, 'config');
   const scope = modelScope(context, configComponents);
   // Keys without effect are told by whoever makes something of their section.
   checkConfig(config, { container: scope });
@@ -65,6 +94,11 @@ export function restoreModel(
   return restoreSpeechArchive(path, speechModelOf(path), scope, archivesOf(scope.components), options);
 }
 
+/** Whether a model hears speech, and so transcribes: `createModel` also makes models of classes of your own. */
+export function isSpeechModel(model: TrainableModel): model is SpeechModel {
+  return model instanceof SpeechModel;
+}
+
 function speechModelOf(path: string): (node: ConfigNode, scope: Container) => SpeechModel {
   return (node, scope) => {
     const model = createModel(node, scope);
@@ -78,6 +112,6 @@ function speechModelOf(path: string): (node: ConfigNode, scope: Container) => Sp
  * model with a new adapter, which alone is trainable. A checkpoint of it is one of the whole model.
  * @throws AnemoneError(s) `adapter.*`, `config.*`; see `restoreSpeechArchive`
  */
-export function adaptedModel(node: ConfigNode, context: ModelContext): Promise<Adaptation> {
-  return adaptModel(node, context, restoreModel);
+export function adaptedModel(node: AdaptationSection, context: ModelContext): Promise<Adaptation> {
+  return adaptModel(node as ConfigNode, context, restoreModel);
 }

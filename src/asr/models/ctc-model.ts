@@ -1,6 +1,6 @@
 // CTC models (Graves et al. 2006): encoder and a frame classifier. EncDecCTCModelBPE (tokenizer) and
 // EncDecCTCModel (characters) differ only in the section their vocabulary comes from.
-import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig, SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { Engine, Tensors } from '../../engine/index.js';
 import {
@@ -13,7 +13,11 @@ import {
 import type { RestoreOptions } from '../../nemo/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import {
+  type CtcDecodingConfig,
+  type CtcDecodingSection,
+  ctcDecodingSchema,
+} from '../decoding/ctc-config.js';
 import { type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
@@ -36,6 +40,8 @@ import { archivesOf } from './model-component.js';
 import type { ModelFamily } from './model-family.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type CtcModelSection = SectionInput<typeof ctcModelSchema>;
 export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
 /**
@@ -66,11 +72,11 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
-  static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecCTCModelBPE {
+  static fromConfig(node: CtcModelSection, context: ModelContext = {}): EncDecCTCModelBPE {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, ctcModelSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, ctcModelSchema.parse(node, options), own),
     );
   }
 
@@ -100,7 +106,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
-  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+  override changeDecoding(decoding: CtcDecodingSection): void {
     this.decoding = ctcDecodingSchema.parse(decoding, { path: 'model.decoding' });
     this.decodingGiven();
   }

@@ -7,6 +7,7 @@ import {
   isMapping,
   listOf,
   overlayNode,
+  type SectionInput,
 } from '../../config/index.js';
 import { CONFIG_WARNINGS, type Container } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -40,6 +41,9 @@ const charLabelsSchema = defineSchema('char_labels', {
 });
 
 const optional = { nullable: true, default: null } as const;
+/** A `model` section that describes the fine-tuning of an archive's model. */
+export type FineTuningSection = SectionInput<typeof fineTuningSchema>;
+
 export const fineTuningSchema = defineSchema(
   'a model section without an encoder',
   {

@@ -1,5 +1,5 @@
 // A transducer with an auxiliary CTC branch on the same encoder: (1-w)·RNN-T + w·CTC. Either branch decodes.
-import type { ConfigNode, InferConfig } from '../../config/index.js';
+import type { ConfigNode, InferConfig, SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { Engine, Tensor, Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -13,7 +13,12 @@ import {
 import type { RestoreOptions } from '../../nemo/index.js';
 import { addLosses, evaluationPass, type Pass, scaleLoss } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
-import { type CtcDecodingConfig, ctcDecodingSchema } from '../decoding/ctc-config.js';
+import type { DecodingSection } from '../decoding/config.js';
+import {
+  type CtcDecodingConfig,
+  type CtcDecodingSection,
+  ctcDecodingSchema,
+} from '../decoding/ctc-config.js';
 import { type CtcSearch, type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
@@ -40,6 +45,8 @@ import type { ModelFamily } from './model-family.js';
 import { EncDecRNNTBPEModel } from './rnnt-model.js';
 import type { SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type HybridModelSection = SectionInput<typeof hybridModelSchema>;
 export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
 
 /**
@@ -75,11 +82,14 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
-  static override fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecHybridRNNTCTCBPEModel {
+  static override fromConfig(
+    node: HybridModelSection,
+    context: ModelContext = {},
+  ): EncDecHybridRNNTCTCBPEModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, hybridModelSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, hybridModelSchema.parse(node, options), own),
     );
   }
 
@@ -109,7 +119,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
    * section like `model.decoding` or `model.aux_ctc.decoding`.
    * @throws AnemoneError `asr.no-branch`, and `config.*` for the section; nothing is changed then
    */
-  changeDecodingStrategy(decoder: 'rnnt' | 'ctc', decoding?: Readonly<Record<string, unknown>>): void {
+  changeDecodingStrategy(decoder: 'rnnt' | 'ctc', decoding?: DecodingSection | CtcDecodingSection): void {
     if (decoder !== 'rnnt' && decoder !== 'ctc') {
       throw new AnemoneError({
         code: 'asr.no-branch',
@@ -128,8 +138,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   /** Of the branch that decodes. */
-  override changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
-    if (this.decodes === 'rnnt') super.changeDecoding(decoding);
+  override changeDecoding(decoding: DecodingSection | CtcDecodingSection): void {
+    if (this.decodes === 'rnnt') super.changeDecoding(decoding as DecodingSection);
     else this.ctcDecoding = ctcDecodingSchema.parse(decoding, { path: 'model.aux_ctc.decoding' });
     this.decodingGiven();
   }

@@ -1,6 +1,7 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
 import { adaptersSection } from '../../adapters/index.js';
 import {
+  type ComponentSection,
   componentConfig,
   defineSchema,
   type FieldDefinitions,
@@ -9,6 +10,7 @@ import {
   listOf,
   oneOf,
   recordOf,
+  type SectionInput,
   sectionOrComponent,
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
@@ -70,11 +72,8 @@ const tokenizerSchema = defineSchema(
 );
 
 /** A section of the keys above, or the component that a class which is not NeMo's names. */
-const tokenizerFormat: Format<unknown> = sectionOrComponent(
-  tokenizerSchema,
-  tokenizerKind.kind,
-  isOwnTokenizer,
-);
+const tokenizerFormat: Format<unknown, SectionInput<typeof tokenizerSchema> | ComponentSection> =
+  sectionOrComponent(tokenizerSchema, tokenizerKind.kind, isOwnTokenizer);
 
 /** Manifests, or a source of the user's. */
 const dataFormat = sectionOrComponent(dataSection, dataSourceKind.kind);

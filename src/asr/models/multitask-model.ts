@@ -1,10 +1,15 @@
-// Multitask models.
-import type { ConfigNode, InferConfig } from '../../config/index.js';
+// NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
+// a prompt what to write: in which language, transcribed or translated, with or without punctuation.
+import type { ConfigNode, InferConfig, SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { type AttentionDecodingConfig, attentionDecodingSchema } from '../../generation/index.js';
+import {
+  type AttentionDecodingConfig,
+  type AttentionDecodingSection,
+  attentionDecodingSchema,
+} from '../../generation/index.js';
 import {
   buildModel,
   type ModelContext,
@@ -49,6 +54,8 @@ import { type DecoderMemory, multiTaskFamily, multiTaskSchema } from './multitas
 import { promptDefaults } from './prompt-defaults.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type MultiTaskSection = SectionInput<typeof multiTaskSchema>;
 export type MultiTaskConfig = InferConfig<typeof multiTaskSchema>;
 
 /**
@@ -81,9 +88,9 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     }
     const between = settings.transf_encoder;
     if (between && between['num_layers'] !== 0) {
-      const builtEncoder = this.build(between, transformerEncoderKind);
-      checkWidth('transf_encoder.hidden_size', builtEncoder.width, decoder.width);
-      this.transformerEncoder = this.child('transf_encoder', builtEncoder);
+      const built = this.build(between, transformerEncoderKind);
+      checkWidth('transf_encoder.hidden_size', built.width, decoder.width);
+      this.transformerEncoder = this.child('transf_encoder', built);
     }
     this.decoder = this.child('transf_decoder', decoder);
     this.head = this.child('log_softmax', this.build(settings.head, headKind, { num_classes: classes }));
@@ -94,11 +101,11 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
-  static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecMultiTaskModel {
+  static fromConfig(node: MultiTaskSection, context: ModelContext = {}): EncDecMultiTaskModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, multiTaskSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, multiTaskSchema.parse(node, options), own),
     );
   }
 
@@ -129,7 +136,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
-  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+  override changeDecoding(decoding: AttentionDecodingSection): void {
     this.decoding = attentionDecodingSchema.parse(decoding, { path: 'model.decoding' });
     this.forgetRecognizers();
   }
@@ -175,10 +182,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     const one = tf.scalar(1, 'int32');
     const lengths = tf.sub(targetLengths, one);
     const logProbs = this.logProbs(tokens, lengths, memory, pass);
-    const realFrames = frameMask(lengths, steps);
+    const real = frameMask(lengths, steps);
     const mask = this.settings.use_loss_mask_for_prompt
-      ? tf.sub(realFrames, frameMask(tf.sub(promptLengths, one), steps))
-      : realFrames;
+      ? tf.sub(real, frameMask(tf.sub(promptLengths, one), steps))
+      : real;
     return weightedOutput(this.criterion.forward({ logProbs, labels, mask }, pass));
   }
 
@@ -198,8 +205,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   ): HostTensors {
     const { lang, slots = lang === undefined ? {} : { source_lang: lang, target_lang: lang } } = options;
     const prompt = this.promptIds(slots);
-    const { target_lang: writtenLang } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
-    return promptedInputs([prompt], [this.transcriptIds(text, writtenLang)], this.special.padId);
+    const { target_lang: written } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
+    return promptedInputs([prompt], [this.transcriptIds(text, written)], this.special.padId);
   }
 
   /** As in NeMo, whose other models hear recordings as they are. */
@@ -213,8 +220,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
 
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     const prompts = rows.map((row) => {
-      const ownPrompt = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
-      return this.promptIds({ ...options.prompt, ...ownPrompt });
+      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIds({ ...options.prompt, ...own });
     });
     return promptedInputs(prompts, [], this.special.padId);
   }

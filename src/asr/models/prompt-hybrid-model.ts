@@ -1,5 +1,7 @@
-// Hybrid models with a prompt.
-import { type ConfigNode, type InferConfig, isMapping } from '../../config/index.js';
+// A hybrid model that is told the language (or another prompt) as a one-hot vector beside each frame of the encoder's
+// output: NeMo's EncDecHybridRNNTCTCBPEModelWithPrompt, that of NVIDIA's multilingual streaming models. A prompt of
+// tokens for an attention decoder is another thing; see multitask-model.ts.
+import { type ConfigNode, type InferConfig, isMapping, type SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
@@ -22,6 +24,8 @@ import type { ModelFamily } from './model-family.js';
 import { promptHybridFamily, promptHybridSchema } from './prompt-hybrid-family.js';
 import type { SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type PromptHybridSection = SectionInput<typeof promptHybridSchema>;
 export type PromptHybridConfig = InferConfig<typeof promptHybridSchema>;
 
 /** NeMo's, where nobody says the language. */
@@ -81,13 +85,13 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
   static override fromConfig(
-    node: ConfigNode,
+    node: PromptHybridSection,
     context: ModelContext = {},
   ): EncDecHybridRNNTCTCBPEModelWithPrompt {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, promptHybridSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, promptHybridSchema.parse(node, options), own),
     );
   }
 
@@ -116,14 +120,13 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   promptIndex(name: string = DEFAULT_PROMPT): number {
     const index = this.prompts.get(name);
     if (index !== undefined) return index;
-    const knownPrompts = [...this.prompts.keys()];
-    const somePrompts =
-      knownPrompts.length > 12 ? `${knownPrompts.slice(0, 12).join(', ')}, …` : knownPrompts.join(', ');
+    const known = [...this.prompts.keys()];
+    const some = known.length > 12 ? `${known.slice(0, 12).join(', ')}, …` : known.join(', ');
     throw new AnemoneError({
       code: 'asr.unknown-prompt',
       path: 'target_lang',
       message: `the model has no prompt "${name}"`,
-      hint: didYouMean(name, knownPrompts) ?? `it has ${somePrompts}`,
+      hint: didYouMean(name, known) ?? `it has ${some}`,
     });
   }
 
@@ -136,8 +139,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     if (!this.kernel) return {};
     const indices = rows.map((row) => {
-      const ownPrompt = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
-      return this.promptIndex(nameOf(ownPrompt) ?? nameOf(options.prompt));
+      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIndex(nameOf(own) ?? nameOf(options.prompt));
     });
     return { promptIndex: int32(indices, [rows.length]) };
   }
@@ -162,8 +165,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   protected override labels(field = 'lang'): SpeechLabels {
     if (!this.kernel) return super.labels(field);
     const promptOf = ({ custom, lang, origin }: Utterance): string => {
-      const foundPrompt = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
-      if (foundPrompt !== undefined) return foundPrompt;
+      const found = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
+      if (found !== undefined) return found;
       throw new AnemoneError({
         code: 'text.language-needed',
         message: `${origin}: the line does not say its language`,

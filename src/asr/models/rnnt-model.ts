@@ -1,6 +1,6 @@
 // Transducer models (Graves 2012): EncDecRNNTBPEModel (tokenizer) and EncDecRNNTModel (characters), which
 // differ only in the section their vocabulary comes from.
-import { type ConfigNode, hasTarget, type InferConfig } from '../../config/index.js';
+import { type ConfigNode, hasTarget, type InferConfig, type SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { type Engine, type HostTensors, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
@@ -16,7 +16,7 @@ import { evaluationPass, type Pass, type WeightedLoss } from '../../nn/index.js'
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { TransducerVariant } from '../decoders/transducer-variant.js';
-import { type DecodingConfig, decodingSchema } from '../decoding/config.js';
+import { type DecodingConfig, type DecodingSection, decodingSchema } from '../decoding/config.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import { greedyOptions, transducerSearch } from '../decoding/transducer-search.js';
@@ -51,6 +51,8 @@ import { type Example, latticePicture } from './report-pictures.js';
 import { rnntFamily, rnntModelSchema } from './rnnt-family.js';
 import { SpeechModel, type SubnetOptions } from './speech-model.js';
 
+/** A `model` section of this family: a loaded one, or its keys. */
+export type RnntModelSection = SectionInput<typeof rnntModelSchema>;
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
 
 /**
@@ -92,11 +94,11 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
    * A model from the `model` section of a config. `context` is a Trainer, or says where weights and log go.
    * @throws AnemoneError, AnemoneErrors with everything wrong in the section
    */
-  static fromConfig(node: ConfigNode, context: ModelContext = {}): EncDecRNNTBPEModel {
+  static fromConfig(node: RnntModelSection, context: ModelContext = {}): EncDecRNNTBPEModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node, rnntModelSchema.parse(node, options), own),
+      (own, options) => new this(node as ConfigNode, rnntModelSchema.parse(node, options), own),
     );
   }
 
@@ -209,7 +211,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
    * `model.decoding`, whose durations need not be repeated.
    * @throws AnemoneError, AnemoneErrors
    */
-  changeDecoding(decoding: Readonly<Record<string, unknown>>): void {
+  override changeDecoding(decoding: DecodingSection): void {
     this.decoding = decodingSchema.parse(decoding, { path: 'model.decoding' });
     this.decodingGiven();
   }

@@ -14,6 +14,7 @@ import {
 } from '../../data/index.js';
 import { ENGINE, type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
+import type { AttentionDecodingSection } from '../../generation/index.js';
 import {
   type Batch,
   type BatchSource,
@@ -35,6 +36,8 @@ import {
 import type { ArchivedConfig } from '../../nemo/index.js';
 import { addLosses, type Pass, weightedLoss } from '../../nn/index.js';
 import type { Tokenizer } from '../../text/index.js';
+import type { DecodingSection } from '../decoding/config.js';
+import type { CtcDecodingSection } from '../decoding/ctc-config.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
@@ -92,6 +95,9 @@ export interface SpeechModelConfig extends ModelConfig {
   readonly encoder: Section;
   readonly compute_eval_loss: boolean;
 }
+
+/** A `decoding` section of one of the families. */
+export type AnyDecodingSection = DecodingSection | CtcDecodingSection | AttentionDecodingSection;
 
 /** What a model is told of the files it is to become. */
 export interface SubnetOptions extends ExportOptions {
@@ -351,6 +357,17 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   stream(options: ChunkOptions & Pick<TranscribeOptions, 'engine' | 'prompt'> = {}): StreamingRecognizer {
     const engine = this.engineFor(options.engine, 'stream');
     return new StreamingRecognizer(engine, this.streamingParts(engine, options), options);
+  }
+
+  /**
+   * Decodes differently from now on, as NeMo's change_decoding_strategy: `decoding` is a section like `model.decoding`.
+   * @throws AnemoneError(s) `config.*` for the section, `asr.no-decoding` for a class of your own that has only one way
+   */
+  changeDecoding(_decoding: AnyDecodingSection): void {
+    throw new AnemoneError({
+      code: 'asr.no-decoding',
+      message: `${this.constructor.name} has one way of decoding`,
+    });
   }
 
   /** What `stream` and buffered transcription are made of. */

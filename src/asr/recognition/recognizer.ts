@@ -23,7 +23,7 @@ export interface Recognizer {
 
 export interface LabelOptions {
   /** Language of the text; only tokenizers of several languages need it. */
-  readonly lang?: string;
+  readonly lang?: string | undefined;
   /** The tokens of the text, where they are known. */
-  readonly tokens?: readonly number[];
+  readonly tokens?: readonly number[] | undefined;
 }

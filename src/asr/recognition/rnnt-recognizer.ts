@@ -30,7 +30,7 @@ export interface RnntRecognizerOptions {
   /** Loss of a batch, given what `forward` made of it; its logs are the losses it is made of. */
   readonly loss: (forward: RnntForward, inputs: Tensors) => StepOutput;
   /** Of models that have losses at inner layers of the encoder. */
-  readonly inner?: InterCtcEvaluation;
+  readonly inner?: InterCtcEvaluation | undefined;
 }
 
 export class RnntRecognizer implements Recognizer {

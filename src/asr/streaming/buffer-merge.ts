@@ -22,8 +22,8 @@ export interface BufferFinding {
 interface Token {
   readonly id: number;
   readonly frame: number;
-  readonly duration?: number;
-  readonly confidence?: number;
+  readonly duration?: number | undefined;
+  readonly confidence?: number | undefined;
 }
 
 export class BufferMerger {

@@ -16,15 +16,15 @@ export interface BufferOptions {
   /** Seconds of each buffer that count. */
   readonly chunkSeconds: number;
   /** Seconds encoded for them, the chunk in the middle. Default 1.4 times the chunk. */
-  readonly bufferSeconds?: number;
+  readonly bufferSeconds?: number | undefined;
   /** Buffers encoded at once. Default 4. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /**
    * How buffers become one text. `state` (default): one search goes on from middle to middle. `middle`: each buffer is
    * decoded by itself, and tokens of its middle count. `lcs`: each by itself, and all tokens count but those at its
    * beginning that are the longest common substring with what is known.
    */
-  readonly merge?: BufferMerge;
+  readonly merge?: BufferMerge | undefined;
 }
 
 /** Lengths of single buffers are rounded up to so many feature frames: each length is compiled. */

@@ -12,11 +12,11 @@ import type { StreamingParts } from './streaming-recognizer.js';
 export interface BufferedTranscription extends BufferOptions {
   readonly engine: Engine;
   /** For recordings that have none of their own. */
-  readonly prompt?: Prompt;
+  readonly prompt?: Prompt | undefined;
   /** For recordings of another rate. Default `best`. */
-  readonly resampler?: Resampler;
-  readonly onProgress?: (done: number, total: number) => void;
-  readonly onBad?: (index: number, message: string) => void;
+  readonly resampler?: Resampler | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly onBad?: ((index: number, message: string) => void) | undefined;
 }
 
 /**

@@ -5,9 +5,9 @@ import type { Portable, WorkerRecipe } from '../portable.js';
 /** How the features of one utterance are computed. */
 export interface ComputeOptions {
   /** Turns on dither and narrow-band augmentation. Default false. */
-  readonly training?: boolean;
+  readonly training?: boolean | undefined;
   /** The utterance's random stream; needed in training when dither or augmentation is on. */
-  readonly random?: CounterRandom;
+  readonly random?: CounterRandom | undefined;
   /** How many samples of `audio` are real; the rest counts as batch padding. Default: all. */
   readonly validSamples?: number;
   /** Length of the longest item of the batch, in samples: what lies between is zeros. Default: none. */

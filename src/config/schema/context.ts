@@ -17,10 +17,10 @@ export interface ComponentLookup {
 
 interface Report {
   readonly message: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly code?: string;
   /** Default: where the value stands. */
-  readonly position?: SourcePosition;
+  readonly position?: SourcePosition | undefined;
 }
 
 /** Keys of a component that come later, by their dotted paths. */

@@ -1,15 +1,27 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
 // as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
 import { asText } from '../../errors/index.js';
-import { type ConfigNode, copyOrigin, isMapping, MISSING, peek, writtenAsFloat } from '../config-node.js';
+import {
+  type ConfigNode,
+  copyOrigin,
+  isMapping,
+  type Loaded,
+  MISSING,
+  peek,
+  writtenAsFloat,
+} from '../config-node.js';
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
 
 /** A JSON Schema (draft 2020-12) as a plain object. */
 export type JsonSchema = { readonly [key: string]: unknown };
 
-/** A check of one value that yields a `T`. */
-export interface Format<T> {
+declare const INPUT: unique symbol;
+
+/** A check of one value that yields a `T`; `I` is what code may write for it, where that is not a `T`. */
+export interface Format<T, I = unknown> {
+  /** For the compiler alone. */
+  readonly [INPUT]?: I;
   /** What is expected, as a noun phrase: `an integer ≥ 1`. */
   readonly expected: string;
   /** Whether a value has roughly the right shape, so that its own errors are the interesting ones in a union. */
@@ -19,7 +31,7 @@ export interface Format<T> {
   /** What the format accepts as JSON Schema, for editors and the config reference. */
   jsonSchema(): JsonSchema;
   /** Schemas whose keys a reader of the docs should see below this value. */
-  readonly nested?: readonly NestedSchema[];
+  readonly nested?: readonly NestedSchema[] | undefined;
 }
 
 export interface NestedSchema {
@@ -58,6 +70,24 @@ export type ValueOf<F> = F extends NamedFormat
     : F extends Format<infer T>
       ? T
       : never;
+
+/** The type of what code may write for a value of a format. */
+export type InputOf<F> = F extends 'mapping'
+  ? Readonly<Record<string, unknown>> | Loaded
+  : F extends NamedFormat
+    ? NamedFormats[F]
+    : F extends readonly (infer E)[]
+      ? E
+      : F extends Format<infer T, infer I>
+        ? unknown extends I
+          ? T
+          : I
+        : never;
+
+/** A section that names a component, as code may write it. */
+export type ComponentSection<N extends string = '_target_'> =
+  | Loaded
+  | ({ readonly [K in N]: string } & { readonly [key: string]: unknown });
 
 /** How often something happens, when `1` means "every batch" and `1.0` "once an epoch". */
 export type Interval = { readonly batches: number } | { readonly fraction: number };
@@ -118,13 +148,13 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
   const expected = orList(values.map(showValue));
   return {
     expected: values.length === 1 ? expected : `one of ${expected}`,
-    accepts: (value) => values.some((allowedValue) => typeof allowedValue === typeof value),
+    accepts: (value) => values.some((allowed) => typeof allowed === typeof value),
     check: (value, at) => {
       if (!values.includes(value as T)) {
         const texts = values.filter((v): v is T & string => typeof v === 'string');
         const unquoted = typeof value !== 'string' && texts.includes(asText(value) as T & string);
-        const nearValue = typeof value === 'string' ? at.nearest(value, texts) : undefined;
-        const hint = unquoted ? 'put it in quotes' : nearValue;
+        const near = typeof value === 'string' ? at.nearest(value, texts) : undefined;
+        const hint = unquoted ? 'put it in quotes' : near;
         at.report({
           message: `expected ${values.length === 1 ? '' : 'one of '}${expected}, got ${describeValue(value)}`,
           hint,
@@ -140,7 +170,7 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
 export function listOf<const F extends FormatSpec>(
   item: F,
   options: { readonly min?: number; readonly max?: number } = {},
-): Format<readonly ValueOf<F>[]> {
+): Format<readonly ValueOf<F>[], readonly InputOf<F>[]> {
   const format = formatOf(item);
   const { min = 0, max = Number.POSITIVE_INFINITY } = options;
   const count = min === max ? `${min} ` : min > 0 ? `at least ${min} ` : '';
@@ -179,8 +209,18 @@ export function listOf<const F extends FormatSpec>(
   };
 }
 
+/** A list of exactly two. */
+export function pairOf<const F extends FormatSpec>(
+  item: F,
+): Format<readonly [first: ValueOf<F>, second: ValueOf<F>]> {
+  // The list is checked to have two items.
+  return listOf(item, { min: 2, max: 2 }) as Format<unknown> as Format<readonly [ValueOf<F>, ValueOf<F>]>;
+}
+
 /** A mapping from free names to values of one format. */
-export function recordOf<const F extends FormatSpec>(value: F): Format<Readonly<Record<string, ValueOf<F>>>> {
+export function recordOf<const F extends FormatSpec>(
+  value: F,
+): Format<Readonly<Record<string, ValueOf<F>>>, Readonly<Record<string, InputOf<F>>> | Loaded> {
   const format = formatOf(value);
   const expected = `a mapping of names to ${plural(format.expected)}`;
   return {
@@ -207,7 +247,9 @@ export function recordOf<const F extends FormatSpec>(value: F): Format<Readonly<
 }
 
 /** A value of any of several formats; the first that fits wins. */
-export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Format<ValueOf<F[number]>> {
+export function oneOf<const F extends readonly FormatSpec[]>(
+  ...specs: F
+): Format<ValueOf<F[number]>, InputOf<F[number]>> {
   const formats = specs.map(formatOf);
   const expected = orList(formats.map((format) => format.expected));
   return {
@@ -224,8 +266,8 @@ export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Forma
         }
       }
       // If one alternative alone has the value's shape, its complaints say more than "none of them".
-      const nearFormats = formats.filter((format) => format.accepts(value));
-      if (nearFormats.length === 1 && typeof value === 'object') nearFormats[0].check(value, at);
+      const near = formats.filter((format) => format.accepts(value));
+      if (near.length === 1 && typeof value === 'object') near[0].check(value, at);
       else at.report({ message: `expected ${expected}, got ${describeValue(value)}` });
       return value as ValueOf<F[number]>;
     },
@@ -238,7 +280,7 @@ export function oneOf<const F extends readonly FormatSpec[]>(...specs: F): Forma
  * `val_check_interval: 1.0` is once an epoch and `1` every batch. In values made in code, where 1 and 1.0 are the
  * same, whole numbers count batches; write `{ fraction: 1 }` for an epoch.
  */
-export function interval(): Format<Interval> {
+export function interval(): Format<Interval, number | Interval> {
   const expected = 'a number of batches (integer) or a part of an epoch (float, 0.0 to 1.0)';
   const isPart = (value: unknown, key: 'batches' | 'fraction') =>
     isMapping(value) && typeof value[key] === 'number';
@@ -263,11 +305,11 @@ export function interval(): Format<Interval> {
  * A format of your own. `check` returns the value it accepts, or throws an Error whose message ends the sentence
  * "expected ..., got ...: ".
  */
-export function customFormat<T>(
+export function customFormat<T, I = unknown>(
   expected: string,
   check: (value: unknown) => T,
   jsonSchema: JsonSchema = {},
-): Format<T> {
+): Format<T, I> {
   return {
     expected,
     accepts: () => true,
@@ -285,9 +327,9 @@ export function customFormat<T>(
 }
 
 /** How a mapping names its component. */
-export interface ComponentFormatOptions {
+export interface ComponentFormatOptions<N extends string = string> {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
-  readonly nameKey?: string;
+  readonly nameKey?: N;
   /**
    * Keys that whoever builds the component fills in (`instantiate`'s `with`), as dotted paths: a component may require
    * them, and the section may leave them out.
@@ -300,8 +342,12 @@ export interface ComponentFormatOptions {
  * check knows the components ({@link CheckOptions.lookup}); the value stays a config node, for `instantiate`, which
  * builds it of what this check found.
  */
-export function componentConfig(kind: string, options: ComponentFormatOptions = {}): Format<ConfigNode> {
-  const { nameKey = '_target_', given = [] } = options;
+export function componentConfig<const N extends string = '_target_'>(
+  kind: string,
+  options: ComponentFormatOptions<N> = {},
+): Format<ConfigNode, ComponentSection<N>> {
+  const { given = [] } = options;
+  const nameKey: string = options.nameKey ?? '_target_';
   return {
     expected: `a mapping with "${nameKey}" naming a component of kind ${kind}`,
     accepts: isMapping,
@@ -310,7 +356,7 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
         at.report({
           message: `expected a mapping with "${nameKey}" naming a component of kind ${kind}, got ${describeValue(node)}`,
         });
-        return {};
+        return {} as ConfigNode;
       }
       return at.lookup?.checkComponent(node, kind, nameKey, at.givenLater(given)) ?? node;
     },
@@ -327,19 +373,19 @@ export function componentConfig(kind: string, options: ComponentFormatOptions = 
 
 /**
  * A section of some keys or, where `_target_` is given, a component of some kind; see {@link componentConfig}.
- * @param isNamed says otherwise which sections name a component
+ * @param named says otherwise which sections name a component
  */
-export function sectionOrComponent<T>(
-  section: Format<T>,
+export function sectionOrComponent<T, I>(
+  section: Format<T, I>,
   kind: string,
-  isNamed: (value: unknown) => boolean = hasTarget,
-): Format<T | ConfigNode> {
+  named: (value: unknown) => boolean = hasTarget,
+): Format<T | ConfigNode, I | ComponentSection> {
   const component = componentConfig(kind);
   return {
     expected: section.expected,
     accepts: isMapping,
     nested: section.nested,
-    check: (value, at) => (isNamed(value) ? component : section).check(value, at),
+    check: (value, at) => (named(value) ? component : section).check(value, at),
     jsonSchema: () => ({ anyOf: [section.jsonSchema(), component.jsonSchema()] }),
   };
 }
@@ -368,10 +414,10 @@ function hintFor(value: unknown, schema: JsonSchema): string | undefined {
 
 function plural(expected: string): string {
   const noun = expected.replace(/^an? /, '');
-  const knownPlurals: Record<string, string> = {
+  const known: Record<string, string> = {
     'true or false': 'true or false',
     text: 'texts',
     'any value': 'values',
   };
-  return knownPlurals[expected] ?? noun.replace(/^(\w+)/, (word) => (word === 'one' ? word : `${word}s`));
+  return known[expected] ?? noun.replace(/^(\w+)/, (word) => (word === 'one' ? word : `${word}s`));
 }

@@ -1,13 +1,30 @@
 // Schemas: the keys a mapping may have, with types inferred from them. Checking collects every error.
 // convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
 // are ours.
-import convict from 'convict';
+import { createRequire } from 'node:module';
+import type convict from 'convict';
 import { AnemoneError, nearestNames } from '../../errors/index.js';
 import { throwAll } from '../collect.js';
-import { copyOrigin, isMapping, keyPositionOf, MISSING, pathOf, peek, positionOf } from '../config-node.js';
+import {
+  copyOrigin,
+  isMapping,
+  keyPositionOf,
+  type Loaded,
+  MISSING,
+  pathOf,
+  peek,
+  positionOf,
+} from '../config-node.js';
 import { CheckContext, type ComponentLookup } from './context.js';
 import { describeValue, showValue } from './describe.js';
-import { type Format, type FormatSpec, formatOf, type JsonSchema, type ValueOf } from './format.js';
+import {
+  type Format,
+  type FormatSpec,
+  formatOf,
+  type InputOf,
+  type JsonSchema,
+  type ValueOf,
+} from './format.js';
 import type { CheckResult, ConfigWarning } from './result.js';
 
 /** One key of a schema. Without `default` and `optional` it is required. */
@@ -39,8 +56,41 @@ type FieldValue<D extends FieldDefinition> =
 /** The typed config of a set of fields. */
 export type ConfigOf<F extends FieldDefinitions> = { readonly [K in keyof F]: FieldValue<F[K]> };
 
+/** What code gives of a set of fields; the defaults stand for what it leaves out. See {@link Schema.withDefaults}. */
+export type GivenConfigOf<F extends FieldDefinitions> = {
+  readonly [K in Exclude<keyof F, OptionalKeys<F>>]: FieldValue<F[K]>;
+} & { readonly [K in OptionalKeys<F>]?: FieldValue<F[K]> | undefined };
+
 /** The typed config of a schema. */
 export type InferConfig<S> = S extends Schema<infer T> ? T : never;
+
+type FieldInput<D extends FieldDefinition> =
+  | InputOf<D['format']>
+  | (D extends { readonly nullable: true } ? null : never);
+
+/** Fields that a mapping may leave out. */
+type OptionalKeys<F extends FieldDefinitions> = {
+  [K in keyof F]: F[K] extends { readonly default: unknown } | { readonly optional: true } ? K : never;
+}[keyof F];
+
+type Merged<T> = { [K in keyof T]: T[K] };
+
+/** What code may write for a section of these fields, ignored keys `G` and format `E` of further keys. */
+export type SectionOf<F extends FieldDefinitions, G = object, E = undefined> =
+  | Loaded
+  | Merged<
+      { readonly [K in Exclude<keyof F, OptionalKeys<F>>]: FieldInput<F[K]> } & {
+        readonly [K in OptionalKeys<F>]?: FieldInput<F[K]>;
+      } & { readonly [K in keyof G]?: unknown } & (E extends FormatSpec
+          ? { readonly [key: string]: unknown }
+          : unknown)
+    >;
+
+/**
+ * What a function takes as a section of a schema: a loaded config, or a literal with the schema's keys, which an editor
+ * completes and the compiler checks. Values are what they are: `\${…}` and `???` are for files.
+ */
+export type SectionInput<S> = S extends Format<unknown, infer I> ? I : never;
 
 /** A key that is understood and has no effect here. */
 export interface IgnoredKey {
@@ -50,14 +100,21 @@ export interface IgnoredKey {
   readonly harmless?: readonly unknown[];
 }
 
+/** Keys of NeMo's that a schema passes over, each with what happens instead. */
+export type IgnoredKeys = Readonly<Record<string, string | IgnoredKey>>;
+
 /** What a schema says beside its fields. */
-export interface SchemaOptions<T> {
+export interface SchemaOptions<
+  T,
+  G extends IgnoredKeys = IgnoredKeys,
+  E extends FormatSpec | undefined = FormatSpec | undefined,
+> {
   /** What the mapping configures. */
   readonly doc?: string;
   /** Keys of NeMo's that have no effect here; each one used is a warning. */
-  readonly ignored?: Readonly<Record<string, string | IgnoredKey>>;
+  readonly ignored?: G;
   /** Format of keys beyond the fields. Without it they are errors. They stay in the typed value, untyped. */
-  readonly extra?: FormatSpec;
+  readonly extra?: E;
   /** Checks that need several keys; runs when every key is right. */
   readonly refine?: (config: T, report: (key: string, message: string, hint?: string) => void) => void;
 }
@@ -67,7 +124,7 @@ export interface CheckOptions {
   /** Dotted path for messages; default: where the value stands in its config. */
   readonly path?: string;
   /** Knows the registered components, so that their mappings are checked too. */
-  readonly lookup?: ComponentLookup;
+  readonly lookup?: ComponentLookup | undefined;
   /** Keys that someone else reads and this schema passes over. */
   readonly skip?: readonly string[];
 }
@@ -82,7 +139,7 @@ export interface ParseOptions extends CheckOptions {
  * What a section may hold: its fields, each with format, default and meaning. Made by `defineSchema`; being a format
  * itself, it nests.
  */
-export interface Schema<T> extends Format<T> {
+export interface Schema<T, I = unknown> extends Format<T, I> {
   readonly name: string;
   readonly doc: string;
   readonly fields: FieldDefinitions;
@@ -102,6 +159,8 @@ export interface Schema<T> extends Format<T> {
   complete(checked: T, values: Readonly<Record<string, unknown>>, options?: ParseOptions): T;
   /** The same within a check. */
   completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T;
+  /** Values that code gives, with the defaults of the keys that it leaves out. The compiler has checked them. */
+  withDefaults(given: object): T;
 }
 
 /**
@@ -110,19 +169,26 @@ export interface Schema<T> extends Format<T> {
  *     const schema = defineSchema('Dropout', { rate: { doc: 'Probability.', format: 'number', default: 0.1, min: 0, below: 1 } });
  *     schema.parse({}).rate   // number
  *
- * @throws AnemoneError `config.bad-schema` if a default does not fit its own format
+ * @throws AnemoneError `config.bad-schema` if a default, other than a mapping, does not fit its own format
  */
-export function defineSchema<const F extends FieldDefinitions>(
+export function defineSchema<
+  const F extends FieldDefinitions,
+  const G extends IgnoredKeys = Readonly<Record<never, never>>,
+  const E extends FormatSpec | undefined = undefined,
+>(
   name: string,
   fields: F,
-  options: SchemaOptions<ConfigOf<F>> = {},
-): Schema<ConfigOf<F>> {
+  options: SchemaOptions<ConfigOf<F>, G, E> = {},
+): Schema<ConfigOf<F>, SectionOf<F, G, E>> {
   const schema = new ObjectSchema<ConfigOf<F>>(name, fields, options);
   schema.verifyDefinition();
   return schema;
 }
 
 const ABSENT = Symbol('absent');
+
+/** Loaded when the first mapping is checked. */
+const loadConvict = () => createRequire(import.meta.url)('convict') as typeof convict;
 
 /** convict walks into objects and converts text to numbers; a list of one hides a value from both. */
 type Box = readonly [unknown];
@@ -162,8 +228,8 @@ class ObjectSchema<T> implements Schema<T> {
     const { lookup, skip = [] } = options;
     // Who skips keys looks at another mapping than who does not.
     const memory = skip.length === 0 ? lookup?.memory : undefined;
-    const knownResult = memory?.recall(this, value);
-    if (knownResult) return knownResult;
+    const known = memory?.recall(this, value);
+    if (known) return known;
     const at = startAt(value, options);
     const result = resultOf(this.checkKeys(value, at, skip), at);
     memory?.keep(this, value, result);
@@ -179,62 +245,73 @@ class ObjectSchema<T> implements Schema<T> {
     return this.valueOf(resultOf(this.completeKeys(checked, values, at), at), options);
   }
 
+  withDefaults(given: object): T {
+    const typed: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(this.fields)) {
+      const value: unknown = Reflect.get(given, key);
+      const nested = schemaOf(field);
+      if (value === undefined) typed[key] = field.default;
+      else typed[key] = nested && isMapping(value) ? nested.withDefaults(value) : value;
+    }
+    return typed as T;
+  }
+
   completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T {
     const before = at.problems.length;
-    const typedValues = Object.assign(Object.create(null), checked) as Record<string, unknown>;
+    const typed = Object.assign(Object.create(null), checked) as Record<string, unknown>;
     for (const [key, value] of Object.entries(values)) {
       if (Object.hasOwn(this.fields, key)) {
-        typedValues[key] = completeField(this.fields[key], typedValues[key], value, at.child(checked, key));
+        typed[key] = completeField(this.fields[key], typed[key], value, at.child(checked, key));
       } else if (this.extra) {
-        typedValues[key] = this.extra.check(value, at.child(checked, key));
+        typed[key] = this.extra.check(value, at.child(checked, key));
       } else if (!this.ignored.has(key)) {
         this.reportUnknown(checked as object, key, at);
       }
     }
-    copyOrigin(checked, typedValues);
-    Object.freeze(typedValues);
-    if (at.problems.length === before) this.refine(typedValues as T, checked as object, at);
-    return typedValues as T;
+    copyOrigin(checked, typed);
+    Object.freeze(typed);
+    if (at.problems.length === before) this.refine(typed as T, checked as object, at);
+    return typed as T;
   }
 
-  private valueOf({ value, errors, warnings }: CheckResult<T>, { warnings: toldWarnings }: ParseOptions): T {
+  private valueOf({ value, errors, warnings }: CheckResult<T>, { warnings: told }: ParseOptions): T {
     throwAll('config.invalid', `${errors.length} errors in the config of ${this.name}:`, errors);
-    toldWarnings?.push(...warnings);
+    told?.push(...warnings);
     return value as T;
   }
 
-  private refine(config: T, node: object, at: CheckContext): void {
-    this.options.refine?.(config, (key, message, hint) => at.child(node, key).report({ message, hint }));
+  private refine(typed: T, node: object, at: CheckContext): void {
+    this.options.refine?.(typed, (key, message, hint) => at.child(node, key).report({ message, hint }));
   }
 
   checkKeys(node: unknown, at: CheckContext, skip: readonly string[] = []): T {
-    const typedValues = Object.create(null) as Record<string, unknown>;
+    const typed = Object.create(null) as Record<string, unknown>;
     if (!isMapping(node)) {
       const what =
         node === undefined
           ? `the section ${this.name} is missing`
           : `expected ${this.expected}, got ${describeValue(node)}`;
       at.report({ message: what });
-      return typedValues as T;
+      return typed as T;
     }
     const before = at.problems.length;
     const present: Record<string, Box> = {};
-    const unknownKeys: string[] = [];
+    const unknown: string[] = [];
     for (const key of Object.keys(node)) {
       if (skip.includes(key)) continue;
       if (Object.hasOwn(this.fields, key)) present[key] = box(peek(node, key));
       else if (this.ignored.has(key)) this.warnIgnored(node, key, at);
-      else if (this.extra) typedValues[key] = this.extra.check(peek(node, key), at.child(node, key));
-      else unknownKeys.push(key);
+      else if (this.extra) typed[key] = this.extra.check(peek(node, key), at.child(node, key));
+      else unknown.push(key);
     }
-    const replacedKeys = laidOver(node, unknownKeys);
+    const replacedKeys = laidOver(node, unknown);
     if (replacedKeys.length > 0) this.reportLaidOver(node, replacedKeys, at);
-    for (const key of unknownKeys) if (!replacedKeys.includes(key)) this.reportUnknown(node, key, at);
-    this.runConvict(node, present, typedValues, at, new Set(unknownKeys.flatMap((key) => this.meantBy(key))));
-    copyOrigin(node, typedValues);
-    Object.freeze(typedValues);
-    if (at.problems.length === before && !at.isOpen) this.refine(typedValues as T, node, at);
-    return typedValues as T;
+    for (const key of unknown) if (!replacedKeys.includes(key)) this.reportUnknown(node, key, at);
+    this.runConvict(node, present, typed, at, new Set(unknown.flatMap((key) => this.meantBy(key))));
+    copyOrigin(node, typed);
+    Object.freeze(typed);
+    if (at.problems.length === before && !at.isOpen) this.refine(typed as T, node, at);
+    return typed as T;
   }
 
   jsonSchema(): JsonSchema {
@@ -259,7 +336,8 @@ class ObjectSchema<T> implements Schema<T> {
       if (key.includes('.') || key === '__proto__' || this.ignored.has(key)) {
         throw new AnemoneError({ code: 'config.bad-schema', message: 'this key name cannot be used', path });
       }
-      if (!('default' in field)) continue;
+      // A default that is a mapping is checked whenever it is used; that would load convict for every import.
+      if (!('default' in field) || isMapping(field.default)) continue;
       const at = CheckContext.top([this.name, key], undefined);
       checkField(field, field.default, at);
       throwAll('config.bad-schema', `the default of ${path} does not fit its format`, at.problems);
@@ -269,7 +347,7 @@ class ObjectSchema<T> implements Schema<T> {
   private runConvict(
     node: object,
     present: Record<string, Box>,
-    typedValues: Record<string, unknown>,
+    typed: Record<string, unknown>,
     at: CheckContext,
     misspelt: ReadonlySet<string>,
   ): void {
@@ -282,13 +360,13 @@ class ObjectSchema<T> implements Schema<T> {
         format: (boxed: Box) => {
           // One mistake is told once: a key under a name that is almost right is not missing, too.
           if (boxed[0] === ABSENT && misspelt.has(key)) return;
-          const problemCount = at.problems.length;
-          typedValues[key] = this.checkValue(key, field, boxed[0], at.child(node, key));
-          if (at.problems.length > problemCount) throw new Error('refused');
+          const found = at.problems.length;
+          typed[key] = this.checkValue(key, field, boxed[0], at.child(node, key));
+          if (at.problems.length > found) throw new Error('refused');
         },
       };
     }
-    const config = convict<Record<string, Box>>(properties, { env: {}, args: [] });
+    const config = loadConvict()<Record<string, Box>>(properties, { env: {}, args: [] });
     try {
       config.load(present).validate({ allowed: 'strict' });
     } catch (error) {
@@ -324,13 +402,12 @@ class ObjectSchema<T> implements Schema<T> {
   }
 
   /** An override has chosen another component, and the keys of the one before are still there. */
-  private reportLaidOver(node: object, unknownKeys: readonly string[], at: CheckContext): void {
+  private reportLaidOver(node: object, unknown: readonly string[], at: CheckContext): void {
     const path = at.path.join('.');
-    const listedKeys =
-      unknownKeys.length > 3 ? `${unknownKeys.slice(0, 3).join(', ')}, …` : unknownKeys.join(', ');
+    const listed = unknown.length > 3 ? `${unknown.slice(0, 3).join(', ')}, …` : unknown.join(', ');
     at.report({
       code: 'config.laid-over',
-      message: `the override is laid over the section, which has ${unknownKeys.length} ${unknownKeys.length === 1 ? 'key' : 'keys'} that ${this.name} does not know (${listedKeys})`,
+      message: `the override is laid over the section, which has ${unknown.length} ${unknown.length === 1 ? 'key' : 'keys'} that ${this.name} does not know (${listed})`,
       hint: `to replace the section, remove it first: ~${path} "+${path}={_target_: …}"`,
       position: keyPositionOf(node, TARGET),
     });
@@ -347,13 +424,13 @@ class ObjectSchema<T> implements Schema<T> {
 
   private reportUnknown(node: object, key: string, at: CheckContext): void {
     const { known } = this;
-    const nearKey = at.nearest(key, known);
-    const listedKeys = known.length <= 15 ? `known are ${known.join(', ')}` : undefined;
+    const near = at.nearest(key, known);
+    const listed = known.length <= 15 ? `known are ${known.join(', ')}` : undefined;
     const position = keyPositionOf(node, key) ?? at.position;
     at.child(node, key).report({
       code: 'config.unknown-key',
       message: `${this.name} has no key "${key}"`,
-      hint: nearKey ?? listedKeys,
+      hint: near ?? listed,
       position,
     });
   }
@@ -362,9 +439,14 @@ class ObjectSchema<T> implements Schema<T> {
 const TARGET = '_target_';
 
 /** Where an override gave a section its `_target_`: those of the keys that the section had before. */
-function laidOver(node: object, unknownKeys: readonly string[]): readonly string[] {
+function laidOver(node: object, unknown: readonly string[]): readonly string[] {
   const isOverride = (key: string) => keyPositionOf(node, key)?.file.startsWith('override ') ?? false;
-  return isOverride(TARGET) ? unknownKeys.filter((key) => !isOverride(key)) : [];
+  return isOverride(TARGET) ? unknown.filter((key) => !isOverride(key)) : [];
+}
+
+/** The schema of a key that is a section of its own. */
+function schemaOf({ format }: FieldDefinition): Schema<unknown> | undefined {
+  return typeof format === 'object' && 'completeKeys' in format ? (format as Schema<unknown>) : undefined;
 }
 
 /** Whether a key has no value of its own. */
@@ -377,15 +459,13 @@ function startAt(value: unknown, { path = pathOf(value), lookup }: CheckOptions)
   return CheckContext.top(keys, positionOf(value), lookup);
 }
 
-function resultOf<T>(value: T, { problems, warnings }: CheckContext): CheckResult<T> {
-  return { value: problems.length === 0 ? value : undefined, errors: problems, warnings };
+function resultOf<T>(typed: T, { problems, warnings }: CheckContext): CheckResult<T> {
+  return { value: problems.length === 0 ? typed : undefined, errors: problems, warnings };
 }
 
 /** What a key becomes when `value` is laid over what it was. */
 function completeField(field: FieldDefinition, before: unknown, value: unknown, at: CheckContext): unknown {
-  const { format } = field;
-  const nested =
-    typeof format === 'object' && 'completeKeys' in format ? (format as Schema<unknown>) : undefined;
+  const nested = schemaOf(field);
   if (nested && isMapping(before) && isMapping(value)) return nested.completeKeys(before, value, at);
   return checkField(field, value, at);
 }
@@ -393,13 +473,13 @@ function completeField(field: FieldDefinition, before: unknown, value: unknown, 
 function checkField(field: FieldDefinition, value: unknown, at: CheckContext): unknown {
   if (value === null && field.nullable) return null;
   const before = at.problems.length;
-  const typedValue = formatOf(field.format).check(value, at);
+  const typed = formatOf(field.format).check(value, at);
   const bounds = describeBounds(field);
-  if (at.problems.length === before && typeof typedValue === 'number' && !withinBounds(field, typedValue)) {
-    at.report({ message: `expected a number ${bounds}, got ${typedValue}` });
+  if (at.problems.length === before && typeof typed === 'number' && !withinBounds(field, typed)) {
+    at.report({ message: `expected a number ${bounds}, got ${typed}` });
   }
   if (at.problems.length > before && value === null) return undefined;
-  return typedValue;
+  return typed;
 }
 
 function withinBounds({ min, max, above, below }: FieldDefinition, value: number): boolean {

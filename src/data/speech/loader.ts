@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
 import { type PrefetchGauges, prefetch } from '../prefetch.js';
-import { moduleBeside, WorkerPool } from '../workers/index.js';
+import { WorkerPool, workerModule } from '../workers/index.js';
 import { batchInputs } from './batch-inputs.js';
 import {
   type BatchingConfig,
@@ -45,7 +45,7 @@ export interface LoaderConfig {
   /** Seconds after which a batch counts as hung. Default 300. */
   readonly timeoutSeconds?: number;
   /** Bytes the feature cache may still grow by. Default: no bound. */
-  readonly cacheBudget?: number;
+  readonly cacheBudget?: number | undefined;
 }
 
 /** An utterance that could not be used. */
@@ -65,11 +65,11 @@ export interface SpeechSourceOptions {
   readonly pipeline: PipelineConfig;
   readonly loader: LoaderConfig;
   /** Fills targets after their end. Default 0. */
-  readonly padId?: number;
+  readonly padId?: number | undefined;
   /** Told of each unusable utterance once. */
-  readonly onBad?: (bad: BadUtterance) => void;
+  readonly onBad?: ((bad: BadUtterance) => void) | undefined;
   /** Gets a line where batches are made in the main thread although threads were asked for. */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */
@@ -246,7 +246,7 @@ export class SpeechSource implements BatchSource {
       return this.inline.batch(task);
     }
     this.pool ??= new WorkerPool({
-      module: moduleBeside('./pipeline/batch-worker', import.meta.url),
+      module: workerModule('speech/pipeline/batch-worker'),
       threads: loader.workers,
       data: recipe,
       timeoutSeconds: loader.timeoutSeconds,

@@ -44,11 +44,11 @@ export interface OpenSourceOptions extends SpeechLabels {
   readonly seed: number;
   readonly frontEnd: FrontEnd;
   /** Training only. */
-  readonly specAugment?: FeatureAugmentation | null;
+  readonly specAugment?: FeatureAugmentation | null | undefined;
   /** Knows waveform augmentations of the user's. Default: those of the library. */
-  readonly augmentations?: AugmentationMaker;
+  readonly augmentations?: AugmentationMaker | undefined;
   /** Gets one line at a time. */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** How many lines unusable recordings may take in the log. */

@@ -27,7 +27,7 @@ export async function sectionEntries(
     readonly name: string;
     readonly log: (line: string) => void;
     /** Keys of the manifest to keep. */
-    readonly custom?: readonly string[];
+    readonly custom?: readonly string[] | undefined;
   },
 ): Promise<readonly ManifestEntry[]> {
   const listedEntries = await named(section, () =>

@@ -5,9 +5,11 @@ import {
   type ConfigNode,
   customFormat,
   defineSchema,
+  EMPTY_SECTION,
   type Format,
   type InferConfig,
   isMapping,
+  type Loaded,
   listOf,
   oneOf,
 } from '../../config/index.js';
@@ -34,13 +36,13 @@ const noSource = (what: string) => ({
 const oneProcess = { instead: 'one process reads all archives', harmless: ['scatter', 'replicate', null] };
 
 /** The steps of an `augmentor`, which are checked here and made where the data is opened. */
-const augmentor: Format<ConfigNode> = {
+const augmentor: Format<ConfigNode, Readonly<Record<string, unknown>> | Loaded> = {
   expected: 'a mapping of augmentations to options',
   accepts: isMapping,
   check: (value, at) => {
     if (!isMapping(value)) {
       at.report({ message: `expected ${augmentor.expected}, got ${JSON.stringify(value)}` });
-      return {};
+      return EMPTY_SECTION;
     }
     const knownSteps = Object.fromEntries(Object.entries(value).filter(([, step]) => !isOwnStep(step)));
     for (const { path = '', code, reason: message, hint } of readSteps(knownSteps, { path: '' }).errors) {

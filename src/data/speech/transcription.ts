@@ -13,10 +13,10 @@ export type TranscriptionInput =
   | Float32Array
   | {
       readonly audioPath: string;
-      readonly offset?: number;
-      readonly duration?: number;
+      readonly offset?: number | undefined;
+      readonly duration?: number | undefined;
       /** For multitask models: what to write of it (source_lang, target_lang, task, pnc, …). */
-      readonly prompt?: Readonly<Record<string, string>>;
+      readonly prompt?: Readonly<Record<string, string>> | undefined;
     };
 
 /** How recordings are decoded and put into batches. */
@@ -24,7 +24,7 @@ export interface TranscriptionOptions {
   readonly frontEnd: FrontEnd;
   readonly channelSelector?: ChannelSelector;
   /** For recordings of another rate. Default `best`. */
-  readonly resampler?: Resampler;
+  readonly resampler?: Resampler | undefined;
   /** Hz of waveforms given in memory. Default: the preprocessor's. */
   readonly sampleRate?: number;
   /** Utterances a batch. Default 16. */
@@ -34,7 +34,7 @@ export interface TranscriptionOptions {
   /** Shorter recordings get silence on both sides. Default: none. */
   readonly shortestSeconds?: number;
   /** Worker threads; 0 is the main thread. Default: half the cores, none for a handful of inputs. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
 }
 
 /** So few inputs are done before a thread has started. */

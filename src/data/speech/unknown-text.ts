@@ -12,7 +12,10 @@ export interface UnknownText {
   /** The token that stands for it; undefined where it is left out. */
   readonly becomes: string | undefined;
   /** The distinct unknown parts of a text; its token ids, where they are known already, save time. */
-  find(text: string, known?: { readonly ids?: ArrayLike<number>; readonly lang?: string }): readonly string[];
+  find(
+    text: string,
+    known?: { readonly ids?: ArrayLike<number>; readonly lang?: string | undefined },
+  ): readonly string[];
 }
 
 /** How to find what `tokenizer` does not know. */
@@ -54,7 +57,7 @@ export function describeUnknown(
   }: {
     readonly name: string;
     readonly fatal: boolean;
-    readonly languageOf?: (utterance: Utterance) => string | undefined;
+    readonly languageOf?: ((utterance: Utterance) => string | undefined) | undefined;
   },
 ): string | undefined {
   const counts = new Map<string, number>();

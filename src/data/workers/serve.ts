@@ -11,7 +11,7 @@ export interface Request {
 export interface ErrorRecord {
   readonly code?: string;
   readonly message: string;
-  readonly stack?: string;
+  readonly stack?: string | undefined;
 }
 
 /** Sent once, when the thread has loaded its code and listens. */

@@ -13,6 +13,15 @@ export function moduleBeside(name: string, asker: string): URL {
   return new URL(name + extension, asker);
 }
 
+/** The folder that this module is of: as a source it lies deeper in it than when the folder's modules are one file. */
+const DATA = import.meta.url.slice(0, import.meta.url.lastIndexOf('/data/') + '/data/'.length);
+
+/** A worker of this folder by its path there: `workerModule('speech/pipeline/batch-worker')`. */
+export function workerModule(path: string): URL {
+  const name = import.meta.url.slice(import.meta.url.lastIndexOf('/'));
+  return moduleBeside(path, `${DATA.slice(0, -1)}${name}`);
+}
+
 /** A worker running `module`; a TypeScript module is loaded through tsx (a development dependency). */
 export function spawnWorker(module: URL, options: WorkerOptions): Worker {
   // Flags of the parent (a test runner's, a debugger's) are not for its workers.

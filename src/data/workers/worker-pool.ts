@@ -13,7 +13,7 @@ export interface WorkerPoolOptions {
   /** Given to each thread at its start. */
   readonly data?: unknown;
   /** Seconds after which a task counts as hung and its thread is ended. Default 300. */
-  readonly timeoutSeconds?: number;
+  readonly timeoutSeconds?: number | undefined;
   /** Seconds without work after which a thread ends. Default 30. */
   readonly idleSeconds?: number;
 }
@@ -33,7 +33,7 @@ interface Thread {
   readonly worker: Worker;
   /** It has loaded its code. */
   ready: boolean;
-  job?: Job;
+  job?: Job | undefined;
   timer?: NodeJS.Timeout;
 }
 

@@ -1,10 +1,11 @@
-// The engine that the others are compared with.
-import '@tensorflow/tfjs-backend-cpu';
+// The reference engine: tfjs's plain JavaScript kernels. Slow; it defines what the others must compute.
+import { createRequire } from 'node:module';
 import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
 
 /** The reference engine: tfjs's plain JavaScript kernels. Slow; it defines what the others must compute. */
 export function createReferenceEngine(): EagerEngine {
+  createRequire(import.meta.url)('@tensorflow/tfjs-backend-cpu'); // registers itself; few need it
   tf.env().set('PROD', true); // no advertisement for tfjs-node on the console
   return new EagerEngine('reference', 'cpu');
 }

@@ -10,9 +10,9 @@ import { addExplicitPadding } from './explicit-padding.js';
 /** Which tfjs-node is loaded, and how. */
 export interface TensorFlowOptions {
   /** Package name or absolute path of a tfjs-node; default: tfjs-node-gpu if installed, else tfjs-node. */
-  readonly module?: string;
+  readonly module?: string | undefined;
   /** Threads inside an operator. Takes effect only before TensorFlow is first loaded. Default: TensorFlow's. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];

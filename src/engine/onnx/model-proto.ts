@@ -53,7 +53,7 @@ export interface ModelOptions {
   readonly name?: string;
   /** The model may use ONNX Runtime's own operators. Default true. */
   readonly ownOperators?: boolean;
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 export function encodeModel(graph: OnnxGraph, options: ModelOptions = {}): Uint8Array {

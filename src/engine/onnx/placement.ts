@@ -4,16 +4,16 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { customFormat, isMapping, listOf, parseJson } from '../../config/index.js';
+import { customFormat, EMPTY_SECTION, isMapping, listOf, parseJson } from '../../config/index.js';
 import { readRegularFileSync } from '../../formats/index.js';
 
 /** Counts of executed nodes: device name (`cpu`, `webgpu`, …) → operator → nodes. */
 export type Placement = Record<string, Record<string, number>>;
 
 interface ProfileEvent {
-  readonly cat?: string;
-  readonly name?: string;
-  readonly args?: { readonly provider?: string; readonly op_name?: string };
+  readonly cat: string | undefined;
+  readonly name: string | undefined;
+  readonly args: { readonly provider: string | undefined; readonly op_name: string | undefined };
 }
 
 /** A folder for one session's profile; `take` reads and removes it. */
@@ -60,7 +60,7 @@ function parseEvents(file: string): readonly ProfileEvent[] {
   const event = customFormat<ProfileEvent>('an event', (value) => {
     if (!isMapping(value)) throw new Error();
     const text = (text: unknown) => (typeof text === 'string' ? text : undefined);
-    const args = isMapping(value['args']) ? value['args'] : {};
+    const args = isMapping(value['args']) ? value['args'] : EMPTY_SECTION;
     const { provider, op_name } = args;
     return {
       cat: text(value['cat']),

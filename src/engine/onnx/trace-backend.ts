@@ -9,10 +9,14 @@ import type { OnnxValue } from './model-proto.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { collapseConstant, hostBytes, sameShape, type TraceValue } from './trace-values.js';
 
-const ENGINE_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+/** Of this engine's code, whose modules are one file when they are compiled. */
+const ENGINE_FOLDER = fileURLToPath(
+  import.meta.url.slice(0, import.meta.url.lastIndexOf('/engine/') + '/engine/'.length),
+);
 export const TRACE_BACKEND = 'anemone-trace';
 
-export class TraceBackend extends tf.KernelBackend {
+// It implements tfjs's class rather than extending it, so that tfjs-core loads with the first trace.
+export class TraceBackend implements tf.KernelBackend {
   private readonly values: tf.DataStorage<TraceValue>;
   /** Of the provider that the trace is for. */
   limits: ProviderLimits = NO_LIMITS;
@@ -22,7 +26,6 @@ export class TraceBackend extends tf.KernelBackend {
   private shapes = new Map<string, OnnxValue>();
 
   constructor() {
-    super();
     this.values = new tf.DataStorage<TraceValue>(this, tf.engine());
   }
 
@@ -47,15 +50,15 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   // ---- tfjs's storage interface
-  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
+  write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
     const id = {};
     this.values.set(id, this.constant(values as HostData, shape, dtype as DType));
     return id;
   }
-  override move(id: tf.DataId, values: tf.BackendValues, shape: number[], dtype: tf.DataType): void {
+  move(id: tf.DataId, values: tf.BackendValues, shape: number[], dtype: tf.DataType): void {
     this.values.set(id, this.constant(values as HostData, shape, dtype as DType));
   }
-  override readSync(id: tf.DataId): tf.BackendValues {
+  readSync(id: tf.DataId): tf.BackendValues {
     const value = this.values.get(id);
     if (value.host) return value.host;
     throw new AnemoneError({
@@ -64,33 +67,42 @@ export class TraceBackend extends tf.KernelBackend {
       hint: 'use tensor ops instead, or hostCall() for work that must happen on the host',
     });
   }
-  override async read(id: tf.DataId): Promise<tf.BackendValues> {
+  async read(id: tf.DataId): Promise<tf.BackendValues> {
     return this.readSync(id);
   }
-  override numDataIds(): number {
+  numDataIds(): number {
     return 0; // values are names in a graph: nothing to free, nothing to leak
   }
-  override disposeData(): boolean {
+  disposeData(): boolean {
     return true;
   }
-  override memory() {
+  memory() {
     return { unreliable: true };
   }
-  override incRef(): void {}
+  incRef(): void {}
   decRef(): void {}
-  override refCount(): number {
+  refCount(): number {
     return 1;
   }
-  override timerAvailable(): boolean {
+  timerAvailable(): boolean {
     return false;
   }
-  override epsilon(): number {
+  epsilon(): number {
     return 1e-7;
   }
-  override floatPrecision(): 16 | 32 {
+  floatPrecision(): 16 | 32 {
     return 32;
   }
-  override dispose(): void {}
+  dispose(): void {}
+  time(): never {
+    throw outsideTraces();
+  }
+  readToGPU(): never {
+    throw outsideTraces();
+  }
+  createTensorFromGPUData(): never {
+    throw outsideTraces();
+  }
 
   // ---- values
   /** Shape and type of the graph value `name` of the current program (values that cross a cut). */
@@ -177,6 +189,13 @@ export class TraceBackend extends tf.KernelBackend {
     const collapsed = collapseConstant(values, shape);
     return { dtype, raw: collapsed.raw, name: undefined, graph: undefined, host: collapsed.values };
   }
+}
+
+function outsideTraces(): AnemoneError {
+  return new AnemoneError({
+    code: 'engine.host-read',
+    message: `a program that is being traced has nothing to time and nothing on a GPU yet (${callSite()})`,
+  });
 }
 
 /** The line of the caller's code that led here, from the stack: the first frame outside of tfjs and the engine. */

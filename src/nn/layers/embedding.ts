@@ -8,7 +8,7 @@ import { customGradient } from './custom-gradient.js';
 /** How the rows of an embedding start, and which of them stands for padding. */
 export interface EmbeddingOptions {
   /** This row starts as zeros and gets no gradient. */
-  readonly paddingIndex?: number;
+  readonly paddingIndex?: number | undefined;
   /** Default N(0, 1), the padding row zeros; a given one fills that row too. */
   readonly weightInit?: Initializer;
 }

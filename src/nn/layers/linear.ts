@@ -20,9 +20,9 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 /** How a linear map starts and how its weight is stored. Default initial values are PyTorch's. */
 export interface LinearOptions {
   /** Default true. */
-  readonly bias?: boolean;
-  readonly weightInit?: Initializer;
-  readonly biasInit?: Initializer;
+  readonly bias?: boolean | undefined;
+  readonly weightInit?: Initializer | undefined;
+  readonly biasInit?: Initializer | undefined;
   /**
    * Trailing axes of size 1 in the stored weight: 1 for weights that PyTorch keeps as a pointwise Conv1d
    * [out, in, 1]. Default 0.

@@ -5,11 +5,11 @@ const ORDERS = 4;
 
 /** sacrebleu's options. `lowercase` is false by default. */
 export interface BleuOptions {
-  readonly lowercase?: boolean;
+  readonly lowercase?: boolean | undefined;
   /** Default `13a`; `none` splits at white space; `char` takes every character. */
-  readonly tokenize?: '13a' | 'none' | 'char';
+  readonly tokenize?: '13a' | 'none' | 'char' | undefined;
   /** What to do with an order without matches: `exp` (default), `floor` (0.1 matches), `none`. */
-  readonly smoothing?: 'exp' | 'floor' | 'none';
+  readonly smoothing?: 'exp' | 'floor' | 'none' | undefined;
 }
 
 /** A BLEU score with what it was computed from. Lengths are in tokens. */

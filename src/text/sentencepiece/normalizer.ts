@@ -18,7 +18,7 @@ export interface NormalizerOptions {
   /** The dummy "▁" goes after the text, not before. */
   readonly treatWhitespaceAsSuffix?: boolean;
   /** Symbols that pass through untouched. */
-  readonly keep?: DoubleArray;
+  readonly keep?: DoubleArray | undefined;
 }
 
 export class Normalizer {

@@ -13,9 +13,9 @@ export interface EarlyStoppingOptions {
   /** Stop at once when the metric is not finite. */
   readonly checkFinite: boolean;
   /** Stop when the metric is at least this good; undefined: never. */
-  readonly stoppingThreshold: number | undefined;
+  readonly stoppingThreshold?: number | undefined;
   /** Stop when the metric is worse than this; undefined: never. */
-  readonly divergenceThreshold: number | undefined;
+  readonly divergenceThreshold?: number | undefined;
 }
 
 /** Ends the fit when a metric has stopped improving, with the rules of Lightning's EarlyStopping. */

@@ -36,7 +36,7 @@ export async function writeFolderAtomically(
  */
 export async function removeLeftovers(
   parent: string,
-  options: { readonly alone?: boolean } = {},
+  options: { readonly alone?: boolean | undefined } = {},
 ): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const pid = name.startsWith('.') && name.includes(MARK) ? Number(name.split(MARK).pop()) : 0;

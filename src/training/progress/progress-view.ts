@@ -42,7 +42,11 @@ export interface ProgressView {
 }
 
 /** What shows the progress of runs. Default, with a Trainer: a line on stderr, or nothing with enable_progress_bar=false. */
-export const PROGRESS_VIEW = token<ProgressView>('progress-view');
+export const PROGRESS_VIEW = token<ProgressView>(
+  'progress-view',
+  undefined,
+  'a Trainer has one; pass the model a trainer, or register one',
+);
 
 /** Prints nothing but what must be said. */
 export class QuietView implements ProgressView {

@@ -60,7 +60,7 @@ describe('a transducer', () => {
   it.each([
     ['greedy_batch', 'greedy', {}],
     ['maes', 'beam', { beam_size: 3, maes_expansion_gamma: 9 }],
-  ])('%s boosts phrases of a list and of a file', async (strategy, section, keys) => {
+  ] as const)('%s boosts phrases of a list and of a file', async (strategy, section, keys) => {
     const model = await rnnt(createReferenceEngine(), { strategy, [section]: keys });
     const before = await texts(model);
     model.changeDecoding({ strategy, [section]: { ...keys, ...boosted } });
@@ -120,7 +120,7 @@ describe('CTC', () => {
     ['greedy_batch', 'greedy'],
     ['beam_batch', 'beam'],
     ['beam', 'beam'],
-  ])('%s boosts phrases', async (strategy, section) => {
+  ] as const)('%s boosts phrases', async (strategy, section) => {
     const model = await ctc(createReferenceEngine(), { strategy });
     const before = await texts(model);
     // So much that it is the first token, wherever the network puts that.

@@ -72,7 +72,7 @@ describe('beam searches of a transducer', () => {
     const model = await rnnt(engine, { greedy: { max_symbols: 5 } });
     const { inputs } = batchOf(model, ['ab', 'c']);
     const greedy = await model.recognizer(engine).recognize(inputs, false);
-    for (const strategy of ['beam', 'tsd', 'alsd', 'maes']) {
+    for (const strategy of ['beam', 'tsd', 'alsd', 'maes'] as const) {
       model.changeDecoding({ strategy, beam: { beam_size: 1 } });
       const one = await model.recognizer(engine).recognize(inputs, false);
       expect(one.hypotheses.map(({ tokens, frames }) => ({ tokens, frames }))).toEqual(
@@ -82,7 +82,7 @@ describe('beam searches of a transducer', () => {
     expect(greedy.hypotheses.some(({ tokens }) => tokens.length > 0)).toBe(true);
   });
 
-  it.each(['maes', 'malsd_batch', 'maes_batch'])(
+  it.each(['maes', 'malsd_batch', 'maes_batch'] as const)(
     '%s with a language model prefers what that knows',
     async (strategy) => {
       const engine = createReferenceEngine();

@@ -87,6 +87,19 @@ describe('a config', () => {
     expect(checkConfig(configWith([]))).toEqual([]);
   });
 
+  it('may name optimizer and schedule as it names other parts', () => {
+    const named = (name: string): [string, string, string] => [
+      'optim: {name: adamw',
+      `optim: {_target_: ${name}`,
+      '',
+    ];
+    const schedule: [string, string, string] = ['sched: {name:', 'sched: {_target_:', ''];
+    expect(checkConfig(configWith([named('adamw'), schedule]))).toEqual([]);
+    expect(failure(() => checkConfig(configWith([named('adamww')]))).message).toMatch(
+      /no optimizer named "adamww"/,
+    );
+  });
+
   it.each(mistakes)('%s → %s is told once, with its line', (...mistake) => {
     const [right, , path] = mistake;
     const error = failure(() => checkConfig(configWith([mistake])));

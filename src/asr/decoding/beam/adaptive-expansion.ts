@@ -14,7 +14,7 @@ export interface AdaptiveExpansionOptions {
   readonly prefixAlpha: number;
   readonly gamma: number;
   readonly beta: number;
-  readonly fusion?: Fusion;
+  readonly fusion?: Fusion | undefined;
 }
 
 export function* adaptiveExpansionSearch(

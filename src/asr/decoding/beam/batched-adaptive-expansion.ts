@@ -15,7 +15,7 @@ export interface BatchedAdaptiveExpansionOptions {
   readonly gamma: number;
   /** Candidates of a hypothesis beyond beamSize. */
   readonly beta: number;
-  readonly fusion?: BatchedFusion;
+  readonly fusion?: BatchedFusion | undefined;
 }
 
 /** NeMo's margin of `lm_weighted_full` here; see fusedScore. */

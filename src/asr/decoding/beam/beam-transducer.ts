@@ -24,7 +24,7 @@ export type BeamStrategy = (typeof BEAM_STRATEGIES)[number];
 export interface BeamOptions {
   readonly strategy: BeamStrategy;
   readonly beam: BeamConfig;
-  readonly fusion?: Fusion;
+  readonly fusion?: Fusion | undefined;
   /** Sum of the weights of the models in `fusion`; malsd_batch and maes_batch need it. Default 0. */
   readonly fusionWeight?: number;
 }

@@ -13,8 +13,8 @@ export interface ModifiedAlignmentLengthOptions {
   /** Most tokens at one frame, null for no limit. */
   readonly maxSymbols: number | null;
   /** TDT: frames that tokens and blanks last. Without them a token lasts none and a blank one. */
-  readonly durations?: readonly number[];
-  readonly fusion?: BatchedFusion;
+  readonly durations?: readonly number[] | undefined;
+  readonly fusion?: BatchedFusion | undefined;
 }
 
 interface Hypothesis extends TdtHypothesis {

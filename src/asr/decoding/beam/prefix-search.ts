@@ -10,7 +10,7 @@ import { type BeamHypothesis, logAdd, type Query, type Scores } from './search.j
 export function* prefixSearch<H extends BeamHypothesis>(
   keptBeam: readonly H[],
   frame: number,
-  { prefixAlpha, fusion }: { readonly prefixAlpha: number; readonly fusion?: Fusion },
+  { prefixAlpha, fusion }: { readonly prefixAlpha: number; readonly fusion?: Fusion | undefined },
   stay?: number,
 ): Generator<readonly Query[], H[], readonly Scores[]> {
   const hypotheses = [...keptBeam].sort((a, b) => b.prefix.length - a.prefix.length);

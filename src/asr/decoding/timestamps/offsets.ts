@@ -19,7 +19,7 @@ export interface DecodedTokens {
   /** Frame at which each token was emitted. */
   readonly frames: readonly number[];
   /** TDT: frames each token lasts. */
-  readonly durations?: readonly number[];
+  readonly durations?: readonly number[] | undefined;
 }
 
 /**

@@ -37,7 +37,7 @@ export interface PlannedSet {
   /** Frames after the front end's own padding (`pad_to`). Absent: none. */
   padFrames?(frames: number): number;
   /** By how much augmentation will stretch utterance `index` in this epoch. Absent: not at all. */
-  stretch?(epoch: number, index: number): number;
+  readonly stretch?: ((epoch: number, index: number) => number) | undefined;
 }
 
 /** One batch of a plan: utterances by their index in the data set, and what they are padded to. */

@@ -20,11 +20,11 @@ export interface CheckTokenizer {
 
 /** What manifests are held against. */
 export interface CheckOptions extends FitConfig, InspectOptions {
-  readonly tokenizer?: CheckTokenizer;
+  readonly tokenizer?: CheckTokenizer | undefined;
   /** Seconds. Default 0.1. */
-  readonly minDuration?: number;
+  readonly minDuration?: number | undefined;
   /** Seconds. Default: no bound. */
-  readonly maxDuration?: number;
+  readonly maxDuration?: number | undefined;
   /** Transcripts are needed. Default true. */
   readonly requireText?: boolean;
 }

@@ -1,13 +1,13 @@
 // Looks at many recordings at a time, in worker threads where that pays.
 import { availableParallelism } from 'node:os';
-import { moduleBeside, WorkerPool } from '../../workers/index.js';
+import { WorkerPool, workerModule } from '../../workers/index.js';
 import { type Inspection, inspect } from './inspect.js';
 
 export interface InspectOptions {
   /** Decode every recording instead of reading headers. Default false. */
-  readonly deep?: boolean;
+  readonly deep?: boolean | undefined;
   /** Worker threads; 0 is the main thread. Default: the cores. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Gets the number of recordings looked at so far. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -37,7 +37,7 @@ export async function inspectAll(
     return new Map(all.map((inspection) => [inspection.path, inspection]));
   }
   const threads = Math.min(workers, chunks.length);
-  const pool = new WorkerPool({ module: moduleBeside('./inspect-worker', import.meta.url), threads });
+  const pool = new WorkerPool({ module: workerModule('speech/check/inspect-worker'), threads });
   try {
     const all = await Promise.all(
       chunks.map(async (chunk) =>

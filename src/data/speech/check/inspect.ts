@@ -20,7 +20,7 @@ export interface Inspection {
   readonly sampleRate?: number;
   readonly channels?: number;
   /** Seconds. */
-  readonly duration?: number;
+  readonly duration?: number | undefined;
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   readonly error?: { readonly code: string; readonly message: string };
   /** Hash of the file's bytes; with `deep` only. */

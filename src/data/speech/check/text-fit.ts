@@ -12,9 +12,9 @@ export interface FitConfig {
   /** Keys of the preprocessor; default NeMo's at 16 kHz. */
   readonly preprocessor?: FrontEndConfig;
   /** Time reduction of the encoder, a power of two. Default 4. */
-  readonly subsampling?: number;
+  readonly subsampling?: number | undefined;
   /** Default `rnnt`. */
-  readonly loss?: LossKind;
+  readonly loss?: LossKind | undefined;
 }
 
 /** Whether a transcript can be aligned with what the encoder makes of its recording. */

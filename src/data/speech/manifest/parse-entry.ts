@@ -14,7 +14,7 @@ export interface ParseOptions {
   /** Key of the transcript. Default `text`, or else one that stands in for it. */
   readonly textField?: string;
   /** Further keys to keep, in `ManifestEntry.custom`. */
-  readonly custom?: readonly string[];
+  readonly custom?: readonly string[] | undefined;
   /** Keep the whole line, in `ManifestEntry.line`. Default false: a corpus has millions of them. */
   readonly keepLine?: boolean;
 }

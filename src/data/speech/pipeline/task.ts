@@ -13,9 +13,9 @@ import type { ArchivePlace } from '../manifest/index.js';
 /** How recordings become features; the same for all batches of a source. */
 export interface PipelineSettings {
   /** Default `average`. */
-  readonly channelSelector?: ChannelSelector;
+  readonly channelSelector?: ChannelSelector | undefined;
   /** Default `best`. */
-  readonly resampler?: Resampler;
+  readonly resampler?: Resampler | undefined;
   /** Cut silence off both ends, before augmentation. */
   readonly trimSilence?: boolean;
   /** Turns dither and augmentation on. */
@@ -26,16 +26,16 @@ export interface PipelineSettings {
   /** Folder of cached features of exactly this front end. */
   readonly cacheFolder?: string;
   /** Shorter waveforms get silence on both sides. Default: none. */
-  readonly shortestSeconds?: number;
+  readonly shortestSeconds?: number | undefined;
 }
 
 /** The same with the bricks that do it. */
 export interface PipelineConfig extends PipelineSettings {
   readonly frontEnd: FrontEnd;
   /** Waveform augmentation, training only. */
-  readonly augmentor?: Augmentor;
+  readonly augmentor?: Augmentor | undefined;
   /** Training only. */
-  readonly specAugment?: FeatureAugmentation;
+  readonly specAugment?: FeatureAugmentation | undefined;
 }
 
 /** The same as it travels to a worker thread: how the bricks are made there. */
@@ -54,13 +54,13 @@ export interface UtteranceRef {
   /** Seconds. */
   readonly offset: number;
   /** Seconds; absent reads to the end. */
-  readonly duration?: number;
+  readonly duration?: number | undefined;
   /** Where the recording lies in an archive; `path` then only names it. */
   readonly archive?: ArchivePlace;
   /** Mono waveform, used instead of the file. */
   readonly samples?: Float32Array;
   /** Hz of `samples`; default the front end's. */
-  readonly sampleRate?: number;
+  readonly sampleRate?: number | undefined;
 }
 
 export interface BatchTask {

@@ -52,7 +52,7 @@ export interface ExternalData {
   /** Name of the file beside the model. */
   readonly location: string;
   /** Bytes of weights from which on they go there. Default: what fits into one file. */
-  readonly from?: number;
+  readonly from?: number | undefined;
 }
 
 export interface ExportedModel {
