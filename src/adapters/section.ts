@@ -15,7 +15,7 @@ const entry: Format<unknown> = {
 };
 
 /** The format of the section `model.adapters`. */
-export const adaptersSection: Format<Readonly<Record<string, unknown>>> = {
+export const adaptersFormat: Format<Readonly<Record<string, unknown>>> = {
   ...recordOf(entry),
   expected: 'a mapping of names to adapters',
 };

@@ -30,7 +30,7 @@ function groupOf(optim: unknown): Format<ConfigNode | null> {
 }
 
 /** Settings by module or name pattern, for a schema that has the optimizer as its key `optim`. */
-export const paramGroupsSection: Format<Readonly<Record<string, ConfigNode | null>>> = {
+export const paramGroupsFormat: Format<Readonly<Record<string, ConfigNode | null>>> = {
   ...recordOf(groupOf(undefined)),
   expected: 'a mapping of modules or name patterns to settings',
   check: (value, at) => {

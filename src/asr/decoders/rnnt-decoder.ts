@@ -80,8 +80,8 @@ export class RNNTDecoder extends PredictionNetwork {
 
   override step(last: Tensor, state: Tensor): { output: Tensor; state: Tensor } {
     const isToken = tf.cast(tf.less(last, tf.scalar(this.vocabulary, 'int32')), 'float32');
-    const known = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
-    const input = tf.mul(this.embed.forward(known), tf.reshape(isToken, [-1, 1]));
+    const knownTokens = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
+    const input = tf.mul(this.embed.forward(knownTokens), tf.reshape(isToken, [-1, 1]));
     const parts = this.split(state);
     const states = Array.from({ length: this.layers }, (_, k) => ({ h: parts[2 * k], c: parts[2 * k + 1] }));
     const next = this.lstm.step(input, states);

@@ -106,10 +106,10 @@ export abstract class TransducerJoint extends Module {
    * @param clamp gradients of the logits are clipped to ±clamp; off when ≤ 0
    */
   protected picksOptions(input: JointLossInput, pass: Pass, clamp = 0): JointPicksOptions {
-    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: most, jointnet } = this.config;
+    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: maxElements, jointnet } = this.config;
     const frames = input.encoder.shape[1]!;
     const rows = input.prediction.shape[1]!;
-    const bound = most ?? 2 ** 25;
+    const bound = maxElements ?? 2 ** 25;
     return {
       activation: jointnet.activation,
       dropout: pass.training ? (jointnet.dropout ?? 0) : 0,

@@ -12,7 +12,7 @@ import { loadFusion } from './fusion/load-fusion.js';
 import type { TokenFusion } from './fusion/token-fusion.js';
 import { greedyCtc } from './greedy-ctc.js';
 import { fusedCtcPath, fusedCtcStart } from './greedy-ctc-fused.js';
-import { type ConfidenceSettings, confidenceSettings } from './shared-config.js';
+import { type ConfidenceOptions, confidenceOptions } from './shared-config.js';
 
 export interface CtcSearch {
   /** What the program has to give, from log-probabilities [B,T,V+1]. */
@@ -34,7 +34,7 @@ export interface CtcSearchContext {
 
 /** @throws AnemoneError `asr.decoding`, and those of loadFusion */
 export function ctcSearch(decoding: CtcDecodingConfig, context: CtcSearchContext): CtcSearch {
-  const settings = confidenceSettings(decoding);
+  const settings = confidenceOptions(decoding);
   if (decoding.strategy === 'greedy' || decoding.strategy === 'greedy_batch') {
     return bestPath(context.blank, settings, greedyCtcFusion(decoding, context));
   }
@@ -60,7 +60,7 @@ export function greedyCtcFusion(
 
 function bestPath(
   blank: number,
-  settings: ConfidenceSettings | undefined,
+  settings: ConfidenceOptions | undefined,
   fusion: TokenFusion | undefined,
 ): CtcSearch {
   return {

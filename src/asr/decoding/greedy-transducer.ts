@@ -8,7 +8,7 @@ import { splitOutputs } from '../decoders/variant-heads.js';
 import { aggregate, byFrame, type Choice, transducerTokenConfidence } from './confidence/aggregate.js';
 import { confidence } from './confidence/measure.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
-import type { ConfidenceSettings } from './shared-config.js';
+import type { ConfidenceOptions } from './shared-config.js';
 
 /** The parts of a transducer that decoding runs. */
 export interface TransducerNetwork {
@@ -24,7 +24,7 @@ export interface GreedyOptions {
   /** Frames looked at in one call. Default 8. */
   readonly window?: number;
   /** Default: no confidences. */
-  readonly confidence?: ConfidenceSettings | undefined;
+  readonly confidence?: ConfidenceOptions | undefined;
   /** Models that have a say in which token it is, where it is not blank. Default: none. */
   readonly fusion?: TokenFusion | undefined;
 }

@@ -2,7 +2,7 @@
 import {
   type FrontEnd,
   isMfcc,
-  nemoSettings,
+  nemoFrontEndConfig,
   type ResolvedMel,
   type ResolvedMfcc,
   SampleQueue,
@@ -58,7 +58,7 @@ export class FeatureStream {
 
 /** @throws AnemoneError `streaming.normalize` where a frame depends on more than the audio around it */
 function requireLocal(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc {
-  const config = nemoSettings(frontEnd);
+  const config = nemoFrontEndConfig(frontEnd);
   if (!config) {
     throw new AnemoneError({
       code: 'streaming.front-end',

@@ -21,11 +21,11 @@ export function sherpaMetadata(modelType: string, head: TransducerHead | undefin
   };
 }
 
-type NemoSettings = ResolvedMel | ResolvedMfcc;
+type NemoFrontEndConfig = ResolvedMel | ResolvedMfcc;
 
 export interface SherpaModel {
   /** Undefined for a front end of the user's. */
-  readonly mel: NemoSettings | undefined;
+  readonly mel: NemoFrontEndConfig | undefined;
   /** Tokens without blank. */
   readonly vocabulary: readonly string[];
   /** Undefined for CTC. */
@@ -48,7 +48,7 @@ export function checkForSherpa({ mel, vocabulary, head, streaming, prompted }: S
   if (head) checkHead(head, streaming);
 }
 
-function checkFeatures(mel: NemoSettings | undefined): void {
+function checkFeatures(mel: NemoFrontEndConfig | undefined): void {
   if (!mel) fail('preprocessor', 'is not one of NeMo’s; sherpa-onnx computes log-mel features');
   if (isMfcc(mel)) fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
   const { sample_rate: rate, normalize } = mel;
@@ -82,7 +82,7 @@ function checkFeatures(mel: NemoSettings | undefined): void {
 }
 
 /** As the scripts that make sherpa-onnx's models of NeMo's write it; empty for none. */
-export function normalizeType(config: NemoSettings): string {
+export function normalizeType(config: NemoFrontEndConfig): string {
   const normalize = isMfcc(config) ? null : config.normalize;
   if (normalize === null) return '';
   if (typeof normalize === 'object') return 'fixed';

@@ -1,6 +1,6 @@
 // Keys of a model section that say the same thing in two places, such as the width that one part gives and the next
 // takes. Where they differ, both are named, with their lines, before anything is opened or compiled.
-import { type FrontEnd, isMfcc, nemoSettings } from '../../audio/index.js';
+import { type FrontEnd, isMfcc, nemoFrontEndConfig } from '../../audio/index.js';
 import { type ConfigNode, pathOf, placeOf } from '../../config/index.js';
 import { AnemoneError, formatPosition } from '../../errors/index.js';
 import { SAMPLE_RATES } from '../nemo/speech-archive.js';
@@ -39,7 +39,7 @@ export function checkSampleRates(model: ConfigNode, rate: number): void {
  * @throws AnemoneError `config.disagreement`
  */
 export function checkFeatureWidth(model: ConfigNode, frontEnd: FrontEnd): void {
-  const settings = nemoSettings(frontEnd);
+  const settings = nemoFrontEndConfig(frontEnd);
   const key = settings
     ? isMfcc(settings)
       ? 'preprocessor.n_mfcc'

@@ -101,11 +101,11 @@ export async function fineTunedModel(
   const nothing = Object.fromEntries(replaced.map((key) => [key, null]));
   const changes = Object.fromEntries(replaced.map((key) => [key, writtenSection[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
-  const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
+  const withChanges = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
   // What the config names is the user's word, though it is laid over an archive.
   const opened = (archive: Container) =>
     useFiles(archive.scope(), archive.resolve(MODEL_FILES).sealedBy(sealedBut([], changes)));
-  const remake = (node: ConfigNode, archive: Container) => make(own(node), opened(archive));
+  const remake = (node: ConfigNode, archive: Container) => make(withChanges(node), opened(archive));
   const model = await restoreSpeechArchive(path, remake, container, families, {}, replaced);
   const vocabulary = newVocabulary(writtenSection);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;

@@ -35,7 +35,7 @@ import type { Recognizer } from '../recognition/recognizer.js';
 import type { RnntForward } from '../recognition/rnnt-recognizer.js';
 import { speechInputs } from '../recognition/speech-inputs.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
-import type { TranscriptSettings } from '../transcription/transcript.js';
+import type { TranscriptOptions } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { hybridFamily, hybridModelSchema } from './hybrid-family.js';
@@ -89,7 +89,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, hybridModelSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, hybridModelSchema.parse(node, options), scope),
     );
   }
 
@@ -103,14 +103,14 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, hybridFamily), options);
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.ctcDecoder = this.replaceChild('ctc_decoder', fresh.ctcDecoder);
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.ctcDecoder = this.replaceChild('ctc_decoder', replacement.ctcDecoder);
     this.interCtc = new InterCtc(this.interSettings, this.encoder, this.ctcDecoder);
   }
 
@@ -167,8 +167,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return encoded;
   }
 
-  protected override transcriptSettings(): TranscriptSettings {
-    if (this.decodes === 'rnnt') return super.transcriptSettings();
+  protected override transcriptOptions(): TranscriptOptions {
+    if (this.decodes === 'rnnt') return super.transcriptOptions();
     return { kind: 'ctc', ...transcriptFields(this.ctcDecoding, this.ctcDecoding.ctc_timestamp_type) };
   }
 

@@ -1,5 +1,5 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
-import { adaptersSection } from '../../adapters/index.js';
+import { adaptersFormat } from '../../adapters/index.js';
 import {
   type ComponentSection,
   componentConfig,
@@ -15,7 +15,7 @@ import {
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
 import { dataSourceKind } from '../../model/index.js';
-import { paramGroupsSection } from '../../optim/index.js';
+import { paramGroupsFormat } from '../../optim/index.js';
 import { tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 import { isOwnTokenizer } from './model-tokenizer.js';
 
@@ -106,7 +106,7 @@ export const commonFields = {
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
   adapters: {
     doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
-    format: adaptersSection,
+    format: adaptersFormat,
     ...optional,
   },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
@@ -117,7 +117,7 @@ export const commonFields = {
   },
   optim_param_groups: {
     doc: 'Settings per module; read by the trainer.',
-    format: paramGroupsSection,
+    format: paramGroupsFormat,
     ...optional,
   },
   freeze: {

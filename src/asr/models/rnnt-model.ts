@@ -31,7 +31,7 @@ import {
 } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
-import { rnntLossSettings } from '../losses/config.js';
+import { rnntLossConfig } from '../losses/config.js';
 import { type TransducerLoss, transducerLossKind } from '../losses/loss-kinds.js';
 import { RNNTLoss } from '../losses/rnnt.js';
 import { variantArcs } from '../losses/variant-costs.js';
@@ -41,7 +41,7 @@ import type { Recognizer } from '../recognition/recognizer.js';
 import { type RnntForward, RnntRecognizer } from '../recognition/rnnt-recognizer.js';
 import { encoderPass, speechInputs } from '../recognition/speech-inputs.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
-import type { TranscriptSettings } from '../transcription/transcript.js';
+import type { TranscriptOptions } from '../transcription/transcript.js';
 import { mustAgree, widthKey } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { jointKind, predictionKind } from './kinds.js';
@@ -98,7 +98,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, rnntModelSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, rnntModelSchema.parse(node, options), scope),
     );
   }
 
@@ -112,15 +112,15 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecRNNTBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, rnntFamily), options);
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.decoder = this.replaceChild('decoder', fresh.decoder);
-    this.joint = this.replaceChild('joint', fresh.joint);
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.decoder = this.replaceChild('decoder', replacement.decoder);
+    this.joint = this.replaceChild('joint', replacement.joint);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
@@ -172,7 +172,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   private transducerLossOf({ loss, rnnt_reduction: reduction }: RnntModelConfig): TransducerLoss {
     if (hasTarget(loss)) return this.build(loss, transducerLossKind, {}, { reduction });
-    return new RNNTLoss(rnntLossSettings(loss), reduction);
+    return new RNNTLoss(rnntLossConfig(loss), reduction);
   }
 
   /**
@@ -216,7 +216,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     this.decodingGiven();
   }
 
-  protected override transcriptSettings(): TranscriptSettings {
+  protected override transcriptOptions(): TranscriptOptions {
     const kind = this.variant.kind === 'tdt' ? 'tdt' : 'rnnt';
     return { kind, ...transcriptFields(this.decoding, this.decoding.rnnt_timestamp_type) };
   }
@@ -244,8 +244,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const { decoder, joint, variant, tokenizer } = this;
-    const read = this.decodingFiles;
-    const search = transducerSearch(engine, { decoder, joint, variant }, this.decoding, tokenizer, read);
+    const readFile = this.decodingFiles;
+    const search = transducerSearch(engine, { decoder, joint, variant }, this.decoding, tokenizer, readFile);
     return new RnntRecognizer(engine, {
       search,
       forward: (inputs) => this.forward(inputs, evaluationPass),

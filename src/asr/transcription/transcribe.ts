@@ -9,7 +9,7 @@ import type { Preprocessor } from '../encoders/front-end.js';
 import type { Recognizer } from '../recognition/recognizer.js';
 import { encoderInputs } from '../recognition/speech-inputs.js';
 import type { TranscribeOptions } from './options.js';
-import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
+import { type Transcript, TranscriptMaker, type TranscriptOptions } from './transcript.js';
 
 /** What transcription needs of a model. */
 export interface TranscribingModel {
@@ -29,7 +29,7 @@ export async function transcribeAudio(
   model: TranscribingModel,
   recognizer: Recognizer,
   audio: readonly TranscriptionInput[],
-  settings: TranscriptSettings,
+  settings: TranscriptOptions,
   options: TranscribeOptions,
   rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
@@ -88,7 +88,7 @@ export function requireList(audio: readonly TranscriptionInput[]): void {
 /** With the timestamps that the options ask for. */
 export function transcriptMaker(
   model: Pick<TranscribingModel, 'tokenizer' | 'frameSeconds'>,
-  settings: TranscriptSettings,
+  settings: TranscriptOptions,
   { timestamps }: Pick<TranscribeOptions, 'timestamps'> = {},
 ): TranscriptMaker {
   return new TranscriptMaker(model.tokenizer, model.frameSeconds, {

@@ -4,7 +4,7 @@ import type { Hypothesis } from '../../generation/index.js';
 import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
 import { aggregate } from '../decoding/confidence/aggregate.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
-import type { ConfidenceSettings, TimestampType } from '../decoding/shared-config.js';
+import type { ConfidenceOptions, TimestampType } from '../decoding/shared-config.js';
 import {
   type Offset,
   segmentOffsets,
@@ -66,14 +66,14 @@ export interface Confidences {
 }
 
 /** What a decoding section says about transcripts. */
-export interface TranscriptSettings {
+export interface TranscriptOptions {
   readonly kind: 'rnnt' | 'tdt' | 'ctc' | 'attention';
   /** Undefined: none. */
   readonly timestamps: TimestampType | undefined;
   readonly wordSeparator: string;
   readonly segmentSeparators: readonly string[];
   readonly segmentGap: number | null;
-  readonly confidence: ConfidenceSettings | undefined;
+  readonly confidence: ConfidenceOptions | undefined;
 }
 
 export class TranscriptMaker {
@@ -85,7 +85,7 @@ export class TranscriptMaker {
     private readonly tokenizer: Tokenizer,
     /** Seconds between encoder frames. */
     private readonly frameSeconds: number,
-    private readonly settings: TranscriptSettings,
+    private readonly settings: TranscriptOptions,
   ) {
     this.punctuation = vocabularyPunctuation(tokenizer.vocabulary);
     this.wordPieces = tokenizer instanceof WordPieceTokenizer;

@@ -28,7 +28,7 @@ export function resolveFrontEnd(config: FrontEndConfig): ResolvedMel | ResolvedM
 }
 
 /** The settings of NeMo's front ends; undefined for one of the user's. */
-export function nemoSettings(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc | undefined {
+export function nemoFrontEndConfig(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc | undefined {
   return frontEnd instanceof MelFrontEnd || frontEnd instanceof MfccFrontEnd ? frontEnd.config : undefined;
 }
 

@@ -148,13 +148,13 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
   const expected = orList(values.map(showValue));
   return {
     expected: values.length === 1 ? expected : `one of ${expected}`,
-    accepts: (value) => values.some((allowed) => typeof allowed === typeof value),
+    accepts: (value) => values.some((allowedValue) => typeof allowedValue === typeof value),
     check: (value, at) => {
       if (!values.includes(value as T)) {
         const texts = values.filter((v): v is T & string => typeof v === 'string');
         const unquoted = typeof value !== 'string' && texts.includes(asText(value) as T & string);
-        const near = typeof value === 'string' ? at.nearest(value, texts) : undefined;
-        const hint = unquoted ? 'put it in quotes' : near;
+        const nearValue = typeof value === 'string' ? at.nearest(value, texts) : undefined;
+        const hint = unquoted ? 'put it in quotes' : nearValue;
         at.report({
           message: `expected ${values.length === 1 ? '' : 'one of '}${expected}, got ${describeValue(value)}`,
           hint,
@@ -266,8 +266,8 @@ export function oneOf<const F extends readonly FormatSpec[]>(
         }
       }
       // If one alternative alone has the value's shape, its complaints say more than "none of them".
-      const near = formats.filter((format) => format.accepts(value));
-      if (near.length === 1 && typeof value === 'object') near[0].check(value, at);
+      const nearFormats = formats.filter((format) => format.accepts(value));
+      if (nearFormats.length === 1 && typeof value === 'object') nearFormats[0].check(value, at);
       else at.report({ message: `expected ${expected}, got ${describeValue(value)}` });
       return value as ValueOf<F[number]>;
     },
@@ -373,19 +373,19 @@ export function componentConfig<const N extends string = '_target_'>(
 
 /**
  * A section of some keys or, where `_target_` is given, a component of some kind; see {@link componentConfig}.
- * @param named says otherwise which sections name a component
+ * @param isNamed says otherwise which sections name a component
  */
 export function sectionOrComponent<T, I>(
   section: Format<T, I>,
   kind: string,
-  named: (value: unknown) => boolean = hasTarget,
+  isNamed: (value: unknown) => boolean = hasTarget,
 ): Format<T | ConfigNode, I | ComponentSection> {
   const component = componentConfig(kind);
   return {
     expected: section.expected,
     accepts: isMapping,
     nested: section.nested,
-    check: (value, at) => (named(value) ? component : section).check(value, at),
+    check: (value, at) => (isNamed(value) ? component : section).check(value, at),
     jsonSchema: () => ({ anyOf: [section.jsonSchema(), component.jsonSchema()] }),
   };
 }
@@ -414,10 +414,10 @@ function hintFor(value: unknown, schema: JsonSchema): string | undefined {
 
 function plural(expected: string): string {
   const noun = expected.replace(/^an? /, '');
-  const known: Record<string, string> = {
+  const knownPlurals: Record<string, string> = {
     'true or false': 'true or false',
     text: 'texts',
     'any value': 'values',
   };
-  return known[expected] ?? noun.replace(/^(\w+)/, (word) => (word === 'one' ? word : `${word}s`));
+  return knownPlurals[expected] ?? noun.replace(/^(\w+)/, (word) => (word === 'one' ? word : `${word}s`));
 }

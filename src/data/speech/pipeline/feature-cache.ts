@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { MelFrontEnd, nemoSettings } from '../../../audio/index.js';
+import { MelFrontEnd, nemoFrontEndConfig } from '../../../audio/index.js';
 import { AnemoneError } from '../../../errors/index.js';
 import { makeFolder } from '../../../formats/index.js';
 import type { PipelineConfig, UtteranceRef } from './task.js';
@@ -29,7 +29,7 @@ export function cacheFolder(root: string, config: PipelineConfig): string {
   const tables = frontEnd instanceof MelFrontEnd ? frontEnd.tables : undefined;
   const facts = {
     version: VERSION,
-    frontEnd: nemoSettings(frontEnd) ?? frontEnd.toWorker?.(),
+    frontEnd: nemoFrontEndConfig(frontEnd) ?? frontEnd.toWorker?.(),
     channelSelector: channelSelector ?? 'average',
     ...(resampler === 'best' ? {} : { resampler }),
     ...(trimSilence ? { trimSilence } : {}),
