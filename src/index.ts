@@ -87,7 +87,7 @@ export {
   CheckpointCallback,
   EarlyStopping,
   EmaCallback,
-  type EvaluationSettings,
+  type EvaluationOptions,
   type ExpManagerSection,
   expManager,
   type FitResult,

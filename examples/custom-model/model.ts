@@ -109,7 +109,7 @@ export class DeepCTCModel extends SpeechModel<DeepCtcConfig> {
     };
   }
 
-  protected override transcriptSettings() {
+  protected override transcriptOptions() {
     const plain = { timestamps: undefined, wordSeparator: ' ', segmentSeparators: [] };
     return { ...plain, kind: 'ctc' as const, segmentGap: null, confidence: undefined };
   }

@@ -18,6 +18,7 @@ import { GLOBAL_CONFIG } from './section.js';
 
 const CONFIG = '__cfg__';
 
+/** Which adapters of a file are loaded, and how strictly. */
 export interface LoadAdaptersOptions {
   /** Default: all that the file has. */
   readonly names?: readonly string[];
@@ -25,7 +26,10 @@ export interface LoadAdaptersOptions {
   readonly strict?: boolean;
 }
 
-/** @throws AnemoneError `adapter.unknown`, `adapter.none` */
+/**
+ * Writes adapters alone, with the weights that `engine` holds.
+ * @throws AnemoneError `adapter.unknown`, `adapter.none`
+ */
 export async function saveAdapters(
   adapters: ModelAdapters,
   path: string,
@@ -67,18 +71,18 @@ export async function loadAdapters(
   const source = await fileSource(path, 'adapter');
   try {
     const file = await readTorchData(source);
-    const saved = (file.value ?? {}) as Readonly<Record<string, unknown>>;
-    const config = saved[CONFIG];
+    const savedData = (file.value ?? {}) as Readonly<Record<string, unknown>>;
+    const config = savedData[CONFIG];
     if (!isMapping(config)) throw wrong(path, 'these are no adapters of save_adapters');
     const modules = modulesIn(config);
-    const known = Object.keys(config).filter((name) => name !== GLOBAL_CONFIG);
-    const chosen = options.names?.map((name) => name.slice(name.indexOf(':') + 1)) ?? known;
-    for (const name of chosen) {
+    const savedNames = Object.keys(config).filter((name) => name !== GLOBAL_CONFIG);
+    const chosenNames = options.names?.map((name) => name.slice(name.indexOf(':') + 1)) ?? savedNames;
+    for (const name of chosenNames) {
       const fullName = modules[name] ? `${modules[name]}:${name}` : name;
-      const states = saved[fullName];
+      const states = savedData[fullName];
       const section = config[name];
       if (!Array.isArray(states) || !isMapping(section)) {
-        throw wrong(path, `it has no adapter "${name}"`, `it has ${known.join(', ')}`);
+        throw wrong(path, `it has no adapter "${name}"`, `it has ${savedNames.join(', ')}`);
       }
       adapters.add(fullName, section);
       const places = adapters.modulesOf(name);
@@ -90,7 +94,7 @@ export async function loadAdapters(
         await loadWeights([...module.stateDict().values()], weights, engine, { strict: options.strict });
       }
     }
-    return chosen;
+    return chosenNames;
   } finally {
     await source.close();
   }
@@ -101,7 +105,7 @@ function weightsOf(
   states: unknown,
   adapter: string,
   slot: string,
-  read: (tensor: TorchTensor) => ReturnType<WeightSource['read']>,
+  readTensor: (tensor: TorchTensor) => ReturnType<WeightSource['read']>,
   path: string,
 ): WeightSource {
   const entries = new Map<string, TorchTensor>();
@@ -110,7 +114,7 @@ function weightsOf(
     if (!key.startsWith(`${adapter}.`)) continue;
     if (value instanceof TorchTensor) entries.set(`${slot}.${key}`, value);
   }
-  return { name: path, entries, read: (name) => read(entries.get(name) as TorchTensor) };
+  return { name: path, entries, read: (name) => readTensor(entries.get(name) as TorchTensor) };
 }
 
 function modulesIn(config: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {

@@ -14,6 +14,10 @@ export interface AdapterSlotOptions {
   readonly attention?: AttentionPositions | undefined;
 }
 
+/**
+ * The place in a network where adapters stand, NeMo's `adapter_layer`: any number of them by name, each enabled or
+ * not. Modules that can be adapted have one; empty, it changes nothing.
+ */
 export class AdapterSlot extends Module {
   private readonly adapters = new Map<string, { readonly adapter: Adapter; enabled: boolean }>();
 
@@ -21,7 +25,10 @@ export class AdapterSlot extends Module {
     super();
   }
 
-  /** @throws AnemoneError `adapter.unsupported` for a kind that has no place here */
+  /**
+   * Puts an adapter behind those that are there.
+   * @throws AnemoneError `adapter.unsupported` for a kind that has no place here
+   */
   add(name: string, adapter: Adapter): void {
     if (adapter instanceof AttentionAdapter && adapter.positions !== this.options.attention) {
       const { attention } = this.options;
@@ -39,10 +46,12 @@ export class AdapterSlot extends Module {
     this.adapters.set(name, { adapter: this.child(name, adapter), enabled: true });
   }
 
+  /** The adapter of this name; undefined where the slot has none. */
   get(name: string): Adapter | undefined {
     return this.adapters.get(name)?.adapter;
   }
 
+  /** Whether the adapter takes part in forward passes from now on. A name that the slot lacks is passed over. */
   enable(name: string, enabled: boolean): void {
     const entry = this.adapters.get(name);
     if (entry) entry.enabled = enabled;

@@ -1,6 +1,4 @@
-// What adapters have in common: small modules beside a frozen network that add something to what passes through it
-// (Houlsby et al. 2019). Where they stand is in adapter-slot.ts; which there are, in linear-adapter.ts and
-// attention-adapter.ts.
+// What adapters have in common.
 import { type Tensor, tf } from '../engine/index.js';
 import { depthFactor, Module, type Pass } from '../nn/index.js';
 
@@ -12,21 +10,26 @@ export interface ResidualAdd {
   readonly l2_lambda: number;
 }
 
+/**
+ * What adapters have in common: small modules beside a frozen network that add something to what passes through it
+ * (Houlsby et al. 2019). Where they stand is in adapter-slot.ts; which there are, in linear-adapter.ts and
+ * attention-adapter.ts.
+ */
 export abstract class Adapter extends Module {
   constructor(private readonly strategy: ResidualAdd) {
     super();
   }
 
   /** x + added, both [B,...,d]; in training maybe x alone, and maybe at a cost. */
-  protected join(x: Tensor, added: Tensor, pass: Pass): Tensor {
-    if (!pass.training) return tf.add(x, added);
+  protected join(x: Tensor, addition: Tensor, pass: Pass): Tensor {
+    if (!pass.training) return tf.add(x, addition);
     const { stochastic_depth: probability, l2_lambda: weight } = this.strategy;
-    const kept = probability > 0 ? tf.mul(added, depthFactor(probability)) : added;
+    const keptAddition = probability > 0 ? tf.mul(addition, depthFactor(probability)) : addition;
     if (weight > 0 && this.isTrained()) {
-      // The mean over the batch of sums over everything else.
-      pass.cost?.(tf.mul(tf.sum(tf.square(kept)), tf.scalar(weight / x.shape[0])));
+      // The penalty is the mean over the batch of the sums over all other axes.
+      pass.cost?.(tf.mul(tf.sum(tf.square(keptAddition)), tf.scalar(weight / x.shape[0])));
     }
-    return tf.add(x, kept);
+    return tf.add(x, keptAddition);
   }
 
   private isTrained(): boolean {

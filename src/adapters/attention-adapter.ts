@@ -16,7 +16,7 @@ export interface AttentionAdapterConfig {
   readonly n_head: number;
   /** Width d of what it adapts. */
   readonly n_feat: number;
-  /** Of the attention weights. */
+  /** Dropout of the attention weights. */
   readonly dropout_rate: number;
   /** Width of queries, keys and values: null for n_feat, below 1 for n_head. */
   readonly proj_dim: number | null;
@@ -37,15 +37,15 @@ export class AttentionAdapter extends Adapter {
   ) {
     super(config.adapter_strategy);
     const { n_head: heads, n_feat: width, proj_dim: projected } = config;
-    const inner = projected === null ? width : projected < 1 ? heads : projected;
-    if (inner % heads !== 0) {
+    const innerWidth = projected === null ? width : projected < 1 ? heads : projected;
+    if (innerWidth % heads !== 0) {
       throw new AnemoneError({
         code: 'adapter.heads',
         path: 'adapter.n_head',
-        message: `${heads} heads do not divide ${projected === null ? 'n_feat' : 'proj_dim'} ${inner}`,
+        message: `${heads} heads do not divide ${projected === null ? 'n_feat' : 'proj_dim'} ${innerWidth}`,
       });
     }
-    const options = { width, heads, inner, dropout: config.dropout_rate, outInit: zeros };
+    const options = { width, heads, inner: innerWidth, dropout: config.dropout_rate, outInit: zeros };
     // NeMo's class is an attention itself, so the names of the attention's weights have no prefix.
     const type = positions === 'rel_pos' ? RelativeMultiHeadAttention : MultiHeadAttention;
     this.attention = this.child('', new type(options));
@@ -55,10 +55,10 @@ export class AttentionAdapter extends Adapter {
   /** x [B,T,d], positions [2T-1,d] with rel_pos → [B,T,d]. */
   attend(x: Tensor, mask: AttentionMask, positions: Tensor | undefined, pass: Pass): Tensor {
     const input = this.norm.forward(x);
-    const added =
+    const addition =
       this.attention instanceof RelativeMultiHeadAttention
         ? this.attention.forward(input, mask, pass, positions)
         : this.attention.forward(input, mask, pass);
-    return this.join(x, added, pass);
+    return this.join(x, addition, pass);
   }
 }

@@ -5,6 +5,7 @@ import type { Adapter } from './adapter.js';
 import { AttentionAdapter } from './attention-adapter.js';
 import { LinearAdapter } from './linear-adapter.js';
 
+/** Adapters as a kind of component: what `_target_` of an adapter's section may name. */
 export const adapterKind = defineKind<Adapter>('adapter', 'an adapter');
 
 const strategies = ['ResidualAddAdapterStrategy', 'MHAResidualAddAdapterStrategy'];
@@ -100,6 +101,7 @@ export const attentionAdapterSchema = defineSchema(
 const plainAdd = { stochastic_depth: 0, l2_lambda: 0 };
 const module = 'nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module';
 
+/** NeMo's adapters: the linear one, and self-attention with relative and with absolute positions. */
 export const adapterComponents = [
   component({
     kind: adapterKind,

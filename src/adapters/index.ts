@@ -5,4 +5,4 @@ export { AdapterSlot } from './adapter-slot.js';
 export type { AttentionPositions } from './attention-adapter.js';
 export { adapterComponents, adapterKind } from './components.js';
 export { ModelAdapters, type UnfreezeOptions } from './model-adapters.js';
-export { adaptersSection } from './section.js';
+export { adaptersFormat } from './section.js';

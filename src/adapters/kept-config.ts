@@ -16,10 +16,10 @@ export function widthKey({ schema }: ComponentDescriptor): string | undefined {
 }
 
 /** @param width of the module that took the adapter; its own where there are several, of the last one */
-export function keptConfig(written: Section, descriptor: ComponentDescriptor, width: number): Section {
-  const { adapter_strategy: strategy, ...rest } = written;
+export function keptConfig(writtenSection: Section, descriptor: ComponentDescriptor, width: number): Section {
+  const { adapter_strategy: strategy, ...rest } = writtenSection;
   const key = widthKey(descriptor);
-  // NeMo's attention adapters have no default for this one.
+  // NeMo's attention adapters have no default for `dropout_rate`, so it is always written.
   const rate = 'dropout_rate' in descriptor.schema.fields ? { dropout_rate: 0 } : {};
   return {
     ...rate,
@@ -31,10 +31,10 @@ export function keptConfig(written: Section, descriptor: ComponentDescriptor, wi
   };
 }
 
-function named({ _target_: written, ...values }: Section, attention: boolean): Section {
+function named({ _target_: writtenTarget, ...values }: Section, attention: boolean): Section {
   const usual = attention ? 'MHAResidualAddAdapterStrategy' : 'ResidualAddAdapterStrategy';
-  const last = asText(written ?? usual)
+  const last = asText(writtenTarget ?? usual)
     .split('.')
     .at(-1) as string;
-  return { _target_: STRATEGIES[last] ?? written, ...values };
+  return { _target_: STRATEGIES[last] ?? writtenTarget, ...values };
 }

@@ -26,7 +26,7 @@ export class LinearAdapter extends Adapter {
     super(config.adapter_strategy);
     const { in_features: width, dim, norm_position: position } = config;
     const start = { bias: false, ...(position === 'pre' && { weightInit: zeros }) };
-    // The places of PyTorch's Sequential, where the activation counts.
+    // The layers have the places of PyTorch's Sequential, where the activation counts.
     const first = position === 'pre' ? 1 : 0;
     const norm = new LayerNorm(width, undefined, position === 'post' ? zeros : undefined);
     if (position === 'pre') this.child('module.0', norm);
@@ -41,7 +41,7 @@ export class LinearAdapter extends Adapter {
     const { activation, norm_position: position, dropout: rate } = this.config;
     const input = position === 'pre' ? this.norm.forward(x) : x;
     const wide = this.up.forward(activationByName(activation)(this.down.forward(input)));
-    const added = position === 'post' ? this.norm.forward(wide) : wide;
-    return this.join(x, dropout(added, rate, pass), pass);
+    const addition = position === 'post' ? this.norm.forward(wide) : wide;
+    return this.join(x, dropout(addition, rate, pass), pass);
   }
 }

@@ -30,11 +30,16 @@ interface Entry {
   slots: readonly AdapterSlot[];
 }
 
+/** How a model is frozen around its adapters: NeMo's unfreeze_enabled_adapters. */
 export interface UnfreezeOptions {
   /** Whether batch norms outside of adapters normalise by their running statistics and keep them. Default true. */
   readonly freezeBatchNorm?: boolean;
 }
 
+/**
+ * The adapters of a whole model: which there are, in which of its modules, and the config that says so, which is the
+ * section NeMo keeps under `model.adapters`. NeMo's AdapterModelPTMixin.
+ */
 export class ModelAdapters {
   private readonly entries = new Map<string, Entry>();
   /** Of `global_cfg`, without what it says of the adapters there are. */
@@ -55,6 +60,7 @@ export class ModelAdapters {
     return { [GLOBAL_CONFIG]: { ...this.global, [META]: { modules } }, ...Object.fromEntries(adapters) };
   }
 
+  /** Names of all adapters, enabled or not, in the order in which they were added. */
   get names(): readonly string[] {
     return [...this.entries.keys()];
   }
@@ -71,8 +77,8 @@ export class ModelAdapters {
 
   /** Everything that a section `model.adapters` says. @throws AnemoneError(s) */
   restore(section: Section): void {
-    const { [GLOBAL_CONFIG]: written, ...adapters } = section;
-    const { [META]: meta, ...global } = isMapping(written) ? written : EMPTY_SECTION;
+    const { [GLOBAL_CONFIG]: globalSection, ...adapters } = section;
+    const { [META]: meta, ...global } = isMapping(globalSection) ? globalSection : EMPTY_SECTION;
     this.setGlobal(global);
     const modules = isMapping(meta) && isMapping(meta['modules']) ? meta['modules'] : EMPTY_SECTION;
     for (const [name, config] of Object.entries(adapters)) {
@@ -93,7 +99,13 @@ export class ModelAdapters {
     this.global = { ...this.global, ...global };
   }
 
-  /** @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*` */
+  /**
+   * Puts a new adapter into all modules that its section means, with new weights, enabled unless the section says
+   * otherwise.
+   * @param fullName the name, or `module:name` for one module, as NeMo writes it
+   * @param config the adapter's section, with `_target_`
+   * @throws AnemoneError(s) `adapter.*`, `config.*`, `container.*`
+   */
   add(fullName: string, config: Section): void {
     const { module, name } = split(String(fullName));
     const path = `adapters.${name}`;
@@ -114,22 +126,26 @@ export class ModelAdapters {
     }
     const slots = modulesOf(module).flatMap((place) => this.slotsOf(place, path));
     const { components } = this.container;
-    const written = components.recall(config as ConfigNode, adapterKind.kind)
+    const writtenSection = components.recall(config as ConfigNode, adapterKind.kind)
       ? (config as ConfigNode)
       : placed(name, config);
-    const descriptor = components.findFor(written, adapterKind.kind, '_target_', undefined, path);
+    const descriptor = components.findFor(writtenSection, adapterKind.kind, '_target_', undefined, path);
     const key = widthKey(descriptor);
     for (const slot of slots) {
       const width = key === undefined ? {} : { [key]: slot.options.width };
-      slot.add(name, this.container.instantiate(written, adapterKind, { with: width }));
+      slot.add(name, this.container.instantiate(writtenSection, adapterKind, { with: width }));
     }
-    const { enabled = true, ...rest } = resolveConfig(written) as Section;
-    const kept = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
-    this.entries.set(name, { module, config: kept, enabled: true, slots });
+    const { enabled = true, ...rest } = resolveConfig(writtenSection) as Section;
+    const keptSection = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
+    this.entries.set(name, { module, config: keptSection, enabled: true, slots });
     this.enable(name, enabled === true);
   }
 
-  /** @param name without one, all of them. @throws AnemoneError `adapter.unknown` */
+  /**
+   * Whether an adapter takes part in forward passes from now on.
+   * @param name without one, all of them
+   * @throws AnemoneError `adapter.unknown`
+   */
   enable(name: string | undefined, enabled: boolean): void {
     for (const [known, entry] of name === undefined ? this.entries : [this.find(name)]) {
       entry.enabled = enabled;
@@ -200,15 +216,15 @@ function placed(name: string, config: Section): ConfigNode {
 function split(fullName: string): { module: string; name: string } {
   const colon = fullName.indexOf(':');
   const module = colon < 0 ? '' : fullName.slice(0, colon);
-  const unknown = module
+  const unknownPlace = module
     .split('+')
-    .find((place) => place !== '' && !MODULES.some((known) => known === place));
-  if (unknown === undefined) return { module, name: fullName.slice(colon + 1) };
+    .find((place) => place !== '' && !MODULES.some((knownPlace) => knownPlace === place));
+  if (unknownPlace === undefined) return { module, name: fullName.slice(colon + 1) };
   throw new AnemoneError({
     code: 'adapter.module',
     path: fullName,
-    message: `"${unknown}" is no module for adapters`,
-    hint: didYouMean(unknown, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
+    message: `"${unknownPlace}" is no module for adapters`,
+    hint: didYouMean(unknownPlace, MODULES) ?? `use ${MODULES.join(', ')}, or several joined by +`,
   });
 }
 

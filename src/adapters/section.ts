@@ -14,7 +14,8 @@ const entry: Format<unknown> = {
   jsonSchema: () => ({ type: 'object' }),
 };
 
-export const adaptersSection: Format<Readonly<Record<string, unknown>>> = {
+/** The format of the section `model.adapters`. */
+export const adaptersFormat: Format<Readonly<Record<string, unknown>>> = {
   ...recordOf(entry),
   expected: 'a mapping of names to adapters',
 };

@@ -17,6 +17,7 @@ import { type Resampler, resample } from './resample.js';
 import { SampleQueue } from './sample-queue.js';
 import { sniffAudio } from './sniff.js';
 
+/** Which part of a recording is read, and at which rate; each key means what it does for `decodeAudio`. */
 export type AudioBlocksOptions = Pick<
   DecodeOptions,
   'offset' | 'duration' | 'targetSampleRate' | 'channelSelector' | 'resampler'
@@ -40,8 +41,8 @@ export async function* audioBlocks(
     const { sampleRate: rate, blocks } = await RECORDINGS[format](source);
     const start = Math.round((options.offset ?? 0) * rate);
     const end = options.duration === undefined ? Number.POSITIVE_INFINITY : start + Math.round(options.duration * rate); // biome-ignore format: one line reads better
-    const wanted = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
-    yield* resampled(wanted, rate, options.targetSampleRate ?? rate, options.resampler);
+    const wantedBlocks = segment(blocks(start), start, end, options.channelSelector ?? 'average', source);
+    yield* resampled(wantedBlocks, rate, options.targetSampleRate ?? rate, options.resampler);
   } finally {
     await file.close();
   }
@@ -52,7 +53,7 @@ type Pieces = AsyncIterable<readonly [position: number, channels: readonly Float
 
 interface Recording {
   readonly sampleRate: number;
-  /** From about sample `start` on. */
+  /** Pieces of samples, the first beginning at about sample `start`. */
   readonly blocks: (start: number) => Pieces;
 }
 
@@ -115,16 +116,16 @@ async function* segment(
   selector: ChannelSelector,
   { name: file }: ByteSource,
 ): AsyncGenerator<Float32Array, void, undefined> {
-  let found = 0;
+  let foundFrames = 0;
   for await (const [at, channels] of pieces) {
     const [from, to] = [Math.max(0, start - at), Math.min(channels[0].length, end - at)];
     if (to > from) {
-      found += to - from;
+      foundFrames += to - from;
       yield mixChannels(channels, selector, file).slice(from, to);
     }
     if (at + channels[0].length >= end) return;
   }
-  if (found > 0) return;
+  if (foundFrames > 0) return;
   throw start > 0
     ? new AnemoneError({ code: 'audio.range', message: 'the offset lies beyond the end', position: { file } })
     : new AnemoneError({
@@ -134,7 +135,7 @@ async function* segment(
       });
 }
 
-/** Whole seconds at a time, for those are whole samples at both rates. */
+/** Resamples whole seconds at a time, for a whole second is a whole number of samples at both rates. */
 async function* resampled(
   blocks: AsyncIterable<Float32Array>,
   from: number,
@@ -149,9 +150,9 @@ async function* resampled(
   let second = 0;
   const piece = (until: number): Float32Array => {
     const first = Math.max(0, second - MARGIN);
-    const read = queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from));
-    const all = resample(read, from, to, resampler);
-    return all.slice((second - first) * to, (until - first) * to);
+    const input = queue.read(first * from, Math.min(queue.end, (until + MARGIN) * from));
+    const output = resample(input, from, to, resampler);
+    return output.slice((second - first) * to, (until - first) * to);
   };
   for await (const block of blocks) {
     queue.push(block);

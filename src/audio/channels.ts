@@ -14,18 +14,18 @@ export function mixChannels(
   selector: ChannelSelector,
   name?: string,
 ): Float32Array {
-  const chosen =
+  const chosenChannels =
     selector === 'average' ? channels.map((_, i) => i) : typeof selector === 'number' ? [selector] : selector;
-  for (const index of chosen) {
+  for (const index of chosenChannels) {
     if (!Number.isInteger(index) || index < 0 || index >= channels.length) throw noChannel(index);
   }
-  if (chosen.length === 0) throw noChannel('none');
-  if (chosen.length === 1) return channels[chosen[0]];
+  if (chosenChannels.length === 0) throw noChannel('none');
+  if (chosenChannels.length === 1) return channels[chosenChannels[0]];
   const out = new Float32Array(channels[0].length);
   for (let i = 0; i < out.length; i++) {
     let sum = 0;
-    for (const index of chosen) sum += channels[index][i];
-    out[i] = sum / chosen.length;
+    for (const index of chosenChannels) sum += channels[index][i];
+    out[i] = sum / chosenChannels.length;
   }
   return out;
 

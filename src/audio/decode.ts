@@ -19,6 +19,7 @@ import { type ChannelSelector, mixChannels } from './channels.js';
 import { type Resampler, resample } from './resample.js';
 import { type AudioFormat, sniffAudio } from './sniff.js';
 
+/** Which part of a recording is decoded, and into what. */
 export interface DecodeOptions {
   /** Seconds to skip. Default 0. */
   readonly offset?: number | undefined;
@@ -47,6 +48,7 @@ export interface AudioWarning {
   readonly message: string;
 }
 
+/** A decoded recording, mixed to one channel. */
 export interface DecodedAudio {
   /** Mono, full scale is [-1, 1). */
   readonly samples: Float32Array;
@@ -62,6 +64,7 @@ export interface DecodedAudio {
   readonly warnings: readonly AudioWarning[];
 }
 
+/** What a file's headers say, without decoding it. */
 export interface AudioInfo {
   readonly format: AudioFormat;
   readonly sampleRate: number;
@@ -138,8 +141,8 @@ const damagedWarning: AudioWarning = {
   message: 'parts of the MPEG stream were passed over',
 };
 
-function truncatedWarning(have: number, promised: number): AudioWarning {
-  return { code: 'audio.truncated', message: `${have} of ${promised} promised samples are there` };
+function truncatedWarning(have: number, promisedFrames: number): AudioWarning {
+  return { code: 'audio.truncated', message: `${have} of ${promisedFrames} promised samples are there` };
 }
 
 function emptyError(file: string): AnemoneError {
@@ -193,30 +196,30 @@ async function readSegment(
     const start = Math.round(offset * rate);
     const count =
       options.duration === undefined ? Number.POSITIVE_INFINITY : Math.round(options.duration * rate);
-    const most = mostFrames(rate, channels, options);
-    if (Math.min(count, frames - start) > most) throw tooLong(source.name, rate, most);
-    return { start, count: Math.min(count, most + 1) };
+    const frameLimit = mostFrames(rate, channels, options);
+    if (Math.min(count, frames - start) > frameLimit) throw tooLong(source.name, rate, frameLimit);
+    return { start, count: Math.min(count, frameLimit + 1) };
   };
   let raw: RawAudio;
-  let missing = false;
+  let framesMissing = false;
   let total: number | undefined;
   if (format === 'wav') {
     const info = await readWavInfo(source);
     const { start, count } = range(info.sampleRate, info.channels, info.frames);
     total = info.declaredFrames;
     raw = { channels: await readWavFrames(source, info, start, count), sampleRate: info.sampleRate };
-    missing = Math.min(start + count, info.declaredFrames) > info.frames;
+    framesMissing = Math.min(start + count, info.declaredFrames) > info.frames;
   } else if (format === 'flac') {
     const bytes = await source.read(0, source.size);
     const info = readFlacInfo(bytes, source.name);
     const { sampleRate, channels } = info;
-    // Of a file that may be cut short, the promise says nothing of what is there.
-    const promised = options.allowTruncated ? 0 : credibleFrames(info, bytes.length);
-    const { start, count } = range(sampleRate, channels, promised);
+    // What the header of a file that may be cut short promises says nothing of what is there.
+    const promisedFrames = options.allowTruncated ? 0 : credibleFrames(info, bytes.length);
+    const { start, count } = range(sampleRate, channels, promisedFrames);
     const decoded = decodeFlac(bytes, source.name, start, count);
     total = decoded.info.frames;
     raw = { channels: decoded.channels, sampleRate };
-    missing = decoded.truncated;
+    framesMissing = decoded.truncated;
   } else {
     const bytes = await source.read(0, source.size);
     const { sampleRate, channels, frames } = readMp3Info(bytes, source.name);
@@ -226,9 +229,9 @@ async function readSegment(
     raw = { channels: decoded.channels, sampleRate };
     if (decoded.damaged) warnings.push(damagedWarning);
   }
-  const most = mostFrames(raw.sampleRate, raw.channels.length, options);
-  if (raw.channels[0].length > most) throw tooLong(source.name, raw.sampleRate, most);
-  checkSegment(source, raw, { missing, total }, options, warnings);
+  const frameLimit = mostFrames(raw.sampleRate, raw.channels.length, options);
+  if (raw.channels[0].length > frameLimit) throw tooLong(source.name, raw.sampleRate, frameLimit);
+  checkSegment(source, raw, { missing: framesMissing, total }, options, warnings);
   return raw;
 }
 
@@ -236,10 +239,10 @@ function mostFrames(rate: number, channels: number, { maxSeconds = MAX_SECONDS }
   return Math.floor(Math.min(maxSeconds * rate, MAX_SAMPLES / channels));
 }
 
-function tooLong(file: string, rate: number, most: number): AnemoneError {
+function tooLong(file: string, rate: number, frameLimit: number): AnemoneError {
   return new AnemoneError({
     code: 'audio.too-long',
-    message: `more than ${Math.floor(most / rate)} s of audio at once`,
+    message: `more than ${Math.floor(frameLimit / rate)} s of audio at once`,
     position: { file },
     hint: 'read it in segments (offset and duration); anemone transcribe --chunk hears any length',
   });
@@ -248,14 +251,14 @@ function tooLong(file: string, rate: number, most: number): AnemoneError {
 function checkSegment(
   source: ByteSource,
   raw: RawAudio,
-  found: { missing: boolean; total: number | undefined },
+  framesFound: { missing: boolean; total: number | undefined },
   options: DecodeOptions,
   warnings: AudioWarning[],
 ): void {
   const have = raw.channels[0].length;
   const file = source.name;
-  if (found.missing) {
-    const warning = truncatedWarning(have, found.total ?? have);
+  if (framesFound.missing) {
+    const warning = truncatedWarning(have, framesFound.total ?? have);
     if (!options.allowTruncated || have === 0) {
       throw new AnemoneError({
         code: 'audio.truncated',
@@ -269,20 +272,20 @@ function checkSegment(
   }
   if (have === 0) {
     if ((options.offset ?? 0) === 0) throw emptyError(file);
-    const length = ((found.total ?? 0) / raw.sampleRate).toFixed(3);
+    const length = ((framesFound.total ?? 0) / raw.sampleRate).toFixed(3);
     throw new AnemoneError({
       code: 'audio.range',
       message: `offset ${options.offset} s lies beyond the end (${length} s)`,
       position: { file },
     });
   }
-  const wanted = options.duration ?? 0;
-  const got = have / raw.sampleRate;
+  const wantedSeconds = options.duration ?? 0;
+  const gotSeconds = have / raw.sampleRate;
   // Manifests round durations; only a difference one can hear is worth a word.
-  if (got < wanted - 0.05) {
+  if (gotSeconds < wantedSeconds - 0.05) {
     warnings.push({
       code: 'audio.short-segment',
-      message: `${wanted} s were asked for, ${got.toFixed(3)} s are there`,
+      message: `${wantedSeconds} s were asked for, ${gotSeconds.toFixed(3)} s are there`,
     });
   }
 }

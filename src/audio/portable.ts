@@ -1,6 +1,7 @@
 // Bricks that worker threads can have a copy of. A class does not survive the way to a thread, so a brick says how it is
 // made anew there: by which function of which module, from which plain data.
 
+/** How a worker thread makes a copy of a brick: by which function of which module, from which plain data. */
 export interface WorkerRecipe {
   /** Where the function is exported: `import.meta.url` of that module. */
   readonly module: string;
@@ -10,6 +11,7 @@ export interface WorkerRecipe {
   readonly from: unknown;
 }
 
+/** A brick that worker threads may have copies of. */
 export interface Portable {
   /** How a worker thread makes a copy. A brick without it works in the main thread. */
   toWorker?(): WorkerRecipe;

@@ -8,6 +8,7 @@ import { AnemoneError } from '../errors/index.js';
 
 /** How recordings of another rate are brought to the model's: in the best way, or as one of these libraries does it. */
 export const RESAMPLERS = ['best', 'scipy', 'torchaudio'] as const;
+/** One of {@link RESAMPLERS}. */
 export type Resampler = (typeof RESAMPLERS)[number];
 /** `best` for what is kept or measured, `fast` where the sound is being distorted on purpose. */
 export type ResampleQuality = Resampler | 'fast';
@@ -15,7 +16,7 @@ export type ResampleQuality = Resampler | 'fast';
 interface Kernel {
   /** Zero crossings of the sinc on each side of its centre. */
   readonly crossings: number;
-  /** Of a position from -1 to 1 between its ends; 1 at the centre. */
+  /** The window at a position from -1 to 1 between its ends; 1 at the centre. */
   readonly window: (position: number) => number;
   /** Cut-off relative to the lower Nyquist frequency: half of the transition band lies above it. */
   readonly cutoff: number;
@@ -44,11 +45,11 @@ const KERNELS: Readonly<Record<ResampleQuality, Kernel>> = {
   scipy: { crossings: 10, window: kaiser(5), cutoff: 1, unity: 'all' },
   torchaudio: { crossings: 6, window: raisedCosine, cutoff: 0.99, unity: 'none' },
 };
-/** Of a result, 4 GiB. */
+/** Most samples of a result: 4 GiB. */
 const MAX_SAMPLES = 2 ** 30;
 /** More phases than this are interpolated instead of stored. */
 const MAX_PHASES = 1024;
-/** Of one filter, 16 MiB: from 9,999,000 to 8,000 Hz each of 1,000 phases would have 100,000. */
+/** Most coefficients of one filter: 16 MiB. From 9,999,000 to 8,000 Hz each of 1,000 phases would have 100,000. */
 const MAX_COEFFICIENTS = 2 ** 21;
 
 interface PolyphaseFilter {
@@ -70,7 +71,8 @@ const MAX_FILTERS = 32;
 /**
  * Resamples mono audio. The result has ceil(n * to / from) samples and starts at the same instant;
  * the input counts as silence beyond its ends. Equal rates return the input itself.
- * @param from,to Hz, positive; fractions are allowed as long as their ratio is rational with small terms
+ * @param from rate of `samples`: Hz, positive; fractions are allowed as long as the ratio is rational with small terms
+ * @param to rate of the result
  * @param quality default `best`
  * @throws AnemoneError `audio.sample-rate`, `audio.resampler`, `audio.too-long`
  */
@@ -115,7 +117,7 @@ function inPieces(samples: Float32Array, filter: PolyphaseFilter, length: number
   if (length <= PIECE && samples.length <= PIECE) return polyphase(samples, filter, length);
   const { up, down, taps } = filter;
   const out = new Float32Array(length);
-  // Whole periods, so that each piece begins with phase 0.
+  // Pieces are whole periods long, so that each begins with phase 0.
   const periods = Math.max(1, Math.floor(PIECE / Math.max(up, down)));
   const margin = Math.ceil(taps / down);
   for (let first = 0; first * up < length; first += periods) {
@@ -158,8 +160,8 @@ function prototype({ crossings, window }: Kernel, x: number): number {
 
 function filterFor(up: number, down: number, quality: ResampleQuality): PolyphaseFilter {
   const key = `${up}/${down} ${quality}`;
-  const known = filters.get(key);
-  if (known) return known;
+  const knownFilter = filters.get(key);
+  if (knownFilter) return knownFilter;
   const filter = designFilter(up, down, KERNELS[quality]);
   if (filters.size >= MAX_FILTERS) filters.delete(filters.keys().next().value as string);
   filters.set(key, filter);

@@ -1,6 +1,9 @@
-// Samples (or rows of numbers) that come in pieces, read by their position from the beginning; what is no longer
-// needed is let go.
+// A growing buffer for reading streams by position.
 
+/**
+ * Samples (or rows of numbers) that come in pieces, read by their position from the beginning; what is no longer
+ * needed is let go.
+ */
 export class SampleQueue {
   private kept = new Float32Array(0);
   private first = 0;
@@ -16,6 +19,7 @@ export class SampleQueue {
     return this.kept.length;
   }
 
+  /** Appends a copy of `values`. */
   push(values: Float32Array): void {
     if (this.count + values.length > this.kept.length) {
       const larger = new Float32Array(Math.max(2 * this.kept.length, this.count + values.length));

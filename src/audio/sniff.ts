@@ -2,12 +2,13 @@
 import { AnemoneError } from '../errors/index.js';
 import { apeLength, type ByteSource, id3Length, isFreeFormat, mp3Start, windowOf } from '../formats/index.js';
 
+/** The containers that can be decoded. */
 export type AudioFormat = 'wav' | 'flac' | 'mp3';
 
 /** A recognised container. */
 export interface AudioContainer {
   readonly format: AudioFormat;
-  /** From the container's first byte on: what some programs put before it (tags, zeros) is left out. */
+  /** The bytes from the container's first one on: what some programs put before it (tags, zeros) is left out. */
   readonly source: ByteSource;
 }
 
@@ -76,12 +77,12 @@ export async function sniffAudio(source: ByteSource): Promise<AudioContainer> {
     });
   }
   if (text.startsWith('fLaC')) return { format: 'flac', source: from(start) };
-  const other = nameOf(head) ?? nameOf(await source.read(tagged, 64));
-  const frame = other === undefined ? mp3Start(head) : -1;
+  const otherName = nameOf(head) ?? nameOf(await source.read(tagged, 64));
+  const frame = otherName === undefined ? mp3Start(head) : -1;
   if (frame >= 0) return { format: 'mp3', source: from(start + frame) };
   throw new AnemoneError({
     code: 'audio.unknown-format',
-    message: other ? `the content is ${other}` : `not WAV, FLAC or MP3 (starts with ${hex(head)})`,
+    message: otherName ? `the content is ${otherName}` : `not WAV, FLAC or MP3 (starts with ${hex(head)})`,
     position: { file: source.name },
     hint: 'convert it, for example with ffmpeg -i in -ar 16000 -ac 1 out.flac',
   });
@@ -100,8 +101,8 @@ async function skipTags(source: ByteSource): Promise<number> {
 
 async function skipZeros(source: ByteSource, start: number): Promise<number> {
   for (let at = start; at < source.size && at - start <= MAX_ZEROS; at += HEAD) {
-    const other = (await source.read(at, HEAD)).findIndex((byte) => byte !== 0);
-    if (other >= 0) return at + other;
+    const nonZeroIndex = (await source.read(at, HEAD)).findIndex((byte) => byte !== 0);
+    if (nonZeroIndex >= 0) return at + nonZeroIndex;
   }
   return start;
 }

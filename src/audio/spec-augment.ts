@@ -1,12 +1,11 @@
-// SpecAugment and cutout on host feature arrays, in place: blanks out random stretches of time, bands of
-// frequency and rectangles. Applied in training only, after the front end. Sources: Park et al. 2019
-// (arXiv:1904.08779); NeMo's SpectrogramAugmentation, whose two generations draw differently.
+// SpecAugment and cutout.
 import { requireMapping } from '../config/index.js';
 import { AnemoneError } from '../errors/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { NemoCompat } from './features/index.js';
 import { type Portable, plainCopy, type WorkerRecipe } from './portable.js';
 
+/** The keys of NeMo's SpectrogramAugmentation. */
 export interface SpecAugmentConfig {
   /** Frequency masks. Default 0. */
   freq_masks: number;
@@ -33,6 +32,7 @@ export interface SpecAugmentConfig {
   rng?: unknown;
 }
 
+/** What NeMo's SpectrogramAugmentation takes for keys that a configuration leaves out: no masks at all. */
 export const SPEC_AUGMENT_DEFAULTS: Readonly<SpecAugmentConfig> = {
   freq_masks: 0,
   time_masks: 0,
@@ -75,6 +75,7 @@ class Draws {
 /** Changes features in training, after the front end: `model.spec_augment._target_` names it. */
 export interface FeatureAugmentation extends Portable {
   /**
+   * Changes the features of one utterance.
    * @param features of one utterance, [frames, bins], row-major, changed in place
    * @param random the utterance's own stream of this epoch
    */
@@ -86,15 +87,20 @@ export function spectrogramAugmentation(config: Partial<SpecAugmentConfig>): Spe
   return new SpectrogramAugmentation(config);
 }
 
+/**
+ * SpecAugment and cutout on host feature arrays, in place: blanks out random stretches of time, bands of frequency
+ * and rectangles. Applied in training only, after the front end. Sources: Park et al. 2019 (arXiv:1904.08779);
+ * NeMo's SpectrogramAugmentation, whose two generations draw differently.
+ */
 export class SpectrogramAugmentation implements FeatureAugmentation {
   readonly config: Readonly<SpecAugmentConfig>;
 
   /** @throws AnemoneError `audio.spec-augment-config` */
   constructor(config: Partial<SpecAugmentConfig> = {}) {
-    const given = Object.fromEntries(
+    const givenKeys = Object.fromEntries(
       Object.entries(requireMapping(config, 'spec_augment')).filter(([, value]) => value !== undefined),
     );
-    this.config = { ...SPEC_AUGMENT_DEFAULTS, ...given };
+    this.config = { ...SPEC_AUGMENT_DEFAULTS, ...givenKeys };
     const c = this.config;
     for (const key of [
       'freq_masks',

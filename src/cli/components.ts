@@ -30,8 +30,8 @@ export async function describeComponents(container: Container, name?: string): P
     const namesOf = (kind: string) => all.filter((c) => c.kind === kind).map((c) => c.name);
     return `${kinds.map((kind) => `${kind}: ${namesOf(kind).join(', ')}`).join('\n')}\n`;
   }
-  const found = all.filter((c) => c.name === name || c.aliases.includes(name));
-  if (found.length === 0) {
+  const namesakes = all.filter((c) => c.name === name || c.aliases.includes(name));
+  if (namesakes.length === 0) {
     throw new AnemoneError({
       code: 'container.unknown-component',
       message: `there is no component named "${name}"`,
@@ -42,5 +42,5 @@ export async function describeComponents(container: Container, name?: string): P
         ) ?? 'without a name, all are listed',
     });
   }
-  return found.map((c) => `${c.kind} ${schemaToHelp(c.schema)}`).join('\n');
+  return namesakes.map((c) => `${c.kind} ${schemaToHelp(c.schema)}`).join('\n');
 }

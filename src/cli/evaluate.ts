@@ -56,14 +56,14 @@ async function evaluate(
   const section = kind === 'test' ? 'model.test_ds' : 'model.validation_ds';
   const { weights, engine, import: modules } = options;
   const { files, overrides: after } = splitOverrides(options.manifest ?? []);
-  const own = { ...options, manifest: files.length > 0 ? files : undefined };
-  const changes = (config: Config) => [...setChanges(section, own, config), ...overrides, ...after];
+  const ownOptions = { ...options, manifest: files.length > 0 ? files : undefined };
+  const changes = (config: Config) => [...setChanges(section, ownOptions, config), ...overrides, ...after];
   const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine, modules });
   try {
     const { metrics, samples, seconds } = await trainer[kind](model);
     if (options.json) {
-      const shown = { metrics, seconds, samples: samples.slice(0, options.samples) };
-      showJson(`${JSON.stringify(shown, null, 2)}\n`);
+      const shownResult = { metrics, seconds, samples: samples.slice(0, options.samples) };
+      showJson(`${JSON.stringify(shownResult, null, 2)}\n`);
     } else show(await describeEvaluation({ metrics, samples }, options.samples));
   } finally {
     await trainer.dispose();
@@ -75,17 +75,19 @@ function setChanges(section: string, { manifest, batchSize }: EvaluateOptions, c
   const changes: string[] = [];
   const [, name] = section.split('.');
   const model = config['model'] as Readonly<Record<string, unknown>> | undefined;
-  const own = model?.[name] as Readonly<Record<string, unknown>> | null | undefined;
+  const ownSection = model?.[name] as Readonly<Record<string, unknown>> | null | undefined;
   // A source of the user's, or a list of sets, has no such keys: manifests take its place.
-  const isReplaced = manifest !== undefined && (Array.isArray(own) || own?.['_target_'] !== undefined);
+  const isReplaced =
+    manifest !== undefined && (Array.isArray(ownSection) || ownSection?.['_target_'] !== undefined);
   if (isReplaced) changes.push(`~${section}`);
   if (manifest) {
-    if (!isReplaced && own?.['is_tarred']) changes.push(`++${section}.is_tarred=false`);
+    if (!isReplaced && ownSection?.['is_tarred']) changes.push(`++${section}.is_tarred=false`);
     const files = manifest.map((file) => JSON.stringify(file));
     changes.push(`++${section}.manifest_filepath=${files.length === 1 ? files[0] : `[${files.join(', ')}]`}`);
   }
   // A config without this set says nothing about its batches either; NeMo's may leave them to a bucketing key.
-  const sized = !isReplaced && SIZE_KEYS.some((key) => own?.[key] !== undefined && own[key] !== null);
+  const sized =
+    !isReplaced && SIZE_KEYS.some((key) => ownSection?.[key] !== undefined && ownSection[key] !== null);
   const size = batchSize ?? (manifest && !sized ? DEFAULT_BATCH_SIZE : undefined);
   if (size !== undefined) changes.push(`++${section}.batch_size=${size}`);
   return changes;

@@ -23,7 +23,7 @@ function metricText(name: string, value: number): string {
   return /[_/](wer|cer)(_|\/|$)/.test(name) ? errorRateText(value) : value.toPrecision(5);
 }
 
-/** Without words to divide by a rate is infinite, in NeMo too. */
+/** A rate as text. It is infinite where there are no words to divide by, as in NeMo. */
 export function errorRateText(rate: number): string {
   return rate === Number.POSITIVE_INFINITY ? 'inf (the references are empty)' : `${(100 * rate).toFixed(2)}%`;
 }

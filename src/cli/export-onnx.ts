@@ -16,15 +16,19 @@ export interface OnnxOptions {
 /** Options that say how a .onnx is to be; others cannot have them. @throws AnemoneError `cli.option` */
 export async function onlyOnnx(options: OnnxOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
-  const given = [
+  const givenOptions = [
     options.for !== undefined && '--for',
     options.streaming && '--streaming',
     options.attContextSize !== undefined && '--att-context-size',
     options.decoder !== undefined && '--decoder',
     options.maxFrames !== undefined && '--max-frames',
   ].find(Boolean);
-  if (!given) return;
-  throw new AnemoneError({ code: 'cli.option', path: given, message: 'is for files in ONNX (OUTPUT.onnx)' });
+  if (!givenOptions) return;
+  throw new AnemoneError({
+    code: 'cli.option',
+    path: givenOptions,
+    message: 'is for files in ONNX (OUTPUT.onnx)',
+  });
 }
 
 /**
@@ -63,6 +67,6 @@ export async function exportToOnnx(
 }
 
 function contextSize(text: string): readonly [number, number] | undefined {
-  const found = /^\[?\s*(-?\d+)\s*,\s*(-?\d+)\s*\]?$/.exec(text);
-  return found ? [Number(found[1]), Number(found[2])] : undefined;
+  const match = /^\[?\s*(-?\d+)\s*,\s*(-?\d+)\s*\]?$/.exec(text);
+  return match ? [Number(match[1]), Number(match[2])] : undefined;
 }

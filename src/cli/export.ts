@@ -71,8 +71,8 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
-    for (const written of await write(model, trainer, file, options)) {
-      tell(`${printable(written)} is of the model of ${printable(path)}\n`);
+    for (const writtenFile of await write(model, trainer, file, options)) {
+      tell(`${printable(writtenFile)} is of the model of ${printable(path)}\n`);
     }
   } finally {
     await trainer.dispose();

@@ -53,15 +53,15 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
   }
   const { isSpeechModel, loadTrainedModel } = await import('./trained-model.js');
   const { weights, engine, import: modules } = options;
-  const chosen = { overrides: [], weights, engine, modules };
-  const { model, trainer, path: found } = await loadTrainedModel(path, chosen);
+  const loadOptions = { overrides: [], weights, engine, modules };
+  const { model, trainer, path: foundPath } = await loadTrainedModel(path, loadOptions);
   try {
     if (!audio) {
       const states = [...model.module.stateDict().values()];
       const { toYaml } = await import('../config/index.js');
       const { configFromValues } = await import('../config/index.js');
       const config = options.config === false ? '' : `\n${toYaml(configFromValues(model.config))}`;
-      show(`${printable(found)}: ${model.constructor.name}\n\n${table(states, depth)}${config}`);
+      show(`${printable(foundPath)}: ${model.constructor.name}\n\n${table(states, depth)}${config}`);
       return;
     }
     if (!isSpeechModel(model)) {
@@ -71,8 +71,8 @@ async function inspect(path: string, audio: string | undefined, options: Inspect
     const { decodeAudio } = await import('../audio/index.js');
     const targetSampleRate = model.preprocessor.frontEnd.config.sample_rate;
     const { samples } = await decodeAudio(audio, { targetSampleRate });
-    const { text: given, lang } = options;
-    const stages = stagesOf(model, trainer.engine, samples, given, lang).catch((error: unknown) => {
+    const { text: givenText, lang } = options;
+    const stages = stagesOf(model, trainer.engine, samples, givenText, lang).catch((error: unknown) => {
       if (!(error instanceof AnemoneError) || error.code !== 'audio.too-short') throw error;
       const message = `too short for this model: ${samples.length} samples at ${targetSampleRate} Hz`;
       throw new AnemoneError({ code: error.code, message, position: { file: audio }, cause: error });
@@ -98,12 +98,12 @@ async function describeFile(path: string, depth: number): Promise<string> {
   const { openWeights } = await import('../formats/index.js');
   const file = await openWeights(path);
   try {
-    const named = [...file.entries].map(([name, { shape, dtype }]) => ({
+    const namedTensors = [...file.entries].map(([name, { shape, dtype }]) => ({
       name: printable(name),
       shape,
       dtype,
     }));
-    return `${printable(path)}: ${named.length} tensors\n\n${table(named, depth)}`;
+    return `${printable(path)}: ${namedTensors.length} tensors\n\n${table(namedTensors, depth)}`;
   } finally {
     await file.close();
   }

@@ -46,8 +46,8 @@ async function check(files: string[], flags: CheckFlags): Promise<void> {
   const { checkManifests, renderReport, reportToJson } = await import('../data/index.js');
   const { AnemoneError } = await import('../errors/index.js');
   const configured = flags.config === undefined ? undefined : await fromConfig(flags.config);
-  const named = files.length > 0 ? files : (configured?.manifests ?? []);
-  if (named.length === 0) {
+  const namedFiles = files.length > 0 ? files : (configured?.manifests ?? []);
+  if (namedFiles.length === 0) {
     throw new AnemoneError({
       code: 'cli.usage',
       message: 'no manifest is named',
@@ -55,11 +55,11 @@ async function check(files: string[], flags: CheckFlags): Promise<void> {
     });
   }
   const options = await mergeFlags(flags, configured?.options ?? {});
-  const live = process.stderr.isTTY && !flags.json;
+  const isLive = process.stderr.isTTY && !flags.json;
   const onProgress = (done: number, total: number) => {
-    if (live) process.stderr.write(`\r${done} of ${total} recordings${done === total ? '\n' : ''}`);
+    if (isLive) process.stderr.write(`\r${done} of ${total} recordings${done === total ? '\n' : ''}`);
   };
-  const report = await checkManifests(named, { ...options, onProgress });
+  const report = await checkManifests(namedFiles, { ...options, onProgress });
   if (flags.json) showJson(`${JSON.stringify(reportToJson(report), null, 2)}\n`);
   else show(`${renderReport(report, flags.limit)}\n`);
   if (report.fatal) process.exitCode = 2;

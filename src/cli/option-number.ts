@@ -2,11 +2,11 @@
 import { InvalidArgumentError } from 'commander';
 
 /** A parser of options that count something. */
-export function wholeNumber(least: number): (text: string) => number {
+export function wholeNumber(minimum: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value) || value < least) {
-      throw new InvalidArgumentError(`expected an integer ≥ ${least}.`);
+    if (text.trim() === '' || !Number.isInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`expected an integer ≥ ${minimum}.`);
     }
     return value;
   };

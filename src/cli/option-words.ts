@@ -1,7 +1,7 @@
 // The library speaks of the names of its interface; a command's user knows the command's options.
 import { AnemoneError } from '../errors/index.js';
 
-/** From what messages of the library say to what the command calls it. */
+/** What the command calls the options that messages of the library name. */
 export type OptionWords = Readonly<Record<string, string>>;
 
 /** Runs `work`; an error of it speaks of the command's options. */

@@ -24,7 +24,8 @@ export async function containerWith(modules: readonly string[] = []): Promise<Co
   const { createDefaultContainer } = await import('../composition.js');
   const container = createDefaultContainer();
   const components = new Set<ComponentDescriptor>();
-  for (const module of modules) for (const own of await componentsOf(module)) components.add(own);
+  for (const module of modules)
+    for (const ownComponent of await componentsOf(module)) components.add(ownComponent);
   return container.registerAll([...components]);
 }
 

@@ -41,8 +41,8 @@ async function replayStep(folder: string, options: ReplayOptions): Promise<void>
     show(`${text}\n`);
     if (!options.all) return;
     for (const { stage, name, maxAbs, nonfinite, count } of diagnosis.measurements) {
-      const bad = nonfinite === 0 ? '' : `, ${nonfinite} of ${count} not finite`;
-      show(`${stage.padEnd(16)} ${name}: up to ${maxAbs.toPrecision(4)}${bad}\n`);
+      const nonfiniteText = nonfinite === 0 ? '' : `, ${nonfinite} of ${count} not finite`;
+      show(`${stage.padEnd(16)} ${name}: up to ${maxAbs.toPrecision(4)}${nonfiniteText}\n`);
     }
   } finally {
     await engine.dispose();

@@ -40,9 +40,13 @@ export function specialTokens(config: Config): WithSpecialTokens {
   const asItIs = { config, sections: {}, train: () => {} };
   const section = config[SPECIAL_TOKENS];
   if (section === undefined || section === null) return asItIs;
-  const given = selectValue(config, `model.tokenizer.langs.${SPECIAL_TOKENS}`);
+  const givenSection = selectValue(config, `model.tokenizer.langs.${SPECIAL_TOKENS}`);
   // A model without this tokenizer, or one whose tokenizer is there already.
-  if (!isMapping(given) || (!isMissing(given, 'dir') && typeof given['dir'] === 'string')) return asItIs;
+  if (
+    !isMapping(givenSection) ||
+    (!isMissing(givenSection, 'dir') && typeof givenSection['dir'] === 'string')
+  )
+    return asItIs;
   const folder = isMapping(section) && !isMissing(section, 'model_dir') ? section['model_dir'] : undefined;
   const langs = { [SPECIAL_TOKENS]: { dir: typeof folder === 'string' ? folder : null } };
   return {

@@ -7,10 +7,10 @@ export function refuseRepeated(command: Command): void {
   for (const option of command.options) {
     const takesOne = (option.required || option.optional) && !option.variadic;
     if (!takesOne || Array.isArray(option.defaultValue)) continue;
-    let given = 0;
+    let givenCount = 0;
     command.on(`option:${option.name()}`, () => {
-      given++;
-      if (given === 2) command.error(`error: option '${option.flags}' is given twice`);
+      givenCount++;
+      if (givenCount === 2) command.error(`error: option '${option.flags}' is given twice`);
     });
   }
 }

@@ -104,18 +104,18 @@ async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines
 
 async function wordPiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
   const { characterCoverage, normalization, specials, hardVocabLimit, maxSentenceLength } = options;
-  const given = Object.entries({
+  const givenOptions = Object.entries({
     '--character-coverage': characterCoverage,
     '--normalization': normalization,
     '--no-hard-vocab-limit': hardVocabLimit ? undefined : true,
     '--max-sentence-length': maxSentenceLength,
     '--specials': specials || undefined,
   }).filter(([, value]) => value !== undefined);
-  if (given.length > 0) {
+  if (givenOptions.length > 0) {
     const { AnemoneError } = await import('../errors/index.js');
     throw new AnemoneError({
       code: 'cli.option',
-      path: given[0][0],
+      path: givenOptions[0][0],
       message: 'is for SentencePiece, not for --type wpe',
     });
   }

@@ -42,7 +42,7 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const warnings: ConfigWarning[] = [...checkConfig(config, { container, sections: tokens.sections })];
   tokens.train();
   // All of them make one list, below.
-  container.registerValue(CONFIG_WARNINGS, (fresh) => void warnings.push(...fresh));
+  container.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const section = config['model'] as ConfigNode;
   try {

@@ -31,9 +31,9 @@ const SECTIONS = ['model', 'trainer'];
  */
 export function overridesOf({ engine, overrides }: TrainedModelOptions, config: Config): string[] {
   const engineChange = engine === undefined ? [] : [`++trainer.engine={name: ${engine}}`];
-  const asked = typeof overrides === 'function' ? overrides(config) : overrides;
-  for (const text of asked) refuseUnread(text, config);
-  return [...withoutCallbacks(config), ...engineChange, ...asked];
+  const askedOverrides = typeof overrides === 'function' ? overrides(config) : overrides;
+  for (const text of askedOverrides) refuseUnread(text, config);
+  return [...withoutCallbacks(config), ...engineChange, ...askedOverrides];
 }
 
 /** They belong to training, and may be of a module that is not imported now. */
@@ -46,7 +46,7 @@ function withoutCallbacks(config: Config): string[] {
 function refuseUnread(text: string, config: Config): void {
   const [, prefix, key, rest] = /^(\+\+|\+|~)?([A-Za-z_]\w*)(.*)$/s.exec(text) ?? [];
   if (key === undefined || key in config || SECTIONS.includes(key)) return;
-  // A single value may be there to be referred to.
+  // A new single value is allowed: it may be there for others to refer to.
   if (prefix?.startsWith('+') && /^=\s*[^\s{[]/.test(rest)) return;
   throw new AnemoneError({
     code: 'cli.override',

@@ -18,13 +18,13 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const { isArchive, loadArchive } = await import('./restored-model.js');
   if (isArchive(path)) return loadArchive(path, options, container);
   const checkpoint = await resolveCheckpoint(path);
-  const own = await checkpoint.config();
-  const overrides = overridesOf(options, own);
-  const config = withOverrides(own, overrides);
+  const ownConfig = await checkpoint.config();
+  const overrides = overridesOf(options, ownConfig);
+  const config = withOverrides(ownConfig, overrides);
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const artifacts = await checkpoint.artifacts();
   const { services } = trainer;
-  // A checkpoint may be a stranger's: what it names is in it, or named by the user.
+  // A checkpoint may be a stranger's: the files that it names must be in it, or named by the user.
   const context = { services, container, artifacts, sealed: sealedBut(overrides) };
   const model = createModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');

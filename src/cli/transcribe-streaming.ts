@@ -18,23 +18,23 @@ export interface StreamOptions {
 export async function streamRecordings(
   model: SpeechModel,
   inputs: readonly TranscriptionInput[],
-  { onPartial, onBad, prompt: given, resampler }: StreamOptions,
+  { onPartial, onBad, prompt: givenPrompt, resampler }: StreamOptions,
 ): Promise<(Transcript | undefined)[]> {
   const { AnemoneError } = await import('../errors/index.js');
   const { perPrompt } = await import('../asr/index.js');
-  const recognizerOf = perPrompt(given, (prompt) => model.stream({ prompt }));
+  const recognizerOf = perPrompt(givenPrompt, (prompt) => model.stream({ prompt }));
   const rate = model.preprocessor.frontEnd.config.sample_rate;
-  const found: (Transcript | undefined)[] = [];
+  const transcripts: (Transcript | undefined)[] = [];
   for (const [index, input] of inputs.entries()) {
     try {
-      found.push(await streamRecording(recognizerOf(input), input, { rate, resampler }, onPartial));
+      transcripts.push(await streamRecording(recognizerOf(input), input, { rate, resampler }, onPartial));
     } catch (error) {
       if (!(error instanceof AnemoneError) || !error.code.startsWith('audio.')) throw error;
       onBad(index, error.message);
-      found.push(undefined);
+      transcripts.push(undefined);
     }
   }
-  return found;
+  return transcripts;
 }
 
 async function streamRecording(
@@ -46,15 +46,15 @@ async function streamRecording(
   const { transcriptionBlocks } = await import('../asr/index.js');
   const stream = recognizer.open();
   const step = Math.round(recognizer.chunkSeconds * rate);
-  let heard = 0;
-  let known = '';
+  let heardSamples = 0;
+  let knownText = '';
   for await (const block of transcriptionBlocks(input, rate, resampler)) {
     for (let at = 0; at < block.length; at += step) {
       const samples = block.subarray(at, at + step);
       const { text } = await stream.push(samples);
-      heard += samples.length / rate;
-      if (text !== known) onPartial(heard, text);
-      known = text;
+      heardSamples += samples.length / rate;
+      if (text !== knownText) onPartial(heardSamples, text);
+      knownText = text;
     }
   }
   return stream.finish();

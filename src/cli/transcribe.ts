@@ -174,8 +174,8 @@ function promptKeys(model: SpeechModel): readonly string[] {
 
 /** Slots given as options; undefined when none is. */
 function promptOf({ sourceLang, targetLang, task, pnc }: TranscribeOptions): Slots | undefined {
-  const given = { source_lang: sourceLang, target_lang: targetLang, task, pnc };
-  const slots = Object.entries(given).flatMap(([slot, value]) =>
+  const givenSlots = { source_lang: sourceLang, target_lang: targetLang, task, pnc };
+  const slots = Object.entries(givenSlots).flatMap(([slot, value]) =>
     value === undefined ? [] : [[slot, value]],
   );
   return slots.length === 0 ? undefined : (Object.fromEntries(slots) as Slots);
@@ -210,7 +210,7 @@ async function transcribeJobs(
     readonly resampler?: Resampler | undefined;
   },
 ): Promise<Done[]> {
-  const bad = new Set<number>();
+  const badInputs = new Set<number>();
   const inputs = jobs.map(({ path, offset, duration, prompt }) => ({
     audioPath: path,
     offset,
@@ -218,7 +218,7 @@ async function transcribeJobs(
     ...(prompt && { prompt }),
   }));
   const onBad = (index: number, message: string): void => {
-    bad.add(index);
+    badInputs.add(index);
     tell(`error: ${printable(message)}\n`);
     process.exitCode = 2;
   };
@@ -227,7 +227,9 @@ async function transcribeJobs(
   const transcripts = streaming
     ? await streamRecordings(model, inputs, { onPartial: printPartial, onBad, prompt, resampler })
     : await model.transcribe(inputs, { ...options, onBad });
-  return jobs.flatMap((job, i) => (bad.has(i) ? [] : { ...job, prediction: transcripts[i]?.text ?? '' }));
+  return jobs.flatMap((job, i) =>
+    badInputs.has(i) ? [] : { ...job, prediction: transcripts[i]?.text ?? '' },
+  );
 }
 
 function printPartial(seconds: number, text: string): void {
@@ -270,8 +272,8 @@ async function lengths({ chunk, buffer, merge, streaming }: TranscribeOptions): 
 
 async function mergeOf(name: string | undefined): Promise<BufferMerge | undefined> {
   const { MERGES } = await import('../asr/index.js');
-  const found = MERGES.find((merge) => merge === name);
-  if (found !== undefined || name === undefined) return found;
+  const foundMerge = MERGES.find((merge) => merge === name);
+  if (foundMerge !== undefined || name === undefined) return foundMerge;
   const { AnemoneError } = await import('../errors/index.js');
   const message = `expected ${MERGES.join(', ')}, got "${name}"`;
   throw new AnemoneError({ code: 'cli.option', path: '--merge', message });
@@ -297,8 +299,8 @@ function print(done: readonly Done[]): void {
 function manifestLine({ path, line, base, prediction }: Done, output: string): string {
   if (line === undefined) return JSON.stringify({ audio_filepath: path, pred_text: prediction });
   const key = line['audio_filepath'] == null ? 'audio_filename' : 'audio_filepath';
-  const moved = base !== dirname(resolve(output));
-  return JSON.stringify({ ...line, ...(moved && { [key]: path }), pred_text: prediction });
+  const isMoved = base !== dirname(resolve(output));
+  return JSON.stringify({ ...line, ...(isMoved && { [key]: path }), pred_text: prediction });
 }
 
 /** The file of `--output`; what does not fit on the disk or may not be written there is an error of the user's. */

@@ -49,12 +49,13 @@ export function readConfigText(file: string): string {
   if (!existsSync(file)) {
     const folder = dirname(file);
     const names = existsSync(folder) ? yamlNames(folder) : [];
-    const near = didYouMean(basename(file, extname(file)), names);
-    const listed = names.length > 0 ? `in ${folder} there are ${names.slice(0, 10).join(', ')}` : undefined;
+    const nearName = didYouMean(basename(file, extname(file)), names);
+    const listedNames =
+      names.length > 0 ? `in ${folder} there are ${names.slice(0, 10).join(', ')}` : undefined;
     throw new AnemoneError({
       code: 'config.file-not-found',
       message: existsSync(folder) ? `there is no file ${file}` : `there is no folder ${folder}`,
-      hint: near ?? listed ?? 'check the path; it is relative to the working folder',
+      hint: nearName ?? listedNames ?? 'check the path; it is relative to the working folder',
     });
   }
   const stats = statSync(file);
@@ -106,8 +107,8 @@ class Composer {
       !group.includes('.') &&
       existsSync(join(this.folder, group)) &&
       statSync(join(this.folder, group)).isDirectory();
-    const named = override.value === undefined || isOptionName(override.value);
-    if (!isFolder || !named) return false;
+    const hasName = override.value === undefined || isOptionName(override.value);
+    if (!isFolder || !hasName) return false;
     const options = override.value === undefined ? null : optionNames(override.value);
     if (override.action === 'add') {
       this.added.push({
@@ -140,10 +141,10 @@ class Composer {
         : list.items.map((item) => parseEntry(item, group)).filter((entry) => !isHydras(entry));
     if (parsed === undefined && !(isPrimary && this.added.length > 0)) return atPackage(tree, packagePath);
     this.reading.push(file);
-    const own = rawMap(tree.position);
+    const ownTree = rawMap(tree.position);
     for (const [key, child] of tree.entries) {
       if (parsed === undefined || key !== 'defaults')
-        setEntry(own, key, child, tree.keyPositions.get(key) ?? child.position);
+        setEntry(ownTree, key, child, tree.keyPositions.get(key) ?? child.position);
     }
     const entries = parsed ?? [];
     for (const entry of entries.filter((e) => e.isOverride)) {
@@ -168,7 +169,7 @@ class Composer {
     ];
     let result = rawMap(tree.position);
     for (const entry of ordered) {
-      const part = entry.self ? atPackage(own, packagePath) : this.include(entry, packagePath);
+      const part = entry.self ? atPackage(ownTree, packagePath) : this.include(entry, packagePath);
       if (part) result = mergeRaw(result, part) as RawMap;
     }
     this.reading.pop();
@@ -335,31 +336,36 @@ function badEntry(position: SourcePosition): AnemoneError {
 
 /** Where an option's content goes: `@package` in the list, else the file's own header, else its group's name. */
 function packageOf(entry: DefaultEntry, option: string, header: string | undefined, parent: string): string {
-  const own = [entry.group, dirname(option)]
+  const ownPackage = [entry.group, dirname(option)]
     .filter((part) => part !== '' && part !== '.')
     .join('/')
     .replaceAll('/', '.');
   const join2 = (tail: string) => [parent, tail].filter((part) => part !== '').join('.');
-  const named = entry.package === '_parent_' ? undefined : entry.package;
-  if (named !== undefined) return absolutePackage(named, own, parent, join2);
-  if (header !== undefined) return absolutePackage(header, own, parent, (tail) => tail);
-  return entry.package === '_parent_' && own === '' ? parent : own;
+  const namedPackage = entry.package === '_parent_' ? undefined : entry.package;
+  if (namedPackage !== undefined) return absolutePackage(namedPackage, ownPackage, parent, join2);
+  if (header !== undefined) return absolutePackage(header, ownPackage, parent, (tail) => tail);
+  return entry.package === '_parent_' && ownPackage === '' ? parent : ownPackage;
 }
 
-function absolutePackage(name: string, own: string, parent: string, place: (tail: string) => string): string {
+function absolutePackage(
+  name: string,
+  ownPackage: string,
+  parent: string,
+  place: (tail: string) => string,
+): string {
   if (name === '_global_') return '';
   if (name.startsWith('_global_.')) return name.slice('_global_.'.length);
   if (name === '_here_') return parent;
-  if (name === '_group_') return own;
-  return place(name.replaceAll('_group_', own));
+  if (name === '_group_') return ownPackage;
+  return place(name.replaceAll('_group_', ownPackage));
 }
 
 function atPackage(tree: RawMap, packagePath: string): RawMap {
   if (packagePath === '') return tree;
-  return packagePath.split('.').reduceRight<RawMap>((inner, key) => {
-    const outer = rawMap(inner.position);
-    setEntry(outer, key, inner, inner.position);
-    return outer;
+  return packagePath.split('.').reduceRight<RawMap>((innerTree, key) => {
+    const outerTree = rawMap(innerTree.position);
+    setEntry(outerTree, key, innerTree, innerTree.position);
+    return outerTree;
   }, tree);
 }
 

@@ -4,8 +4,11 @@
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 import { joinPath, MISSING_TEXT } from './raw-tree.js';
 
+/** A value of a config that is neither a mapping nor a list. */
 export type ConfigScalar = null | boolean | number | string;
+/** Any value of a config. */
 export type ConfigValue = ConfigScalar | ConfigNode | ConfigList;
+/** A list of a config, frozen. */
 export type ConfigList = readonly ConfigValue[];
 
 declare const LOADED: unique symbol;
@@ -62,10 +65,10 @@ export function buildNode(
   for (const child of children) {
     const { value } = child;
     if (value === MISSING) {
-      const missing = () => {
+      const throwMissing = () => {
         throw missingValue([...path, child.key], child.position);
       };
-      Object.defineProperty(node, child.key, { enumerable: true, get: missing });
+      Object.defineProperty(node, child.key, { enumerable: true, get: throwMissing });
     } else {
       Object.defineProperty(node, child.key, { enumerable: true, value });
     }
@@ -133,17 +136,17 @@ export function copyOrigin(source: unknown, target: object): void {
 /** `node` with `values` laid over it, mappings merged key by key; places of what stays are kept. */
 export function overlayNode(node: ConfigNode, values: Readonly<Record<string, unknown>>): ConfigNode {
   const origin = originOf(node);
-  const laid = new Map<string, unknown>(entriesOf(node));
+  const laidValues = new Map<string, unknown>(entriesOf(node));
   for (const [key, value] of Object.entries(values)) {
-    const below = laid.get(key);
-    laid.set(key, isMapping(below) && isMapping(value) ? overlayNode(below, value) : value);
+    const below = laidValues.get(key);
+    laidValues.set(key, isMapping(below) && isMapping(value) ? overlayNode(below, value) : value);
   }
-  const children = [...laid].map(([key, value]): NodeChild => {
-    const known = Object.hasOwn(values, key) ? undefined : origin?.children.get(key);
-    const missing = value === MISSING;
-    const float = known?.float ?? false;
-    const { position, keyPosition } = known ?? { position: origin?.position };
-    return { key, value: value as NodeChild['value'], missing, float, position, keyPosition };
+  const children = [...laidValues].map(([key, value]): NodeChild => {
+    const knownChild = Object.hasOwn(values, key) ? undefined : origin?.children.get(key);
+    const isMissingValue = value === MISSING;
+    const float = knownChild?.float ?? false;
+    const { position, keyPosition } = knownChild ?? { position: origin?.position };
+    return { key, value: value as NodeChild['value'], missing: isMissingValue, float, position, keyPosition };
   });
   return buildNode(origin?.path ?? [], origin?.position, children);
 }
@@ -162,12 +165,13 @@ export function isMapping(value: unknown): value is ConfigNode {
 
 /** The value at a dotted path, undefined when it is not there; throws where the path meets `???`. */
 export function selectValue(node: ConfigNode, path: string): ConfigValue | undefined {
-  let current: ConfigValue | undefined = node;
+  let currentValue: ConfigValue | undefined = node;
   for (const key of path.split('.')) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined;
-    current = Reflect.get(current, key) as ConfigValue;
+    if (typeof currentValue !== 'object' || currentValue === null || !Object.hasOwn(currentValue, key))
+      return undefined;
+    currentValue = Reflect.get(currentValue, key) as ConfigValue;
   }
-  return current;
+  return currentValue;
 }
 
 /** The error for a mandatory value nobody gave. */

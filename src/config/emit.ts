@@ -14,6 +14,7 @@ import { formatFloat, resolvePlainScalar } from './dialect.js';
 import { MISSING_TEXT } from './raw-tree.js';
 import { requireMapping } from './require-mapping.js';
 
+/** What YAML text says beside the values. */
 export interface ToYamlOptions {
   /** Adds to each value a comment with its file and line (default false). */
   readonly positions?: boolean;
@@ -83,14 +84,14 @@ function writeItem(
     writeEntry(`${indent}-`, list, index, value, indent, options, lines);
     return;
   }
-  const inner: string[] = [];
+  const innerLines: string[] = [];
   if (Array.isArray(value)) {
-    for (const i of value.keys()) writeItem(value, i, `${indent}  `, options, inner);
+    for (const i of value.keys()) writeItem(value, i, `${indent}  `, options, innerLines);
   } else {
-    writeMap(value, `${indent}  `, options, inner);
+    writeMap(value, `${indent}  `, options, innerLines);
   }
-  inner[0] = `${indent}- ${inner[0].slice(indent.length + 2)}`;
-  lines.push(...inner);
+  innerLines[0] = `${indent}- ${innerLines[0].slice(indent.length + 2)}`;
+  lines.push(...innerLines);
 }
 
 /** Scalars, empty containers and lists of scalars fit on the line of their key. */

@@ -296,8 +296,8 @@ class ExpressionParser {
 
   private expect(char: string, or?: string): void {
     if (this.take(char)) return;
-    const found = this.at < this.text.length ? `"${this.text[this.at]}"` : 'the end';
-    throw this.error(`expected "${char}"${or ? ` or "${or}"` : ''}, found ${found}`);
+    const foundText = this.at < this.text.length ? `"${this.text[this.at]}"` : 'the end';
+    throw this.error(`expected "${char}"${or ? ` or "${or}"` : ''}, found ${foundText}`);
   }
 
   private error(message: string, options: { hint?: string; at?: number } = {}): AnemoneError {

@@ -32,7 +32,7 @@ export {
 } from './load.js';
 export { requireMapping } from './require-mapping.js';
 export type { Resolver, ResolverContext } from './resolvers.js';
-export { type RunOptions, runWithConfig } from './run-with-config.js';
+export { type RunOptions, runWithConfig, type TextOutput } from './run-with-config.js';
 export { CheckContext, type ComponentLookup } from './schema/context.js';
 export {
   type ComponentFormatOptions,

@@ -80,8 +80,8 @@ class Interpolator {
 
   resolve(node: RawNode, path: readonly Key[]): Resolved {
     const id = JSON.stringify(path);
-    const known = this.done.get(id);
-    if (known) return known;
+    const knownValue = this.done.get(id);
+    if (knownValue) return knownValue;
     const failure = this.failed.get(id);
     if (failure) throw failure;
     if (this.open.includes(id)) throw this.cycle(id, node.position);
@@ -131,8 +131,13 @@ class Interpolator {
       const items = node.items.map((child, i): Omit<NodeChild, 'key'> => {
         const resolved = this.collecting(child, [...path, i]);
         size += resolved.size;
-        const missing = resolved.value === MISSING;
-        return { value: resolved.value, float: resolved.float, missing, position: child.position };
+        const isMissingValue = resolved.value === MISSING;
+        return {
+          value: resolved.value,
+          float: resolved.float,
+          missing: isMissingValue,
+          position: child.position,
+        };
       });
       return { value: buildList(path, node.position, items), float: false, size };
     }
@@ -242,19 +247,19 @@ class Interpolator {
   /** Walks raw containers without resolving their other children, so that siblings may refer to each other. */
   private follow(keys: readonly string[], text: string): Resolved {
     let node: RawNode = this.root;
-    const walked: Key[] = [];
+    const walkedKeys: Key[] = [];
     for (const [i, key] of keys.entries()) {
-      if (node.kind === 'scalar') return this.followResolved(this.resolve(node, walked), keys, i, text);
+      if (node.kind === 'scalar') return this.followResolved(this.resolve(node, walkedKeys), keys, i, text);
       const child: RawNode | undefined =
         node.kind === 'map' ? node.entries.get(key) : node.items[listIndex(key, node.items.length)];
       if (child === undefined) {
         const names = node.kind === 'map' ? [...node.entries.keys()] : node.items.map((_, n) => String(n));
-        throw unknownReference(text, walked, key, names);
+        throw unknownReference(text, walkedKeys, key, names);
       }
-      walked.push(node.kind === 'map' ? key : listIndex(key, node.items.length));
+      walkedKeys.push(node.kind === 'map' ? key : listIndex(key, node.items.length));
       node = child;
     }
-    return this.resolve(node, walked);
+    return this.resolve(node, walkedKeys);
   }
 
   private followResolved(start: Resolved, keys: readonly string[], from: number, text: string): Resolved {
@@ -350,17 +355,17 @@ function located(error: unknown, path: readonly Key[], position: SourcePosition)
 
 function unknownReference(
   text: string,
-  walked: readonly Key[],
+  walkedKeys: readonly Key[],
   key: string,
   names: readonly string[],
 ): AnemoneError {
-  const where = walked.length === 0 ? 'at the top of the config' : `in ${joinPath(walked)}`;
-  const near = didYouMean(key, names);
-  const listed = names.length > 0 && names.length <= 12 ? `there are ${names.join(', ')}` : undefined;
+  const where = walkedKeys.length === 0 ? 'at the top of the config' : `in ${joinPath(walkedKeys)}`;
+  const nearName = didYouMean(key, names);
+  const listedNames = names.length > 0 && names.length <= 12 ? `there are ${names.join(', ')}` : undefined;
   return new AnemoneError({
     code: 'config.unknown-reference',
     message: `${text} refers to "${key}", which does not exist ${where}`,
-    hint: near ?? listed,
+    hint: nearName ?? listedNames,
   });
 }
 

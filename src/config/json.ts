@@ -5,6 +5,7 @@ import { parseJsonText, readRegularFile } from '../formats/index.js';
 import { CheckContext } from './schema/context.js';
 import { type FormatSpec, formatOf, type ValueOf } from './schema/format.js';
 
+/** What errors of a JSON text say, and how deep the text may nest. */
 export interface JsonOptions {
   /** Code of errors of the text and its shape. */
   readonly code: string;
@@ -28,9 +29,9 @@ export function parseJson<const F extends FormatSpec>(
 ): ValueOf<F> {
   const value = parseJsonText(json, options);
   const at = CheckContext.top([], options.position);
-  const typed = formatOf(format).check(value, at);
+  const typedValue = formatOf(format).check(value, at);
   const [first, ...more] = at.problems;
-  if (!first) return typed as ValueOf<F>;
+  if (!first) return typedValue as ValueOf<F>;
   const { code, position, what = 'the file', hint } = options;
   const rest = more.length === 0 ? '' : ` (and ${more.length} more mistakes)`;
   throw new AnemoneError({
@@ -43,6 +44,7 @@ export function parseJson<const F extends FormatSpec>(
   });
 }
 
+/** What errors of a JSON file say, and how large the file may be. */
 export interface JsonFileOptions extends Omit<JsonOptions, 'position'> {
   /** Bytes the file may have. Default 64 MiB. */
   readonly maxBytes?: number;

@@ -64,9 +64,9 @@ export function configFromText(
   const file = options.file ?? '(text)';
   const section = readYaml(text, file);
   if (options.under === undefined) return finish(section, parseOverrides(overrides), options);
-  const whole = rawMap({ file });
-  setEntry(whole, options.under, section, section.position);
-  return finish(whole, parseOverrides(overrides), options);
+  const wholeTree = rawMap({ file });
+  setEntry(wholeTree, options.under, section, section.position);
+  return finish(wholeTree, parseOverrides(overrides), options);
 }
 
 /** A config from a plain object, with the meaning of YAML: interpolations and `???` count. */

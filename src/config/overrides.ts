@@ -59,21 +59,21 @@ export function applyOverride(root: RawMap, override: Override): void {
   const keys = override.key.replace(/\[(\w+)\]/g, '.$1').split('.');
   const last = keys[keys.length - 1];
   const parent = findParent(root, keys, override);
-  const current = childOf(parent, last);
+  const currentNode = childOf(parent, last);
   if (override.action === 'delete') {
-    if (current === undefined) throw unknownKey(parent, keys, keys.length - 1, override);
+    if (currentNode === undefined) throw unknownKey(parent, keys, keys.length - 1, override);
     if (
       override.value !== undefined &&
-      JSON.stringify(plain(current)) !== JSON.stringify(plain(override.value))
+      JSON.stringify(plain(currentNode)) !== JSON.stringify(plain(override.value))
     ) {
       throw failure(override, 'override-mismatch', 'the key has another value, so it was not removed');
     }
     remove(parent, last);
     return;
   }
-  if (current === undefined && override.action === 'change')
+  if (currentNode === undefined && override.action === 'change')
     throw unknownKey(parent, keys, keys.length - 1, override);
-  if (current !== undefined && override.action === 'add') {
+  if (currentNode !== undefined && override.action === 'add') {
     throw failure(
       override,
       'override-exists',
@@ -82,10 +82,10 @@ export function applyOverride(root: RawMap, override: Override): void {
     );
   }
   const value = override.value as RawNode;
-  if (override.action === 'change' && current) refuseNewKeys(current, value, keys, override);
-  const merged = current === undefined ? value : mergeRaw(current, value);
-  if (parent.kind === 'map') setEntry(parent, last, merged, override.position);
-  else if (parent.kind === 'list') parent.items[indexOf(parent, last)] = merged;
+  if (override.action === 'change' && currentNode) refuseNewKeys(currentNode, value, keys, override);
+  const mergedNode = currentNode === undefined ? value : mergeRaw(currentNode, value);
+  if (parent.kind === 'map') setEntry(parent, last, mergedNode, override.position);
+  else if (parent.kind === 'list') parent.items[indexOf(parent, last)] = mergedNode;
 }
 
 function findParent(root: RawMap, keys: readonly string[], override: Override): RawNode {
@@ -101,11 +101,11 @@ function findParent(root: RawMap, keys: readonly string[], override: Override): 
     }
     if (child.kind === 'scalar') {
       const where = keys.slice(0, i + 1).join('.');
-      const shown = typeof child.value === 'string' ? `"${child.value}"` : String(child.value);
+      const shownValue = typeof child.value === 'string' ? `"${child.value}"` : String(child.value);
       throw failure(
         override,
         'override-not-a-mapping',
-        `"${where}" is ${shown}, not a mapping`,
+        `"${where}" is ${shownValue}, not a mapping`,
         `set ${where} itself`,
       );
     }
@@ -118,12 +118,17 @@ function findParent(root: RawMap, keys: readonly string[], override: Override): 
 }
 
 /** A mapping given as a value changes keys that exist; new ones need `++`, as everywhere. */
-function refuseNewKeys(current: RawNode, value: RawNode, keys: readonly string[], override: Override): void {
-  if (current.kind !== 'map' || value.kind !== 'map') return;
+function refuseNewKeys(
+  currentNode: RawNode,
+  value: RawNode,
+  keys: readonly string[],
+  override: Override,
+): void {
+  if (currentNode.kind !== 'map' || value.kind !== 'map') return;
   for (const [key, child] of value.entries) {
-    const existing = current.entries.get(key);
-    if (existing === undefined) throw unknownKey(current, [...keys, key], keys.length, override);
-    refuseNewKeys(existing, child, [...keys, key], override);
+    const existingNode = currentNode.entries.get(key);
+    if (existingNode === undefined) throw unknownKey(currentNode, [...keys, key], keys.length, override);
+    refuseNewKeys(existingNode, child, [...keys, key], override);
   }
 }
 
@@ -160,9 +165,9 @@ function unknownKey(parent: RawNode, keys: readonly string[], at: number, overri
         ? parent.items.map((_, i) => String(i))
         : [];
   const where = at === 0 ? 'at the top of the config' : `in "${keys.slice(0, at).join('.')}"`;
-  const near = (at === 0 ? sectionHint(parent, override) : undefined) ?? didYouMean(keys[at], names);
+  const nearHint = (at === 0 ? sectionHint(parent, override) : undefined) ?? didYouMean(keys[at], names);
   const add = override.action === 'change' ? `to add a new key, write +${override.text}` : undefined;
-  const hint = near ? `${near}${add ? ` ${add[0].toUpperCase()}${add.slice(1)}` : ''}` : add;
+  const hint = nearHint ? `${nearHint}${add ? ` ${add[0].toUpperCase()}${add.slice(1)}` : ''}` : add;
   return failure(override, 'override-unknown-key', `there is no "${keys[at]}" ${where}`, hint);
 }
 
@@ -171,8 +176,8 @@ function sectionHint(root: RawNode, { key, text }: Override): string | undefined
   if (root.kind !== 'map') return undefined;
   const first = key.split(/[.[]/)[0];
   const sections = [...root.entries].filter(([, node]) => node.kind === 'map' && node.entries.has(first));
-  const written = sections.map(([name]) => `"${text.replace(first, `${name}.${first}`)}"`);
-  return written.length === 0 ? undefined : `did you mean ${written.join(' or ')}?`;
+  const spellings = sections.map(([name]) => `"${text.replace(first, `${name}.${first}`)}"`);
+  return spellings.length === 0 ? undefined : `did you mean ${spellings.join(' or ')}?`;
 }
 
 function failure(override: Override, code: string, message: string, hint?: string): AnemoneError {

@@ -73,13 +73,13 @@ export function cloneRaw(node: RawNode): RawNode {
 /** `over` laid on `base`: maps merge key by key, everything else is replaced. Neither is changed. */
 export function mergeRaw(base: RawNode, over: RawNode): RawNode {
   if (base.kind !== 'map' || over.kind !== 'map') return cloneRaw(over);
-  const merged = cloneRaw(base) as RawMap;
+  const mergedMap = cloneRaw(base) as RawMap;
   for (const [key, child] of over.entries) {
-    const existing = merged.entries.get(key);
-    const value = existing === undefined ? cloneRaw(child) : mergeRaw(existing, child);
-    setEntry(merged, key, value, over.keyPositions.get(key) ?? child.position);
+    const existingNode = mergedMap.entries.get(key);
+    const value = existingNode === undefined ? cloneRaw(child) : mergeRaw(existingNode, child);
+    setEntry(mergedMap, key, value, over.keyPositions.get(key) ?? child.position);
   }
-  return merged;
+  return mergedMap;
 }
 
 /** A plain JavaScript value as a raw tree, for configs made in code. */

@@ -4,6 +4,7 @@ import { AnemoneError, asText } from '../errors/index.js';
 import type { ConfigValue } from './config-node.js';
 import { formatInString, resolvePlainScalar } from './dialect.js';
 
+/** What the functions of `${name:...}` may know of the world: nothing but this. */
 export interface ResolverContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The moment the config was loaded; every `${now:...}` of one config gives the same. */
@@ -71,10 +72,10 @@ function numbers(name: string, args: readonly ConfigValue[]): number[] {
   });
 }
 
-function need(name: string, expected: string, got: ConfigValue): never {
+function need(name: string, expectation: string, gotValue: ConfigValue): never {
   throw new AnemoneError({
     code: 'config.resolver-arguments',
-    message: `\${${name}:...} needs ${expected}, got ${JSON.stringify(got)}`,
+    message: `\${${name}:...} needs ${expectation}, got ${JSON.stringify(gotValue)}`,
   });
 }
 
@@ -91,5 +92,5 @@ function formatTime(now: Date, pattern: string): string {
     f: pad(now.getMilliseconds() * 1000, 6),
     '%': '%',
   };
-  return pattern.replace(/%(.)/g, (whole, letter: string) => fields[letter] ?? whole);
+  return pattern.replace(/%(.)/g, (match, letter: string) => fields[letter] ?? match);
 }

@@ -8,6 +8,7 @@ import { AnemoneError, exitOnClosedPipe, reportOf } from '../errors/index.js';
 import { toYaml } from './emit.js';
 import { type Config, type LoadOptions, loadConfig } from './load.js';
 
+/** Where a script's config and command line come from, and where its text goes. */
 export interface RunOptions extends LoadOptions {
   /** Folder of the config; a relative path starts at the script's folder. Default: the script's folder. */
   readonly configPath?: string | URL;
@@ -15,9 +16,16 @@ export interface RunOptions extends LoadOptions {
   readonly configName?: string;
   /** Command line without program and script (default `process.argv.slice(2)`). */
   readonly argv?: readonly string[];
-  /** Where text goes (default the process's own). */
-  readonly stdout?: { write(text: string): unknown };
-  readonly stderr?: { write(text: string): unknown };
+  /** Where help and the config are printed. Default: the process's own. */
+  readonly stdout?: TextOutput;
+  /** Where errors are printed. Default: the process's own. */
+  readonly stderr?: TextOutput;
+}
+
+/** What text is written to; Node's streams fit. */
+export interface TextOutput {
+  /** Writes `text` as it is, without a line end of its own. */
+  write(text: string): unknown;
 }
 
 interface CommandLine {
@@ -109,11 +117,11 @@ function configFile(line: CommandLine, options: RunOptions): string | undefined 
 }
 
 /** A folder given by flag is looked for from the working folder first, since that is what shells complete. */
-function configFolder(flag: string | undefined, given: string | URL | undefined): string {
+function configFolder(flag: string | undefined, givenFolder: string | URL | undefined): string {
   const script = process.argv[1] === undefined ? process.cwd() : dirname(resolve(process.argv[1]));
   if (flag !== undefined) return isAbsolute(flag) || existsSync(flag) ? flag : resolve(script, flag);
-  if (given instanceof URL) return fileURLToPath(given);
-  return given === undefined ? script : resolve(script, given);
+  if (givenFolder instanceof URL) return fileURLToPath(givenFolder);
+  return givenFolder === undefined ? script : resolve(script, givenFolder);
 }
 
 function badFlag(message: string): AnemoneError {

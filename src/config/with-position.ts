@@ -13,9 +13,9 @@ export function placeOf(node: ConfigNode, path: string): Place | undefined {
   const keys = path.split('.');
   let section: ConfigNode = node;
   for (const key of keys.slice(0, -1)) {
-    const inner: unknown = key in section ? section[key] : undefined;
-    if (!isMapping(inner)) return undefined;
-    section = inner;
+    const innerValue: unknown = key in section ? section[key] : undefined;
+    if (!isMapping(innerValue)) return undefined;
+    section = innerValue;
   }
   const last = keys.at(-1) as string;
   if (!(last in section)) return undefined;

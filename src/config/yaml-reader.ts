@@ -34,7 +34,7 @@ export function readYaml(text: string, file: string): RawMap {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  const { document, lines } = parseYaml(text, (read, offset) => tooDeep(positionIn(read, offset)));
+  const { document, lines } = parseYaml(text, (readLines, offset) => tooDeep(positionIn(readLines, offset)));
   const at = (offset: number) => positionIn(lines, offset);
   if (document.errors.length > 0) {
     const errors = document.errors.map((error) => syntaxError(error, at(error.pos[0])));
@@ -142,21 +142,21 @@ class Reader {
       return rawList(items, position);
     }
     const map = rawMap(position);
-    const merged = rawMap(position);
+    const mergedMap = rawMap(position);
     for (const { key, value } of yaml().isMap(node) ? node.items : []) {
       if (!yaml().isScalar(key)) throw unsupportedKey(position);
       const keyPosition = key.range ? this.at(key.range[0]) : position;
       const child = this.node(value as Node | null, depth + 1, keyPosition);
       if (key.value === '<<' && (key.type === undefined || key.type === 'PLAIN')) {
-        mergeInto(merged, child, keyPosition);
+        mergeInto(mergedMap, child, keyPosition);
       } else {
         this.refuseDuplicate(map, String(key.value), keyPosition);
         setEntry(map, String(key.value), child, keyPosition);
       }
     }
     // Keys written out win over merged ones, wherever `<<` stands.
-    for (const [key, child] of merged.entries) {
-      if (!map.entries.has(key)) setEntry(map, key, child, merged.keyPositions.get(key) ?? position);
+    for (const [key, child] of mergedMap.entries) {
+      if (!map.entries.has(key)) setEntry(map, key, child, mergedMap.keyPositions.get(key) ?? position);
     }
     return map;
   }
@@ -202,9 +202,9 @@ class Reader {
   }
 }
 
-function tagged(tag: string | undefined, text: string, plain: boolean, position: SourcePosition): Literal {
-  if (tag === undefined || tag === '' || (tag === 'str' && plain === false)) {
-    return plain ? resolvePlainScalar(text) : { value: text, float: false };
+function tagged(tag: string | undefined, text: string, isPlain: boolean, position: SourcePosition): Literal {
+  if (tag === undefined || tag === '' || (tag === 'str' && isPlain === false)) {
+    return isPlain ? resolvePlainScalar(text) : { value: text, float: false };
   }
   if (tag === 'str' || tag === '!') return { value: text, float: false };
   refuseTag(tag, ['int', 'float', 'bool', 'null'], position);
@@ -216,9 +216,9 @@ function tagged(tag: string | undefined, text: string, plain: boolean, position:
   throw new AnemoneError({ code: 'config.bad-tag', message: `"${text}" is not a YAML ${tag}`, position });
 }
 
-function refuseTag(tag: string | undefined, allowed: readonly string[], position: SourcePosition): void {
+function refuseTag(tag: string | undefined, allowedTags: readonly string[], position: SourcePosition): void {
   const name = tag?.startsWith(TAG_PREFIX) ? tag.slice(TAG_PREFIX.length) : tag;
-  if (name === undefined || name === '' || name === '!' || allowed.includes(name)) return;
+  if (name === undefined || name === '' || name === '!' || allowedTags.includes(name)) return;
   throw new AnemoneError({
     code: 'config.forbidden-tag',
     message: `the YAML tag "${tag}" is not allowed: a config is plain data and never builds objects or runs code`,
@@ -228,7 +228,7 @@ function refuseTag(tag: string | undefined, allowed: readonly string[], position
 }
 
 /** Merge keys: the first mapping that has a key wins. */
-function mergeInto(merged: RawMap, source: RawNode, position: SourcePosition): void {
+function mergeInto(mergedMap: RawMap, source: RawNode, position: SourcePosition): void {
   const sources = source.kind === 'list' ? source.items : [source];
   for (const map of sources) {
     if (map.kind !== 'map') {
@@ -239,8 +239,8 @@ function mergeInto(merged: RawMap, source: RawNode, position: SourcePosition): v
       });
     }
     for (const [key, child] of map.entries) {
-      if (!merged.entries.has(key))
-        setEntry(merged, key, cloneRaw(child), map.keyPositions.get(key) ?? position);
+      if (!mergedMap.entries.has(key))
+        setEntry(mergedMap, key, cloneRaw(child), map.keyPositions.get(key) ?? position);
     }
   }
 }

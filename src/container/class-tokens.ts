@@ -55,10 +55,10 @@ function injectedTokens(type: object): ReadonlyMap<number, Token<unknown>> {
   return tokens;
 }
 
-const kept = new WeakMap<object, Map<number, Token<unknown>>>();
+const keptTokens = new WeakMap<object, Map<number, Token<unknown>>>();
 
 function tokensOf(type: object): Map<number, Token<unknown>> {
-  const tokens = kept.get(type) ?? new Map<number, Token<unknown>>();
-  kept.set(type, tokens);
+  const tokens = keptTokens.get(type) ?? new Map<number, Token<unknown>>();
+  keptTokens.set(type, tokens);
   return tokens;
 }

@@ -18,7 +18,10 @@ export interface KindOf<T> {
   readonly builds?: T;
 }
 
-/** @param what words for error messages; default `a` or `an` and the name */
+/**
+ * Makes a kind. Components of it can then be named in YAML, by `_target_`, wherever such a brick is wanted.
+ * @param what words for error messages; default `a` or `an` and the name
+ */
 export function defineKind<T>(kind: string, what = withArticle(kind)): KindOf<T> {
   return { kind, what };
 }
@@ -36,6 +39,7 @@ export interface BuildContext {
   instantiate<T>(node: ConfigNode, kind: KindOf<T> | string, options?: InstantiateOptions): T;
 }
 
+/** How a mapping names its component, and what the component gets beside the mapping. */
 export interface InstantiateOptions {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
   readonly nameKey?: string;
@@ -75,6 +79,8 @@ export type Injected<I extends InjectedTokens> = {
   readonly [K in keyof I]: I[K] extends Token<infer T> ? T : never;
 };
 
+/** What a component is defined by. */
+/** What a component is defined by. */
 export interface ComponentDefinition<C, T, I extends InjectedTokens = Readonly<Record<never, never>>> {
   readonly kind: KindOf<T> | string;
   /** The name configs use in `_target_` or `name`. */
@@ -96,6 +102,9 @@ export interface ComponentDescriptor {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly schema: Schema<unknown>;
+  /** Builds the brick; `config` is what `schema` made of the mapping. */
+  /** Builds the brick; `config` is what `schema` made of the mapping. */
+  /** Builds the brick; `config` is what `schema` made of the mapping. */
   readonly create: (config: unknown, context: BuildContext) => unknown;
 }
 
@@ -112,11 +121,11 @@ export function component<C, T, I extends InjectedTokens = Readonly<Record<never
   if (!/^[A-Za-z_][\w.-]*$/.test(name)) {
     throw new AnemoneError({ code: 'container.bad-name', message: `"${name}" cannot name a component` });
   }
-  const taken = Object.keys(inject).find((key) => key === 'resolve' || key === 'instantiate');
-  if (taken) {
+  const takenName = Object.keys(inject).find((key) => key === 'resolve' || key === 'instantiate');
+  if (takenName) {
     throw new AnemoneError({
       code: 'container.bad-name',
-      message: `${name} cannot have a service injected as "${taken}", which every component gets`,
+      message: `${name} cannot have a service injected as "${takenName}", which every component gets`,
       hint: 'give it another name',
     });
   }
@@ -160,6 +169,6 @@ export function isComponent(value: unknown): value is ComponentDescriptor {
 const NEMO_PREFIX = 'nemo.collections.';
 
 function withShortForms(aliases: readonly string[]): readonly string[] {
-  const short = aliases.filter((a) => a.startsWith(NEMO_PREFIX)).map((a) => a.slice(NEMO_PREFIX.length));
-  return [...new Set([...aliases, ...short])];
+  const shortNames = aliases.filter((a) => a.startsWith(NEMO_PREFIX)).map((a) => a.slice(NEMO_PREFIX.length));
+  return [...new Set([...aliases, ...shortNames])];
 }

@@ -30,6 +30,10 @@ interface Surroundings {
   readonly components: ComponentRegistry;
 }
 
+/**
+ * Dependency injection: services by token, components by name. tsyringe does the wiring inside; it is never seen
+ * outside, and its global container is never used.
+ */
 export class Container implements BuildContext {
   readonly components: ComponentRegistry;
   /** Keys of configs that had no effect, collected over every `instantiate`. */
@@ -107,7 +111,7 @@ export class Container implements BuildContext {
   ): this {
     const { wired, needs } = wire(type, tokens);
     return this.register(token, (container) => {
-      for (const needed of needs) container.refuseUnknown(needed);
+      for (const neededToken of needs) container.refuseUnknown(neededToken);
       return container.inner.resolve<T>(wired);
     });
   }
@@ -179,10 +183,10 @@ export class Container implements BuildContext {
     const { nameKey = '_target_', defaultName, skip, with: values } = options;
     const { components: lookup, warnings } = this;
     const path = pathOf(node);
-    const known = lookup.recall(node, kind);
-    if (known) {
-      const { descriptor, value } = known;
-      if (!values) return known;
+    const knownComponent = lookup.recall(node, kind);
+    if (knownComponent) {
+      const { descriptor, value } = knownComponent;
+      if (!values) return knownComponent;
       return { descriptor, value: descriptor.schema.complete(value, values, { path, lookup, warnings }) };
     }
     const descriptor = lookup.findFor(node, kind, nameKey, defaultName, path);
@@ -256,12 +260,12 @@ export class Container implements BuildContext {
       return before.value;
     }
     const context = new AskingContext(this);
-    const made = this.resolution.service(service, this, () => service.make(this, context));
-    const depth = Math.max(...[...made.needs.values()].map((needed) => needed.depth));
+    const madeService = this.resolution.service(service, this, () => service.make(this, context));
+    const depth = Math.max(...[...madeService.needs.values()].map((neededService) => neededService.depth));
     const home = line.find((container) => container.depth === depth) ?? this;
-    home.made.set(service, made);
+    home.made.set(service, madeService);
     context.container = home;
-    return made.value;
+    return madeService.value;
   }
 
   /** Whether something was made of what its tokens stand for here. */
@@ -278,12 +282,14 @@ export class Container implements BuildContext {
       return;
     }
     const name = nameOf(symbol);
-    const known = this.services().map((token) => nameOf(token.symbol));
+    const knownNames = this.services().map((token) => nameOf(token.symbol));
     throw new AnemoneError({
       code: 'container.unknown-token',
       message: `nothing is registered as "${name}"${this.resolution.neededBy}`,
       hint:
-        hint ?? didYouMean(name, known) ?? (known.length > 0 ? `known are ${known.join(', ')}` : undefined),
+        hint ??
+        didYouMean(name, knownNames) ??
+        (knownNames.length > 0 ? `known are ${knownNames.join(', ')}` : undefined),
     });
   }
 

@@ -85,12 +85,12 @@ function resolveComponents(
     );
     // Components of the user's own are unknown here, so anything with another name passes.
     const names = ofKind.flatMap((descriptor) => [descriptor.name, ...descriptor.aliases]);
-    const other = {
+    const otherBrick = {
       type: 'object',
       required: [nameKey],
       properties: { [nameKey]: { type: 'string', not: { enum: names } } },
     };
-    definitions[id] = { anyOf: [...choices, other] };
+    definitions[id] = { anyOf: [...choices, otherBrick] };
   }
   return { $ref: `#/$defs/${id}` };
 }

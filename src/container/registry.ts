@@ -20,6 +20,7 @@ export interface CheckedComponent {
   readonly value: unknown;
 }
 
+/** The components a container knows, by kind and name. An object like any other: two of them share nothing. */
 export class ComponentRegistry implements ComponentLookup {
   /** What was built first; no component is added after it. */
   usedBy: string | undefined;
@@ -29,14 +30,17 @@ export class ComponentRegistry implements ComponentLookup {
   private readonly byName = new Map<string, ComponentDescriptor[]>();
   private readonly all: ComponentDescriptor[] = [];
 
-  /** @throws AnemoneError `container.duplicate` if a name or alias is taken within the kind */
+  /**
+   * Makes a component known under its name and aliases.
+   * @throws AnemoneError `container.duplicate` if a name or alias is taken within the kind
+   */
   add(descriptor: ComponentDescriptor): void {
     for (const name of [descriptor.name, ...descriptor.aliases]) {
-      const taken = this.byName.get(name)?.find(({ kind }) => kind === descriptor.kind);
-      if (taken) {
+      const namesake = this.byName.get(name)?.find(({ kind }) => kind === descriptor.kind);
+      if (namesake) {
         throw new AnemoneError({
           code: 'container.duplicate',
-          message: `cannot register ${describe(descriptor)}: the name "${name}" belongs to ${describe(taken)}`,
+          message: `cannot register ${describe(descriptor)}: the name "${name}" belongs to ${describe(namesake)}`,
           hint: 'choose another name',
         });
       }
@@ -57,15 +61,16 @@ export class ComponentRegistry implements ComponentLookup {
    * @throws AnemoneError `container.unknown-component` or `container.wrong-kind`, at `position`
    */
   find(name: string, kind: string, position?: SourcePosition, path?: string): ComponentDescriptor {
-    const named = this.byName.get(name) ?? [];
-    const found = named.find((descriptor) => descriptor.kind === kind) ?? this.findMoved(name, kind);
-    if (found) return found;
+    const namesakes = this.byName.get(name) ?? [];
+    const foundComponent =
+      namesakes.find((descriptor) => descriptor.kind === kind) ?? this.findMoved(name, kind);
+    if (foundComponent) return foundComponent;
     const fitting = this.list(kind).map((descriptor) => descriptor.name);
-    const wanted = this.wordsOf(kind);
-    if (named.length > 0) {
+    const wantedWords = this.wordsOf(kind);
+    if (namesakes.length > 0) {
       throw new AnemoneError({
         code: 'container.wrong-kind',
-        message: `expected ${wanted} here, but "${name}" is ${named[0].what}`,
+        message: `expected ${wantedWords} here, but "${name}" is ${namesakes[0].what}`,
         path,
         position,
         hint: fitting.length > 0 ? `known here: ${fitting.join(', ')}` : undefined,
@@ -73,19 +78,20 @@ export class ComponentRegistry implements ComponentLookup {
     }
     // All paths of NeMo's modules are alike for the most part, so only their last part tells what is near.
     const last = lastPart(name);
-    const foreign = name.startsWith(NEMO);
-    const near = (foreign ? undefined : didYouMean(name, this.namesOf(kind))) ?? didYouMean(last, fitting);
-    if (foreign && !near) {
+    const isForeign = name.startsWith(NEMO);
+    const nearName =
+      (isForeign ? undefined : didYouMean(name, this.namesOf(kind))) ?? didYouMean(last, fitting);
+    if (isForeign && !nearName) {
       throw new AnemoneError({
         code: 'container.unknown-component',
         message: `NeMo's ${last} is not supported`,
         path,
         position,
-        hint: `as ${wanted}, ${fitting.join(', ')} are`,
+        hint: `as ${wantedWords}, ${fitting.join(', ')} are`,
         details: { name, kind, known: fitting },
       });
     }
-    const listed =
+    const listedNames =
       fitting.length > 0
         ? `known are ${fitting.join(', ')}; one of your own must be registered (commands: --import)`
         : `no component of kind ${kind} is registered`;
@@ -94,15 +100,15 @@ export class ComponentRegistry implements ComponentLookup {
       message: `there is no ${kind.replaceAll('_', ' ')} named "${name}"`,
       path,
       position,
-      hint: near ? `${near} Known are ${fitting.join(', ')}` : listed,
+      hint: nearName ? `${nearName} Known are ${fitting.join(', ')}` : listedNames,
       details: { name, kind, known: fitting },
     });
   }
 
   /** What the check of a section found, for the sections that checks return; undefined for any other. */
   recall(section: ConfigNode, kind: string): CheckedComponent | undefined {
-    const found = this.checked.get(section);
-    return found?.descriptor.kind === kind ? found : undefined;
+    const foundCheck = this.checked.get(section);
+    return foundCheck?.descriptor.kind === kind ? foundCheck : undefined;
   }
 
   /** The component a mapping names. @throws AnemoneError also `container.unnamed` */
@@ -113,8 +119,8 @@ export class ComponentRegistry implements ComponentLookup {
     defaultName?: string,
     path?: string,
   ): ComponentDescriptor {
-    const known = this.recall(node, kind);
-    if (known) return known.descriptor;
+    const knownComponent = this.recall(node, kind);
+    if (knownComponent) return knownComponent.descriptor;
     // What NeMo names by `name` may be named as everything else is.
     const key = nameKey === 'name' && node['_target_'] !== undefined ? '_target_' : nameKey;
     const name = node[key] ?? defaultName;
@@ -171,8 +177,8 @@ export class ComponentRegistry implements ComponentLookup {
 }
 
 /** The keys a component's schema does not see. */
-export function buildKeys(nameKey: string, more: readonly string[] = []): readonly string[] {
-  return [...BUILD_KEYS, nameKey, ...more];
+export function buildKeys(nameKey: string, moreKeys: readonly string[] = []): readonly string[] {
+  return [...BUILD_KEYS, nameKey, ...moreKeys];
 }
 
 const NEMO = 'nemo.';

@@ -14,6 +14,7 @@ export interface BatchPlace {
   readonly first: number;
 }
 
+/** How examples become batches. */
 export interface ExampleSourceOptions<E> {
   /** Examples a batch. */
   readonly batchSize: number;
@@ -79,17 +80,17 @@ class ExampleSource<E> implements BatchSource {
   async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
     const { batchSize } = this.options;
     const last = this.batchesInEpoch();
-    let held: E[] = [];
+    let heldExamples: E[] = [];
     let batch = 0;
     let number = 0;
     for await (const example of this.inOrder(epoch)) {
       if (batch >= last) return;
       number++;
-      held.push(example);
-      if (held.length < batchSize && number < this.count) continue;
-      if (batch >= from) yield await this.batchOf(held, { epoch, first: batch * batchSize });
+      heldExamples.push(example);
+      if (heldExamples.length < batchSize && number < this.count) continue;
+      if (batch >= from) yield await this.batchOf(heldExamples, { epoch, first: batch * batchSize });
       batch++;
-      held = [];
+      heldExamples = [];
     }
     if (batch < last) {
       const message = `epoch ${epoch} of ${this.name} has ${number} examples, not ${this.count}`;

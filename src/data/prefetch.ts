@@ -65,12 +65,12 @@ export async function* prefetch<T, R>(
 function launch<R>(result: Promise<R>, bytes: number, gauges: PrefetchGauges): Slot<R> {
   const slot: Slot<R> = { result, bytes, done: false };
   gauges.running++;
-  // Also keeps a failure from counting as unhandled while its turn has not come.
-  const settled = () => {
+  // Handling a failure here keeps it from counting as unhandled before somebody awaits it.
+  const onSettled = () => {
     slot.done = true;
     gauges.running--;
     gauges.ready++;
   };
-  result.then(settled, settled);
+  result.then(onSettled, onSettled);
   return slot;
 }

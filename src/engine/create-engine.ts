@@ -7,9 +7,12 @@ import { createTensorFlowEngine } from './eager/tensorflow.js';
 import type { Engine } from './engine.js';
 import { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 
+/** The names that `trainer.engine` may have. */
 export const ENGINES = ['onnxruntime', 'tensorflow', 'reference'] as const;
+/** One of {@link ENGINES}. */
 export type EngineName = (typeof ENGINES)[number];
 
+/** Which engine is made, and how; what an engine does not know it passes over. */
 export interface CreateEngineOptions extends OnnxEngineOptions {
   /** Default `onnxruntime`. `tensorflow` needs tfjs-node installed; `reference` is slow and meant for tests. */
   readonly name?: EngineName | (string & {}) | undefined;
@@ -47,7 +50,7 @@ const MAX_THREADS = 4096;
 /** Everything that is wrong with an engine's options and can be known without making it; paths are keys. */
 export function engineProblems(options: CreateEngineOptions): readonly AnemoneError[] {
   const { name = 'onnxruntime', threads, ...rest } = options;
-  const engine = ENGINES.find((known) => known === name);
+  const engine = ENGINES.find((engineName) => engineName === name);
   if (!engine) return [unknownEngine(name)];
   const problems = Object.entries(rest)
     .filter(([key, value]) => value !== undefined && !OPTIONS[engine].includes(key))
@@ -74,7 +77,7 @@ function unknownEngine(name: unknown): AnemoneError {
 }
 
 function unknownOption(engine: EngineName, key: string): AnemoneError {
-  const owner = ENGINES.find((other) => OPTIONS[other].includes(key));
+  const owner = ENGINES.find((engineName) => OPTIONS[engineName].includes(key));
   return new AnemoneError({
     code: 'engine.option',
     path: key,

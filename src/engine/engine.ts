@@ -1,14 +1,16 @@
-// What an engine is: it holds the values of states and turns functions on tfjs ops into programs.
-// Implementations: onnx/ (compiles, default), eager/ (reference on tfjs cpu, tensorflow on tfjs-node).
+// The interface of engines.
 import { token } from '../container/index.js';
 import type { CounterRandom } from '../random/index.js';
 import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
 import type { Tensor } from './tf.js';
 
+/** Inputs or outputs inside a program, by name. */
 export type Tensors = Record<string, Tensor>;
+/** Inputs or outputs outside of a program, by name. */
 export type HostTensors = Record<string, HostTensor>;
 
+/** How one run of a program differs from others. */
 export interface RunOptions {
   /** Key of the run's random streams; required when the program draws random bits (dropout). */
   readonly random?: CounterRandom;
@@ -22,6 +24,10 @@ export interface RunOptions {
 /** A compiled function. One compilation per signature of input shapes; see EngineStats. */
 export interface Program {
   readonly name: string;
+  /**
+   * Runs once, compiling first where the inputs' shapes are new.
+   * @throws AnemoneError `engine.*` where the inputs are not those of the program
+   */
   run(inputs: HostTensors, options?: RunOptions): Promise<HostTensors>;
   /**
    * Bytes of the values between inputs and outputs that are alive at once in a run with inputs of these shapes.
@@ -37,6 +43,7 @@ export interface Program {
   dispose(): void;
 }
 
+/** What an engine may assume of a program. */
 export interface CompileOptions {
   /** At most so many shape signatures are kept compiled; the least recently used goes first. Default 64. */
   readonly maxSignatures?: number;
@@ -47,6 +54,7 @@ export interface CompileOptions {
   readonly constantStates?: boolean;
 }
 
+/** What an engine has done since it was made. */
 export interface EngineStats {
   compilations: number;
   compileSeconds: number;
@@ -54,6 +62,10 @@ export interface EngineStats {
   runs: number;
 }
 
+/**
+ * What an engine is: it holds the values of states and turns functions on tfjs ops into programs. Implementations:
+ * onnx/ (compiles, default), eager/ (reference on tfjs cpu, tensorflow on tfjs-node).
+ */
 export interface Engine {
   readonly name: string;
   readonly stats: Readonly<EngineStats>;
@@ -71,6 +83,7 @@ export interface Engine {
   write(state: ProgramState, value: HostData, given?: boolean): Promise<void>;
   /** Forgets the value of states that are no longer used. */
   release(states: Iterable<ProgramState>): void;
+  /** Forgets all programs and states and gives back their memory. */
   dispose(): Promise<void>;
 }
 

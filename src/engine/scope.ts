@@ -1,9 +1,9 @@
-// The program being traced or run right now: what `State.tensor()`, `randomBits`, `scan` and `hostCall`
-// talk to. This is the only global of the library ("the engine in use").
+// The program being traced or run right now. This is the only global of the library ("the engine in use").
 import { AnemoneError } from '../errors/index.js';
 import type { DType, HostData, HostTensor, TensorSpec } from './tensors.js';
 import type { Tensor } from './tf.js';
 
+/** What a scan leaves. */
 export interface ScanResult {
   /** Carried values after the last iteration. */
   readonly carry: Tensor[];
@@ -11,7 +11,12 @@ export interface ScanResult {
   readonly ys: Tensor[];
 }
 
+/**
+ * One iteration: the values carried so far and this iteration's slices of `xs`, to the values carried on and the
+ * outputs.
+ */
 export type ScanBody = (carry: Tensor[], xs: Tensor[]) => { carry: Tensor[]; ys: Tensor[] };
+/** What a host call computes: plain JavaScript on host tensors, in the order of the call's inputs and outputs. */
 export type HostFunction = (inputs: HostTensor[]) => HostTensor[];
 
 /** What an engine and its programs need to know of a state; `State` is one. The object itself is the identity. */
@@ -25,6 +30,10 @@ export interface ProgramState {
   initialValue(): HostData;
 }
 
+/**
+ * The program being traced or run right now: what `State.tensor()`, `randomBits`, `scan` and `hostCall` talk to.
+ * This is the only global of the library ("the engine in use").
+ */
 export interface ProgramScope {
   /** See `tracesAnyShape`. Absent: no. */
   readonly anyShape?: boolean;
@@ -34,7 +43,9 @@ export interface ProgramScope {
   assign(state: ProgramState, value: Tensor): void;
   /** `count` fresh uniform integers in [0, 2^bits), int32 [count]: a function of the run's random key and the site. */
   randomBits(count: number, bits: number): Tensor;
+  /** A loop inside the program; see `scan`. */
   scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult;
+  /** A call of host code from the program; see `hostCall`. */
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[];
   /** See `after`. */
   after(x: Tensor, others: readonly Tensor[]): Tensor;
@@ -64,11 +75,11 @@ export function tracesAnyShape(): boolean {
 
 /** Runs `fn` with `scope` as the current program. */
 export function withScope<R>(scope: ProgramScope, fn: () => R): R {
-  const outer = active;
+  const outerScope = active;
   active = scope;
   try {
     return fn();
   } finally {
-    active = outer;
+    active = outerScope;
   }
 }

@@ -1,9 +1,12 @@
-// A named value that lives across program runs: parameters, buffers (running statistics), optimizer
-// slots, accumulators. The engine in use holds the value; this object is only its identity and its start.
+// The class of values that outlive a run.
 import { currentScope, type ProgramState } from './scope.js';
 import { allocate, type DType, type HostData, sizeOf } from './tensors.js';
 import type { Tensor } from './tf.js';
 
+/**
+ * A named value that lives across program runs: parameters, buffers (running statistics), optimizer slots,
+ * accumulators. The engine in use holds the value; this object is only its identity and its start.
+ */
 export class State implements ProgramState {
   constructor(
     readonly label: string,
@@ -17,6 +20,7 @@ export class State implements ProgramState {
     return this.label;
   }
 
+  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }

@@ -9,6 +9,7 @@ export interface SourcePosition {
   readonly column?: number;
 }
 
+/** What an error is made of. `code` and `message` are always there; give the others where they are known. */
 export interface AnemoneErrorFields {
   /** Stable machine-readable name, e.g. `config.unknown-key`, `audio.truncated`. */
   readonly code: string;
@@ -59,9 +60,9 @@ export class AnemoneErrors extends AnemoneError {
   readonly errors: readonly AnemoneError[];
 
   constructor(code: string, summary: string, errors: readonly AnemoneError[]) {
-    const listed = errors.slice(0, LISTED).flatMap((e) => `  ${e.message}`.split('\n'));
-    const more = errors.length > LISTED ? [`  and ${errors.length - LISTED} more`] : [];
-    super({ code, message: summary, lines: [...listed, ...more] });
+    const listedLines = errors.slice(0, LISTED).flatMap((e) => `  ${e.message}`.split('\n'));
+    const omittedLine = errors.length > LISTED ? [`  and ${errors.length - LISTED} more`] : [];
+    super({ code, message: summary, lines: [...listedLines, ...omittedLine] });
     this.name = 'AnemoneErrors';
     this.errors = errors;
   }
@@ -81,6 +82,7 @@ export function formatError(fields: AnemoneErrorFields): string {
   return [head, ...fields.lines, ...(hint === '' ? [] : [` ${hint}`])].map(printable).join('\n');
 }
 
+/** A place as text that editors and terminals recognise: `file:line:column`, as much of it as is known. */
 export function formatPosition(position: SourcePosition): string {
   const line = position.line === undefined ? '' : `:${position.line}`;
   const column = position.column === undefined ? '' : `:${position.column}`;

@@ -8,9 +8,9 @@ const MAX_CANDIDATES = 2000;
 export function nearestNames(name: string, candidates: Iterable<string>, limit = 3): string[] {
   // A short name must share at least one letter, or anything would be near it.
   const budget = Math.min(Math.max(2, Math.floor(name.length / 3)), name.length - 1);
-  const all = [...candidates];
-  if (name.length > MAX_LENGTH || all.length > MAX_CANDIDATES) return [];
-  return all
+  const names = [...candidates];
+  if (name.length > MAX_LENGTH || names.length > MAX_CANDIDATES) return [];
+  return names
     .filter((candidate) => Math.abs(candidate.length - name.length) <= budget)
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= budget)
@@ -21,20 +21,20 @@ export function nearestNames(name: string, candidates: Iterable<string>, limit =
 
 /** `did you mean "a" or "b"?`, or undefined when nothing is near. */
 export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
-  const near = nearestNames(name, candidates);
-  return near.length === 0 ? undefined : `did you mean ${near.map((n) => `"${n}"`).join(' or ')}?`;
+  const nearNames = nearestNames(name, candidates);
+  return nearNames.length === 0 ? undefined : `did you mean ${nearNames.map((n) => `"${n}"`).join(' or ')}?`;
 }
 
 /** Levenshtein distance over UTF-16 units, two rows. */
 export function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let previousRow = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
+    const currentRow = [i];
     for (let j = 1; j <= b.length; j++) {
-      const substitution = previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, substitution);
+      const substitution = previousRow[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      currentRow[j] = Math.min(previousRow[j] + 1, currentRow[j - 1] + 1, substitution);
     }
-    previous = current;
+    previousRow = currentRow;
   }
-  return previous[b.length];
+  return previousRow[b.length];
 }

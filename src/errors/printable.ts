@@ -17,7 +17,7 @@ export function printableLines(text: string): string {
 
 /** Characters of a line that somebody reads. A name in a file of a stranger's may have millions. */
 const MAX_LINE = 4000;
-/** Of its end, where the advice stands. */
+/** Characters of the end of a long line that stay, for the advice stands there. */
 const TAIL = 500;
 
 /** Such text for what is told beside results: its lines are shortened in their middle where nobody would read them. */
@@ -27,8 +27,8 @@ export function readableLines(text: string): string {
 
 function shortened(line: string): string {
   if (line.length <= MAX_LINE) return line;
-  const left = line.length - MAX_LINE;
-  return `${line.slice(0, MAX_LINE - TAIL)} … (${left} characters left out) … ${line.slice(-TAIL)}`;
+  const omittedCount = line.length - MAX_LINE;
+  return `${line.slice(0, MAX_LINE - TAIL)} … (${omittedCount} characters left out) … ${line.slice(-TAIL)}`;
 }
 
 /** JSON text with such signs as escapes of JSON, which mean the same to whoever parses it. */

@@ -3,6 +3,7 @@
 import { AnemoneError } from './anemone-error.js';
 import { readableLines } from './printable.js';
 
+/** What a program prints on stderr, and the code it exits with: 2 for expected errors, 1 for bugs. */
 export interface ErrorReport {
   readonly text: string;
   readonly exitCode: number;

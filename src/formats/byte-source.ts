@@ -1,8 +1,11 @@
-// Random access to bytes that may lie in memory or in a file, so that a reader of a format can take the
-// few parts it needs. Not a stream: the size is known and every read names its place.
+// Bytes by position, of a file or of memory.
 import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
 import { AnemoneError } from '../errors/index.js';
 
+/**
+ * Random access to bytes that may lie in memory or in a file, so that a reader of a format can take the few parts it
+ * needs. Not a stream: the size is known and every read names its place.
+ */
 export interface ByteSource {
   /** Total bytes. */
   readonly size: number;
@@ -15,6 +18,7 @@ export interface ByteSource {
    * @param scratch memory that may be used for them, if they fit; they are then valid until it is used again
    */
   read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
+  /** Gives back the file, if there is one; nothing can be read afterwards. */
   close(): Promise<void>;
 }
 
@@ -39,7 +43,7 @@ const MAX_READ = 2 ** 32;
 export async function fileSource(path: string, prefix = 'file'): Promise<ByteSource> {
   let handle: FileHandle;
   try {
-    // Before opening: that of a pipe would wait for somebody to write into it.
+    // This is asked before opening: opening a pipe would wait for somebody to write into it.
     if (!(await statOf(path)).isFile()) throw irregular(path, prefix);
     handle = await open(path, 'r');
   } catch (cause) {
@@ -54,23 +58,23 @@ export async function fileSource(path: string, prefix = 'file'): Promise<ByteSou
     size: stat.size,
     name: path,
     read: async (offset, length, scratch) => {
-      const wanted = Math.max(0, Math.min(length, stat.size - offset));
-      if (wanted > MAX_READ) throw tooLarge(path, prefix, wanted);
-      const fits = scratch !== undefined && scratch.length >= wanted;
-      const bytes = fits ? scratch.subarray(0, wanted) : new Uint8Array(wanted);
+      const wantedLength = Math.max(0, Math.min(length, stat.size - offset));
+      if (wantedLength > MAX_READ) throw tooLarge(path, prefix, wantedLength);
+      const fits = scratch !== undefined && scratch.length >= wantedLength;
+      const bytes = fits ? scratch.subarray(0, wantedLength) : new Uint8Array(wantedLength);
       let filled = 0;
-      while (filled < wanted) {
+      while (filled < wantedLength) {
         // Yarn's Plug'n'Play puts its own `read` before Node's, which takes buffers in an object only.
         const { bytesRead } = await handle.read({
           buffer: bytes,
           offset: filled,
-          length: wanted - filled,
+          length: wantedLength - filled,
           position: offset + filled,
         });
         if (bytesRead === 0) break;
         filled += bytesRead;
       }
-      return filled === wanted ? bytes : bytes.subarray(0, filled);
+      return filled === wantedLength ? bytes : bytes.subarray(0, filled);
     },
     close: () => handle.close(),
   };
@@ -90,10 +94,10 @@ export function unreadable(file: string, prefix: string, cause: unknown): Anemon
   if (cause instanceof AnemoneError) return cause;
   const { code } = cause as NodeJS.ErrnoException;
   // A name of a stranger's may hold a NUL, which no file system has.
-  const missing = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ERR_INVALID_ARG_VALUE';
+  const isMissing = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ERR_INVALID_ARG_VALUE';
   return new AnemoneError({
-    code: `${prefix}.${missing ? 'missing' : 'unreadable'}`,
-    message: missing ? 'no such file' : `cannot be opened (${code})`,
+    code: `${prefix}.${isMissing ? 'missing' : 'unreadable'}`,
+    message: isMissing ? 'no such file' : `cannot be opened (${code})`,
     position: { file },
     cause,
   });

@@ -88,14 +88,14 @@ export class FlacBits {
     let i = at;
     for (; i < end && next < safe && k <= 16; i++) {
       let quotient = 0;
-      let found = false;
-      while (!found) {
+      let markFound = false;
+      while (!markFound) {
         const rest = cached === 0 ? 0 : cache << (32 - cached);
         if (rest !== 0) {
           const leading = Math.clz32(rest);
           cached -= leading + 1;
           quotient += leading;
-          found = true;
+          markFound = true;
           continue;
         }
         quotient += cached;
@@ -105,7 +105,7 @@ export class FlacBits {
         next += 3;
         cached = 24;
       }
-      if (!found) {
+      if (!markFound) {
         // The run of zeros reached the last bytes: the careful path below goes on from its start.
         next -= quotient >> 3;
         cached = quotient & 7;
@@ -113,7 +113,7 @@ export class FlacBits {
         break;
       }
       if (cached < k) {
-        // At most 16 bits are wanted and at least 8 come, twice at most.
+        // At most 16 bits are wanted and each pass brings at least 8, so there are two passes at most.
         cache = (cache << 8) | bytes[next++];
         cached += 8;
         if (cached < k) {

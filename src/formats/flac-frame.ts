@@ -70,9 +70,9 @@ function readHeader(bytes: Uint8Array, start: number, bits: FlacBits): FlacFrame
 function readCodedNumber(bits: FlacBits): number {
   const first = bits.unsigned(8);
   if (first < 0x80) return first;
-  const extra = Math.clz32(~(first << 24)) - 1;
-  let value = first & (2 ** (6 - extra) - 1);
-  for (let i = 0; i < extra; i++) value = value * 64 + (bits.unsigned(8) & 63);
+  const extraBytes = Math.clz32(~(first << 24)) - 1;
+  let value = first & (2 ** (6 - extraBytes) - 1);
+  for (let i = 0; i < extraBytes; i++) value = value * 64 + (bits.unsigned(8) & 63);
   return value;
 }
 

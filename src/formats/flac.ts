@@ -5,6 +5,7 @@ import { AnemoneError } from '../errors/index.js';
 import { id3Length, onlyTagsFollow } from './audio-tags.js';
 import { FlacDamage, type FlacScratch, readFlacFrame } from './flac-frame.js';
 
+/** What the STREAMINFO block of a FLAC file says. */
 export interface FlacInfo {
   readonly sampleRate: number;
   readonly channels: number;
@@ -64,6 +65,7 @@ export function credibleFrames({ frames = 0 }: FlacInfo, bytes: number): number 
   return frames <= Math.floor(bytes / SHORTEST_FRAME) * LONGEST_BLOCK ? frames : 0;
 }
 
+/** Samples of a FLAC file, channel by channel. */
 export interface DecodedFlac {
   /** One array a channel, integers divided by 2^(bits-1). */
   readonly channels: Float32Array[];
@@ -72,7 +74,7 @@ export interface DecodedFlac {
   readonly truncated: boolean;
 }
 
-/** Of all channels, 4 GiB: silence packs so well that a small file may hold more than any memory. */
+/** Samples of all channels together, 4 GiB: silence packs so well that a small file may hold more than any memory. */
 const MAX_SAMPLES = 2 ** 30;
 
 /**
@@ -87,9 +89,13 @@ export function decodeFlac(
 ): DecodedFlac {
   const info = readFlacInfo(bytes, name);
   const end = Math.min(start + count, info.frames ?? Number.POSITIVE_INFINITY);
-  const wanted = Math.max(0, end - start);
+  const wantedFrames = Math.max(0, end - start);
   // A header may claim 2^36 samples: no more memory is taken at first than audio of this size usually needs.
-  const plausible = Math.min(wanted, 2 * bytes.length + 65_536, Math.floor(MAX_SAMPLES / info.channels));
+  const plausible = Math.min(
+    wantedFrames,
+    2 * bytes.length + 65_536,
+    Math.floor(MAX_SAMPLES / info.channels),
+  );
   let channels = Array.from({ length: info.channels }, () => new Float32Array(plausible));
   const scratch: FlacScratch = [];
   const scale = 2 ** (info.bitsPerSample - 1);
@@ -105,7 +111,7 @@ export function decodeFlac(
       const take = Math.min(frame.header.blockSize, end - position) - from;
       if (take > 0) {
         if ((filled + take) * info.channels > MAX_SAMPLES) throw tooLong(name);
-        if (filled + take > channels[0].length) channels = grow(channels, filled + take, wanted);
+        if (filled + take > channels[0].length) channels = grow(channels, filled + take, wantedFrames);
         for (let c = 0; c < info.channels; c++) {
           const source = frame.samples[c];
           const target = channels[c];
@@ -117,7 +123,7 @@ export function decodeFlac(
       at = frame.end;
     } catch (cause) {
       if (!(cause instanceof FlacDamage)) throw cause;
-      // Without a promised length, tags and zeros may follow the audio.
+      // Where the header does not promise a length, tags and zeros may follow the audio.
       if (info.frames === undefined && position > 0 && onlyTagsFollow(bytes, at)) break;
       truncated = cause.truncated;
       if (truncated) break;
@@ -144,10 +150,14 @@ function tooLong(file: string): AnemoneError {
 }
 
 /** Twice as long, but no longer than the `most` that are wanted. */
-function grow(channels: readonly Float32Array[], atLeast: number, most: number): Float32Array<ArrayBuffer>[] {
-  return channels.map((old) => {
-    const larger = new Float32Array(Math.max(atLeast, Math.min(old.length * 2, most)));
-    larger.set(old);
+function grow(
+  channels: readonly Float32Array[],
+  atLeast: number,
+  mostFrames: number,
+): Float32Array<ArrayBuffer>[] {
+  return channels.map((channel) => {
+    const larger = new Float32Array(Math.max(atLeast, Math.min(channel.length * 2, mostFrames)));
+    larger.set(channel);
     return larger;
   });
 }

@@ -23,6 +23,7 @@ export function toFloat16Bits(value: number): number {
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 
+/** The number that a 16-bit pattern of IEEE 754 binary16 stands for, exactly. */
 export function fromFloat16Bits(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -40,6 +41,7 @@ export function toBfloat16Bits(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
+/** The number that a 16-bit pattern of bfloat16 stands for, exactly. */
 export function fromBfloat16Bits(bits: number): number {
   intBits[0] = bits << 16;
   return floatBits[0];

@@ -2,6 +2,7 @@
 // (config/json.ts for files of other folders).
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
 
+/** What errors of a JSON text say, and how deep the text may nest. */
 export interface JsonTextOptions {
   /** Code of the error. */
   readonly code: string;
@@ -28,9 +29,9 @@ export function parseJsonText(json: string | Uint8Array, options: JsonTextOption
     return JSON.parse(text);
   } catch (cause) {
     const { message } = cause as Error;
-    // Where it is stands in the error's position.
-    const said = message.replace(/ (in JSON )?at position .*$/s, '');
-    throw failure(options, `is not JSON: ${said}`, placeOf(text, message, options.position), cause);
+    // The place that V8's message names stands in the error's position.
+    const reason = message.replace(/ (in JSON )?at position .*$/s, '');
+    throw failure(options, `is not JSON: ${reason}`, placeOf(text, message, options.position), cause);
   }
 }
 
@@ -62,7 +63,7 @@ function checkDepth(text: string, options: JsonTextOptions): void {
   }
 }
 
-/** Where V8 found the mistake: it says so for long texts, and of those that are cut off. */
+/** The place at which V8 found the mistake. V8 names it for long texts and for texts that are cut off. */
 function placeOf(text: string, message: string, position: SourcePosition): SourcePosition {
   const offset = /at position (\d+)/.exec(message)?.[1];
   if (offset !== undefined) return placeAt(text, Number(offset), position);

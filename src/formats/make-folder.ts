@@ -3,11 +3,14 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** @throws the file system's error for the first folder that cannot be made, its `path` naming it */
+/**
+ * Makes a folder, and those above it that are missing.
+ * @throws the file system's error for the first folder that cannot be made, its `path` naming it
+ */
 export function makeFolder(path: string): void {
-  const missing: string[] = [];
-  for (let at = resolve(path); !isFolder(at) && at !== dirname(at); at = dirname(at)) missing.push(at);
-  for (const folder of missing.reverse()) {
+  const missingFolders: string[] = [];
+  for (let at = resolve(path); !isFolder(at) && at !== dirname(at); at = dirname(at)) missingFolders.push(at);
+  for (const folder of missingFolders.reverse()) {
     try {
       mkdirSync(folder);
     } catch (error) {

@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import { tagLength } from './audio-tags.js';
 
+/** What the frame headers of an MPEG audio file say. */
 export interface Mp3Info {
   readonly sampleRate: number;
   readonly channels: number;
@@ -153,9 +154,9 @@ function samplesLeft(count: number, samples: number, info: InfoFrame): number {
   const total = count * samples;
   if (info.frames === 0 || info.frames * samples > MAX_PROMISED) return total;
   const begin = Math.min(total, info.delay + DECODER_DELAY);
-  const promised = Math.min(total, info.frames * samples);
+  const promisedSamples = Math.min(total, info.frames * samples);
   const end = Math.max(begin, info.frames * samples - info.padding + DECODER_DELAY);
-  return total - begin - Math.max(0, promised - end);
+  return total - begin - Math.max(0, promisedSamples - end);
 }
 
 /**
@@ -184,10 +185,10 @@ export function scanMp3(bytes: Uint8Array, name: string): { info: Mp3Info; frame
     at += Math.max(1, tag);
   }
   if (!first) throw noFrame(name);
-  const told = infoFrame(bytes, frames[0]);
+  const encoderInfo = infoFrame(bytes, frames[0]);
   const { sampleRate, channels } = first;
-  const left = told ? samplesLeft(frames.length - 1, first.samples, told) : samples;
-  return { info: { sampleRate, channels, frames: left, damaged }, frames };
+  const remainingSamples = encoderInfo ? samplesLeft(frames.length - 1, first.samples, encoderInfo) : samples;
+  return { info: { sampleRate, channels, frames: remainingSamples, damaged }, frames };
 }
 
 function firstFrame(bytes: Uint8Array, name: string): number {

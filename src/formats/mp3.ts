@@ -9,6 +9,7 @@ export function readMp3Info(bytes: Uint8Array, name = '<bytes>'): Mp3Info {
   return scanMp3(bytes, name).info;
 }
 
+/** Samples of an MPEG audio file, channel by channel, full scale [-1, 1]. */
 export interface DecodedMp3 {
   readonly channels: Float32Array[];
   readonly sampleRate: number;

@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import type { TensorData } from './safetensors.js';
 
+/** An array as an .npy file holds it. */
 export interface NpyArray {
   /** NumPy's type string, e.g. `<f4`, `|u1`, `|b1`, `<f2` (as 16-bit patterns). */
   readonly dtype: string;
@@ -34,7 +35,10 @@ const TYPES: Readonly<Record<string, ArrayType>> = {
 
 const MAGIC = '\x93NUMPY';
 
-/** @throws AnemoneError `npy.corrupt`, `npy.unsupported` */
+/**
+ * Reads a whole .npy file.
+ * @throws AnemoneError `npy.corrupt`, `npy.unsupported`
+ */
 export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   const fail = (kind: 'corrupt' | 'unsupported', message: string) =>
     new AnemoneError({ code: `npy.${kind}`, message, position: { file: name } });
@@ -67,8 +71,8 @@ export function decodeNpy(bytes: Uint8Array, name = '<bytes>'): NpyArray {
   if (bytes.length - from < length * Type.BYTES_PER_ELEMENT) {
     throw fail('corrupt', `the data of shape [${shape}] is cut off`);
   }
-  const own = new Uint8Array(bytes.subarray(from, from + length * Type.BYTES_PER_ELEMENT));
-  const data = new Type(own.buffer, 0, length);
+  const alignedBytes = new Uint8Array(bytes.subarray(from, from + length * Type.BYTES_PER_ELEMENT));
+  const data = new Type(alignedBytes.buffer, 0, length);
   return { dtype, shape, data: fortran === 'True' ? toRowMajor(data, shape, Type) : data };
 }
 
@@ -86,6 +90,7 @@ function toRowMajor(data: TensorData, shape: readonly number[], Type: ArrayType)
 }
 
 /**
+ * Writes a .npy file of version 1.
  * @param dtype default: that of the array; `|b1` and `<f2` have to be named
  * @throws AnemoneError `npy.unsupported` when array and shape or type disagree
  */
@@ -95,8 +100,8 @@ export function encodeNpy(
   dtype?: string,
 ): Uint8Array {
   const type = dtype ?? Object.keys(TYPES).find((key) => key !== '<f2' && data instanceof TYPES[key]) ?? '';
-  const known = Object.hasOwn(TYPES, type) && data instanceof TYPES[type];
-  if (!known || shape.reduce((a, b) => a * b, 1) !== data.length) {
+  const isKnownType = Object.hasOwn(TYPES, type) && data instanceof TYPES[type];
+  if (!isKnownType || shape.reduce((a, b) => a * b, 1) !== data.length) {
     throw new AnemoneError({
       code: 'npy.unsupported',
       message: `${data.length} values cannot be written as ${type} [${shape}]`,

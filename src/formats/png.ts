@@ -2,6 +2,7 @@
 import { deflateSync } from 'node:zlib';
 import { AnemoneError } from '../errors/index.js';
 
+/** A picture of 8 bits a channel. */
 export interface PngImage {
   readonly width: number;
   readonly height: number;
@@ -29,7 +30,10 @@ function chunk(type: string, body: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** @throws AnemoneError `png.write` when the pixels do not fill the picture */
+/**
+ * Writes a PNG file.
+ * @throws AnemoneError `png.write` when the pixels do not fill the picture
+ */
 export function encodePng(image: PngImage): Uint8Array {
   const { width, height, pixels } = image;
   const channels = pixels.length / (width * height);

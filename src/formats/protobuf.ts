@@ -42,10 +42,12 @@ export class ProtoWriter {
     return this;
   }
 
+  /** A varint; negative numbers take ten bytes, as protobuf wants it. */
   int32(field: number, value: number): this {
     return this.int64(field, value);
   }
 
+  /** A varint. Give a bigint above 2^53. */
   uint64(field: number, value: number | bigint): this {
     return this.int64(field, value);
   }
@@ -58,10 +60,12 @@ export class ProtoWriter {
     return this;
   }
 
+  /** A varint of 0 or 1. */
   bool(field: number, value: boolean): this {
     return this.int64(field, value ? 1 : 0);
   }
 
+  /** A float32 of four bytes, little-endian. */
   float(field: number, value: number): this {
     this.tag(field, WireType.fixed32);
     this.reserve(4);
@@ -70,6 +74,7 @@ export class ProtoWriter {
     return this;
   }
 
+  /** A float64 of eight bytes, little-endian. */
   double(field: number, value: number): this {
     this.tag(field, WireType.fixed64);
     this.reserve(8);
@@ -78,6 +83,7 @@ export class ProtoWriter {
     return this;
   }
 
+  /** An unsigned integer of four bytes, little-endian. */
   fixed32(field: number, value: number): this {
     this.tag(field, WireType.fixed32);
     this.reserve(4);
@@ -86,6 +92,7 @@ export class ProtoWriter {
     return this;
   }
 
+  /** An unsigned integer of eight bytes, little-endian. */
   fixed64(field: number, value: number | bigint): this {
     this.tag(field, WireType.fixed64);
     this.reserve(8);
@@ -94,6 +101,7 @@ export class ProtoWriter {
     return this;
   }
 
+  /** A length and the bytes themselves, copied. */
   bytes(field: number, value: Uint8Array): this {
     this.tag(field, WireType.bytes);
     this.varint(value.length);
@@ -101,6 +109,7 @@ export class ProtoWriter {
     return this;
   }
 
+  /** A length and the text in UTF-8. */
   string(field: number, value: string): this {
     return this.bytes(field, utf8Encoder.encode(value));
   }
@@ -119,6 +128,7 @@ export class ProtoWriter {
     });
   }
 
+  /** A repeated float32 field in packed form: all values under one tag. */
   packedFloat(field: number, values: ArrayLike<number>): this {
     this.tag(field, WireType.bytes);
     this.varint(values.length * 4);
@@ -129,6 +139,7 @@ export class ProtoWriter {
     return this;
   }
 
+  /** A repeated float64 field in packed form: all values under one tag. */
   packedDouble(field: number, values: ArrayLike<number>): this {
     this.tag(field, WireType.bytes);
     this.varint(values.length * 8);
@@ -185,10 +196,10 @@ export class ProtoWriter {
     return this;
   }
 
-  private reserve(extra: number): void {
-    const needed = this.length + extra;
-    if (needed <= this.buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2));
+  private reserve(extraBytes: number): void {
+    const neededLength = this.length + extraBytes;
+    if (neededLength <= this.buffer.length) return;
+    const grown = new Uint8Array(Math.max(neededLength, this.buffer.length * 2));
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
     this.view = new DataView(grown.buffer);
@@ -236,45 +247,56 @@ export class ProtoReader {
     return result;
   }
 
+  /**
+   * A varint as a signed 32-bit integer.
+   * @throws AnemoneError `protobuf.corrupt` as all readers of fields
+   */
   int32(): number {
     return this.int64() | 0;
   }
 
+  /** A varint as a number; exact up to 2^53. */
   uint64(): number {
     this.expect(WireType.varint);
     return this.readVarint();
   }
 
+  /** A zigzag-coded varint as a signed number; exact up to 2^53. */
   sint64(): number {
     const value = this.bigint();
     return Number((value >> 1n) ^ -(value & 1n));
   }
 
+  /** A varint as true or false. */
   bool(): boolean {
     return this.bigint() !== 0n;
   }
 
-  /** Any varint, as 64 unsigned bits. */
+  /** A varint of any kind, as 64 unsigned bits. */
   bigint(): bigint {
     this.expect(WireType.varint);
     return this.readVarint64();
   }
 
+  /** A float32 of four bytes. */
   float(): number {
     this.expect(WireType.fixed32);
     return this.view.getFloat32(this.take(4), true);
   }
 
+  /** A float64 of eight bytes. */
   double(): number {
     this.expect(WireType.fixed64);
     return this.view.getFloat64(this.take(8), true);
   }
 
+  /** An unsigned integer of four bytes. */
   fixed32(): number {
     this.expect(WireType.fixed32);
     return this.view.getUint32(this.take(4), true);
   }
 
+  /** An unsigned integer of eight bytes. */
   fixed64(): bigint {
     this.expect(WireType.fixed64);
     return this.view.getBigUint64(this.take(8), true);
@@ -288,6 +310,7 @@ export class ProtoReader {
     return this.buffer.subarray(start, start + size);
   }
 
+  /** A text in UTF-8. */
   string(): string {
     return utf8Decoder.decode(this.bytes());
   }
@@ -303,8 +326,9 @@ export class ProtoReader {
       into.push(this.int64());
       return into;
     }
-    const inner = this.message();
-    while (inner.position < inner.end) into.push(Number(BigInt.asIntN(64, inner.readVarint64())));
+    const packedFields = this.message();
+    while (packedFields.position < packedFields.end)
+      into.push(Number(BigInt.asIntN(64, packedFields.readVarint64())));
     return into;
   }
 
@@ -314,8 +338,9 @@ export class ProtoReader {
       into.push(this.float());
       return into;
     }
-    const inner = this.message();
-    while (inner.position < inner.end) into.push(inner.view.getFloat32(inner.take(4), true));
+    const packedFields = this.message();
+    while (packedFields.position < packedFields.end)
+      into.push(packedFields.view.getFloat32(packedFields.take(4), true));
     return into;
   }
 
@@ -360,9 +385,10 @@ export class ProtoReader {
     const start = this.position;
     const value = this.readVarint();
     if (this.position - start <= 7) return BigInt(value);
-    let exact = 0n;
-    for (let i = this.position - 1; i >= start; i--) exact = (exact << 7n) | BigInt(this.buffer[i] & 127);
-    return BigInt.asUintN(64, exact);
+    let exactValue = 0n;
+    for (let i = this.position - 1; i >= start; i--)
+      exactValue = (exactValue << 7n) | BigInt(this.buffer[i] & 127);
+    return BigInt.asUintN(64, exactValue);
   }
 
   private corrupt(what: string): AnemoneError {

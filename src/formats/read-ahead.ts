@@ -23,11 +23,12 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
   const begin = (index: number): Promise<number> => {
     const from = index * chunkBytes;
     const part = bytes.subarray(from, from + chunkBytes);
-    const reading = source.read(from, part.length, part).then((found) => {
-      if (found.buffer !== bytes.buffer) part.set(found);
-      return found.length;
+    const reading = source.read(from, part.length, part).then((chunk) => {
+      if (chunk.buffer !== bytes.buffer) part.set(chunk);
+      return chunk.length;
     });
-    // Whoever needs the chunk is told of its failure.
+    // Whoever needs the chunk awaits the promise and is told of its failure; nobody may need it, and then nothing is
+    // wrong.
     reading.catch(() => {});
     chunks[index] = reading;
     return reading;
@@ -56,10 +57,10 @@ export function readAhead(source: ByteSource, chunkBytes = CHUNK): ByteSource {
       if (offset >= tailFrom) return tail.subarray(offset - tailFrom, end - tailFrom);
       const last = Math.floor((end - 1) / chunkBytes);
       for (let index = Math.floor(offset / chunkBytes); index <= last; index++) {
-        const wanted = Math.min(chunkBytes, size - index * chunkBytes);
-        const found = await (chunks[index] ?? begin(index));
-        if (found < wanted)
-          return bytes.subarray(offset, Math.max(offset, Math.min(end, index * chunkBytes + found)));
+        const wantedBytes = Math.min(chunkBytes, size - index * chunkBytes);
+        const readBytes = await (chunks[index] ?? begin(index));
+        if (readBytes < wantedBytes)
+          return bytes.subarray(offset, Math.max(offset, Math.min(end, index * chunkBytes + readBytes)));
       }
       return bytes.subarray(offset, end);
     },

@@ -4,6 +4,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { AnemoneError } from '../errors/index.js';
 import { fileSource, irregular, unreadable } from './byte-source.js';
 
+/** How large a file may be, and how errors are named. */
 export interface RegularFileOptions {
   /** Start of the codes of errors. Default `file`. */
   readonly prefix?: string | undefined;
@@ -58,7 +59,7 @@ export function readRegularFileSync(path: string, options: RegularFileOptions = 
 
 function openRegular(path: string, prefix: string): number {
   try {
-    // Before opening: that of a pipe would wait for somebody to write into it.
+    // This is asked before opening: opening a pipe would wait for somebody to write into it.
     if (!statSync(path).isFile()) throw irregular(path, prefix);
     const handle = openSync(path, 'r');
     if (fstatSync(handle).isFile()) return handle;
@@ -69,10 +70,10 @@ function openRegular(path: string, prefix: string): number {
   throw irregular(path, prefix);
 }
 
-function tooLarge(file: string, prefix: string, size: number, bound: number): AnemoneError {
+function tooLarge(file: string, prefix: string, size: number, maxBytes: number): AnemoneError {
   return new AnemoneError({
     code: `${prefix}.too-large`,
-    message: `has ${size} bytes; such a file has at most ${bound / MIB} MiB`,
+    message: `has ${size} bytes; such a file has at most ${maxBytes / MIB} MiB`,
     position: { file },
   });
 }

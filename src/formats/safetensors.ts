@@ -39,6 +39,7 @@ const TYPES = {
   BOOL: Uint8Array,
 } as const satisfies Record<string, ArrayType>;
 
+/** The types of numbers that a safetensors file may hold, by their names in its header. */
 export type SafetensorsDtype = keyof typeof TYPES;
 
 /** The array that holds numbers of a type. */
@@ -46,6 +47,7 @@ export function arrayTypeOf(dtype: SafetensorsDtype): ArrayType {
   return TYPES[dtype];
 }
 
+/** A tensor with its numbers, row-major. */
 export interface SafeTensor {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
@@ -60,6 +62,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** What a safetensors file says of its tensors, checked against the file's size. */
 export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
@@ -79,14 +82,14 @@ export function safetensorsParts(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
   // Wide types first, so that every tensor is aligned; then by name, so that equal content is equal bytes.
-  const sorted = [...tensors].sort(
+  const sortedTensors = [...tensors].sort(
     ([a, x], [b, y]) => widthOf(y.dtype) - widthOf(x.dtype) || (a < b ? -1 : a > b ? 1 : 0),
   );
   const header: Record<string, unknown> = {};
   if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
   const parts: Uint8Array[] = [];
   let offset = 0;
-  for (const [name, { dtype, shape, data }] of sorted) {
+  for (const [name, { dtype, shape, data }] of sortedTensors) {
     const size = shape.reduce((a, b) => a * b, 1);
     if (data.length !== size || data.BYTES_PER_ELEMENT !== widthOf(dtype) || Object.hasOwn(header, name)) {
       throw new AnemoneError({
@@ -148,14 +151,16 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
     entries.set(name, entry);
   }
   const available = source.size - 8 - length;
-  let expected = 0;
+  let expectedOffset = 0;
   for (const [name, entry] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
-    if (entry.start !== expected) throw fail('corrupt', `tensor "${name}" overlaps another or leaves a gap`);
-    expected = entry.end;
+    if (entry.start !== expectedOffset)
+      throw fail('corrupt', `tensor "${name}" overlaps another or leaves a gap`);
+    expectedOffset = entry.end;
   }
-  if (expected > available)
-    throw fail('truncated', `${expected} bytes of tensors are promised, ${available} are there`);
-  if (expected < available) throw fail('corrupt', `${available - expected} bytes after the last tensor`);
+  if (expectedOffset > available)
+    throw fail('truncated', `${expectedOffset} bytes of tensors are promised, ${available} are there`);
+  if (expectedOffset < available)
+    throw fail('corrupt', `${available - expectedOffset} bytes after the last tensor`);
   return { metadata, entries, dataOffset: 8 + length };
 }
 
@@ -200,9 +205,9 @@ export async function readSafetensor(
   }
   const bytes = await source.read(header.dataOffset + entry.start, entry.end - entry.start);
   // A copy: aligned, and not keeping a whole file alive for one tensor. (A Buffer's slice is no copy.)
-  const own = new Uint8Array(bytes);
+  const alignedBytes = new Uint8Array(bytes);
   const Type: ArrayType = TYPES[entry.dtype];
-  const data = new Type(own.buffer, 0, own.length / widthOf(entry.dtype));
+  const data = new Type(alignedBytes.buffer, 0, alignedBytes.length / widthOf(entry.dtype));
   return { dtype: entry.dtype, shape: entry.shape, data };
 }
 

@@ -16,6 +16,7 @@ export interface SentencePiece {
   readonly type: PieceType;
 }
 
+/** SentencePiece's ways of segmenting, `model_type` of its trainer. */
 export type SentencePieceModelType = 'unigram' | 'bpe' | 'word' | 'char';
 
 /** `TrainerSpec`: how the model was trained; a few fields also steer encoding and decoding. */
@@ -62,6 +63,7 @@ export interface SentencePieceNormalizerSpec {
   escapeWhitespaces: boolean;
 }
 
+/** A `.model` file as plain data. */
 export interface SentencePieceModel {
   readonly pieces: readonly SentencePiece[];
   readonly trainerSpec: Readonly<SentencePieceTrainerSpec>;
@@ -107,6 +109,10 @@ export function defaultTrainerSpec(): SentencePieceTrainerSpec {
   };
 }
 
+/**
+ * The specification of a normalizer that maps no characters (SentencePiece's `identity`), with spm_train's
+ * white-space rules.
+ */
 export function defaultNormalizerSpec(): SentencePieceNormalizerSpec {
   return {
     name: '',

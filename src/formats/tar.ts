@@ -5,12 +5,13 @@ import { AnemoneError } from '../errors/index.js';
 import { type ByteSource, memorySource } from './byte-source.js';
 import { windowOf } from './window.js';
 
+/** A regular file in an archive. */
 export interface TarMember {
   /** Path with `/`, without a leading `./`. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** Of its first byte in the archive. */
+  /** Place of its first byte in the archive. */
   readonly offset: number;
 }
 
@@ -22,10 +23,15 @@ const MAX_EXTENDED = 1 << 20;
 const MAX_GROWTH = 64;
 const FREE_GROWTH = 1 << 26;
 
+/** An open archive. */
 export interface TarFile {
   readonly members: ReadonlyMap<string, TarMember>;
   /** A member's bytes, as a source of its own. @throws AnemoneError `tar.no-member` */
   open(name: string): ByteSource;
+  /**
+   * A member's bytes in memory of their own.
+   * @throws AnemoneError `tar.no-member`
+   */
   read(name: string): Promise<Uint8Array>;
 }
 
@@ -35,8 +41,8 @@ export interface TarFile {
  */
 export async function readTar(source: ByteSource): Promise<TarFile> {
   const head = await source.read(0, 2);
-  const plain = head[0] === 0x1f && head[1] === 0x8b ? await gunzipped(source) : source;
-  const members = await readMembers(plain);
+  const plainSource = head[0] === 0x1f && head[1] === 0x8b ? await gunzipped(source) : source;
+  const members = await readMembers(plainSource);
   const open = (name: string): ByteSource => {
     const member = members.get(name);
     if (!member) {
@@ -47,7 +53,7 @@ export async function readTar(source: ByteSource): Promise<TarFile> {
         hint: `it holds ${[...members.keys()].slice(0, 10).join(', ') || 'no files'}`,
       });
     }
-    return windowOf(plain, member.offset, member.size, `${source.name}:${name}`);
+    return windowOf(plainSource, member.offset, member.size, `${source.name}:${name}`);
   };
   const read = (name: string) => open(name).read(0, Number.POSITIVE_INFINITY);
   return { members, open, read };
@@ -169,8 +175,8 @@ function ustarName(header: Uint8Array): string {
 function safeName(raw: string, fail: Fail): string {
   const parts = raw.split('/').filter((part) => part !== '' && part !== '.');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
-  const strange = /[\\\u0000-\u001f]|^[A-Za-z]:/.test(raw);
-  if (raw.startsWith('/') || strange || parts.includes('..')) {
+  const isStrange = /[\\\u0000-\u001f]|^[A-Za-z]:/.test(raw);
+  if (raw.startsWith('/') || isStrange || parts.includes('..')) {
     throw fail('unsafe', `the member name ${JSON.stringify(raw)} leads out of the archive`);
   }
   return parts.join('/');
@@ -198,6 +204,7 @@ function checksum(header: Uint8Array): number {
   return header.reduce((sum, byte, i) => sum + (i >= 148 && i < 156 ? 0x20 : byte), 0);
 }
 
+/** A file to be written into an archive. */
 export interface TarInput {
   readonly name: string;
   readonly size: number;
@@ -223,12 +230,12 @@ export async function* tarParts(members: Iterable<TarInput>): AsyncGenerator<Uin
       yield padding(bytes.length);
     }
     yield tarHeader(path.subarray(0, 100), size, '0');
-    let written = 0;
+    let writtenBytes = 0;
     for await (const part of parts) {
-      written += part.length;
+      writtenBytes += part.length;
       yield part;
     }
-    if (written !== size) throw failure(name)('corrupt', `${written} bytes were given for ${size}`);
+    if (writtenBytes !== size) throw failure(name)('corrupt', `${writtenBytes} bytes were given for ${size}`);
     yield padding(size);
   }
   yield new Uint8Array(2 * BLOCK);

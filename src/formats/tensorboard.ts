@@ -21,6 +21,7 @@ export function tfRecord(payload: Uint8Array): Uint8Array {
   return record;
 }
 
+/** How an event file is named and what its readers are told first. */
 export interface EventWriterOptions {
   /** Seconds since 1970; default the system's clock. For reproducible tests. */
   readonly clock?: () => number;
@@ -68,6 +69,7 @@ export class EventWriter {
       this.event(restartAt, (w) => w.message(7, (log) => log.int32(1, SESSION_START)));
   }
 
+  /** Writes one point of the curve `tag`. */
   scalar(tag: string, value: number, step: number): void {
     this.value(tag, step, (w) => w.float(2, value));
   }
@@ -131,6 +133,7 @@ export class EventWriter {
     if (!this.closed) fsyncSync(this.file);
   }
 
+  /** Closes the file; further events are errors, a second `close` does nothing. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -167,6 +170,7 @@ export class EventWriter {
   }
 }
 
+/** One point of a curve, as read from an event file. `wallTime` is in seconds since 1970. */
 export interface ScalarEvent {
   readonly tag: string;
   readonly value: number;
@@ -196,17 +200,17 @@ export function filterEvents(
   bytes: Uint8Array,
   keep: (event: EventOutline) => boolean,
 ): Uint8Array | undefined {
-  const kept: Uint8Array[] = [];
+  const keptRecords: Uint8Array[] = [];
   let [size, events] = [0, 0];
   for (const { record, payload } of records(bytes)) {
     const { step, scalars, texts, isHead } = readEvent(payload);
     if (!isHead && !keep({ step, scalars: scalars.length, texts })) continue;
-    kept.push(record);
+    keptRecords.push(record);
     size += record.length;
     if (!isHead) events++;
   }
   if (events === 0) return undefined;
-  return size === bytes.length ? bytes : Buffer.concat(kept);
+  return size === bytes.length ? bytes : Buffer.concat(keptRecords);
 }
 
 function* records(bytes: Uint8Array): Generator<{ record: Uint8Array; payload: Uint8Array }> {

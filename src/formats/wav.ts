@@ -6,6 +6,7 @@ import type { ByteSource } from './byte-source.js';
 import { badSample } from './levels.js';
 import { decodePcm, encodePcm, type PcmEncoding } from './pcm.js';
 
+/** What the chunks of a WAVE file say. */
 export interface WavInfo {
   readonly encoding: PcmEncoding;
   /** Bits that carry information; the container may be wider. */
@@ -22,7 +23,7 @@ export interface WavInfo {
 }
 
 const FORMATS: Readonly<Record<number, PcmEncoding>> = { 1: 'int', 3: 'float', 6: 'alaw', 7: 'mulaw' };
-/** Of the formats that are not read, those that occur most. */
+/** The most frequent of the formats that are not read, by their number. */
 const COMPRESSED: Readonly<Record<number, string>> = {
   2: 'Microsoft ADPCM',
   17: 'IMA ADPCM',
@@ -157,8 +158,8 @@ export async function readWavFrames(
   count = info.frames - start,
 ): Promise<Float32Array[]> {
   const block = info.container * info.channels;
-  const wanted = Math.max(0, Math.min(count, info.frames - start));
-  const bytes = await source.read(info.dataOffset + start * block, wanted * block);
+  const wantedFrames = Math.max(0, Math.min(count, info.frames - start));
+  const bytes = await source.read(info.dataOffset + start * block, wantedFrames * block);
   const channels = decodePcm(bytes, info.channels, info.encoding, info.container);
   if (info.encoding === 'float') checkLevels(channels, start, source.name);
   return channels;
@@ -166,16 +167,17 @@ export async function readWavFrames(
 
 function checkLevels(channels: readonly Float32Array[], start: number, file: string): void {
   for (const channel of channels) {
-    const bad = badSample(channel);
-    if (bad < 0) continue;
+    const badIndex = badSample(channel);
+    if (badIndex < 0) continue;
     throw new AnemoneError({
       code: 'audio.corrupt',
-      message: `sample ${start + bad} is ${channel[bad]}, which is no audio`,
+      message: `sample ${start + badIndex} is ${channel[badIndex]}, which is no audio`,
       position: { file },
     });
   }
 }
 
+/** How samples are stored in a WAVE file. */
 export interface WavWriteOptions {
   /** Hz. */
   readonly sampleRate: number;
@@ -189,8 +191,8 @@ export interface WavWriteOptions {
 export function encodeWav(channels: readonly Float32Array[], options: WavWriteOptions): Uint8Array {
   const encoding = options.encoding ?? 'int';
   const bits = options.bits ?? (encoding === 'int' ? 16 : 32);
-  const allowed = encoding === 'int' ? [8, 16, 24, 32] : [32, 64];
-  if (!allowed.includes(bits) || channels.length === 0) {
+  const allowedBits = encoding === 'int' ? [8, 16, 24, 32] : [32, 64];
+  if (!allowedBits.includes(bits) || channels.length === 0) {
     throw new AnemoneError({
       code: 'wav.write',
       message: `cannot write ${channels.length} channels of ${bits}-bit ${encoding}`,

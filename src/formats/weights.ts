@@ -11,11 +11,13 @@ import {
 import { readTar } from './tar.js';
 import { readTorch, TorchTensor } from './torch/index.js';
 
+/** A weight's type and shape, known before its numbers are read. */
 export interface WeightInfo {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
 }
 
+/** An open file of weights. */
 export interface WeightFile {
   /** For messages. */
   readonly name: string;
@@ -24,6 +26,7 @@ export interface WeightFile {
   readonly resident?: boolean | undefined;
   /** A tensor's numbers, in memory of their own; or in `scratch`, as in `ByteSource.read`. */
   read(name: string, scratch?: Uint8Array): Promise<SafeTensor>;
+  /** Gives back the file; no weight can be read afterwards. */
   close(): Promise<void>;
 }
 
@@ -64,7 +67,11 @@ async function archiveWeights(source: ByteSource): Promise<WeightFile> {
   return torchWeights((await readTar(source)).open(NEMO_WEIGHTS), false);
 }
 
-/** @param lenient whether it may be a trainer's checkpoint, which holds more than weights */
+/**
+ * Weights of a torch.save file; those of a Lightning checkpoint are under `state_dict`.
+ * @param lenient whether it may be a trainer's checkpoint, which holds more than weights
+ * @throws AnemoneError `torch.*`, `zip.*` for a damaged file
+ */
 export async function torchWeights(source: ByteSource, lenient: boolean): Promise<WeightFile> {
   const file = await readTorch(source, { lenient });
   const nested = file.value instanceof Map ? file.value.get('state_dict') : undefined;

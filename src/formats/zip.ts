@@ -12,7 +12,7 @@ export interface ZipEntry {
   /** Bytes unpacked. */
   readonly size: number;
   readonly crc: number;
-  /** Of the local header. */
+  /** Place of the local header in the file. */
   readonly header: number;
 }
 
@@ -51,8 +51,8 @@ export async function readZipEntries(source: ByteSource): Promise<ReadonlyMap<st
     const next = at + 46 + lengths[0] + lengths[1] + lengths[2];
     if (next > table.length) throw fail('corrupt', `entry ${i} of the table is damaged`);
     const name = new TextDecoder().decode(table.subarray(at + 46, at + 46 + lengths[0]));
-    const extra = table.subarray(at + 46 + lengths[0], next - lengths[2]);
-    const entry = tableEntry(name, view, at, extra, fail);
+    const extraFields = table.subarray(at + 46 + lengths[0], next - lengths[2]);
+    const entry = tableEntry(name, view, at, extraFields, fail);
     packed += entry.packed;
     if (entry.method === 'deflated') unpacked += entry.size;
     if (entries.has(name)) throw fail('corrupt', `the entry ${name} is there twice`);
@@ -67,12 +67,12 @@ export async function readZipEntries(source: ByteSource): Promise<ReadonlyMap<st
   return entries;
 }
 
-function tableEntry(name: string, view: DataView, at: number, extra: Uint8Array, fail: Fail): ZipEntry {
+function tableEntry(name: string, view: DataView, at: number, extraFields: Uint8Array, fail: Fail): ZipEntry {
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
   if (flags & 1) throw fail('unsupported', `${name} is encrypted`);
   if (method !== 0 && method !== 8) throw fail('unsupported', `${name} is compressed by method ${method}`);
-  const wide = zip64Fields(extra);
+  const wide = zip64Fields(extraFields);
   const field = (offset: number): number => {
     const value = view.getUint32(at + offset, true);
     if (value !== 0xffffffff) return value;
@@ -80,7 +80,7 @@ function tableEntry(name: string, view: DataView, at: number, extra: Uint8Array,
     if (number === undefined) throw fail('corrupt', `${name} lacks its zip64 sizes`);
     return number;
   };
-  // In this order: it is that of the zip64 fields.
+  // The sizes are read in this order, for it is the order of the zip64 fields.
   const size = field(24);
   const packed = field(20);
   const header = field(42);
@@ -92,11 +92,11 @@ function tableEntry(name: string, view: DataView, at: number, extra: Uint8Array,
   return { name, method: method === 0 ? 'stored' : 'deflated', size, packed, header, crc };
 }
 
-function zip64Fields(extra: Uint8Array): number[] {
-  const view = viewOf(extra);
-  for (let at = 0; at + 4 <= extra.length; ) {
+function zip64Fields(extraFields: Uint8Array): number[] {
+  const view = viewOf(extraFields);
+  for (let at = 0; at + 4 <= extraFields.length; ) {
     const length = view.getUint16(at + 2, true);
-    if (view.getUint16(at, true) === 1 && at + 4 + length <= extra.length) {
+    if (view.getUint16(at, true) === 1 && at + 4 + length <= extraFields.length) {
       const count = Math.floor(length / 8);
       return Array.from({ length: count }, (_, i) => Number(view.getBigUint64(at + 4 + 8 * i, true)));
     }
@@ -170,7 +170,7 @@ export interface ZipInput {
 
 const ALIGNMENT = 64;
 
-/** Of a local header at `start`: bytes before the padding field, and of the padding. */
+/** Sizes of a local header that begins at `start`: the bytes before the padding field, and the padding itself. */
 function layout(start: number, label: number, size: number): { wide: boolean; fixed: number; gap: number } {
   const wide = size >= 0xffffffff;
   const fixed = 30 + label + (wide ? 20 : 0);

@@ -1,5 +1,4 @@
-// Beam search of an attention decoder, batched: NeMo's, with its length penalty (Wu et al. 2016). Two slips of NeMo's
-// are not repeated: an end token that comes first ends a hypothesis, and scores keep the penalty of their own length.
+// Beam search of attention decoders.
 import type { Engine } from '../engine/index.js';
 import type { Hypothesis } from './hypothesis.js';
 import { type AttentionSearch, feedPrompts, longestSequence, type SearchTokens } from './search.js';
@@ -31,6 +30,11 @@ interface Beam {
   done: boolean;
 }
 
+/**
+ * Beam search of an attention decoder, batched: NeMo's, with its length penalty (Wu et al. 2016). Two slips of
+ * NeMo's are not repeated: an end token that comes first ends a hypothesis, and scores keep the penalty of their own
+ * length.
+ */
 export class AttentionBeam implements AttentionSearch {
   private readonly runner: StepRunner;
 
@@ -64,14 +68,14 @@ export class AttentionBeam implements AttentionSearch {
         const at = (place: number) =>
           logProbs.subarray((b * beamSize + place) * classes).subarray(0, vocabSize);
         beam.hypotheses = this.extend(beam.hypotheses, at, prompts[b].length);
-        const longest = Math.max(...beam.hypotheses.map((one) => one.tokens.length));
-        beam.done = beam.hypotheses.every((one) => one.ended) || longest >= beam.most;
-        beam.hypotheses.forEach((one, place) => {
+        const longest = Math.max(...beam.hypotheses.map((hypothesis) => hypothesis.tokens.length));
+        beam.done = beam.hypotheses.every((hypothesis) => hypothesis.ended) || longest >= beam.most;
+        beam.hypotheses.forEach((hypothesis, place) => {
           const n = b * beamSize + place;
-          parents[n] = b * beamSize + one.parent;
-          if (one.ended || beam.done) return;
-          tokens[n] = one.tokens[one.tokens.length - 1];
-          positions[n] = prompts[b].length - 1 + one.tokens.length;
+          parents[n] = b * beamSize + hypothesis.parent;
+          if (hypothesis.ended || beam.done) return;
+          tokens[n] = hypothesis.tokens[hypothesis.tokens.length - 1];
+          positions[n] = prompts[b].length - 1 + hypothesis.tokens.length;
         });
       });
       if (beams.every(({ done }) => done)) break;
@@ -88,16 +92,19 @@ export class AttentionBeam implements AttentionSearch {
     promptLength: number,
   ): Candidate[] {
     const { beamSize, eosId } = this.options;
-    // At first all places hold the same: the prompt.
+    // At first all places of the beam hold the same hypothesis, the prompt.
     const from: readonly Candidate[] =
       beam.length > 0 ? beam : [{ tokens: [], score: 0, ended: false, parent: 0 }];
-    const candidates = from.flatMap((one, parent) => {
-      const penalty = this.penalty(one, promptLength);
-      if (one.ended) return [{ ...one, parent, rank: one.score / penalty }];
-      const own = logProbs(parent);
-      return topK(own, beamSize).map((id) => {
-        const [score, ended] = [one.score + own[id], id === eosId || id === this.options.padId];
-        const tokens = ended ? one.tokens : [...one.tokens, id];
+    const candidates = from.flatMap((hypothesis, parent) => {
+      const penalty = this.penalty(hypothesis, promptLength);
+      if (hypothesis.ended) return [{ ...hypothesis, parent, rank: hypothesis.score / penalty }];
+      const ownLogProbs = logProbs(parent);
+      return topK(ownLogProbs, beamSize).map((id) => {
+        const [score, ended] = [
+          hypothesis.score + ownLogProbs[id],
+          id === eosId || id === this.options.padId,
+        ];
+        const tokens = ended ? hypothesis.tokens : [...hypothesis.tokens, id];
         return { tokens, score, ended, parent, rank: score / penalty };
       });
     });
@@ -109,9 +116,9 @@ export class AttentionBeam implements AttentionSearch {
   }
 
   private result(hypotheses: readonly Candidate[], promptLength: number): Hypothesis {
-    const rank = (one: Candidate) => one.score / this.penalty(one, promptLength);
-    const sorted = [...hypotheses].sort((a, b) => rank(b) - rank(a));
-    const all = sorted.map(({ tokens, score }) => ({ tokens: [...tokens], frames: [], score }));
+    const rank = (candidate: Candidate) => candidate.score / this.penalty(candidate, promptLength);
+    const ranking = [...hypotheses].sort((a, b) => rank(b) - rank(a));
+    const all = ranking.map(({ tokens, score }) => ({ tokens: [...tokens], frames: [], score }));
     const best = all[0] ?? { tokens: [], frames: [], score: 0 };
     return this.options.alternatives ? { ...best, alternatives: all } : best;
   }

@@ -64,6 +64,7 @@ const beamSchema = defineSchema(
   },
 );
 
+/** The schema of the `decoding` section of models with an attention decoder: NeMo's MultiTaskDecodingConfig. */
 export const attentionDecodingSchema = defineSchema(
   'attention decoding',
   {
@@ -95,4 +96,5 @@ export const attentionDecodingSchema = defineSchema(
 
 /** A `decoding` section of attention decoders. */
 export type AttentionDecodingSection = SectionInput<typeof attentionDecodingSchema>;
+/** A checked `decoding` section of a model with an attention decoder. */
 export type AttentionDecodingConfig = InferConfig<typeof attentionDecodingSchema>;

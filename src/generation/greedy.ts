@@ -1,4 +1,4 @@
-// Greedy search of an attention decoder, batched: the likeliest token, until the end token or the longest length.
+// Greedy search of attention decoders.
 import type { Engine } from '../engine/index.js';
 import type { Hypothesis } from './hypothesis.js';
 import { type AttentionSearch, feedPrompts, largest, longestSequence, type SearchTokens } from './search.js';
@@ -9,6 +9,7 @@ export interface AttentionGreedyOptions extends SearchTokens {
   readonly maxGenerationDelta?: number;
 }
 
+/** Greedy search of an attention decoder, batched: the likeliest token, until the end token or the longest length. */
 export class AttentionGreedy implements AttentionSearch {
   private readonly runner: StepRunner;
 
@@ -23,33 +24,33 @@ export class AttentionGreedy implements AttentionSearch {
   async decode(states: HostStates, prompts: readonly (readonly number[])[]): Promise<Hypothesis[]> {
     const { eosId, vocabSize, maxGenerationDelta = -1 } = this.options;
     const { max_sequence_length: room, vocab_size: classes } = this.runner.network.decoder.config;
-    const found = prompts.map(() => ({ tokens: [] as number[], frames: [], score: 0 }));
-    const most = prompts.map(
+    const hypotheses = prompts.map(() => ({ tokens: [] as number[], frames: [], score: 0 }));
+    const maxLengths = prompts.map(
       (prompt, n) => longestSequence(states.lengths[n], maxGenerationDelta, room) - prompt.length,
     );
-    const open = new Set(prompts.keys());
+    const openRows = new Set(prompts.keys());
     const memory = await this.runner.start(states, 1);
     let logProbs = await feedPrompts(memory, prompts);
     const tokens = new Int32Array(prompts.length);
     const positions = Int32Array.from(prompts, (prompt) => prompt.length - 1);
     for (;;) {
-      for (const n of open) {
-        const hypothesis = found[n];
-        if (hypothesis.tokens.length >= most[n]) {
-          open.delete(n);
+      for (const n of openRows) {
+        const hypothesis = hypotheses[n];
+        if (hypothesis.tokens.length >= maxLengths[n]) {
+          openRows.delete(n);
           continue;
         }
         const { index, value } = largest(logProbs, n * classes, vocabSize);
         hypothesis.score += value;
-        if (index === eosId) open.delete(n);
+        if (index === eosId) openRows.delete(n);
         else {
           hypothesis.tokens.push(index);
           tokens[n] = index;
           positions[n]++;
         }
       }
-      if (open.size === 0) return found;
-      // Those that have ended stay where they are.
+      if (openRows.size === 0) return hypotheses;
+      // The positions of hypotheses that have ended stay as they are.
       logProbs = await memory.advance(tokens, positions);
     }
   }

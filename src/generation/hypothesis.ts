@@ -1,4 +1,5 @@
-// What decoding finds in one utterance.
+// The type of what searches give.
+/** What decoding finds in one utterance. NeMo's Hypothesis. */
 export interface Hypothesis {
   readonly tokens: number[];
   /** Encoder frame at which each token was emitted. */

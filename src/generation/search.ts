@@ -36,7 +36,7 @@ export async function feedPrompts(
   const longest = Math.max(...prompts.map((prompt) => prompt.length));
   let result: Float32Array | undefined;
   for (let i = 0; i < longest; i++) {
-    // A prompt that has ended repeats its last token, in its place: nothing changes.
+    // A prompt shorter than others repeats its last token at its last place, which changes nothing.
     const at = Int32Array.from(prompts, (prompt) => Math.min(i, prompt.length - 1));
     const tokens = Int32Array.from(prompts, (prompt, n) => prompt[at[n]]);
     result = await memory.advance(tokens, at);

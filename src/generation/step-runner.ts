@@ -6,6 +6,7 @@ import { AnemoneError } from '../errors/index.js';
 import { evaluationPass } from '../nn/index.js';
 import type { TokenHead, TransformerDecoder } from '../transformer/index.js';
 
+/** An attention decoder with what makes log-probabilities of its hidden states. */
 export interface AttentionNetwork {
   readonly decoder: TransformerDecoder;
   readonly head: TokenHead;
@@ -47,20 +48,20 @@ export class StepRunner {
   /** A memory without tokens for `rows` hypotheses of each utterance. */
   async start(states: HostStates, rows: number): Promise<StepMemory> {
     const [batch, frames, width] = states.shape;
-    const wanted = Math.max(FRAME_STEP, Math.ceil(frames / FRAME_STEP) * FRAME_STEP);
-    const data = new Float32Array(batch * wanted * width);
+    const wantedFrames = Math.max(FRAME_STEP, Math.ceil(frames / FRAME_STEP) * FRAME_STEP);
+    const data = new Float32Array(batch * wantedFrames * width);
     for (let b = 0; b < batch; b++) {
-      data.set(states.data.subarray(b * frames * width, (b + 1) * frames * width), b * wanted * width);
+      data.set(states.data.subarray(b * frames * width, (b + 1) * frames * width), b * wantedFrames * width);
     }
-    const cross = await this.prepare.run({ states: float32(data, [batch, wanted, width]) });
+    const cross = await this.prepare.run({ states: float32(data, [batch, wantedFrames, width]) });
     return new StepMemory(this.network.decoder, this.step, cross, Int32Array.from(states.lengths), rows);
   }
 }
 
-function tooLong(most: number): AnemoneError {
+function tooLong(maxLength: number): AnemoneError {
   return new AnemoneError({
     code: 'asr.too-many-tokens',
-    message: `a prompt is longer than the ${most} tokens that the decoder has positions for`,
+    message: `a prompt is longer than the ${maxLength} tokens that the decoder has positions for`,
     hint: 'shorten decodercontext',
   });
 }
@@ -85,8 +86,8 @@ export class StepMemory {
 
   /** Appends `tokens[n]` at `positions[n]` of each hypothesis; log-probabilities [N,V] of what comes after it. */
   async advance(tokens: Int32Array, positions: Int32Array): Promise<Float32Array> {
-    const { max_sequence_length: most } = this.decoder.config;
-    if (positions.some((position) => position >= most)) throw tooLong(most);
+    const { max_sequence_length: maxLength } = this.decoder.config;
+    if (positions.some((position) => position >= maxLength)) throw tooLong(maxLength);
     while (positions.some((position) => position >= this.room)) this.grow();
     const inputs: HostTensors = {
       ...this.cross,
@@ -149,13 +150,13 @@ export class StepMemory {
   }
 
   /** added [N,h,1,dk] */
-  private insert(name: string, added: Float32Array, positions: Int32Array): void {
+  private insert(name: string, addedValues: Float32Array, positions: Int32Array): void {
     const data = this.caches.get(name) as Float32Array;
     const { heads, headWidth, room } = this;
     for (let n = 0; n < this.count; n++) {
       for (let h = 0; h < heads; h++) {
         const row = n * heads + h;
-        const from = added.subarray(row * headWidth, (row + 1) * headWidth);
+        const from = addedValues.subarray(row * headWidth, (row + 1) * headWidth);
         data.set(from, (row * room + positions[n]) * headWidth);
       }
     }

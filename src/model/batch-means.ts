@@ -49,7 +49,7 @@ export function lossOf(step: StepOutput, name = 'loss'): WeightedLoss {
 
 /** The parts of the loss, or of a log, one for each weight. They add up to the scalar. */
 export function lossParts(step: StepOutput, name = 'loss'): LossPart[] {
-  const { value: whole, terms } = lossOf(step, name);
+  const { value: wholeLoss, terms } = lossOf(step, name);
   const units = new Map<string, LossTerm[]>();
   for (const term of terms) {
     const unit = unitOf(term.weight);
@@ -57,7 +57,7 @@ export function lossParts(step: StepOutput, name = 'loss'): LossPart[] {
   }
   return [...units].map(([unit, [first, ...others]]) => {
     // Where all has one weight the scalar itself is the part: rounded as it is.
-    const value = units.size === 1 ? whole : others.reduce((sum, term) => tf.add(sum, partOf(term)), partOf(first)); // biome-ignore format: one line reads better
+    const value = units.size === 1 ? wholeLoss : others.reduce((sum, term) => tf.add(sum, partOf(term)), partOf(first)); // biome-ignore format: one line reads better
     return { unit, value, weight: first.weight };
   });
 }
@@ -127,7 +127,7 @@ export class BatchMeans {
   private readonly names = new Map<string, Map<string, { sum: number; weights: number[] }>>();
   private empty = 0;
 
-  /** @param terms those of one batch. One that is empty counts for nothing, and so does a part of weight 0. */
+  /** Adds the terms of one batch. A batch that is empty counts for nothing, and so does a part of weight 0. */
   add(terms: readonly MeasuredTerm[]): void {
     if (isEmpty(lossWeights(terms))) {
       this.empty++;

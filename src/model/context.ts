@@ -35,7 +35,7 @@ export interface ModelServices {
   /** Gets the keys that have no effect, instead of the log. */
   readonly warnings?: ConfigWarning[] | undefined;
   /** Says what the log would. */
-  readonly view?: { say(text: string): void } | undefined;
+  readonly view?: { readonly say: (text: string) => void } | undefined;
   /** A Trainer's, from which everything comes that is not given beside it. */
   readonly services?: Container | undefined;
 }
@@ -52,22 +52,25 @@ export function modelScope(context: ModelContext, components: readonly Component
   const { container = new Container().registerAll(components), services = container } = context;
   const scope = services.scope(container.components);
   // A Trainer's own getters are what its services say.
-  const given: ModelServices = context.services ? { ...context } : context;
-  if (given.seed !== undefined) scope.registerValue(SEED, given.seed);
-  if (given.engine) scope.registerValue(ENGINE, given.engine);
-  tellOf(given, scope);
-  if (given.artifacts || given.sealed) {
-    useFiles(scope, new ModelFiles(services.resolve(READ_FILE), given.artifacts, given.sealed));
+  const givenServices: ModelServices = context.services ? { ...context } : context;
+  if (givenServices.seed !== undefined) scope.registerValue(SEED, givenServices.seed);
+  if (givenServices.engine) scope.registerValue(ENGINE, givenServices.engine);
+  tellOf(givenServices, scope);
+  if (givenServices.artifacts || givenServices.sealed) {
+    useFiles(
+      scope,
+      new ModelFiles(services.resolve(READ_FILE), givenServices.artifacts, givenServices.sealed),
+    );
   }
   return scope;
 }
 
 /** Who is told. */
 function tellOf({ log, view, warnings }: ModelServices, scope: Container): void {
-  const heard = log ?? (view && ((line: string) => view.say(line)));
-  if (heard) scope.registerValue(LOG, heard);
-  if (warnings) scope.registerValue(CONFIG_WARNINGS, (fresh) => void warnings.push(...fresh));
-  else if (heard) scope.registerValue(CONFIG_WARNINGS, warningsInLog(heard));
+  const lineListener = log ?? (view && ((line: string) => view.say(line)));
+  if (lineListener) scope.registerValue(LOG, lineListener);
+  if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
+  else if (lineListener) scope.registerValue(CONFIG_WARNINGS, warningsInLog(lineListener));
 }
 
 /** What a model of this scope reads its files from. */
@@ -78,24 +81,31 @@ export function useFiles(scope: Container, files: ModelFiles): Container {
 /** A checked mapping, of a config or of a component in it. */
 export type Section = Readonly<Record<string, unknown>>;
 
+/** What `buildModel` finishes after the constructor; every `Model` fits. */
+interface BuiltModel extends Module {
+  readonly config: Section;
+  /** Puts in the adapters that the section names. */
+  setUpAdapters(): void;
+}
+
 /**
  * Makes a model, puts its section's adapters in, freezes what its section says, and tells which keys of it had no effect.
  * @param components what the section may name, where the context has no container
  * @param make the model in the scope it is given
  */
-export function buildModel<T extends Module & { readonly config: Section; setUpAdapters(): void }>(
+export function buildModel<T extends BuiltModel>(
   context: ModelContext,
   components: readonly ComponentDescriptor[],
   make: (scope: Container, options: ParseOptions) => T,
 ): T {
   const scope = modelScope(context, components);
   const { components: lookup, warnings } = scope;
-  const known = warnings.length;
+  const knownCount = warnings.length;
   const model = make(scope, { lookup, warnings });
   checkSize(model, { path: 'model' });
   model.setUpAdapters();
   const frozen = model.config['freeze'];
   if (Array.isArray(frozen) && frozen.length > 0) model.freeze(...(frozen as string[]));
-  scope.resolve(CONFIG_WARNINGS)(warnings.slice(known));
+  scope.resolve(CONFIG_WARNINGS)(warnings.slice(knownCount));
   return model;
 }

@@ -26,6 +26,7 @@ export interface DataSource<C extends SourceContext = SourceContext> {
   open(context: C): OpenedSources | Promise<OpenedSources>;
 }
 
+/** Data sources as a kind of component: what `_target_` of a data section may name. */
 export const dataSourceKind = defineKind<DataSource>('data_source', 'a data source');
 
 /** What a data source opens, as a list. */
@@ -33,11 +34,13 @@ export async function openSources<C extends SourceContext>(
   source: DataSource<C>,
   context: C,
 ): Promise<readonly BatchSource[]> {
-  const opened = await source.open(context);
-  if (opened === undefined) return [];
-  return isList(opened) ? opened : [opened];
+  const openedSources = await source.open(context);
+  if (openedSources === undefined) return [];
+  return isList(openedSources) ? openedSources : [openedSources];
 }
 
-function isList(opened: BatchSource | readonly BatchSource[]): opened is readonly BatchSource[] {
-  return Array.isArray(opened);
+function isList(
+  openedSources: BatchSource | readonly BatchSource[],
+): openedSources is readonly BatchSource[] {
+  return Array.isArray(openedSources);
 }

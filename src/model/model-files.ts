@@ -1,8 +1,12 @@
-// Files that the config of a model names, where the model may come from an archive or a checkpoint with files of its own.
+// The files of models.
 import { basename } from 'node:path';
 import { READ_FILE, type ReadFile, token } from '../container/index.js';
 import { AnemoneError } from '../errors/index.js';
 
+/**
+ * Files that the config of a model names, where the model may come from an archive or a checkpoint with files of its
+ * own.
+ */
 export class ModelFiles {
   /**
    * @param outside reads what is not in the archive
@@ -39,8 +43,8 @@ export class ModelFiles {
 
   private find(path: string, name?: string): Uint8Array | undefined {
     // Base names are not enough where each language has a folder of its own.
-    const own = name?.includes('/') ? this.inside.get(name) : undefined;
-    return own ?? this.inside.get(basename(path));
+    const ownBytes = name?.includes('/') ? this.inside.get(name) : undefined;
+    return ownBytes ?? this.inside.get(basename(path));
   }
 }
 

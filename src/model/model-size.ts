@@ -16,6 +16,7 @@ const MAX_ELEMENTS = 2 ** 31 - 1;
 const BYTES = 4;
 
 /**
+ * Refuses a model whose weights the machine cannot hold.
  * @param available bytes of the machine, or of the container that the process runs in
  * @throws AnemoneError `model.too-large`
  */
@@ -43,7 +44,8 @@ export function checkSize(module: Module, { path, position }: SectionPlace, avai
 
 function largestParameter(module: Module) {
   return [...module.parameters()].reduce(
-    (most, parameter) => (most && most.size >= parameter.size ? most : parameter),
+    (largestSoFar, parameter) =>
+      largestSoFar && largestSoFar.size >= parameter.size ? largestSoFar : parameter,
     [...module.parameters()].at(0),
   );
 }

@@ -1,5 +1,4 @@
-// What every model that a config describes has, whatever it computes: its config, bricks built of sections, adapters,
-// archives, and the engine that holds its weights.
+// The base class of models.
 import {
   type LoadAdaptersOptions,
   loadAdapters,
@@ -33,6 +32,10 @@ export interface ModelConfig {
   readonly adapters: Section | null;
 }
 
+/**
+ * What every model that a config describes has, whatever it computes: its config, bricks built of sections,
+ * adapters, archives, and the engine that holds its weights.
+ */
 export abstract class Model<S extends ModelConfig = ModelConfig>
   extends Module
   implements ArchivableModel, Archivable
@@ -61,7 +64,9 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   }
 
   abstract trainingSource(): Promise<BatchSource | undefined>;
+  /** A source for each set of `validation_ds`; none where the config names none. */
   abstract validationSources(): Promise<readonly BatchSource[]>;
+  /** A source for each set of `test_ds`; none where the config names none. */
   abstract testSources(): Promise<readonly BatchSource[]>;
   /** See `TrainableModel`. */
   get testsOwnData(): boolean {
@@ -116,7 +121,8 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
 
   /**
    * Writes adapters alone, in the format of NeMo's `save_adapters`.
-   * @param names default: all of them. @throws AnemoneError `adapter.unknown`, `asr.no-engine`
+   * @param options.names default: all of them
+   * @throws AnemoneError `adapter.unknown`, `asr.no-engine`
    */
   async saveAdapters(
     path: string,
@@ -160,16 +166,16 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   }
 
   /** Takes over what depends on the config's change from a model that was made of the changed one, and its config. */
-  protected adopt(fresh: this): void {
-    this.written = fresh.written;
+  protected adopt(replacement: this): void {
+    this.written = replacement.written;
   }
 
   /** Programs that were compiled of the network compute what it was before. Default: there are none. */
   protected networkChanged(): void {}
 
   /** The engine given, or the one that the model was made with. @throws AnemoneError `asr.no-engine` */
-  protected engineFor(given: Engine | undefined, method: string): Engine {
-    if (given) return given;
+  protected engineFor(givenEngine: Engine | undefined, method: string): Engine {
+    if (givenEngine) return givenEngine;
     if (this.container.has(ENGINE)) return this.container.resolve(ENGINE);
     throw new AnemoneError({
       code: 'asr.no-engine',

@@ -21,13 +21,17 @@ export interface HeatMap {
 
 /** What a model implements to have its pictures in the report. */
 export interface ReportContributor {
-  /** @param firstBatch makes the first batch of the validation set, for a model that has evaluated none yet */
+  /**
+   * The pictures, drawn with the weights that `engine` holds.
+   * @param firstBatch makes the first batch of the validation set, for a model that has evaluated none yet
+   */
   reportContributions(
     engine: Engine,
     firstBatch?: () => Promise<Batch | undefined>,
   ): Promise<readonly HeatMap[]>;
 }
 
+/** Whether a model has pictures for the report of a run. */
 export function isReportContributor(model: object): model is ReportContributor {
   return 'reportContributions' in model && typeof model.reportContributions === 'function';
 }

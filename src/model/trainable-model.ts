@@ -36,6 +36,7 @@ export interface BatchSource {
   readonly name: string;
   /** How the progress line calls examples and `Batch.units`; default `examples`, `units`. */
   readonly names?: { readonly example: string; readonly unit: string } | undefined;
+  /** Number of batches of the epoch, counted from 0. */
   batchesInEpoch(epoch: number): number;
   /** Batches `from`, from+1, … of the epoch. Ending the iteration early frees what was prefetched. */
   epoch(epoch: number, from?: number): AsyncIterable<Batch>;
@@ -45,6 +46,7 @@ export interface BatchSource {
   digest?(): string;
   /** Gauges for the log line: `queue` (batches ready), `waitSeconds` (spent waiting by the consumer so far). */
   gauges(): Readonly<Record<string, number>>;
+  /** Ends worker threads and gives back files; a closed source gives no more batches. */
   close(): Promise<void>;
 }
 
@@ -84,6 +86,7 @@ export interface EvaluatedSample {
   readonly hypothesis: string;
 }
 
+/** What an evaluator found in all batches it was given. */
 export interface EvaluationSummary {
   /** Without their group: `loss`, `wer`, `cer` become `val/loss`, `test/wer`, … */
   readonly metrics: Readonly<Record<string, number>>;
@@ -92,10 +95,13 @@ export interface EvaluationSummary {
 
 /** Accumulates over the batches of one pass through an evaluation set. */
 export interface Evaluator {
+  /** Takes one more batch into account. */
   add(batch: Batch): Promise<void>;
+  /** Metrics and samples of all batches so far. */
   summary(): EvaluationSummary;
 }
 
+/** What the Trainer needs of a model. `Model` fulfils most of it for models that a config describes. */
 export interface TrainableModel {
   /** Root of the module tree: parameters and buffers that are trained and saved. */
   readonly module: Module;
@@ -103,7 +109,9 @@ export interface TrainableModel {
   readonly config: Readonly<Record<string, unknown>>;
   /** Batches for fit; undefined when the config names no training data. */
   trainingSource(): Promise<BatchSource | undefined>;
+  /** Sources of `trainer.validate` and of the validations of a fit; none: nothing is validated. */
   validationSources(): Promise<readonly BatchSource[]>;
+  /** Sources of `trainer.test`. */
   testSources(): Promise<readonly BatchSource[]>;
   /**
    * False where the test set is none of this run's, such as the one that an archive names as it was trained: a fit does not
@@ -123,10 +131,14 @@ export interface TrainableModel {
 
 /** A model that can be saved as a single file with everything it needs. */
 export interface ArchivableModel extends TrainableModel {
-  /** @param options.instead values that take the place of a state's own, such as averaged weights */
+  /**
+   * Writes the model as a .nemo archive, with the weights that the engine holds.
+   * @param options.instead values that take the place of a state's own, such as averaged weights
+   */
   saveTo(path: string, options: { readonly engine?: Engine; readonly instead?: ReadState }): Promise<void>;
 }
 
+/** Whether a model can be saved as a .nemo archive. */
 export function isArchivable(model: TrainableModel): model is ArchivableModel {
   return 'saveTo' in model && typeof model.saveTo === 'function';
 }

@@ -6,10 +6,11 @@ import { AnemoneError, printable } from '../errors/index.js';
 import { openWeights, type WeightFile } from '../formats/index.js';
 import { type LoadReport, loadWeights, type Module } from '../nn/index.js';
 
+/** Which weights of the other model are taken. */
 export interface InitFromOptions {
   /** Load names that contain one of these. Default: all. */
   readonly include?: readonly string[];
-  /** But none that contain one of these. Default: none. */
+  /** Of those, load none whose name contains one of these. Default: none is left out. */
   readonly exclude?: readonly string[];
   /** Every weight of the model must be there, and none beyond. Default false. */
   readonly strict?: boolean;
@@ -36,10 +37,10 @@ export async function initFrom(
 ): Promise<LoadReport> {
   const weights = await openWeights(path);
   try {
-    const chosen = [...weights.entries].filter(
+    const chosenWeights = [...weights.entries].filter(
       ([name]) => include.some((part) => name.includes(part)) && !exclude.some((part) => name.includes(part)),
     );
-    const part: WeightFile = { ...weights, entries: new Map(chosen) };
+    const part: WeightFile = { ...weights, entries: new Map(chosenWeights) };
     const report = await loadWeights([...model.stateDict().values()], part, engine, {
       strict,
       tied: model.tiedNames(),

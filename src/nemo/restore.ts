@@ -8,6 +8,7 @@ import { openNemoArchive } from './archive.js';
 import { type ArchiveLayout, makeTolerantly, restoredConfig } from './restored-config.js';
 import { sealedBut } from './sealed.js';
 
+/** What is changed of the archive's model while it is restored. */
 export interface RestoreOptions {
   /** Changes of the archive's config, as `key=value`; keys start with `model.`. */
   readonly overrides?: readonly string[];
@@ -46,8 +47,9 @@ export async function restoreConfig(path: string, overrides: readonly string[] =
 }
 
 /**
+ * Makes the model that a .nemo archive describes and gives it the archive's weights.
  * @param layout the sections of such models
- * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
+ * @param keptSections sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @param make builds a model of a `model` section
  * @throws AnemoneError `nemo.*`, `tar.*`, `zip.*`, `torch.*`, `pickle.*` for what is wrong with the archive,
  *   `config.*` for its config, `checkpoint.mismatch` for weights that do not fit
@@ -58,7 +60,7 @@ export async function restoreArchive<M extends Module>(
   { engine, say }: RestoreContext,
   layout: ArchiveLayout,
   options: RestoreOptions = {},
-  kept: readonly string[] = [],
+  keptSections: readonly string[] = [],
 ): Promise<M> {
   const { overrides = [] } = requireMapping(options, 'options');
   if (!Array.isArray(overrides) || overrides.some((change) => typeof change !== 'string')) {
@@ -82,16 +84,16 @@ export async function restoreArchive<M extends Module>(
     const weights = archive.weights(true);
     weights.catch(() => {});
     const sealed = sealedBut(options.overrides, options.config);
-    const written = await archive.config(options.overrides);
-    const config = options.config ? mergeConfigs(written, wholeConfig(options.config)) : written;
+    const writtenConfig = await archive.config(options.overrides);
+    const config = options.config ? mergeConfigs(writtenConfig, wholeConfig(options.config)) : writtenConfig;
     const model = makeTolerantly(
       config,
-      (tried) => {
-        const { model: node, artifacts } = restoredConfig(tried.model, files, layout);
+      (triedConfig) => {
+        const { model: node, artifacts } = restoredConfig(triedConfig.model, files, layout);
         return make(node, { engine, log: withoutTheUsual(say, layout.usual), artifacts, sealed });
       },
       { say, layout },
-      [...(options.overrides ?? []), ...kept.map((key) => `model.${key}=`)],
+      [...(options.overrides ?? []), ...keptSections.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
     const { missing, unexpected } = await loadWeights(states, await weights, engine, {
@@ -108,15 +110,17 @@ export async function restoreArchive<M extends Module>(
 }
 
 function wholeConfig(config: object): object {
-  const given = requireMapping(config, 'config');
-  return 'model' in given ? { model: requireMapping(given['model'], 'config.model') } : { model: given };
+  const givenConfig = requireMapping(config, 'config');
+  return 'model' in givenConfig
+    ? { model: requireMapping(givenConfig['model'], 'config.model') }
+    : { model: givenConfig };
 }
 
 /** Tells what is said, but for lines of keys that every archive has. */
 function withoutTheUsual(say: (line: string) => void, usual: RegExp): (text: string) => void {
   return (text) => {
     const [heading, ...lines] = text.split('\n');
-    const kept = lines.filter((line) => line.trim() !== '' && !usual.test(line));
-    if (lines.length === 0 || kept.length > 0) say([heading, ...kept].join('\n'));
+    const keptLines = lines.filter((line) => line.trim() !== '' && !usual.test(line));
+    if (lines.length === 0 || keptLines.length > 0) say([heading, ...keptLines].join('\n'));
   };
 }

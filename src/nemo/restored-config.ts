@@ -18,13 +18,13 @@ export function restoredConfig(
   files: ReadonlyMap<string, Uint8Array>,
   layout: ArchiveLayout,
 ): RestoredConfig {
-  const plain = [...files.keys()].map((name) => name.replace(/^[0-9a-f]{32}_/, ''));
+  const plainNames = [...files.keys()].map((name) => name.replace(/^[0-9a-f]{32}_/, ''));
   const artifacts = new Map<string, Uint8Array>();
   const names = new Map<string, string>();
   for (const [i, [name, bytes]] of [...files].entries()) {
-    const unique = plain.filter((other) => other === plain[i]).length === 1;
-    names.set(`nemo:${name}`, unique ? plain[i] : `nemo:${name}`);
-    artifacts.set(unique ? plain[i] : `nemo:${name}`, bytes);
+    const unique = plainNames.filter((otherName) => otherName === plainNames[i]).length === 1;
+    names.set(`nemo:${name}`, unique ? plainNames[i] : `nemo:${name}`);
+    artifacts.set(unique ? plainNames[i] : `nemo:${name}`, bytes);
   }
   return { model: overlayNode(model, { ...renamed(model, names), ...layout.derived(model) }), artifacts };
 }
@@ -32,7 +32,7 @@ export function restoredConfig(
 function renamed(node: ConfigNode, names: ReadonlyMap<string, string>): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
   for (const key of Object.keys(node)) {
-    // What is still ??? throws when read; it is no name of a file.
+    // A value that still is ??? throws when it is read; it names no file.
     const value = selectOrNothing(node, key);
     if (typeof value === 'string' && value.startsWith('nemo:')) changes[key] = names.get(value) ?? value;
     if (!isMapping(value)) continue;
@@ -52,11 +52,14 @@ function selectOrNothing(node: ConfigNode, key: string): unknown {
 
 /** The sections that a kind of model has in its archives. */
 export interface ArchiveLayout {
-  /** Those that training, data and decoding read: weights and what the network computes do not depend on them. */
+  /**
+   * Sections that only training, data and decoding read: neither weights nor what the network computes depend on
+   * them.
+   */
   readonly aside: readonly string[];
   /** Keys that say again what others decide; they are left out where they contradict, unless the user gave them. */
   readonly repeated: readonly string[];
-  /** Those that describe the network. */
+  /** Sections that describe the network. */
   readonly network: readonly string[];
   /** Warnings about keys that NeMo writes into every archive: that they have no effect is worth no line. */
   readonly usual: RegExp;
@@ -67,40 +70,41 @@ export interface ArchiveLayout {
 /**
  * Makes a model of the config, leaving out what is aside of the network where it is not understood: unknown
  * keys first, then whole sections. `say` is told of each.
- * @param asked what the user changed, as `key=value`: sections these name are kept, and their mistakes told
+ * @param askedPaths what the user changed, as `key=value`: sections these name are kept, and their mistakes told
  * @throws AnemoneError, AnemoneErrors for what the network needs and is wrong
  */
 export function makeTolerantly<M>(
   config: Config,
   make: (config: Config) => M,
   { say, layout }: { readonly say: (line: string) => void; readonly layout: ArchiveLayout },
-  asked: readonly string[] = [],
+  askedPaths: readonly string[] = [],
 ): M {
-  let current = config;
+  let currentConfig = config;
   const gone = new Set<string>();
   for (;;) {
     try {
-      return make(current);
+      return make(currentConfig);
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
       const problems = error instanceof AnemoneErrors ? error.errors : [error];
       const reasons = new Map<string, AnemoneError>();
       for (const problem of problems) {
-        const path = dispensable(problem, asked, layout);
+        const path = dispensable(problem, askedPaths, layout);
         if (path !== undefined && !gone.has(path)) reasons.set(path, problem);
       }
-      // What remains are problems of the network, told without those that solve themselves.
+      // The problems that remain are problems of the network. They are told without those that solve themselves.
       if (reasons.size === 0) throw error;
       const paths = [...reasons.keys()];
       for (const path of paths) gone.add(path);
-      const unknown = paths.filter((path) => reasons.get(path)?.code === 'config.unknown-key');
-      if (unknown.length > 0) say(`left out of the archive's config: ${printable(unknown.join(', '))}`);
+      const unknownPaths = paths.filter((path) => reasons.get(path)?.code === 'config.unknown-key');
+      if (unknownPaths.length > 0)
+        say(`left out of the archive's config: ${printable(unknownPaths.join(', '))}`);
       for (const [path, { code, message }] of reasons) {
         if (code !== 'config.unknown-key')
           say(`left out of the archive's config: ${printable(path)} (${message})`);
       }
-      current = withOverrides(
-        current,
+      currentConfig = withOverrides(
+        currentConfig,
         paths.map((path) => `~${path}`),
       );
     }
@@ -110,17 +114,17 @@ export function makeTolerantly<M>(
 /** What to leave out so that a problem goes away; undefined when the network needs it. */
 function dispensable(
   { code, path = '' }: AnemoneError,
-  asked: readonly string[],
+  askedPaths: readonly string[],
   layout: ArchiveLayout,
 ): string | undefined {
   const within = path.replace(/^model\./, '');
-  // Sections that repeat what others decide are left to those.
+  // Sections that repeat what others decide are left to the others.
   const repeated = layout.repeated.includes(within) && within.split('.').at(-1);
-  if (repeated && !asked.some((change) => change.includes(repeated))) return path;
+  if (repeated && !askedPaths.some((change) => change.includes(repeated))) return path;
   const aside = layout.aside.find((section) => within === section || within.startsWith(`${section}.`));
   const [top] = within.split('.');
   if (code === 'config.unknown-key' && (aside || !layout.network.includes(top))) return path;
-  if (!aside || asked.some((change) => change.replace(/^[+~]*model\./, '').startsWith(aside)))
+  if (!aside || askedPaths.some((change) => change.replace(/^[+~]*model\./, '').startsWith(aside)))
     return undefined;
   return `model.${aside}`;
 }

@@ -26,6 +26,7 @@ export interface ArchivedConfig {
 /** A module that says of itself how NeMo's config describes it. */
 export interface Archivable extends Module {
   /**
+   * The config as NeMo is to read it, and the files that it names.
    * @param name gives a file, such as a tokenizer's, its name in the archive
    * @throws AnemoneError `nemo.not-nemos` for models of parts that NeMo does not have
    */
@@ -78,8 +79,8 @@ function entryOf(state: State, value: (state: State) => Promise<TensorData>): To
   const dtypes = { float32: 'F32', int32: 'I64', bool: 'BOOL' } as const;
   const dtype: SafetensorsDtype = dtypes[state.dtype];
   const data = async () => {
-    const own = await value(state);
-    return state.dtype === 'int32' ? BigInt64Array.from(own as Int32Array, BigInt) : own;
+    const ownValue = await value(state);
+    return state.dtype === 'int32' ? BigInt64Array.from(ownValue as Int32Array, BigInt) : ownValue;
   };
   return { name, shape, dtype, data };
 }

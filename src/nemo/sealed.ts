@@ -9,14 +9,16 @@ import { sep } from 'node:path';
  */
 export function sealedBut(overrides: readonly string[] = [], config?: unknown): (path: string) => boolean {
   const values = overrides.map((change) => change.slice(change.indexOf('=') + 1));
-  const named = new Set([...values.flatMap(wordsOf), ...textsOf(config)]);
-  return (path) => !named.has(path) && ![...named].some((folder) => liesIn(path, folder));
+  const namedPaths = new Set([...values.flatMap(wordsOf), ...textsOf(config)]);
+  return (path) => !namedPaths.has(path) && ![...namedPaths].some((folder) => liesIn(path, folder));
 }
 
 /** A value, and the texts in it where it is a list or mapping. */
 function wordsOf(value: string): string[] {
-  const plain = (text: string) => text.trim().replace(/^(["'])(.*)\1$/, '$2');
-  return [plain(value), ...value.split(/[[\]{},]|:\s/).map(plain)].filter((text) => text !== '');
+  const withoutQuotes = (text: string) => text.trim().replace(/^(["'])(.*)\1$/, '$2');
+  return [withoutQuotes(value), ...value.split(/[[\]{},]|:\s/).map(withoutQuotes)].filter(
+    (text) => text !== '',
+  );
 }
 
 function textsOf(value: unknown): string[] {

@@ -1,6 +1,9 @@
 // Initial values of parameters, PyTorch's conventions.
 import type { CounterRandom } from '../random/index.js';
 
+/**
+ * Makes the initial values of a parameter, row-major. They depend on `shape` and the parameter's own stream alone.
+ */
 export type Initializer = (shape: readonly number[], random: CounterRandom) => Float32Array;
 
 function filled(shape: readonly number[], value: (i: number) => number): Float32Array {
@@ -10,9 +13,12 @@ function filled(shape: readonly number[], value: (i: number) => number): Float32
   return data;
 }
 
+/** All elements are 0. */
 export const zeros: Initializer = (shape) => filled(shape, () => 0);
+/** All elements are 1. */
 export const ones: Initializer = (shape) => filled(shape, () => 1);
 
+/** All elements are `value`. */
 export function constant(value: number): Initializer {
   return (shape) => filled(shape, () => value);
 }

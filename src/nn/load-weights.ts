@@ -3,6 +3,7 @@ import type { Engine, HostData, State } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { type SafeTensor, tensorToFloat32, type WeightFile } from '../formats/index.js';
 
+/** How strictly states and tensors must agree. */
 export interface LoadWeightsOptions {
   /** Whether states without a tensor, and tensors without a state, are errors. Default true. */
   readonly strict?: boolean | undefined;
@@ -10,6 +11,7 @@ export interface LoadWeightsOptions {
   readonly tied?: ReadonlyMap<string, unknown>;
 }
 
+/** Which names of the file and of the module met, and which did not. */
 export interface LoadReport {
   readonly loaded: readonly string[];
   /** States that keep the value they had. */
@@ -36,25 +38,25 @@ export async function loadWeights(
   options: LoadWeightsOptions = {},
 ): Promise<LoadReport> {
   const { entries } = weights;
-  const wanted = new Set(states.map((state) => state.name));
-  const missing = states.filter((state) => !entries.has(state.name)).map((state) => state.name);
-  const unexpected = [...entries.keys()].filter((name) => !wanted.has(name) && !options.tied?.has(name));
+  const wantedNames = new Set(states.map((state) => state.name));
+  const missingNames = states.filter((state) => !entries.has(state.name)).map((state) => state.name);
+  const unexpected = [...entries.keys()].filter((name) => !wantedNames.has(name) && !options.tied?.has(name));
   const present = states.filter((state) => entries.has(state.name));
   const reshaped = present
     .filter((state) => entries.get(state.name)?.shape.join() !== state.shape.join())
     .map((state) => `${state.name} is [${entries.get(state.name)?.shape}], the model has [${state.shape}]`);
   const strict = options.strict ?? true;
   const problems = [
-    ...(strict ? listed('missing in the checkpoint', missing) : []),
+    ...(strict ? listed('missing in the checkpoint', missingNames) : []),
     ...(strict ? listed('unknown to the model', unexpected) : []),
     ...listed('of another shape', reshaped),
   ];
   if (problems.length > 0) throw mismatch(problems, weights.name);
   const order = new Map([...entries.keys()].map((name, i) => [name, i]));
-  // As they lie in the file, which is read fastest so.
+  // Tensors are read in the order in which they lie in the file, which is the fastest.
   const inOrder = present.toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
   await (weights.resident ? giveAll : copyAll)(inOrder, weights, engine);
-  return { loaded: present.map((state) => state.name), missing, unexpected };
+  return { loaded: present.map((state) => state.name), missing: missingNames, unexpected };
 }
 
 /** The weights stay where the file was read to; but two states that share numbers in the file must not share memory. */
@@ -64,13 +66,13 @@ async function giveAll(
   engine: Pick<Engine, 'write'>,
 ): Promise<void> {
   /** How far each piece of memory has been given away. */
-  const taken = new Map<ArrayBufferLike, number>();
+  const takenBytes = new Map<ArrayBufferLike, number>();
   for (const state of states) {
     const value = valueFor(state, await weights.read(state.name));
     const { buffer, byteOffset, byteLength } = value;
-    const given = taken.get(buffer) ?? 0;
-    await engine.write(state, value, byteOffset >= given);
-    taken.set(buffer, Math.max(given, byteOffset + byteLength));
+    const givenBytes = takenBytes.get(buffer) ?? 0;
+    await engine.write(state, value, byteOffset >= givenBytes);
+    takenBytes.set(buffer, Math.max(givenBytes, byteOffset + byteLength));
   }
 }
 
@@ -85,12 +87,12 @@ async function copyAll(
 ): Promise<void> {
   const largest = states.reduce((most, { size }) => Math.max(most, size), 0);
   const scratch = [0, 1].map(() => new Uint8Array(Math.min(8 * largest, MAX_SCRATCH)));
-  const read = (i: number) => weights.read(states[i].name, scratch[i % 2]);
-  let next = states.length > 0 ? read(0) : undefined;
+  const readWeight = (i: number) => weights.read(states[i].name, scratch[i % 2]);
+  let next = states.length > 0 ? readWeight(0) : undefined;
   for (const [i, state] of states.entries()) {
     const tensor = await (next as Promise<SafeTensor>);
-    next = i + 1 < states.length ? read(i + 1) : undefined;
-    // If this write fails, nobody waits for the next read any more.
+    next = i + 1 < states.length ? readWeight(i + 1) : undefined;
+    // If this write fails, nobody awaits the next read any more; its failure must not count as unhandled.
     next?.catch(() => {});
     await engine.write(state, valueFor(state, tensor));
   }
@@ -98,10 +100,10 @@ async function copyAll(
 
 /** The names on one line, the first few where there are many. */
 function listed(what: string, names: readonly string[]): string[] {
-  const shown = 8;
+  const shownCount = 8;
   if (names.length === 0) return [];
-  const rest = names.length > shown ? `, and ${names.length - shown} more` : '';
-  return [`${names.length} ${what}: ${names.slice(0, shown).join(', ')}${rest}`];
+  const rest = names.length > shownCount ? `, and ${names.length - shownCount} more` : '';
+  return [`${names.length} ${what}: ${names.slice(0, shownCount).join(', ')}${rest}`];
 }
 
 function valueFor(state: State, tensor: SafeTensor): HostData {

@@ -1,10 +1,14 @@
-// The tree of modules. Names are those of NeMo's state dict (`encoder.layers.0.self_attn.linear_q.weight`),
-// so that checkpoints need no table of names. A module holds no tensor values: the engine does.
+// The tree of modules.
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import type { Initializer } from './initializers.js';
 import { namePattern } from './name-pattern.js';
 import { Buffer, joinPath, Parameter } from './parameter.js';
 
+/**
+ * A node in the tree of modules, the counterpart of PyTorch's `nn.Module`. Names are those of NeMo's state dict
+ * (`encoder.layers.0.self_attn.linear_q.weight`), so that checkpoints need no table of names. A module holds no
+ * tensor values: the engine does.
+ */
 export abstract class Module {
   /** Seed of the initial values; only the root's counts. */
   seed = 0;
@@ -18,10 +22,12 @@ export abstract class Module {
     return this.parent ? joinPath(this.parent.path, this.label) : '';
   }
 
+  /** The module at the top of the tree; a module without a parent is its own root. */
   get root(): Module {
     return this.parent ? this.parent.root : this;
   }
 
+  /** Registers a trained value under `label`; the engine gives it its initial values when it is first read. */
   protected parameter(label: string, shape: readonly number[], initializer: Initializer): Parameter {
     return this.register(label, new Parameter(this, label, shape, initializer));
   }
@@ -31,6 +37,10 @@ export abstract class Module {
     this.ties.set(label, parameter);
   }
 
+  /**
+   * Registers a value that is not trained, such as a running statistic.
+   * @param options `persistent` (default true): checkpoints and archives hold it
+   */
   protected buffer(
     label: string,
     shape: readonly number[],
@@ -67,15 +77,15 @@ export abstract class Module {
    * @throws AnemoneError `nn.no-such-child`
    */
   protected replaceChild<M extends Module>(label: string, module: M): M {
-    const old = this.members.get(label);
-    if (!(old instanceof Module)) {
+    const oldMember = this.members.get(label);
+    if (!(oldMember instanceof Module)) {
       throw new AnemoneError({
         code: 'nn.no-such-child',
         path: joinPath(this.path, label),
         message: 'there is no module to take the place of',
       });
     }
-    old.parent = undefined;
+    oldMember.parent = undefined;
     module.parent = this;
     module.label = label;
     this.members.set(label, module);
@@ -142,8 +152,8 @@ export abstract class Module {
     if (patterns.length === 0) return all;
     return patterns.flatMap((pattern) => {
       const matches = namePattern(pattern);
-      const found = all.filter((parameter) => matches(parameter.name));
-      if (found.length > 0) return found;
+      const matching = all.filter((parameter) => matches(parameter.name));
+      if (matching.length > 0) return matching;
       const names = all.map((parameter) => parameter.name);
       throw new AnemoneError({
         code: 'nn.no-such-parameter',

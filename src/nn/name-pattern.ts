@@ -13,7 +13,7 @@ export function namePattern(pattern: string): (name: string) => boolean {
   return (name) => {
     if (!name.startsWith(first)) return false;
     const end = name.length - last.length;
-    // Each part where it first occurs leaves the most room for those after it.
+    // Each part is matched where it first occurs, which leaves the most room for the parts after it.
     let from = first.length;
     for (const part of middle) {
       const at = name.indexOf(part, from);

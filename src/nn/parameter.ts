@@ -9,6 +9,7 @@ export interface StateOwner {
   readonly root: { readonly seed: number };
 }
 
+/** A trained value of a module, PyTorch's `nn.Parameter`. Its name is its dotted path from the root. */
 export class Parameter extends State {
   /** Frozen parameters get no gradient and no update. */
   trainable = true;
@@ -60,6 +61,7 @@ export class Buffer extends State {
   }
 }
 
+/** The dotted path of `label` below `path`; an empty one of the two leaves the other. */
 export function joinPath(path: string, label: string): string {
   if (label === '') return path;
   return path === '' ? label : `${path}.${label}`;

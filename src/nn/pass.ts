@@ -1,4 +1,4 @@
-// What a forward pass knows besides its tensors.
+// The object that every forward pass carries along.
 import type { Tensor } from '../engine/index.js';
 
 /** The frames of x [B,T,...] that are the batch's own, its utterances' common padding included: the first of the T. */
@@ -13,6 +13,7 @@ export interface Extent {
   readonly rowShare: Tensor;
 }
 
+/** What a forward pass knows besides its tensors. Modules get it as the last argument of `forward`. */
 export interface Pass {
   /** Dropout, batch statistics and the like are on. */
   readonly training: boolean;
@@ -32,5 +33,7 @@ export interface Pass {
   readonly extent?: Extent | undefined;
 }
 
+/** A pass of inference: no dropout, running statistics, nothing recorded. */
 export const evaluationPass: Pass = { training: false, tap: (_path, x) => x };
+/** A pass of training: dropout and batch statistics, nothing recorded. */
 export const trainingPass: Pass = { training: true, tap: (_path, x) => x };

@@ -24,10 +24,14 @@ import type { UpdateRule } from './update-rule.js';
 /** What an optimizer component builds: the arithmetic, and the base learning rate it was given. */
 export interface OptimizerRecipe {
   readonly lr: number;
-  /** @param lr base rate of the parameter group, `lr` times its scale */
+  /**
+   * The arithmetic for one parameter group.
+   * @param lr base rate of the group, `lr` times its scale
+   */
   rule(lr: number): UpdateRule;
 }
 
+/** Optimizers as a kind of component: what `optim.name` may name. */
 export const optimizerKind = defineKind<OptimizerRecipe>('optimizer', 'an optimizer');
 
 const lr = (value: number) => sizeField('Base learning rate, shaped by the schedule.', value);
@@ -51,6 +55,7 @@ const adamFields = {
 
 const torch = (name: string) => [`torch.optim.${name}`];
 
+/** NeMo's optimizers and those of PyTorch that it knows. */
 export const optimizerComponents: readonly ComponentDescriptor[] = [
   component({
     kind: optimizerKind,

@@ -18,6 +18,7 @@ export function optimContainer(): Container {
 }
 
 /**
+ * The optimizer that a config's `optim` section describes.
  * @param config `optim`: `name` (default adam), `lr`, the optimizer's own settings, `sched` (not read here)
  * @param groups `optim_param_groups`: settings per submodule or name pattern; `lr_scale` multiplies `lr`
  * @param container knows the optimizers; default: those of this library

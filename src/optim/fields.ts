@@ -9,8 +9,8 @@ function numbers<T extends readonly number[]>(count: number, below = Number.POSI
     `a list of ${count} numbers ≥ 0${isBounded ? ` and < ${below}` : ''}`,
     (value) => {
       if (!Array.isArray(value) || value.length !== count) throw new Error('');
-      const wrong = value.find((x) => !inside(x));
-      if (wrong !== undefined) throw new Error(`${String(wrong)} is not one`);
+      const wrongValue = value.find((x) => !inside(x));
+      if (wrongValue !== undefined) throw new Error(`${String(wrongValue)} is not one`);
       return value as unknown as T;
     },
     {

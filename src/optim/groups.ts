@@ -3,6 +3,7 @@
 import { AnemoneError } from '../errors/index.js';
 import { namePattern, type Parameter } from '../nn/index.js';
 
+/** A parameter group before its optimizer is made. */
 export interface GroupSelection {
   /** `default` for what no entry names. */
   readonly name: string;
@@ -23,10 +24,10 @@ export function selectGroups(
   const groups: GroupSelection[] = [];
   for (const [pattern, overrides] of Object.entries(entries)) {
     const matches = namePattern(pattern);
-    const chosen = rest.filter((parameter) => matches(parameter.name));
-    if (chosen.length === 0) throw emptyGroup(pattern, parameters);
-    groups.push({ name: pattern, parameters: chosen, overrides: overrides ?? {} });
-    rest = rest.filter((parameter) => !chosen.includes(parameter));
+    const chosenParameters = rest.filter((parameter) => matches(parameter.name));
+    if (chosenParameters.length === 0) throw emptyGroup(pattern, parameters);
+    groups.push({ name: pattern, parameters: chosenParameters, overrides: overrides ?? {} });
+    rest = rest.filter((parameter) => !chosenParameters.includes(parameter));
   }
   if (rest.length > 0) groups.push({ name: 'default', parameters: rest, overrides: {} });
   return groups;

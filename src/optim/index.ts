@@ -3,7 +3,7 @@ export { type OptimizerRecipe, optimizerComponents, optimizerKind } from './comp
 export { createOptimizer } from './create-optimizer.js';
 export { type GroupSelection, selectGroups } from './groups.js';
 export { GroupedOptimizer, type LearningRate, type Optimizer, type ParameterGroup } from './optimizer.js';
-export { paramGroupsSection } from './param-groups.js';
+export { paramGroupsFormat } from './param-groups.js';
 export { type ScheduleRecipe, schedulerComponents, schedulerKind } from './schedules/components.js';
 export { createScheduler } from './schedules/create-scheduler.js';
 export { constantSchedule, type ScheduleProgress, type Scheduler } from './schedules/scheduler.js';

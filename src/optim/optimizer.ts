@@ -1,5 +1,4 @@
-// An optimizer as the Trainer sees it: states, the numbers a step needs from the host, and the update
-// inside a program. Parameter groups share one arithmetic per group (update-rule.ts).
+// The interface of optimizers, and the one class that all built-in optimizers are.
 import { float32, type HostTensor, type State, type Tensor, tf } from '../engine/index.js';
 import type { Parameter } from '../nn/index.js';
 import { makeSlots, type Scalars, type Slots, type UpdateRule } from './update-rule.js';
@@ -16,10 +15,14 @@ export interface ParameterGroup {
 /** Learning rate of a group with this base learning rate. */
 export type LearningRate = (base: number) => number;
 
+/**
+ * An optimizer as the Trainer sees it: states, the numbers a step needs from the host, and the update inside a
+ * program. Parameter groups share one arithmetic per group (update-rule.ts).
+ */
 export interface Optimizer {
   readonly name: string;
   readonly groups: readonly ParameterGroup[];
-  /** In the order in which `update` takes the gradients. */
+  /** All parameters, in the order in which `update` takes their gradients. */
   readonly parameters: readonly Parameter[];
   /** Everything a checkpoint must hold besides the parameters. */
   readonly slots: readonly State[];
@@ -29,6 +32,7 @@ export interface Optimizer {
   update(grads: readonly Tensor[], scalars: Tensor): void;
 }
 
+/** An optimizer that applies one update rule a group to each of the group's parameters. */
 export class GroupedOptimizer implements Optimizer {
   readonly parameters: readonly Parameter[];
   readonly slots: readonly State[];
@@ -55,14 +59,14 @@ export class GroupedOptimizer implements Optimizer {
     let offset = 0;
     let at = 0;
     for (const { rule, parameters } of this.groups) {
-      const named = namedScalars(rule, scalars, at);
-      at += Object.keys(named).length;
-      const mine = grads.slice(offset, offset + parameters.length);
-      const prepared = rule.prepare ? rule.prepare(mine) : mine;
+      const namedValues = namedScalars(rule, scalars, at);
+      at += Object.keys(namedValues).length;
+      const groupGrads = grads.slice(offset, offset + parameters.length);
+      const prepared = rule.prepare ? rule.prepare(groupGrads) : groupGrads;
       offset += parameters.length;
       parameters.forEach((parameter, i) => {
         const slots = this.slotsOf.get(parameter) ?? {};
-        parameter.assign(rule.apply(parameter.tensor(), prepared[i], slots, named));
+        parameter.assign(rule.apply(parameter.tensor(), prepared[i], slots, namedValues));
       });
     }
   }

@@ -30,7 +30,7 @@ function groupOf(optim: unknown): Format<ConfigNode | null> {
 }
 
 /** Settings by module or name pattern, for a schema that has the optimizer as its key `optim`. */
-export const paramGroupsSection: Format<Readonly<Record<string, ConfigNode | null>>> = {
+export const paramGroupsFormat: Format<Readonly<Record<string, ConfigNode | null>>> = {
   ...recordOf(groupOf(undefined)),
   expected: 'a mapping of modules or name patterns to settings',
   check: (value, at) => {
@@ -42,18 +42,18 @@ export const paramGroupsSection: Format<Readonly<Record<string, ConfigNode | nul
 
 /** Checks what a group says in place of `optim`, and nothing that `optim` itself says. */
 function checkGroup(settings: ConfigNode, optim: unknown, at: CheckContext): void {
-  const written = Object.keys(settings).filter((key) => !isMissing(settings, key));
-  const scale = written.includes(LR_SCALE) ? settings[LR_SCALE] : 1;
+  const writtenKeys = Object.keys(settings).filter((key) => !isMissing(settings, key));
+  const scale = writtenKeys.includes(LR_SCALE) ? settings[LR_SCALE] : 1;
   if (!isLrScale(scale)) at.child(settings, LR_SCALE).report({ message: describeScale(scale) });
   if (!isMapping(optim) || !at.lookup) return;
-  const others = Object.keys(optim).filter((key) => !(key in settings) && !isMissing(optim, key));
-  const whole = overlayNode(settings, Object.fromEntries(others.map((key) => [key, optim[key]])));
+  const otherKeys = Object.keys(optim).filter((key) => !(key in settings) && !isMissing(optim, key));
+  const wholeSection = overlayNode(settings, Object.fromEntries(otherKeys.map((key) => [key, optim[key]])));
   const trial = at.trial();
-  at.lookup.checkComponent(whole, optimizerKind.kind, nameKeyOf(optim), trial);
-  const own = written.filter((key) => key !== LR_SCALE).map((key) => [...at.path, key].join('.'));
+  at.lookup.checkComponent(wholeSection, optimizerKind.kind, nameKeyOf(optim), trial);
+  const ownPaths = writtenKeys.filter((key) => key !== LR_SCALE).map((key) => [...at.path, key].join('.'));
   for (const problem of trial.problems) {
     const { path = '' } = problem;
-    if (own.some((key) => path === key || path.startsWith(`${key}.`))) at.add(problem);
+    if (ownPaths.some((key) => path === key || path.startsWith(`${key}.`))) at.add(problem);
   }
 }
 

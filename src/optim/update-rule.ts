@@ -1,5 +1,4 @@
-// The arithmetic of one optimizer for one parameter, apart from where its state lives and how groups are
-// formed (see optimizer.ts). Everything that changes from step to step arrives as a program input.
+// The interface of optimizers' arithmetic.
 import { State, type Tensor, tf } from '../engine/index.js';
 import type { Parameter } from '../nn/index.js';
 
@@ -8,12 +7,17 @@ export type Scalars = Readonly<Record<string, Tensor>>;
 /** The states an optimizer keeps for one parameter. */
 export type Slots = Readonly<Record<string, State>>;
 
+/** A state that an update rule keeps for a parameter, such as a moment. */
 export interface SlotSpec {
   readonly shape: readonly number[];
   /** Every element's first value; 0 by default. */
   readonly fill?: number;
 }
 
+/**
+ * The arithmetic of one optimizer for one parameter, apart from where its state lives and how groups are formed (see
+ * optimizer.ts). Everything that changes from step to step arrives as a program input.
+ */
 export interface UpdateRule {
   /**
    * Host numbers of optimizer step `t` (counted from 1) at learning rate `lr`. The keys never change, so

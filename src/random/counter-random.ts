@@ -40,6 +40,10 @@ export class CounterRandom {
     this.key1 = b;
   }
 
+  /**
+   * A stream of its own for `keys`, a pure function of this stream's key and of them. Drawing from it changes no
+   * other.
+   */
   derive(...keys: readonly (number | string)[]): CounterRandom {
     return new CounterRandom(this.key0 * 2 ** 20 + (this.key1 & 0xfffff), ...keys);
   }

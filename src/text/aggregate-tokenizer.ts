@@ -1,5 +1,4 @@
-// Several monolingual tokenizers side by side, each with its own range of ids in the order given: NeMo's
-// AggregateTokenizer. Texts must say their language; ids know it.
+// One tokenizer for several languages.
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import { SPACE_SYMBOL } from './sentencepiece/normalizer.js';
 import { SentencePieceTokenizer } from './sentencepiece/sentencepiece-tokenizer.js';
@@ -12,6 +11,10 @@ interface Member {
   readonly offset: number;
 }
 
+/**
+ * Several monolingual tokenizers side by side, each with its own range of ids in the order given: NeMo's
+ * AggregateTokenizer. Texts must say their language; ids know it.
+ */
 export class AggregateTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   /** There is one of each per language, not one for all. */
@@ -44,6 +47,7 @@ export class AggregateTokenizer implements Tokenizer {
     return this.vocabulary.length;
   }
 
+  /** The languages, in the order of their ranges of ids. */
   get langs(): readonly string[] {
     return this.members.map(({ lang }) => lang);
   }
@@ -53,7 +57,11 @@ export class AggregateTokenizer implements Tokenizer {
     return this.member(lang).tokenizer;
   }
 
-  /** @param lang may be left out when there is only one. Throws `text.language-needed`. */
+  /**
+   * Ids of a text, within the range of ids of its language.
+   * @param lang may be left out when there is only one
+   * @throws AnemoneError `text.language-needed`
+   */
   textToIds(text: string, lang?: string): number[] {
     const { tokenizer, offset } = this.member(lang);
     return tokenizer.textToIds(text).map((id) => id + offset);
@@ -75,11 +83,18 @@ export class AggregateTokenizer implements Tokenizer {
       .replace(/^ /, '');
   }
 
+  /**
+   * Tokens of a text in the language `lang`.
+   * @throws AnemoneError `text.language-needed`
+   */
   textToTokens(text: string, lang?: string): string[] {
     return this.member(lang).tokenizer.textToTokens(text);
   }
 
-  /** @param lang may be left out: pieces are then put together as `idsToText` does. */
+  /**
+   * The text of tokens of the language `lang`.
+   * @param lang may be left out: pieces are then put together as `idsToText` does
+   */
   tokensToText(tokens: readonly string[], lang?: string): string {
     if (lang === undefined && this.members.length > 1) return joinPieces(tokens).replace(/^ /, '');
     return this.member(lang).tokenizer.tokensToText(tokens);
@@ -99,7 +114,7 @@ export class AggregateTokenizer implements Tokenizer {
     return this.memberOfId(id).lang;
   }
 
-  /** With a language left out: characters that no member knows. */
+  /** Where `lang` is left out, these are the characters that no member knows. */
   unknownCharacters(text: string, lang?: string): string[] {
     const members = lang === undefined ? this.members : [this.member(lang)];
     const lists = members.map(({ tokenizer }) => tokenizer.unknownCharacters(text));

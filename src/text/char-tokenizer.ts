@@ -1,8 +1,8 @@
-// One token a character, from a list of labels as in NeMo's `labels:`. Characters outside the list are
-// dropped, as NeMo does, unless one label is named as the unknown token.
+// The tokenizer of models with a list of characters.
 import { AnemoneError } from '../errors/index.js';
 import type { Tokenizer } from './tokenizer.js';
 
+/** Which labels have a special meaning. A token that is not given does not exist: its id is -1. */
 export interface CharTokenizerOptions {
   /** A label that stands for every character outside the list; default none: they are dropped. */
   readonly unkToken?: string | undefined;
@@ -13,6 +13,10 @@ export interface CharTokenizerOptions {
   readonly lowercase?: boolean;
 }
 
+/**
+ * One token a character, from a list of labels as in NeMo's `labels:`. Characters outside the list are dropped, as
+ * NeMo does, unless one label is named as the unknown token.
+ */
 export class CharTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   readonly unkId: number;
@@ -26,29 +30,30 @@ export class CharTokenizer implements Tokenizer {
     labels: readonly string[],
     private readonly options: CharTokenizerOptions = {},
   ) {
-    const all = [...labels];
+    const allLabels = [...labels];
     const special = (token: string | undefined): number => {
       if (token === undefined) return -1;
-      if (!all.includes(token)) all.push(token);
-      return all.indexOf(token);
+      if (!allLabels.includes(token)) allLabels.push(token);
+      return allLabels.indexOf(token);
     };
     this.unkId = special(options.unkToken);
     this.bosId = special(options.bosToken);
     this.eosId = special(options.eosToken);
     this.padId = special(options.padToken);
-    if (all.length === 0) throw badLabels('the list of labels is empty');
-    all.forEach((label, id) => {
+    if (allLabels.length === 0) throw badLabels('the list of labels is empty');
+    allLabels.forEach((label, id) => {
       if (this.ids.has(label)) throw badLabels(`the label ${JSON.stringify(label)} occurs twice`);
       if (label === '') throw badLabels(`label ${id} is empty`);
       this.ids.set(label, id);
     });
-    this.vocabulary = all;
+    this.vocabulary = allLabels;
   }
 
   get vocabSize(): number {
     return this.vocabulary.length;
   }
 
+  /** Ids of a text's characters. Those outside the list give the unknown id, or are dropped where there is none. */
   textToIds(text: string): number[] {
     const ids: number[] = [];
     for (const character of this.prepare(text)) {

@@ -57,8 +57,8 @@ export function tokenizerTypeOf(className: string): string | undefined {
 
 /** The type that a section asks for, in small letters. */
 function typeOf({ _target_: target, type }: Pick<TokenizerConfig, '_target_' | 'type'>): string {
-  const written = target ?? type;
-  return tokenizerTypeOf(written) ?? written.toLowerCase();
+  const writtenName = target ?? type;
+  return tokenizerTypeOf(writtenName) ?? writtenName.toLowerCase();
 }
 
 /** What is wrong with the type of a section; undefined where nothing is. Its path is the key. */
@@ -79,10 +79,11 @@ export function tokenizerTypeProblem(
 const harmlessKeywords = ['use_fast', 'pretrained_model_name'];
 
 /**
- * @param config the section
- * @param path where it stands in the config, for messages; default `tokenizer`
+ * The tokenizer that a config's `tokenizer` section describes.
+ * @param path where the section stands in the config, for messages; default `tokenizer`
  * @param readFile reads a file's bytes; default from disk
- * Throws `tokenizer.unknown-type`, `tokenizer.bad-option`, `tokenizer.missing-file` and what the tokenizer throws.
+ * @throws AnemoneError `tokenizer.unknown-type`, `tokenizer.bad-option`, `tokenizer.missing-file` and what the
+ *   tokenizer throws
  */
 export function loadTokenizer(
   config: TokenizerConfig,
@@ -135,12 +136,12 @@ export function loadTokenizer(
   }
   if (type === 'agg') {
     const langs = Object.entries(config.langs ?? {});
-    const strange = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
-    if (strange) {
+    const strangeMember = langs.find(([lang]) => !/^[\p{L}\p{N}_-]+$/u.test(lang));
+    if (strangeMember) {
       throw new AnemoneError({
         code: 'tokenizer.bad-option',
         path: `${path}.langs`,
-        message: `${JSON.stringify(strange[0])} is no name for a language`,
+        message: `${JSON.stringify(strangeMember[0])} is no name for a language`,
         hint: 'use letters, digits, - and _',
       });
     }
@@ -192,7 +193,11 @@ function refuseKeywords({ hf_kwargs: keywords }: TokenizerConfig, path: string):
 }
 
 /** The class that `custom_tokenizer` names, without its Python module; undefined without one. */
-function customName(config: TokenizerConfig, path: string, known: readonly string[]): string | undefined {
+function customName(
+  config: TokenizerConfig,
+  path: string,
+  knownNames: readonly string[],
+): string | undefined {
   const target = config.custom_tokenizer?._target_;
   if (!target) return undefined;
   if (typeof target !== 'string') {
@@ -203,12 +208,12 @@ function customName(config: TokenizerConfig, path: string, known: readonly strin
     });
   }
   const name = target.replace(/^.*\./, '');
-  if (known.includes(name)) return name;
+  if (knownNames.includes(name)) return name;
   throw new AnemoneError({
     code: 'tokenizer.unknown-type',
     path: `${path}.custom_tokenizer._target_`,
     message: `unknown tokenizer class "${target}" for type ${config.type}`,
-    hint: `known is ${known.join(', ')}`,
+    hint: `known is ${knownNames.join(', ')}`,
   });
 }
 

@@ -25,6 +25,7 @@ export function normalizeText(text: string, name = 'nmt_nfkc'): string {
   return normalizer.normalize(text);
 }
 
+/** Which steps of cleaning a text goes through. */
 export interface CleanTextOptions {
   /** Default true. */
   readonly lowercase?: boolean;

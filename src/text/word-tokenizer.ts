@@ -1,8 +1,9 @@
-// One token a word: text is cut at white space and each word looked up in a list.
+// The tokenizer of models with a list of words.
 import { AnemoneError } from '../errors/index.js';
 import { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
 
+/** One token a word: text is cut at white space and each word looked up in a list. */
 export class WordTokenizer implements Tokenizer {
   /** A list of tokens with special ids is the same thing for words and characters. */
   private readonly list: CharTokenizer;
@@ -32,20 +33,24 @@ export class WordTokenizer implements Tokenizer {
   get unkId(): number {
     return this.list.unkId;
   }
+  /** Id of the token that begins a text; -1 for none. */
   get bosId(): number {
     return this.list.bosId;
   }
+  /** Id of the token that ends a text; -1 for none. */
   get eosId(): number {
     return this.list.eosId;
   }
+  /** Id of the token that pads texts; -1 for none. */
   get padId(): number {
     return this.list.padId;
   }
 
+  /** Ids of a text's words. Those outside the list give the unknown id, or are dropped where there is none. */
   textToIds(text: string): number[] {
-    const known = new Set(this.vocabulary);
+    const knownWords = new Set(this.vocabulary);
     const words = this.words(text);
-    return this.list.tokensToIds(this.unkId < 0 ? words.filter((word) => known.has(word)) : words);
+    return this.list.tokensToIds(this.unkId < 0 ? words.filter((word) => knownWords.has(word)) : words);
   }
 
   idsToText(ids: Iterable<number>): string {
@@ -76,8 +81,8 @@ export class WordTokenizer implements Tokenizer {
 
   /** The distinct words of a text that are not in the list. */
   unknownWords(text: string): string[] {
-    const known = new Set(this.vocabulary);
-    return [...new Set(this.words(text).filter((word) => !known.has(word)))];
+    const knownWords = new Set(this.vocabulary);
+    return [...new Set(this.words(text).filter((word) => !knownWords.has(word)))];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {

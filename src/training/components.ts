@@ -13,6 +13,7 @@ import { JsonLinesLogger } from './loggers/json-lines.js';
 import type { MetricsLogger } from './loggers/logger.js';
 import { TensorBoardLogger } from './loggers/tensorboard.js';
 
+/** Callbacks as a kind of component: what `_target_` in `trainer.callbacks` may name. */
 export const callbackKind = defineKind<Callback>('callback', 'a callback');
 /** A logger whose schema has a key `folder` gets the run's unless the config gives one. */
 export const loggerKind = defineKind<MetricsLogger>('logger', 'a logger');

@@ -5,14 +5,20 @@ import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/inde
 import type { ProgressView } from './progress/progress-view.js';
 import { countOf } from './trainer-options.js';
 
+/** What one pass through the evaluation sets found. */
 export interface Evaluation {
   /** `val/wer` is the first set's; with several sets each also has `val/wer/NAME`. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Of all sets, in order. */
+  /** Samples of all sets, in order. */
   readonly samples: readonly EvaluatedSample[];
   readonly seconds: number;
 }
 
+/**
+ * Runs the model's evaluators over all sources.
+ * @param options `prefix` is the group of the metrics' names, `val` or `test`; `limit` bounds the batches of each
+ *   set
+ */
 export async function evaluate(
   model: TrainableModel,
   engine: Engine,

@@ -141,6 +141,7 @@ const stepTimingSchema = defineSchema(
 
 const wandb = once('loggers are TensorBoard, CSV and JSON lines', false);
 
+/** The schema of the `exp_manager` section. */
 export const expManagerSchema = defineSchema(
   'exp_manager',
   {
@@ -282,4 +283,5 @@ export const expManagerSchema = defineSchema(
 /** What `expManager` takes: the `exp_manager` section of a loaded config, or its keys. */
 export type ExpManagerSection = SectionInput<typeof expManagerSchema>;
 
+/** A checked `exp_manager` section. */
 export type ExpManagerOptions = InferConfig<typeof expManagerSchema>;

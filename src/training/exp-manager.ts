@@ -88,9 +88,9 @@ async function runFolder(options: ExpManagerOptions): Promise<string> {
 
 /** `2026-11-23_14-05-09`, local time. */
 function timestamp(date: Date): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
-  return `${day}_${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join('-')}`;
+  const twoDigits = (n: number) => String(n).padStart(2, '0');
+  const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
+  return `${day}_${[date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join('-')}`;
 }
 
 /** What to go on from: the newest checkpoint first; the others in case it turns out to be damaged. */
@@ -125,14 +125,14 @@ async function resumption(
 /** Two runs among whose checkpoints the best is looked for: the new one would be tested, and kept, by those of the other. */
 async function refuseEarlierRun(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  const other = names.find((name) => name.endsWith(ENDING) && !name.startsWith('.'));
-  if (other === undefined) return;
+  const otherFile = names.find((name) => name.endsWith(ENDING) && !name.startsWith('.'));
+  if (otherFile === undefined) return;
   throw new AnemoneError({
     code: 'exp-manager.earlier-run',
     path: 'exp_manager.resume_if_exists',
     message: `there are checkpoints of an earlier run in ${folder}, and this one would start from the beginning`,
     hint: 'set exp_manager.resume_if_exists=true to go on with it, choose another name or version, or remove them',
-    details: { checkpoint: other },
+    details: { checkpoint: otherFile },
   });
 }
 

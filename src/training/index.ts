@@ -41,5 +41,5 @@ export { ReportCallback } from './report/report-callback.js';
 export { RUN_FOLDER, type RunFolder } from './run-folder.js';
 export type { RunProgress } from './run-progress.js';
 export { exitCodeOf } from './signals.js';
-export { type EvaluationSettings, type FitResult, Trainer, type TrainerDependencies } from './trainer.js';
+export { type EvaluationOptions, type FitResult, Trainer, type TrainerDependencies } from './trainer.js';
 export { type Duration, type TrainerOptions, type TrainerSection, trainerSchema } from './trainer-options.js';

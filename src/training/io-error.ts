@@ -31,7 +31,7 @@ const CAUSES: Readonly<Record<string, readonly [code: string, message: string, h
 /** The error to throw for a failed write to `path`; our own errors pass unchanged. */
 export function writeFailure(path: string, cause: unknown): unknown {
   if (cause instanceof AnemoneError || !(cause instanceof Error)) return cause;
-  const { code: system, syscall, path: refused } = cause as NodeJS.ErrnoException;
+  const { code: system, syscall, path: refusedPath } = cause as NodeJS.ErrnoException;
   if (system === undefined || (syscall === undefined && !(system in CAUSES))) return cause;
   const [code, what, hint] = CAUSES[system] ?? [
     'io.failed',
@@ -39,8 +39,8 @@ export function writeFailure(path: string, cause: unknown): unknown {
     ELSEWHERE,
   ];
   // A folder above may be what is in the way.
-  const above = refused !== undefined && resolve(path).startsWith(resolve(refused) + sep);
-  const message = above && !what.includes(refused) ? `${what} (${refused})` : what;
+  const above = refusedPath !== undefined && resolve(path).startsWith(resolve(refusedPath) + sep);
+  const message = above && !what.includes(refusedPath) ? `${what} (${refusedPath})` : what;
   return new AnemoneError({ code, message, hint, position: { file: path }, cause });
 }
 

@@ -16,7 +16,7 @@ export async function folderAbove(path: string): Promise<string> {
 
 /** Folders below `root` that `matches` by name, newest first; a match is not looked into. */
 export async function foldersBelow(root: string, matches: (name: string) => boolean): Promise<string[]> {
-  const found: { path: string; time: number }[] = [];
+  const foundFolders: { path: string; time: number }[] = [];
   let level = [root];
   let left = MOST_FOLDERS;
   for (let depth = 0; depth < DEPTH && level.length > 0; depth++) {
@@ -27,12 +27,12 @@ export async function foldersBelow(root: string, matches: (name: string) => bool
         if (!entry.isDirectory() || entry.name.startsWith('.') || entry.name === 'node_modules') continue;
         const path = join(folder, entry.name);
         if (!matches(entry.name)) next.push(path);
-        else found.push({ path, time: (await stat(path).catch(() => undefined))?.mtimeMs ?? 0 });
+        else foundFolders.push({ path, time: (await stat(path).catch(() => undefined))?.mtimeMs ?? 0 });
       }
     }
     level = next;
   }
-  return found.sort((a, b) => b.time - a.time).map(({ path }) => path);
+  return foundFolders.sort((a, b) => b.time - a.time).map(({ path }) => path);
 }
 
 /** `a, b, c and 4 more`. */

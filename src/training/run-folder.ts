@@ -1,6 +1,7 @@
-// Where the files of a run go: checkpoints, logs, dumps of steps that failed.
+// The folder of a run.
 import { token } from '../container/index.js';
 
+/** Where the files of a run go: checkpoints, logs, dumps of steps that failed. */
 export interface RunFolder {
   /** Undefined until `expManager` has made one; dumps then go to the current folder. */
   readonly path: string | undefined;

@@ -37,7 +37,7 @@ interface Held {
 }
 
 /** Folders that this process holds. */
-const held = new Map<string, Held>();
+const heldFolders = new Map<string, Held>();
 
 export class RunLock {
   private released = false;
@@ -54,24 +54,24 @@ export class RunLock {
    */
   static take(folder: string): RunLock {
     const place = realpathSync(folder);
-    const own = held.get(place);
-    if (own) {
-      own.owners++;
+    const ownLock = heldFolders.get(place);
+    if (ownLock) {
+      ownLock.owners++;
       return new RunLock(place, undefined);
     }
     const before = acquire(join(place, LOCK_FILE));
-    held.set(place, { owners: 1, busy: false });
+    heldFolders.set(place, { owners: 1, busy: false });
     listenForExit();
     return new RunLock(place, before);
   }
 
   /** Marks a fit in the folder. @returns ends it. @throws AnemoneError `run.locked` when one is under way */
   begin(): () => void {
-    const own = held.get(this.folder);
-    if (own?.busy) throw locked(this.folder, ownIdentity(this.folder));
-    if (own) own.busy = true;
+    const ownLock = heldFolders.get(this.folder);
+    if (ownLock?.busy) throw locked(this.folder, ownIdentity(this.folder));
+    if (ownLock) ownLock.busy = true;
     return () => {
-      if (own) own.busy = false;
+      if (ownLock) ownLock.busy = false;
     };
   }
 
@@ -79,9 +79,9 @@ export class RunLock {
   release(): void {
     if (this.released) return;
     this.released = true;
-    const own = held.get(this.folder);
-    if (!own || --own.owners > 0) return;
-    held.delete(this.folder);
+    const ownLock = heldFolders.get(this.folder);
+    if (!ownLock || --ownLock.owners > 0) return;
+    heldFolders.delete(this.folder);
     giveBack(this.folder);
   }
 }
@@ -192,7 +192,7 @@ function holderOf(text: string, file: string): LockHolder | undefined {
 }
 
 /** Moves the stale lock out of the way, unless another process was faster and it is no longer the one seen. */
-function removeStale(file: string, seen: string): boolean {
+function removeStale(file: string, seenText: string): boolean {
   const aside = `${file}.${process.pid}.stale`;
   try {
     renameSync(file, aside);
@@ -200,8 +200,8 @@ function removeStale(file: string, seen: string): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
   }
-  const same = readFileSync(aside, 'utf8') === seen;
-  if (!same) {
+  const isSame = readFileSync(aside, 'utf8') === seenText;
+  if (!isSame) {
     try {
       linkSync(aside, file);
     } catch {
@@ -209,15 +209,15 @@ function removeStale(file: string, seen: string): boolean {
     }
   }
   rmSync(aside, { force: true });
-  return same;
+  return isSame;
 }
 
 /** Whether the holder can still be there. Of another machine nothing is known, so it can. */
-function isAlive({ pid, host, started, folder: held }: LockHolder, folder: string): boolean {
+function isAlive({ pid, host, started, folder: heldFolder }: LockHolder, folder: string): boolean {
   if (host !== hostname()) return true;
-  if (held !== null && held !== numberOf(folder)) return false;
-  const now = startOf(pid);
-  if (started !== null && now !== null) return started === now;
+  if (heldFolder !== null && heldFolder !== numberOf(folder)) return false;
+  const startNow = startOf(pid);
+  if (started !== null && startNow !== null) return started === startNow;
   // Where the system does not tell: this process holds nothing that it does not know of.
   return pid !== process.pid && exists(pid);
 }
@@ -280,7 +280,7 @@ function listenForExit(): void {
   if (listening) return;
   listening = true;
   process.on('exit', () => {
-    for (const folder of held.keys()) giveBack(folder);
+    for (const folder of heldFolders.keys()) giveBack(folder);
   });
 }
 
@@ -289,8 +289,9 @@ function giveBack(folder: string): void {
   const file = join(folder, LOCK_FILE);
   try {
     const holder = holderOf(readFileSync(file, 'utf8'), file);
-    const own = ownIdentity(folder);
-    if (holder?.pid === own.pid && holder.host === own.host && holder.started === own.started) rmSync(file);
+    const identity = ownIdentity(folder);
+    if (holder?.pid === identity.pid && holder.host === identity.host && holder.started === identity.started)
+      rmSync(file);
   } catch {
     // It is gone, or stale from now on.
   }

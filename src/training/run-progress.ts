@@ -1,4 +1,5 @@
-// How far a run has come: all a checkpoint needs to go on at the same batch with the same randomness.
+// The counters of a run.
+/** How far a run has come: all a checkpoint needs to go on at the same batch with the same randomness. */
 export interface RunProgress {
   /** Epochs completed. */
   epoch: number;

@@ -11,14 +11,14 @@ export function exitCodeOf(signal: string): number {
 
 /**
  * Listens until the returned function is called. A second signal of any kind exits at once.
- * @param asked called once with the first signal
+ * @param onAsked called once with the first signal
  */
-export function listenForStop(asked: (signal: StopSignal) => void): () => void {
-  let seen = false;
+export function listenForStop(onAsked: (signal: StopSignal) => void): () => void {
+  let wasSeen = false;
   const listener = (signal: NodeJS.Signals) => {
-    if (seen) process.exit(exitCodeOf(signal));
-    seen = true;
-    asked(signal as StopSignal);
+    if (wasSeen) process.exit(exitCodeOf(signal));
+    wasSeen = true;
+    onAsked(signal as StopSignal);
   };
   for (const signal of Object.keys(EXIT_CODES)) process.on(signal, listener);
   return () => {

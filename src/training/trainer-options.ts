@@ -83,9 +83,10 @@ const engineOptions: Format<ConfigNode & CreateEngineOptions, CreateEngineOption
       at.report({ message: `expected a mapping such as {name: onnxruntime}, got ${JSON.stringify(value)}` });
       return EMPTY_SECTION as ConfigNode & CreateEngineOptions;
     }
-    const written = Object.keys(value).filter((key) => !isMissing(value, key));
-    for (const key of Object.keys(value)) if (!written.includes(key)) at.child(value, key).reportMissing();
-    for (const problem of engineProblems(Object.fromEntries(written.map((key) => [key, value[key]])))) {
+    const writtenKeys = Object.keys(value).filter((key) => !isMissing(value, key));
+    for (const key of Object.keys(value))
+      if (!writtenKeys.includes(key)) at.child(value, key).reportMissing();
+    for (const problem of engineProblems(Object.fromEntries(writtenKeys.map((key) => [key, value[key]])))) {
       const { code, path = '', reason: message, hint } = problem;
       at.child(value, path).report({ code, message, hint });
     }
@@ -101,8 +102,8 @@ const engine: Format<ConfigNode, CreateEngineOptions | Loaded | { readonly _targ
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
   return customFormat<number, number | string | readonly number[]>(`one ${what}`, (value) => {
-    const one = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
-    if (!one && !(Array.isArray(value) && value.length === 1)) {
+    const isOneDevice = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
+    if (!isOneDevice && !(Array.isArray(value) && value.length === 1)) {
       throw new Error(`training on several is not supported yet; use 1`);
     }
     return 1;
@@ -116,12 +117,12 @@ const accumulation = oneOf(
     return value as number;
   }),
   customFormat('a mapping of first epochs to counts', (value) => {
-    const valid =
+    const isValid =
       isMapping(value) &&
       Object.entries(value).every(
         ([epoch, count]) => /^\d+$/.test(epoch) && Number.isInteger(count) && Number(count) >= 1,
       );
-    if (!valid) throw new Error('');
+    if (!isValid) throw new Error('');
     return value as unknown as Readonly<Record<string, number>>;
   }),
 );
@@ -129,6 +130,7 @@ const accumulation = oneOf(
 const wholeEpoch: Interval = { fraction: 1 };
 const oneProcess = 'there is one process and one device';
 
+/** The schema of the `trainer` section. */
 export const trainerSchema = defineSchema(
   'trainer',
   {
@@ -289,6 +291,7 @@ export const trainerSchema = defineSchema(
 /** What a Trainer is made of: the `trainer` section of a loaded config, or its keys. */
 export type TrainerSection = SectionInput<typeof trainerSchema>;
 
+/** A checked `trainer` section, with defaults for the keys that were left out. */
 export type TrainerOptions = InferConfig<typeof trainerSchema>;
 
 /** Checks the section; `warnings` receives what has no effect, `lookup` knows the callbacks. */
@@ -309,9 +312,9 @@ export function countOf(limit: Interval, total: number): number {
 export function accumulationAt(options: TrainerOptions, epoch: number): number {
   const setting = options.accumulate_grad_batches;
   if (typeof setting === 'number') return setting;
-  const started = Object.entries(setting)
+  const startedEntries = Object.entries(setting)
     .map(([first, count]) => ({ first: Number(first), count }))
     .filter(({ first }) => first <= epoch)
     .sort((a, b) => b.first - a.first);
-  return started[0]?.count ?? 1;
+  return startedEntries[0]?.count ?? 1;
 }

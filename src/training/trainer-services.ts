@@ -30,14 +30,14 @@ export interface DefaultSources {
 /** A scope of the container with the services of one trainer. */
 export function trainerServices(
   container: Container,
-  given: GivenServices,
+  givenServices: GivenServices,
   { trainer, owns, keep, folder }: DefaultSources,
 ): Container {
   const scope = container.scope();
-  const { engine, view, warnings } = given;
+  const { engine, view, warnings } = givenServices;
   if (engine) scope.registerValue(ENGINE, engine);
   if (view) scope.registerValue(PROGRESS_VIEW, view);
-  if (warnings) scope.registerValue(CONFIG_WARNINGS, (fresh) => void warnings.push(...fresh));
+  if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
   if (container.isRegistered(LOG)) {
     scope.registerFactory(LOG, () => {
       const log = container.resolve(LOG);
@@ -50,9 +50,9 @@ export function trainerServices(
   return scope
     .registerDefault(ENGINE, () => {
       const { engine: options } = trainer.options;
-      const made = withPosition(options, () => engineOf(options, scope));
-      owns(made);
-      return made;
+      const madeEngine = withPosition(options, () => engineOf(options, scope));
+      owns(madeEngine);
+      return madeEngine;
     })
     .registerDefault(SEED, () => trainer.options.seed)
     .registerDefault(PROGRESS_VIEW, () => viewFor(process.stderr, trainer.options.enable_progress_bar))

@@ -1,5 +1,4 @@
-// The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter
-// ways through evaluation. What a run is made of is assembled here; nothing is computed here.
+// The Trainer.
 import { join } from 'node:path';
 import {
   type ConfigNode,
@@ -51,6 +50,7 @@ export interface TrainerDependencies extends GivenServices {
   readonly container?: Container;
 }
 
+/** How a fit ended, and where. */
 export interface FitResult {
   readonly outcome: Outcome;
   readonly progress: Readonly<RunProgress>;
@@ -60,6 +60,11 @@ export interface FitResult {
   readonly testSets: readonly string[];
 }
 
+/**
+ * The Trainer: options, engine, callbacks and loggers around the loop of fit/, and the shorter ways through
+ * evaluation. What a run is made of is assembled here; nothing is computed here. Source: the Trainer of PyTorch
+ * Lightning.
+ */
 export class Trainer {
   readonly options: TrainerOptions;
   /** Services by token, and components: a scope of the container given, with what follows from the trainer's config. */
@@ -164,7 +169,7 @@ export class Trainer {
    * @param settings.test the same for the test after it. The test set of the config is opened before the first step, and
    *   kept for `test`; with `settings.train` it is not, and `[]` leaves it alone
    */
-  async fit(model: TrainableModel, settings: FitSettings = {}): Promise<FitResult> {
+  async fit(model: TrainableModel, settings: FitOptions = {}): Promise<FitResult> {
     const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
     try {
       return await this.fitAlone(model, settings);
@@ -173,7 +178,7 @@ export class Trainer {
     }
   }
 
-  private async fitAlone(model: TrainableModel, settings: FitSettings): Promise<FitResult> {
+  private async fitAlone(model: TrainableModel, settings: FitOptions): Promise<FitResult> {
     const checkpoints = settings.checkpoint
       ? [await resolveCheckpoint(settings.checkpoint)]
       : this.resumeFrom
@@ -202,13 +207,13 @@ export class Trainer {
   }
 
   /** Metrics of the validation sets, under `val/*`. */
-  async validate(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
+  async validate(model: TrainableModel, settings: EvaluationOptions = {}): Promise<Evaluation> {
     const sources = settings.data ? listOf(settings.data) : await model.validationSources();
     return this.evaluateOn(model, sources, 'val', this.options.limit_val_batches, settings);
   }
 
   /** Metrics of the test sets, under `test/*`; after a fit of the same model they are also logged, and in its report. */
-  async test(model: TrainableModel, settings: EvaluationSettings = {}): Promise<Evaluation> {
+  async test(model: TrainableModel, settings: EvaluationOptions = {}): Promise<Evaluation> {
     const sources = settings.data ? listOf(settings.data) : await this.testSourcesOf(model);
     const { limit_test_batches: limit } = this.options;
     const evaluation = await this.evaluateOn(model, sources, 'test', limit, settings);
@@ -225,7 +230,7 @@ export class Trainer {
   async predict(
     model: TrainableModel,
     sources: readonly BatchSource[],
-    settings: EvaluationSettings = {},
+    settings: EvaluationOptions = {},
   ): Promise<readonly EvaluatedSample[]> {
     const limit = this.options.limit_predict_batches;
     return (await this.evaluateOn(model, sources, 'predict', limit, settings)).samples;
@@ -266,7 +271,7 @@ export class Trainer {
     sources: readonly BatchSource[],
     prefix: string,
     limit: TrainerOptions['limit_val_batches'],
-    settings: EvaluationSettings,
+    settings: EvaluationOptions,
   ): Promise<Evaluation> {
     if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
     if (settings.checkpoint) {
@@ -285,7 +290,7 @@ export class Trainer {
   private async prepare(
     model: TrainableModel,
     checkpoints: readonly Checkpoint[],
-    data: FitSettings,
+    data: FitOptions,
   ): Promise<FitRun> {
     const { options, engine, view } = this;
     const say = (text: string) => this.say(text);
@@ -388,11 +393,12 @@ export class Trainer {
  * Sources given here are closed when the fit ends, as those of the model's config are; those of `test` are kept for
  * `Trainer.test`, and closed by it or by `dispose`.
  */
-export interface FitSettings extends GivenData {
+export interface FitOptions extends GivenData {
   readonly checkpoint?: string;
 }
 
-export interface EvaluationSettings {
+/** What `validate` and `test` evaluate: which sets, with which weights. */
+export interface EvaluationOptions {
   /** One set or several, instead of those of the model's config. */
   readonly data?: BatchSource | readonly BatchSource[];
   /** Path of a checkpoint, or a folder of some; default: the weights the model has. */

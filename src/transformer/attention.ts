@@ -6,9 +6,9 @@ import { dropout, Linear, Module, type Pass, xavierUniform, zeros } from '../nn/
 export interface AttentionSizes {
   readonly hidden_size: number;
   readonly num_attention_heads: number;
-  /** Of the attention weights. */
+  /** Dropout of the attention weights. */
   readonly attn_score_dropout: number;
-  /** Of the output. */
+  /** Dropout of the output. */
   readonly attn_layer_dropout: number;
 }
 
@@ -60,8 +60,8 @@ export class TransformerAttention extends Module {
     const query = this.split(tf.mul(this.queryNet.forward(queries), this.scale()));
     const scores = tf.add(tf.matMul(query, keys, false, true), bias);
     const weights = dropout(tf.softmax(scores), this.sizes.attn_score_dropout, pass);
-    const merged = tf.reshape(tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]), queries.shape);
-    const y = dropout(this.outProjection.forward(merged), this.sizes.attn_layer_dropout, pass);
+    const mergedHeads = tf.reshape(tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]), queries.shape);
+    const y = dropout(this.outProjection.forward(mergedHeads), this.sizes.attn_layer_dropout, pass);
     return pass.tap(this.path, y);
   }
 

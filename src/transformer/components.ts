@@ -113,6 +113,7 @@ type DecoderSection = {
   readonly pre_ln_final_layer_norm: boolean;
 };
 
+/** The Transformer encoder and decoder of NeMo's multitask models. */
 export const transformerComponents = [
   component({
     kind: 'transf_decoder',

@@ -59,7 +59,8 @@ export class TransformerEmbedding extends Module {
     } else this.fixed = this.child('position_embedding', new FixedPositions(rows, width));
     if (sizes.num_token_types > 0) {
       const types = this.child('token_type_embedding', new Table(sizes.num_token_types, width));
-      // There for NeMo's sake: speech has one type of token, and NeMo then leaves it out of the sum.
+      // The table exists because NeMo's checkpoints have it: speech has one type of token, and NeMo then leaves it out
+      // of the sum.
       types.weight.trainable = false;
     }
     this.norm = this.child('layer_norm', new LayerNorm(width));
@@ -68,12 +69,12 @@ export class TransformerEmbedding extends Module {
   /** ids int32 [B,U] from position 0 on → [B,U,d]. @throws AnemoneError `asr.too-many-tokens` */
   forward(ids: Tensor, pass: Pass): Tensor {
     const [, length] = ids.shape;
-    const { max_sequence_length: most, hidden_size: width } = this.sizes;
-    if (length > most) {
+    const { max_sequence_length: maxLength, hidden_size: width } = this.sizes;
+    if (length > maxLength) {
       throw new AnemoneError({
         code: 'asr.too-many-tokens',
         path: 'model.transf_decoder.config_dict.max_sequence_length',
-        message: `a transcript with its prompt has ${length} tokens; the decoder has positions for ${most}`,
+        message: `a transcript with its prompt has ${length} tokens; the decoder has positions for ${maxLength}`,
         hint: 'leave out such utterances (max_tps, max_duration), or raise max_sequence_length',
       });
     }

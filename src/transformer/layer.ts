@@ -61,10 +61,10 @@ export class TransformerLayer extends Module {
     pass: Pass,
     cross: CrossAttention,
   ): { y: Tensor; seen: Tensor } {
-    const seen = tf.concat([past, x], 1);
-    const keys = this.sizes.pre_ln ? this.norms[0].forward(seen) : seen;
+    const seenStates = tf.concat([past, x], 1);
+    const keys = this.sizes.pre_ln ? this.norms[0].forward(seenStates) : seenStates;
     const attend: Block = (y) => this.selfAttention.forward(y, keys, bias, pass);
-    return { y: this.blocks(x, attend, pass, cross), seen };
+    return { y: this.blocks(x, attend, pass, cross), seen: seenStates };
   }
 
   /**
@@ -78,18 +78,18 @@ export class TransformerLayer extends Module {
     pass: Pass,
     cross: CrossAttention,
   ): { y: Tensor; added: Memory } {
-    let added: Memory | undefined;
+    let addedMemory: Memory | undefined;
     const attend: Block = (y) => {
-      const own = this.selfAttention.memory(y);
-      added = own;
+      const ownMemory = this.selfAttention.memory(y);
+      addedMemory = ownMemory;
       const memory = {
-        keys: tf.concat([past.keys, own.keys], 2),
-        values: tf.concat([past.values, own.values], 2),
+        keys: tf.concat([past.keys, ownMemory.keys], 2),
+        values: tf.concat([past.values, ownMemory.values], 2),
       };
       return this.selfAttention.attend(y, memory, bias, pass);
     };
     const y = this.blocks(x, attend, pass, cross);
-    return { y, added: added as Memory };
+    return { y, added: addedMemory as Memory };
   }
 
   /** Keys and values of the other sequence, [B,K,d]. */
@@ -110,7 +110,7 @@ export class TransformerLayer extends Module {
   private look(y: Tensor, { memory, bias, rows = 1 }: CrossAttention, pass: Pass): Tensor {
     const attention = this.crossAttention as TransformerAttention;
     if (rows === 1) return attention.attend(y, memory, bias, pass);
-    // The hypotheses of an utterance are queries side by side, so that its frames are there once.
+    // The hypotheses of one utterance are queries side by side, so that its encoder frames are in memory once.
     const [batch, , width] = y.shape;
     const together = tf.reshape(y, [batch / rows, rows, width]);
     return tf.reshape(attention.attend(together, memory, bias, pass), y.shape);

@@ -12,10 +12,10 @@ export function causalBias(valid: Tensor): Tensor {
   const [batch, length] = valid.shape;
   const time = tf.range(0, length, 1, 'int32');
   const past = tf.cast(tf.lessEqual(tf.reshape(time, [1, length]), tf.reshape(time, [length, 1])), 'float32');
-  const seen = tf.mul(tf.reshape(valid, [batch, 1, 1, length]), tf.reshape(past, [1, 1, length, length]));
-  return hidden(seen);
+  const seenMask = tf.mul(tf.reshape(valid, [batch, 1, 1, length]), tf.reshape(past, [1, 1, length, length]));
+  return hidden(seenMask);
 }
 
-function hidden(seen: Tensor): Tensor {
-  return tf.mul(tf.sub(seen, tf.scalar(1)), tf.scalar(10000));
+function hidden(seenMask: Tensor): Tensor {
+  return tf.mul(tf.sub(seenMask, tf.scalar(1)), tf.scalar(10000));
 }

@@ -6,7 +6,7 @@ import { transformerLinear } from './attention.js';
 export interface FeedForwardSizes {
   readonly hidden_size: number;
   readonly inner_size: number;
-  /** Of the output. */
+  /** Dropout of the output. */
   readonly ffn_dropout: number;
   readonly hidden_act: 'relu' | 'gelu';
 }

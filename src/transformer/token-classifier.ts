@@ -1,8 +1,8 @@
-// NeMo's TokenClassifier over the decoder's vocabulary. Its matrix is the token embedding of the decoder (Press &
-// Wolf 2017), as in NeMo, where checkpoints have it under both names.
+// The head of Transformer decoders.
 import { type Tensor, tf } from '../engine/index.js';
 import { dropout, linear, Module, type Parameter, type Pass, zeros } from '../nn/index.js';
 
+/** Sizes of the classifier: d and V. */
 export interface TokenClassifierConfig {
   readonly hidden_size: number;
   readonly num_classes: number;
@@ -20,6 +20,10 @@ export abstract class TokenHead extends Module {
   abstract forward(hidden: Tensor, pass: Pass): Tensor;
 }
 
+/**
+ * NeMo's TokenClassifier over the decoder's vocabulary. Its matrix is the token embedding of the decoder (Press &
+ * Wolf 2017), as in NeMo, where checkpoints have it under both names.
+ */
 export class TokenClassifier extends TokenHead {
   readonly width: number;
   private readonly bias: Parameter;
@@ -38,8 +42,8 @@ export class TokenClassifier extends TokenHead {
 
   override forward(hidden: Tensor, pass: Pass): Tensor {
     if (!this.weight) throw new Error('shareEmbedding gives the matrix; it was not called');
-    const dropped = dropout(hidden, this.config.dropout, pass);
-    const logits = linear(dropped, this.weight.tensor(), this.bias.tensor());
+    const droppedStates = dropout(hidden, this.config.dropout, pass);
+    const logits = linear(droppedStates, this.weight.tensor(), this.bias.tensor());
     return pass.tap(this.path, tf.logSoftmax(logits));
   }
 }

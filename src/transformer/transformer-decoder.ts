@@ -1,4 +1,4 @@
-// NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder.
+// The Transformer decoder of multitask models.
 import { type Tensor, type Tensors, tf } from '../engine/index.js';
 import { frameMask, LayerNorm, Module, type Pass } from '../nn/index.js';
 import type { Memory } from './attention.js';
@@ -8,7 +8,7 @@ import { causalBias, keyBias } from './masks.js';
 
 export interface TransformerDecoderConfig extends EmbeddingSizes, LayerSizes {
   readonly num_layers: number;
-  /** With pre_ln: normalise the last layer's output too. */
+  /** Whether the last layer's output is normalised too; with pre_ln only. */
   readonly pre_ln_final_layer_norm: boolean;
 }
 
@@ -45,6 +45,7 @@ export interface StepInputs {
 }
 
 class DecoderBody extends Module {
+  /** The stack, from the embedding upwards. */
   readonly layers: readonly TransformerLayer[];
   readonly finalNorm: LayerNorm | undefined;
 
@@ -60,6 +61,7 @@ class DecoderBody extends Module {
   }
 }
 
+/** NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder. */
 export class TransformerDecoder extends Module {
   readonly embedding: TransformerEmbedding;
   private readonly body: DecoderBody;
@@ -70,14 +72,17 @@ export class TransformerDecoder extends Module {
     this.body = this.child('_decoder', new DecoderBody(config));
   }
 
+  /** d: width of the hidden states. */
   get width(): number {
     return this.config.hidden_size;
   }
 
+  /** L: number of layers. */
   get layers(): number {
     return this.config.num_layers;
   }
 
+  /** Number of attention heads of a layer. */
   get heads(): number {
     return this.config.num_attention_heads;
   }
@@ -96,8 +101,8 @@ export class TransformerDecoder extends Module {
   }
 
   /**
-   * Any number of tokens after any number of others. Gives `hidden` [B,U,d] and `seen` [L,B,P+U,d]: what each layer
-   * has read, which is the past of the tokens that follow.
+   * Any number of tokens after any number of others. Gives `hidden`, [B,U,d], and `seen`, [L,B,P+U,d]: that is what each
+   * layer has read, the past of the tokens that follow.
    */
   extend({ tokens, past, states, valid }: ExtendInputs, pass: Pass): { hidden: Tensor; seen: Tensor } {
     const [, length] = tokens.shape;
@@ -105,17 +110,18 @@ export class TransformerDecoder extends Module {
     const among = causalBias(tf.ones([1, length]));
     const bias = tf.pad(among, [[0, 0], [0, 0], [0, 0], [before, 0]]); // biome-ignore format: one line reads better
     const crossBias = keyBias(valid);
-    const seen: Tensor[] = [];
+    const seenStates: Tensor[] = [];
     let x = this.embedding.after(tokens, before, pass);
     this.body.layers.forEach((layer, i) => {
       const cross = { memory: layer.crossMemory(states), bias: crossBias };
-      // Not tf.unstack, whose Reshape would take an empty past in a file for an axis to be copied.
-      const own = tf.gather(past, tf.scalar(i, 'int32'));
-      const next = layer.extend(x, own, bias, pass, cross);
+      // tf.gather stands here because tf.unstack would trace a Reshape that takes the empty axis of a past of length 0
+      // for one to be copied.
+      const layerPast = tf.gather(past, tf.scalar(i, 'int32'));
+      const next = layer.extend(x, layerPast, bias, pass, cross);
       x = next.y;
-      seen.push(next.seen);
+      seenStates.push(next.seen);
     });
-    return { hidden: this.finish(x, pass), seen: tf.stack(seen) };
+    return { hidden: this.finish(x, pass), seen: tf.stack(seenStates) };
   }
 
   /** What every step over the same encoder output shares: `crossKeys.i` and `crossValues.i` [B,h,T',dk]. */
@@ -138,8 +144,8 @@ export class TransformerDecoder extends Module {
     const [batch] = lengths.shape;
     const [, , room] = memory['keys.0'].shape;
     const [, , frames] = memory['crossKeys.0'].shape;
-    const own = tf.ones([count, 1]) as Tensor;
-    const bias = keyBias(tf.concat([frameMask(positions, room), own], 1));
+    const ownRows = tf.ones([count, 1]) as Tensor;
+    const bias = keyBias(tf.concat([frameMask(positions, room), ownRows], 1));
     const crossBias = this.crossBias(lengths, frames);
     const out: Tensors = {};
     let x = this.embedding.step(tokens, positions, pass);

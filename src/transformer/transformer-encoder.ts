@@ -1,4 +1,4 @@
-// NeMo's Transformer encoder, which may stand between a speech encoder and a Transformer decoder.
+// A Transformer encoder over what a speech encoder gives.
 import type { Tensor } from '../engine/index.js';
 import { frameMask, LayerNorm, Module, type Pass } from '../nn/index.js';
 import { type LayerSizes, TransformerLayer } from './layer.js';
@@ -11,6 +11,7 @@ export interface TransformerEncoderConfig extends LayerSizes {
   readonly pre_ln_final_layer_norm: boolean;
 }
 
+/** NeMo's Transformer encoder, which may stand between a speech encoder and a Transformer decoder. */
 export class TransformerEncoder extends Module {
   private readonly layers: readonly TransformerLayer[];
   private readonly finalNorm: LayerNorm | undefined;
@@ -26,6 +27,7 @@ export class TransformerEncoder extends Module {
     );
   }
 
+  /** d: width of what goes in and comes out. */
   get width(): number {
     return this.config.hidden_size;
   }

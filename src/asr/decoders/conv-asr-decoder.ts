@@ -4,6 +4,7 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { Linear, Module, type Pass, xavierUniform } from '../../nn/index.js';
 import type { ConvASRDecoderConfig } from './config.js';
 
+/** The classifier of a CTC model, NeMo's ConvASRDecoder: a pointwise convolution and log-softmax. */
 export class ConvASRDecoder extends Module {
   /** Index of blank: the class after the last token. */
   readonly blank: number;

@@ -1,6 +1,4 @@
-// The joint of a hybrid autoregressive transducer (Variani et al. 2020), NeMo's HATJoint: whether to emit is
-// one decision (a sigmoid), what to emit another (a softmax over the tokens), so that the tokens alone are a
-// language model inside the transducer.
+// A joint with a language model inside.
 import { type Tensor, tf } from '../../engine/index.js';
 import { activationByName, Linear, type Module, type Pass } from '../../nn/index.js';
 import type { RNNTJointConfig } from './config.js';
@@ -11,6 +9,11 @@ import { picksOfLogits } from './variant-heads.js';
 /** NeMo keeps the probability of emitting above this. */
 const leastEmission = Math.log(1e-6);
 
+/**
+ * The joint of a hybrid autoregressive transducer (Variani et al. 2020), NeMo's HATJoint: whether to emit is one
+ * decision (a sigmoid), what to emit another (a softmax over the tokens), so that the tokens alone are a language
+ * model inside the transducer.
+ */
 export class HATJoint extends TransducerJoint {
   private readonly out: Linear;
   private readonly blank: Linear;

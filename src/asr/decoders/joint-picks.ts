@@ -4,6 +4,7 @@
 import { maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
 import { customGradient } from '../../nn/index.js';
 
+/** Activation between the sum of the projections and the output layer. */
 export type JointActivation = 'relu' | 'tanh' | 'sigmoid';
 
 export interface JointPicksInput {
@@ -30,6 +31,7 @@ export interface JointHead {
   readonly normalise?: 'softmax' | 'none';
 }
 
+/** How the joint network computes, and in how much memory. */
 export interface JointPicksOptions {
   readonly activation: JointActivation;
   /** On the hidden layer; 0 outside training. */
@@ -68,15 +70,15 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
   const perFrame = batch * rows * Math.max(classes, hidden);
   /** Pieces of time needed so that none has more elements than this. */
   const piecesOf = (elements: number): number => Math.min(frames, Math.ceil((perFrame * frames) / elements));
-  const least = piecesOf(options.maxElements);
+  const leastPieces = piecesOf(options.maxElements);
   const heads = input.heads ?? [{ size: classes, arcs: [blank, 'label'] }];
   const selectors = heads.map((head) => arcSelectors(targets, head));
   // What the gradient keeps is the log-probabilities alone, so only they must fit the bound as a whole.
   if (batch * rows * frames * classes <= options.maxElements) {
-    const wished = Math.min(mostPieces, piecesOf(options.pieceElements ?? 2 ** 22));
-    return savedPieces(options, Math.max(least, wished), input, heads, selectors);
+    const wishedPieces = Math.min(mostPieces, piecesOf(options.pieceElements ?? 2 ** 22));
+    return savedPieces(options, Math.max(leastPieces, wishedPieces), input, heads, selectors);
   }
-  const blockFrames = Math.ceil(frames / least);
+  const blockFrames = Math.ceil(frames / leastPieces);
   const blocks = Math.ceil(frames / blockFrames);
   const network = new JointBlock(options, [batch, rows, blockFrames, hidden, classes], heads);
   return manyBlocks(network, blocks, input, selectors);
@@ -284,10 +286,13 @@ class JointBlock {
   }
 
   /** What each head gives, [N, size of the head]. */
-  logProbabilities(dropped: Tensor, weight: Tensor, bias: Tensor): Tensor[] {
+  logProbabilities(droppedHidden: Tensor, weight: Tensor, bias: Tensor): Tensor[] {
     const scaled = this.scaled(weight);
     return this.heads.map((head, i) => {
-      const logits = tf.add(tf.matMul(dropped, this.rowsOf(scaled, i), false, true), this.rowsOf(bias, i));
+      const logits = tf.add(
+        tf.matMul(droppedHidden, this.rowsOf(scaled, i), false, true),
+        this.rowsOf(bias, i),
+      );
       return head.normalise === 'none' ? logits : tf.logSoftmax(logits);
     });
   }
@@ -336,11 +341,12 @@ class JointBlock {
     const { size, arcs, normalise } = this.heads[i];
     const count = batch * rows * frames;
     const byRow = tf.reshape(dPicks, [batch * rows, frames, arcs.length]);
-    const chosen = tf.reshape(tf.matMul(byRow, selectors), [count, size]);
+    const chosenLogits = tf.reshape(tf.matMul(byRow, selectors), [count, size]);
     const total = tf.reshape(tf.sum(dPicks, 3), [count, 1]);
-    const exact = normalise === 'none' ? chosen : tf.sub(chosen, tf.mul(tf.exp(logProbabilities), total));
+    const exactLogits =
+      normalise === 'none' ? chosenLogits : tf.sub(chosenLogits, tf.mul(tf.exp(logProbabilities), total));
     const { clamp } = this.options;
-    return clamp > 0 ? tf.clipByValue(exact, -clamp, clamp) : exact;
+    return clamp > 0 ? tf.clipByValue(exactLogits, -clamp, clamp) : exactLogits;
   }
 
   /** The rows of the output layer that belong to head i. */
@@ -360,8 +366,8 @@ class JointBlock {
     const zero = tf.zerosLike(dDropped);
     const { activation } = this.options;
     if (activation === 'relu') return tf.where(tf.greater(dropped, tf.scalar(0)), dDropped, zero);
-    const kept = mask ? tf.where(mask, dDropped, zero) : dDropped;
-    return tf.mul(kept, slope[activation](tf.reshape(activated, dDropped.shape)));
+    const keptGradient = mask ? tf.where(mask, dDropped, zero) : dDropped;
+    return tf.mul(keptGradient, slope[activation](tf.reshape(activated, dDropped.shape)));
   }
 
   /** The scale of dropout's survivors, put on the output layer because that is smaller. */

@@ -1,7 +1,8 @@
-// What losses and decoding need of a prediction network, whatever it remembers of the tokens so far.
+// The interface of prediction networks.
 import type { Tensor } from '../../engine/index.js';
 import { Module, type Pass } from '../../nn/index.js';
 
+/** What losses and decoding need of a prediction network, whatever it remembers of the tokens so far. */
 export abstract class PredictionNetwork extends Module {
   /** Width H of the output. */
   abstract readonly width: number;

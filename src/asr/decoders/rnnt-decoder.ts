@@ -16,6 +16,7 @@ import {
 import { type ResolvedPrednet, type RNNTDecoderConfig, rnntDecoderSchema } from './config.js';
 import { PredictionNetwork } from './prediction-network.js';
 
+/** The prediction network of a transducer, NeMo's RNNTDecoder: embedding and LSTM over the target tokens. */
 export class RNNTDecoder extends PredictionNetwork {
   override readonly width: number;
   override readonly vocabulary: number;
@@ -79,8 +80,8 @@ export class RNNTDecoder extends PredictionNetwork {
 
   override step(last: Tensor, state: Tensor): { output: Tensor; state: Tensor } {
     const isToken = tf.cast(tf.less(last, tf.scalar(this.vocabulary, 'int32')), 'float32');
-    const known = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
-    const input = tf.mul(this.embed.forward(known), tf.reshape(isToken, [-1, 1]));
+    const knownTokens = tf.minimum(last, tf.scalar(this.embed.count - 1, 'int32'));
+    const input = tf.mul(this.embed.forward(knownTokens), tf.reshape(isToken, [-1, 1]));
     const parts = this.split(state);
     const states = Array.from({ length: this.layers }, (_, k) => ({ h: parts[2 * k], c: parts[2 * k + 1] }));
     const next = this.lstm.step(input, states);

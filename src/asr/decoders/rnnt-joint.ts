@@ -1,6 +1,4 @@
-// The joint network of a transducer, NeMo's RNNTJoint: combines encoder frames and prediction states into
-// scores of the tokens and blank, and of big blanks or durations if the variant has them. Always gives logits;
-// losses and decoding normalise.
+// The joint of RNN-T, multi-blank and TDT.
 import { type Tensor, tf } from '../../engine/index.js';
 import { activationByName, Linear, linear, type Module, type Pass } from '../../nn/index.js';
 import type { RNNTJointConfig } from './config.js';
@@ -8,6 +6,11 @@ import { jointPicks } from './joint-picks.js';
 import { clampedGradient, type JointLossInput, type PicksOptions, TransducerJoint } from './transducer-joint.js'; // biome-ignore format: one line reads better
 import { picksOfLogits, variantHeads } from './variant-heads.js';
 
+/**
+ * The joint network of a transducer, NeMo's RNNTJoint: combines encoder frames and prediction states into scores of
+ * the tokens and blank, and of big blanks or durations if the variant has them. Always gives logits; losses and
+ * decoding normalise.
+ */
 export class RNNTJoint extends TransducerJoint {
   private readonly out: Linear;
 

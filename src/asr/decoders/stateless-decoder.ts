@@ -5,6 +5,10 @@ import { dropout, Embedding, layerNormOp, type Module, type Pass } from '../../n
 import { type StatelessDecoderConfig, statelessDecoderSchema } from './config.js';
 import { PredictionNetwork } from './prediction-network.js';
 
+/**
+ * A prediction network that looks at the last few tokens only, NeMo's StatelessTransducerDecoder: one embedding for
+ * each position of the history, side by side (Ghodsi et al. 2020).
+ */
 export class StatelessTransducerDecoder extends PredictionNetwork {
   override readonly width: number;
   override readonly vocabulary: number;
@@ -51,9 +55,9 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
     const parts = this.embeds.map((embed, i) => {
       const embedded = embed.forward(targets);
       if (i === 0) return embedded;
-      const known = Math.max(length - i, 0);
-      const missing = tf.zeros([batch, length - known, embed.width]);
-      return tf.concat([missing, tf.slice(embedded, [0, 0, 0], [batch, known, embed.width])], 1);
+      const knownLength = Math.max(length - i, 0);
+      const missingRows = tf.zeros([batch, length - knownLength, embed.width]);
+      return tf.concat([missingRows, tf.slice(embedded, [0, 0, 0], [batch, knownLength, embed.width])], 1);
     });
     const output = this.finish(dropout(tf.concat(parts, 2), this.dropout, pass));
     return pass.tap(this.path, tf.concat([tf.zeros([batch, 1, this.width]), output], 1));
@@ -67,8 +71,8 @@ export class StatelessTransducerDecoder extends PredictionNetwork {
     const parts = this.embeds.map((embed, i) =>
       embed.forward(tf.reshape(tf.slice(history, [0, this.context - 1 - i], [batch, 1]), [batch])),
     );
-    const kept = tf.slice(history, [0, 1], [batch, this.context - 1]);
-    const next = this.context === 1 ? tf.clone(state) : tf.cast(kept, 'float32');
+    const keptHistory = tf.slice(history, [0, 1], [batch, this.context - 1]);
+    const next = this.context === 1 ? tf.clone(state) : tf.cast(keptHistory, 'float32');
     return { output: this.finish(tf.concat(parts, 1)), state: next };
   }
 

@@ -31,6 +31,10 @@ export interface PicksOptions {
   readonly clamp?: number;
 }
 
+/**
+ * What joints have in common: a projection of the encoder and one of the prediction network, added up. What comes
+ * after the sum is in rnnt-joint.ts and hat-joint.ts.
+ */
 export abstract class TransducerJoint extends Module {
   readonly config: ResolvedJointConfig;
   /** Tokens without blank. */
@@ -97,11 +101,15 @@ export abstract class TransducerJoint extends Module {
     return this.config.jointnet.dropout > 0 ? 2 : 1;
   }
 
+  /**
+   * What `jointPicks` needs for one batch.
+   * @param clamp gradients of the logits are clipped to ±clamp; off when ≤ 0
+   */
   protected picksOptions(input: JointLossInput, pass: Pass, clamp = 0): JointPicksOptions {
-    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: most, jointnet } = this.config;
+    const { fuse_loss_wer: fused, fused_batch_size: size, max_elements: maxElements, jointnet } = this.config;
     const frames = input.encoder.shape[1]!;
     const rows = input.prediction.shape[1]!;
-    const bound = most ?? 2 ** 25;
+    const bound = maxElements ?? 2 ** 25;
     return {
       activation: jointnet.activation,
       dropout: pass.training ? (jointnet.dropout ?? 0) : 0,

@@ -1,5 +1,8 @@
-// What the outputs of a transducer's joint mean: plain RNN-T, RNN-T with big blanks (Xu et al. 2022,
-// arXiv:2211.03541), or tokens and durations (TDT, Xu et al. 2023, arXiv:2304.06795).
+// Kinds of transducers.
+/**
+ * What the outputs of a transducer's joint mean: plain RNN-T, RNN-T with big blanks (Xu et al. 2022,
+ * arXiv:2211.03541), or tokens and durations (TDT, Xu et al. 2023, arXiv:2304.06795).
+ */
 export type TransducerVariant =
   | { readonly kind: 'rnnt' }
   /** Blanks that skip `durations[i]` frames; their outputs come before blank, counted down from it. */
@@ -7,6 +10,7 @@ export type TransducerVariant =
   /** Each token and blank comes with a duration; the outputs of durations come last. */
   | { readonly kind: 'tdt'; readonly durations: readonly number[] };
 
+/** Plain RNN-T: one frame a blank, tokens and blank alone. */
 export const plainRnnt: TransducerVariant = { kind: 'rnnt' };
 
 /** The outputs of a joint with `vocabulary` tokens. */
@@ -21,6 +25,10 @@ export interface OutputLayout {
   readonly durations: number;
 }
 
+/**
+ * Where tokens, blanks and durations stand among the outputs of a joint.
+ * @param vocabulary number of tokens V
+ */
 export function outputLayout(variant: TransducerVariant, vocabulary: number): OutputLayout {
   const bigBlanks = variant.kind === 'multiblank' ? variant.durations.length : 0;
   return {

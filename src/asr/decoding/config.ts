@@ -17,9 +17,9 @@ export type TargetLength = { readonly tokens: number } | { readonly perFrame: nu
 
 /** An integer is a number of tokens, a float (2.0) tokens per encoder frame. */
 function targetLength(): Format<TargetLength, number | TargetLength> {
-  const expected = 'a number of tokens (integer) or of tokens a frame (float)';
+  const expectation = 'a number of tokens (integer) or of tokens a frame (float)';
   return {
-    expected,
+    expected: expectation,
     accepts: (value) => typeof value === 'number',
     check: (value, at) => {
       if (isMapping(value) && ('tokens' in value || 'perFrame' in value)) return value as unknown as TargetLength; // biome-ignore format: one line reads better
@@ -27,7 +27,7 @@ function targetLength(): Format<TargetLength, number | TargetLength> {
         const perFrame = !Number.isInteger(value) || writtenAsFloat(at.parent, at.key);
         return perFrame ? { perFrame: value } : { tokens: value };
       }
-      at.report({ message: `expected ${expected}, got ${asText(value)}` });
+      at.report({ message: `expected ${expectation}, got ${asText(value)}` });
       return { perFrame: 2 };
     },
     jsonSchema: () => ({ type: 'number', exclusiveMinimum: 0 }),
@@ -210,8 +210,11 @@ export const decodingSchema = defineSchema(
 export function mostSymbols(
   section: Pick<DecodingConfig['greedy'], 'max_symbols' | 'max_symbols_per_step'>,
 ): number | null {
-  const { max_symbols: own, max_symbols_per_step: other } = section;
-  return own ?? (other === undefined && own === undefined ? 10 : (other ?? null));
+  const { max_symbols: maxSymbols, max_symbols_per_step: maxSymbolsPerStep } = section;
+  return (
+    maxSymbols ??
+    (maxSymbolsPerStep === undefined && maxSymbols === undefined ? 10 : (maxSymbolsPerStep ?? null))
+  );
 }
 
 /** How malsd_batch and maes_batch weigh fused models; null is NeMo's default of the search, not of the section. */

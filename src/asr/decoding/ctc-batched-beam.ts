@@ -43,9 +43,9 @@ export function ctcBatchedBeamSearch(frames: CtcFrames, options: CtcBeamOptions)
   let beam: Path[] = [{ score: 0, last: -1, spelling: root, emitted: undefined }];
   for (let frame = 0; frame < frames.length; frame++) {
     const steps = bestSteps(beam, frames, frame, options);
-    const least = steps[0].score - options.threshold;
+    const leastScore = steps[0].score - options.threshold;
     beam = distinct(
-      steps.filter(({ score }) => score > least).map((step) => taken(step, frame, frames.classes - 1)),
+      steps.filter(({ score }) => score > leastScore).map((step) => taken(step, frame, frames.classes - 1)),
     );
   }
   return beam
@@ -64,10 +64,10 @@ function bestSteps(
   const at = offset + frame * classes;
   const best: Step[] = [];
   for (const from of beam) {
-    const added = from.spelling.fusion?.scores;
+    const fusionScores = from.spelling.fusion?.scores;
     for (let label = 0; label < classes; label++) {
       let score = from.score + logProbabilities[at + label];
-      if (label !== blank && label !== from.last) score += beta + (added?.[label] ?? 0);
+      if (label !== blank && label !== from.last) score += beta + (fusionScores?.[label] ?? 0);
       if (best.length === beamSize && score <= best[beamSize - 1].score) continue;
       let place = Math.min(best.length, beamSize - 1);
       while (place > 0 && score > best[place - 1].score) {
@@ -93,10 +93,10 @@ function taken({ score, from, label }: Step, frame: number, blank: number): Path
 
 /** Of paths with the same spelling and last label the first, which is the best. */
 function distinct(paths: readonly Path[]): Path[] {
-  const seen = new Map<Spelling, Set<number>>();
+  const seenTokens = new Map<Spelling, Set<number>>();
   return paths.filter(({ spelling, last }) => {
-    const labels = seen.get(spelling) ?? new Set();
-    seen.set(spelling, labels);
+    const labels = seenTokens.get(spelling) ?? new Set();
+    seenTokens.set(spelling, labels);
     if (labels.has(last)) return false;
     labels.add(last);
     return true;

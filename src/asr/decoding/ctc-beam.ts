@@ -3,6 +3,7 @@
 import type { Hypothesis } from '../../generation/index.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
 
+/** How wide the search is and what is added to its scores. */
 export interface CtcBeamOptions {
   readonly beamSize: number;
   /** Prefixes this far below the best are dropped. */
@@ -13,6 +14,7 @@ export interface CtcBeamOptions {
   readonly fusion?: TokenFusion | undefined;
 }
 
+/** Log-probabilities of one utterance. */
 export interface CtcFrames {
   /** Log-probabilities [T,V+1] from `offset` on, blank last. */
   readonly logProbabilities: Float32Array;
@@ -65,32 +67,32 @@ export function ctcBeamSearch(frames: CtcFrames, options: CtcBeamOptions): Hypot
   let beam = [root];
   for (let t = 0; t < length; t++) {
     const at = offset + t * classes;
-    const touched = new Set<CtcPrefix>();
+    const touchedPrefixes = new Set<CtcPrefix>();
     // A token so improbable that it would fall out of the beam at once need not be tried.
-    let most = never;
-    for (let k = 0; k < classes; k++) most = Math.max(most, logProbabilities[at + k]);
-    const least = most - options.threshold;
+    let bestTotal = never;
+    for (let k = 0; k < classes; k++) bestTotal = Math.max(bestTotal, logProbabilities[at + k]);
+    const leastTotal = bestTotal - options.threshold;
     for (const from of beam) {
       const all = join(from.blank, from.label);
-      touched.add(from);
+      touchedPrefixes.add(from);
       from.nextBlank = join(from.nextBlank, moved(all, logProbabilities[at + blank]));
       if (from.parent) {
         from.nextLabel = join(from.nextLabel, moved(from.label, logProbabilities[at + from.token]));
       }
       for (let token = 0; token < blank; token++) {
         const value = logProbabilities[at + token];
-        if (value < least) continue;
+        if (value < leastTotal) continue;
         // The same token again is a new one only after a blank.
         const paths = token === from.token ? from.blank : all;
         if (paths.sum === never) continue;
         const child = extend(from, token, options);
-        touched.add(child);
+        touchedPrefixes.add(child);
         child.nextLabel = join(child.nextLabel, moved(paths, value, t));
       }
     }
-    beam = survivors([...touched], options);
+    beam = survivors([...touchedPrefixes], options);
   }
-  return beam.map((found) => hypothesis(found)).sort((a, b) => b.score - a.score);
+  return beam.map((prefix) => hypothesis(prefix)).sort((a, b) => b.score - a.score);
 }
 
 const nothing: Ending = { sum: never, best: { score: never, emitted: undefined } };
@@ -138,35 +140,38 @@ function extend(from: CtcPrefix, token: number, { beta }: CtcBeamOptions): CtcPr
 }
 
 /** The best of those touched, moved on to the next frame; the others forget their probabilities. */
-function survivors(touched: readonly CtcPrefix[], { beamSize, threshold }: CtcBeamOptions): CtcPrefix[] {
-  for (const one of touched) {
-    one.blank = one.nextBlank;
-    one.label = one.nextLabel;
-    one.nextBlank = nothing;
-    one.nextLabel = nothing;
+function survivors(
+  touchedPrefixes: readonly CtcPrefix[],
+  { beamSize, threshold }: CtcBeamOptions,
+): CtcPrefix[] {
+  for (const prefix of touchedPrefixes) {
+    prefix.blank = prefix.nextBlank;
+    prefix.label = prefix.nextLabel;
+    prefix.nextBlank = nothing;
+    prefix.nextLabel = nothing;
   }
-  const sorted = [...touched].sort((a, b) => total(b) - total(a));
-  const least = total(sorted[0]) - threshold;
-  const kept = sorted.slice(0, beamSize).filter((one) => total(one) >= least);
-  for (const one of sorted.slice(kept.length)) {
-    one.blank = nothing;
-    one.label = nothing;
+  const sortedPrefixes = [...touchedPrefixes].sort((a, b) => total(b) - total(a));
+  const leastTotal = total(sortedPrefixes[0]) - threshold;
+  const keptPrefixes = sortedPrefixes.slice(0, beamSize).filter((prefix) => total(prefix) >= leastTotal);
+  for (const prefix of sortedPrefixes.slice(keptPrefixes.length)) {
+    prefix.blank = nothing;
+    prefix.label = nothing;
   }
-  return kept;
+  return keptPrefixes;
 }
 
 function total({ blank, label, bonus }: CtcPrefix): number {
   return join(blank, label).sum + bonus;
 }
 
-function hypothesis(found: CtcPrefix): Hypothesis {
+function hypothesis(prefix: CtcPrefix): Hypothesis {
   const tokens: number[] = [];
   const frames: number[] = [];
-  for (let at: CtcPrefix = found; at.parent; at = at.parent) tokens.push(at.token);
-  const { emitted } = join(found.blank, found.label).best;
+  for (let at: CtcPrefix = prefix; at.parent; at = at.parent) tokens.push(at.token);
+  const { emitted } = join(prefix.blank, prefix.label).best;
   for (let at = emitted; at; at = at.before) frames.push(at.frame);
-  const end = found.fusion?.end ?? 0;
-  return { tokens: tokens.reverse(), frames: frames.reverse(), score: total(found) + end };
+  const end = prefix.fusion?.end ?? 0;
+  return { tokens: tokens.reverse(), frames: frames.reverse(), score: total(prefix) + end };
 }
 
 /** Of finite numbers. */

@@ -12,7 +12,7 @@ import { loadFusion } from './fusion/load-fusion.js';
 import type { TokenFusion } from './fusion/token-fusion.js';
 import { greedyCtc } from './greedy-ctc.js';
 import { fusedCtcPath, fusedCtcStart } from './greedy-ctc-fused.js';
-import { type ConfidenceSettings, confidenceSettings } from './shared-config.js';
+import { type ConfidenceOptions, confidenceOptions } from './shared-config.js';
 
 export interface CtcSearch {
   /** What the program has to give, from log-probabilities [B,T,V+1]. */
@@ -34,11 +34,11 @@ export interface CtcSearchContext {
 
 /** @throws AnemoneError `asr.decoding`, and those of loadFusion */
 export function ctcSearch(decoding: CtcDecodingConfig, context: CtcSearchContext): CtcSearch {
-  const wanted = confidenceSettings(decoding);
+  const settings = confidenceOptions(decoding);
   if (decoding.strategy === 'greedy' || decoding.strategy === 'greedy_batch') {
-    return bestPath(context.blank, wanted, greedyCtcFusion(decoding, context));
+    return bestPath(context.blank, settings, greedyCtcFusion(decoding, context));
   }
-  if (wanted) {
+  if (settings) {
     throw new AnemoneError({
       code: 'asr.decoding',
       path: `${context.path}.confidence_cfg`,
@@ -60,7 +60,7 @@ export function greedyCtcFusion(
 
 function bestPath(
   blank: number,
-  wanted: ConfidenceSettings | undefined,
+  settings: ConfidenceOptions | undefined,
   fusion: TokenFusion | undefined,
 ): CtcSearch {
   return {
@@ -68,7 +68,7 @@ function bestPath(
       const outputs: Tensors = fusion
         ? { logProbabilities: tf.clone(logProbabilities) }
         : { best: tf.argMax(logProbabilities, 2), scores: tf.max(logProbabilities, 2) };
-      if (wanted) outputs['confidence'] = confidence(logProbabilities, blank + 1, wanted.method);
+      if (settings) outputs['confidence'] = confidence(logProbabilities, blank + 1, settings.method);
       return outputs;
     },
     decode: (outputs, lengths) => {
@@ -76,14 +76,14 @@ function bestPath(
         ? fusedPaths(outputs['logProbabilities'], lengths, blank, fusion)
         : { best: outputs['best'].data, scores: outputs['scores'].data, frames: outputs['best'].shape[1] };
       const hypotheses = greedyCtc({ best, scores, frames, lengths, blank });
-      if (!wanted) return hypotheses;
+      if (!settings) return hypotheses;
       return hypotheses.map((hypothesis, b) => {
         const [from, to] = [b * frames, b * frames + lengths[b]];
         const values = Array.from(outputs['confidence'].data.slice(from, to));
-        const own = { ...hypothesis, frameConfidence: values.map((value) => [value]) };
-        if (!wanted.tokens) return own;
-        const tokens = ctcTokenConfidence(best.slice(from, to), values, blank, wanted);
-        return { ...own, tokenConfidence: tokens };
+        const withFrames = { ...hypothesis, frameConfidence: values.map((value) => [value]) };
+        if (!settings.tokens) return withFrames;
+        const tokens = ctcTokenConfidence(best.slice(from, to), values, blank, settings);
+        return { ...withFrames, tokenConfidence: tokens };
       });
     },
   };
@@ -100,8 +100,8 @@ function fusedPaths(
   const scores = new Float32Array(batch * frames);
   for (let b = 0; b < batch; b++) {
     const from = b * frames;
-    const own = data.subarray(from * classes, (from + lengths[b]) * classes) as Float32Array;
-    const path = fusedCtcPath(fusedCtcStart(fusion, blank), own, blank);
+    const ownRows = data.subarray(from * classes, (from + lengths[b]) * classes) as Float32Array;
+    const path = fusedCtcPath(fusedCtcStart(fusion, blank), ownRows, blank);
     best.set(path.best, from);
     scores.set(path.scores, from);
   }
@@ -130,7 +130,7 @@ function beamSearch(
     decode: ({ logProbabilities: { data, shape } }, lengths) => {
       const [batch, frames, classes] = shape;
       return Array.from({ length: batch }, (_, b) => {
-        const found = search(
+        const foundHypotheses = search(
           {
             logProbabilities: data as Float32Array,
             offset: b * frames * classes,
@@ -139,8 +139,8 @@ function beamSearch(
           },
           options,
         );
-        const [best] = found;
-        return beam.return_best_hypothesis ? best : { ...best, alternatives: found };
+        const [best] = foundHypotheses;
+        return beam.return_best_hypothesis ? best : { ...best, alternatives: foundHypotheses };
       });
     },
   };

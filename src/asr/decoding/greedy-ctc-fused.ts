@@ -32,13 +32,13 @@ export function fusedCtcPath(
     for (let k = 1; k < classes; k++) if (row[k] > row[label]) label = k;
     let score = row[label];
     if (label !== blank && label !== cursor.last) {
-      const added = cursor.state.scores;
+      const fusionScores = cursor.state.scores;
       score = Number.NEGATIVE_INFINITY;
       for (let k = 0; k < blank; k++) {
         // The token before would not be a new one.
-        if (k === cursor.last || row[k] + added[k] <= score) continue;
+        if (k === cursor.last || row[k] + fusionScores[k] <= score) continue;
         label = k;
-        score = row[k] + added[k];
+        score = row[k] + fusionScores[k];
       }
       cursor.state = cursor.state.after(label);
     }

@@ -1,6 +1,7 @@
 // Best-path decoding of CTC: the best class of every frame, repeats merged, blanks removed.
 import type { Hypothesis } from '../../generation/index.js';
 
+/** The best class of every frame of a batch. */
 export interface FrameChoices {
   /** Best class of each frame, [B,T]. */
   readonly best: ArrayLike<number>;
@@ -18,17 +19,17 @@ export function greedyCtc({ best, scores, frames, lengths, blank }: FrameChoices
     const tokens: number[] = [];
     const times: number[] = [];
     let score = 0;
-    let previous = blank;
+    let previousToken = blank;
     for (let t = 0; t < lengths[b]; t++) {
       const token = best[b * frames + t];
       if (token !== blank) {
         score += scores[b * frames + t];
-        if (token !== previous) {
+        if (token !== previousToken) {
           tokens.push(token);
           times.push(t);
         }
       }
-      previous = token;
+      previousToken = token;
     }
     return { tokens, frames: times, score };
   });

@@ -1,6 +1,4 @@
-// Greedy decoding of transducers, batched. One program advances the prediction network by the last token
-// and looks at the next few frames of every utterance at once; the host then moves each utterance to its
-// first frame that is not blank. So there is a call per token and per `window` blanks, not per frame.
+// Greedy decoding of transducers.
 import { type Engine, type HostTensors, type Program, type Tensor, tf } from '../../engine/index.js';
 import type { Hypothesis } from '../../generation/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
@@ -10,21 +8,23 @@ import { splitOutputs } from '../decoders/variant-heads.js';
 import { aggregate, byFrame, type Choice, transducerTokenConfidence } from './confidence/aggregate.js';
 import { confidence } from './confidence/measure.js';
 import type { FusionState, TokenFusion } from './fusion/token-fusion.js';
-import type { ConfidenceSettings } from './shared-config.js';
+import type { ConfidenceOptions } from './shared-config.js';
 
+/** The parts of a transducer that decoding runs. */
 export interface TransducerNetwork {
   readonly decoder: PredictionNetwork;
   readonly joint: TransducerJoint;
   readonly variant: TransducerVariant;
 }
 
+/** How greedy decoding goes on, and what it gives beside tokens. */
 export interface GreedyOptions {
   /** Most tokens emitted at one frame; null for no limit. Default 10. */
   readonly maxSymbols?: number | null;
   /** Frames looked at in one call. Default 8. */
   readonly window?: number;
   /** Default: no confidences. */
-  readonly confidence?: ConfidenceSettings | undefined;
+  readonly confidence?: ConfidenceOptions | undefined;
   /** Models that have a say in which token it is, where it is not blank. Default: none. */
   readonly fusion?: TokenFusion | undefined;
 }
@@ -59,6 +59,12 @@ export interface GreedyCursor {
   fusion?: FusionState | undefined;
 }
 
+/**
+ * Greedy decoding of transducers, batched. One program advances the prediction network by the last token and looks
+ * at the next few frames of every utterance at once; the host then moves each utterance to its first frame that is
+ * not blank. So there is a call per token and per `window` blanks, not per frame. Source: NeMo's
+ * GreedyBatchedRNNTInfer.
+ */
 export class GreedyTransducer {
   private readonly program: Program;
   private readonly maxSymbols: number;
@@ -93,6 +99,10 @@ export class GreedyTransducer {
     this.program = engine.compile(name, step, { constantStates: true });
   }
 
+  /**
+   * The hypothesis of each utterance of a batch.
+   * @param input projected encoder frames [B,T,J]
+   */
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {
     const cursors = Array.from({ length: input.shape[0] }, () => this.start());
     await this.advance(input, cursors);
@@ -161,8 +171,8 @@ export class GreedyTransducer {
     if (bonus) {
       const [batch, window] = tokens.shape;
       const { vocabulary } = this.layout;
-      const own = tf.slice(tokens, [0, 0, 0], [batch, window, vocabulary]);
-      const fused = tf.add(own, tf.reshape(bonus, [batch, 1, vocabulary]));
+      const tokenLogits = tf.slice(tokens, [0, 0, 0], [batch, window, vocabulary]);
+      const fused = tf.add(tokenLogits, tf.reshape(bonus, [batch, 1, vocabulary]));
       const fusedScore = tf.max(fused, 2);
       choices['fused'] = tf.argMax(fused, 2);
       choices['fusedScores'] = durations ? tf.add(fusedScore, tf.max(durations, 2)) : fusedScore;
@@ -199,20 +209,21 @@ export class GreedyTransducer {
       const token = isFused ? out['fused'].data[at] : best;
       cursor.score += out[isFused ? 'fusedScores' : 'scores'].data[at];
       this.note(cursor, isBlank, at, out);
-      const chosen = this.variant.kind === 'tdt' ? this.variant.durations[out['durations'].data[at]] : 0;
+      const chosenDuration =
+        this.variant.kind === 'tdt' ? this.variant.durations[out['durations'].data[at]] : 0;
       if (isBlank) {
         // A blank that lasts no frame would come back for ever.
-        const skipped = this.variant.kind === 'tdt' ? chosen : this.blanks[this.layout.blank - token];
+        const skipped = this.variant.kind === 'tdt' ? chosenDuration : this.blanks[this.layout.blank - token];
         this.move(cursor, Math.max(skipped, 1));
         continue;
       }
       cursor.tokens.push(token);
       cursor.frames.push(cursor.frame);
-      cursor.durations.push(chosen);
+      cursor.durations.push(chosenDuration);
       cursor.last = token;
       cursor.fusion = cursor.fusion?.after(token);
       cursor.emitted++;
-      if (chosen > 0) this.move(cursor, chosen);
+      if (chosenDuration > 0) this.move(cursor, chosenDuration);
       else if (cursor.emitted >= this.maxSymbols) this.move(cursor, 1);
       return true;
     }
@@ -227,19 +238,20 @@ export class GreedyTransducer {
   private note(cursor: GreedyCursor, isBlank: boolean, at: number, out: HostTensors): void {
     const { confidence: settings } = this.options;
     if (!settings) return;
-    const own = out['confidence'].data[at];
+    const ownConfidence = out['confidence'].data[at];
     const duration = out['durationConfidence']?.data[at];
-    const value = duration === undefined ? own : aggregate([own, duration], settings.aggregation);
+    const value =
+      duration === undefined ? ownConfidence : aggregate([ownConfidence, duration], settings.aggregation);
     cursor.choices.push({ frame: cursor.frame, isBlank, confidence: value });
   }
 
   /** What was found so far. */
   hypothesis({ tokens, frames, durations, score, choices, length }: GreedyCursor): Hypothesis {
-    const found = { tokens, frames, score, ...(this.variant.kind === 'tdt' && { durations }) };
+    const hypothesis = { tokens, frames, score, ...(this.variant.kind === 'tdt' && { durations }) };
     const { confidence: settings } = this.options;
-    if (!settings) return found;
+    if (!settings) return hypothesis;
     return {
-      ...found,
+      ...hypothesis,
       frameConfidence: byFrame(choices, length),
       ...(settings.tokens && {
         tokenConfidence: transducerTokenConfidence(choices, length, settings, this.variant.kind),

@@ -16,12 +16,14 @@ export interface AlignmentInput {
   readonly arcs: readonly Arc[];
 }
 
+/** A point of the lattice: time by tokens. */
 export interface LatticePoint {
   readonly frame: number;
   /** Tokens emitted before this point. */
   readonly row: number;
 }
 
+/** How a transducer aligns a text with a recording. */
 export interface LatticeAlignment {
   readonly frames: number;
   /** Number of tokens + 1. */
@@ -94,10 +96,10 @@ class Lattice {
     for (const point of this.points()) {
       this.leave(point, (to, score, label) => {
         alpha[to] = logAddExpNumber(alpha[to], alpha[point.at] + score);
-        const reached = best[point.at] + score;
+        const reachedScore = best[point.at] + score;
         // At equal scores the token comes as late as possible.
-        if (reached < best[to] || (reached === best[to] && !label)) return;
-        best[to] = reached;
+        if (reachedScore < best[to] || (reachedScore === best[to] && !label)) return;
+        best[to] = reachedScore;
         before[to] = point.at;
       });
     }

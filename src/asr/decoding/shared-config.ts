@@ -114,7 +114,7 @@ export const sharedIgnored = {
 } as const;
 
 /** The confidences asked for: a wish for words includes tokens, one for tokens includes frames. */
-export interface ConfidenceSettings {
+export interface ConfidenceOptions {
   readonly method: ConfidenceMethod;
   readonly aggregation: ConfidenceConfig['aggregation'];
   readonly excludeBlank: boolean;
@@ -124,13 +124,13 @@ export interface ConfidenceSettings {
 }
 
 /** Undefined when no confidence is asked for. */
-export function confidenceSettings(decoding: {
+export function confidenceOptions(decoding: {
   readonly confidence_cfg: ConfidenceConfig;
   readonly greedy: {
     readonly preserve_frame_confidence: boolean | null;
     readonly confidence_method_cfg: ConfidenceMethod | null;
   };
-}): ConfidenceSettings | undefined {
+}): ConfidenceOptions | undefined {
   const { confidence_cfg: config, greedy } = decoding;
   const words = config.preserve_word_confidence;
   const tokens = words || config.preserve_token_confidence;
@@ -154,7 +154,7 @@ export function transcriptFields(
     readonly word_seperator: string;
     readonly segment_seperators: readonly string[] | null;
     readonly segment_gap_threshold: number | null;
-  } & Parameters<typeof confidenceSettings>[0],
+  } & Parameters<typeof confidenceOptions>[0],
   type: TimestampType,
 ) {
   return {
@@ -162,6 +162,6 @@ export function transcriptFields(
     wordSeparator: decoding.word_seperator,
     segmentSeparators: decoding.segment_seperators ?? [],
     segmentGap: decoding.segment_gap_threshold,
-    confidence: confidenceSettings(decoding),
+    confidence: confidenceOptions(decoding),
   };
 }

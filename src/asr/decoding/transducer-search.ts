@@ -15,7 +15,7 @@ import {
   type ProjectedFrames,
   type TransducerNetwork,
 } from './greedy-transducer.js';
-import { confidenceSettings } from './shared-config.js';
+import { confidenceOptions } from './shared-config.js';
 
 /** Finds hypotheses in projected encoder frames. */
 export interface TransducerSearch {
@@ -31,7 +31,7 @@ export function transducerSearch(
   readFile: ReadFile,
 ): TransducerSearch {
   const { strategy, beam } = decoding;
-  const confidence = confidenceSettings(decoding);
+  const confidence = confidenceOptions(decoding);
   if (!isBeam(strategy)) {
     const options = greedyOptions(network, decoding, tokenizer, readFile);
     return new GreedyTransducer(engine, network, { ...options, confidence });

@@ -12,12 +12,12 @@ export function transducerVariant(
   decoding: Pick<DecodingConfig, 'durations' | 'big_blank_durations'> | null,
   jointExtraOutputs: number,
 ): TransducerVariant {
-  const wanted = decodingVariant(decoding);
-  const variant = loss ?? wanted ?? plainRnnt;
-  if (wanted && describe(wanted) !== describe(variant)) {
+  const wantedVariant = decodingVariant(decoding);
+  const variant = loss ?? wantedVariant ?? plainRnnt;
+  if (wantedVariant && describe(wantedVariant) !== describe(variant)) {
     throw mismatch(
       'model.decoding',
-      `says ${describe(wanted)}, but model.loss trains ${describe(variant)}`,
+      `says ${describe(wantedVariant)}, but model.loss trains ${describe(variant)}`,
       'give both the same durations, best by reference to model.model_defaults',
     );
   }

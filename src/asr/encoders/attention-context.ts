@@ -50,8 +50,8 @@ export class AttentionContexts {
     let bias = masks[masks.length - 1].bias;
     let cumulative = 1 - this.probabilities[masks.length - 1];
     for (let i = masks.length - 2; i >= 0; i--) {
-      const chosen = tf.cast(tf.less(draw, tf.scalar(cumulative)), 'float32');
-      bias = tf.add(bias, tf.mul(tf.sub(masks[i].bias, bias), chosen));
+      const isChosen = tf.cast(tf.less(draw, tf.scalar(cumulative)), 'float32');
+      bias = tf.add(bias, tf.mul(tf.sub(masks[i].bias, bias), isChosen));
       cumulative -= this.probabilities[i];
     }
     return { bias, queries: masks[0].queries };

@@ -5,6 +5,7 @@ import type { AttentionContext } from '../../nn/index.js';
 import type { ContextSize, ResolvedConformerConfig } from './conformer-config.js';
 import type { Cutting } from './subsampling.js';
 
+/** What a caller may choose of a stream: how much future and past each frame sees, and how long chunks are. */
 export interface ChunkOptions {
   /** [left, right] of the attention, one of the encoder's. Default: the encoder's first. */
   readonly attContextSize?: ContextSize;
@@ -14,6 +15,7 @@ export interface ChunkOptions {
   readonly maxContext?: number;
 }
 
+/** How a stream is cut for one encoder. */
 export interface ChunkPlan {
   readonly context: AttentionContext;
   /** Encoded frames computed at a time. */
@@ -112,14 +114,19 @@ export function streamingSizes(plan: ChunkPlan): StreamingSizes {
   };
 }
 
-function chosenContext(contexts: readonly ContextSize[], wanted: ContextSize | undefined): ContextSize {
-  if (!wanted) return contexts[0];
-  const found = contexts.find(([left, right]) => left === wanted[0] && right === wanted[1]);
-  if (found) return found;
+function chosenContext(
+  contexts: readonly ContextSize[],
+  wantedContext: ContextSize | undefined,
+): ContextSize {
+  if (!wantedContext) return contexts[0];
+  const foundContext = contexts.find(
+    ([left, right]) => left === wantedContext[0] && right === wantedContext[1],
+  );
+  if (foundContext) return foundContext;
   throw new AnemoneError({
     code: 'streaming.context',
     path: 'attContextSize',
-    message: `[${wanted}] is not one of the encoder's contexts`,
+    message: `[${wantedContext}] is not one of the encoder's contexts`,
     hint: `it has ${contexts.map((context) => `[${context}]`).join(', ')}`,
   });
 }

@@ -12,6 +12,7 @@ export interface Past {
   see(inputs: Tensor): void;
 }
 
+/** What goes into an encoder with a chunk of a stream. */
 export interface Chunk {
   /** [B,F,bins], beginning with as many frames as the first `warmup` encoded frames take. */
   readonly features: Tensor;
@@ -30,6 +31,7 @@ export interface Chunk {
   readonly context: AttentionContext;
 }
 
+/** What comes out of an encoder with a chunk of a stream. */
 export interface EncodedChunk {
   /** [B,T,width] */
   readonly encoded: Tensor;
@@ -43,8 +45,12 @@ export interface EncodedChunk {
 
 /** An encoder that can go on where it stopped. */
 export interface ChunkEncoder extends Module {
-  /** @throws AnemoneError `streaming.*` where its settings make it need the whole utterance */
+  /**
+   * How streams are to be cut so that the pieces are equal to the whole.
+   * @throws AnemoneError `streaming.*` where its settings make it need the whole utterance
+   */
   chunkPlan(options?: ChunkOptions): ChunkPlan;
+  /** Encodes one chunk; what the layers will want to have seen is part of the result. */
   forwardChunk(chunk: Chunk, pass: Pass): EncodedChunk;
   /** Encoded frames of an utterance of `frames` feature frames. */
   outputLength(frames: number): number;

@@ -46,17 +46,17 @@ export class ConformerConvolution extends Module {
     super();
     const { d_model: width, use_bias: bias, conv_kernel_size: kernel, gated = true } = config;
     this.gated = gated;
-    const inner = gated ? width : 2 * width;
+    const innerWidth = gated ? width : 2 * width;
     this.pointwise1 = this.child('pointwise_conv1', new Linear(width, 2 * width, { bias, kernelAxes: 1 }));
     this.depthwise = this.child(
       'depthwise_conv',
-      new DepthwiseConv1d(inner, kernel, { bias, left: leftContext(config) }),
+      new DepthwiseConv1d(innerWidth, kernel, { bias, left: leftContext(config) }),
     );
-    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, inner));
+    this.norm = this.child('batch_norm', normalisation(config.conv_norm_type, innerWidth));
     // As NeMo starts it: by the outer width, also where more channels come in.
     const init = fanInUniform(width);
     const options = { bias, kernelAxes: 1, weightInit: init, biasInit: init };
-    this.pointwise2 = this.child('pointwise_conv2', new Linear(inner, width, options));
+    this.pointwise2 = this.child('pointwise_conv2', new Linear(innerWidth, width, options));
   }
 
   /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. `past` holds inputs of the depthwise convolution. */

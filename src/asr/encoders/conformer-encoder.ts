@@ -1,4 +1,4 @@
-// The Conformer encoder (Gulati et al. 2020), NeMo's ConformerEncoder: subsampling, positions, layers.
+// The Conformer.
 import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -31,6 +31,7 @@ import type { Encoded, Encoder, InnerLayers } from './encoder.js';
 import { LayerReduction } from './layer-reduction.js';
 import type { Cutting, Frames, Subsampling } from './subsampling.js';
 
+/** The Conformer encoder (Gulati et al. 2020), NeMo's ConformerEncoder: subsampling, positions, layers. */
 export class ConformerEncoder extends Module implements Encoder {
   readonly config: ResolvedConformerConfig;
   private readonly preEncode: Subsampling | Linear;
@@ -85,8 +86,8 @@ export class ConformerEncoder extends Module implements Encoder {
     return this.reduction ? this.reduction.outputLength(reduced) : reduced;
   }
 
-  forward(features: Tensor, featureLengths: Tensor, given: Pass, inner?: InnerLayers): Encoded {
-    let { x, lengths, pass } = this.subsample(features, featureLengths, given);
+  forward(features: Tensor, featureLengths: Tensor, callerPass: Pass, inner?: InnerLayers): Encoded {
+    let { x, lengths, pass } = this.subsample(features, featureLengths, callerPass);
     const draw = this.contexts.draw(pass);
     const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
     let context = this.context(x, lengths, draw, pass);
@@ -110,9 +111,9 @@ export class ConformerEncoder extends Module implements Encoder {
   private subsample(
     features: Tensor,
     lengths: Tensor,
-    given: Pass,
+    callerPass: Pass,
   ): { x: Tensor; lengths: Tensor; pass: Pass } {
-    const pass = within(given, given.batchFrames, features);
+    const pass = within(callerPass, callerPass.batchFrames, features);
     if (!(this.preEncode instanceof Linear))
       return reduced(this.preEncode.forward(features, lengths, pass), pass);
     return { x: pass.tap(this.preEncode.path, this.preEncode.forward(features)), lengths, pass };
@@ -142,8 +143,8 @@ export class ConformerEncoder extends Module implements Encoder {
     const [batch, all] = subsampled.shape;
     const frames = all! - chunk.warmup;
     let x = this.start(tf.slice(subsampled, [0, chunk.warmup, 0], [batch, frames, width]), pass);
-    const there = chunk.frames ?? between(tf.sub(lengths, tf.scalar(chunk.warmup, 'int32')), 0, frames);
-    const valid = frameMask(there, frames);
+    const validFrames = chunk.frames ?? between(tf.sub(lengths, tf.scalar(chunk.warmup, 'int32')), 0, frames);
+    const valid = frameMask(validFrames, frames);
     const { attention, convolution } = chunk;
     const past = attention ? attention.shape[2]! : 0;
     const before = attention ? tf.reverse(frameMask(chunk.attentionLengths, past), 1) : undefined;
@@ -151,10 +152,10 @@ export class ConformerEncoder extends Module implements Encoder {
       positions: relativePositions(frames, width, past + frames),
       mask: attentionMask(valid, chunk.context, before),
     };
-    const seen: Record<'attention' | 'convolution', Tensor[]> = { attention: [], convolution: [] };
-    const remembered = (cache: Tensor | undefined, kind: keyof typeof seen, layer: number): Past => ({
+    const seenInputs: Record<'attention' | 'convolution', Tensor[]> = { attention: [], convolution: [] };
+    const remembered = (cache: Tensor | undefined, kind: keyof typeof seenInputs, layer: number): Past => ({
       frames: cache && layerOf(cache, layer),
-      see: (inputs) => seen[kind].push(inputs),
+      see: (inputs) => seenInputs[kind].push(inputs),
     });
     this.layers.forEach((layer, i) => {
       x = layer.forward(x, context, pass, {
@@ -164,9 +165,9 @@ export class ConformerEncoder extends Module implements Encoder {
     });
     return {
       encoded: this.outProj ? this.outProj.forward(x) : x,
-      frames: there,
-      attention: tf.stack(seen.attention),
-      convolution: tf.stack(seen.convolution),
+      frames: validFrames,
+      attention: tf.stack(seenInputs.attention),
+      convolution: tf.stack(seenInputs.convolution),
     };
   }
 
@@ -243,8 +244,8 @@ function reduced({ x, lengths, frames }: Frames, pass: Pass): { x: Tensor; lengt
 }
 
 /** Whole numbers, none below `least` or above `most`. */
-const between = (numbers: Tensor, least: number, most: number): Tensor =>
-  tf.minimum(tf.maximum(numbers, tf.scalar(least, 'int32')), tf.scalar(most, 'int32'));
+const between = (numbers: Tensor, minimum: number, maximum: number): Tensor =>
+  tf.minimum(tf.maximum(numbers, tf.scalar(minimum, 'int32')), tf.scalar(maximum, 'int32'));
 
 /** cache [n,B,C,d] → [B,C,d]. */
 function layerOf(cache: Tensor, layer: number): Tensor {

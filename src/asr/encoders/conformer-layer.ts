@@ -45,7 +45,7 @@ export class ConformerLayer extends Module {
   /** `tied` is the first layer, when all layers use its position biases. */
   constructor(
     private readonly config: ResolvedConformerConfig,
-    tied?: ConformerLayer,
+    tiedLayer?: ConformerLayer,
   ) {
     super();
     const { d_model: width, use_bias: bias } = config;
@@ -54,7 +54,7 @@ export class ConformerLayer extends Module {
     this.normFeedForward1 = this.child('norm_feed_forward1', new LayerNorm(width));
     this.feedForward1 = this.child('feed_forward1', feedForward());
     this.normSelfAttention = this.child('norm_self_att', new LayerNorm(width));
-    this.selfAttention = this.child('self_attn', attention(config, tied));
+    this.selfAttention = this.child('self_attn', attention(config, tiedLayer));
     this.normConv = this.child('norm_conv', new LayerNorm(width));
     this.conv = this.child('conv', new ConformerConvolution(config));
     this.normFeedForward2 = this.child('norm_feed_forward2', new LayerNorm(width));
@@ -121,7 +121,10 @@ export function attentionPositions(config: {
   return model === 'rel_pos' || model === 'abs_pos' ? model : undefined;
 }
 
-function attention(config: ResolvedConformerConfig, tied: ConformerLayer | undefined): MultiHeadAttention {
+function attention(
+  config: ResolvedConformerConfig,
+  tiedLayer: ConformerLayer | undefined,
+): MultiHeadAttention {
   const options = {
     width: config.d_model,
     heads: config.n_heads,
@@ -140,7 +143,7 @@ function attention(config: ResolvedConformerConfig, tied: ConformerLayer | undef
       globalSeparate: config.global_attn_separate,
     });
   }
-  const owner = tied?.selfAttention;
+  const owner = tiedLayer?.selfAttention;
   return new RelativeMultiHeadAttention(
     options,
     owner instanceof RelativeMultiHeadAttention ? owner : undefined,

@@ -57,6 +57,7 @@ export const jasperBlockSchema = defineSchema(
   { ignored: { se_interpolation_mode: 'the context is one average, there is nothing to interpolate' } },
 );
 
+/** The schema of NeMo's ConvASREncoder. */
 export const convAsrEncoderSchema = defineSchema(
   'ConvASREncoder',
   {
@@ -109,5 +110,7 @@ export const convAsrEncoderSchema = defineSchema(
   },
 );
 
+/** A checked `encoder` section of a ConvASREncoder. */
 export type ConvASREncoderConfig = InferConfig<typeof convAsrEncoderSchema>;
+/** One block of a checked `jasper` list. */
 export type JasperBlockConfig = InferConfig<typeof jasperBlockSchema>;

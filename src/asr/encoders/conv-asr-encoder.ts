@@ -1,5 +1,4 @@
-// The convolutional encoders, NeMo's ConvASREncoder: a list of blocks makes it a Jasper, QuartzNet, Citrinet or
-// ContextNet.
+// Jasper, QuartzNet, Citrinet, ContextNet.
 import type { Tensor } from '../../engine/index.js';
 import {
   activationByName,
@@ -15,6 +14,10 @@ import type { ConvASREncoderConfig } from './conv-asr-config.js';
 import type { Encoded, Encoder, InnerLayers } from './encoder.js';
 import { JasperBlock, type MaskedFrames, maskedFrames, single } from './jasper-block.js';
 
+/**
+ * The convolutional encoders, NeMo's ConvASREncoder: a list of blocks makes it a Jasper, QuartzNet, Citrinet or
+ * ContextNet.
+ */
 export class ConvASREncoder extends Module implements Encoder {
   readonly width: number;
   readonly subsamplingFactor: number;

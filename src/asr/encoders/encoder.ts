@@ -1,7 +1,8 @@
-// What models ask of an acoustic encoder.
+// The interface of encoders.
 import type { Tensor } from '../../engine/index.js';
 import type { Module, Pass } from '../../nn/index.js';
 
+/** What an encoder gives for a batch. */
 export interface Encoded {
   /** [B,T',d] */
   readonly encoded: Tensor;
@@ -12,6 +13,7 @@ export interface Encoded {
 /** Gets the output of layer `index`, from 0, as the encoder computes it. */
 export type InnerLayers = (index: number, output: Encoded) => void;
 
+/** What models ask of an acoustic encoder. */
 export interface Encoder extends Module {
   /** Width d of the output. */
   readonly width: number;

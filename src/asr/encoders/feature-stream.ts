@@ -1,15 +1,18 @@
-// Features of audio that arrives in pieces: the same numbers that the front end computes of the whole, each frame as
-// soon as the audio under its window is there.
+// The front end of streams.
 import {
   type FrontEnd,
   isMfcc,
-  nemoSettings,
+  nemoFrontEndConfig,
   type ResolvedMel,
   type ResolvedMfcc,
   SampleQueue,
 } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 
+/**
+ * Features of audio that arrives in pieces: the same numbers that the front end computes of the whole, each frame as
+ * soon as the audio under its window is there.
+ */
 export class FeatureStream {
   private readonly samples = new SampleQueue();
   /** Frames given out. */
@@ -23,9 +26,9 @@ export class FeatureStream {
   constructor(private readonly frontEnd: FrontEnd) {
     const config = requireLocal(frontEnd);
     const { fftSize, hop } = config;
-    const exact = !isMfcc(config) && config.exact_pad;
+    const exactPad = !isMfcc(config) && config.exact_pad;
     // With exact_pad NeMo's pre-emphasis takes the edge's width off the end of what it is given.
-    this.reach = (exact ? fftSize : Math.ceil(fftSize / 2)) + 1;
+    this.reach = (exactPad ? fftSize : Math.ceil(fftSize / 2)) + 1;
     this.margin = Math.ceil(fftSize / hop) + 1;
   }
 
@@ -46,16 +49,16 @@ export class FeatureStream {
     const { hop, width: bins } = this.frontEnd.config;
     const first = Math.max(0, this.emitted - this.margin);
     const { features } = this.frontEnd.compute(this.samples.read(first * hop, this.samples.end));
-    const taken = features.slice((this.emitted - first) * bins, (until - first) * bins);
+    const takenFrames = features.slice((this.emitted - first) * bins, (until - first) * bins);
     this.emitted = until;
     this.samples.forget(Math.max(0, until - this.margin) * hop);
-    return taken;
+    return takenFrames;
   }
 }
 
 /** @throws AnemoneError `streaming.normalize` where a frame depends on more than the audio around it */
 function requireLocal(frontEnd: FrontEnd): ResolvedMel | ResolvedMfcc {
-  const config = nemoSettings(frontEnd);
+  const config = nemoFrontEndConfig(frontEnd);
   if (!config) {
     throw new AnemoneError({
       code: 'streaming.front-end',

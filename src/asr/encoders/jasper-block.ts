@@ -173,8 +173,8 @@ export class JasperBlock extends Module {
     const { stride = 1 } = geometry;
     return ({ x, lengths, mask, extent }, pass) => {
       // What lies beyond the batch is as if it were not there.
-      const seen = masked ? mask : kernel > 1 ? extent?.mask : undefined;
-      const input = seen ? tf.mul(x, seen) : x;
+      const seenMask = masked ? mask : kernel > 1 ? extent?.mask : undefined;
+      const input = seenMask ? tf.mul(x, seenMask) : x;
       const y =
         heads < 0
           ? conv.forward(input)

@@ -52,12 +52,12 @@ export class LayerReduction extends Module {
     if (this.convolutions) return this.convolutions.forward(x, lengths, pass);
     const { factor } = this.options;
     const [batch, frames, width] = x.shape;
-    const kept = Math.floor(frames! / factor);
-    const whole = tf.slice(x, [0, 0, 0], [batch, kept * factor, width!]);
+    const keptFrames = Math.floor(frames! / factor);
+    const wholeGroups = tf.slice(x, [0, 0, 0], [batch, keptFrames * factor, width!]);
     const fewer = (lengths: Tensor): Tensor =>
       tf.cast(tf.floor(tf.mul(tf.cast(lengths, 'float32'), tf.scalar(1 / factor))), 'int32');
-    const grid = tf.reshape(whole, [batch, kept, factor, width!]);
-    const parts = tf.split(grid, factor, 2).map((part) => tf.reshape(part, [batch, kept, width!]));
+    const grid = tf.reshape(wholeGroups, [batch, keptFrames, factor, width!]);
+    const parts = tf.split(grid, factor, 2).map((part) => tf.reshape(part, [batch, keptFrames, width!]));
     return {
       x: pass.tap(this.path, firstMaximum(parts)),
       lengths: fewer(lengths),

@@ -4,6 +4,7 @@ import { subsamplingTypes } from './conformer-config.js';
 
 const size = { format: 'int', min: 1 } as const;
 
+/** The schema of NeMo's RNNEncoder. */
 export const rnnEncoderSchema = defineSchema(
   'RNNEncoder',
   {
@@ -42,4 +43,5 @@ export const rnnEncoderSchema = defineSchema(
   { doc: 'Layers of LSTMs with projected outputs (He et al. 2019).' },
 );
 
+/** A checked `encoder` section of an RNNEncoder. */
 export type RNNEncoderConfig = InferConfig<typeof rnnEncoderSchema>;

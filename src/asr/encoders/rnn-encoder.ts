@@ -71,8 +71,8 @@ export class RNNEncoder extends Module implements Encoder {
   }
 
   /** features [B,T,F] → [B,T',proj_size] */
-  forward(features: Tensor, featureLengths: Tensor, given: Pass, inner?: InnerLayers): Encoded {
-    const pass = within(given, given.batchFrames, features);
+  forward(features: Tensor, featureLengths: Tensor, callerPass: Pass, inner?: InnerLayers): Encoded {
+    const pass = within(callerPass, callerPass.batchFrames, features);
     const { x: frames, lengths } =
       this.preEncode instanceof Subsampling
         ? this.preEncode.forward(features, featureLengths, pass)
@@ -85,8 +85,8 @@ export class RNNEncoder extends Module implements Encoder {
     this.layers.forEach(({ lstm, norm }, k) => {
       // Recurrences run along the first axis.
       const steps = lstm.forward(tf.transpose(x, [1, 0, 2]), pass, valid);
-      const read = pass.tap(lstm.path, tf.transpose(steps, [1, 0, 2]));
-      x = dropout(pass.tap(norm.path, norm.forward(read)), this.config.dropout, pass);
+      const states = pass.tap(lstm.path, tf.transpose(steps, [1, 0, 2]));
+      x = dropout(pass.tap(norm.path, norm.forward(states)), this.config.dropout, pass);
       inner?.(k, { encoded: x, lengths });
     });
     return { encoded: x, lengths };

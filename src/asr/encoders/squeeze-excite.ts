@@ -28,20 +28,21 @@ export class SqueezeExcite extends Module {
   /** x [B,T,C], mask [B,T,1] with 1 for real frames → [B,T,C]. */
   forward(x: Tensor, mask: Tensor, pass: Pass): Tensor {
     const [batch, , channels] = x.shape;
-    const real = tf.mul(x, mask);
-    const hidden = this.options.activation(this.squeeze.forward(this.average(real, mask, pass)));
+    const realFrames = tf.mul(x, mask);
+    const hidden = this.options.activation(this.squeeze.forward(this.average(realFrames, mask, pass)));
     const gate = tf.sigmoid(this.excite.forward(hidden));
-    return tf.mul(real, tf.reshape(gate, [batch, 1, channels]));
+    return tf.mul(realFrames, tf.reshape(gate, [batch, 1, channels]));
   }
 
   /** Mean of real frames, [B,C]. */
-  private average(real: Tensor, mask: Tensor, pass: Pass): Tensor {
+  private average(realFrames: Tensor, mask: Tensor, pass: Pass): Tensor {
     const { context } = this.options;
-    const frames = real.shape[1]!;
-    if (context < 0 || !pass.training || frames < context) return tf.div(tf.sum(real, 1), tf.sum(mask, 1));
+    const frames = realFrames.shape[1]!;
+    if (context < 0 || !pass.training || frames < context)
+      return tf.div(tf.sum(realFrames, 1), tf.sum(mask, 1));
     const window = randomWindow(frames, context, pass.extent?.frames);
     const count = tf.add(tf.sum(tf.mul(mask, window), 1), tf.scalar(1e-8));
-    return tf.div(tf.sum(tf.mul(real, window), 1), count);
+    return tf.div(tf.sum(tf.mul(realFrames, window), 1), count);
   }
 }
 

@@ -5,6 +5,7 @@ const rate = { format: 'number', min: 0, below: 1 } as const;
 const size = { format: 'int', min: 1 } as const;
 const layer = { format: 'int', min: 0, nullable: true, default: null } as const;
 
+/** The schema of NeMo's SqueezeformerEncoder. */
 export const squeezeformerEncoderSchema = defineSchema(
   'SqueezeformerEncoder',
   {
@@ -61,4 +62,5 @@ export const squeezeformerEncoderSchema = defineSchema(
   },
 );
 
+/** A checked `encoder` section of a SqueezeformerEncoder. */
 export type SqueezeformerEncoderConfig = InferConfig<typeof squeezeformerEncoderSchema>;

@@ -1,5 +1,4 @@
-// The Squeezeformer encoder (Kim et al. 2022), NeMo's SqueezeformerEncoder: layers of which those in the middle may
-// run at half the frame rate.
+// The Squeezeformer.
 import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
@@ -23,6 +22,10 @@ import type { SqueezeformerEncoderConfig } from './squeezeformer-config.js';
 import { SqueezeformerLayer } from './squeezeformer-layer.js';
 import type { Frames, Subsampling } from './subsampling.js';
 
+/**
+ * The Squeezeformer encoder (Kim et al. 2022), NeMo's SqueezeformerEncoder: layers of which those in the middle may
+ * run at half the frame rate.
+ */
 export class SqueezeformerEncoder extends Module implements Encoder {
   private readonly preEncode: Subsampling | Linear;
   private readonly layers: readonly SqueezeformerLayer[];
@@ -83,29 +86,29 @@ export class SqueezeformerEncoder extends Module implements Encoder {
   }
 
   /** With `inner`, layers at half the frame rate give half the lengths. */
-  forward(features: Tensor, featureLengths: Tensor, given: Pass, inner?: InnerLayers): Encoded {
+  forward(features: Tensor, featureLengths: Tensor, callerPass: Pass, inner?: InnerLayers): Encoded {
     const { n_layers: count, time_reduce_idx: reduceAt, time_recovery_idx: recoverAt, ...c } = this.config;
-    const whole = within(given, given.batchFrames, features);
+    const wholePass = within(callerPass, callerPass.batchFrames, features);
     const {
       x: subsampled,
       lengths,
       frames,
     } = this.preEncode instanceof Linear
-      ? { x: this.preEncode.forward(features), lengths: featureLengths, frames: given.batchFrames }
-      : this.preEncode.forward(features, featureLengths, whole);
-    const atFullRate = within(whole, frames, subsampled);
+      ? { x: this.preEncode.forward(features), lengths: featureLengths, frames: callerPass.batchFrames }
+      : this.preEncode.forward(features, featureLengths, wholePass);
+    const atFullRate = within(wholePass, frames, subsampled);
     let pass = atFullRate;
     const [left, right] = c.att_context_size ?? [-1, -1];
-    const full = this.context(subsampled.shape[1]!, lengths, [left, right], c.dropout_emb, pass);
+    const fullContext = this.context(subsampled.shape[1]!, lengths, [left, right], c.dropout_emb, pass);
     const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
-    let context = full;
+    let context = fullContext;
     let remaining = lengths;
     let x = this.preNorm.forward(this.start(subsampled, pass));
     let before: Tensor | undefined;
     this.layers.forEach((layer, i) => {
       if (this.timeReduce && i === reduceAt) {
         before = x;
-        const fewer = this.timeReduce.forward(x, remaining, full.mask.queries, pass);
+        const fewer = this.timeReduce.forward(x, remaining, fullContext.mask.queries, pass);
         ({ x, lengths: remaining } = fewer);
         pass = within(pass, fewer.frames, x);
         // Of every second frame, the neighbours within the context are half as many.
@@ -114,7 +117,7 @@ export class SqueezeformerEncoder extends Module implements Encoder {
       }
       if (this.timeRecovery && before && i === (recoverAt ?? count - 1)) {
         x = tf.add(before, this.timeRecovery.forward(twice(x, before.shape[1]!)));
-        [context, remaining, before, pass] = [full, lengths, undefined, atFullRate];
+        [context, remaining, before, pass] = [fullContext, lengths, undefined, atFullRate];
       }
       x = layer.forward(x, context, pass);
       inner?.(i, { encoded: project(x), lengths: remaining });
@@ -163,11 +166,15 @@ class TimeReduction extends Module {
     const [batch, frames, width] = x.shape;
     const reduced = this.pointwise.forward(this.depthwise.forward(tf.mul(x, valid)));
     // The padding makes one frame too many.
-    const kept = tf.slice(reduced, [0, 0, 0], [batch, Math.ceil(frames! / 2), width!]);
+    const keptFrames = tf.slice(reduced, [0, 0, 0], [batch, Math.ceil(frames! / 2), width!]);
     const half = (lengths: Tensor): Tensor =>
       tf.cast(tf.floor(tf.mul(tf.add(tf.cast(lengths, 'float32'), tf.scalar(1)), tf.scalar(0.5))), 'int32');
     const { extent } = pass;
-    return { x: pass.tap(this.path, kept), lengths: half(lengths), frames: extent && half(extent.frames) };
+    return {
+      x: pass.tap(this.path, keptFrames),
+      lengths: half(lengths),
+      frames: extent && half(extent.frames),
+    };
   }
 }
 

@@ -54,7 +54,7 @@ export class SqueezeformerLayer extends Module {
   /** `tied` is the first layer, when all layers use its position biases. */
   constructor(
     private readonly config: SqueezeformerEncoderConfig,
-    tied?: SqueezeformerLayer,
+    tiedLayer?: SqueezeformerLayer,
   ) {
     super();
     const { d_model: width, dropout: rate } = config;
@@ -68,7 +68,7 @@ export class SqueezeformerLayer extends Module {
     this.first = part('feed_forward1_scale', 'norm_feed_forward1');
     this.conv = this.child('conv', convolution(config));
     this.convolution = part('conv_scale', 'norm_conv');
-    this.selfAttention = this.child('self_attn', attention(config, tied?.selfAttention));
+    this.selfAttention = this.child('self_attn', attention(config, tiedLayer?.selfAttention));
     this.attention = part('self_attn_scale', 'norm_self_att');
     this.feedForward2 = this.child('feed_forward2', feedForward());
     this.second = part('feed_forward2_scale', 'norm_feed_forward2');
@@ -90,9 +90,9 @@ export class SqueezeformerLayer extends Module {
     // What attention adapters add goes into the feed-forward module and not past it, as in NeMo.
     const { scale, norm } = this.first;
     const adapted = scale.forward(this.adapters.attend(attended, mask, positions, pass));
-    const added = dropout(this.feedForward1.forward(adapted, pass), this.config.dropout, pass);
-    const fed = norm.forward(tf.add(attended, added));
-    const convolved = step(fed, this.convolution, (y) => this.conv.forward(y, mask.queries, pass));
+    const addition = dropout(this.feedForward1.forward(adapted, pass), this.config.dropout, pass);
+    const fedForward = norm.forward(tf.add(attended, addition));
+    const convolved = step(fedForward, this.convolution, (y) => this.conv.forward(y, mask.queries, pass));
     const out = step(convolved, this.second, (y) => this.feedForward2.forward(y, pass));
     return pass.tap(this.path, this.adapters.forward(out, pass));
   }

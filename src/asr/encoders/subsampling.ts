@@ -152,10 +152,10 @@ export class ConvSubsampling extends Subsampling {
     const length = halving(padded - 3, 'floor', 1);
     const strided = { kernel: 3, stride: 2, padding };
     if (index === 0 || kind === 'striding') {
-      const own = kind === 'dw_striding' ? uniformPair(1 / 3) : {};
+      const ownInit = kind === 'dw_striding' ? uniformPair(1 / 3) : {};
       const module = this.child(
         `conv.${2 * index}`,
-        new Conv2d(index === 0 ? 1 : channels, channels, { ...strided, ...own }),
+        new Conv2d(index === 0 ? 1 : channels, channels, { ...strided, ...ownInit }),
       );
       return { convolutions: [{ module, relu: true }], pool: false, length };
     }
@@ -228,9 +228,9 @@ export class StackingSubsampling extends Subsampling {
     const padded = tf.pad(batchOwn, [[0, 0], [0, pad], [0, 0]]); // biome-ignore format: one line reads better
     const normed = this.preNorm ? this.preNorm.forward(padded) : padded;
     const stacked = tf.reshape(normed, [batch, (frames + pad) / factor, factor * featIn]);
-    const added = extent ? lackingTo(factor, extent.frames) : tf.scalar(pad);
+    const addedFrames = extent ? lackingTo(factor, extent.frames) : tf.scalar(pad);
     const stacks = (lengths: Tensor): Tensor =>
-      tf.cast(tf.floor(tf.div(tf.add(tf.cast(lengths, 'float32'), added), tf.scalar(factor))), 'int32');
+      tf.cast(tf.floor(tf.div(tf.add(tf.cast(lengths, 'float32'), addedFrames), tf.scalar(factor))), 'int32');
     return {
       x: pass.tap(this.path, this.projOut.forward(stacked)),
       lengths: stacks(lengths),
@@ -289,8 +289,8 @@ function maxPoolCeil(x: Tensor): Tensor {
   const [batch, frames, bins, channels] = x.shape;
   const [time, frequency] = [Math.ceil(frames / 2), Math.ceil(bins / 2)];
   const [padTime, padBins] = [2 * time - frames, 2 * frequency - bins];
-  const even = tf.pad(x, [[0, 0], [0, padTime], [0, padBins], [0, 0]]); // biome-ignore format: one line reads better
-  const grid = tf.reshape(even, [batch, time, 2, frequency, 2, channels]);
+  const paddedInput = tf.pad(x, [[0, 0], [0, padTime], [0, padBins], [0, 0]]); // biome-ignore format: one line reads better
+  const grid = tf.reshape(paddedInput, [batch, time, 2, frequency, 2, channels]);
   const corners = [0, 1].flatMap((i) =>
     [0, 1].map((j) =>
       tf.reshape(tf.slice(grid, [0, 0, i, 0, j, 0], [batch, time, 1, frequency, 1, channels]), [
@@ -306,7 +306,7 @@ function maxPoolCeil(x: Tensor): Tensor {
 
 /** Elementwise maximum; of equal values (masked features make many) the first gets the gradient. */
 export function firstMaximum(parts: readonly Tensor[]): Tensor {
-  return parts.reduce((most, part) => tf.maximum(most, part));
+  return parts.reduce((maximum, part) => tf.maximum(maximum, part));
 }
 
 function uniformPair(bound: number): { weightInit: Initializer; biasInit: Initializer } {

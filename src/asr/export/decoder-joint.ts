@@ -159,7 +159,7 @@ function someTargets(batch: number, tokens: number, vocabulary: number): HostTen
 /** What a program must know of the outputs, for the metadata of the files. */
 export function describeHead({ decoder, variant }: TransducerHead): Record<string, string> {
   const { blank } = outputLayout(variant, decoder.vocabulary);
-  const known = {
+  const knownTrial = {
     transducer: variant.kind,
     blank_id: String(blank),
     vocab_size: String(decoder.vocabulary),
@@ -168,20 +168,22 @@ export function describeHead({ decoder, variant }: TransducerHead): Record<strin
       pred_hidden: String(decoder.width),
     }),
   };
-  return variant.kind === 'rnnt' ? known : { ...known, durations: JSON.stringify(variant.durations) };
+  return variant.kind === 'rnnt'
+    ? knownTrial
+    : { ...knownTrial, durations: JSON.stringify(variant.durations) };
 }
 
 /** Over targets [B,U] from a state [B,S]: outputs [B,U,H] and the state after them. */
 function predict(decoder: PredictionNetwork, targets: Tensor, start: Tensor) {
   // Any number from the vocabulary on means "no token yet"; big blanks put blank further up than tables reach.
-  const known = tf.minimum(targets, tf.scalar(decoder.vocabulary, 'int32'));
+  const knownTargets = tf.minimum(targets, tf.scalar(decoder.vocabulary, 'int32'));
   const { carry, ys } = scan(
     ([state], [last]) => {
       const next = decoder.step(last, state);
       return { carry: [next.state], ys: [tf.clone(next.output)] };
     },
     [start],
-    [tf.transpose(known)],
+    [tf.transpose(knownTargets)],
   );
   return { prediction: tf.transpose(ys[0], [1, 0, 2]), after: carry[0] };
 }

@@ -1,5 +1,5 @@
 // A model as files for other programs: its parts, and the metadata that front end and tokenizer are rebuilt of.
-import { type FrontEnd, isMfcc, nemoSettings } from '../../audio/index.js';
+import { type FrontEnd, isMfcc, nemoFrontEndConfig } from '../../audio/index.js';
 import type { Engine } from '../../engine/index.js';
 import type { Encoder } from '../encoders/encoder.js';
 import type { TransducerHead } from './decoder-joint.js';
@@ -34,7 +34,7 @@ export function exportModel(
   const { encoder, modelType, tokens, head } = model;
   const { maxFrames, stream } = options;
   const { config: mel } = model.frontEnd;
-  const settings = nemoSettings(model.frontEnd);
+  const settings = nemoFrontEndConfig(model.frontEnd);
   const longest = () => encoder.outputLength(longestInput(encoder, maxFrames));
   const metadata = {
     model_type: modelType,

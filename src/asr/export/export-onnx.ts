@@ -13,6 +13,7 @@ import { makeFolder, writeFileAtomically } from '../../formats/index.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Subnet } from './subnets.js';
 
+/** Which files are written, for whom, and for what sizes. */
 export interface ExportOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine;
@@ -79,11 +80,11 @@ export async function exportOnnx(
     const files: string[] = [];
     for (const subnet of subnets) {
       const { spec, samples } = subnet;
-      const full: ExportSpec = { ...spec, metadata, read: engine.read.bind(engine) };
+      const fullSpec: ExportSpec = { ...spec, metadata, read: engine.read.bind(engine) };
       const name = nameOf(subnet);
-      const model = await exportModel(full, { location: `${name}.data`, from: externalFrom });
+      const model = await exportModel(fullSpec, { location: `${name}.data`, from: externalFrom });
       const names = await written(folder, () => stage(staging, name, model));
-      if (check) await checkExport(join(staging, name), full, engine, samples);
+      if (check) await checkExport(join(staging, name), fullSpec, engine, samples);
       files.push(...names);
     }
     for (const [name, text] of Object.entries(texts)) {

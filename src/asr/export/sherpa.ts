@@ -21,11 +21,11 @@ export function sherpaMetadata(modelType: string, head: TransducerHead | undefin
   };
 }
 
-type NemoSettings = ResolvedMel | ResolvedMfcc;
+type NemoFrontEndConfig = ResolvedMel | ResolvedMfcc;
 
 export interface SherpaModel {
   /** Undefined for a front end of the user's. */
-  readonly mel: NemoSettings | undefined;
+  readonly mel: NemoFrontEndConfig | undefined;
   /** Tokens without blank. */
   readonly vocabulary: readonly string[];
   /** Undefined for CTC. */
@@ -48,15 +48,15 @@ export function checkForSherpa({ mel, vocabulary, head, streaming, prompted }: S
   if (head) checkHead(head, streaming);
 }
 
-function checkFeatures(mel: NemoSettings | undefined): void {
+function checkFeatures(mel: NemoFrontEndConfig | undefined): void {
   if (!mel) fail('preprocessor', 'is not one of NeMo’s; sherpa-onnx computes log-mel features');
   if (isMfcc(mel)) fail('preprocessor', 'makes MFCCs; sherpa-onnx computes log-mel features');
   const { sample_rate: rate, normalize } = mel;
-  const expect = (key: string, good: boolean, found: unknown, wanted: string): void => {
-    if (!good)
+  const expect = (key: string, isGood: boolean, foundValue: unknown, wantedValue: string): void => {
+    if (!isGood)
       fail(
         `preprocessor.${key}`,
-        `is ${JSON.stringify(found)}; sherpa-onnx computes features with ${wanted}`,
+        `is ${JSON.stringify(foundValue)}; sherpa-onnx computes features with ${wantedValue}`,
       );
   };
   const window = Math.round(0.025 * rate);
@@ -82,7 +82,7 @@ function checkFeatures(mel: NemoSettings | undefined): void {
 }
 
 /** As the scripts that make sherpa-onnx's models of NeMo's write it; empty for none. */
-export function normalizeType(config: NemoSettings): string {
+export function normalizeType(config: NemoFrontEndConfig): string {
   const normalize = isMfcc(config) ? null : config.normalize;
   if (normalize === null) return '';
   if (typeof normalize === 'object') return 'fixed';
@@ -91,11 +91,11 @@ export function normalizeType(config: NemoSettings): string {
 
 /** A line is cut at white space; a token that is a single space is known all the same. */
 function checkTokens(vocabulary: readonly string[]): void {
-  const bad = vocabulary.find(
+  const badToken = vocabulary.find(
     (token) => token === '' || token === '<blk>' || (token !== ' ' && /\s/.test(token)),
   );
-  if (bad === undefined) return;
-  fail('tokenizer', `the token ${JSON.stringify(bad)} cannot stand in sherpa-onnx's tokens.txt`);
+  if (badToken === undefined) return;
+  fail('tokenizer', `the token ${JSON.stringify(badToken)} cannot stand in sherpa-onnx's tokens.txt`);
 }
 
 function checkHead({ decoder, variant }: TransducerHead, streaming: boolean): void {
@@ -113,8 +113,11 @@ function checkHead({ decoder, variant }: TransducerHead, streaming: boolean): vo
   if (variant.kind !== 'tdt') return;
   if (streaming) fail('loss', 'sherpa-onnx has no streaming search for TDT');
   if (variant.durations.every((duration, i) => duration === i)) return;
-  const counted = variant.durations.map((_, i) => i).join(', ');
-  fail('durations', `are [${variant.durations.join(', ')}]; sherpa-onnx takes them for [${counted}]`);
+  const countedDurations = variant.durations.map((_, i) => i).join(', ');
+  fail(
+    'durations',
+    `are [${variant.durations.join(', ')}]; sherpa-onnx takes them for [${countedDurations}]`,
+  );
 }
 
 function fail(key: string, message: string): never {

@@ -89,15 +89,15 @@ export function streamingEncoderSubnet(
           },
           evaluationPass,
         );
-        const whole = {
+        const wholeSizes = {
           encoded: firstFrames(chunk.encoded, 1, shiftFrames),
           lengths: atMost(chunk.frames, shiftFrames),
         };
-        const next = (cache: Tensor, seen: Tensor): Tensor =>
-          lastFrames(tf.concat([cache, firstFrames(seen, 2, shiftFrames)], 2), cache.shape[2]!);
+        const next = (cache: Tensor, newInputs: Tensor): Tensor =>
+          lastFrames(tf.concat([cache, firstFrames(newInputs, 2, shiftFrames)], 2), cache.shape[2]!);
         return {
-          ...output.of(whole, more),
-          encoded_lengths: tf.clone(whole.lengths),
+          ...output.of(wholeSizes, more),
+          encoded_lengths: tf.clone(wholeSizes.lengths),
           cache_last_channel_next: tf.transpose(next(attention, chunk.attention), [1, 0, 2, 3]),
           cache_last_time_next: tf.transpose(next(convolution, chunk.convolution), [1, 0, 3, 2]),
           cache_last_channel_next_len: atMost(
@@ -112,7 +112,7 @@ export function streamingEncoderSubnet(
 }
 
 /** The first windows of two streams, a later one of one stream, and the end of three. */
-function trials(plan: ChunkPlan, features: number, more: EncoderOutput['trial']): Subnet['samples'] {
+function trials(plan: ChunkPlan, features: number, moreInputs: EncoderOutput['trial']): Subnet['samples'] {
   const { layers, width, attentionCache, convolutionCache } = plan;
   const [first, later] = windowSizes(plan);
   return [
@@ -129,7 +129,7 @@ function trials(plan: ChunkPlan, features: number, more: EncoderOutput['trial'])
       cache_last_channel: noise([batch, layers, attentionCache, width], 10 + i),
       cache_last_time: noise([batch, layers, width, convolutionCache], 20 + i),
       cache_last_channel_len: counts(known),
-      ...more?.(batch),
+      ...moreInputs?.(batch),
     };
   });
 }
@@ -169,7 +169,7 @@ function blocksOf(frames: Tensor, size: number): Tensor {
   return tf.floorDiv(tf.add(frames, tf.scalar(size - 1, 'int32')), tf.scalar(size, 'int32'));
 }
 
-const atMost = (counts: Tensor, most: number): Tensor => tf.minimum(counts, tf.scalar(most, 'int32'));
+const atMost = (counts: Tensor, maximum: number): Tensor => tf.minimum(counts, tf.scalar(maximum, 'int32'));
 
 /** The first `count` along `axis`. */
 function firstFrames(x: Tensor, axis: number, count: number): Tensor {

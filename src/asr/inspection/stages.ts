@@ -1,11 +1,14 @@
-// What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so
-// that two implementations, or two states of one model, can be compared number by number.
+// What inspection reads out of a model.
 import { type Engine, type HostTensor, type HostTensors, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { evaluationPass, type Pass } from '../../nn/index.js';
 import type { StageBound } from '../models/model-family.js';
 import type { SpeechModel } from '../models/speech-model.js';
 
+/**
+ * What every stage of a model makes of one recording, under the names and in the layouts of NeMo's ports, so that
+ * two implementations, or two states of one model, can be compared number by number.
+ */
 export interface Stages {
   /**
    * `processed_signal` [1,F,T] (padded as in NeMo) and `processed_signal_length`; `encoder.pre_encode` and `encoder.layers.N`
@@ -24,6 +27,7 @@ export interface Stages {
 }
 
 /**
+ * Runs the model on one recording and gives what each of its stages makes of it.
  * @param samples mono, at the model's sample rate
  * @param text reference of the recording; default: what the model recognises
  * @param mostNumbers a stage with more is left out; default: 1 GiB of float32
@@ -48,8 +52,9 @@ export async function stagesOf(
   }
   const prompt =
     lang !== undefined && model.takesPrompt ? { source_lang: lang, target_lang: lang } : undefined;
-  const found = text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
-  const said = text ?? found?.text ?? '';
+  const transcript =
+    text === undefined ? (await model.transcribe([samples], { engine, prompt }))[0] : undefined;
+  const saidText = text ?? transcript?.text ?? '';
   const int = (...values: number[]): HostTensor => ({
     dtype: 'int32',
     shape: [values.length],
@@ -58,7 +63,7 @@ export async function stagesOf(
   const inputs: HostTensors = {
     signal: { dtype: 'float32', shape: [...shape], data: features },
     featureLengths: int(lengths[0]),
-    ...model.labelInputs(said, { lang, tokens: found?.tokens.map(({ id }) => id) }),
+    ...model.labelInputs(saidText, { lang, tokens: transcript?.tokens.map(({ id }) => id) }),
   };
   const leftOut = new Set<string>();
   const program = engine.compile('inspect', ({ signal, ...rest }) =>
@@ -70,7 +75,7 @@ export async function stagesOf(
   );
   try {
     const outputs = await program.run(inputs);
-    return { tensors: new Map(Object.entries(outputs)), text: said, leftOut: [...leftOut] };
+    return { tensors: new Map(Object.entries(outputs)), text: saidText, leftOut: [...leftOut] };
   } finally {
     program.dispose();
   }

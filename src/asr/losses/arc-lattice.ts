@@ -14,6 +14,7 @@ export interface Arc {
   readonly picks: readonly number[];
 }
 
+/** A batch of lattices. */
 export interface ArcLatticeInput {
   /** Log-probabilities to build arcs from, [B,U+1,T,P]. */
   readonly picks: Tensor;
@@ -22,6 +23,7 @@ export interface ArcLatticeInput {
   readonly tokens: Tensor;
 }
 
+/** Which arcs the lattice has, and how their gradients are weighed. */
 export interface ArcLatticeOptions {
   readonly arcs: readonly Arc[];
   /** FastEmit's λ; weighs the gradient of the pick `label`. Default 0. */
@@ -45,8 +47,8 @@ export function arcLatticeCosts(input: ArcLatticeInput, options: ArcLatticeOptio
       const leaving = lattice.leaving(input.picks, frames, tokens);
       const end = lattice.end(frames, tokens);
       const after = lattice.forward(leaving);
-      const reached = tf.slice(end, [1, 0, 0], [lattice.count, batch, rows]);
-      const isEnd = tf.equal(reached, tf.scalar(0));
+      const reachedEnds = tf.slice(end, [1, 0, 0], [lattice.count, batch, rows]);
+      const isEnd = tf.equal(reachedEnds, tf.scalar(0));
       const logLikelihood = tf.sum(tf.where(isEnd, after, tf.zerosLike(after)), [0, 2]);
       const before = tf.concat(
         [
@@ -62,10 +64,10 @@ export function arcLatticeCosts(input: ArcLatticeInput, options: ArcLatticeOptio
       const through = lattice.backward(leaving, end);
       const possible = tf.greater(logLikelihood, tf.scalar(impossible / 2));
       const scale = tf.where(possible, tf.neg(dy), tf.zerosLike(dy));
-      const known = tf.where(possible, logLikelihood, tf.zerosLike(logLikelihood));
+      const knownLikelihood = tf.where(possible, logLikelihood, tf.zerosLike(logLikelihood));
       const relative = tf.sub(
         tf.add(tf.reshape(before, [lattice.count, 1, batch, rows]), through),
-        tf.reshape(known, [1, 1, batch, 1]),
+        tf.reshape(knownLikelihood, [1, 1, batch, 1]),
       );
       const passed = tf.mul(tf.exp(relative), tf.reshape(scale, [1, 1, batch, 1]));
       const byArc = tf.unstack(passed, 1);
@@ -169,10 +171,10 @@ class ArcDiagonals {
     const { count, batch, rows } = this;
     const shape = [count, batch, rows];
     const perArc = tf.unstack(leaving, 1).map((arc, i) => {
-      const late = jump(this.arcs[i]) - 1;
-      if (late >= count) return tf.fill(shape, impossible);
+      const delay = jump(this.arcs[i]) - 1;
+      if (delay >= count) return tf.fill(shape, impossible);
       const low = this.arcs[i].label ? 1 : 0;
-      const padded = tf.pad(arc, [[late, 0], [0, 0], [low, 0]], impossible); // biome-ignore format: one line reads better
+      const padded = tf.pad(arc, [[delay, 0], [0, 0], [low, 0]], impossible); // biome-ignore format: one line reads better
       return tf.slice(padded, [0, 0, 0], shape);
     });
     return tf.stack(perArc, 1);
@@ -185,9 +187,9 @@ class ArcDiagonals {
   private remember(history: Tensor | undefined, newest: Tensor, shift: 1 | -1): Tensor {
     const { batch, rows, reach } = this;
     const edge = tf.fill([batch, 1], impossible);
-    const kept = tf.slice(newest, [0, shift > 0 ? 0 : 1], [batch, rows - 1]);
-    const moved = tf.concat(shift > 0 ? [edge, kept] : [kept, edge], 1);
-    const pair = tf.stack([newest, moved]);
+    const keptRows = tf.slice(newest, [0, shift > 0 ? 0 : 1], [batch, rows - 1]);
+    const movedRows = tf.concat(shift > 0 ? [edge, keptRows] : [keptRows, edge], 1);
+    const pair = tf.stack([newest, movedRows]);
     if (reach === 1) return pair;
     const older = history
       ? tf.slice(history, [0, 0, 0], [2 * (reach - 1), batch, rows])
@@ -210,7 +212,7 @@ function jump(arc: Arc): number {
 /** log Σ exp over the first axis. */
 function logSumExp(x: Tensor): Tensor {
   const [, batch, rows] = x.shape;
-  const most = tf.max(x, 0);
-  const sum = tf.sum(tf.exp(tf.sub(x, tf.reshape(most, [1, batch, rows]))), 0);
-  return tf.add(most, tf.log(sum));
+  const maximum = tf.max(x, 0);
+  const sum = tf.sum(tf.exp(tf.sub(x, tf.reshape(maximum, [1, batch, rows]))), 0);
+  return tf.add(maximum, tf.log(sum));
 }

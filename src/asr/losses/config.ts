@@ -4,7 +4,7 @@ import { component } from '../../container/index.js';
 import { plainRnnt } from '../decoders/transducer-variant.js';
 import { CTCLoss } from './ctc.js';
 import { frameLossKind, transducerLossKind } from './loss-kinds.js';
-import { RNNTLoss, type RnntLossSettings } from './rnnt.js';
+import { RNNTLoss, type RnntLossConfig } from './rnnt.js';
 
 const commonOptions = {
   fastemit_lambda: {
@@ -156,6 +156,7 @@ const ctcLossSchema = defineSchema(
   { doc: 'Connectionist temporal classification (Graves et al. 2006).', ignored: sizes },
 );
 
+/** The losses of speech models: NeMo's CTC and transducer losses. */
 export const lossComponents = [
   component({
     kind: frameLossKind,
@@ -170,13 +171,13 @@ export const lossComponents = [
     name: 'RNNTLoss',
     aliases: ['nemo.collections.asr.losses.RNNTLoss', 'nemo.collections.asr.losses.rnnt.RNNTLoss'],
     schema: rnntLossComponentSchema,
-    create: ({ reduction, ...config }) => new RNNTLoss(rnntLossSettings(config), reduction),
+    create: ({ reduction, ...config }) => new RNNTLoss(rnntLossConfig(config), reduction),
   }),
 ];
 
 /** @param config checked; null where a model has no such section */
-export function rnntLossSettings(config: InferConfig<typeof rnntLossSchema> | null): RnntLossSettings {
-  const defaults: RnntLossSettings = {
+export function rnntLossConfig(config: InferConfig<typeof rnntLossSchema> | null): RnntLossConfig {
+  const defaults: RnntLossConfig = {
     variant: config ? plainRnnt : undefined,
     fastEmit: 0,
     clamp: -1,

@@ -18,43 +18,43 @@ export interface CtcView {
  */
 export function ctcGradient(view: CtcView, gradient: Float32Array): number {
   const { validFrames: frames, tokens, picks, offset, states } = view;
-  const used = 2 * tokens.length + 1;
+  const usedStates = 2 * tokens.length + 1;
   if (frames === 0) return tokens.length === 0 ? 0 : Number.POSITIVE_INFINITY;
   const lp = (t: number, s: number): number => picks[offset + t * states + s];
   const skips = (s: number): boolean => s % 2 === 1 && s >= 3 && tokens[(s - 1) / 2] !== tokens[(s - 3) / 2];
-  const alpha = new Float64Array(frames * used).fill(impossible);
-  const beta = new Float64Array(frames * used).fill(impossible);
+  const alpha = new Float64Array(frames * usedStates).fill(impossible);
+  const beta = new Float64Array(frames * usedStates).fill(impossible);
   alpha[0] = lp(0, 0);
-  if (used > 1) alpha[1] = lp(0, 1);
+  if (usedStates > 1) alpha[1] = lp(0, 1);
   for (let t = 1; t < frames; t++) {
-    const before = (t - 1) * used;
-    for (let s = 0; s < used; s++) {
+    const before = (t - 1) * usedStates;
+    for (let s = 0; s < usedStates; s++) {
       let value = alpha[before + s];
       if (s > 0) value = logAddExpNumber(value, alpha[before + s - 1]);
       if (skips(s)) value = logAddExpNumber(value, alpha[before + s - 2]);
-      alpha[t * used + s] = value + lp(t, s);
+      alpha[t * usedStates + s] = value + lp(t, s);
     }
   }
-  const last = (frames - 1) * used;
-  beta[last + used - 1] = 0;
-  if (used > 1) beta[last + used - 2] = 0;
+  const last = (frames - 1) * usedStates;
+  beta[last + usedStates - 1] = 0;
+  if (usedStates > 1) beta[last + usedStates - 2] = 0;
   for (let t = frames - 2; t >= 0; t--) {
-    const after = (t + 1) * used;
-    for (let s = 0; s < used; s++) {
+    const after = (t + 1) * usedStates;
+    for (let s = 0; s < usedStates; s++) {
       let value = beta[after + s] + lp(t + 1, s);
-      if (s + 1 < used) value = logAddExpNumber(value, beta[after + s + 1] + lp(t + 1, s + 1));
-      if (s + 2 < used && skips(s + 2)) {
+      if (s + 1 < usedStates) value = logAddExpNumber(value, beta[after + s + 1] + lp(t + 1, s + 1));
+      if (s + 2 < usedStates && skips(s + 2)) {
         value = logAddExpNumber(value, beta[after + s + 2] + lp(t + 1, s + 2));
       }
-      beta[t * used + s] = value;
+      beta[t * usedStates + s] = value;
     }
   }
-  const ends = used > 1 ? alpha[last + used - 2] : impossible;
-  const logLikelihood = logAddExpNumber(alpha[last + used - 1], ends);
+  const ends = usedStates > 1 ? alpha[last + usedStates - 2] : impossible;
+  const logLikelihood = logAddExpNumber(alpha[last + usedStates - 1], ends);
   if (logLikelihood <= impossible / 2) return Number.POSITIVE_INFINITY;
   for (let t = 0; t < frames; t++) {
-    for (let s = 0; s < used; s++) {
-      const occupancy = Math.exp(alpha[t * used + s] + beta[t * used + s] - logLikelihood);
+    for (let s = 0; s < usedStates; s++) {
+      const occupancy = Math.exp(alpha[t * usedStates + s] + beta[t * usedStates + s] - logLikelihood);
       gradient[offset + t * states + s] -= occupancy;
     }
   }

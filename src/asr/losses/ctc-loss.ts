@@ -6,6 +6,7 @@ import { ctcGradient } from './ctc-lattice-host.js';
 import { impossible, logAddExp, shiftColumns } from './log-space.js';
 import type { LatticeImplementation } from './transducer-lattice.js';
 
+/** A batch of utterances with their targets. */
 export interface CtcInput {
   /** Normalised log-probabilities [B,T,K]. */
   readonly logProbabilities: Tensor;
@@ -17,6 +18,7 @@ export interface CtcInput {
   readonly blank: number;
 }
 
+/** PyTorch's option `zero_infinity`, and where the lattice is computed. */
 export interface CtcOptions {
   /** Utterances whose tokens do not fit their frames cost 0 instead of infinity. Default true. */
   readonly zeroInfinity?: boolean;
@@ -72,12 +74,12 @@ function scanCosts(
       const start = tf.concat([tf.zeros([batch, 1]), tf.fill([batch, states - 1], impossible)], 1);
       const { carry, ys } = scan(
         ([alpha], [lp, valid]) => {
-          const reached = logAddExp(
+          const reachedEnds = logAddExp(
             logAddExp(alpha, shiftColumns(alpha, 1)),
             tf.add(shiftColumns(alpha, 2), skip),
           );
           // Frames past the end leave the state as it is.
-          const next = either(valid, tf.add(reached, lp), alpha);
+          const next = either(valid, tf.add(reachedEnds, lp), alpha);
           return { carry: [next], ys: [next] };
         },
         [start],

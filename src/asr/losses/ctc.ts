@@ -5,6 +5,7 @@ import type { FrameLoss, FrameLossInput } from './loss-kinds.js';
 import { type LossReduction, reducedLoss } from './reduction.js';
 import type { LatticeImplementation } from './transducer-lattice.js';
 
+/** How costs are computed and reduced. */
 export interface CTCLossOptions {
   /** Default `mean_batch`. */
   readonly reduction?: LossReduction;

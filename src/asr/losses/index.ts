@@ -11,7 +11,7 @@ export {
   transducerLossKind,
 } from './loss-kinds.js';
 export { type LossReduction, reduceCosts, reducedLoss, reductionWeight } from './reduction.js';
-export { RNNTLoss, type RnntLossSettings } from './rnnt.js';
+export { RNNTLoss, type RnntLossConfig } from './rnnt.js';
 export { type RnntLossInput, rnntLoss, type TransducerLossInput, transducerLoss } from './rnnt-loss.js';
 export {
   type LatticeImplementation,

@@ -12,9 +12,11 @@ export type FrameLossInput = CtcInput;
 
 /** A loss of the classifier of encoder frames: `model.loss` of CTC models, `model.aux_ctc.loss` of hybrid ones. */
 export interface FrameLoss {
+  /** The loss of a batch, inside a program. */
   forward(input: FrameLossInput, pass: Pass): WeightedLoss;
 }
 
+/** Losses of frames as a kind of component. */
 export const frameLossKind = defineKind<FrameLoss>('frame_loss', 'a loss of frames');
 
 /** What the loss of a transducer sees. */
@@ -31,7 +33,9 @@ export interface TransducerLoss {
   readonly variant?: TransducerVariant | undefined;
   /** Clips the gradients of the joint's logits to ±clamp. Default: off. */
   readonly clamp?: number;
+  /** The loss of a batch, inside a program. */
   forward(lattice: TransducerLattice, pass: Pass): WeightedLoss;
 }
 
+/** Losses of transducers as a kind of component. */
 export const transducerLossKind = defineKind<TransducerLoss>('transducer_loss', 'a loss of transducers');

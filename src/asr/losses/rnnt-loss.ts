@@ -7,6 +7,7 @@ import { type LossReduction, reduceCosts } from './reduction.js';
 import type { LatticeOptions } from './transducer-lattice.js';
 import { type VariantLossOptions, variantCosts } from './variant-costs.js';
 
+/** A batch of utterances with their targets. */
 export interface RnntLossInput {
   /** [B,T,U+1,K], not normalised. */
   readonly logits: Tensor;
@@ -29,6 +30,7 @@ export function rnntLoss(
   return reduceCosts(variantCosts({ ...input, picks }, plainRnnt, options), input.tokens, reduction);
 }
 
+/** A batch of utterances with their targets, for any variant. */
 export interface TransducerLossInput extends Omit<RnntLossInput, 'blank'> {
   /** Number of tokens V; blanks and durations follow them as in `OutputLayout`. */
   readonly vocabulary: number;

@@ -6,7 +6,8 @@ import { type LossReduction, reducedLoss } from './reduction.js';
 import type { LatticeImplementation } from './transducer-lattice.js';
 import { variantCosts } from './variant-costs.js';
 
-export interface RnntLossSettings {
+/** The keys of NeMo's loss sections, checked, whatever the variant. */
+export interface RnntLossConfig {
   /** What the loss trains the joint's outputs to be; undefined: what `model.decoding` says. */
   readonly variant: TransducerVariant | undefined;
   readonly fastEmit: number;
@@ -22,7 +23,7 @@ export class RNNTLoss implements TransducerLoss {
   readonly clamp: number;
 
   constructor(
-    private readonly settings: RnntLossSettings,
+    private readonly settings: RnntLossConfig,
     private readonly reduction: LossReduction,
   ) {
     this.variant = settings.variant;

@@ -15,6 +15,7 @@ export interface LatticeView {
   readonly tokens: number;
 }
 
+/** The lattice of one utterance b, with T_b frames and U_b tokens. */
 export interface LatticePosteriors {
   /** log P(target | audio) */
   readonly logLikelihood: number;

@@ -10,6 +10,7 @@ import { range, toDiagonals, undoDiagonals } from './diagonals.js';
 import { impossible, logAddExp, shiftColumns } from './log-space.js';
 import { latticeGradient } from './transducer-lattice-host.js';
 
+/** A batch of lattices. */
 export interface LatticeInput {
   /** Log-probabilities of [blank, next label], [B,U+1,T,2]. */
   readonly picks: Tensor;
@@ -18,6 +19,7 @@ export interface LatticeInput {
   readonly tokens: Tensor;
 }
 
+/** How gradients are weighed, and where the lattice is computed. */
 export interface LatticeOptions {
   /** FastEmit's λ. Default 0. */
   readonly fastEmit?: number;
@@ -25,6 +27,7 @@ export interface LatticeOptions {
   readonly implementation?: LatticeImplementation;
 }
 
+/** Where the lattice is computed: `scan` on the engine, `host` on the CPU between two halves of the program. */
 export type LatticeImplementation = 'scan' | 'host';
 
 /** Costs -(1+λ)·log P(target | audio) [B]; differentiable in `picks`. */

@@ -6,6 +6,7 @@ import { type Arc, arcLatticeCosts } from './arc-lattice.js';
 import { impossible } from './log-space.js';
 import { type LatticeInput, type LatticeOptions, transducerCosts } from './transducer-lattice.js';
 
+/** Options of all transducers' losses; what a variant does not know it passes over. */
 export interface VariantLossOptions extends LatticeOptions {
   /** Taken off every log-probability of tokens and blanks of multi-blank and TDT. Default 0. */
   readonly sigma?: number;
@@ -31,10 +32,10 @@ export function variantCosts(
   if (variant.kind !== 'tdt' || omega <= 0) return costs;
   const [batch, rows, width] = input.picks.shape;
   const tokens = tf.slice(input.picks, [0, 0, 0, 0], [batch, rows, width, 2]);
-  const plain = transducerCosts({ ...input, picks: tokens }, options);
+  const plainCosts = transducerCosts({ ...input, picks: tokens }, options);
   const coin = tf.less(tf.cast(randomBits(1), 'float32'), tf.scalar(omega * 2 ** 31));
-  const chosen = tf.cast(coin, 'float32');
-  return tf.add(tf.mul(plain, chosen), tf.mul(costs, tf.sub(tf.scalar(1), chosen)));
+  const isPlain = tf.cast(coin, 'float32');
+  return tf.add(tf.mul(plainCosts, isPlain), tf.mul(costs, tf.sub(tf.scalar(1), isPlain)));
 }
 
 const [BLANK, LABEL] = [0, 1];

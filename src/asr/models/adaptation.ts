@@ -76,6 +76,7 @@ export const adaptationSchema = defineSchema(
 /** A `model` section that describes an adapter for another model. */
 export type AdaptationSection = SectionInput<typeof adaptationSchema>;
 
+/** A model ready for the training of one adapter. */
 export interface Adaptation {
   readonly model: SpeechModel;
   /** Full name of the new adapter. */
@@ -109,8 +110,8 @@ export async function adaptModel(
   if (!path) throw noArchive(download);
   const described = adapterConfig(adapter);
   const model = await restore(path, context, await replacing(path, sections));
-  const { adapter_name: given, adapter_module_name: module } = adapter;
-  const name = module && !given.includes(':') ? `${module}:${given}` : given;
+  const { adapter_name: givenName, adapter_module_name: module } = adapter;
+  const name = module && !givenName.includes(':') ? `${module}:${givenName}` : givenName;
   if (adapter.global_cfg)
     model.adapters.setGlobal(resolveConfig(adapter.global_cfg as ConfigNode) as ConfigNode);
   model.addAdapter(name, described);
@@ -124,25 +125,26 @@ export async function adaptModel(
 /** Sections that are given take the place of the archive's; so does a missing `spec_augment`. */
 async function replacing(path: string, sections: Readonly<Record<string, unknown>>): Promise<RestoreOptions> {
   const archive = await restoreConfig(path);
-  const given = Object.entries(sections).filter(([, value]) => value !== null);
-  const gone = [...given.map(([key]) => key), 'spec_augment'];
+  const givenSections = Object.entries(sections).filter(([, value]) => value !== null);
+  const gone = [...givenSections.map(([key]) => key), 'spec_augment'];
   const overrides = [...new Set(gone)]
     .map((key) => `model.${key}`)
     .filter((key) => selectValue(archive, key) !== undefined)
     .map((key) => `~${key}`);
-  return { overrides, config: configFromValues({ model: Object.fromEntries(given) }) };
+  return { overrides, config: configFromValues({ model: Object.fromEntries(givenSections) }) };
 }
 
 function adapterConfig(adapter: Readonly<Record<string, unknown>>): ConfigNode {
   const type = asText(adapter['adapter_type']);
-  const found = adapter[type];
-  if (isMapping(found) && !(type in adapterSchema.fields)) return found;
-  const known = Object.keys(adapter).filter((key) => !(key in adapterSchema.fields));
+  const typeSection = adapter[type];
+  if (isMapping(typeSection) && !(type in adapterSchema.fields)) return typeSection;
+  const knownTypes = Object.keys(adapter).filter((key) => !(key in adapterSchema.fields));
   throw new AnemoneError({
     code: 'adapter.type',
     path: 'model.adapter.adapter_type',
     message: `there is no section model.adapter.${type}`,
-    hint: didYouMean(type, known) ?? `it describes the adapter: ${type}: {_target_: LinearAdapter, dim: 32}`,
+    hint:
+      didYouMean(type, knownTypes) ?? `it describes the adapter: ${type}: {_target_: LinearAdapter, dim: 32}`,
   });
 }
 

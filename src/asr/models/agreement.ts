@@ -1,27 +1,27 @@
 // Keys of a model section that say the same thing in two places, such as the width that one part gives and the next
 // takes. Where they differ, both are named, with their lines, before anything is opened or compiled.
-import { type FrontEnd, isMfcc, nemoSettings } from '../../audio/index.js';
+import { type FrontEnd, isMfcc, nemoFrontEndConfig } from '../../audio/index.js';
 import { type ConfigNode, pathOf, placeOf } from '../../config/index.js';
 import { AnemoneError, formatPosition } from '../../errors/index.js';
 import { SAMPLE_RATES } from '../nemo/speech-archive.js';
 
 /**
  * @param key of `model`; where it is absent, null or a placeholder (not above 0), there is nothing to compare
- * @param other key of `model` that decides
+ * @param otherKey key of `model` that decides
  * @param value what `other` makes it
  * @throws AnemoneError `config.disagreement`
  */
-export function mustAgree(model: ConfigNode, key: string, other: string, value: number): void {
+export function mustAgree(model: ConfigNode, key: string, otherKey: string, value: number): void {
   const place = placeOf(model, key);
   if (typeof place?.value !== 'number' || place.value <= 0 || place.value === value) return;
   const prefix = pathOf(model) || 'model';
-  const position = placeOf(model, other)?.position;
+  const position = placeOf(model, otherKey)?.position;
   const where = position ? ` (${formatPosition(position)})` : '';
   throw new AnemoneError({
     code: 'config.disagreement',
     path: `${prefix}.${key}`,
     position: place.position,
-    message: `is ${place.value}, but ${prefix}.${other}${where} makes it ${value}`,
+    message: `is ${place.value}, but ${prefix}.${otherKey}${where} makes it ${value}`,
     hint: 'let both say the same',
   });
 }
@@ -39,7 +39,7 @@ export function checkSampleRates(model: ConfigNode, rate: number): void {
  * @throws AnemoneError `config.disagreement`
  */
 export function checkFeatureWidth(model: ConfigNode, frontEnd: FrontEnd): void {
-  const settings = nemoSettings(frontEnd);
+  const settings = nemoFrontEndConfig(frontEnd);
   const key = settings
     ? isMfcc(settings)
       ? 'preprocessor.n_mfcc'
@@ -62,9 +62,9 @@ export function checkFrameDecoder(
   vocabSize: number,
 ): void {
   mustAgree(model, `${section}.feat_in`, widthKey(model), encoderWidth);
-  const listed = placeOf(model, `${section}.vocabulary`)?.value;
-  if (Array.isArray(listed) && listed.length > 0) {
-    mustAgree(model, `${section}.num_classes`, `${section}.vocabulary`, listed.length);
+  const listedTokens = placeOf(model, `${section}.vocabulary`)?.value;
+  if (Array.isArray(listedTokens) && listedTokens.length > 0) {
+    mustAgree(model, `${section}.num_classes`, `${section}.vocabulary`, listedTokens.length);
   } else {
     const source = placeOf(model, 'tokenizer')?.value ? 'tokenizer' : 'labels';
     mustAgree(model, `${section}.num_classes`, source, vocabSize);
@@ -73,8 +73,8 @@ export function checkFrameDecoder(
 
 /** The key that decides how wide an encoder's output is. */
 export function widthKey(model: ConfigNode): string {
-  const outer = placeOf(model, 'encoder.feat_out')?.value;
-  if (typeof outer === 'number' && outer > 0) return 'encoder.feat_out';
+  const outerWidth = placeOf(model, 'encoder.feat_out')?.value;
+  if (typeof outerWidth === 'number' && outerWidth > 0) return 'encoder.feat_out';
   const decidingKey = ['encoder.d_model', 'encoder.jasper'].find((key) => placeOf(model, key) !== undefined);
   return decidingKey ?? 'encoder';
 }

@@ -21,6 +21,7 @@ import { asrComponents } from './families.js';
 import { fineTuningSchema, isFineTuning } from './fine-tune.js';
 import { modelClass } from './section-family.js';
 
+/** What a program knows of its config beside the sections that every training reads. */
 export interface CheckConfigOptions {
   /** Knows the components that the config may name. Default: those of this library. */
   readonly container?: Container | undefined;
@@ -52,9 +53,9 @@ export function checkConfig(config: ConfigNode, options: CheckConfigOptions = {}
   const { container = new Container().registerAll(configComponents), sections = {} } = options;
   const errors: AnemoneError[] = [];
   const warnings: ConfigWarning[] = [];
-  const take = (found: Pick<CheckResult<unknown>, 'errors' | 'warnings'>): void => {
-    errors.push(...found.errors);
-    warnings.push(...found.warnings);
+  const take = (result: Pick<CheckResult<unknown>, 'errors' | 'warnings'>): void => {
+    errors.push(...result.errors);
+    warnings.push(...result.warnings);
   };
   for (const key of Object.keys(config)) {
     take(checkSection(config, key, container.components, { ...SCHEMAS, ...sections }));
@@ -139,8 +140,8 @@ function checkOther(config: ConfigNode, key: string): Findings {
 
 /** For a key that looks as if the weights were to start from a file: what is read for that. */
 function startMeantBy(key: string): string | undefined {
-  const near = didYouMean(key, START);
-  if (near) return near;
+  const nearKey = didYouMean(key, START);
+  if (nearKey) return nearKey;
   return key.startsWith('init_from')
     ? `weights start from ${START.join(' or ')}, of any kind of file`
     : undefined;

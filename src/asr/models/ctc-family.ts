@@ -86,7 +86,7 @@ export const ctcFamily: ModelFamily<CtcParts> = {
     config.set('decoder', classifierSizes(model));
   },
   frameClassifiers: ['decoder'],
-  vocabularyModules: ({ decoder }, kept) => vocabularyPart([decoder], kept),
+  vocabularyModules: ({ decoder }, keptPart) => vocabularyPart([decoder], keptPart),
   stages: ({ decoder }, { encoded }) => ({ 'decoder.logprobs': decoder.forward(encoded, evaluationPass) }),
   lossStages: ({ loss }) => ({ 'loss.ctc': loss }),
 };

@@ -32,7 +32,7 @@ import { InterCtcEvaluation } from '../recognition/inter-ctc-evaluation.js';
 import type { Recognizer } from '../recognition/recognizer.js';
 import { speechInputs } from '../recognition/speech-inputs.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
-import type { TranscriptSettings } from '../transcription/transcript.js';
+import type { TranscriptOptions } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { ctcFamily, ctcModelSchema } from './ctc-family.js';
@@ -45,6 +45,10 @@ import { SpeechModel, type SubnetOptions } from './speech-model.js';
 export type CtcModelSection = SectionInput<typeof ctcModelSchema>;
 export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 
+/**
+ * NeMo's EncDecCTCModelBPE (Graves et al. 2006): an encoder and a frame classifier over the pieces of a tokenizer
+ * and blank.
+ */
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   override readonly family: ModelFamily = ctcFamily;
   decoder: ConvASRDecoder;
@@ -73,7 +77,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, ctcModelSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, ctcModelSchema.parse(node, options), scope),
     );
   }
 
@@ -87,14 +91,14 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecCTCModelBPE> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, ctcFamily), options);
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.decoder = this.replaceChild('decoder', fresh.decoder);
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.decoder = this.replaceChild('decoder', replacement.decoder);
     this.interCtc = new InterCtc(this.settings.interctc, this.encoder, this.decoder);
   }
 
@@ -108,7 +112,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     this.decodingGiven();
   }
 
-  protected override transcriptSettings(): TranscriptSettings {
+  protected override transcriptOptions(): TranscriptOptions {
     return { kind: 'ctc', ...transcriptFields(this.decoding, this.decoding.ctc_timestamp_type) };
   }
 

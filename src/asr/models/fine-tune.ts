@@ -41,6 +41,7 @@ const charLabelsSchema = defineSchema('char_labels', {
 });
 
 const optional = { nullable: true, default: null } as const;
+/** A `model` section that describes the fine-tuning of an archive's model. */
 export type FineTuningSection = SectionInput<typeof fineTuningSchema>;
 
 export const fineTuningSchema = defineSchema(
@@ -91,22 +92,22 @@ export async function fineTunedModel(
       hint: 'init_from_nemo_model=model.nemo (models are not downloaded by name)',
     });
   }
-  const written = config['model'] as ConfigNode;
+  const writtenSection = config['model'] as ConfigNode;
   const warnings: ConfigWarning[] = [];
   // Restoring says nothing of keys without effect, which every archive has; those of the config are worth saying.
-  fineTuningSchema.parse(written, { lookup: container.components, warnings });
+  fineTuningSchema.parse(writtenSection, { lookup: container.components, warnings });
   container.resolve(CONFIG_WARNINGS)(warnings);
-  const replaced = REPLACED.filter((key) => key in written);
+  const replaced = REPLACED.filter((key) => key in writtenSection);
   const nothing = Object.fromEntries(replaced.map((key) => [key, null]));
-  const changes = Object.fromEntries(replaced.map((key) => [key, written[key]]));
+  const changes = Object.fromEntries(replaced.map((key) => [key, writtenSection[key]]));
   // Laid over nulls, so that nothing of the archive's own sections stays in them.
-  const own = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
+  const withChanges = (node: ConfigNode): ConfigNode => overlayNode(overlayNode(node, nothing), changes);
   // What the config names is the user's word, though it is laid over an archive.
   const opened = (archive: Container) =>
     useFiles(archive.scope(), archive.resolve(MODEL_FILES).sealedBy(sealedBut([], changes)));
-  const remake = (node: ConfigNode, archive: Container) => make(own(node), opened(archive));
+  const remake = (node: ConfigNode, archive: Container) => make(withChanges(node), opened(archive));
   const model = await restoreSpeechArchive(path, remake, container, families, {}, replaced);
-  const vocabulary = newVocabulary(written);
+  const vocabulary = newVocabulary(writtenSection);
   return vocabulary ? model.changeVocabulary(vocabulary) : model;
 }
 

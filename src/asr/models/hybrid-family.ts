@@ -65,8 +65,8 @@ export const hybridFamily: ModelFamily<HybridParts> = {
     rnntFamily.completeConfig(config, model);
   },
   frameClassifiers: ['aux_ctc.decoder'],
-  vocabularyModules: ({ decoder, joint, ctcDecoder }, kept) =>
-    vocabularyPart([decoder, joint, ctcDecoder], kept),
+  vocabularyModules: ({ decoder, joint, ctcDecoder }, keptPart) =>
+    vocabularyPart([decoder, joint, ctcDecoder], keptPart),
   stages(model, { encoded }, inputs, bound) {
     const conditioned = model.condition(encoded, inputs);
     return {

@@ -36,7 +36,7 @@ import type { Recognizer } from '../recognition/recognizer.js';
 import type { RnntForward } from '../recognition/rnnt-recognizer.js';
 import { speechInputs } from '../recognition/speech-inputs.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
-import type { TranscriptSettings } from '../transcription/transcript.js';
+import type { TranscriptOptions } from '../transcription/transcript.js';
 import { checkFrameDecoder } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { hybridFamily, hybridModelSchema } from './hybrid-family.js';
@@ -50,6 +50,10 @@ import type { SubnetOptions } from './speech-model.js';
 export type HybridModelSection = SectionInput<typeof hybridModelSchema>;
 export type HybridModelConfig = InferConfig<typeof hybridModelSchema>;
 
+/**
+ * NeMo's EncDecHybridRNNTCTCBPEModel: a transducer with an auxiliary CTC branch on the same encoder. The loss is
+ * (1-w)·RNN-T + w·CTC with w = `aux_ctc.ctc_loss_weight`; either branch decodes.
+ */
 export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   override readonly family: ModelFamily = hybridFamily;
   ctcDecoder: ConvASRDecoder;
@@ -86,7 +90,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, hybridModelSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, hybridModelSchema.parse(node, options), scope),
     );
   }
 
@@ -100,14 +104,14 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, hybridFamily), options);
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.ctcDecoder = this.replaceChild('ctc_decoder', fresh.ctcDecoder);
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.ctcDecoder = this.replaceChild('ctc_decoder', replacement.ctcDecoder);
     this.interCtc = new InterCtc(this.interSettings, this.encoder, this.ctcDecoder);
   }
 
@@ -151,11 +155,12 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return weightedOutput(loss, { ...(ctc && { rnnt_loss: rnnt, ctc_loss: ctc }), ...logs });
   }
 
+  /** The encoder's output of a batch, which both branches share; inner layers go to the CTC heads on them. */
   protected override encode(inputs: Tensors, pass: Pass): Encoded {
-    const found = this.interCtc.encode(inputs, pass);
-    const encoded = this.condition(found.encoded, inputs);
-    if (encoded !== found.encoded) this.interCtc.follow(found.encoded, encoded);
-    return { ...found, encoded };
+    const innerEncoded = this.interCtc.encode(inputs, pass);
+    const encoded = this.condition(innerEncoded.encoded, inputs);
+    if (encoded !== innerEncoded.encoded) this.interCtc.follow(innerEncoded.encoded, encoded);
+    return { ...innerEncoded, encoded };
   }
 
   /** What the heads are given of the encoder's output [B,T,d]; models with prompts put them in here. */
@@ -163,8 +168,8 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
     return encoded;
   }
 
-  protected override transcriptSettings(): TranscriptSettings {
-    if (this.decodes === 'rnnt') return super.transcriptSettings();
+  protected override transcriptOptions(): TranscriptOptions {
+    if (this.decodes === 'rnnt') return super.transcriptOptions();
     return { kind: 'ctc', ...transcriptFields(this.ctcDecoding, this.ctcDecoding.ctc_timestamp_type) };
   }
 

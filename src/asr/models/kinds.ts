@@ -14,11 +14,13 @@ import {
 import type { Encoder } from '../encoders/encoder.js';
 import { frameLossKind, transducerLossKind } from '../losses/loss-kinds.js';
 
+/** Acoustic encoders as a kind of component: `model.encoder`. */
 export const encoderKind = defineKind<Encoder>('encoder', 'an encoder');
 /** Prediction network of a transducer. */
 export const predictionKind = defineKind<PredictionNetwork>('decoder', 'a decoder');
 /** Classifier of encoder frames. */
 export const frameDecoderKind = defineKind<ConvASRDecoder>('decoder', 'a decoder');
+/** Joints of transducers as a kind of component: `model.joint`. */
 export const jointKind = defineKind<TransducerJoint>('joint', 'a joint');
 /** Attention decoder of a multitask model, and what stands before and after it. */
 export const transformerDecoderKind = defineKind<TransformerDecoder>(
@@ -30,7 +32,9 @@ export const transformerEncoderKind = defineKind<TransformerEncoder>(
   'a transformer encoder',
 );
 export const headKind = defineKind<TokenHead>('head', 'a classifier of tokens');
+/** Front ends as a kind of component: `model.preprocessor`. */
 export const preprocessorKind = defineKind<FrontEnd>('preprocessor', 'a preprocessor');
+/** Spectrogram augmentations as a kind of component: `model.spec_augment`. */
 export const specAugmentKind = defineKind<FeatureAugmentation>('spec_augment', 'a spectrogram augmentation');
 
 export const speechKinds: readonly KindOf<unknown>[] = [

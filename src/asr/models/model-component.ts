@@ -14,9 +14,14 @@ import type { SpeechModel } from './speech-model.js';
 
 /** Makes models of one class. A model component builds this, for a model needs more than its config. */
 export interface ModelFactory {
+  /**
+   * Makes a model of the config that has a `model` section, or of that section itself.
+   * @throws AnemoneErrors all mistakes of the section
+   */
   fromConfig(node: ConfigNode, context?: ModelContext): TrainableModel;
 }
 
+/** Models as a kind of component: what `target` of a `model` section may name. */
 export const modelKind = defineKind<ModelFactory>('model', 'a model');
 
 /** A class whose instances have what functions of a family read of them. */
@@ -39,11 +44,11 @@ export function familyComponents<M extends SpeechParts>(
   characters: FamilyClass<M> = tokens,
 ): readonly ComponentDescriptor[] {
   const { classes, schema } = family;
-  const named = [
+  const namedClasses = [
     [classes.tokens, tokens] as const,
     ...(classes.characters ? [[classes.characters, characters] as const] : []),
   ];
-  return named.map(([{ name, paths }, model]): FamilyComponent => {
+  return namedClasses.map(([{ name, paths }, model]): FamilyComponent => {
     const descriptor = component({ kind: modelKind, name, aliases: paths, schema, create: () => model });
     return { ...descriptor, family };
   });

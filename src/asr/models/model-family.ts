@@ -1,6 +1,4 @@
-// What the library knows of one family of models beside how it computes: how its section is recognised, its classes in
-// NeMo, its saved config, its stages, what depends on the vocabulary. A family stands in one file beside its class; whatever
-// works for all models reads it from here.
+// The interface of model families.
 import type { ConfigNode, Schema } from '../../config/index.js';
 import type { Tensors } from '../../engine/index.js';
 import type { StepOutput } from '../../model/index.js';
@@ -19,7 +17,12 @@ export interface StageBound {
 /** Which part of a model keeps its weights when the vocabulary changes: the encoder, or all that can. */
 export type KeptPart = 'encoder' | 'all';
 
-/** @typeParam M what the family's functions read of a model; its class has these members */
+/**
+ * What the library knows of one family of models beside how it computes: how its section is recognised, its classes in
+ * NeMo, its saved config, its stages, what depends on the vocabulary. A family stands in one file beside its class;
+ * whatever works for all models reads it from here.
+ * @typeParam M what the family's functions read of a model; its class has these members
+ */
 export interface ModelFamily<M extends SpeechParts = SpeechParts> extends SavedFamily<M> {
   /** Keys of its `model` section. */
   readonly schema: Schema<unknown>;
@@ -36,7 +39,7 @@ export interface ModelFamily<M extends SpeechParts = SpeechParts> extends SavedF
   /** The losses of a step under the names that `inspect` shows. */
   lossStages(step: Pick<StepOutput, 'loss' | 'logs'>): Tensors;
   /** What another vocabulary makes anew. */
-  vocabularyModules(model: M, kept: KeptPart): readonly Module[];
+  vocabularyModules(model: M, keptPart: KeptPart): readonly Module[];
   /** Dotted paths of the sections of frame classifiers, whose number of classes is that of the vocabulary. */
   readonly frameClassifiers: readonly string[];
 }
@@ -47,6 +50,6 @@ interface VocabularyBound extends Module {
 }
 
 /** Modules behind the encoder start anew as a whole, or where all is kept, by the layers that the vocabulary decides. */
-export function vocabularyPart(modules: readonly VocabularyBound[], kept: KeptPart): readonly Module[] {
-  return kept === 'encoder' ? modules : modules.flatMap((module) => module.vocabularyLayers);
+export function vocabularyPart(modules: readonly VocabularyBound[], keptPart: KeptPart): readonly Module[] {
+  return keptPart === 'encoder' ? modules : modules.flatMap((module) => module.vocabularyLayers);
 }

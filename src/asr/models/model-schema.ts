@@ -1,5 +1,5 @@
 // Keys that the `model` sections of all speech models share: NeMo's names.
-import { adaptersSection } from '../../adapters/index.js';
+import { adaptersFormat } from '../../adapters/index.js';
 import {
   type ComponentSection,
   componentConfig,
@@ -15,7 +15,7 @@ import {
 } from '../../config/index.js';
 import { dataSection } from '../../data/index.js';
 import { dataSourceKind } from '../../model/index.js';
-import { paramGroupsSection } from '../../optim/index.js';
+import { paramGroupsFormat } from '../../optim/index.js';
 import { tokenizerFields, tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 
 const optional = { nullable: true, default: null } as const;
@@ -60,6 +60,7 @@ const dataFormat = sectionOrComponent(dataSection, dataSourceKind.kind);
 const data = { format: dataFormat, ...optional } as const;
 const evaluationData = { format: oneOf(dataFormat, listOf(dataFormat)), ...optional } as const;
 
+/** Fields that the `model` sections of all speech models have. */
 export const commonFields = {
   target: { doc: 'Class of the model, for restoring.', format: 'string', ...optional },
   nemo_version: { doc: 'Version that wrote the configuration; only kept.', format: 'string', ...optional },
@@ -84,7 +85,7 @@ export const commonFields = {
   encoder: { doc: 'Acoustic encoder.', format: componentConfig('encoder') },
   adapters: {
     doc: 'Adapters that were added to the model, by name, as addAdapter and NeMo keep them; each is a component.',
-    format: adaptersSection,
+    format: adaptersFormat,
     ...optional,
   },
   compute_eval_loss: { doc: 'Compute the loss in validation too.', format: 'boolean', default: true },
@@ -95,7 +96,7 @@ export const commonFields = {
   },
   optim_param_groups: {
     doc: 'Settings per module; read by the trainer.',
-    format: paramGroupsSection,
+    format: paramGroupsFormat,
     ...optional,
   },
   freeze: {
@@ -110,6 +111,7 @@ export const commonFields = {
   },
 } as const satisfies FieldDefinitions;
 
+/** Keys of NeMo's that no speech model here has a use for. */
 export const commonIgnored = {
   log_prediction: 'predictions are logged by the trainer',
   variational_noise: {

@@ -49,7 +49,7 @@ import type { LabelOptions, Recognizer } from '../recognition/recognizer.js';
 import { encoderPass } from '../recognition/speech-inputs.js';
 import type { StreamHead } from '../streaming/stream-head.js';
 import type { TranscribeOptions } from '../transcription/options.js';
-import type { TranscriptSettings } from '../transcription/transcript.js';
+import type { TranscriptOptions } from '../transcription/transcript.js';
 import { brickComponents } from './bricks.js';
 import { headKind, transformerDecoderKind, transformerEncoderKind } from './kinds.js';
 import { archivesOf } from './model-component.js';
@@ -62,6 +62,10 @@ import { SpeechModel, type SubnetOptions } from './speech-model.js';
 export type MultiTaskSection = SectionInput<typeof multiTaskSchema>;
 export type MultiTaskConfig = InferConfig<typeof multiTaskSchema>;
 
+/**
+ * NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told
+ * by a prompt what to write: in which language, transcribed or translated, with or without punctuation.
+ */
 export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   override readonly family: ModelFamily = multiTaskFamily;
   readonly projection: Linear | undefined;
@@ -88,9 +92,9 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     }
     const between = settings.transf_encoder;
     if (between && between['num_layers'] !== 0) {
-      const built = this.build(between, transformerEncoderKind);
-      checkWidth('transf_encoder.hidden_size', built.width, decoder.width);
-      this.transformerEncoder = this.child('transf_encoder', built);
+      const builtEncoder = this.build(between, transformerEncoderKind);
+      checkWidth('transf_encoder.hidden_size', builtEncoder.width, decoder.width);
+      this.transformerEncoder = this.child('transf_encoder', builtEncoder);
     }
     this.decoder = this.child('transf_decoder', decoder);
     this.head = this.child('log_softmax', this.build(settings.head, headKind, { num_classes: classes }));
@@ -105,7 +109,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, multiTaskSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, multiTaskSchema.parse(node, options), scope),
     );
   }
 
@@ -119,16 +123,16 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecMultiTaskModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, multiTaskFamily), options);
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.special = fresh.special;
-    this.decoder = this.replaceChild('transf_decoder', fresh.decoder);
-    this.head = this.replaceChild('log_softmax', fresh.head);
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.special = replacement.special;
+    this.decoder = this.replaceChild('transf_decoder', replacement.decoder);
+    this.head = this.replaceChild('log_softmax', replacement.head);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
@@ -191,10 +195,10 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     const one = tf.scalar(1, 'int32');
     const lengths = tf.sub(targetLengths, one);
     const logProbs = this.logProbs(tokens, lengths, memory, pass);
-    const real = frameMask(lengths, steps);
+    const realFrames = frameMask(lengths, steps);
     const mask = this.settings.use_loss_mask_for_prompt
-      ? tf.sub(real, frameMask(tf.sub(promptLengths, one), steps))
-      : real;
+      ? tf.sub(realFrames, frameMask(tf.sub(promptLengths, one), steps))
+      : realFrames;
     return weightedOutput(this.criterion.forward({ logProbs, labels, mask }, pass));
   }
 
@@ -214,8 +218,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   ): HostTensors {
     const { lang, slots = lang === undefined ? {} : { source_lang: lang, target_lang: lang } } = options;
     const prompt = this.promptIds(slots);
-    const { target_lang: written } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
-    return promptedInputs([prompt], [this.transcriptIds(text, written)], this.special.padId);
+    const { target_lang: writtenLang } = this.prompt.complete(slots, TRANSCRIBE_DEFAULTS);
+    return promptedInputs([prompt], [this.transcriptIds(text, writtenLang)], this.special.padId);
   }
 
   /** As in NeMo, whose other models hear recordings as they are. */
@@ -229,8 +233,8 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
 
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     const prompts = rows.map((row) => {
-      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
-      return this.promptIds({ ...options.prompt, ...own });
+      const ownPrompt = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIds({ ...options.prompt, ...ownPrompt });
     });
     return promptedInputs(prompts, [], this.special.padId);
   }
@@ -249,7 +253,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     };
   }
 
-  protected override transcriptSettings(): TranscriptSettings {
+  protected override transcriptOptions(): TranscriptOptions {
     return {
       kind: 'attention',
       timestamps: undefined,

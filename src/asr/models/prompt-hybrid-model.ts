@@ -57,6 +57,11 @@ class PromptKernel extends Module {
   }
 }
 
+/**
+ * A hybrid model that is told the language (or another prompt) as a one-hot vector beside each frame of the
+ * encoder's output: NeMo's EncDecHybridRNNTCTCBPEModelWithPrompt, that of NVIDIA's multilingual streaming models. A
+ * prompt of tokens for an attention decoder is another thing; see multitask-model.ts.
+ */
 export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBPEModel {
   override readonly family: ModelFamily = promptHybridFamily;
   /** Numbers of prompts by name. */
@@ -86,7 +91,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, promptHybridSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, promptHybridSchema.parse(node, options), scope),
     );
   }
 
@@ -97,7 +102,7 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
     options: RestoreOptions = {},
   ): Promise<EncDecHybridRNNTCTCBPEModelWithPrompt> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, promptHybridFamily), options);
   }
@@ -115,13 +120,14 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   promptIndex(name: string = DEFAULT_PROMPT): number {
     const index = this.prompts.get(name);
     if (index !== undefined) return index;
-    const known = [...this.prompts.keys()];
-    const some = known.length > 12 ? `${known.slice(0, 12).join(', ')}, …` : known.join(', ');
+    const knownPrompts = [...this.prompts.keys()];
+    const somePrompts =
+      knownPrompts.length > 12 ? `${knownPrompts.slice(0, 12).join(', ')}, …` : knownPrompts.join(', ');
     throw new AnemoneError({
       code: 'asr.unknown-prompt',
       path: 'target_lang',
       message: `the model has no prompt "${name}"`,
-      hint: didYouMean(name, known) ?? `it has ${some}`,
+      hint: didYouMean(name, knownPrompts) ?? `it has ${somePrompts}`,
     });
   }
 
@@ -134,8 +140,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   protected override rowInputs(rows: readonly TranscriptionInput[], options: TranscribeOptions): HostTensors {
     if (!this.kernel) return {};
     const indices = rows.map((row) => {
-      const own = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
-      return this.promptIndex(nameOf(own) ?? nameOf(options.prompt));
+      const ownPrompt = typeof row === 'object' && 'prompt' in row ? row.prompt : undefined;
+      return this.promptIndex(nameOf(ownPrompt) ?? nameOf(options.prompt));
     });
     return { promptIndex: int32(indices, [rows.length]) };
   }
@@ -160,8 +166,8 @@ export class EncDecHybridRNNTCTCBPEModelWithPrompt extends EncDecHybridRNNTCTCBP
   protected override labels(field = 'lang'): SpeechLabels {
     if (!this.kernel) return super.labels(field);
     const promptOf = ({ custom, lang, origin }: Utterance): string => {
-      const found = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
-      if (found !== undefined) return found;
+      const foundPrompt = (field === 'lang' ? undefined : custom?.[field]) ?? custom?.['target_lang'] ?? lang;
+      if (foundPrompt !== undefined) return foundPrompt;
       throw new AnemoneError({
         code: 'text.language-needed',
         message: `${origin}: the line does not say its language`,

@@ -76,7 +76,7 @@ export const rnntFamily: ModelFamily<TransducerParts> = {
   ownKeys: { joint: ['max_elements'], loss: ['implementation'], 'decoding.greedy': ['window'] },
   completeConfig: completeTransducer,
   frameClassifiers: [],
-  vocabularyModules: ({ decoder, joint }, kept) => vocabularyPart([decoder, joint], kept),
+  vocabularyModules: ({ decoder, joint }, keptPart) => vocabularyPart([decoder, joint], keptPart),
   stages: (model, { encoded }, inputs, bound) => transducerStages(model, encoded, inputs, bound),
   lossStages: ({ loss }) => ({ 'loss.rnnt': loss }),
 };

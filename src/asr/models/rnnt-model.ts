@@ -36,7 +36,7 @@ import {
 } from '../export/decoder-joint.js';
 import type { ExportOptions } from '../export/export-onnx.js';
 import type { Subnet } from '../export/subnets.js';
-import { rnntLossSettings } from '../losses/config.js';
+import { rnntLossConfig } from '../losses/config.js';
 import { type TransducerLoss, transducerLossKind } from '../losses/loss-kinds.js';
 import { RNNTLoss } from '../losses/rnnt.js';
 import { variantArcs } from '../losses/variant-costs.js';
@@ -46,7 +46,7 @@ import type { Recognizer } from '../recognition/recognizer.js';
 import { type RnntForward, RnntRecognizer } from '../recognition/rnnt-recognizer.js';
 import { encoderPass, speechInputs } from '../recognition/speech-inputs.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
-import type { TranscriptSettings } from '../transcription/transcript.js';
+import type { TranscriptOptions } from '../transcription/transcript.js';
 import { mustAgree, widthKey } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { jointKind, predictionKind } from './kinds.js';
@@ -60,6 +60,10 @@ import { SpeechModel, type SubnetOptions } from './speech-model.js';
 export type RnntModelSection = SectionInput<typeof rnntModelSchema>;
 export type RnntModelConfig = InferConfig<typeof rnntModelSchema>;
 
+/**
+ * NeMo's EncDecRNNTBPEModel (Graves 2012): encoder, prediction network and joint over the pieces of a tokenizer and
+ * blank. The variant (RNN-T, multi-blank, TDT) follows from the `loss` section.
+ */
 export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   override readonly family: ModelFamily = rnntFamily;
   decoder: PredictionNetwork;
@@ -102,7 +106,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return buildModel(
       context,
       brickComponents,
-      (own, options) => new this(node as ConfigNode, rnntModelSchema.parse(node, options), own),
+      (scope, options) => new this(node as ConfigNode, rnntModelSchema.parse(node, options), scope),
     );
   }
 
@@ -116,15 +120,15 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     options: RestoreOptions = {},
   ): Promise<EncDecRNNTBPEModel> {
     // biome-ignore lint/complexity/noThisInStatic: a class that extends this one makes its own models.
-    const make = (node: ConfigNode, own: Container) => this.fromConfig(node, own);
+    const make = (node: ConfigNode, scope: Container) => this.fromConfig(node, scope);
     const scope = modelScope(context, brickComponents);
     return restoreSpeechArchive(path, make, scope, archivesOf(scope.components, rnntFamily), options);
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.decoder = this.replaceChild('decoder', fresh.decoder);
-    this.joint = this.replaceChild('joint', fresh.joint);
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.decoder = this.replaceChild('decoder', replacement.decoder);
+    this.joint = this.replaceChild('joint', replacement.joint);
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
@@ -147,6 +151,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return weightedOutput(this.transducerLoss(forward, inputs, pass));
   }
 
+  /** The encoder's output of a batch, [B,T',d] and lengths int32 [B]. */
   protected encode(inputs: Tensors, pass: Pass): Encoded {
     const { features, featureLengths } = speechInputs(inputs);
     return this.encoder.forward(features, featureLengths, encoderPass(inputs, pass));
@@ -165,6 +170,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return this.transducerLoss(forward, inputs, pass).value;
   }
 
+  /** The transducer loss of a batch, whatever the variant, weighed by the section's reduction. */
   protected transducerLoss(forward: RnntForward, inputs: Tensors, pass: Pass): WeightedLoss {
     const { targets, targetLengths: tokens } = speechInputs(inputs);
     const picks = this.picks(forward, inputs, pass);
@@ -179,7 +185,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   private transducerLossOf({ loss, rnnt_reduction: reduction }: RnntModelConfig): TransducerLoss {
     if (hasTarget(loss)) return this.build(loss, transducerLossKind, {}, { reduction });
-    return new RNNTLoss(rnntLossSettings(loss), reduction);
+    return new RNNTLoss(rnntLossConfig(loss), reduction);
   }
 
   /**
@@ -205,6 +211,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     }
   }
 
+  /** The alignment of one example with its text, for the report. */
   protected override async picturesOf(example: Example, engine: Engine): Promise<readonly HeatMap[]> {
     const alignment = await this.align(engine, example.inputs);
     const { targets, targetLengths } = example.inputs;
@@ -225,7 +232,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     this.decodingGiven();
   }
 
-  protected override transcriptSettings(): TranscriptSettings {
+  protected override transcriptOptions(): TranscriptOptions {
     const kind = this.variant.kind === 'tdt' ? 'tdt' : 'rnnt';
     return { kind, ...transcriptFields(this.decoding, this.decoding.rnnt_timestamp_type) };
   }

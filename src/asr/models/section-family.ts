@@ -79,18 +79,19 @@ export function modelClass(model: ConfigNode, components: ComponentRegistry): st
   const knownNames = models.flatMap(({ name, aliases }) => [name, ...aliases]);
   const recognised = typeof target === 'string' ? undefined : recogniser(model, models);
   if (recognised && !modelComponents.includes(recognised)) return recognised.name;
-  const foreign = typeof target === 'string' ? namedFamily(target) : FOREIGN.find(({ is }) => is(model));
-  if (foreign && !knownNames.includes(foreign.name)) {
+  const foreignFamily =
+    typeof target === 'string' ? namedFamily(target) : FOREIGN.find(({ is }) => is(model));
+  if (foreignFamily && !knownNames.includes(foreignFamily.name)) {
     throw new AnemoneError({
       code: 'asr.model-not-supported',
       path: pathOf(model) || 'model',
       position: positionOf(model),
-      message: `NeMo's ${foreign.name} (${foreign.what}) is not supported`,
+      message: `NeMo's ${foreignFamily.name} (${foreignFamily.what}) is not supported`,
       hint: 'transducer, CTC, hybrid and multitask models are',
     });
   }
   if (typeof target === 'string') return target;
-  return foreign?.name ?? recognised?.name ?? 'EncDecRNNTBPEModel';
+  return foreignFamily?.name ?? recognised?.name ?? 'EncDecRNNTBPEModel';
 }
 
 /** The first name of the family that recognises a section; those registered last are asked first. */

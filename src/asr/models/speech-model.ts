@@ -1,6 +1,5 @@
-// What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription.
-// A model says what its loss is and how its output becomes tokens. Longer than other files because it is the whole public
-// interface of a model; the work is done in files beside it.
+// The base class of speech models. Longer than other files because it is the whole public interface of a model; the
+// work is done in files beside it.
 import { type FeatureAugmentation, waveformAugmentationKind } from '../../audio/index.js';
 import { type ConfigNode, hasTarget, positionOf } from '../../config/index.js';
 import { LOG, READ_FILE, type ReadFile } from '../../container/index.js';
@@ -69,7 +68,7 @@ import { type StreamingParts, StreamingRecognizer } from '../streaming/streaming
 import { transcribeBuffered } from '../streaming/transcribe-buffered.js';
 import type { TranscribeOptions } from '../transcription/options.js';
 import { transcribeAudio, transcriptMaker } from '../transcription/transcribe.js';
-import type { Transcript, TranscriptSettings } from '../transcription/transcript.js';
+import type { Transcript, TranscriptOptions } from '../transcription/transcript.js';
 import { checkFeatureWidth, checkSampleRates } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from './kinds.js';
@@ -112,6 +111,10 @@ export interface SubnetOptions extends ExportOptions {
   readonly stream: StreamingEncoder | undefined;
 }
 
+/**
+ * What all speech models share: front end, tokenizer, encoder, data sources, evaluation, transcription. A class
+ * derived from it says what its loss is and how its output becomes tokens. Source: NeMo's ASRModel.
+ */
 export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfig>
   extends Model<S>
   implements ReportContributor
@@ -214,11 +217,12 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 
   /** What the decoding section says about transcripts. */
-  protected abstract transcriptSettings(): TranscriptSettings;
+  protected abstract transcriptOptions(): TranscriptOptions;
 
   /** The greedy search that goes on from chunk to chunk. */
   protected abstract streamHead(engine: Engine): StreamHead;
 
+  /** What recognises batches on `engine`; made once for each engine, with its compiled programs. */
   recognizer(engine: Engine): Recognizer {
     let recognizer = this.recognizers.get(engine);
     if (!recognizer) {
@@ -307,7 +311,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return new SpeechEvaluator(
       this.recognizer(engine),
       this.tokenizer,
-      hypothesisText(this.tokenizer, this.transcriptSettings().kind),
+      hypothesisText(this.tokenizer, this.transcriptOptions().kind),
       this.settings.compute_eval_loss,
       (batch) => {
         this.example ??= firstExample(batch);
@@ -325,6 +329,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.example ? [spectrogram(this.example), ...(await this.picturesOf(this.example, engine))] : [];
   }
 
+  /** Pictures of one example for the report, such as an alignment. Default: none. */
   protected async picturesOf(_example: Example, _engine: Engine): Promise<readonly HeatMap[]> {
     return [];
   }
@@ -355,7 +360,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       this,
       this.recognizer(engine),
       audio,
-      this.transcriptSettings(),
+      this.transcriptOptions(),
       options,
       rowInputs,
     );
@@ -384,7 +389,7 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   /** What `stream` and buffered transcription are made of. */
   streamingParts(engine: Engine, options: TranscribeOptions = {}): StreamingParts {
-    const maker = transcriptMaker(this, this.transcriptSettings(), options);
+    const maker = transcriptMaker(this, this.transcriptOptions(), options);
     const { encoder, preprocessor } = this;
     return { encoder, frontEnd: preprocessor.frontEnd, head: this.streamHead(engine), maker };
   }
@@ -401,11 +406,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
    */
   async changeVocabulary(vocabulary: Vocabulary, options: VocabularyOptions = {}): Promise<this> {
     const engine = this.engineFor(options.engine, 'changeVocabulary');
-    const fresh = this.anotherWith(vocabulary, engine);
-    const old = this.stateDict();
-    this.adopt(fresh);
+    const replacement = this.anotherWith(vocabulary, engine);
+    const oldStates = this.stateDict();
+    this.adopt(replacement);
     this.adapters.relocate();
-    await keepWeights(this, old, engine, options.keep);
+    await keepWeights(this, oldStates, engine, options.keep);
     this.forgetRecognizers();
     return this;
   }
@@ -413,9 +418,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   /** As `changeVocabulary`, but a new model of the same class; this one is not changed. */
   async withVocabulary(vocabulary: Vocabulary, options: VocabularyOptions = {}): Promise<this> {
     const engine = this.engineFor(options.engine, 'withVocabulary');
-    const fresh = this.anotherWith(vocabulary, engine);
-    await keepWeights(fresh, this.stateDict(), engine, options.keep);
-    return fresh;
+    const replacement = this.anotherWith(vocabulary, engine);
+    await keepWeights(replacement, this.stateDict(), engine, options.keep);
+    return replacement;
   }
 
   private anotherWith(vocabulary: Vocabulary, engine: Engine): this {
@@ -425,9 +430,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.another(node, scope.registerValue(ENGINE, engine));
   }
 
-  protected override adopt(fresh: this): void {
-    super.adopt(fresh);
-    this.tokenizer = fresh.tokenizer;
+  protected override adopt(replacement: this): void {
+    super.adopt(replacement);
+    this.tokenizer = replacement.tokenizer;
   }
 
   override async trainingSource(): Promise<BatchSource | undefined> {
@@ -455,7 +460,9 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   override get testsOwnData(): boolean {
     const { sealed } = this.container.resolve(MODEL_FILES);
     const sections = [this.settings.test_ds ?? []].flat();
-    const paths = sections.flatMap(({ manifest_filepath: written }) => [written ?? []].flat(2)).map(String);
+    const paths = sections
+      .flatMap(({ manifest_filepath: writtenPath }) => [writtenPath ?? []].flat(2))
+      .map(String);
     return paths.length === 0 || paths.some((path) => !sealed(path));
   }
 
@@ -465,11 +472,11 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
 
   private async evaluationSources(
     key: string,
-    given: SpeechModelConfig['validation_ds'],
+    sections: SpeechModelConfig['validation_ds'],
   ): Promise<readonly BatchSource[]> {
-    if (!given) return [];
-    if (!isList(given)) return this.openSources(key, given, false);
-    const sets = await Promise.all(given.map((set, i) => this.openSources(`${key}.${i}`, set, false)));
+    if (!sections) return [];
+    if (!isList(sections)) return this.openSources(key, sections, false);
+    const sets = await Promise.all(sections.map((set, i) => this.openSources(`${key}.${i}`, set, false)));
     return sets.flat();
   }
 
@@ -509,8 +516,8 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   }
 }
 
-function isList(given: SourceSection | readonly SourceSection[]): given is readonly SourceSection[] {
-  return Array.isArray(given);
+function isList(sections: SourceSection | readonly SourceSection[]): sections is readonly SourceSection[] {
+  return Array.isArray(sections);
 }
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

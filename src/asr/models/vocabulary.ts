@@ -9,6 +9,7 @@ import type { KeptPart, ModelFamily } from './model-family.js';
 /** A `tokenizer` section, or characters. */
 export type Vocabulary = { readonly tokenizer: Section } | { readonly labels: readonly string[] };
 
+/** What goes on with its weights when the vocabulary changes. */
 export interface VocabularyOptions {
   /** Holds the weights; default: the engine the model was made with. */
   readonly engine?: Engine;
@@ -23,34 +24,37 @@ export function configWithVocabulary(
   vocabulary: Vocabulary,
 ): ConfigNode {
   const { tokenizer: _, labels: __, ...rest } = config;
-  const opened = frameClassifiers.reduce((section, path) => withoutClasses(section, path.split('.')), rest);
-  return configFromValues({ model: { ...opened, ...vocabulary } }).model;
+  const openedSection = frameClassifiers.reduce(
+    (section, path) => withoutClasses(section, path.split('.')),
+    rest,
+  );
+  return configFromValues({ model: { ...openedSection, ...vocabulary } }).model;
 }
 
 function withoutClasses(section: Section, [key, ...path]: readonly string[]): Section {
-  const inner = section[key];
-  if (!isMapping(inner)) return section;
-  if (path.length > 0) return { ...section, [key]: withoutClasses(inner, path) };
-  return 'num_classes' in inner
-    ? { ...section, [key]: { ...inner, num_classes: -1, vocabulary: [] } }
+  const innerSection = section[key];
+  if (!isMapping(innerSection)) return section;
+  if (path.length > 0) return { ...section, [key]: withoutClasses(innerSection, path) };
+  return 'num_classes' in innerSection
+    ? { ...section, [key]: { ...innerSection, num_classes: -1, vocabulary: [] } }
     : section;
 }
 
 /**
  * Gives states of a model with a new vocabulary the values that they had before.
- * @param old states by name; those that the model still has keep their values anyway
+ * @param oldStates states by name; those that the model still has keep their values anyway
  */
 export async function keepWeights(
   model: Module & SpeechParts & { readonly family: ModelFamily },
-  old: ReadonlyMap<string, State>,
+  oldStates: ReadonlyMap<string, State>,
   engine: Engine,
-  kept: KeptPart = 'encoder',
+  keptPart: KeptPart = 'encoder',
 ): Promise<void> {
   const anew = model.family
-    .vocabularyModules(model, kept)
+    .vocabularyModules(model, keptPart)
     .flatMap((module) => [...module.stateDict().values()]);
   for (const [name, state] of model.stateDict()) {
-    const before = old.get(name);
+    const before = oldStates.get(name);
     if (before && before !== state && !anew.includes(state))
       await engine.write(state, await engine.read(before));
   }

@@ -145,12 +145,12 @@ function nameForNemo(
 
 function rename(section: Record<string, unknown> | undefined, kind: string, container: Container): void {
   if (!section) return;
-  const written = asText(section['_target_']);
-  const found = container.components
+  const writtenTarget = asText(section['_target_']);
+  const foundComponent = container.components
     .list()
-    .find((c) => c.kind === kind && (c.name === written || c.aliases.includes(written)));
-  const path = [written, ...(found?.aliases ?? [])].find((alias) => alias.startsWith('nemo.'));
-  if (!path) throw notNemos(kind, written);
+    .find((c) => c.kind === kind && (c.name === writtenTarget || c.aliases.includes(writtenTarget)));
+  const path = [writtenTarget, ...(foundComponent?.aliases ?? [])].find((alias) => alias.startsWith('nemo.'));
+  if (!path) throw notNemos(kind, writtenTarget);
   section['_target_'] = path;
 }
 
@@ -164,11 +164,11 @@ function notNemos(path: string, name: string): AnemoneError {
 }
 
 /** NeMo puts adapters into encoders of classes of their own, which are the last aliases of ours. */
-function adapterClass(written: string, container: Container): string {
-  const found = container.components
+function adapterClass(writtenTarget: string, container: Container): string {
+  const foundComponent = container.components
     .list()
-    .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(written));
-  return found?.aliases.find((alias) => alias.endsWith('Adapter')) ?? written;
+    .find(({ kind, aliases }) => kind === 'encoder' && aliases.includes(writtenTarget));
+  return foundComponent?.aliases.find((alias) => alias.endsWith('Adapter')) ?? writtenTarget;
 }
 
 function targetOf({ classes }: Pick<SavedFamily, 'classes'>, characters: boolean): string {

@@ -1,8 +1,11 @@
-// The sections of a config that is being made ready for NeMo: values are set and removed by the paths of sections.
+// A config on its way into an archive.
 import { isMapping } from '../../config/index.js';
 
 type Values = Record<string, unknown>;
 
+/**
+ * The sections of a config that is being made ready for NeMo: values are set and removed by the paths of sections.
+ */
 export class SavedSections {
   /** The whole, in the order in which it is written. */
   readonly root: Values;
@@ -30,14 +33,15 @@ export class SavedSections {
     this.root[key] ??= value;
   }
 
+  /** Takes keys out of the section at a dotted path; absent ones, and an absent section, are passed over. */
   remove(path: string, keys: readonly string[]): void {
     const section = this.at(path);
     for (const key of keys) if (section) delete section[key];
   }
 
   private made(path: string): Values {
-    const existing = this.at(path);
-    if (existing) return existing;
+    const existingSection = this.at(path);
+    if (existingSection) return existingSection;
     const dot = path.lastIndexOf('.');
     const section: Values = {};
     this.made(dot < 0 ? '' : path.slice(0, dot))[path.slice(dot + 1)] = section;

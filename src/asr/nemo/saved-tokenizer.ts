@@ -21,21 +21,21 @@ export type Register = (file: string, bytes: Uint8Array) => string;
 
 /**
  * The section that NeMo makes this tokenizer of.
- * @param written the section as the model has it
+ * @param writtenSection the section as the model has it
  * @throws AnemoneError `nemo.not-nemos` for tokenizers that NeMo's speech models do not have
  */
-export function tokenizerSection(tokenizer: Tokenizer, written: Plain, register: Register): Plain {
+export function tokenizerSection(tokenizer: Tokenizer, writtenSection: Plain, register: Register): Plain {
   refuseForeign(tokenizer, 'type');
   const files = tokenizer.files();
   if (!(tokenizer instanceof AggregateTokenizer)) {
     const custom = tokenizer instanceof CanaryBPETokenizer && {
       custom_tokenizer: { _target_: `${CANARY}.CanaryBPETokenizer` },
     };
-    const { dir = null } = written;
-    return { ...filesOf(files, '', register), ...kindOf(tokenizer, written), dir, ...custom };
+    const { dir = null } = writtenSection;
+    return { ...filesOf(files, '', register), ...kindOf(tokenizer, writtenSection), dir, ...custom };
   }
   const langs: Record<string, Plain> = {};
-  const { langs: sections } = written;
+  const { langs: sections } = writtenSection;
   for (const lang of tokenizer.langs) {
     refuseForeign(tokenizer.tokenizerOf(lang), `langs.${lang}.type`);
     const section = isMapping(sections) ? sections[lang] : undefined;
@@ -49,9 +49,9 @@ export function tokenizerSection(tokenizer: Tokenizer, written: Plain, register:
 }
 
 /** NeMo passes over `lowercase`, which only training follows. */
-function kindOf(tokenizer: Tokenizer, written: Plain): Plain {
+function kindOf(tokenizer: Tokenizer, writtenSection: Plain): Plain {
   if (!(tokenizer instanceof WordPieceTokenizer)) return { type: 'bpe' };
-  return { type: 'wpe', ...(written['lowercase'] === true && { lowercase: true }) };
+  return { type: 'wpe', ...(writtenSection['lowercase'] === true && { lowercase: true }) };
 }
 
 /** NeMo makes exactly these; a class that extends one of them is another one. */

@@ -32,7 +32,7 @@ export interface ArchiveSections {
 function speechArchive(families: readonly ArchiveSections[]): ArchiveLayout {
   const training = ['train_ds', 'validation_ds', 'test_ds', 'optim', 'optim_param_groups'];
   const decoding = ['decoding', ...families.flatMap((family) => family.decoding ?? [])];
-  const full = [...training, ...decoding].map((section) => section.replaceAll('.', '\\.')).join('|');
+  const paths = [...training, ...decoding].map((section) => section.replaceAll('.', '\\.')).join('|');
   return {
     aside: [...training, ...decoding, 'spec_augment'],
     // Recordings are converted to the preprocessor's rate, whatever else an archive says.
@@ -43,7 +43,7 @@ function speechArchive(families: readonly ArchiveSections[]): ArchiveLayout {
     ],
     // NeMo writes every key of its decoding and data into every archive; keys of the network are another matter.
     usual: new RegExp(
-      `: model\\.(log_prediction|tokenizer\\.spe_tokenizer_vocab|encoder\\.pos_emb_max_len|use_cer|(${full})\\.\\S+): `,
+      `: model\\.(log_prediction|tokenizer\\.spe_tokenizer_vocab|encoder\\.pos_emb_max_len|use_cer|(${paths})\\.\\S+): `,
     ),
     derived,
   };
@@ -53,7 +53,7 @@ function speechArchive(families: readonly ArchiveSections[]): ArchiveLayout {
  * A speech model of an archive, with its weights in the engine of a container. It is made in a scope of this, where files
  * are those of the archive.
  * @param families that the model may be of
- * @param kept sections that `make` puts in: their mistakes are told, where those of an archive are passed over
+ * @param keptSections sections that `make` puts in: their mistakes are told, where those of an archive are passed over
  * @throws AnemoneError; see `restoreArchive`
  */
 export function restoreSpeechArchive<M extends Module>(
@@ -62,7 +62,7 @@ export function restoreSpeechArchive<M extends Module>(
   container: Container,
   families: readonly ArchiveSections[],
   options: RestoreOptions = {},
-  kept: readonly string[] = [],
+  keptSections: readonly string[] = [],
 ): Promise<M> {
   return restoreArchive(
     path,
@@ -73,7 +73,7 @@ export function restoreSpeechArchive<M extends Module>(
     },
     speechArchive(families),
     options,
-    kept,
+    keptSections,
   );
 }
 

@@ -36,11 +36,13 @@ export class InterCtcEvaluation {
   /** Outputs of a program, for what `InterCtc.encode` gave. */
   outputs(encoded: Tensor, lengths: Tensor): Tensors {
     const all: Record<string, Tensor> = {};
-    const inner: (readonly [InnerPlace, { readonly encoded: Tensor; readonly lengths: Tensor }])[] =
+    const innerOutputs: (readonly [InnerPlace, { readonly encoded: Tensor; readonly lengths: Tensor }])[] =
       this.interCtc.innerOf(encoded);
-    for (const [place, output] of this.last ? [...inner, ['last', { encoded, lengths }] as const] : inner) {
-      const found = this.search.outputs(this.decoder.forward(output.encoded, evaluationPass));
-      for (const [name, tensor] of Object.entries(found)) all[`inter${place}.${name}`] = tensor;
+    for (const [place, output] of this.last
+      ? [...innerOutputs, ['last', { encoded, lengths }] as const]
+      : innerOutputs) {
+      const foundTokens = this.search.outputs(this.decoder.forward(output.encoded, evaluationPass));
+      for (const [name, tensor] of Object.entries(foundTokens)) all[`inter${place}.${name}`] = tensor;
       all[`inter${place}.lengths`] = tf.clone(output.lengths);
     }
     return all;
@@ -50,10 +52,10 @@ export class InterCtcEvaluation {
   decode(outputs: HostTensors): InnerRecognition[] {
     return this.places.map((place) => {
       const prefix = `inter${place}.`;
-      const own = Object.entries(outputs)
+      const ownOutputs = Object.entries(outputs)
         .filter(([name]) => name.startsWith(prefix))
         .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
-      const tensors: HostTensors = Object.fromEntries(own);
+      const tensors: HostTensors = Object.fromEntries(ownOutputs);
       return { place, hypotheses: this.search.decode(tensors, tensors['lengths'].data) };
     });
   }
@@ -66,8 +68,8 @@ export class InnerMetrics {
   /** @param textOf how the ids of a hypothesis become text */
   constructor(private readonly textOf: (ids: readonly number[]) => string) {}
 
-  add(inner: readonly InnerRecognition[], references: readonly string[]): void {
-    for (const { place, hypotheses } of inner) {
+  add(recognitions: readonly InnerRecognition[], references: readonly string[]): void {
+    for (const { place, hypotheses } of recognitions) {
       const words = this.places.get(place) ?? new ErrorRate('word');
       this.places.set(place, words);
       for (const [i, { tokens }] of hypotheses.entries()) {

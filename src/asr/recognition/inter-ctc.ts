@@ -61,32 +61,32 @@ export class InterCtc {
     this.weights = config?.loss_weights ?? [];
     this.layers = config?.apply_at_layers ?? [];
     const count = encoder.layerCount ?? 0;
-    const missing = this.layers.find((layer) => layer < 0 || layer >= count);
-    if (missing === undefined) return;
+    const missingLayer = this.layers.find((layer) => layer < 0 || layer >= count);
+    if (missingLayer === undefined) return;
     throw new AnemoneError({
       code: 'asr.interctc-layer',
       path: 'model.interctc.apply_at_layers',
-      message: `there is no layer ${missing}: ${count === 0 ? 'this encoder shows no inner layers' : `the encoder has layers 0 to ${count - 1}`}`,
+      message: `there is no layer ${missingLayer}: ${count === 0 ? 'this encoder shows no inner layers' : `the encoder has layers 0 to ${count - 1}`}`,
     });
   }
 
   /** The encoder's output; what inner layers give is kept for `add`. */
-  encode(inputs: Tensors, given: Pass): Encoded {
+  encode(inputs: Tensors, callerPass: Pass): Encoded {
     const { features, featureLengths } = inputs;
-    const pass = encoderPass(inputs, given);
+    const pass = encoderPass(inputs, callerPass);
     if (this.layers.length === 0) return this.encoder.forward(features, featureLengths, pass);
-    const inner = new Map<number, Encoded>();
+    const innerEncoded = new Map<number, Encoded>();
     const encoded = this.encoder.forward(features, featureLengths, pass, (layer, output) => {
-      if (this.layers.includes(layer)) inner.set(layer, output);
+      if (this.layers.includes(layer)) innerEncoded.set(layer, output);
     });
-    this.inner.set(encoded.encoded, inner);
+    this.inner.set(encoded.encoded, innerEncoded);
     return encoded;
   }
 
   /** `output` was made of `encoded`, an output of `encode`, and stands for it from now on. */
   follow(encoded: Tensor, output: Tensor): void {
-    const inner = this.inner.get(encoded);
-    if (inner) this.inner.set(output, inner);
+    const innerEncoded = this.inner.get(encoded);
+    if (innerEncoded) this.inner.set(output, innerEncoded);
   }
 
   /** (1 - Σw)·loss + Σ w·(CTC loss at the layer), for an output of `encode`. */
@@ -122,10 +122,10 @@ export class InterCtc {
 
   /** What each layer gave for an output of `encode`; nothing without InterCTC. */
   innerOf(encoded: Tensor): (readonly [number, Encoded])[] {
-    const inner = this.inner.get(encoded);
-    if (!inner) return [];
+    const innerEncoded = this.inner.get(encoded);
+    if (!innerEncoded) return [];
     return this.layers.map((layer) => {
-      const output = inner.get(layer)!;
+      const output = innerEncoded.get(layer)!;
       return [layer, { ...output, encoded: this.checked(layer, output) }] as const;
     });
   }

@@ -35,8 +35,8 @@ export class MultiTaskRecognizer implements Recognizer {
     const outputs = ({ states, lengths }: Memory) => ({ states, lengths: tf.clone(lengths) });
     this.encode = engine.compile('multitask-encode', (inputs) => outputs(memory(inputs)));
     this.evaluate = engine.compile('multitask-evaluate', (inputs) => {
-      const made = memory(inputs);
-      return { ...outputs(made), ...lossOutputs(loss(made, inputs)) };
+      const encoderMemory = memory(inputs);
+      return { ...outputs(encoderMemory), ...lossOutputs(loss(encoderMemory, inputs)) };
     });
   }
 

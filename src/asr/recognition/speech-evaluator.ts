@@ -34,9 +34,9 @@ export class SpeechEvaluator implements Evaluator {
 
   async add(batch: Batch): Promise<void> {
     this.onBatch(batch);
-    const found = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
-    const { hypotheses, losses = {}, inner = [] } = found;
-    this.losses.add(found.lossTerms?.(batch.size) ?? plainTerms(losses, batch.size));
+    const recognition = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
+    const { hypotheses, losses = {}, inner = [] } = recognition;
+    this.losses.add(recognition.lossTerms?.(batch.size) ?? plainTerms(losses, batch.size));
     const references = Array.from({ length: batch.size }, (_, i) => this.reference(batch, i));
     this.inner.add(inner, references);
     for (const [i, reference] of references.entries()) {

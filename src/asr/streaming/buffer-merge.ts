@@ -78,18 +78,18 @@ export class BufferMerger {
       this.tokens.push(...first);
       return;
     }
-    const known = this.overlap < 1 ? [] : this.tokens.slice(-this.overlap * TOKENS_A_FRAME);
-    const cut = overlapLength(known.map(({ id }) => id), tokens.map(({ id }) => id)); // biome-ignore format: one line reads better
+    const knownTokens = this.overlap < 1 ? [] : this.tokens.slice(-this.overlap * TOKENS_A_FRAME);
+    const cut = overlapLength(knownTokens.map(({ id }) => id), tokens.map(({ id }) => id)); // biome-ignore format: one line reads better
     this.tokens.push(...tokens.slice(cut));
   }
 
   /** Tokens of a chunk, after the one that came last if that is found near the chunk's beginning. */
-  private unrepeated(longer: readonly Token[], own: readonly Token[]): readonly Token[] {
+  private unrepeated(longer: readonly Token[], ownTokens: readonly Token[]): readonly Token[] {
     const last = this.tokens.at(-1)?.id;
-    if (last === undefined) return own;
-    for (let i = Math.min(longer.length - own.length, longer.length - 1); i >= 0; i--) {
+    if (last === undefined) return ownTokens;
+    for (let i = Math.min(longer.length - ownTokens.length, longer.length - 1); i >= 0; i--) {
       if (longer[i].id === last) return longer.slice(i + 1);
     }
-    return own;
+    return ownTokens;
   }
 }

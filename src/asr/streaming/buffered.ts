@@ -115,27 +115,27 @@ export class BufferedRecognizer {
    */
   async transcribe(
     blocks: AsyncIterable<Float32Array> | Iterable<Float32Array>,
-    onProgress?: (seconds: number, known: () => Transcript) => void,
+    onProgress?: (seconds: number, knownTranscript: () => Transcript) => void,
   ): Promise<Transcript> {
     const text = this.merge === 'state' ? this.carriedOn() : this.merged(this.merge);
-    const known = () => this.parts.maker.transcript(text.hypothesis());
-    let waiting: Buffered[] = [];
+    const knownTranscript = () => this.parts.maker.transcript(text.hypothesis());
+    let waitingBuffers: Buffered[] = [];
     let isFirst = true;
     const run = async (): Promise<void> => {
       // The last few are filled up, so that they need no program of their own.
-      const outputs = await this.encode(waiting, isFirst ? waiting.length : this.batch);
-      await text.take(waiting, outputs);
-      const { from, to } = waiting[waiting.length - 1];
-      onProgress?.(((to ?? from) * this.stride) / this.frontEnd.config.sample_rate, known);
-      waiting = [];
+      const outputs = await this.encode(waitingBuffers, isFirst ? waitingBuffers.length : this.batch);
+      await text.take(waitingBuffers, outputs);
+      const { from, to } = waitingBuffers[waitingBuffers.length - 1];
+      onProgress?.(((to ?? from) * this.stride) / this.frontEnd.config.sample_rate, knownTranscript);
+      waitingBuffers = [];
       isFirst = false;
     };
     for await (const buffered of this.buffers(blocks)) {
-      waiting.push(buffered);
-      if (waiting.length === this.batch) await run();
+      waitingBuffers.push(buffered);
+      if (waitingBuffers.length === this.batch) await run();
     }
-    if (waiting.length > 0) await run();
-    return known();
+    if (waitingBuffers.length > 0) await run();
+    return knownTranscript();
   }
 
   /** All buffers of a recording; features are normalised in each of them. */
@@ -170,11 +170,14 @@ export class BufferedRecognizer {
   /** Rows beyond the buffers are empty. */
   private async encode(buffers: readonly Buffered[], rows: number): Promise<HostTensors> {
     const { width: bins, pad_value: fill } = this.frontEnd.config;
-    const longest = buffers.reduce((most, { features }) => Math.max(most, features.length / bins), 0);
+    const longest = buffers.reduce(
+      (longestSoFar, { features }) => Math.max(longestSoFar, features.length / bins),
+      0,
+    );
     const frames = Math.ceil(Math.max(1, longest) / FRAME_STEP) * FRAME_STEP;
     const features = new Float32Array(rows * frames * bins).fill(fill);
-    buffers.forEach((one, row) => {
-      features.set(one.features, row * frames * bins);
+    buffers.forEach((buffer, row) => {
+      features.set(buffer.features, row * frames * bins);
     });
     const lengths = Array.from({ length: rows }, (_, row) => (buffers[row]?.features.length ?? 0) / bins);
     return this.program.run({
@@ -190,8 +193,8 @@ export class BufferedRecognizer {
     return {
       take: async (buffers, outputs) => {
         for (const [row, { start, from, to }] of buffers.entries()) {
-          const valid = outputs['lengths'].data[row];
-          const piece = { search, row, from: from - start, to: to === undefined ? valid : to - start };
+          const validFrames = outputs['lengths'].data[row];
+          const piece = { search, row, from: from - start, to: to === undefined ? validFrames : to - start };
           // One after the other: each goes on where the one before it stopped.
           if (piece.to > piece.from) await this.head.advance(outputs, [piece]);
         }

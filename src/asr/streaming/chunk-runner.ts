@@ -97,7 +97,10 @@ export class ChunkRunner {
     const { bins } = this;
     const batch = cuts.length;
     const frames = cuts[0].to - cuts[0].from;
-    const room = cuts.reduce((most, { stream }) => Math.max(most, stream.attention.capacity), 0);
+    const room = cuts.reduce(
+      (largestSoFar, { stream }) => Math.max(largestSoFar, stream.attention.capacity),
+      0,
+    );
     const features = new Float32Array(batch * frames * bins);
     const attention = new Float32Array(layers * batch * room * width);
     const convolution = new Float32Array(layers * batch * before * width);

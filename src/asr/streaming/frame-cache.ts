@@ -34,18 +34,21 @@ export class FrameCache {
   }
 
   /** Adds the first `count` of the frames that item `row` of seen [layers, batch, frames, width] has. */
-  append(seen: Float32Array, shape: readonly number[], row: number, count: number): void {
+  append(newFrames: Float32Array, shape: readonly number[], row: number, count: number): void {
     const { layers, width, limit } = this.options;
     const [, batch, frames] = shape;
     this.makeRoom(Math.min(limit, this.length + count));
     const { capacity, values } = this;
     if (capacity === 0) return;
-    const kept = Math.min(count, capacity);
+    const keptFrames = Math.min(count, capacity);
     for (let layer = 0; layer < layers; layer++) {
-      const own = values.subarray(layer * capacity * width, (layer + 1) * capacity * width);
-      own.copyWithin(0, kept * width);
-      const from = (layer * batch + row) * frames + count - kept;
-      own.set(seen.subarray(from * width, (from + kept) * width), (capacity - kept) * width);
+      const layerValues = values.subarray(layer * capacity * width, (layer + 1) * capacity * width);
+      layerValues.copyWithin(0, keptFrames * width);
+      const from = (layer * batch + row) * frames + count - keptFrames;
+      layerValues.set(
+        newFrames.subarray(from * width, (from + keptFrames) * width),
+        (capacity - keptFrames) * width,
+      );
     }
     this.length = Math.min(capacity, this.length + count);
   }

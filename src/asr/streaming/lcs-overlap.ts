@@ -5,14 +5,14 @@
 const LEAST_MATCH = 2;
 
 /**
- * @param known tokens at the end of what was merged so far
- * @param fresh all tokens of the next buffer, which overlaps with it
+ * @param knownTokens tokens at the end of what was merged so far
+ * @param newTokens all tokens of the next buffer, which overlaps with it
  * @returns how many of `fresh` to leave out
  */
-export function overlapLength(known: readonly number[], fresh: readonly number[]): number {
-  const runs = commonRuns(known, fresh);
+export function overlapLength(knownTokens: readonly number[], newTokens: readonly number[]): number {
+  const runs = commonRuns(knownTokens, newTokens);
   const { row, column } = longestRun(runs);
-  if (row === known.length) return column;
+  if (row === knownTokens.length) return column;
   // The end of `known` was heard otherwise by the new buffer.
   const anchor = leftmostRun(runs);
   return anchor.length < LEAST_MATCH ? 0 : cutAfter(runs, anchor);
@@ -27,11 +27,11 @@ interface Run {
   readonly length: number;
 }
 
-function commonRuns(known: readonly number[], fresh: readonly number[]): Runs {
-  const runs = Array.from({ length: known.length + 1 }, () => new Int32Array(fresh.length + 1));
-  known.forEach((token, i) => {
-    fresh.forEach((other, j) => {
-      if (token === other) runs[i + 1][j + 1] = runs[i][j] + 1;
+function commonRuns(knownTokens: readonly number[], newTokens: readonly number[]): Runs {
+  const runs = Array.from({ length: knownTokens.length + 1 }, () => new Int32Array(newTokens.length + 1));
+  knownTokens.forEach((token, i) => {
+    newTokens.forEach((newToken, j) => {
+      if (token === newToken) runs[i + 1][j + 1] = runs[i][j] + 1;
     });
   });
   return runs;

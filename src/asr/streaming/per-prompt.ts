@@ -6,19 +6,20 @@ export type Prompt = Readonly<Record<string, string>>;
 
 /**
  * The recognizer of a recording: made when its prompt is first asked for, kept for the next one.
- * @param given the prompt of recordings that have none of their own
+ * @param givenPrompt the prompt of recordings that have none of their own
  */
 export function perPrompt<R>(
-  given: Prompt | undefined,
+  givenPrompt: Prompt | undefined,
   make: (prompt: Prompt | undefined) => R,
 ): (input: TranscriptionInput) => R {
-  const made = new Map<string, R>();
+  const recognizers = new Map<string, R>();
   return (input) => {
-    const own = typeof input === 'object' && input !== null && 'prompt' in input ? input.prompt : undefined;
-    const prompt = own ?? given;
+    const ownPrompt =
+      typeof input === 'object' && input !== null && 'prompt' in input ? input.prompt : undefined;
+    const prompt = ownPrompt ?? givenPrompt;
     const key = JSON.stringify(prompt ?? {});
-    const recognizer = made.get(key) ?? make(prompt);
-    made.set(key, recognizer);
+    const recognizer = recognizers.get(key) ?? make(prompt);
+    recognizers.set(key, recognizer);
     return recognizer;
   };
 }

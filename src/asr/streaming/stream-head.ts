@@ -76,9 +76,9 @@ export class CtcStreamHead implements StreamHead<BestPath> {
         lengths: [to - from + 1],
         blank,
       });
-      const known = search.previous === blank ? 0 : 1;
-      search.tokens.push(...found.tokens.slice(known));
-      search.frames.push(...found.frames.slice(known).map((frame) => search.length + frame - 1));
+      const knownCount = search.previous === blank ? 0 : 1;
+      search.tokens.push(...found.tokens.slice(knownCount));
+      search.frames.push(...found.frames.slice(knownCount).map((frame) => search.length + frame - 1));
       search.score += found.score;
       search.previous = best[best.length - 1];
       search.length += to - from;
@@ -90,9 +90,9 @@ export class CtcStreamHead implements StreamHead<BestPath> {
     const { data, shape } = outputs[search.fused ? 'logProbabilities' : 'best'];
     const [, width, classes = 1] = shape;
     const range = [(row * width + from) * classes, (row * width + to) * classes] as const;
-    const own = data.subarray(...range);
-    if (search.fused) return fusedCtcPath(search.fused, own as Float32Array, this.decoder.blank);
-    return { best: own, scores: outputs['scores'].data.subarray(...range) };
+    const ownRows = data.subarray(...range);
+    if (search.fused) return fusedCtcPath(search.fused, ownRows as Float32Array, this.decoder.blank);
+    return { best: ownRows, scores: outputs['scores'].data.subarray(...range) };
   }
 
   hypothesis({ tokens, frames, score }: BestPath): Hypothesis {
@@ -124,8 +124,8 @@ export class TransducerStreamHead implements StreamHead<GreedyCursor> {
     const data = new Float32Array(pieces.length * frames * width);
     pieces.forEach(({ row, from, to }, i) => {
       const first = row * frames;
-      const own = projected.data.subarray((first + from) * width, (first + to) * width) as Float32Array;
-      data.set(own, i * frames * width);
+      const ownRows = projected.data.subarray((first + from) * width, (first + to) * width) as Float32Array;
+      data.set(ownRows, i * frames * width);
     });
     const lengths = pieces.map(({ from, to }) => to - from);
     const input = { data, shape: [pieces.length, frames, width], lengths };

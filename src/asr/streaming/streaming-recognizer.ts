@@ -1,5 +1,4 @@
-// Recognition while audio arrives (NeMo's cache-aware streaming): streams that take samples and give text, each chunk
-// computed once. The text is that of the whole recording at once.
+// Recognition of streams.
 import type { FrontEnd } from '../../audio/index.js';
 import { faultOf } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
@@ -20,6 +19,10 @@ export interface StreamingParts {
   readonly maker: TranscriptMaker;
 }
 
+/**
+ * Recognition while audio arrives (NeMo's cache-aware streaming): streams that take samples and give text, each
+ * chunk computed once. The text is that of the whole recording at once.
+ */
 export class StreamingRecognizer {
   private readonly runner: ChunkRunner;
 
@@ -54,6 +57,7 @@ export class StreamingRecognizer {
     return (shiftFrames * factor * hop) / rate;
   }
 
+  /** A new stream, at its beginning. Streams of one recognizer may be open side by side. */
   open(): SpeechStream {
     return new SpeechStream(this, new FeatureStream(this.parts.frontEnd), this.runner.start());
   }
@@ -99,6 +103,7 @@ export class SpeechStream {
   ) {}
 
   /**
+   * Takes more samples and computes the chunks that they complete.
    * @param samples mono at the model's sample rate, in [-1, 1], any number
    * @returns what is known by now of the whole stream; greedy search never takes a token back
    */
@@ -111,11 +116,16 @@ export class SpeechStream {
     return (await this.recognizer.push([this], [], true))[0];
   }
 
+  /** What has been recognised so far. */
   get transcript(): Transcript {
     return this.recognizer.transcriptOf(this.state);
   }
 
-  /** @internal @throws AnemoneError `streaming.finished`, `asr.bad-audio` */
+  /**
+   * Samples that wait to be computed with those of other streams.
+   * @internal
+   * @throws AnemoneError `streaming.finished`, `asr.bad-audio`
+   */
   take(samples: Float32Array, last: boolean): void {
     if (this.state.ended) {
       throw new AnemoneError({

@@ -30,7 +30,10 @@ export async function transcribeBuffered(
   { engine, onBad, onProgress, prompt, resampler, ...options }: BufferedTranscription,
 ): Promise<Transcript[]> {
   requireList(audio);
-  const recognizerOf = perPrompt(prompt, (own) => new BufferedRecognizer(engine, partsOf(own), options));
+  const recognizerOf = perPrompt(
+    prompt,
+    (ownPrompt) => new BufferedRecognizer(engine, partsOf(ownPrompt), options),
+  );
   const transcripts: Transcript[] = [];
   for (const [index, input] of audio.entries()) {
     try {

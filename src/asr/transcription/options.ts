@@ -1,4 +1,4 @@
-// What a caller may say of a transcription.
+// Options of transcriptions.
 import type { Resampler } from '../../audio/index.js';
 import type { Engine } from '../../engine/index.js';
 import type { PromptSlots } from '../../text/index.js';
@@ -6,8 +6,10 @@ import type { TimestampType } from '../decoding/shared-config.js';
 
 /** How buffers become one text; see docs/streaming.md. */
 export const MERGES = ['state', 'middle', 'lcs'] as const;
+/** One of {@link MERGES}. */
 export type BufferMerge = (typeof MERGES)[number];
 
+/** What a caller may say of a transcription. */
 export interface TranscribeOptions {
   /** Where the weights are. Default: the engine the model was made with. */
   readonly engine?: Engine | undefined;

@@ -9,7 +9,7 @@ import type { Preprocessor } from '../encoders/front-end.js';
 import type { Recognizer } from '../recognition/recognizer.js';
 import { encoderInputs } from '../recognition/speech-inputs.js';
 import type { TranscribeOptions } from './options.js';
-import { type Transcript, TranscriptMaker, type TranscriptSettings } from './transcript.js';
+import { type Transcript, TranscriptMaker, type TranscriptOptions } from './transcript.js';
 
 /** What transcription needs of a model. */
 export interface TranscribingModel {
@@ -29,7 +29,7 @@ export async function transcribeAudio(
   model: TranscribingModel,
   recognizer: Recognizer,
   audio: readonly TranscriptionInput[],
-  settings: TranscriptSettings,
+  settings: TranscriptOptions,
   options: TranscribeOptions,
   rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
@@ -45,18 +45,18 @@ export async function transcribeAudio(
     shortestSeconds: model.shortestSeconds,
   });
   const transcripts = Array.from(audio, (): Transcript => ({ text: '', tokens: [], score: 0 }));
-  const told = new Set<number>();
+  const toldInputs = new Set<number>();
   const tellBad = () => {
     for (const [index, message] of source.failures()) {
-      if (told.has(index)) continue;
-      told.add(index);
+      if (toldInputs.has(index)) continue;
+      toldInputs.add(index);
       if (!options.onBad) throw new AnemoneError({ code: 'asr.bad-audio', message });
       options.onBad(index, message);
     }
   };
   try {
     tellBad();
-    let done = told.size;
+    let done = toldInputs.size;
     for await (const batch of source.batches()) {
       const rows = batch.indices.map((index) => audio[index]);
       const inputs = { ...rounded(batch, model.preprocessor.frontEnd.config.pad_value), ...rowInputs(rows) };
@@ -88,7 +88,7 @@ export function requireList(audio: readonly TranscriptionInput[]): void {
 /** With the timestamps that the options ask for. */
 export function transcriptMaker(
   model: Pick<TranscribingModel, 'tokenizer' | 'frameSeconds'>,
-  settings: TranscriptSettings,
+  settings: TranscriptOptions,
   { timestamps }: Pick<TranscribeOptions, 'timestamps'> = {},
 ): TranscriptMaker {
   return new TranscriptMaker(model.tokenizer, model.frameSeconds, {
@@ -101,16 +101,19 @@ export function transcriptMaker(
 function rounded({ inputs }: SpeechBatch, fill: number): HostTensors {
   const { features } = inputs;
   const [size, frames, bins] = features.shape;
-  const wanted = Math.ceil(frames / FRAME_STEP) * FRAME_STEP;
-  const data = new Float32Array(size * wanted * bins).fill(fill);
+  const wantedFrames = Math.ceil(frames / FRAME_STEP) * FRAME_STEP;
+  const data = new Float32Array(size * wantedFrames * bins).fill(fill);
   for (let row = 0; row < size; row++) {
     const from = row * frames * bins;
-    data.set(features.data.subarray(from, from + frames * bins) as Float32Array, row * wanted * bins);
+    data.set(features.data.subarray(from, from + frames * bins) as Float32Array, row * wantedFrames * bins);
   }
-  return encoderInputs({ ...inputs, features: { dtype: 'float32', shape: [size, wanted, bins], data } });
+  return encoderInputs({
+    ...inputs,
+    features: { dtype: 'float32', shape: [size, wantedFrames, bins], data },
+  });
 }
 
-function timestampsOf(wanted: boolean | TimestampType): TimestampType | undefined {
-  if (typeof wanted === 'string') return wanted;
-  return wanted ? 'all' : undefined;
+function timestampsOf(wantedTypes: boolean | TimestampType): TimestampType | undefined {
+  if (typeof wantedTypes === 'string') return wantedTypes;
+  return wantedTypes ? 'all' : undefined;
 }

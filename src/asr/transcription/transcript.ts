@@ -1,11 +1,10 @@
-// What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
-// alternatives.
+// The types of what `transcribe` gives.
 import { AnemoneError } from '../../errors/index.js';
 import type { Hypothesis } from '../../generation/index.js';
 import { type Tokenizer, WordPieceTokenizer } from '../../text/index.js';
 import { aggregate } from '../decoding/confidence/aggregate.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
-import type { ConfidenceSettings, TimestampType } from '../decoding/shared-config.js';
+import type { ConfidenceOptions, TimestampType } from '../decoding/shared-config.js';
 import {
   type Offset,
   segmentOffsets,
@@ -15,6 +14,10 @@ import {
 } from '../decoding/timestamps/offsets.js';
 import { wordsOfTokens } from '../decoding/timestamps/words-of-tokens.js';
 
+/**
+ * What a user gets of a hypothesis: text, tokens in time, and where asked for timestamps, confidences and
+ * alternatives.
+ */
 export interface Transcript {
   readonly text: string;
   readonly tokens: readonly TimedToken[];
@@ -28,6 +31,7 @@ export interface Transcript {
   readonly alternatives?: readonly Transcript[];
 }
 
+/** A token and when it was said. */
 export interface TimedToken {
   readonly token: string;
   /** Of the model's tokenizer. */
@@ -45,6 +49,7 @@ export interface TimedText {
   readonly endFrame: number;
 }
 
+/** Words and the like with their times, of the kinds that were asked for. */
 export interface Timestamps {
   /** Characters or subwords. */
   readonly char?: readonly TimedText[];
@@ -61,14 +66,14 @@ export interface Confidences {
 }
 
 /** What a decoding section says about transcripts. */
-export interface TranscriptSettings {
+export interface TranscriptOptions {
   readonly kind: 'rnnt' | 'tdt' | 'ctc' | 'attention';
   /** Undefined: none. */
   readonly timestamps: TimestampType | undefined;
   readonly wordSeparator: string;
   readonly segmentSeparators: readonly string[];
   readonly segmentGap: number | null;
-  readonly confidence: ConfidenceSettings | undefined;
+  readonly confidence: ConfidenceOptions | undefined;
 }
 
 export class TranscriptMaker {
@@ -80,7 +85,7 @@ export class TranscriptMaker {
     private readonly tokenizer: Tokenizer,
     /** Seconds between encoder frames. */
     private readonly frameSeconds: number,
-    private readonly settings: TranscriptSettings,
+    private readonly settings: TranscriptOptions,
   ) {
     this.punctuation = vocabularyPunctuation(tokenizer.vocabulary);
     this.wordPieces = tokenizer instanceof WordPieceTokenizer;
@@ -96,14 +101,14 @@ export class TranscriptMaker {
       score: hypothesis.score,
       ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
       ...(hypothesis.frameConfidence && { confidence: this.confidences(hypothesis, tokens) }),
-      ...(alternatives && { alternatives: alternatives.map((one) => this.transcript(one)) }),
+      ...(alternatives && { alternatives: alternatives.map((alternative) => this.transcript(alternative)) }),
     };
   }
 
   private timedToken(token: string, { tokens, frames }: Hypothesis, index: number): TimedToken {
     const frame: number | undefined = frames[index];
-    const named = { token, id: tokens[index] };
-    return frame === undefined ? named : { ...named, seconds: frame * this.frameSeconds };
+    const namedToken = { token, id: tokens[index] };
+    return frame === undefined ? namedToken : { ...namedToken, seconds: frame * this.frameSeconds };
   }
 
   private timestamps(hypothesis: Hypothesis, tokens: readonly string[]): Timestamps {

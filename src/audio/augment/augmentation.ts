@@ -7,6 +7,7 @@ import type { Portable } from '../portable.js';
 /** Changes a waveform as a pure function of the random stream. */
 export interface WaveformAugmentation extends Portable {
   /**
+   * The waveform after the augmentation, a pure function of its arguments.
    * @param samples mono, full scale [-1, 1); not changed in place
    * @param sampleRate Hz
    * @param random the stream of this utterance, epoch and augmentation
@@ -29,6 +30,7 @@ export interface WaveformAugmentation extends Portable {
   open?(): void;
 }
 
+/** What an augmentation knows while its options are read. */
 export interface AugmentationContext {
   /** Dotted path of the options in the configuration, for errors. */
   readonly path: string;
@@ -54,6 +56,10 @@ export class OptionReader {
     private readonly context: AugmentationContext,
   ) {}
 
+  /**
+   * A finite number; `fallback` where the key is absent or null.
+   * @throws AnemoneError `audio.augmentor`
+   */
   number(key: string, fallback: number): number {
     const value = this.take(key);
     if (value === undefined || value === null) return fallback;
@@ -61,6 +67,10 @@ export class OptionReader {
     return value;
   }
 
+  /**
+   * True or false; `fallback` where the key is absent or null.
+   * @throws AnemoneError `audio.augmentor`
+   */
   boolean(key: string, fallback: boolean): boolean {
     const value = this.take(key);
     if (value === undefined || value === null) return fallback;
@@ -68,6 +78,10 @@ export class OptionReader {
     return value;
   }
 
+  /**
+   * A string; `fallback` where the key is absent or null.
+   * @throws AnemoneError `audio.augmentor`
+   */
   text(key: string, fallback: string): string {
     const value = this.take(key);
     if (value === undefined || value === null) return fallback;
@@ -102,13 +116,17 @@ export class OptionReader {
     }
   }
 
-  /** @throws AnemoneError `audio.augmentor` for a key nobody asked for */
+  /**
+   * Called when all options are read.
+   * @throws AnemoneError `audio.augmentor` for a key nobody asked for
+   */
   finish(): void {
     for (const key of Object.keys(this.options)) {
       if (!this.known.has(key)) throw this.fail(key, 'unknown option', didYouMean(key, this.known));
     }
   }
 
+  /** The error of an option that is wrong: code `audio.augmentor`, path down to the key. The caller throws it. */
   fail(key: string, message: string, hint?: string): AnemoneError {
     return new AnemoneError({ code: 'audio.augmentor', path: `${this.context.path}.${key}`, message, hint });
   }

@@ -1,5 +1,4 @@
-// The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the
-// order of the configuration, each with its probability.
+// Reads an `augmentor` section and applies the chain it describes.
 import { isMapping, requireMapping } from '../../config/index.js';
 import { AnemoneError, AnemoneErrors, didYouMean } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
@@ -50,6 +49,7 @@ interface NamedAugmentation {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** One augmentation of a chain, under the name that the configuration gave. */
 export interface AugmentorStep {
   readonly name: string;
   /** Probability in [0, 1]. */
@@ -64,6 +64,7 @@ export type AugmentorRecipe = readonly (Pick<AugmentorStep, 'name' | 'prob'> & {
   readonly how: NamedAugmentation | WorkerRecipe;
 })[];
 
+/** How an `augmentor` section is read. */
 export interface AugmentorOptions {
   /** Default `BUILTIN_AUGMENTATIONS`. */
   readonly registry?: AugmentationRegistry;
@@ -73,6 +74,10 @@ export interface AugmentorOptions {
   readonly path?: string;
 }
 
+/**
+ * The configured chain of waveform augmentations: `augmentor: {name: {prob: 0.5, ...}}`, applied in the order of the
+ * configuration, each with its probability. NeMo's AudioAugmentor.
+ */
 export class Augmentor {
   /** What was odd in the configuration but did no harm. */
   readonly warnings: readonly string[];
@@ -122,11 +127,11 @@ export class Augmentor {
    * @param random the stream of this utterance in this epoch
    */
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
-    let current = samples;
+    let waveform = samples;
     for (const { augmentation, stream } of this.drawn(random)) {
-      current = await augmentation.apply(current, sampleRate, stream);
+      waveform = await augmentation.apply(waveform, sampleRate, stream);
     }
-    return current;
+    return waveform;
   }
 
   /** The factor by which `apply` with the same stream will change the length. */
@@ -207,8 +212,8 @@ function readStep(
     throw fail(`${path}.prob`, 'expected a probability between 0 and 1');
   }
   if (!factory) return { name, prob, augmentation: (make as AugmentationMaker)(value) };
-  const named = { kind, options: plainCopy(rest) };
-  return { name, prob, named, augmentation: factory(rest, context) };
+  const namedAugmentation = { kind, options: plainCopy(rest) };
+  return { name, prob, named: namedAugmentation, augmentation: factory(rest, context) };
 }
 
 function severalErrors(path: string, errors: readonly AnemoneError[]): AnemoneErrors {

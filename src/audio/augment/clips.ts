@@ -1,5 +1,4 @@
-// Recordings that augmentations draw from: a manifest of noises or impulse responses, decoded when first
-// drawn and kept within a memory bound.
+// Where noises and impulse responses come from.
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
 import { decodeUtf8, parseJsonText, readRegularFileSync } from '../../formats/index.js';
@@ -17,6 +16,10 @@ const CACHE_SAMPLES = 2 ** 24;
 /** Bytes of a manifest: as long a text as Node can hold. */
 const MAX_MANIFEST = 2 ** 29;
 
+/**
+ * Recordings that augmentations draw from: a manifest of noises or impulse responses, decoded when first drawn and
+ * kept within a memory bound.
+ */
 export class ClipSource {
   private read: readonly ClipEntry[] | undefined;
   private readonly cache = new Map<string, Float32Array>();
@@ -46,6 +49,7 @@ export class ClipSource {
     });
   }
 
+  /** Number of recordings in the manifests. */
   get size(): number {
     return this.entries.length;
   }
@@ -54,8 +58,8 @@ export class ClipSource {
   async draw(sampleRate: number, random: CounterRandom): Promise<Float32Array> {
     const index = random.integer(0, this.entries.length);
     const key = `${index}@${sampleRate}`;
-    const known = this.cache.get(key);
-    if (known) return known;
+    const cachedClip = this.cache.get(key);
+    if (cachedClip) return cachedClip;
     const { path, offset, duration } = this.entries[index];
     const { samples } = await decodeAudio(path, { offset, duration, targetSampleRate: sampleRate });
     if (!this.cache.has(key) && samples.length <= CACHE_SAMPLES) {

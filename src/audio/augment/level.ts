@@ -64,36 +64,36 @@ export class Silence implements WaveformAugmentation {
 }
 
 export const gain: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const range = read.range('min_gain_dbfs', 'max_gain_dbfs', -10, 10);
-  read.ignore(['rng']);
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const range = reader.range('min_gain_dbfs', 'max_gain_dbfs', -10, 10);
+  reader.ignore(['rng']);
+  reader.finish();
   return new Gain(range);
 };
 
 export const whiteNoise: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const range = read.range('min_level', 'max_level', -90, -46);
-  read.ignore(['rng']);
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const range = reader.range('min_level', 'max_level', -90, -46);
+  reader.ignore(['rng']);
+  reader.finish();
   return new WhiteNoise(range);
 };
 
 export const shift: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const range = read.range('min_shift_ms', 'max_shift_ms', -5, 5);
-  read.ignore(['rng']);
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const range = reader.range('min_shift_ms', 'max_shift_ms', -5, 5);
+  reader.ignore(['rng']);
+  reader.finish();
   return new Shift(range);
 };
 
 export const silence: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const start = read.range('min_start_silence_secs', 'max_start_silence_secs', 0, 0);
-  const end = read.range('min_end_silence_secs', 'max_end_silence_secs', 0, 0);
-  read.ignore(['rng']);
-  read.finish();
-  if (start[0] < 0) throw read.fail('min_start_silence_secs', 'must not be negative');
-  if (end[0] < 0) throw read.fail('min_end_silence_secs', 'must not be negative');
+  const reader = new OptionReader(options, context);
+  const start = reader.range('min_start_silence_secs', 'max_start_silence_secs', 0, 0);
+  const end = reader.range('min_end_silence_secs', 'max_end_silence_secs', 0, 0);
+  reader.ignore(['rng']);
+  reader.finish();
+  if (start[0] < 0) throw reader.fail('min_start_silence_secs', 'must not be negative');
+  if (end[0] < 0) throw reader.fail('min_end_silence_secs', 'must not be negative');
   return new Silence(start, end);
 };

@@ -12,6 +12,7 @@ import {
 import { ClipSource } from './clips.js';
 import { reverberate } from './convolve.js';
 
+/** How loud mixed-in noise is: NeMo's NoisePerturbation. */
 export interface NoiseOptions {
   /** Speech over noise, dB. Default [10, 50]. */
   readonly snrDb: readonly [number, number];
@@ -37,10 +38,10 @@ export class Noise implements WaveformAugmentation {
   async apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Promise<Float32Array> {
     const clip = await this.clips.draw(sampleRate, random.derive('clip'));
     const snr = uniformBetween(random, 0, this.options.snrDb);
-    const spare = clip.length - samples.length;
-    const place = random.integer(1, Math.abs(spare) + 1);
-    const noise = spare > 0 ? clip.subarray(place, place + samples.length) : clip;
-    const at = spare > 0 ? 0 : place;
+    const spareSamples = clip.length - samples.length;
+    const place = random.integer(1, Math.abs(spareSamples) + 1);
+    const noise = spareSamples > 0 ? clip.subarray(place, place + samples.length) : clip;
+    const at = spareSamples > 0 ? 0 : place;
     const gain = Math.min(rms(samples) / rms(noise) / decibels(snr), decibels(this.options.maxGainDb));
     const out = samples.slice();
     for (let i = 0; i < noise.length; i++) out[at + i] += gain * noise[i];
@@ -67,21 +68,21 @@ export class Impulse implements WaveformAugmentation {
 const TARRED = ['audio_tar_filepaths', 'shuffle_n'];
 
 export const noise: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const manifests = read.strings('manifest_path');
-  const snrDb = read.range('min_snr_db', 'max_snr_db', 10, 50);
-  const maxGainDb = read.number('max_gain_db', 300);
-  read.ignore(['orig_sr', 'rng']);
-  read.ignore(TARRED, 'is ignored; noises are read from plain files');
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const manifests = reader.strings('manifest_path');
+  const snrDb = reader.range('min_snr_db', 'max_snr_db', 10, 50);
+  const maxGainDb = reader.number('max_gain_db', 300);
+  reader.ignore(['orig_sr', 'rng']);
+  reader.ignore(TARRED, 'is ignored; noises are read from plain files');
+  reader.finish();
   return new Noise(new ClipSource(manifests), { snrDb, maxGainDb });
 };
 
 export const impulse: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const manifests = read.strings('manifest_path');
-  read.ignore(['shift_impulse', 'rng']);
-  read.ignore(TARRED, 'is ignored; responses are read from plain files');
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const manifests = reader.strings('manifest_path');
+  reader.ignore(['shift_impulse', 'rng']);
+  reader.ignore(TARRED, 'is ignored; responses are read from plain files');
+  reader.finish();
   return new Impulse(new ClipSource(manifests));
 };

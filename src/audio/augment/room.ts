@@ -1,6 +1,4 @@
-// A room drawn at random: early reflections by the image-source method (Allen and Berkley 1979) in a box
-// with a speaker and a microphone somewhere in it, then a diffuse tail of noise that decays exponentially.
-// No files are needed. It is meant to vary the training data, not to predict a given room.
+// Reverberation without recordings.
 import type { CounterRandom } from '../../random/index.js';
 import { addDither } from '../features/index.js';
 import {
@@ -15,6 +13,7 @@ const SPEED_OF_SOUND = 343;
 /** Reflections up to this many walls are placed singly; later ones are the tail. */
 const ORDER = 3;
 
+/** Ranges from which each room is drawn uniformly. */
 export interface RoomOptions {
   /** Seconds in which sound decays by 60 dB. Default [0.1, 0.6]. */
   readonly rt60: readonly [number, number];
@@ -22,6 +21,11 @@ export interface RoomOptions {
   readonly distance: readonly [number, number];
 }
 
+/**
+ * A room drawn at random: early reflections by the image-source method (Allen and Berkley 1979) in a box with a
+ * speaker and a microphone somewhere in it, then a diffuse tail of noise that decays exponentially. No files are
+ * needed. It is meant to vary the training data, not to predict a given room.
+ */
 export class SimulatedRoom implements WaveformAugmentation {
   readonly options: RoomOptions;
 
@@ -126,11 +130,11 @@ function addTail(scene: TailScene, random: CounterRandom, response: Float32Array
 }
 
 export const simulatedRoom: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const rt60 = read.range('min_rt60', 'max_rt60', 0.1, 0.6);
-  const distance = read.range('min_distance', 'max_distance', 0.3, 3);
-  read.finish();
-  if (rt60[0] <= 0 || rt60[1] > 5) throw read.fail('min_rt60', 'seconds between 0 and 5');
-  if (distance[0] <= 0) throw read.fail('min_distance', 'must be positive');
+  const reader = new OptionReader(options, context);
+  const rt60 = reader.range('min_rt60', 'max_rt60', 0.1, 0.6);
+  const distance = reader.range('min_distance', 'max_distance', 0.3, 3);
+  reader.finish();
+  if (rt60[0] <= 0 || rt60[1] > 5) throw reader.fail('min_rt60', 'seconds between 0 and 5');
+  if (distance[0] <= 0) throw reader.fail('min_distance', 'must be positive');
   return new SimulatedRoom({ rt60, distance });
 };

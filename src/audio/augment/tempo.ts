@@ -68,8 +68,8 @@ export class Pitch implements WaveformAugmentation {
   constructor(readonly semitones: Range = [-3, 3]) {}
 
   apply(samples: Float32Array, sampleRate: number, random: CounterRandom): Float32Array {
-    const exact = 2 ** (uniformBetween(random, 0, this.semitones) / 12);
-    const factor = Math.round(exact * 100) / 100;
+    const exactFactor = 2 ** (uniformBetween(random, 0, this.semitones) / 12);
+    const factor = Math.round(exactFactor * 100) / 100;
     if (factor === 1) return samples;
     // Stretched by the factor and then played that much faster: only the pitch is left changed.
     const stretched = timeStretch(samples, sampleRate, 1 / factor);
@@ -80,11 +80,11 @@ export class Pitch implements WaveformAugmentation {
   }
 }
 
-function rateChoice(read: OptionReader): RateChoice {
-  const range = read.range('min_speed_rate', 'max_speed_rate', 0.9, 1.1);
-  const count = read.number('num_rates', 5);
-  if (range[0] < 0.2) throw read.fail('min_speed_rate', `${range[0]} is too slow; at least 0.2`);
-  if (range[1] > 5) throw read.fail('max_speed_rate', `${range[1]} is too fast; at most 5`);
+function rateChoice(reader: OptionReader): RateChoice {
+  const range = reader.range('min_speed_rate', 'max_speed_rate', 0.9, 1.1);
+  const count = reader.number('num_rates', 5);
+  if (range[0] < 0.2) throw reader.fail('min_speed_rate', `${range[0]} is too slow; at least 0.2`);
+  if (range[1] > 5) throw reader.fail('max_speed_rate', `${range[1]} is too fast; at most 5`);
   return { range, count };
 }
 
@@ -98,34 +98,34 @@ const RESAMPLERS: Readonly<Record<string, ResampleQuality>> = {
   soxr_lq: 'fast',
 };
 
-function resampleQuality(read: OptionReader): ResampleQuality {
-  const type = read.text('resample_type', 'kaiser_best');
+function resampleQuality(reader: OptionReader): ResampleQuality {
+  const type = reader.text('resample_type', 'kaiser_best');
   if (!Object.hasOwn(RESAMPLERS, type))
-    throw read.fail('resample_type', `expected one of ${Object.keys(RESAMPLERS).join(', ')}`);
+    throw reader.fail('resample_type', `expected one of ${Object.keys(RESAMPLERS).join(', ')}`);
   return RESAMPLERS[type];
 }
 
 export const speed: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const rates = rateChoice(read);
-  read.ignore(['sr', 'rng']);
-  const quality = resampleQuality(read);
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const rates = rateChoice(reader);
+  reader.ignore(['sr', 'rng']);
+  const quality = resampleQuality(reader);
+  reader.finish();
   return new Speed(rates, quality);
 };
 
 export const timeStretching: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const rates = rateChoice(read);
-  read.ignore(['n_fft', 'rng']);
-  read.finish();
+  const reader = new OptionReader(options, context);
+  const rates = rateChoice(reader);
+  reader.ignore(['n_fft', 'rng']);
+  reader.finish();
   return new TimeStretch(rates);
 };
 
 export const pitch: AugmentationFactory = (options, context) => {
-  const read = new OptionReader(options, context);
-  const range = read.range('min_semitones', 'max_semitones', -3, 3);
-  read.finish();
-  if (Math.max(-range[0], range[1]) > 24) throw read.fail('max_semitones', 'more than two octaves');
+  const reader = new OptionReader(options, context);
+  const range = reader.range('min_semitones', 'max_semitones', -3, 3);
+  reader.finish();
+  if (Math.max(-range[0], range[1]) > 24) throw reader.fail('max_semitones', 'more than two octaves');
   return new Pitch(range);
 };

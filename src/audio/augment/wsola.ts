@@ -7,6 +7,7 @@ const SEGMENT = 0.03;
 const TOLERANCE = 0.01;
 
 /**
+ * Changes the speed of speech and leaves its pitch.
  * @param rate above 1 is faster and shorter
  * @returns round(n / rate) samples
  */
@@ -38,7 +39,7 @@ export function timeStretch(samples: Float32Array, sampleRate: number, rate: num
   return out.subarray(0, length);
 }
 
-/** Where around `target` the signal looks most like at `natural`, by normalised correlation. */
+/** The place around `target` at which the signal looks most like that at `natural`, by normalised correlation. */
 function bestFit(
   x: Float32Array,
   natural: number,

@@ -27,6 +27,7 @@ export class ComplexFft {
     }
   }
 
+  /** Transforms in place: the real parts [size] and imaginary parts [size] become those of the spectrum. */
   forward(re: Float64Array, im: Float64Array): void {
     const { size, reversed } = this;
     for (let i = 0; i < size; i++) {

@@ -19,15 +19,16 @@ export interface FrameSizes {
 }
 
 /**
- * @param given the keys as the user wrote them; @param keys the same with the defaults
+ * @param givenKeys the keys as the user wrote them; @param keys the same with the defaults
  * @throws AnemoneError `audio.features-config`
  */
-export function frameSizes(given: Partial<FrameKeys>, keys: FrameKeys): FrameSizes {
+export function frameSizes(givenKeys: Partial<FrameKeys>, keys: FrameKeys): FrameSizes {
   for (const [seconds, samples] of [
     ['window_size', 'n_window_size'],
     ['window_stride', 'n_window_stride'],
   ] as const) {
-    if (given[seconds] != null && given[samples] != null) fail(samples, `excludes ${seconds}; give one`);
+    if (givenKeys[seconds] != null && givenKeys[samples] != null)
+      fail(samples, `excludes ${seconds}; give one`);
   }
   const { sample_rate: rate } = keys;
   if (!(rate > 0)) fail('sample_rate', `must be positive, is ${rate}`);

@@ -1,8 +1,8 @@
-// What every front end does: waveform to features, one utterance at a time or as NeMo's padded batch. Which there are
-// stands in create-front-end.ts.
+// The interface of front ends, and the types of what they give.
 import type { CounterRandom } from '../../random/index.js';
 import type { Portable, WorkerRecipe } from '../portable.js';
 
+/** How the features of one utterance are computed. */
 export interface ComputeOptions {
   /** Turns on dither and narrow-band augmentation. Default false. */
   readonly training?: boolean | undefined;
@@ -14,6 +14,7 @@ export interface ComputeOptions {
   readonly paddedSamples?: number;
 }
 
+/** Features of one utterance. */
 export interface Features {
   /** [frames, width], row-major: one frame after the other. */
   readonly features: Float32Array;
@@ -23,6 +24,7 @@ export interface Features {
   readonly columns: number;
 }
 
+/** Features of several utterances, padded to one length. */
 export interface FeatureBatch {
   /** [items, features, frames], as NeMo's. */
   readonly features: Float32Array;

@@ -3,7 +3,7 @@ export {
   createFrontEnd,
   type FrontEndConfig,
   isMfcc,
-  nemoSettings,
+  nemoFrontEndConfig,
   resolveFrontEnd,
 } from './create-front-end.js';
 export { addDither } from './dither.js';

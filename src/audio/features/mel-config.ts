@@ -27,6 +27,7 @@ export interface FrameConfig {
   n_window_stride: number | null;
 }
 
+/** The keys of NeMo's AudioToMelSpectrogramPreprocessor. */
 export interface MelConfig extends FrameConfig {
   /** Default `hann`. */
   window: WindowType | null;
@@ -79,6 +80,7 @@ export interface MelConfig extends FrameConfig {
   rng?: unknown;
 }
 
+/** What NeMo's AudioToMelSpectrogramPreprocessor takes for keys that a configuration leaves out. */
 export const MEL_DEFAULTS: Readonly<MelConfig> = {
   sample_rate: 16000,
   window_size: 0.02,
@@ -130,10 +132,10 @@ const FLOAT32_EPS = 2 ** -23;
  * @throws AnemoneError `audio.features-config`, its `path` the offending key
  */
 export function resolveMelConfig(config: Partial<MelConfig> = {}): ResolvedMel {
-  const given = Object.fromEntries(
+  const givenKeys = Object.fromEntries(
     Object.entries(requireMapping(config, 'preprocessor')).filter(([, value]) => value !== undefined),
   );
-  const c: MelConfig = { ...MEL_DEFAULTS, ...given };
+  const c: MelConfig = { ...MEL_DEFAULTS, ...givenKeys };
   const { windowLength, hop, fftSize } = frameSizes(config, c);
   if (c.window !== null && !WINDOW_TYPES.includes(c.window)) {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);

@@ -6,6 +6,7 @@ export function hzToMel(hz: number): number {
   return hz < 1000 ? (hz * 3) / 200 : 15 + (Math.log(hz / 1000) * 27) / Math.log(6.4);
 }
 
+/** The frequency in Hz of a point on Slaney's mel scale: linear below 1000 Hz (15 mel), logarithmic above. */
 export function melToHz(mel: number): number {
   return mel < 15 ? (mel * 200) / 3 : 1000 * Math.exp(((mel - 15) * Math.log(6.4)) / 27);
 }

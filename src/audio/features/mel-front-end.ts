@@ -1,6 +1,4 @@
-// Waveform to log-mel features, number for number as NeMo's AudioToMelSpectrogramPreprocessor computes
-// them, on the host. One utterance at a time is the natural use (worker threads); `computeBatch` gives
-// NeMo's padded batch. Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
+// The front end of log-mel features.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { plainCopy, type WorkerRecipe } from '../portable.js';
@@ -32,6 +30,11 @@ export function melFrontEnd({
   return new MelFrontEnd(config, tables);
 }
 
+/**
+ * Waveform to log-mel features, number for number as NeMo's AudioToMelSpectrogramPreprocessor computes them, on the
+ * host. One utterance at a time is the natural use (worker threads); `computeBatch` gives NeMo's padded batch.
+ * Source: NeMo r1.23 and 2.6, `FilterbankFeatures`.
+ */
 export class MelFrontEnd extends FrontEnd {
   readonly config: ResolvedMel;
   /** [windowLength] */
@@ -96,8 +99,8 @@ export class MelFrontEnd extends FrontEnd {
    * @throws AnemoneError `audio.too-short` where `1.x` would have nothing to reflect
    */
   override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
-    const valid = Math.min(options.validSamples ?? audio.length, audio.length);
-    const frames = this.frameCount(valid);
+    const validSamples = Math.min(options.validSamples ?? audio.length, audio.length);
+    const frames = this.frameCount(validSamples);
     const { features: bins, frame_splicing: times, width } = this.config;
     const features = new Float32Array(frames * width);
     if (frames === 0) return { features, frames, columns: 0 };
@@ -110,7 +113,7 @@ export class MelFrontEnd extends FrontEnd {
       });
     }
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
-    this.prepareSignal(audio, valid, padded, frames, random);
+    this.prepareSignal(audio, validSamples, padded, frames, random);
     this.fillFrames(features, frames, this.narrowBandLimit(random));
     if (times > 1) spliceFrames(features, frames, bins, times);
     normalizeFeatures(features, frames, this.config);
@@ -162,32 +165,32 @@ export class MelFrontEnd extends FrontEnd {
    */
   private prepareSignal(
     audio: Float32Array,
-    valid: number,
+    validSamples: number,
     padded: number,
     frames: number,
     random: CounterRandom | undefined,
   ): void {
     const { fftSize, hop, preemph, dither, exact_pad, nemo_compat } = this.config;
     const reflect = nemo_compat === '1.x';
-    const exact = this.exactPad;
+    const exactPad = this.exactPad;
     const centre = exact_pad ? 0 : Math.floor(fftSize / 2);
-    const edge = exact + centre;
-    const needed = (frames - 1) * hop + fftSize;
+    const edge = exactPad + centre;
+    const neededSamples = (frames - 1) * hop + fftSize;
     if (reflect) requireReflectable(padded, edge, 'raise min_duration, or use nemo_compat "2.5"');
-    const total = Math.max(needed, 2 * edge + padded);
+    const total = Math.max(neededSamples, 2 * edge + padded);
     if (this.signal.length < total) this.signal = new Float64Array(Math.ceil(total * 1.2));
     const x = this.signal;
     x.fill(0, 0, total);
     // Body: with exact_pad NeMo pads first, so that dither and pre-emphasis run over the padding too.
     const start = centre;
-    const length = padded + 2 * exact;
+    const length = padded + 2 * exactPad;
     for (let i = 0; i < Math.min(audio.length, padded); i++) x[edge + i] = audio[i];
-    if (reflect && exact > 0) reflectEdges(x, start + exact, padded, exact);
+    if (reflect && exactPad > 0) reflectEdges(x, start + exactPad, padded, exactPad);
     if (random && dither > 0) addDither(x, start, length, dither, random.derive('dither'));
     if (preemph !== null) {
       for (let i = start + length - 1; i > start; i--) x[i] -= preemph * x[i - 1];
       // From 2.5 on what pre-emphasis leaves beyond the utterance is cut off.
-      if (!reflect) x.fill(0, start + Math.min(valid, length), start + length);
+      if (!reflect) x.fill(0, start + Math.min(validSamples, length), start + length);
     }
     if (reflect && centre > 0) reflectEdges(x, start, length, centre);
   }

@@ -4,6 +4,7 @@ import { fail, frameSizes } from './frame-sizes.js';
 import type { FrameConfig } from './mel-config.js';
 import { WINDOW_TYPES, type WindowType } from './windows.js';
 
+/** The keys of NeMo's AudioToMFCCPreprocessor. */
 export interface MfccConfig extends FrameConfig {
   /** Default `hann`; null is none. */
   window: WindowType | null;
@@ -25,6 +26,7 @@ export interface MfccConfig extends FrameConfig {
   log: boolean;
 }
 
+/** What NeMo's AudioToMFCCPreprocessor takes for keys that a configuration leaves out. */
 export const MFCC_DEFAULTS: Readonly<MfccConfig> = {
   sample_rate: 16000,
   window_size: 0.02,
@@ -62,10 +64,10 @@ export interface ResolvedMfcc extends MfccConfig {
  * @throws AnemoneError `audio.features-config`, its `path` the offending key
  */
 export function resolveMfccConfig(config: Partial<MfccConfig> = {}): ResolvedMfcc {
-  const given = Object.fromEntries(
+  const givenKeys = Object.fromEntries(
     Object.entries(requireMapping(config, 'preprocessor')).filter(([, value]) => value !== undefined),
   );
-  const c: MfccConfig = { ...MFCC_DEFAULTS, ...given };
+  const c: MfccConfig = { ...MFCC_DEFAULTS, ...givenKeys };
   const sizes = frameSizes(config, c);
   if (c.window !== null && !WINDOW_TYPES.includes(c.window)) {
     fail('window', `${c.window} is unknown`, `one of ${WINDOW_TYPES.join(', ')}`);

@@ -1,7 +1,4 @@
-// Waveform to mel-frequency cepstral coefficients as NeMo's AudioToMFCCPreprocessor computes them, on the host: power
-// spectrum of a periodic window over reflected edges, mel filters on HTK's scale, logarithm, cosine transform (Davis and
-// Mermelstein 1980). Source: NeMo 2.7, torchaudio 2.9's `MFCC`. Two things differ where utterances share a batch, so that no
-// utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted from its own loudest bin.
+// The front end of mel-frequency cepstral coefficients.
 import type { CounterRandom } from '../../random/index.js';
 import { plainCopy, type WorkerRecipe } from '../portable.js';
 import { type RealTransform, realTransform } from './fft.js';
@@ -22,6 +19,13 @@ export function mfccFrontEnd(config: Partial<MfccConfig>): MfccFrontEnd {
   return new MfccFrontEnd(config);
 }
 
+/**
+ * Waveform to mel-frequency cepstral coefficients as NeMo's AudioToMFCCPreprocessor computes them, on the host:
+ * power spectrum of a periodic window over reflected edges, mel filters on HTK's scale, logarithm, cosine transform
+ * (Davis and Mermelstein 1980). Source: NeMo 2.7, torchaudio 2.9's `MFCC`. Two things differ where utterances share
+ * a batch, so that no utterance depends on its neighbours: frames beyond its own are zeros, and decibels are counted
+ * from its own loudest bin.
+ */
 export class MfccFrontEnd extends FrontEnd {
   readonly config: ResolvedMfcc;
   /** [windowLength] */
@@ -72,15 +76,15 @@ export class MfccFrontEnd extends FrontEnd {
    */
   override compute(audio: Float32Array, options: ComputeOptions = {}): Features {
     const { log } = this.config;
-    const valid = Math.min(options.validSamples ?? audio.length, audio.length);
-    const frames = this.frameCount(valid);
+    const validSamples = Math.min(options.validSamples ?? audio.length, audio.length);
+    const frames = this.frameCount(validSamples);
     if (frames === 0) return { features: new Float32Array(0), frames, columns: 0 };
     const padded = Math.max(options.paddedSamples ?? 0, audio.length);
     // There may be more columns than valid frames, and the loudest bin may be in one of those.
     const mels = this.melSpectrogram(this.reflected(audio, padded), this.columns(padded));
     if (log) for (let i = 0; i < mels.length; i++) mels[i] = Math.log(mels[i] + LOG_OFFSET);
     else toDecibels(mels);
-    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(valid) };
+    return { features: this.cepstrum(mels, frames), frames, columns: this.columns(validSamples) };
   }
 
   override computeBatch(

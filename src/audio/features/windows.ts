@@ -1,7 +1,9 @@
 // Analysis windows as PyTorch makes them: with periodic=False symmetric, both end points included; with its default, a
 // whole period.
 
+/** The windows that NeMo's `window` may name; `none` and `ones` are both rectangular. */
 export const WINDOW_TYPES = ['hann', 'hamming', 'blackman', 'bartlett', 'none', 'ones'] as const;
+/** One of {@link WINDOW_TYPES}. */
 export type WindowType = (typeof WINDOW_TYPES)[number];
 
 /** A window of `length` samples, rounded to float32. */
@@ -39,7 +41,7 @@ function value(type: WindowType, x: number): number {
 /** The window in the middle of `size` samples, zeros around it. */
 export function centredWindow(window: ArrayLike<number>, size: number): Float64Array {
   const out = new Float64Array(size);
-  const left = Math.floor((size - window.length) / 2);
-  for (let i = 0; i < window.length; i++) out[left + i] = window[i];
+  const leftPadding = Math.floor((size - window.length) / 2);
+  for (let i = 0; i < window.length; i++) out[leftPadding + i] = window[i];
   return out;
 }

@@ -1,4 +1,4 @@
-// What a check carries along: the place it is at, and where its problems and warnings go.
+// The context of a check, which formats get.
 
 import { AnemoneError, didYouMean, type SourcePosition } from '../../errors/index.js';
 import { type ConfigNode, missingValue, positionOf } from '../config-node.js';
@@ -36,6 +36,10 @@ interface Sinks {
   readonly lookup: ComponentLookup | undefined;
 }
 
+/**
+ * What a check carries along: the place it is at, and where its problems and warnings go. Formats report to it
+ * instead of throwing, so that one check finds all mistakes.
+ */
 export class CheckContext {
   private constructor(
     private readonly sinks: Sinks,
@@ -50,6 +54,10 @@ export class CheckContext {
     private readonly later: Later = { given: new Set(), open: new Set() },
   ) {}
 
+  /**
+   * A context for the value at `path`, from which all others descend.
+   * @param lookup knows the registered components; without it, components' mappings are not checked
+   */
   static top(
     path: readonly (string | number)[],
     position: SourcePosition | undefined,
@@ -74,14 +82,17 @@ export class CheckContext {
     return [...this.later.open].some((path) => path.startsWith(start));
   }
 
+  /** The errors so far, of all contexts that descend from the same top. */
   get problems(): readonly AnemoneError[] {
     return this.sinks.problems;
   }
 
+  /** The warnings so far, of all contexts that descend from the same top. */
   get warnings(): readonly ConfigWarning[] {
     return this.sinks.warnings;
   }
 
+  /** The registered components, where the check knows them. */
   get lookup(): ComponentLookup | undefined {
     return this.sinks.lookup;
   }
@@ -101,16 +112,18 @@ export class CheckContext {
 
   /** The context of the same value, some keys of which, as dotted paths within it, are filled in later. */
   givenLater(keys: readonly string[]): CheckContext {
-    const given = new Set(keys.map((key) => [...this.path, key].join('.')));
-    const later = { given, open: new Set<string>() };
+    const givenPaths = new Set(keys.map((key) => [...this.path, key].join('.')));
+    const later = { given: givenPaths, open: new Set<string>() };
     const { sinks, path, parent, key, position, outer } = this;
     return new CheckContext(sinks, path, parent, key, position, outer, later);
   }
 
+  /** Adds an error about the value here. Code `config.invalid-value` unless another is given. */
   report({ message, hint, code = 'config.invalid-value', position = this.position }: Report): void {
     this.add(new AnemoneError({ code, message, path: this.path.join('.'), position, hint }));
   }
 
+  /** Adds the error of a value that still is `???`: code `config.missing`. */
   reportMissing(): void {
     this.add(missingValue(this.path, this.position));
   }
@@ -120,10 +133,12 @@ export class CheckContext {
     this.sinks.problems.push(error);
   }
 
+  /** Adds a warning about the value here. */
   warn(message: string, position = this.position): void {
     this.sinks.warnings.push({ path: this.path.join('.'), position, message });
   }
 
+  /** The candidate that `name` is probably a misspelling of; undefined where none is near. */
   nearest(name: string, candidates: Iterable<string>): string | undefined {
     return didYouMean(name, candidates);
   }

@@ -13,6 +13,7 @@ import {
 import type { CheckContext } from './context.js';
 import { describeValue, orList, showValue } from './describe.js';
 
+/** A JSON Schema (draft 2020-12) as a plain object. */
 export type JsonSchema = { readonly [key: string]: unknown };
 
 declare const INPUT: unique symbol;
@@ -27,6 +28,7 @@ export interface Format<T, I = unknown> {
   accepts(value: unknown): boolean;
   /** The typed value. Reports problems to `at` and then may return anything: the result is thrown away. */
   check(value: unknown, at: CheckContext): T;
+  /** What the format accepts as JSON Schema, for editors and the config reference. */
   jsonSchema(): JsonSchema;
   /** Schemas whose keys a reader of the docs should see below this value. */
   readonly nested?: readonly NestedSchema[] | undefined;
@@ -146,13 +148,13 @@ function choice<T extends Choice>(values: readonly T[]): Format<T> {
   const expected = orList(values.map(showValue));
   return {
     expected: values.length === 1 ? expected : `one of ${expected}`,
-    accepts: (value) => values.some((allowed) => typeof allowed === typeof value),
+    accepts: (value) => values.some((allowedValue) => typeof allowedValue === typeof value),
     check: (value, at) => {
       if (!values.includes(value as T)) {
         const texts = values.filter((v): v is T & string => typeof v === 'string');
         const unquoted = typeof value !== 'string' && texts.includes(asText(value) as T & string);
-        const near = typeof value === 'string' ? at.nearest(value, texts) : undefined;
-        const hint = unquoted ? 'put it in quotes' : near;
+        const nearValue = typeof value === 'string' ? at.nearest(value, texts) : undefined;
+        const hint = unquoted ? 'put it in quotes' : nearValue;
         at.report({
           message: `expected ${values.length === 1 ? '' : 'one of '}${expected}, got ${describeValue(value)}`,
           hint,
@@ -264,8 +266,8 @@ export function oneOf<const F extends readonly FormatSpec[]>(
         }
       }
       // If one alternative alone has the value's shape, its complaints say more than "none of them".
-      const near = formats.filter((format) => format.accepts(value));
-      if (near.length === 1 && typeof value === 'object') near[0].check(value, at);
+      const nearFormats = formats.filter((format) => format.accepts(value));
+      if (nearFormats.length === 1 && typeof value === 'object') nearFormats[0].check(value, at);
       else at.report({ message: `expected ${expected}, got ${describeValue(value)}` });
       return value as ValueOf<F[number]>;
     },
@@ -324,6 +326,7 @@ export function customFormat<T, I = unknown>(
   };
 }
 
+/** How a mapping names its component. */
 export interface ComponentFormatOptions<N extends string = string> {
   /** The key that names the component: `_target_` (default), or `name` as in NeMo's `optim` and `sched`. */
   readonly nameKey?: N;
@@ -409,10 +412,10 @@ function hintFor(value: unknown, schema: JsonSchema): string | undefined {
 
 function plural(expected: string): string {
   const noun = expected.replace(/^an? /, '');
-  const known: Record<string, string> = {
+  const knownPlurals: Record<string, string> = {
     'true or false': 'true or false',
     text: 'texts',
     'any value': 'values',
   };
-  return known[expected] ?? noun.replace(/^(\w+)/, (word) => (word === 'one' ? word : `${word}s`));
+  return knownPlurals[expected] ?? noun.replace(/^(\w+)/, (word) => (word === 'one' ? word : `${word}s`));
 }

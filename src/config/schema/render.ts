@@ -70,7 +70,7 @@ function writeHelp(schema: Schema<unknown>, prefix: string, width: number, lines
     const note = standard === 'required' || standard === 'optional' ? standard : `default ${standard}`;
     lines.push(`  ${prefix}${key}  (${describeField(field)}; ${note})`);
     lines.push(...wrap(field.doc, width, '      '));
-    for (const inner of nested) writeHelp(inner, `${prefix}${key}.`, width, lines);
+    for (const innerSchema of nested) writeHelp(innerSchema, `${prefix}${key}.`, width, lines);
   }
   for (const [key, { instead }] of schema.ignored) lines.push(`  ${prefix}${key}  (no effect: ${instead})`);
 }

@@ -10,6 +10,7 @@ export interface ConfigWarning {
   readonly message: string;
 }
 
+/** What a check found. */
 export interface CheckResult<T> {
   /** The typed value; undefined if there are errors. */
   readonly value: T | undefined;
@@ -22,13 +23,14 @@ interface Checker<T> {
   validate(value: unknown): CheckResult<T>;
 }
 
+/** What schemas found in the sections of a config, so that none is checked twice. */
 export class CheckMemory {
   private readonly results = new WeakMap<object, Map<object, CheckResult<unknown>>>();
 
   /** What `schema` found in `section`; undefined where it has not looked, or found an error. */
   recall<T>(schema: Checker<T>, section: unknown): CheckResult<T> | undefined {
-    const found = isImmutable(section) ? this.results.get(section)?.get(schema) : undefined;
-    return found as CheckResult<T> | undefined;
+    const foundResult = isImmutable(section) ? this.results.get(section)?.get(schema) : undefined;
+    return foundResult as CheckResult<T> | undefined;
   }
 
   /** Keeps what `schema` found in `section`, unless it found errors. */

@@ -45,6 +45,7 @@ export interface FieldDefinition {
   readonly below?: number;
 }
 
+/** The keys of a mapping, each with its format, default and meaning. */
 export type FieldDefinitions = Readonly<Record<string, FieldDefinition>>;
 
 type FieldValue<D extends FieldDefinition> =
@@ -99,8 +100,10 @@ export interface IgnoredKey {
   readonly harmless?: readonly unknown[];
 }
 
+/** Keys of NeMo's that a schema passes over, each with what happens instead. */
 export type IgnoredKeys = Readonly<Record<string, string | IgnoredKey>>;
 
+/** What a schema says beside its fields. */
 export interface SchemaOptions<
   T,
   G extends IgnoredKeys = IgnoredKeys,
@@ -116,6 +119,7 @@ export interface SchemaOptions<
   readonly refine?: (config: T, report: (key: string, message: string, hint?: string) => void) => void;
 }
 
+/** How a mapping is checked. */
 export interface CheckOptions {
   /** Dotted path for messages; default: where the value stands in its config. */
   readonly path?: string;
@@ -125,11 +129,16 @@ export interface CheckOptions {
   readonly skip?: readonly string[];
 }
 
+/** How a mapping is checked, and who hears of its warnings. */
 export interface ParseOptions extends CheckOptions {
   /** Gets the warnings; without it they are lost. */
   readonly warnings?: ConfigWarning[];
 }
 
+/**
+ * What a section may hold: its fields, each with format, default and meaning. Made by `defineSchema`; being a format
+ * itself, it nests.
+ */
 export interface Schema<T, I = unknown> extends Format<T, I> {
   readonly name: string;
   readonly doc: string;
@@ -151,7 +160,7 @@ export interface Schema<T, I = unknown> extends Format<T, I> {
   /** The same within a check. */
   completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T;
   /** Values that code gives, with the defaults of the keys that it leaves out. The compiler has checked them. */
-  withDefaults(given: object): T;
+  withDefaults(givenKeys: object): T;
 }
 
 /**
@@ -219,8 +228,8 @@ class ObjectSchema<T> implements Schema<T> {
     const { lookup, skip = [] } = options;
     // Who skips keys looks at another mapping than who does not.
     const memory = skip.length === 0 ? lookup?.memory : undefined;
-    const known = memory?.recall(this, value);
-    if (known) return known;
+    const knownResult = memory?.recall(this, value);
+    if (knownResult) return knownResult;
     const at = startAt(value, options);
     const result = resultOf(this.checkKeys(value, at, skip), at);
     memory?.keep(this, value, result);
@@ -236,73 +245,73 @@ class ObjectSchema<T> implements Schema<T> {
     return this.valueOf(resultOf(this.completeKeys(checked, values, at), at), options);
   }
 
-  withDefaults(given: object): T {
-    const typed: Record<string, unknown> = {};
+  withDefaults(givenKeys: object): T {
+    const typedValues: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(this.fields)) {
-      const value: unknown = Reflect.get(given, key);
+      const value: unknown = Reflect.get(givenKeys, key);
       const nested = schemaOf(field);
-      if (value === undefined) typed[key] = field.default;
-      else typed[key] = nested && isMapping(value) ? nested.withDefaults(value) : value;
+      if (value === undefined) typedValues[key] = field.default;
+      else typedValues[key] = nested && isMapping(value) ? nested.withDefaults(value) : value;
     }
-    return typed as T;
+    return typedValues as T;
   }
 
   completeKeys(checked: T, values: Readonly<Record<string, unknown>>, at: CheckContext): T {
     const before = at.problems.length;
-    const typed = Object.assign(Object.create(null), checked) as Record<string, unknown>;
+    const typedValues = Object.assign(Object.create(null), checked) as Record<string, unknown>;
     for (const [key, value] of Object.entries(values)) {
       if (Object.hasOwn(this.fields, key)) {
-        typed[key] = completeField(this.fields[key], typed[key], value, at.child(checked, key));
+        typedValues[key] = completeField(this.fields[key], typedValues[key], value, at.child(checked, key));
       } else if (this.extra) {
-        typed[key] = this.extra.check(value, at.child(checked, key));
+        typedValues[key] = this.extra.check(value, at.child(checked, key));
       } else if (!this.ignored.has(key)) {
         this.reportUnknown(checked as object, key, at);
       }
     }
-    copyOrigin(checked, typed);
-    Object.freeze(typed);
-    if (at.problems.length === before) this.refine(typed as T, checked as object, at);
-    return typed as T;
+    copyOrigin(checked, typedValues);
+    Object.freeze(typedValues);
+    if (at.problems.length === before) this.refine(typedValues as T, checked as object, at);
+    return typedValues as T;
   }
 
-  private valueOf({ value, errors, warnings }: CheckResult<T>, { warnings: told }: ParseOptions): T {
+  private valueOf({ value, errors, warnings }: CheckResult<T>, { warnings: toldWarnings }: ParseOptions): T {
     throwAll('config.invalid', `${errors.length} errors in the config of ${this.name}:`, errors);
-    told?.push(...warnings);
+    toldWarnings?.push(...warnings);
     return value as T;
   }
 
-  private refine(typed: T, node: object, at: CheckContext): void {
-    this.options.refine?.(typed, (key, message, hint) => at.child(node, key).report({ message, hint }));
+  private refine(config: T, node: object, at: CheckContext): void {
+    this.options.refine?.(config, (key, message, hint) => at.child(node, key).report({ message, hint }));
   }
 
   checkKeys(node: unknown, at: CheckContext, skip: readonly string[] = []): T {
-    const typed = Object.create(null) as Record<string, unknown>;
+    const typedValues = Object.create(null) as Record<string, unknown>;
     if (!isMapping(node)) {
       const what =
         node === undefined
           ? `the section ${this.name} is missing`
           : `expected ${this.expected}, got ${describeValue(node)}`;
       at.report({ message: what });
-      return typed as T;
+      return typedValues as T;
     }
     const before = at.problems.length;
     const present: Record<string, Box> = {};
-    const unknown: string[] = [];
+    const unknownKeys: string[] = [];
     for (const key of Object.keys(node)) {
       if (skip.includes(key)) continue;
       if (Object.hasOwn(this.fields, key)) present[key] = box(peek(node, key));
       else if (this.ignored.has(key)) this.warnIgnored(node, key, at);
-      else if (this.extra) typed[key] = this.extra.check(peek(node, key), at.child(node, key));
-      else unknown.push(key);
+      else if (this.extra) typedValues[key] = this.extra.check(peek(node, key), at.child(node, key));
+      else unknownKeys.push(key);
     }
-    const replacedKeys = laidOver(node, unknown);
+    const replacedKeys = laidOver(node, unknownKeys);
     if (replacedKeys.length > 0) this.reportLaidOver(node, replacedKeys, at);
-    for (const key of unknown) if (!replacedKeys.includes(key)) this.reportUnknown(node, key, at);
-    this.runConvict(node, present, typed, at, new Set(unknown.flatMap((key) => this.meantBy(key))));
-    copyOrigin(node, typed);
-    Object.freeze(typed);
-    if (at.problems.length === before && !at.isOpen) this.refine(typed as T, node, at);
-    return typed as T;
+    for (const key of unknownKeys) if (!replacedKeys.includes(key)) this.reportUnknown(node, key, at);
+    this.runConvict(node, present, typedValues, at, new Set(unknownKeys.flatMap((key) => this.meantBy(key))));
+    copyOrigin(node, typedValues);
+    Object.freeze(typedValues);
+    if (at.problems.length === before && !at.isOpen) this.refine(typedValues as T, node, at);
+    return typedValues as T;
   }
 
   jsonSchema(): JsonSchema {
@@ -338,7 +347,7 @@ class ObjectSchema<T> implements Schema<T> {
   private runConvict(
     node: object,
     present: Record<string, Box>,
-    typed: Record<string, unknown>,
+    typedValues: Record<string, unknown>,
     at: CheckContext,
     misspelt: ReadonlySet<string>,
   ): void {
@@ -351,9 +360,9 @@ class ObjectSchema<T> implements Schema<T> {
         format: (boxed: Box) => {
           // One mistake is told once: a key under a name that is almost right is not missing, too.
           if (boxed[0] === ABSENT && misspelt.has(key)) return;
-          const found = at.problems.length;
-          typed[key] = this.checkValue(key, field, boxed[0], at.child(node, key));
-          if (at.problems.length > found) throw new Error('refused');
+          const problemCount = at.problems.length;
+          typedValues[key] = this.checkValue(key, field, boxed[0], at.child(node, key));
+          if (at.problems.length > problemCount) throw new Error('refused');
         },
       };
     }
@@ -393,12 +402,13 @@ class ObjectSchema<T> implements Schema<T> {
   }
 
   /** An override has chosen another component, and the keys of the one before are still there. */
-  private reportLaidOver(node: object, unknown: readonly string[], at: CheckContext): void {
+  private reportLaidOver(node: object, unknownKeys: readonly string[], at: CheckContext): void {
     const path = at.path.join('.');
-    const listed = unknown.length > 3 ? `${unknown.slice(0, 3).join(', ')}, …` : unknown.join(', ');
+    const listedKeys =
+      unknownKeys.length > 3 ? `${unknownKeys.slice(0, 3).join(', ')}, …` : unknownKeys.join(', ');
     at.report({
       code: 'config.laid-over',
-      message: `the override is laid over the section, which has ${unknown.length} ${unknown.length === 1 ? 'key' : 'keys'} that ${this.name} does not know (${listed})`,
+      message: `the override is laid over the section, which has ${unknownKeys.length} ${unknownKeys.length === 1 ? 'key' : 'keys'} that ${this.name} does not know (${listedKeys})`,
       hint: `to replace the section, remove it first: ~${path} "+${path}={_target_: …}"`,
       position: keyPositionOf(node, TARGET),
     });
@@ -415,13 +425,13 @@ class ObjectSchema<T> implements Schema<T> {
 
   private reportUnknown(node: object, key: string, at: CheckContext): void {
     const { known } = this;
-    const near = at.nearest(key, known);
-    const listed = known.length <= 15 ? `known are ${known.join(', ')}` : undefined;
+    const nearKey = at.nearest(key, known);
+    const listedKeys = known.length <= 15 ? `known are ${known.join(', ')}` : undefined;
     const position = keyPositionOf(node, key) ?? at.position;
     at.child(node, key).report({
       code: 'config.unknown-key',
       message: `${this.name} has no key "${key}"`,
-      hint: near ?? listed,
+      hint: nearKey ?? listedKeys,
       position,
     });
   }
@@ -430,9 +440,9 @@ class ObjectSchema<T> implements Schema<T> {
 const TARGET = '_target_';
 
 /** Where an override gave a section its `_target_`: those of the keys that the section had before. */
-function laidOver(node: object, unknown: readonly string[]): readonly string[] {
+function laidOver(node: object, unknownKeys: readonly string[]): readonly string[] {
   const isOverride = (key: string) => keyPositionOf(node, key)?.file.startsWith('override ') ?? false;
-  return isOverride(TARGET) ? unknown.filter((key) => !isOverride(key)) : [];
+  return isOverride(TARGET) ? unknownKeys.filter((key) => !isOverride(key)) : [];
 }
 
 /** The schema of a key that is a section of its own. */
@@ -450,8 +460,8 @@ function startAt(value: unknown, { path = pathOf(value), lookup }: CheckOptions)
   return CheckContext.top(keys, positionOf(value), lookup);
 }
 
-function resultOf<T>(typed: T, { problems, warnings }: CheckContext): CheckResult<T> {
-  return { value: problems.length === 0 ? typed : undefined, errors: problems, warnings };
+function resultOf<T>(value: T, { problems, warnings }: CheckContext): CheckResult<T> {
+  return { value: problems.length === 0 ? value : undefined, errors: problems, warnings };
 }
 
 /** What a key becomes when `value` is laid over what it was. */
@@ -464,13 +474,13 @@ function completeField(field: FieldDefinition, before: unknown, value: unknown, 
 function checkField(field: FieldDefinition, value: unknown, at: CheckContext): unknown {
   if (value === null && field.nullable) return null;
   const before = at.problems.length;
-  const typed = formatOf(field.format).check(value, at);
+  const typedValue = formatOf(field.format).check(value, at);
   const bounds = describeBounds(field);
-  if (at.problems.length === before && typeof typed === 'number' && !withinBounds(field, typed)) {
-    at.report({ message: `expected a number ${bounds}, got ${typed}` });
+  if (at.problems.length === before && typeof typedValue === 'number' && !withinBounds(field, typedValue)) {
+    at.report({ message: `expected a number ${bounds}, got ${typedValue}` });
   }
   if (at.problems.length > before && value === null) return undefined;
-  return typed;
+  return typedValue;
 }
 
 function withinBounds({ min, max, above, below }: FieldDefinition, value: number): boolean {

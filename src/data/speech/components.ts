@@ -16,6 +16,7 @@ export function manifestSource(section: DataSection): SpeechDataSource {
   };
 }
 
+/** The data sources of this library. */
 export const dataComponents: readonly ComponentDescriptor[] = [
   component({ kind: dataSourceKind, name: 'ManifestSource', schema: dataSection, create: manifestSource }),
 ];

@@ -1,11 +1,11 @@
-// The utterances of a source, ready to be planned: where each comes from, how long it is, its tokens.
-// Holds no audio (except waveforms that were given in memory).
+// Data sets of speech.
 import type { FrontEnd } from '../../audio/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { PlannedSet } from './batching/index.js';
 import { type ManifestEntry, utteranceName } from './manifest/index.js';
 import type { UtteranceRef } from './pipeline/task.js';
 
+/** One utterance, without its audio. */
 export interface Utterance {
   readonly ref: UtteranceRef;
   /** For reports: path and offset. */
@@ -24,6 +24,10 @@ export interface Utterance {
 /** Turns a transcript into token ids. */
 export type Tokenize = (text: string, utterance: Utterance) => ArrayLike<number>;
 
+/**
+ * The utterances of a source, ready to be planned: where each comes from, how long it is, its tokens. Holds no audio
+ * (except waveforms that were given in memory).
+ */
 export class SpeechDataset implements PlannedSet {
   readonly seconds: Float64Array;
   /** Tokens of each transcript. */
@@ -59,6 +63,7 @@ export class SpeechDataset implements PlannedSet {
     });
   }
 
+  /** Number of utterances. */
   get length(): number {
     return this.utterances.length;
   }
@@ -81,6 +86,7 @@ export class SpeechDataset implements PlannedSet {
   }
 }
 
+/** The utterances of manifest entries, numbered in their order. */
 export function utterancesOf(entries: readonly ManifestEntry[]): Utterance[] {
   return entries.map((entry, index) => ({
     ref: {

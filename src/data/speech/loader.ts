@@ -1,5 +1,4 @@
-// The BatchSource of speech: plans an epoch, has its batches made in worker threads ahead of the consumer,
-// and hands them out in order. What a batch holds does not depend on how many threads made it.
+// The BatchSource of speech.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { AnemoneError } from '../../errors/index.js';
@@ -31,6 +30,7 @@ export interface SpeechBatch extends Batch {
   readonly indices: readonly number[];
 }
 
+/** How batches are made ahead of whoever takes them. */
 export interface LoaderConfig {
   /** Worker threads; 0 makes batches in the main thread. */
   readonly workers: number;
@@ -57,6 +57,7 @@ export interface BadUtterance {
   readonly message: string;
 }
 
+/** What a source of speech batches is made of. */
 export interface SpeechSourceOptions {
   readonly name: string;
   readonly dataset: SpeechDataset;
@@ -74,6 +75,10 @@ export interface SpeechSourceOptions {
 /** So many utterances in a row without a usable one are no longer bad luck (an unmounted disk). */
 const HOPELESS = 32;
 
+/**
+ * The BatchSource of speech: plans an epoch, has its batches made in worker threads ahead of the consumer, and hands
+ * them out in order. What a batch holds does not depend on how many threads made it.
+ */
 export class SpeechSource implements BatchSource {
   readonly names = { example: 'utt', unit: 'audio-s' };
   readonly name: string;
@@ -153,7 +158,7 @@ export class SpeechSource implements BatchSource {
     const { prefetchBatches, prefetchBytes } = this.options.loader;
     const workers = this.recipe ? this.options.loader.workers : 0;
     const { width: bins } = this.options.pipeline.frontEnd.config;
-    const made = prefetch(
+    const madeBatches = prefetch(
       numbers,
       (number, signal) => this.make(plan, number, epoch, signal),
       {
@@ -164,7 +169,7 @@ export class SpeechSource implements BatchSource {
       this.prefetched,
     );
     let yielded = 0;
-    for await (const batch of made) {
+    for await (const batch of madeBatches) {
       if (!batch) continue;
       yielded++;
       yield batch;
@@ -203,12 +208,12 @@ export class SpeechSource implements BatchSource {
     // In training another batch stands in, so that an epoch has the announced number of steps.
     const candidates = refill ? plan.length : 1;
     for (let k = 0; k < candidates; k++) {
-      const planned = plan[(number + k) % plan.length];
-      const result = await this.compute(this.task(planned, epoch, refill), signal);
-      this.note(planned, result);
+      const plannedBatch = plan[(number + k) % plan.length];
+      const result = await this.compute(this.task(plannedBatch, epoch, refill), signal);
+      this.note(plannedBatch, result);
       if (result.rows.length > 0) {
         this.counts.unusableInARow = 0;
-        return this.assemble(planned, result);
+        return this.assemble(plannedBatch, result);
       }
       this.counts.unusableInARow += result.failures.length;
       if (this.counts.unusableInARow >= HOPELESS && this.givesUp) throw this.hopeless();
@@ -216,12 +221,12 @@ export class SpeechSource implements BatchSource {
     return undefined;
   }
 
-  private task(planned: PlannedBatch, epoch: number, refill: boolean): BatchTask {
+  private task(plannedBatch: PlannedBatch, epoch: number, refill: boolean): BatchTask {
     const { cacheBudget } = this.options.loader;
     return {
-      items: Array.from(planned.indices, (i) => sendable(this.dataset.utterances[i].ref)),
+      items: Array.from(plannedBatch.indices, (i) => sendable(this.dataset.utterances[i].ref)),
       epoch,
-      frames: planned.frames,
+      frames: plannedBatch.frames,
       rungs: this.planner.rungs,
       refill,
       cacheWrite: this.counts.cacheBytes < (cacheBudget ?? Number.POSITIVE_INFINITY),
@@ -251,41 +256,41 @@ export class SpeechSource implements BatchSource {
 
   /** A batch as errors name it: its first utterances, with where they are listed. */
   private labelOf({ items }: BatchTask): string {
-    const named = items
+    const itemNames = items
       .slice(0, 3)
       .map(({ index, path }) => `${path} (${this.dataset.utterances[index].origin})`);
-    const more = items.length > named.length ? ` and ${items.length - named.length} more` : '';
-    return `a batch with ${named.join(', ') || 'nothing'}${more}`;
+    const moreText = items.length > itemNames.length ? ` and ${items.length - itemNames.length} more` : '';
+    return `a batch with ${itemNames.join(', ') || 'nothing'}${moreText}`;
   }
 
   /** Books failures and cache use; throws where a bad recording is to end the run. */
-  private note(planned: PlannedBatch, result: BatchFeatures): void {
+  private note(plannedBatch: PlannedBatch, result: BatchFeatures): void {
     this.counts.cacheHits += result.cacheHits;
     this.counts.cacheBytes += result.cacheBytes;
     for (const { item, code, message } of result.failures) {
-      const index = planned.indices[item];
+      const index = plannedBatch.indices[item];
       const { name, origin } = this.dataset.utterances[index];
-      const bad: BadUtterance = { index, name, code, message: `${origin}: ${message}` };
+      const badUtterance: BadUtterance = { index, name, code, message: `${origin}: ${message}` };
       if (this.options.loader.onBadAudio === 'fail') {
         throw new AnemoneError({
           code: 'data.bad-audio',
-          message: bad.message,
+          message: badUtterance.message,
           hint: 'repair or remove the line, or set on_bad_audio: skip',
         });
       }
       if (this.bad.has(index)) continue;
-      this.bad.set(index, bad);
-      this.options.onBad?.(bad);
+      this.bad.set(index, badUtterance);
+      this.options.onBad?.(badUtterance);
     }
   }
 
-  private assemble(planned: PlannedBatch, result: BatchFeatures): SpeechBatch {
-    const indices = result.rows.map((row) => planned.indices[row]);
+  private assemble(plannedBatch: PlannedBatch, result: BatchFeatures): SpeechBatch {
+    const indices = result.rows.map((row) => plannedBatch.indices[row]);
     const size = indices.length;
     const { promptTokens, promptIndices } = this.dataset;
     const inputs = batchInputs(result, {
       ids: indices.map((index) => this.dataset.tokenIds(index)),
-      width: planned.tokens,
+      width: plannedBatch.tokens,
       padId: this.options.padId,
       promptLengths: promptTokens && indices.map((index) => promptTokens[index]),
       promptIndices: promptIndices && indices.map((index) => promptIndices[index]),

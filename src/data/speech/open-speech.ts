@@ -33,6 +33,7 @@ import { manifestsOf, sectionEntries } from './section-entries.js';
 import { withTrueDurations } from './true-durations.js';
 import { describeUnknown } from './unknown-text.js';
 
+/** What a data section is opened with: the section itself and what the model knows. */
 export interface OpenSourceOptions extends SpeechLabels {
   /** For messages and metrics: `train_ds`, `validation_ds`. */
   readonly name: string;
@@ -88,8 +89,8 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
   const pipeline = await makePipeline(options, log);
   const entries = await sectionEntries(section, files, { name, log, custom: options.custom });
   const report = filterEntries(await withTrueDurations(entries, log), section);
-  const dropped = describeDropped(report);
-  if (dropped) log(dropped);
+  const droppedText = describeDropped(report);
+  if (droppedText) log(droppedText);
   requireSome(report, name);
   const utterances = utterancesOf(report.kept);
   const { encoded, promptTokens, promptIndices } = encodeUtterances(utterances, options);
@@ -174,10 +175,10 @@ async function makePipeline(
   log: (line: string) => void,
 ): Promise<PipelineConfig> {
   const { section, training, seed, frontEnd, specAugment, augmentations } = options;
-  const { augmentor: written } = section;
+  const { augmentor: augmentorSection } = section;
   const augmentor =
-    training && written
-      ? withPosition(written, () => Augmentor.fromConfig(written, { make: augmentations }))
+    training && augmentorSection
+      ? withPosition(augmentorSection, () => Augmentor.fromConfig(augmentorSection, { make: augmentations }))
       : undefined;
   for (const warning of augmentor?.warnings ?? []) log(warning);
   const pipeline: PipelineConfig = {
@@ -236,11 +237,11 @@ function stretchOf(pipeline: PipelineConfig): ((epoch: number, index: number) =>
 }
 
 function limitedLog(log: (line: string) => void): (bad: { message: string }) => void {
-  let seen = 0;
+  let seenCount = 0;
   return ({ message }) => {
-    seen++;
-    if (seen <= LOGGED_FAILURES) log(`skipped: ${message}`);
-    if (seen === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
+    seenCount++;
+    if (seenCount <= LOGGED_FAILURES) log(`skipped: ${message}`);
+    if (seenCount === LOGGED_FAILURES) log('further unusable recordings are counted, not listed');
   };
 }
 

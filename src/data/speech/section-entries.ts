@@ -30,16 +30,18 @@ export async function sectionEntries(
     readonly custom?: readonly string[] | undefined;
   },
 ): Promise<readonly ManifestEntry[]> {
-  const listed = await named(section, () => readManifests(files, { textField: section.text_field, custom }));
+  const listedEntries = await named(section, () =>
+    readManifests(files, { textField: section.text_field, custom }),
+  );
   const { is_tarred, tarred_audio_filepaths: paths } = section;
-  if (paths === null) return listed;
+  if (paths === null) return listedEntries;
   if (!is_tarred) {
     log('tarred_audio_filepaths is not used: is_tarred is false');
-    return listed;
+    return listedEntries;
   }
   const archives = expandShards(paths);
-  const { entries, missing } = await findMembers(listed, archives);
-  log(`${archives.length} archives hold ${entries.length} of ${listed.length} utterances`);
+  const { entries, missing } = await findMembers(listedEntries, archives);
+  log(`${archives.length} archives hold ${entries.length} of ${listedEntries.length} utterances`);
   if (missing.length === 0) return entries;
   const [{ source, audioPath }] = missing;
   const message = `${missing.length} utterances are in no archive; the first is ${formatPosition(source)}: ${basename(audioPath)}`;
@@ -59,9 +61,9 @@ export async function sectionEntries(
 const OF_FILES = ['data.manifest-missing', 'data.manifest-unreadable', 'data.empty-manifest'];
 
 /** What `read` gives; a manifest that cannot be used has the line of the config that names it, where it is known. */
-async function named<T>(section: DataSection, read: () => Promise<T>): Promise<T> {
+async function named<T>(section: DataSection, readEntries: () => Promise<T>): Promise<T> {
   try {
-    return await read();
+    return await readEntries();
   } catch (error) {
     if (error instanceof AnemoneErrors) {
       throw new AnemoneErrors(

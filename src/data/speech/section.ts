@@ -44,8 +44,8 @@ const augmentor: Format<ConfigNode, Readonly<Record<string, unknown>> | Loaded> 
       at.report({ message: `expected ${augmentor.expected}, got ${JSON.stringify(value)}` });
       return EMPTY_SECTION;
     }
-    const known = Object.fromEntries(Object.entries(value).filter(([, step]) => !isOwnStep(step)));
-    for (const { path = '', code, reason: message, hint } of readSteps(known, { path: '' }).errors) {
+    const knownSteps = Object.fromEntries(Object.entries(value).filter(([, step]) => !isOwnStep(step)));
+    for (const { path = '', code, reason: message, hint } of readSteps(knownSteps, { path: '' }).errors) {
       const keys = path.split('.').filter((key) => key !== '');
       below(at, value, keys).report({ code, message, hint });
     }
@@ -63,10 +63,11 @@ function isOwnStep(step: unknown): boolean {
 /** The context of what stands at `keys` within `node`. */
 function below(at: CheckContext, node: unknown, [key, ...rest]: readonly string[]): CheckContext {
   if (key === undefined) return at;
-  const inner = isMapping(node) && key in node ? node[key] : undefined;
-  return below(at.child(node, key), inner, rest);
+  const innerValue = isMapping(node) && key in node ? node[key] : undefined;
+  return below(at.child(node, key), innerValue, rest);
 }
 
+/** The schema of `train_ds`, `validation_ds` and `test_ds`. */
 export const dataSection = defineSchema(
   'dataset',
   {
@@ -310,11 +311,11 @@ export const dataSection = defineSchema(
         ['min_text_length', 'max_text_length'],
         ['min_tps', 'max_tps'],
       ] as const) {
-        const least = c[low] ?? 0;
-        const most = c[high];
-        if (most === null || least <= most) continue;
-        if (c[low] === null) report(high, `${most} is below ${least}, so nothing would be left`);
-        else report(low, `${least} is above ${high}`);
+        const lowest = c[low] ?? 0;
+        const highest = c[high];
+        if (highest === null || lowest <= highest) continue;
+        if (c[low] === null) report(high, `${highest} is below ${lowest}, so nothing would be left`);
+        else report(low, `${lowest} is above ${high}`);
       }
       const bins = c.bucket_duration_bins ?? [];
       if (bins.some((bin, i) => bin <= (i === 0 ? 0 : bins[i - 1]))) {

@@ -56,6 +56,7 @@ export interface SpeechContext extends SourceContext {
 /** A data source of speech: `train_ds: {_target_: MySource, …}`. */
 export type SpeechDataSource = DataSource<SpeechContext>;
 
+/** What a speech model knows of a data section of its own. */
 export type SpeechContextOptions = Pick<SpeechContext, 'frontEnd' | 'labels' | 'pipeline'> & SourceContext;
 
 /** What a model gives the source of one of its data sections. */
@@ -69,21 +70,21 @@ export function speechContext(options: SpeechContextOptions): SpeechContext {
       specAugment: specAugment ?? undefined,
     });
     const utterances = examples.map((example, i) => utteranceOf(example, first + i, name));
-    const given = labels();
-    const { encoded, promptTokens, promptIndices } = encodeUtterances(utterances, given);
+    const givenLabels = labels();
+    const { encoded, promptTokens, promptIndices } = encodeUtterances(utterances, givenLabels);
     const items = utterances.map(({ ref }) => ref);
-    const made = await features.batch({
+    const madeBatch = await features.batch({
       ...{ items, epoch, frames: 0, rungs: [], refill: false, cacheWrite: false },
     });
-    const [failure] = made.failures;
+    const [failure] = madeBatch.failures;
     if (failure) {
       const { name: path } = utterances[failure.item] as Utterance;
       throw new AnemoneError({ code: 'data.bad-audio', path: name, message: `${path}: ${failure.message}` });
     }
     const longest = Math.max(1, ...encoded.map((ids) => ids.length));
     const width = roundUp(longest, TOKEN_MULTIPLE);
-    const { padId } = given;
-    return batchInputs(made, { ids: encoded, width, padId, promptLengths: promptTokens, promptIndices });
+    const { padId } = givenLabels;
+    return batchInputs(madeBatch, { ids: encoded, width, padId, promptLengths: promptTokens, promptIndices });
   };
   const { hop, sample_rate: rate } = frontEnd.config;
   return {

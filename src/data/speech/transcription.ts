@@ -1,6 +1,4 @@
-// Batches for transcribing: any mix of files, segments and waveforms, sorted by length so that little is
-// padding. Rows name their input, so that results can be put back in order; inputs that cannot be used do
-// not stop the others.
+// The source of batches for transcribing.
 import { availableParallelism } from 'node:os';
 import type { ChannelSelector, FrontEnd, Resampler } from '../../audio/index.js';
 import { asText } from '../../errors/index.js';
@@ -21,6 +19,7 @@ export type TranscriptionInput =
       readonly prompt?: Readonly<Record<string, string>> | undefined;
     };
 
+/** How recordings are decoded and put into batches. */
 export interface TranscriptionOptions {
   readonly frontEnd: FrontEnd;
   readonly channelSelector?: ChannelSelector;
@@ -53,8 +52,8 @@ export function bucketBounds(seconds: readonly number[], batchSize: number, batc
   const ends: number[] = [];
   for (let from = 0, i = 1; i <= seconds.length; i++) {
     const size = i - from;
-    const full = size === batchSize || (size + 1) * seconds[i] > batchDuration;
-    if (!full && i < seconds.length) continue;
+    const isFull = size === batchSize || (size + 1) * seconds[i] > batchDuration;
+    if (!isFull && i < seconds.length) continue;
     ends.push(seconds[i - 1]);
     from = i;
   }
@@ -71,50 +70,53 @@ export async function openTranscriptionSource(
   const rate = options.sampleRate ?? sample_rate;
   const shortest = options.shortestSeconds ?? 0;
   const failures = new Map<number, string>();
-  inputs.forEach((given, input) => {
-    const fault = faultOf(given);
-    if (fault !== undefined) failures.set(input, `${inputName(given, input)}: ${fault}`);
+  inputs.forEach((givenInput, input) => {
+    const fault = faultOf(givenInput);
+    if (fault !== undefined) failures.set(input, `${inputName(givenInput, input)}: ${fault}`);
   });
-  const probed = await inspectAll(
+  const inspections = await inspectAll(
     inputs.flatMap((input, i) =>
       failures.has(i) || input instanceof Float32Array ? [] : fileOf(input).audioPath,
     ),
     { workers: options.workers },
   );
-  const found: { input: number; utterance: Utterance }[] = [];
-  inputs.forEach((given, input) => {
+  const foundUtterances: { input: number; utterance: Utterance }[] = [];
+  inputs.forEach((givenInput, input) => {
     if (failures.has(input)) return;
-    if (given instanceof Float32Array) {
-      const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: given, sampleRate: rate };
-      found.push({ input, utterance: utterance(ref, Math.max(given.length / rate, shortest)) });
+    if (givenInput instanceof Float32Array) {
+      const ref = { index: 0, path: `waveform ${input}`, offset: 0, samples: givenInput, sampleRate: rate };
+      foundUtterances.push({
+        input,
+        utterance: utterance(ref, Math.max(givenInput.length / rate, shortest)),
+      });
       return;
     }
-    const { audioPath: path, offset = 0, duration } = fileOf(given);
-    const seen = probed.get(path);
-    if (seen?.error) {
-      failures.set(input, seen.error.message);
+    const { audioPath: path, offset = 0, duration } = fileOf(givenInput);
+    const inspection = inspections.get(path);
+    if (inspection?.error) {
+      failures.set(input, inspection.error.message);
       return;
     }
     // What is asked for is a claim; the recording decides. A FLAC from a pipe does not say how long it is; its batch
     // grows when it is read.
-    const rest = Math.max(0, (seen?.duration ?? 0) - offset);
+    const rest = Math.max(0, (inspection?.duration ?? 0) - offset);
     const seconds = Math.max(Math.min(rest, duration ?? Number.POSITIVE_INFINITY), shortest);
-    found.push({ input, utterance: utterance({ index: 0, path, offset, duration }, seconds) });
+    foundUtterances.push({ input, utterance: utterance({ index: 0, path, offset, duration }, seconds) });
   });
-  found.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
+  foundUtterances.sort((a, b) => a.utterance.seconds - b.utterance.seconds || a.input - b.input);
   // As in NeMo, what is transcribed is not padded to a multiple.
   const frontEnd = options.frontEnd.withoutPadding();
   // The first bad input is the one that is told first.
   const inOrder = new Map([...failures].sort(([a], [b]) => a - b));
-  return new TranscriptionSource(found, inOrder, inputs.length, { ...options, frontEnd });
+  return new TranscriptionSource(foundUtterances, inOrder, inputs.length, { ...options, frontEnd });
 }
 
 /** What is wrong with an input that is no recording; the types say so too, but not to everybody. */
 export function faultOf(input: unknown): string | undefined {
   if (input instanceof Float32Array) {
     if (input.length === 0) return '0 samples are too few';
-    const bad = badSample(input);
-    return bad < 0 ? undefined : `sample ${bad} is ${input[bad]}, which is no audio`;
+    const badIndex = badSample(input);
+    return badIndex < 0 ? undefined : `sample ${badIndex} is ${input[badIndex]}, which is no audio`;
   }
   if (typeof input === 'string') return input === '' ? 'the path is empty' : undefined;
   const { audioPath, offset, duration } = (input ?? {}) as Readonly<Record<string, unknown>>;
@@ -148,27 +150,32 @@ function utterance(ref: Utterance['ref'], seconds: number): Utterance {
   return { ref, name: ref.path, origin: ref.path, text: '', seconds };
 }
 
+/**
+ * Batches for transcribing: any mix of files, segments and waveforms, sorted by length so that little is padding.
+ * Rows name their input, so that results can be put back in order; inputs that cannot be used do not stop the
+ * others.
+ */
 export class TranscriptionSource {
   private readonly source: SpeechSource | undefined;
   private readonly inputs: readonly number[];
 
   constructor(
-    found: readonly { readonly input: number; readonly utterance: Utterance }[],
+    foundUtterances: readonly { readonly input: number; readonly utterance: Utterance }[],
     private readonly failed: Map<number, string>,
     /** Number of inputs. */
     readonly total: number,
     options: TranscriptionOptions,
   ) {
-    this.inputs = found.map(({ input }) => input);
-    if (found.length === 0) return;
+    this.inputs = foundUtterances.map(({ input }) => input);
+    if (foundUtterances.length === 0) return;
     const { batchSize = 16, batchDuration = 240 } = options;
     const workers =
-      options.workers ?? (found.length <= HANDFUL ? 0 : Math.max(1, availableParallelism() >> 1));
+      options.workers ?? (foundUtterances.length <= HANDFUL ? 0 : Math.max(1, availableParallelism() >> 1));
     this.source = new SpeechSource({
       name: 'transcription',
       dataset: new SpeechDataset(
-        found.map(({ utterance: u }, index) => ({ ...u, ref: { ...u.ref, index } })),
-        found.map(() => []),
+        foundUtterances.map(({ utterance: u }, index) => ({ ...u, ref: { ...u.ref, index } })),
+        foundUtterances.map(() => []),
         options.frontEnd,
       ),
       batching: {
@@ -177,7 +184,7 @@ export class TranscriptionSource {
         shuffle: false,
         bucketing_strategy: 'fixed_order',
         bucket_duration_bins: bucketBounds(
-          found.map((entry) => entry.utterance.seconds),
+          foundUtterances.map((entry) => entry.utterance.seconds),
           batchSize,
           batchDuration,
         ),
@@ -212,6 +219,7 @@ export class TranscriptionSource {
     return this.failed;
   }
 
+  /** Ends worker threads; rows that were not taken are lost. */
   async close(): Promise<void> {
     await this.source?.close();
   }

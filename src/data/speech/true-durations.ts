@@ -8,7 +8,7 @@ import { recordingOf } from './pipeline/utterance-pipeline.js';
 
 /** Seconds; a longer claim is looked into. */
 const LONG = 60;
-/** In a set of so many utterances, every claim is. */
+/** In a set of at most so many utterances, every claimed duration is checked. */
 const FEW = 512;
 /** Seconds by which a claim may be off. Rounding is no mistake. */
 const SLACK = 0.5;
@@ -23,12 +23,12 @@ export async function withTrueDurations(
 ): Promise<readonly ManifestEntry[]> {
   const doubtful = entries.filter(({ duration }) => entries.length <= FEW || duration > LONG);
   if (doubtful.length === 0) return entries;
-  const found = await secondsOf(doubtful);
+  const trueSeconds = await secondsOf(doubtful);
   let [wrong, first] = [0, ''];
   const corrected = entries.map((entry) => {
-    if (!found.has(entry.audioPath)) return entry;
-    const seconds = found.get(entry.audioPath);
-    // Of what does not say its length, or cannot be read, a batch grows when it is made.
+    if (!trueSeconds.has(entry.audioPath)) return entry;
+    const seconds = trueSeconds.get(entry.audioPath);
+    // Where the recording does not tell its length, a claim above LONG is cut to it; the batch grows when it is made.
     const rest = seconds === undefined ? LONG : seconds - entry.offset;
     if (rest <= 0 || entry.duration - rest <= SLACK) return entry;
     if (seconds !== undefined && wrong++ === 0) {
@@ -43,13 +43,13 @@ export async function withTrueDurations(
 
 /** Seconds of recordings by path; undefined where they are not known. */
 async function secondsOf(entries: readonly ManifestEntry[]): Promise<Map<string, number | undefined>> {
-  const found = new Map<string, number | undefined>();
+  const secondsOfPath = new Map<string, number | undefined>();
   const files = entries.filter(({ archive }) => archive === undefined).map(({ audioPath }) => audioPath);
-  for (const [path, { duration }] of await inspectAll(files)) found.set(path, duration);
+  for (const [path, { duration }] of await inspectAll(files)) secondsOfPath.set(path, duration);
   for (const { audioPath: path, archive } of entries) {
-    if (archive) found.set(path, await secondsInArchive(path, archive));
+    if (archive) secondsOfPath.set(path, await secondsInArchive(path, archive));
   }
-  return found;
+  return secondsOfPath;
 }
 
 async function secondsInArchive(

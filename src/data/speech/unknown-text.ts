@@ -26,7 +26,7 @@ export function unknownTextOf(tokenizer: Tokenizer): UnknownText {
     unit: words ? 'word' : 'character',
     becomes: unknownToken(tokenizer),
     find: (text, { ids, lang } = {}) => {
-      // Looking for the characters means encoding again, which most texts can be spared.
+      // Looking for the characters means encoding the text again. Most texts have no unknown id and are spared it.
       if (ids && unkId >= 0 && !includes(ids, unkId)) return [];
       return words ? tokenizer.unknownWords(text) : tokenizer.unknownCharacters(text, lang);
     },
@@ -49,7 +49,7 @@ const SHOWN = 20;
 export function describeUnknown(
   utterances: readonly Utterance[],
   encoded: readonly ArrayLike<number>[],
-  unknown: UnknownText,
+  unknownText: UnknownText,
   {
     name,
     fatal,
@@ -65,28 +65,28 @@ export function describeUnknown(
   let transcripts = 0;
   utterances.forEach((utterance, i) => {
     const { text, origin } = utterance;
-    const parts = unknown.find(text, { ids: encoded[i], lang: languageOf(utterance) });
+    const parts = unknownText.find(text, { ids: encoded[i], lang: languageOf(utterance) });
     if (parts.length === 0) return;
     first ??= origin;
     transcripts++;
     for (const part of parts) counts.set(part, (counts.get(part) ?? 0) + 1);
   });
   if (first === undefined) return undefined;
-  const { unit, becomes } = unknown;
+  const { unit, becomes } = unknownText;
   const message = `${transcripts} of ${utterances.length} transcripts have ${unit}s that the tokenizer does not know: ${listed(counts, unit)}; the first is ${first}`;
-  const hint = hintFor([...counts.keys()], unknown);
+  const hint = hintFor([...counts.keys()], unknownText);
   if (fatal) throw new AnemoneError({ code: 'data.unknown-text', path: name, message, hint });
   const fate = becomes === undefined ? 'left out' : `replaced by ${becomes}`;
   return `warning: ${message}. They are ${fate}, as NeMo does; ${hint}`;
 }
 
 function listed(counts: ReadonlyMap<string, number>, unit: UnknownText['unit']): string {
-  const common = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  const shown = common.slice(0, SHOWN).map(([part, count]) => {
+  const commonParts = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  const shownParts = commonParts.slice(0, SHOWN).map(([part, count]) => {
     return `${unit === 'word' ? JSON.stringify(part) : showCharacter(part)} in ${count}`;
   });
-  const rest = common.length - shown.length;
-  return `${shown.join(', ')}${rest > 0 ? `, and ${rest} more` : ''}`;
+  const rest = commonParts.length - shownParts.length;
+  return `${shownParts.join(', ')}${rest > 0 ? `, and ${rest} more` : ''}`;
 }
 
 function hintFor(parts: readonly string[], { unit, find }: UnknownText): string {

@@ -25,13 +25,13 @@ export function workerModule(path: string): URL {
 /** A worker running `module`; a TypeScript module is loaded through tsx (a development dependency). */
 export function spawnWorker(module: URL, options: WorkerOptions): Worker {
   // Flags of the parent (a test runner's, a debugger's) are not for its workers.
-  const given: WorkerOptions = { execArgv: [], ...options };
-  if (!module.pathname.endsWith('.ts')) return new Worker(module, given);
+  const givenOptions: WorkerOptions = { execArgv: [], ...options };
+  if (!module.pathname.endsWith('.ts')) return new Worker(module, givenOptions);
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/package.json'));
   const api = new URL('./dist/esm/api/index.mjs', tsx).href;
   // `--import tsx` does not reach modules of a worker in Node 20; registering inside the worker does.
   const bootstrap = `import { register } from ${JSON.stringify(api)};
 register();
 await import(${JSON.stringify(module.href)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), given);
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), givenOptions);
 }

@@ -1,11 +1,10 @@
-// A few worker threads that share a queue of tasks. Threads start when there is work, rest without keeping
-// the process alive, and end after a while without work. A task whose thread died is tried once more on another; a
-// second death, or a thread that hangs, fails that task only.
+// A pool of worker threads.
 import type { Worker } from 'node:worker_threads';
 import { AnemoneError } from '../../errors/index.js';
 import { errorFromRecord, READY, type Reply } from './serve.js';
 import { spawnWorker } from './spawn.js';
 
+/** What threads run, and how long they may take. */
 export interface WorkerPoolOptions {
   /** Module that calls `serve`, from `moduleBeside`. */
   readonly module: URL;
@@ -44,6 +43,11 @@ const START_SECONDS = 120;
 /** A clock of one piece would have run out when a closed laptop is opened again. */
 const CLOCK_SLICES = 10;
 
+/**
+ * A few worker threads that share a queue of tasks. Threads start when there is work, rest without keeping the
+ * process alive, and end after a while without work. A task whose thread died is tried once more on another; a
+ * second death, or a thread that hangs, fails that task only.
+ */
 export class WorkerPool {
   private readonly threads = new Set<Thread>();
   private readonly queue: Job[] = [];
@@ -161,7 +165,10 @@ export class WorkerPool {
     this.dispatch();
   }
 
-  /** After a thread died: its task is not lost for what may have been the thread's own fault. */
+  /**
+   * Deals with the task of a thread that died: the fault may have been the thread's own, so the task is tried once
+   * more.
+   */
   private lose(thread: Thread, why: unknown): void {
     const { job } = thread;
     if (job && !job.retried && this.threads.has(thread) && !this.closed) {
@@ -177,11 +184,11 @@ export class WorkerPool {
     if (!this.threads.delete(thread)) return;
     clearTimeout(thread.timer);
     thread.worker.removeAllListeners();
-    // An error while it goes down must not become an uncaught one.
+    // An error while the thread goes down must not become an uncaught one.
     thread.worker.on('error', () => undefined);
-    const ended = thread.worker.terminate();
-    this.ended.push(ended);
-    void ended.finally(() => this.ended.splice(this.ended.indexOf(ended), 1));
+    const termination = thread.worker.terminate();
+    this.ended.push(termination);
+    void termination.finally(() => this.ended.splice(this.ended.indexOf(termination), 1));
     if (error) thread.job?.reject(error);
     thread.job = undefined;
   }

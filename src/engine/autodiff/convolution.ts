@@ -17,13 +17,13 @@ export const convolutionGradients: readonly Gradient[] = [
     backward: (dy, [x, filter], attrs) => {
       const { strides, pad, dataFormat, dimRoundingMode } = attrs as unknown as ConvAttrs;
       const filterShape = filter.shape as [number, number, number, number];
-      const run = (kernelName: string, inputs: Record<string, tf.Tensor>, more: object) =>
+      const run = (kernelName: string, inputs: Record<string, tf.Tensor>, moreAttrs: object) =>
         tf
           .engine()
           .runKernel(
             kernelName,
             inputs as never,
-            { strides, pad, dataFormat, dimRoundingMode, ...more } as never,
+            { strides, pad, dataFormat, dimRoundingMode, ...moreAttrs } as never,
           ) as tf.Tensor;
       return {
         x: () => run('Conv2DBackpropInput', { dy, filter }, { inputShape: x.shape }),
@@ -37,13 +37,13 @@ export const convolutionGradients: readonly Gradient[] = [
     backward: (dy, [x, filter], attrs) => {
       const { strides, pad, dimRoundingMode } = attrs as unknown as ConvAttrs;
       const dilations = (attrs as unknown as ConvAttrs).dilations ?? [1, 1];
-      const run = (kernelName: string, inputs: Record<string, tf.Tensor>, more: object) =>
+      const run = (kernelName: string, inputs: Record<string, tf.Tensor>, moreAttrs: object) =>
         tf
           .engine()
           .runKernel(
             kernelName,
             inputs as never,
-            { strides, pad, dimRoundingMode, dilations, ...more } as never,
+            { strides, pad, dimRoundingMode, dilations, ...moreAttrs } as never,
           ) as tf.Tensor;
       return {
         x: () => run('DepthwiseConv2dNativeBackpropInput', { dy, filter }, { inputShape: x.shape }),

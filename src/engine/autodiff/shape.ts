@@ -108,10 +108,10 @@ export const shapeGradients: readonly Gradient[] = [
 
 /** Rows of dy added into the rows of x they were gathered from. */
 function gatherGradient(dy: Tensor, x: Tensor, indices: Tensor, axis: number): Tensor {
-  const outer = x.shape.slice(0, axis);
-  const inner = x.shape.slice(axis + 1);
-  const rows = tf.reshape(dy, [...outer, indices.size, ...inner]);
-  const rank = outer.length + 1 + inner.length;
+  const outerShape = x.shape.slice(0, axis);
+  const innerShape = x.shape.slice(axis + 1);
+  const rows = tf.reshape(dy, [...outerShape, indices.size, ...innerShape]);
+  const rank = outerShape.length + 1 + innerShape.length;
   const front = [axis, ...Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis)];
   const summed = tf.unsortedSegmentSum(
     tf.transpose(rows, front),

@@ -1,5 +1,4 @@
-// An engine that runs programs op by op on a tfjs backend: `cpu` (the reference semantics, slow) or
-// `tensorflow` (tfjs-node). Nothing is compiled; a "program" is the function itself.
+// The engine that runs op by op.
 import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
 import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
@@ -8,6 +7,10 @@ import type { HostData, HostTensor } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { EagerScope, fromHost } from './eager-scope.js';
 
+/**
+ * An engine that runs programs op by op on a tfjs backend: `cpu` (the reference semantics, slow) or `tensorflow`
+ * (tfjs-node). Nothing is compiled; a "program" is the function itself.
+ */
 export class EagerEngine implements Engine {
   readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
   private readonly values = new Map<ProgramState, Tensor>();

@@ -13,12 +13,12 @@ export class EagerScope implements ProgramScope {
   private site = 0;
 
   constructor(
-    private readonly current: (state: ProgramState) => Tensor,
+    private readonly currentValue: (state: ProgramState) => Tensor,
     private readonly random: CounterRandom | undefined,
   ) {}
 
   read(state: ProgramState): Tensor {
-    return this.assigned.get(state) ?? this.current(state);
+    return this.assigned.get(state) ?? this.currentValue(state);
   }
 
   assign(state: ProgramState, value: Tensor): void {

@@ -72,8 +72,8 @@ function padInput(original: tf.KernelFunc, params: KernelParams, amounts: [numbe
 function cropResult(original: tf.KernelFunc, params: KernelParams, amounts: [number, number][]) {
   const shape = (params.attrs as unknown as ConvAttrs).inputShape as readonly number[];
   const inputShape = shape.map((size, axis) => size + amounts[axis][0] + amounts[axis][1]);
-  const whole = original({ ...params, attrs: { ...params.attrs, pad: 'valid', inputShape } });
-  const tensor = tf.engine().makeTensorFromTensorInfo(whole as tf.TensorInfo);
+  const wholeResult = original({ ...params, attrs: { ...params.attrs, pad: 'valid', inputShape } });
+  const tensor = tf.engine().makeTensorFromTensorInfo(wholeResult as tf.TensorInfo);
   const result = tf.slice(
     tensor,
     amounts.map(([before]) => before),

@@ -7,6 +7,7 @@ import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
 import { addExplicitPadding } from './explicit-padding.js';
 
+/** Which tfjs-node is loaded, and how. */
 export interface TensorFlowOptions {
   /** Package name or absolute path of a tfjs-node; default: tfjs-node-gpu if installed, else tfjs-node. */
   readonly module?: string | undefined;
@@ -63,11 +64,11 @@ function isNotInstalled(cause: unknown, name: string): boolean {
 
 function brokenPackage(name: string, cause: unknown): AnemoneError {
   const text = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-  const old = Number(process.versions.node.split('.')[0]) >= 23;
+  const isNewNode = Number(process.versions.node.split('.')[0]) >= 23;
   return new AnemoneError({
     code: 'engine.tensorflow-broken',
     message: `${name} is installed but does not load: ${text}`,
-    hint: old
+    hint: isNewNode
       ? 'tfjs-node 4.22 calls functions that Node 23 removed: use Node 20 or 22'
       : 'its native library was not downloaded or built; docs/engines.md shows how to build it',
     cause,

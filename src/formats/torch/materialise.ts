@@ -28,10 +28,10 @@ export function materialise(tensor: TorchTensor, bytes: Uint8Array): SafeTensor 
 }
 
 function isDense({ shape, strides }: TorchTensor): boolean {
-  let expected = 1;
+  let expectedStride = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
-    if (shape[i] !== 1 && strides[i] !== expected) return false;
-    expected *= shape[i];
+    if (shape[i] !== 1 && strides[i] !== expectedStride) return false;
+    expectedStride *= shape[i];
   }
   return true;
 }

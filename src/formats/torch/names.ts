@@ -96,8 +96,8 @@ export function torchNames(options: NameOptions): (module: string, name: string)
     throw new AnemoneError({ code: 'torch.corrupt', message, position: { file: options.file } });
   };
   return (module, name) => {
-    const known = knownName(module, name, options.file, itemsOf);
-    if (known) return known;
+    const knownValue = knownName(module, name, options.file, itemsOf);
+    if (knownValue) return knownValue;
     const builtin = /^(builtins|__builtin__)$/.test(module) && DANGEROUS_BUILTINS.test(name);
     if (!options.lenient || builtin || DANGEROUS.test(module)) throw refused(module, name, options);
     return new PickleGlobal(module, name);
@@ -226,7 +226,7 @@ function tensor(
   if (!sizes || !steps || sizes.length !== steps.length || sizes.length > 64 || !isCount(offset)) {
     throw fail('a tensor with an impossible shape, stride or offset');
   }
-  // Also of an empty tensor: its zero may come after sizes whose product is no number any more.
+  // Empty tensors are checked too: their zero may come after sizes whose product is no number any more.
   if (!isCount(sizes.reduce((product, size) => product * Math.max(1, size), 1))) {
     throw fail(`a tensor of the impossible shape [${sizes}]`);
   }

@@ -6,6 +6,7 @@ import { PickleObject, type PickleValue, sequenceOf } from '../pickle/index.js';
 import { TorchTensor } from './names.js';
 import { readTorch, type TorchFile } from './read.js';
 
+/** The content of a torch.save file; tensors in it are read when asked for. */
 export interface TorchData {
   /** Objects of classes that are not known are undefined. */
   readonly value: unknown;
@@ -13,7 +14,10 @@ export interface TorchData {
   readonly read: TorchFile['read'];
 }
 
-/** @throws AnemoneError `torch.corrupt`, `torch.unsupported`, `pickle.*`, `zip.*` */
+/**
+ * Opens a torch.save file of plain data.
+ * @throws AnemoneError `torch.corrupt`, `torch.unsupported`, `pickle.*`, `zip.*`
+ */
 export async function readTorchData(source: ByteSource): Promise<TorchData> {
   const file = await readTorch(source, { lenient: true });
   const fail = (message: string): AnemoneError =>
@@ -21,7 +25,7 @@ export async function readTorchData(source: ByteSource): Promise<TorchData> {
   return { value: new Plainly(fail).value(file.value, 0), read: file.read };
 }
 
-/** No config is as deep or as large as this. */
+/** A bound that no real config comes near, in depth and in size. */
 const MAX_DEPTH = 100;
 const MAX_VALUES = 1_000_000;
 

@@ -32,7 +32,7 @@ interface Place {
   readonly source: ByteSource;
   readonly offset: number;
   readonly bytes: number;
-  /** Of the whole storage, when known. */
+  /** CRC-32 of the whole storage, when known. */
   readonly crc?: number;
 }
 
@@ -72,9 +72,9 @@ async function zipReader(source: ByteSource): Promise<Reader> {
     throw fail('unsupported', 'a TorchScript program, not weights', 'save the state_dict instead');
   }
   const entry = (name: string): ZipEntry => {
-    const found = entries.get(prefix + name);
-    if (!found) throw fail('corrupt', `${prefix}${name} is missing`);
-    return found;
+    const bytes = entries.get(prefix + name);
+    if (!bytes) throw fail('corrupt', `${prefix}${name} is missing`);
+    return bytes;
   };
   if (entries.has(`${prefix}byteorder`)) {
     const order = new TextDecoder().decode(await readZipEntry(source, entry('byteorder')));
@@ -82,16 +82,16 @@ async function zipReader(source: ByteSource): Promise<Reader> {
   }
   if (entry('data.pkl').size > MAX_PICKLE) throw fail('corrupt', 'the pickle is unbelievably long');
   const place = async (storage: TorchStorage): Promise<Place> => {
-    const found = entry(`data/${storage.key}`);
-    if (found.method === 'deflated') {
-      const bytes = await readZipEntry(source, found);
+    const data = entry(`data/${storage.key}`);
+    if (data.method === 'deflated') {
+      const bytes = await readZipEntry(source, data);
       return {
         source: { ...source, read: async (at, n) => bytes.subarray(at, at + n) },
         offset: 0,
-        bytes: found.size,
+        bytes: data.size,
       };
     }
-    return { source, offset: await zipDataOffset(source, found), bytes: found.size, crc: found.crc };
+    return { source, offset: await zipDataOffset(source, data), bytes: data.size, crc: data.crc };
   };
   return async (names) => {
     const bytes = await readZipEntry(source, entry('data.pkl'));
@@ -146,9 +146,9 @@ async function legacyReader(source: ByteSource): Promise<Reader> {
       offset += 8 + size;
     }
     const place = async ({ key }: TorchStorage): Promise<Place> => {
-      const found = places.get(key);
-      if (!found) throw fail('corrupt', `the storage ${key} is missing`);
-      return found;
+      const place = places.get(key);
+      if (!place) throw fail('corrupt', `the storage ${key} is missing`);
+      return place;
     };
     return { value, place };
   };

@@ -5,6 +5,7 @@ import { arrayTypeOf, type SafetensorsDtype, type TensorData } from '../safetens
 import { ZipWriter, zipSize } from '../zip.js';
 import { sizeOf } from './materialise.js';
 
+/** One tensor to be written, under its name in the OrderedDict. */
 export interface TorchEntry {
   readonly name: string;
   readonly dtype: SafetensorsDtype;
@@ -13,6 +14,7 @@ export interface TorchEntry {
   readonly data: () => TensorData | Promise<TensorData>;
 }
 
+/** A file to be written: its size is known before its parts are made. */
 export interface TorchParts {
   /** Bytes of the file. */
   readonly size: number;

@@ -4,6 +4,7 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { customGradient } from './custom-gradient.js';
 
+/** An element-wise function: x [...] to a tensor of the same shape. */
 export type Activation = (x: Tensor) => Tensor;
 
 /** x·σ(x), also called swish (Elfwing et al. 2017). */
@@ -50,7 +51,7 @@ function selu(x: Tensor): Tensor {
   return tf.mul(tf.add(tf.relu(x), tf.mul(below, tf.scalar(alpha))), tf.scalar(scale));
 }
 
-const named: Readonly<Record<string, Activation>> = {
+const activations: Readonly<Record<string, Activation>> = {
   identity: (x) => x,
   relu: (x) => tf.relu(x),
   hardtanh: (x) => tf.clipByValue(x, -1, 1),
@@ -64,12 +65,12 @@ const named: Readonly<Record<string, Activation>> = {
 
 /** The activation of that name: identity, relu, hardtanh, selu, gelu, sigmoid, tanh, silu or swish. */
 export function activationByName(name: string): Activation {
-  const activation = named[name];
+  const activation = activations[name];
   if (!activation) {
     throw new AnemoneError({
       code: 'nn.activation',
       message: `unknown activation "${name}"`,
-      hint: `use one of ${Object.keys(named).join(', ')}`,
+      hint: `use one of ${Object.keys(activations).join(', ')}`,
     });
   }
   return activation;

@@ -15,16 +15,17 @@ export interface AttentionMask {
   readonly queries: Tensor;
 }
 
+/** Sizes of an attention layer and how it starts. */
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
-  /** Of the attention weights. Default 0. */
+  /** Dropout of the attention weights. Default 0. */
   readonly dropout?: number;
   /** Biases of the four projections. Default true. */
   readonly bias?: boolean;
   /** Width of queries, keys and values of all heads together. Default `width`. */
   readonly inner?: number;
-  /** Of linear_out. Default as in other linear maps. */
+  /** Initial values of linear_out. Default: those of other linear maps. */
   readonly outInit?: Initializer;
 }
 
@@ -71,10 +72,11 @@ export class MultiHeadAttention extends Module {
     const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
     const context = tf.matMul(weights, this.split(this.linearV.forward(keys)));
     const [batch, frames] = x.shape;
-    const merged = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
-    return this.project(tf.mul(merged, mask.queries), pass);
+    const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
+    return this.project(tf.mul(mergedHeads, mask.queries), pass);
   }
 
+  /** The output projection. context [B,T,inner], all heads side by side, to [B,T,width]. */
   protected project(context: Tensor, pass: Pass): Tensor {
     return pass.tap(this.path, this.linearOut.forward(context));
   }

@@ -7,6 +7,7 @@ import type { Buffer, Parameter } from '../parameter.js';
 import type { Extent, Pass } from '../pass.js';
 import { customGradient } from './custom-gradient.js';
 
+/** PyTorch's options, with its defaults. */
 export interface BatchNormOptions {
   /** Default 1e-5. */
   readonly epsilon?: number;

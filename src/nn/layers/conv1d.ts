@@ -8,6 +8,7 @@ import type { Parameter } from '../parameter.js';
 import { depthwiseConv1d } from './depthwise-conv1d.js';
 import { linear } from './linear.js';
 
+/** How the kernel of a convolution over time moves. */
 export interface Conv1dGeometry {
   /** Default 1. */
   readonly stride?: number;
@@ -77,14 +78,14 @@ function dilated(
 ): Tensor {
   const [batch, frames, channels] = x.shape;
   const length = Math.ceil(frames / dilation);
-  const even = padTime(x, [0, length * dilation - frames]);
-  const phases = tf.transpose(tf.reshape(even, [batch, length, dilation, channels]), [0, 2, 1, 3]);
+  const paddedInput = padTime(x, [0, length * dilation - frames]);
+  const phases = tf.transpose(tf.reshape(paddedInput, [batch, length, dilation, channels]), [0, 2, 1, 3]);
   const y = conv1d(tf.reshape(phases, [batch * dilation, length, channels]), weight, { groups });
   const [, short, out] = y.shape;
   const woven = tf.transpose(tf.reshape(y, [batch, dilation, short, out]), [0, 2, 1, 3]);
-  const kept = frames - dilation * (weight.shape[2]! - 1);
+  const outputFrames = frames - dilation * (weight.shape[2]! - 1);
   return every(
-    tf.slice(tf.reshape(woven, [batch, short * dilation, out]), [0, 0, 0], [batch, kept, out]),
+    tf.slice(tf.reshape(woven, [batch, short * dilation, out]), [0, 0, 0], [batch, outputFrames, out]),
     stride,
   );
 }
@@ -125,10 +126,10 @@ function grouped(
 export function every(x: Tensor, stride: number): Tensor {
   if (stride === 1) return x;
   const [batch, frames, channels] = x.shape;
-  const kept = Math.ceil(frames / stride);
-  const even = padTime(x, [0, kept * stride - frames]);
-  const grid = tf.reshape(even, [batch, kept, stride * channels]);
-  return tf.slice(grid, [0, 0, 0], [batch, kept, channels]);
+  const keptFrames = Math.ceil(frames / stride);
+  const paddedInput = padTime(x, [0, keptFrames * stride - frames]);
+  const grid = tf.reshape(paddedInput, [batch, keptFrames, stride * channels]);
+  return tf.slice(grid, [0, 0, 0], [batch, keptFrames, channels]);
 }
 
 function padTime(x: Tensor, [before, after]: readonly [number, number]): Tensor {
@@ -136,6 +137,7 @@ function padTime(x: Tensor, [before, after]: readonly [number, number]): Tensor 
   return tf.pad(x, [[0, 0], [before, after], [0, 0]]); // biome-ignore format: one line reads better
 }
 
+/** Sizes of a convolution over time and how it starts. Default initial values are PyTorch's. */
 export interface Conv1dOptions extends Conv1dGeometry {
   readonly kernel: number;
   /** Default true. */
@@ -163,6 +165,7 @@ export class Conv1d extends Module {
       options.bias === false ? undefined : this.parameter('bias', [outChannels], options.biasInit ?? initial);
   }
 
+  /** Frames that come out of `frames` frames. */
   outputLength(frames: number): number {
     return conv1dLength(frames, this.options.kernel, this.options);
   }

@@ -4,6 +4,7 @@ import { fanInUniform, type Initializer } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 
+/** Sizes of a 2-D convolution with a square kernel, and how it starts. Default initial values are PyTorch's. */
 export interface Conv2dOptions {
   readonly kernel: number;
   /** Default 1. */
@@ -38,6 +39,7 @@ export class Conv2d extends Module {
     this.bias = this.parameter('bias', [outChannels], options.biasInit ?? initial);
   }
 
+  /** Step of the kernel along both axes. */
   get stride(): number {
     return this.options.stride ?? 1;
   }
@@ -49,9 +51,9 @@ export class Conv2d extends Module {
     const [before, after] = this.options.padding ?? [0, 0];
     // [out,in,k,k] → [k,k,in,out], or [C,1,k,k] → [k,k,C,1] for depthwise.
     const filter = tf.transpose(this.weight.tensor(), depthwise ? [2, 3, 0, 1] : [2, 3, 1, 0]) as tf.Tensor4D;
-    const even = before === after;
-    const input = (even ? x : tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])) as tf.Tensor4D; // biome-ignore format: one line reads better
-    const padding = even ? before : 0;
+    const isSymmetric = before === after;
+    const input = (isSymmetric ? x : tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])) as tf.Tensor4D; // biome-ignore format: one line reads better
+    const padding = isSymmetric ? before : 0;
     const y = depthwise
       ? tf.depthwiseConv2d(input, filter, this.stride, padding, 'NHWC', 1, 'floor')
       : tf.conv2d(input, filter, this.stride, padding, 'NHWC', 1, 'floor');

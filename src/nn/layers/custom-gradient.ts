@@ -14,7 +14,7 @@ export interface ForwardResult {
 export function customGradient(
   inputs: Tensor[],
   forward: () => ForwardResult,
-  backward: (dy: Tensor, saved: Tensor[]) => Tensor[],
+  backward: (dy: Tensor, savedTensors: Tensor[]) => Tensor[],
 ): Tensor {
   const op = tf.customGrad((...args) => {
     const save = args[args.length - 1] as tf.GradSaveFunc;

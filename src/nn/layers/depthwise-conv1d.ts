@@ -23,7 +23,7 @@ export function depthwiseConv1d(x: Tensor, kernel: Tensor, left: number): Tensor
   );
 }
 
-/** With the convolution operator, which does not care how many frames there are. */
+/** The convolution operator computes the layer here: it does not care how many frames there are. */
 function plainConvolution(x: Tensor, kernel: Tensor, left: number, right: number): Tensor {
   const [batch, frames, channels] = x.shape;
   const image = tf.reshape(x, [batch, frames, 1, channels]) as tf.Tensor4D;
@@ -65,10 +65,10 @@ function windows(x: Tensor, width: number, left: number, block: number, blocks: 
   const length = block + width - 1;
   const byChannel = tf.transpose(padTime(x, left, (blocks + 1) * block - frames - left), [2, 0, 1]);
   const grid = tf.reshape(byChannel, [channels, batch, blocks + 1, block]);
-  const own = tf.slice(grid, [0, 0, 0, 0], [channels, batch, blocks, block]);
-  if (width === 1) return tf.reshape(own, [channels, batch * blocks, block]);
+  const ownBlocks = tf.slice(grid, [0, 0, 0, 0], [channels, batch, blocks, block]);
+  if (width === 1) return tf.reshape(ownBlocks, [channels, batch * blocks, block]);
   const next = tf.slice(grid, [0, 0, 1, 0], [channels, batch, blocks, width - 1]);
-  return tf.reshape(tf.concat([own, next], 3), [channels, batch * blocks, length]);
+  return tf.reshape(tf.concat([ownBlocks, next], 3), [channels, batch * blocks, length]);
 }
 
 /** Negative `after` cuts. */
@@ -111,6 +111,7 @@ function unblock(
   return tf.transpose(cut, [1, 2, 0]);
 }
 
+/** Where the padding of a depthwise convolution goes, and whether it has a bias. */
 export interface DepthwiseConv1dOptions {
   /** Default true. */
   readonly bias?: boolean;

@@ -9,8 +9,8 @@ export function dropout(x: Tensor, probability: number, pass: Pass): Tensor {
   if (probability >= 1) return tf.mul(x, tf.scalar(0));
   const mask = bernoulliMask(x.shape, 1 - probability);
   const scale = 1 / (1 - probability);
-  const keep = (values: Tensor, kept: Tensor): Tensor =>
-    tf.where(kept, tf.mul(values, tf.scalar(scale)), tf.scalar(0));
+  const keep = (values: Tensor, keptMask: Tensor): Tensor =>
+    tf.where(keptMask, tf.mul(values, tf.scalar(scale)), tf.scalar(0));
   return customGradient(
     [x],
     () => ({ value: keep(x, mask), saved: [mask] }),

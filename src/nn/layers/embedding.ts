@@ -5,6 +5,7 @@ import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 import { customGradient } from './custom-gradient.js';
 
+/** How the rows of an embedding start, and which of them stands for padding. */
 export interface EmbeddingOptions {
   /** This row starts as zeros and gets no gradient. */
   readonly paddingIndex?: number | undefined;
@@ -42,14 +43,14 @@ export class Embedding extends Module {
       [weight],
       () => ({ value: tf.gather(weight, flat as tf.Tensor1D), saved: [flat] }),
       (dy, [flat]) => {
-        const counted =
+        const countedRows =
           padding === undefined
             ? dy
             : tf.mul(
                 dy,
                 tf.reshape(tf.cast(tf.notEqual(flat, tf.scalar(padding, 'int32')), 'float32'), [-1, 1]),
               );
-        return [tf.unsortedSegmentSum(counted, flat as tf.Tensor1D, this.count)];
+        return [tf.unsortedSegmentSum(countedRows, flat as tf.Tensor1D, this.count)];
       },
     );
     return tf.reshape(rows, [...ids.shape, this.width]);

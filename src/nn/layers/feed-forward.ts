@@ -6,6 +6,7 @@ import { type Activation, silu } from './activation.js';
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
 
+/** What stands between the two linear maps. */
 export interface FeedForwardOptions {
   /** Default 0. */
   readonly dropout?: number;
@@ -30,6 +31,7 @@ export class FeedForward extends Module {
     this.linear2 = this.child('linear2', new Linear(hidden, width, { bias: options.bias }));
   }
 
+  /** x [...,width] → [...,width], over a hidden layer with activation and dropout. */
   forward(x: Tensor, pass: Pass): Tensor {
     const hidden = (this.options.activation ?? silu)(this.linear1.forward(x));
     const y = this.linear2.forward(dropout(hidden, this.options.dropout ?? 0, pass));

@@ -35,13 +35,13 @@ export class GroupNorm extends Module {
   forward(x: Tensor, { extent }: Pick<Pass, 'extent'> = {}): Tensor {
     const [batch, frames, width] = x.shape;
     const grouped = tf.reshape(x, [batch, frames, this.groups, width / this.groups]);
-    // An axis after the other: short sums round less than a long one.
+    // The mean is taken over one axis after the other: short sums round less than a long one.
     const share = extent && tf.expandDims(extent.share, 3);
     const overTime = (x: Tensor): Tensor => (share ? tf.sum(tf.mul(x, share), 1, true) : tf.mean(x, 1, true));
     const mean = (x: Tensor): Tensor => overTime(tf.mean(x, 3, true));
-    // A second time, for what rounding left of the mean.
-    const near = tf.sub(grouped, mean(grouped));
-    const centred = tf.sub(near, mean(near));
+    // The mean is subtracted a second time, for rounding left some of it.
+    const centredGroups = tf.sub(grouped, mean(grouped));
+    const centred = tf.sub(centredGroups, mean(centredGroups));
     const variance = mean(tf.square(centred));
     const y = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, tf.scalar(1e-5)))), x.shape);
     return this.weight && this.bias ? tf.add(tf.mul(y, this.weight.tensor()), this.bias.tensor()) : y;

@@ -17,6 +17,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   return x.rank === 2 ? y : tf.reshape(y, [...leading, out]);
 }
 
+/** How a linear map starts and how its weight is stored. Default initial values are PyTorch's. */
 export interface LinearOptions {
   /** Default true. */
   readonly bias?: boolean | undefined;

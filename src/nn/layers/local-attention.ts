@@ -8,6 +8,7 @@ import { type AttentionMask, type AttentionOptions, RelativeMultiHeadAttention }
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
 
+/** How far each frame sees, and which frames see and are seen by all. */
 export interface LocalAttentionOptions extends AttentionOptions {
   /** Frames seen on each side, at least one of them above 0. */
   readonly left: number;
@@ -52,26 +53,26 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     const [batch, frames] = x.shape;
     const q = this.linearQ.forward(x);
     const [k, v] = [this.split(this.linearK.forward(x)), this.split(this.linearV.forward(x))];
-    const near = tracesAnyShape() ? this.overAll(q, k, positions) : this.inBlocks(q, k, positions);
-    const scores = tf.add(near.scores, mask.bias);
-    const chosen = this.globalFrames(frames!);
+    const localContext = tracesAnyShape() ? this.overAll(q, k, positions) : this.inBlocks(q, k, positions);
+    const scores = tf.add(localContext.scores, mask.bias);
+    const globalCount = this.globalFrames(frames!);
     const drop = (weights: Tensor): Tensor => dropout(weights, this.options.dropout ?? 0, pass);
     const merge = (heads: Tensor): Tensor =>
       tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [batch, heads.shape[2]!, width]);
-    if (chosen === 0) {
-      const context = near.over(drop(tf.softmax(scores)), v);
+    if (globalCount === 0) {
+      const context = localContext.over(drop(tf.softmax(scores)), v);
       return this.project(tf.mul(merge(context), mask.queries), pass);
     }
     const global = this.globalProjections(x, q, k, v);
-    const [globalK, globalV] = [this.pick(global.k, chosen), this.pick(v, chosen)];
-    const toGlobal = near.arranged(this.hideAbsent(tf.matMul(global.q, globalK, false, true), pass));
+    const [globalK, globalV] = [this.pick(global.k, globalCount), this.pick(v, globalCount)];
+    const toGlobal = localContext.arranged(this.hideAbsent(tf.matMul(global.q, globalK, false, true), pass));
     const weights = drop(tf.softmax(tf.concat([toGlobal, scores], -1)));
-    const [ofGlobal, ofNear] = tf.split(weights, [chosen, scores.shape.at(-1)!], -1);
-    const fromGlobal = tf.matMul(near.flat(ofGlobal), globalV);
-    const context = merge(tf.add(near.over(ofNear, v), fromGlobal));
-    const overAll = tf.matMul(this.pick(global.q, chosen), global.k, false, true);
-    const valid = tf.reshape(mask.queries, [batch, 1, 1, frames!]);
-    const blocked = tf.mul(tf.sub(valid, tf.scalar(1)), tf.scalar(10000));
+    const [ofGlobal, ofNear] = tf.split(weights, [globalCount, scores.shape.at(-1)!], -1);
+    const fromGlobal = tf.matMul(localContext.flat(ofGlobal), globalV);
+    const context = merge(tf.add(localContext.over(ofNear, v), fromGlobal));
+    const overAll = tf.matMul(this.pick(global.q, globalCount), global.k, false, true);
+    const validQueries = tf.reshape(mask.queries, [batch, 1, 1, frames!]);
+    const blocked = tf.mul(tf.sub(validQueries, tf.scalar(1)), tf.scalar(10000));
     const ofAll = tf.matMul(drop(tf.softmax(tf.add(overAll, blocked))), global.v);
     return this.project(this.replace(tf.mul(context, mask.queries), merge(ofAll)), pass);
   }
@@ -89,8 +90,13 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
 
   private overAll(q: Tensor, k: Tensor, positions: Tensor): Neighbourhood {
     const scores = this.scores(q, k, positions);
-    const same = (x: Tensor): Tensor => x;
-    return { scores, over: (weights, values) => tf.matMul(weights, values), arranged: same, flat: same };
+    const identity = (x: Tensor): Tensor => x;
+    return {
+      scores,
+      over: (weights, values) => tf.matMul(weights, values),
+      arranged: identity,
+      flat: identity,
+    };
   }
 
   /** Scores of each frame's window [B,h,blocks,block,3·block]. */
@@ -113,7 +119,10 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     return { q: this.split(tf.mul(own, scale)), k: this.split(keys), v: this.split(values) };
   }
 
-  /** In a file for any length there are always as many; those beyond the end are nobody's, see `hideAbsent`. */
+  /**
+   * Number of global frames. In a file for any length there are always as many; `hideAbsent` hides those beyond the
+   * end.
+   */
   private globalFrames(frames: number): number {
     const { globalTokens = 0, globalSpacing = 1 } = this.local;
     if (tracesAnyShape()) return globalTokens;
@@ -124,8 +133,8 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
   private pick(x: Tensor, count: number): Tensor {
     const [batch, heads, frames, width] = x.shape;
     const spacing = this.local.globalSpacing ?? 1;
-    const lacking = tracesAnyShape() ? count * spacing : Math.max(0, count * spacing - frames!);
-    const span = padAxis2(x, lacking);
+    const missingFrames = tracesAnyShape() ? count * spacing : Math.max(0, count * spacing - frames!);
+    const span = padAxis2(x, missingFrames);
     const head = tf.slice(span, [0, 0, 0, 0], [batch, heads, count * spacing, width!]);
     if (spacing === 1) return head;
     const grid = tf.reshape(head, [batch, heads, count, spacing * width!]);
@@ -140,8 +149,8 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     if (!tracesAnyShape() && !extent) return scores;
     const [, , frames, count] = scores.shape;
     const end = extent ? extent.frames : tf.scalar(frames!, 'int32');
-    const there = tf.less(this.globalPlaces(count!), end);
-    const hidden = tf.mul(tf.sub(tf.cast(there, 'float32'), tf.scalar(1)), tf.scalar(10000));
+    const isThere = tf.less(this.globalPlaces(count!), end);
+    const hidden = tf.mul(tf.sub(tf.cast(isThere, 'float32'), tf.scalar(1)), tf.scalar(10000));
     return tf.add(scores, hidden);
   }
 
@@ -158,8 +167,8 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     const time = tf.reshape(tf.range(0, frames, 1, 'int32'), [1, frames, 1]);
     const places = tf.reshape(this.globalPlaces(count), [1, 1, count]);
     const place = tf.cast(tf.equal(time, places), 'float32');
-    const others = tf.sub(tf.scalar(1), tf.sum(place, -1, true));
-    return tf.add(tf.mul(x, others), tf.matMul(place, rows));
+    const otherFrames = tf.sub(tf.scalar(1), tf.sum(place, -1, true));
+    return tf.add(tf.mul(x, otherFrames), tf.matMul(place, rows));
   }
 }
 
@@ -193,12 +202,12 @@ export function localAttentionMask(valid: Tensor, left: number, right: number): 
   }
   const keys = windows(tf.reshape(valid, [batch, 1, frames!, 1]), block);
   const count = keys.shape[2]!;
-  const allowed = tf.mul(
+  const allowedPairs = tf.mul(
     tf.reshape(keys, [batch, 1, count, 1, 3 * block]),
     tf.tensor(band, [1, 1, 1, block, 3 * block]),
   );
   return {
-    bias: tf.mul(tf.sub(allowed, tf.scalar(1)), tf.scalar(10000)),
+    bias: tf.mul(tf.sub(allowedPairs, tf.scalar(1)), tf.scalar(10000)),
     queries: tf.reshape(valid, [batch, frames!, 1]),
   };
 }
@@ -245,8 +254,8 @@ function skew(x: Tensor): Tensor {
 /** Matrix products over the last two of five axes. */
 function matMul5(a: Tensor, b: Tensor, transposeB: boolean): Tensor {
   const [batch, heads, ...rest] = a.shape;
-  const merged = (x: Tensor): Tensor => tf.reshape(x, [batch * heads!, ...x.shape.slice(2)]);
-  const product = tf.matMul(merged(a), merged(b), false, transposeB);
+  const mergeHeads = (x: Tensor): Tensor => tf.reshape(x, [batch * heads!, ...x.shape.slice(2)]);
+  const product = tf.matMul(mergeHeads(a), mergeHeads(b), false, transposeB);
   return tf.reshape(product, [batch, heads!, rest[0]!, ...product.shape.slice(2)]);
 }
 

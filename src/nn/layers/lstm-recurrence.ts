@@ -21,6 +21,7 @@ export function lstmCell(preactivation: Tensor, c: Tensor, valid?: Tensor): Cell
   return { h: tf.mul(o, tf.tanh(next)), c: next, gates: tf.concat([i, f, g, o], 1) };
 }
 
+/** How the recurrence differs from that of a plain LSTM over time. */
 export interface RecurrenceOptions {
   /** W_hr [P,H] (Sak et al. 2014): what a step gives and the next one sees is h·W_hrᵀ. Default: h itself, P = H. */
   readonly projection?: Tensor;
@@ -62,8 +63,8 @@ export function lstmRecurrence(
         { reverse },
       );
       const [outputs, cells, gates] = ys;
-      const saved = [outputs, cells, gates, recurrent, h0, c0, ...(projection ? [projection] : [])];
-      return { value: outputs, saved };
+      const savedTensors = [outputs, cells, gates, recurrent, h0, c0, ...(projection ? [projection] : [])];
+      return { value: outputs, saved: savedTensors };
     },
     (dy, [outputs, cells, gates, recurrent, h0, c0, projection]) => {
       const { carry, ys } = scan(
@@ -84,8 +85,8 @@ export function lstmRecurrence(
       const dRecurrent = product(dInput, delayed(outputs, h0, reverse));
       const gradients = [dInput, dRecurrent, carry[0], carry[1]];
       if (!projection) return gradients;
-      const open = tf.slice(gates, [0, 0, 3 * size], [steps, batch, size]);
-      return [...gradients, product(dOut, tf.mul(open, tf.tanh(cells)))];
+      const outputGate = tf.slice(gates, [0, 0, 3 * size], [steps, batch, size]);
+      return [...gradients, product(dOut, tf.mul(outputGate, tf.tanh(cells)))];
     },
   );
 }
@@ -96,7 +97,7 @@ function cellGradient(
   dcNext: Tensor,
   gates: Tensor,
   c: Tensor,
-  previous: Tensor,
+  previousCell: Tensor,
 ): { dInput: Tensor; dc: Tensor } {
   const one = tf.scalar(1);
   const [i, f, g, o] = tf.split(gates, 4, 1);
@@ -106,7 +107,7 @@ function cellGradient(
   const dInput = tf.concat(
     [
       sigmoidSlope(tf.mul(dc, g), i),
-      sigmoidSlope(tf.mul(dc, previous), f),
+      sigmoidSlope(tf.mul(dc, previousCell), f),
       tf.mul(tf.mul(dc, i), tf.sub(one, tf.square(g))),
       sigmoidSlope(tf.mul(dh, squashed), o),
     ],

@@ -21,6 +21,7 @@ export interface LstmBiasInit {
   readonly hidden: Initializer;
 }
 
+/** PyTorch's options of an LSTM, and how its parameters start. */
 export interface LstmOptions {
   readonly inputSize: number;
   /** Cells H. */

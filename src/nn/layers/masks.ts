@@ -27,9 +27,9 @@ export function attentionMask(valid: Tensor, context: AttentionContext, before?:
     tf.reshape(valid, [batch, 1, frames, 1]),
     tf.reshape(keys, [batch, 1, 1, past + frames!]),
   );
-  const allowed = isUnlimited(context) ? pairs : tf.mul(pairs, contextTable(frames!, context, past));
+  const allowedPairs = isUnlimited(context) ? pairs : tf.mul(pairs, contextTable(frames!, context, past));
   return {
-    bias: tf.mul(tf.sub(allowed, tf.scalar(1)), tf.scalar(10000)),
+    bias: tf.mul(tf.sub(allowedPairs, tf.scalar(1)), tf.scalar(10000)),
     queries: tf.reshape(valid, [batch, frames, 1]),
   };
 }
@@ -42,7 +42,7 @@ function isUnlimited({ left, right }: AttentionContext): boolean {
 function contextTable(frames: number, { style, left, right }: AttentionContext, past: number): Tensor {
   // With an unlimited right side the whole utterance is one chunk, and the left side counts in frames.
   const chunk = style === 'chunked_limited' && right >= 0 ? right + 1 : 1;
-  // Whole chunks, at least `past` frames, so that no position is negative.
+  // The origin is shifted by whole chunks, at least `past` frames, so that no position is negative.
   const origin = Math.ceil(past / chunk) * chunk;
   const units = (from: number): Tensor => {
     const positions = tf.range(from, origin + frames, 1, 'int32');
@@ -54,9 +54,9 @@ function contextTable(frames: number, { style, left, right }: AttentionContext, 
   const bounds: Tensor[] = [];
   if (left >= 0) bounds.push(tf.greaterEqual(ahead, tf.scalar(-Math.floor(left / chunk), 'int32')));
   if (chunk > 1 || right >= 0) {
-    const most = style === 'chunked_limited' ? 0 : right;
-    bounds.push(tf.lessEqual(ahead, tf.scalar(most, 'int32')));
+    const mostAhead = style === 'chunked_limited' ? 0 : right;
+    bounds.push(tf.lessEqual(ahead, tf.scalar(mostAhead, 'int32')));
   }
-  const allowed = bounds.reduce((both, bound) => tf.logicalAnd(both, bound));
-  return tf.reshape(tf.cast(allowed, 'float32'), [1, 1, frames, past + frames]);
+  const allowedPairs = bounds.reduce((both, bound) => tf.logicalAnd(both, bound));
+  return tf.reshape(tf.cast(allowedPairs, 'float32'), [1, 1, frames, past + frames]);
 }

@@ -17,8 +17,8 @@ export function stochasticDepth(input: Tensor, output: Tensor, probability: numb
 export function depthFactor(probability: number): Tensor {
   if (probability >= 1) return tf.scalar(0);
   const threshold = Math.round(probability * 2 ** bits);
-  const kept = tf.cast(tf.greaterEqual(randomBits(1, bits), tf.scalar(threshold, 'int32')), 'float32');
-  return tf.mul(tf.reshape(kept, []), tf.scalar(1 / (1 - probability)));
+  const isKept = tf.cast(tf.greaterEqual(randomBits(1, bits), tf.scalar(threshold, 'int32')), 'float32');
+  return tf.mul(tf.reshape(isKept, []), tf.scalar(1 / (1 - probability)));
 }
 
 /**

@@ -18,11 +18,11 @@ export function smoothedCrossEntropy(
 ): Tensor {
   const [, , classes] = logProbs.shape;
   const smoothing = (classes * labelSmoothing) / (classes - 1);
-  const chosen = tf.cast(
+  const oneHot = tf.cast(
     tf.equal(tf.expandDims(labels, 2), tf.reshape(tf.range(0, classes, 1, 'int32'), [1, 1, classes])),
     'float32',
   );
-  const target = tf.sum(tf.mul(logProbs, chosen), 2);
+  const target = tf.sum(tf.mul(logProbs, oneHot), 2);
   const likelihood =
     smoothing === 0
       ? target

@@ -5,6 +5,7 @@ import type { Pass } from '../pass.js';
 import { smoothedCrossEntropy } from './cross-entropy.js';
 import { type WeightedLoss, weightedLoss } from './weighted-loss.js';
 
+/** What a loss of tokens sees, for a batch. */
 export interface TokenLossInput {
   /** Log-probabilities of what follows each token, [B,U,V]. */
   readonly logProbs: Tensor;
@@ -14,10 +15,13 @@ export interface TokenLossInput {
   readonly mask: Tensor;
 }
 
+/** A loss of a decoder's tokens: `model.loss` of models with an attention decoder. */
 export interface TokenLoss {
+  /** The loss of a batch, inside a program. */
   forward(input: TokenLossInput, pass: Pass): WeightedLoss;
 }
 
+/** Losses of tokens as a kind of component. */
 export const tokenLossKind = defineKind<TokenLoss>('token_loss', 'a loss of tokens');
 
 /** NeMo's SmoothedCrossEntropyLoss; see `smoothedCrossEntropy`. */

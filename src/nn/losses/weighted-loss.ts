@@ -43,6 +43,7 @@ export function scaleLoss({ value, terms }: WeightedLoss, share: number): Weight
   };
 }
 
+/** The sum of two losses; each keeps the terms and weights it is made of. */
 export function addLosses(a: WeightedLoss, b: WeightedLoss): WeightedLoss {
   return { value: tf.add(a.value, b.value), terms: [...a.terms, ...b.terms] };
 }

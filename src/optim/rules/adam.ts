@@ -36,10 +36,10 @@ export class AdamRule implements UpdateRule {
   }
 
   slots(parameter: Parameter): Record<string, SlotSpec> {
-    const same = { shape: parameter.shape };
+    const sameShape = { shape: parameter.shape };
     return this.options.amsgrad
-      ? { exp_avg: same, exp_avg_sq: same, max_exp_avg_sq: same }
-      : { exp_avg: same, exp_avg_sq: same };
+      ? { exp_avg: sameShape, exp_avg_sq: sameShape, max_exp_avg_sq: sameShape }
+      : { exp_avg: sameShape, exp_avg_sq: sameShape };
   }
 
   apply(p: Tensor, gradient: Tensor, slots: Slots, s: Scalars): Tensor {

@@ -38,8 +38,8 @@ export class AdanRule implements UpdateRule {
   }
 
   slots(parameter: Parameter): Record<string, SlotSpec> {
-    const same = { shape: parameter.shape };
-    return { exp_avg: same, exp_avg_sq: same, exp_avg_diff: same, pre_grad: same };
+    const sameShape = { shape: parameter.shape };
+    return { exp_avg: sameShape, exp_avg_sq: sameShape, exp_avg_diff: sameShape, pre_grad: sameShape };
   }
 
   prepare(grads: readonly Tensor[]): readonly Tensor[] {

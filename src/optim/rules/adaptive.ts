@@ -55,11 +55,11 @@ export class RmspropRule implements UpdateRule {
   }
 
   slots(parameter: Parameter): Record<string, SlotSpec> {
-    const same = { shape: parameter.shape };
+    const sameShape = { shape: parameter.shape };
     return {
-      square_avg: same,
-      ...(this.options.centered ? { grad_avg: same } : {}),
-      ...(this.options.momentum > 0 ? { momentum_buffer: same } : {}),
+      square_avg: sameShape,
+      ...(this.options.centered ? { grad_avg: sameShape } : {}),
+      ...(this.options.momentum > 0 ? { momentum_buffer: sameShape } : {}),
     };
   }
 

@@ -53,8 +53,8 @@ export class LambRule implements UpdateRule {
   apply(p: Tensor, gradient: Tensor, slots: Slots, s: Scalars): Tensor {
     const { betas, eps, weight_decay, grad_averaging, adam_w_mode, use_nvlamb } = this.options;
     const g = adam_w_mode ? gradient : withL2(p, gradient, weight_decay);
-    const taken = grad_averaging ? tf.mul(g, 1 - betas[0]) : g;
-    const m = store(slots['exp_avg'], tf.add(tf.mul(slots['exp_avg'].tensor(), betas[0]), taken));
+    const intake = grad_averaging ? tf.mul(g, 1 - betas[0]) : g;
+    const m = store(slots['exp_avg'], tf.add(tf.mul(slots['exp_avg'].tensor(), betas[0]), intake));
     const v = store(slots['exp_avg_sq'], movingAverage(slots['exp_avg_sq'].tensor(), tf.square(g), betas[1]));
     const adam = tf.div(tf.mul(m, s['correction1']), tf.add(tf.mul(tf.sqrt(v), s['root2']), eps));
     const direction = adam_w_mode ? withL2(p, adam, weight_decay) : adam;
@@ -68,7 +68,7 @@ export class LambRule implements UpdateRule {
 function trustRatio(p: Tensor, u: Tensor): Tensor {
   const pNorm = tf.sqrt(squaredNorm(p));
   const uNorm = tf.sqrt(squaredNorm(u));
-  const known = tf.logicalAnd(tf.greater(pNorm, 0), tf.greater(uNorm, 0));
+  const hasBothNorms = tf.logicalAnd(tf.greater(pNorm, 0), tf.greater(uNorm, 0));
   const one = tf.scalar(1);
-  return tf.where(known, tf.div(pNorm, tf.where(known, uNorm, one)), one);
+  return tf.where(hasBothNorms, tf.div(pNorm, tf.where(hasBothNorms, uNorm, one)), one);
 }

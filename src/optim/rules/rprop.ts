@@ -36,7 +36,7 @@ export class RpropRule implements UpdateRule {
       slots['step_size'],
       tf.clipByValue(tf.mul(slots['step_size'].tensor(), factor), least, most),
     );
-    // After a change of sign the element rests for one step.
+    // An element whose gradient changed its sign rests for one step.
     const direction = store(slots['prev'], tf.where(tf.less(agreement, 0), tf.zerosLike(g), g));
     return tf.sub(p, tf.mul(tf.sign(direction), size));
   }

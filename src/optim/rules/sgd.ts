@@ -26,9 +26,9 @@ export class SgdRule implements UpdateRule {
     const { momentum, dampening, nesterov, weight_decay } = this.options;
     let g = withL2(p, gradient, weight_decay);
     if (momentum !== 0) {
-      const taken = dampening === 0 ? g : tf.mul(g, s['intake']);
+      const intake = dampening === 0 ? g : tf.mul(g, s['intake']);
       const buffer = slots['momentum_buffer'];
-      const velocity = store(buffer, tf.add(tf.mul(buffer.tensor(), momentum), taken));
+      const velocity = store(buffer, tf.add(tf.mul(buffer.tensor(), momentum), intake));
       g = nesterov ? tf.add(g, tf.mul(velocity, momentum)) : velocity;
     }
     return tf.sub(p, tf.mul(g, s['lr']));

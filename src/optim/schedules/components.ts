@@ -11,12 +11,13 @@ import { cyclicLr, exponentialLr, stepLr } from './torch.js';
 /** What a schedule component builds: a schedule, once the optimizer steps of the run are known (or not). */
 export type ScheduleRecipe = (maxSteps: number | undefined) => Scheduler;
 
+/** Schedules as a kind of component: what `optim.sched.name` may name. */
 export const schedulerKind = defineKind<ScheduleRecipe>('scheduler', 'a scheduler');
 
 type Rate = (base: number, position: number) => number;
 
 /** Keys every schedule has. */
-const common = {
+const commonFields = {
   max_steps: {
     doc: 'Last step of the schedule; null takes it from the trainer.',
     format: 'int',
@@ -62,13 +63,13 @@ function schedule<const F extends FieldDefinitions>(
     kind: schedulerKind,
     name,
     aliases: [`${prefix}.${name}`],
-    schema: defineSchema(name, { ...common, ...fields }, { doc, ignored }),
+    schema: defineSchema(name, { ...commonFields, ...fields }, { doc, ignored }),
     create: (options) => (maxSteps) => {
-      const { max_steps, interval } = options as ConfigOf<typeof common>;
+      const { max_steps, interval } = options as ConfigOf<typeof commonFields>;
       const last = max_steps ?? maxSteps;
       if (last === undefined && !traits.endless) throw unknownLength(name);
-      const counted = interval ?? traits.interval ?? 'step';
-      return new FunctionSchedule(name, rate(options as unknown as ConfigOf<F>, last ?? 0), counted);
+      const countedUnit = interval ?? traits.interval ?? 'step';
+      return new FunctionSchedule(name, rate(options as unknown as ConfigOf<F>, last ?? 0), countedUnit);
     },
   });
 }
@@ -100,7 +101,7 @@ const plateau = component({
   schema: defineSchema(
     'ReduceLROnPlateau',
     {
-      monitor: common.monitor,
+      monitor: commonFields.monitor,
       mode: { doc: 'Whether less or more is better.', format: ['min', 'max'], default: 'min' },
       factor: { doc: 'The rate is multiplied by it.', format: 'number', min: 0, below: 1, default: 0.1 },
       patience: { doc: 'Validations without improvement that are borne.', format: 'nat', default: 10 },
@@ -125,6 +126,7 @@ const plateau = component({
       new PlateauScheduler(monitor, options),
 });
 
+/** NeMo's schedules and those of PyTorch that it knows. */
 export const schedulerComponents: readonly ComponentDescriptor[] = [
   schedule('WarmupPolicy', 'Linear warm-up, then constant.', warmup, annealing.warmupPolicy),
   schedule('WarmupHoldPolicy', 'Linear warm-up, hold, then constant.', hold, annealing.warmupHoldPolicy),

@@ -5,7 +5,8 @@ import { schedulerComponents, schedulerKind } from './components.js';
 import { constantSchedule, type Scheduler } from './scheduler.js';
 
 /**
- * @param config `optim.sched`, or null for a constant rate; `max_steps` in it wins over `maxSteps`
+ * The schedule that `optim.sched` describes.
+ * @param config the section, or null for a constant rate; `max_steps` in it wins over `maxSteps`
  * @param maxSteps optimizer steps of the whole run, when known
  * @param container knows the schedules; default: those of this library
  */

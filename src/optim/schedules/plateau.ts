@@ -61,8 +61,8 @@ export class PlateauScheduler implements Scheduler {
 
   check(state: Readonly<Record<string, number>>): string | undefined {
     const counts = ['bad', 'cooling', 'reductions'];
-    const wrong = counts.find((key) => !(Number.isInteger(state[key]) && state[key] >= 0));
-    return wrong === undefined ? undefined : `${wrong} is no count`;
+    const wrongKey = counts.find((key) => !(Number.isInteger(state[key]) && state[key] >= 0));
+    return wrongKey === undefined ? undefined : `${wrongKey} is no count`;
   }
 
   restore(state: Readonly<Record<string, number>>): void {

@@ -1,6 +1,6 @@
-// What a learning-rate schedule is to the Trainer: a host function of progress, and a little state for
-// the one that listens to a metric.
+// The interface of learning-rate schedules.
 
+/** How far a run has come, as schedules count it. */
 export interface ScheduleProgress {
   /** Optimizer steps done so far: 0 before the first. */
   readonly step: number;
@@ -8,6 +8,10 @@ export interface ScheduleProgress {
   readonly epoch: number;
 }
 
+/**
+ * What a learning-rate schedule is to the Trainer: a host function of progress, and a little state for the one that
+ * listens to a metric.
+ */
 export interface Scheduler {
   readonly name: string;
   /** Learning rate of a parameter group whose base rate is `base`, for the step that comes next. */
@@ -20,6 +24,7 @@ export interface Scheduler {
   state(): Readonly<Record<string, number>>;
   /** What is wrong with a state that this schedule could not have kept, or undefined. Absent: nothing is. */
   check?(state: Readonly<Record<string, number>>): string | undefined;
+  /** Takes up what `state` gave. It was checked with `check` before. */
   restore(state: Readonly<Record<string, number>>): void;
 }
 

@@ -41,8 +41,8 @@ export function stepsOrRatio(
 
 export function phases(options: WarmupOptions & Partial<HoldOptions>, maxSteps: number): Phases {
   const warmup = stepsOrRatio('warmup', options.warmup_steps, options.warmup_ratio, maxSteps);
-  const held = stepsOrRatio('hold', options.hold_steps ?? null, options.hold_ratio ?? null, maxSteps);
-  return { warmup, hold: warmup + held, max: maxSteps };
+  const holdSteps = stepsOrRatio('hold', options.hold_steps ?? null, options.hold_ratio ?? null, maxSteps);
+  return { warmup, hold: warmup + holdSteps, max: maxSteps };
 }
 
 /**

@@ -1,4 +1,4 @@
-// NeMo's CanaryBPETokenizer: one SentencePiece model for all languages, which has the special tokens too.
+// The tokenizer of Canary models that have one SentencePiece model for all languages.
 import { AnemoneError } from '../../errors/index.js';
 import { SentencePieceTokenizer } from '../sentencepiece/sentencepiece-tokenizer.js';
 import {
@@ -9,6 +9,7 @@ import {
   type PromptTokenizer,
 } from './special-tokens.js';
 
+/** NeMo's CanaryBPETokenizer: one SentencePiece model for all languages, which has the special tokens too. */
 export class CanaryBPETokenizer extends SentencePieceTokenizer implements PromptTokenizer {
   override readonly bosId: number;
   override readonly eosId: number;

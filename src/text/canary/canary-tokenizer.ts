@@ -1,5 +1,4 @@
-// NeMo's CanaryTokenizer: an aggregate tokenizer whose member `spl_tokens` has the special tokens. The single
-// SentencePiece model that has them itself is canary-bpe-tokenizer.ts.
+// The tokenizer of Canary models that have a SentencePiece model for each language.
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { AggregateTokenizer } from '../aggregate-tokenizer.js';
 import type { Tokenizer } from '../tokenizer.js';
@@ -15,6 +14,10 @@ import {
 /** What `en` became in tokenizers that also know the region. */
 const REGIONS: Readonly<Record<string, string>> = { en: 'en-US', es: 'es-ES', fr: 'fr-FR', de: 'de-DE' };
 
+/**
+ * NeMo's CanaryTokenizer: an aggregate tokenizer whose member `spl_tokens` has the special tokens. The single
+ * SentencePiece model that has them itself is canary-bpe-tokenizer.ts.
+ */
 export class CanaryTokenizer extends AggregateTokenizer implements PromptTokenizer {
   override readonly bosId: number;
   override readonly eosId: number;
@@ -56,8 +59,8 @@ export class CanaryTokenizer extends AggregateTokenizer implements PromptTokeniz
 
   encodeTranscript(text: string, lang?: string): number[] {
     const region = lang === undefined || this.langs.includes(lang) ? undefined : REGIONS[lang];
-    const own = region !== undefined && this.langs.includes(region) ? region : lang;
-    return this.textToIds(text, own);
+    const ownLang = region !== undefined && this.langs.includes(region) ? region : lang;
+    return this.textToIds(text, ownLang);
   }
 
   /** Pieces one after the other, whatever member they are of, as in NeMo; without the space in front. */
@@ -68,11 +71,11 @@ export class CanaryTokenizer extends AggregateTokenizer implements PromptTokeniz
   private specialId(token: string): number {
     const id = this.special.get(token);
     if (id !== undefined) return id;
-    const known = [...this.special.keys()];
+    const knownTokens = [...this.special.keys()];
     throw new AnemoneError({
       code: 'text.unknown-token',
       message: `the tokenizer has no special token ${token}`,
-      hint: didYouMean(token, known) ?? `it has ${known.slice(0, 20).join(' ')}`,
+      hint: didYouMean(token, knownTokens) ?? `it has ${knownTokens.slice(0, 20).join(' ')}`,
     });
   }
 }

@@ -1,11 +1,13 @@
-// What a multitask model is told before it writes: NeMo's prompt formats `canary` and `canary2`. From slots
-// (source_lang, target_lang, task, pnc, …) to the ids of a prompt.
+// The prompts of NeMo's multitask models.
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { CANARY_BOS, CANARY_CONTEXT, type PromptTokenizer, specialToken } from './special-tokens.js';
 
+/** Values of a prompt's slots by name, such as `{source_lang: 'en', target_lang: 'de', pnc: 'yes'}`. */
 export type PromptSlots = Readonly<Record<string, string>>;
 
+/** The formats that NeMo's `prompt_format` may name: Canary's of 2024 and of 2025. */
 export const PROMPT_FORMATS = ['canary', 'canary2'] as const;
+/** One of {@link PROMPT_FORMATS}. */
 export type PromptFormatName = (typeof PROMPT_FORMATS)[number];
 
 const YES = ['yes', 'Yes', 'true', 'True', '1'];
@@ -45,7 +47,7 @@ interface Format {
 }
 
 const flags = 'yes or no';
-const allowed: PromptSlots = {
+const allowedValues: PromptSlots = {
   task: [...TRANSCRIBE, ...TRANSLATE].join(', '),
   emotion: '<|emo:undefined|>, <|emo:neutral|>, <|emo:angry|>, <|emo:happy|> or <|emo:sad|>',
   pnc: flags,
@@ -59,7 +61,7 @@ const FORMATS: Readonly<Record<PromptFormatName, Format>> = {
     slots: { source_lang: language, task, target_lang: language, pnc: flag('pnc') },
     defaults: {},
     context: false,
-    allowed,
+    allowed: allowedValues,
   },
   canary2: {
     slots: {
@@ -80,7 +82,7 @@ const FORMATS: Readonly<Record<PromptFormatName, Format>> = {
       diarize: 'no',
     },
     context: true,
-    allowed,
+    allowed: allowedValues,
   },
 };
 
@@ -92,6 +94,10 @@ export const TRANSCRIBE_DEFAULTS: PromptSlots = {
   pnc: 'yes',
 };
 
+/**
+ * What a multitask model is told before it writes: NeMo's prompt formats `canary` and `canary2`. From slots
+ * (source_lang, target_lang, task, pnc, …) to the ids of a prompt.
+ */
 export class PromptFormat {
   private readonly format: Format;
 
@@ -114,11 +120,12 @@ export class PromptFormat {
   }
 
   /** `given` under the slots' own names, with defaults; slots that nobody gave are absent. */
-  complete(given: PromptSlots, fallback: PromptSlots = {}): PromptSlots {
-    const { taskname, ...rest } = given;
-    const named = taskname !== undefined && rest['task'] === undefined ? { ...rest, task: taskname } : rest;
-    const all = { ...this.format.defaults, ...fallback, ...this.defaults, ...named };
-    return Object.fromEntries(Object.entries(all).filter(([slot]) => this.slots.includes(slot)));
+  complete(givenSlots: PromptSlots, fallback: PromptSlots = {}): PromptSlots {
+    const { taskname, ...rest } = givenSlots;
+    const namedSlots =
+      taskname !== undefined && rest['task'] === undefined ? { ...rest, task: taskname } : rest;
+    const allSlots = { ...this.format.defaults, ...fallback, ...this.defaults, ...namedSlots };
+    return Object.fromEntries(Object.entries(allSlots).filter(([slot]) => this.slots.includes(slot)));
   }
 
   /**
@@ -126,11 +133,11 @@ export class PromptFormat {
    * Throws `text.prompt-slot` for a slot that is missing or has a value it does not take, `text.unknown-token`.
    */
   encode(slots: PromptSlots, tokenizer: PromptTokenizer): number[] {
-    const missing = this.slots.filter((slot) => slots[slot] === undefined);
-    if (missing.length > 0) {
+    const missingSlots = this.slots.filter((slot) => slots[slot] === undefined);
+    if (missingSlots.length > 0) {
       throw new AnemoneError({
         code: 'text.prompt-slot',
-        message: `the prompt format ${this.name} needs ${missing.join(', ')}`,
+        message: `the prompt format ${this.name} needs ${missingSlots.join(', ')}`,
         hint: 'give these keys in the manifest, or model.prompt_defaults',
       });
     }

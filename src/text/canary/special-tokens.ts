@@ -46,6 +46,7 @@ export interface PromptParts {
   readonly lang?: string;
 }
 
+/** Whether a tokenizer can encode prompts, as the two kinds of Canary tokenizers can. */
 export function isPromptTokenizer(tokenizer: object): tokenizer is PromptTokenizer {
   return 'encodePrompt' in tokenizer;
 }

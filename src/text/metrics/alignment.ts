@@ -2,8 +2,10 @@
 // several shortest paths the one with most matches is taken (of those, from the end, a substitution before a
 // deletion before an insertion), so counts of each kind are reproducible. Rates over a corpus are in error-rate.ts.
 
+/** What an alignment does at one place. */
 export type EditKind = 'match' | 'substitution' | 'deletion' | 'insertion';
 
+/** One place of an alignment. */
 export interface Edit<T = string> {
   readonly kind: EditKind;
   /** Absent for an insertion. */
@@ -12,6 +14,7 @@ export interface Edit<T = string> {
   readonly hypothesis?: T;
 }
 
+/** How many edits of each kind an alignment has; `matches` are no errors. */
 export interface EditCounts {
   readonly substitutions: number;
   readonly deletions: number;
@@ -72,6 +75,7 @@ export function align<T>(reference: ArrayLike<T>, hypothesis: ArrayLike<T>): Edi
   return edits.reverse();
 }
 
+/** Counts the edits of one alignment, or of several one after the other. */
 export function countEdits(edits: Iterable<Edit<unknown>>): EditCounts {
   const counts = { substitutions: 0, deletions: 0, insertions: 0, matches: 0 };
   for (const { kind } of edits) {

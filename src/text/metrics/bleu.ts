@@ -1,9 +1,9 @@
-// Corpus BLEU as sacrebleu computes it by default: 4-grams, 13a tokenisation, closest reference length,
-// exponential smoothing of empty n-gram orders. Source: Papineni et al. 2002; Post 2018.
+// Corpus BLEU.
 import { tokenize13a } from './tokenize-13a.js';
 
 const ORDERS = 4;
 
+/** sacrebleu's options. `lowercase` is false by default. */
 export interface BleuOptions {
   readonly lowercase?: boolean | undefined;
   /** Default `13a`; `none` splits at white space; `char` takes every character. */
@@ -12,6 +12,7 @@ export interface BleuOptions {
   readonly smoothing?: 'exp' | 'floor' | 'none' | undefined;
 }
 
+/** A BLEU score with what it was computed from. Lengths are in tokens. */
 export interface BleuScore {
   /** 0 to 100. */
   readonly score: number;
@@ -30,6 +31,10 @@ export interface BleuSums {
   readonly referenceLength: number;
 }
 
+/**
+ * Corpus BLEU as sacrebleu computes it by default: 4-grams, 13a tokenisation, closest reference length, exponential
+ * smoothing of empty n-gram orders. Source: Papineni et al. 2002; Post 2018.
+ */
 export class Bleu {
   private correct = new Array<number>(ORDERS).fill(0);
   private total = new Array<number>(ORDERS).fill(0);
@@ -44,7 +49,7 @@ export class Bleu {
     const hypothesisTokens = this.tokens(hypothesis);
     const length = hypothesisTokens.length;
     let closest = -1;
-    const allowed = new Map<string, number>();
+    const allowedCounts = new Map<string, number>();
     for (const reference of list) {
       const tokens = this.tokens(reference);
       const distance = Math.abs(tokens.length - length);
@@ -53,17 +58,18 @@ export class Bleu {
         closest = tokens.length;
       }
       for (const [ngram, { count }] of ngrams(tokens)) {
-        allowed.set(ngram, Math.max(allowed.get(ngram) ?? 0, count));
+        allowedCounts.set(ngram, Math.max(allowedCounts.get(ngram) ?? 0, count));
       }
     }
     for (const [ngram, { count, order }] of ngrams(hypothesisTokens)) {
       this.total[order] += count;
-      this.correct[order] += Math.min(count, allowed.get(ngram) ?? 0);
+      this.correct[order] += Math.min(count, allowedCounts.get(ngram) ?? 0);
     }
     this.hypothesisLength += length;
     this.referenceLength += Math.max(closest, 0);
   }
 
+  /** Adds what another instance has seen, such as that of another part of the corpus. */
   merge(sums: BleuSums): void {
     this.correct = this.correct.map((value, i) => value + sums.correct[i]);
     this.total = this.total.map((value, i) => value + sums.total[i]);
@@ -71,11 +77,13 @@ export class Bleu {
     this.referenceLength += sums.referenceLength;
   }
 
+  /** The sums so far, for `merge`. */
   state(): BleuSums {
     const { hypothesisLength, referenceLength } = this;
     return { correct: [...this.correct], total: [...this.total], hypothesisLength, referenceLength };
   }
 
+  /** Forgets all segments. */
   reset(): void {
     this.correct.fill(0);
     this.total.fill(0);
@@ -83,6 +91,7 @@ export class Bleu {
     this.referenceLength = 0;
   }
 
+  /** The score of all segments so far; 0 before the first. */
   compute(): BleuScore {
     const { hypothesisLength, referenceLength } = this;
     const brevityPenalty =
@@ -130,8 +139,8 @@ function ngrams(tokens: readonly string[]): Map<string, { count: number; order: 
     let ngram = '';
     for (let order = 0; order < ORDERS && i + order < tokens.length; order++) {
       ngram += `${order > 0 ? ' ' : ''}${tokens[i + order]}`;
-      const known = counts.get(ngram);
-      if (known) known.count++;
+      const countSoFar = counts.get(ngram);
+      if (countSoFar) countSoFar.count++;
       else counts.set(ngram, { count: 1, order });
     }
   }

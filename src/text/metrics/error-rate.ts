@@ -3,6 +3,7 @@
 // them). No text is normalised here.
 import { align, countEdits, type EditCounts } from './alignment.js';
 
+/** What an error rate counts: words for WER, code points for CER. */
 export type ErrorUnit = 'word' | 'character';
 
 /** Sums that add up across batches and ranks. */
@@ -52,6 +53,7 @@ export class ErrorRate {
     return { ...this.sums };
   }
 
+  /** Forgets all utterances. */
   reset(): void {
     for (const key of Object.keys(this.sums) as (keyof ErrorRateSums)[]) this.sums[key] = 0;
   }

@@ -3,6 +3,7 @@
 import { align } from './alignment.js';
 import { type ErrorUnit, unitsOf } from './error-rate.js';
 
+/** What is compared, and how wide it is printed. */
 export interface FormatAlignmentOptions {
   /** What is compared; default words. */
   readonly unit?: ErrorUnit;
@@ -40,8 +41,8 @@ export function formatAlignment(
   blocks.push(rows);
   return blocks
     .map((block) => {
-      const shown = block.map((row, i) => (labels[i] + row).trimEnd());
-      return (shown[2] === '' ? shown.slice(0, 2) : shown).join('\n');
+      const lines = block.map((row, i) => (labels[i] + row).trimEnd());
+      return (lines[2] === '' ? lines.slice(0, 2) : lines).join('\n');
     })
     .join('\n\n');
 }

@@ -99,8 +99,10 @@ class Agenda {
     return true;
   }
 
-  private outranks(score: number, left: number, other: number): boolean {
-    return score > this.scores[other] || (score === this.scores[other] && left < this.lefts[other]);
+  private outranks(score: number, left: number, otherLeft: number): boolean {
+    return (
+      score > this.scores[otherLeft] || (score === this.scores[otherLeft] && left < this.lefts[otherLeft])
+    );
   }
 
   private move(from: number, to: number): void {

@@ -67,8 +67,8 @@ export class DoubleArray {
    * which costs time and pays when many keys have the same value.
    */
   static build(entries: Iterable<readonly [Uint8Array, number]>, share = false): DoubleArray {
-    const sorted = [...entries].sort((a, b) => compareBytes(a[0], b[0]));
-    const root = buildTrie(sorted, share);
+    const sortedEntries = [...entries].sort((a, b) => compareBytes(a[0], b[0]));
+    const root = buildTrie(sortedEntries, share);
     return new DoubleArray(new Placement().place(root));
   }
 }
@@ -85,12 +85,12 @@ interface TrieNode {
   readonly value: number;
   readonly labels: readonly number[];
   readonly children: readonly TrieNode[];
-  /** Where the children were placed, once they are. */
+  /** Place of the children, once they are placed. */
   base: number;
 }
 
 function buildTrie(entries: readonly (readonly [Uint8Array, number])[], share: boolean): TrieNode {
-  const known = new Map<string, TrieNode>();
+  const knownNodes = new Map<string, TrieNode>();
   let count = 0;
   const build = (from: number, to: number, depth: number): TrieNode => {
     let value = -1;
@@ -115,10 +115,10 @@ function buildTrie(entries: readonly (readonly [Uint8Array, number])[], share: b
     if (!share) return { id: count++, value, labels, children, base: -1 };
     let signature = `${value}`;
     for (let k = 0; k < labels.length; k++) signature += `,${labels[k]}:${children[k].id}`;
-    let node = known.get(signature);
+    let node = knownNodes.get(signature);
     if (node === undefined) {
       node = { id: count++, value, labels, children, base: -1 };
-      known.set(signature, node);
+      knownNodes.set(signature, node);
     }
     return node;
   };
@@ -219,16 +219,16 @@ class Placement {
   }
 
   private grow(): void {
-    const old = this.units.length;
+    const oldLength = this.units.length;
     const larger = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
       to.set(from);
       return to;
     };
-    this.units = larger(this.units, new Int32Array(old * 2).fill(UNUSED, old));
-    this.taken = larger(this.taken, new Uint8Array(old * 2));
-    this.usedAsBase = larger(this.usedAsBase, new Uint8Array(old * 2));
-    this.next = larger(this.next, new Int32Array(old * 2));
-    this.previous = larger(this.previous, new Int32Array(old * 2));
+    this.units = larger(this.units, new Int32Array(oldLength * 2).fill(UNUSED, oldLength));
+    this.taken = larger(this.taken, new Uint8Array(oldLength * 2));
+    this.usedAsBase = larger(this.usedAsBase, new Uint8Array(oldLength * 2));
+    this.next = larger(this.next, new Int32Array(oldLength * 2));
+    this.previous = larger(this.previous, new Int32Array(oldLength * 2));
   }
 }
 

@@ -41,8 +41,8 @@ export function nfkcRules(): NormalizationRules {
     const parts = character.normalize('NFKD');
     if (codePointLength(parts) > 1) decomposed.add(parts);
     else {
-      const known = spellings.get(parts);
-      if (known) known.push(character);
+      const knownSpellings = spellings.get(parts);
+      if (knownSpellings) knownSpellings.push(character);
       else spellings.set(parts, [character]);
     }
   }
@@ -110,14 +110,14 @@ function withoutRedundant(rules: NormalizationRules): NormalizationRules {
     byLength[length] ??= [];
     byLength[length].push(entry);
   }
-  const kept: NormalizationRules = new Map(byLength[1]);
+  const keptRules: NormalizationRules = new Map(byLength[1]);
   for (let length = 2; length < byLength.length; length++) {
-    const needed = (byLength[length] ?? []).filter(
-      ([source, target]) => applyRules(kept, source, length - 1) !== target,
+    const neededRules = (byLength[length] ?? []).filter(
+      ([source, target]) => applyRules(keptRules, source, length - 1) !== target,
     );
-    for (const [source, target] of needed) kept.set(source, target);
+    for (const [source, target] of neededRules) keptRules.set(source, target);
   }
-  return kept;
+  return keptRules;
 }
 
 function applyRules(rules: NormalizationRules, text: string, maxLength: number): string {

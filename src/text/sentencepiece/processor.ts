@@ -1,5 +1,4 @@
-// Encoding and decoding with a SentencePiece model of any type: normalise, segment, and back. Equal to
-// spm_encode and spm_decode, piece for piece. The Tokenizer face that models use is sentencepiece-tokenizer.ts.
+// Encoding and decoding with a SentencePiece model of any type.
 import { AnemoneError } from '../../errors/index.js';
 import { PieceType, readSentencePieceModel, type SentencePieceModel } from '../../formats/index.js';
 import { BpeSegmenter } from './bpe.js';
@@ -10,6 +9,10 @@ import { UnigramSegmenter } from './unigram.js';
 
 const encoder = new TextEncoder();
 
+/**
+ * Encoding and decoding with a SentencePiece model of any type: normalise, segment, and back. Equal to spm_encode
+ * and spm_decode, piece for piece. The Tokenizer face that models use is sentencepiece-tokenizer.ts.
+ */
 export class SentencePieceProcessor {
   readonly model: SentencePieceModel;
   readonly table: PieceTable;
@@ -32,10 +35,16 @@ export class SentencePieceProcessor {
     this.segmenter = makeSegmenter(model, this.table);
   }
 
+  /**
+   * Reads a `.model` file.
+   * @param file its name, for errors
+   * @throws AnemoneError `sentencepiece.invalid-model`, `sentencepiece.corrupt`
+   */
   static fromBytes(bytes: Uint8Array, file?: string): SentencePieceProcessor {
     return new SentencePieceProcessor(readSentencePieceModel(bytes, file));
   }
 
+  /** Number of pieces, special ones included. */
   get vocabSize(): number {
     return this.table.pieces.length;
   }
@@ -45,6 +54,10 @@ export class SentencePieceProcessor {
     return this.normalizer.normalize(text);
   }
 
+  /**
+   * Ids of a text, as `spm_encode --output_format=id` gives them. With byte fallback, unknown characters become
+   * bytes.
+   */
   encode(text: string): number[] {
     const ids: number[] = [];
     for (const { text: surface, id } of this.segment(text)) {
@@ -87,6 +100,10 @@ export class SentencePieceProcessor {
     return pieces;
   }
 
+  /**
+   * The text that pieces stand for, as spm_decode gives it. Control pieces vanish; pieces that the model does not
+   * know are kept as they are.
+   */
   decodePieces(pieces: readonly string[]): string {
     const { addDummyPrefix, removeExtraWhitespaces } = this.model.normalizerSpec;
     const { table } = this;
@@ -111,13 +128,13 @@ export class SentencePieceProcessor {
         text += piece === table.pieces[id] ? this.model.trainerSpec.unkSurface : piece;
         continue;
       }
-      let shown = piece;
+      let shownPiece = piece;
       if (stripLeadingSpace && piece.startsWith(SPACE_SYMBOL)) {
-        shown = piece.slice(SPACE_SYMBOL.length);
-        // With squeezed spaces any number of leading ones may go; else only the dummy prefix.
+        shownPiece = piece.slice(SPACE_SYMBOL.length);
+        // Where spaces are squeezed, any number of leading ones may go; else only the dummy prefix.
         if (!removeExtraWhitespaces) stripLeadingSpace = false;
       }
-      text += shown.replaceAll(SPACE_SYMBOL, ' ');
+      text += shownPiece.replaceAll(SPACE_SYMBOL, ' ');
     }
     flushBytes();
     return this.denormalizer ? this.denormalizer.normalize(text) : text;
@@ -128,13 +145,13 @@ export class SentencePieceProcessor {
     const bytes = this.normalizer.normalizeToBytes(text);
     if (bytes.length === 0) return [];
     const { unkId } = this.table;
-    const merged: { text: string; id: number }[] = [];
+    const mergedSegments: { text: string; id: number }[] = [];
     for (const { text: surface, id } of this.segmenter.segment(bytes)) {
-      const last = merged.at(-1);
+      const last = mergedSegments.at(-1);
       if (id === unkId && last?.id === unkId) last.text += surface;
-      else merged.push({ text: surface, id });
+      else mergedSegments.push({ text: surface, id });
     }
-    return merged;
+    return mergedSegments;
   }
 }
 
@@ -176,7 +193,7 @@ function characterLength(bytes: readonly number[], at: number): number {
   return code < SMALLEST[length] || code > 0x10ffff || isSurrogate ? 0 : length;
 }
 
-/** Of one whole character. */
+/** Code point of the bytes of one whole character. */
 function codePoint([lead, ...trail]: readonly number[]): number {
   const bits = trail.length === 0 ? lead : lead & (0x3f >> trail.length);
   return trail.reduce((code, byte) => code * 64 + (byte & 0x3f), bits);

@@ -1,5 +1,4 @@
-// A SentencePiece model as a Tokenizer, the counterpart of NeMo's SentencePieceTokenizer (without its
-// `legacy` mode).
+// The tokenizer of models with `type: bpe`.
 import {
   readSentencePieceModel,
   type SentencePieceModel,
@@ -10,6 +9,10 @@ import { SPACE_SYMBOL } from './normalizer.js';
 import { SentencePieceProcessor } from './processor.js';
 import { vocabFiles } from './vocab-files.js';
 
+/**
+ * A SentencePiece model as a Tokenizer, the counterpart of NeMo's SentencePieceTokenizer (without its `legacy`
+ * mode).
+ */
 export class SentencePieceTokenizer implements Tokenizer {
   readonly processor: SentencePieceProcessor;
   readonly bosId: number;
@@ -29,9 +32,9 @@ export class SentencePieceTokenizer implements Tokenizer {
   }
 
   /**
-   * @param bytes a `.model` file
+   * The tokenizer of a `.model` file.
    * @param file its name, for messages
-   * Throws `sentencepiece.corrupt`, `sentencepiece.invalid-model`.
+   * @throws AnemoneError `sentencepiece.corrupt`, `sentencepiece.invalid-model`
    */
   static fromBytes(bytes: Uint8Array, file?: string): SentencePieceTokenizer {
     return new SentencePieceTokenizer(readSentencePieceModel(bytes, file), bytes);
@@ -49,6 +52,7 @@ export class SentencePieceTokenizer implements Tokenizer {
     return this.processor.table.unkId;
   }
 
+  /** Ids as `spm_encode --output_format=id` gives them. */
   textToIds(text: string): number[] {
     return this.processor.encode(text);
   }
@@ -77,14 +81,14 @@ export class SentencePieceTokenizer implements Tokenizer {
   unknownCharacters(text: string): string[] {
     const { table } = this.processor;
     if (table.byteIds) return [];
-    const unknown = new Set<string>();
+    const unknownCharacters = new Set<string>();
     for (const piece of this.processor.encodeAsPieces(text)) {
       if (table.segments.has(piece)) continue;
       for (const character of piece) {
-        if (character !== SPACE_SYMBOL && !table.segments.has(character)) unknown.add(character);
+        if (character !== SPACE_SYMBOL && !table.segments.has(character)) unknownCharacters.add(character);
       }
     }
-    return [...unknown];
+    return [...unknownCharacters];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {

@@ -8,18 +8,18 @@ export function vocabFiles(model: SentencePieceModel): Map<string, Uint8Array> {
   const { trainerSpec } = model;
   const special = new Set([trainerSpec.bosPiece, trainerSpec.eosPiece, trainerSpec.padPiece]);
   let scored = '';
-  let plain = '';
+  let plainVocabulary = '';
   for (const { piece, score, type } of model.pieces) {
     scored += `${piece}\t${formatScore(score)}\n`;
     const isSpecial = type === PieceType.unknown || type === PieceType.control || special.has(piece);
     if (isSpecial || type === PieceType.userDefined) continue;
-    if (piece === SPACE_SYMBOL) plain += `${piece}\n`;
-    else plain += piece.startsWith(SPACE_SYMBOL) ? `${piece.slice(1)}\n` : `##${piece}\n`;
+    if (piece === SPACE_SYMBOL) plainVocabulary += `${piece}\n`;
+    else plainVocabulary += piece.startsWith(SPACE_SYMBOL) ? `${piece.slice(1)}\n` : `##${piece}\n`;
   }
   const encoder = new TextEncoder();
   return new Map([
     ['tokenizer.vocab', encoder.encode(scored)],
-    ['vocab.txt', encoder.encode(plain)],
+    ['vocab.txt', encoder.encode(plainVocabulary)],
   ]);
 }
 

@@ -1,41 +1,49 @@
-// WordPiece as in BERT (Schuster & Nakajima 2012, Devlin et al. 2019): each word is cut greedily into the longest
-// pieces of a vocabulary, pieces inside of words written with `##`. NeMo's `type: wpe`, which is Hugging Face's
-// BertTokenizer behind NeMo's AutoTokenizer.
+// The tokenizer of models with `type: wpe`.
 import { AnemoneError } from '../../errors/index.js';
 import { decodeUtf8 } from '../../formats/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { basicTokens } from './basic-tokens.js';
 
+/** How texts are prepared before they are cut. */
 export interface WordPieceOptions {
   /** Lower-case texts and strip their accents. Default false, as NeMo does (bert-base-cased). */
   readonly lowercase?: boolean;
 }
 
 const UNKNOWN = '[UNK]';
-/** Those that a vocabulary lacks come after it, in this order. */
+/** Special tokens. Those that a vocabulary lacks are added behind it, in this order. */
 const SPECIAL = [UNKNOWN, '[SEP]', '[PAD]', '[CLS]', '[MASK]'] as const;
 /** Longer words are unknown. */
 const MAX_CHARACTERS = 100;
 
+/**
+ * WordPiece as in BERT (Schuster & Nakajima 2012, Devlin et al. 2019): each word is cut greedily into the longest
+ * pieces of a vocabulary, pieces inside of words written with `##`. NeMo's `type: wpe`, which is Hugging Face's
+ * BertTokenizer behind NeMo's AutoTokenizer.
+ */
 export class WordPieceTokenizer implements Tokenizer {
   readonly vocabulary: readonly string[];
   private readonly ids = new Map<string, number>();
 
-  /** @param written the vocabulary as its file has it, a token a line. Throws `tokenizer.bad-vocabulary`. */
+  /** @param writtenTokens the vocabulary as its file has it, a token a line. Throws `tokenizer.bad-vocabulary`. */
   constructor(
-    private readonly written: readonly string[],
+    private readonly writtenTokens: readonly string[],
     private readonly options: WordPieceOptions = {},
   ) {
-    if (written.length === 0) throw badVocabulary('it is empty');
-    const missing = SPECIAL.filter((token) => !written.includes(token));
-    this.vocabulary = [...written, ...missing];
+    if (writtenTokens.length === 0) throw badVocabulary('it is empty');
+    const missingTokens = SPECIAL.filter((token) => !writtenTokens.includes(token));
+    this.vocabulary = [...writtenTokens, ...missingTokens];
     this.vocabulary.forEach((token, id) => {
       if (this.ids.has(token)) throw badVocabulary(`the token ${JSON.stringify(token)} occurs twice`);
       this.ids.set(token, id);
     });
   }
 
-  /** @param bytes a `vocab.txt`; @param file its name, for messages. @throws AnemoneError `text.not-utf8` */
+  /**
+   * The tokenizer of a `vocab.txt`.
+   * @param file its name, for messages
+   * @throws AnemoneError `text.not-utf8`
+   */
   static fromBytes(
     bytes: Uint8Array,
     options: WordPieceOptions = {},
@@ -52,16 +60,20 @@ export class WordPieceTokenizer implements Tokenizer {
   get unkId(): number {
     return this.id(UNKNOWN);
   }
+  /** Id of `[CLS]`, which NeMo puts before a text. */
   get bosId(): number {
     return this.id('[CLS]');
   }
+  /** Id of `[SEP]`, which NeMo puts after a text. */
   get eosId(): number {
     return this.id('[SEP]');
   }
+  /** Id of `[PAD]`. */
   get padId(): number {
     return this.id('[PAD]');
   }
 
+  /** Ids of a text's pieces; a word without pieces gives `[UNK]`. */
   textToIds(text: string): number[] {
     return this.tokensToIds(this.textToTokens(text));
   }
@@ -101,18 +113,18 @@ export class WordPieceTokenizer implements Tokenizer {
 
   /** Characters of unknown words that no piece has in their place: first in the word, or after others. */
   unknownCharacters(text: string): string[] {
-    const unknown = new Set<string>();
+    const unknownCharacters = new Set<string>();
     for (const word of basicTokens(text, this.basic)) {
       if (this.cut(word)) continue;
       [...word].forEach((character, i) => {
-        if (!this.ids.has(i === 0 ? character : `##${character}`)) unknown.add(character);
+        if (!this.ids.has(i === 0 ? character : `##${character}`)) unknownCharacters.add(character);
       });
     }
-    return [...unknown];
+    return [...unknownCharacters];
   }
 
   files(): ReadonlyMap<string, Uint8Array> {
-    return new Map([['vocab.txt', new TextEncoder().encode(`${this.written.join('\n')}\n`)]]);
+    return new Map([['vocab.txt', new TextEncoder().encode(`${this.writtenTokens.join('\n')}\n`)]]);
   }
 
   private get basic() {

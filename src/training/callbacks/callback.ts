@@ -1,5 +1,4 @@
-// The public interface of callbacks. Every hook does nothing unless overridden; the Trainer calls them in
-// the order in which they were given and awaits each.
+// The public interface of callbacks.
 import type { Engine, State } from '../../engine/index.js';
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import type { Batch, EvaluatedSample, TrainableModel } from '../../model/index.js';
@@ -73,12 +72,12 @@ export interface TrainingRun {
 export function monitored(run: Pick<TrainingRun, 'metrics'>, monitor: string, path: string): number {
   const value = metricOf(run.metrics, monitor);
   if (value !== undefined) return value;
-  const known = Object.keys(run.metrics);
+  const knownNames = Object.keys(run.metrics);
   throw new AnemoneError({
     code: 'trainer.monitor',
     path,
     message: `there is no metric "${monitor}"`,
-    hint: didYouMean(monitor, known) ?? `logged so far: ${known.join(', ')}`,
+    hint: didYouMean(monitor, knownNames) ?? `logged so far: ${knownNames.join(', ')}`,
   });
 }
 
@@ -89,16 +88,25 @@ export function fieldsOf(state: JsonValue): Readonly<Record<string, JsonValue | 
     : {};
 }
 
+/**
+ * The public interface of callbacks. Every hook does nothing unless overridden; the Trainer calls them in the order
+ * in which they were given and awaits each. Sources: the callbacks of PyTorch Lightning.
+ */
 export abstract class Callback {
   /** Key of its state in checkpoints; unique within a trainer. */
   abstract readonly name: string;
   /** Saves the state of all callbacks, and so comes after the others at each hook. */
   readonly savesRun: boolean = false;
 
+  /** Before the first step, after a checkpoint's state is restored. */
   async onFitStart(_run: TrainingRun): Promise<void> {}
+  /** After each optimizer step, whether its update was kept (`step.committed`) or refused. */
   async onStep(_run: TrainingRun, _step: StepReport): Promise<void> {}
+  /** Before the batches of a validation, with the weights that training left. Not called for the sanity check. */
   async onValidationStart(_run: TrainingRun): Promise<void> {}
+  /** After a validation that was not cut short; its metrics are logged by then. */
   async onValidationEnd(_run: TrainingRun, _report: ValidationReport): Promise<void> {}
+  /** After the last batch of an epoch; `run.progress.epoch` counts it already. */
   async onEpochEnd(_run: TrainingRun): Promise<void> {}
   /** After `trainer.test` of the model that the trainer's latest fit trained; the metrics are logged by then. */
   async onTestEnd(_run: TrainingRun, _report: ValidationReport): Promise<void> {}
@@ -119,6 +127,7 @@ export abstract class Callback {
     return undefined;
   }
 
+  /** Takes up what `state` gave when the checkpoint was saved. Called before `onFitStart`. */
   restore(_state: JsonValue): void {}
 
   /** Tensors a checkpoint keeps of this callback, read after `onFitStart`, by file-wide unique names. */

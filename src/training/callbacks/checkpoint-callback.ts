@@ -1,5 +1,4 @@
-// Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last
-// one when the fit ends for whatever reason.
+// The callback that saves checkpoints.
 import { makeFolder } from '../../formats/index.js';
 import { removeLeftovers } from '../checkpoint/atomic-folder.js';
 import type { JsonValue } from '../checkpoint/content.js';
@@ -10,6 +9,7 @@ import { writing } from '../io-error.js';
 import { metricOf } from '../metric-names.js';
 import { Callback, monitored, type Outcome, type TrainingRun } from './callback.js';
 
+/** Where checkpoints go, when they are saved and which are kept. */
 export interface CheckpointOptions extends Retention {
   readonly folder: string;
   /** Start of the names, usually the experiment's. */
@@ -21,6 +21,10 @@ export interface CheckpointOptions extends Retention {
   readonly alone?: boolean;
 }
 
+/**
+ * Saves checkpoints: after validations (the best k by a metric), every n steps or minutes, and the last one when the
+ * fit ends for whatever reason. Source: NeMo's NeMoModelCheckpoint.
+ */
 export class CheckpointCallback extends Callback {
   readonly name = 'checkpoint';
   override readonly savesRun = true;
@@ -36,11 +40,11 @@ export class CheckpointCallback extends Callback {
   }
 
   override async onFitStart(run: TrainingRun): Promise<void> {
-    // A folder that cannot be written must not cost an epoch of training.
+    // The folder is made at the start: one that cannot be written must not cost an epoch of training.
     const { folder, alone } = this.options;
     await writing(folder, async () => makeFolder(folder));
     await writing(folder, () => removeLeftovers(folder, { alone }));
-    // What a run starts from is saved already, or is not worth saving.
+    // The weights that a run starts from are saved already, or are not worth saving.
     this.savedAt = run.progress.batches;
   }
 
@@ -62,9 +66,9 @@ export class CheckpointCallback extends Callback {
   }
 
   override async onFitEnd(run: TrainingRun, _outcome: Outcome): Promise<void> {
-    // Still scored when it is the save after a validation that failed.
+    // The metrics still belong to these weights when a save after a validation failed and is made up for here.
     if (this.savedAt !== run.progress.batches) await this.save(run, this.scored);
-    // A kill between the last save and the tidying up leaves this to be done.
+    // A kill between the last save and the tidying leaves the tidying to be done.
     else await this.tidy();
   }
 

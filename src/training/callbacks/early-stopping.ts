@@ -1,7 +1,8 @@
-// Ends the fit when a metric has stopped improving, with the rules of Lightning's EarlyStopping.
+// The callback that ends a fit which no longer improves.
 import type { JsonValue } from '../checkpoint/content.js';
 import { Callback, fieldsOf, monitored, type TrainingRun } from './callback.js';
 
+/** Lightning's arguments of EarlyStopping. */
 export interface EarlyStoppingOptions {
   readonly monitor: string;
   readonly mode: 'min' | 'max';
@@ -17,11 +18,12 @@ export interface EarlyStoppingOptions {
   readonly divergenceThreshold?: number | undefined;
 }
 
+/** Ends the fit when a metric has stopped improving, with the rules of Lightning's EarlyStopping. */
 export class EarlyStopping extends Callback {
   readonly name = 'early_stopping';
   private best: number | undefined;
   private waited = 0;
-  /** Of the latest validation. */
+  /** The metric of the latest validation. */
   private last: number | undefined;
 
   constructor(readonly options: EarlyStoppingOptions) {

@@ -1,11 +1,11 @@
-// Exponential moving average of the weights (NeMo's EMA callback): validation and inference use the
-// average, training goes on from the weights themselves.
+// The callback that averages weights.
 import { type Engine, type Program, State, tf } from '../../engine/index.js';
 import type { TrainableModel } from '../../model/index.js';
 import type { Parameter } from '../../nn/index.js';
 import type { JsonValue } from '../checkpoint/content.js';
 import { Callback, fieldsOf, type StepReport, type TrainingRun } from './callback.js';
 
+/** NeMo's arguments of EMA. */
 export interface EmaOptions {
   /** Share of the old average that stays at each update. */
   readonly decay: number;
@@ -19,6 +19,10 @@ interface Averaged {
   readonly average: State;
 }
 
+/**
+ * Exponential moving average of the weights (NeMo's EMA callback): validation and inference use the average,
+ * training goes on from the weights themselves.
+ */
 export class EmaCallback extends Callback {
   readonly name = 'ema';
   private pairs: readonly Averaged[] = [];
@@ -95,14 +99,14 @@ export class EmaCallback extends Callback {
     const take = 1 - this.options.decay;
     this.update = engine.compile('ema-update', () => {
       for (const { parameter, average } of pairs) {
-        const old = average.tensor();
-        average.assign(tf.add(old, tf.mul(tf.sub(parameter.tensor(), old), take)));
+        const oldAverage = average.tensor();
+        average.assign(tf.add(oldAverage, tf.mul(tf.sub(parameter.tensor(), oldAverage), take)));
       }
       return {};
     });
     this.swap = engine.compile('ema-swap', () => {
       for (const { parameter, average } of pairs) {
-        // Read before either is assigned; the products keep both values apart from their states' buffers.
+        // Both are read before either is assigned; the products keep both values apart from their states' buffers.
         const [weights, mean] = [tf.mul(parameter.tensor(), 1), tf.mul(average.tensor(), 1)];
         parameter.assign(mean);
         average.assign(weights);

@@ -8,8 +8,9 @@ import { checkpointValues } from '../checkpoint/weights.js';
 import { Callback, type Outcome, type TrainingRun } from './callback.js';
 import type { CheckpointCallback } from './checkpoint-callback.js';
 
+/** When the file is written, and of which weights. */
 export interface NemoFileOptions {
-  /** After every checkpoint, not only at the end. */
+  /** Whether the file is written after every checkpoint, not only at the end. */
   readonly always: boolean;
   readonly onEnd: boolean;
   /** The best checkpoint's weights instead of the last one's. */
@@ -44,8 +45,8 @@ export class NemoFileCallback extends Callback {
   }
 
   override async onFitEnd(run: TrainingRun, outcome: Outcome): Promise<void> {
-    const wanted = this.options.onEnd || this.options.always;
-    if (wanted && outcome.kind !== 'failed' && outcome.kind !== 'interrupted') await this.write(run);
+    const isWanted = this.options.onEnd || this.options.always;
+    if (isWanted && outcome.kind !== 'failed' && outcome.kind !== 'interrupted') await this.write(run);
   }
 
   private async after(run: TrainingRun): Promise<void> {
@@ -63,7 +64,7 @@ export class NemoFileCallback extends Callback {
       await run.model.saveTo(target, { engine: run.engine, instead: await checkpointValues(source) });
       run.say(`saved ${printable(target)}`);
     } catch (error) {
-      // A model that NeMo has no parts for is trained all the same.
+      // A model for which NeMo has no parts is trained all the same; it only gets no .nemo file.
       if (!(error instanceof AnemoneError)) throw error;
       run.say(`no ${printable(target)}: ${error.message}`);
     }

@@ -1,6 +1,7 @@
-// Mean seconds of training steps in the log (NeMo's StepTiming); those of validations are logged always.
+// Callbacks about time: how long steps take, and how long a run may.
 import { Callback, type StepReport, type TrainingRun } from './callback.js';
 
+/** Mean seconds of training steps in the log (NeMo's StepTiming); those of validations are logged always. */
 export class StepTiming extends Callback {
   readonly name = 'step_timing';
   private readonly recent: number[] = [];

@@ -14,6 +14,6 @@ export async function applyTensors(
   engine: Pick<Engine, 'write'>,
   source: string,
 ): Promise<void> {
-  const read = async (name: string) => tensors.get(name) as SafeTensor;
-  await loadWeights(states, { name: source, entries: tensors, read }, engine);
+  const readTensor = async (name: string) => tensors.get(name) as SafeTensor;
+  await loadWeights(states, { name: source, entries: tensors, read: readTensor }, engine);
 }

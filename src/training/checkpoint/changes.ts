@@ -28,22 +28,22 @@ export function dataIdentity(source: BatchSource, epoch: number): DataIdentity {
  * One line for each difference.
  * @throws AnemoneError `checkpoint.vocabulary`, `checkpoint.seed`
  */
-export async function changesSince(checkpoint: Checkpoint, now: RunIdentity): Promise<readonly string[]> {
+export async function changesSince(checkpoint: Checkpoint, current: RunIdentity): Promise<readonly string[]> {
   const { state } = checkpoint;
-  const [then, present] = [await checkpoint.config(), configFromText(now.config)];
+  const [then, present] = [await checkpoint.config(), configFromText(current.config)];
   const [before, after] = [leavesOf(resolveConfig(then)), leavesOf(resolveConfig(present))];
   const changed = [...new Set([...before.keys(), ...after.keys()])]
     .filter((path) => !HOW_TO_RESUME.test(path))
     .map((path) => ({ path, was: before.get(path), is: after.get(path) }))
     .filter(({ was, is }) => was !== is)
     .filter(({ path, was, is }) => (was && is) || !sameMeaning(path, then, present));
-  await refuseVocabulary(checkpoint, now, changed);
-  refuseSeed(checkpoint, now);
+  await refuseVocabulary(checkpoint, current, changed);
+  refuseSeed(checkpoint, current);
   const lines = changed.map(({ path, was, is }) => `${path}: ${shown(was)} → ${shown(is)}`);
-  if (state.engine !== now.engine) {
-    lines.push(`engine: ${state.engine} → ${now.engine}; results agree up to rounding`);
+  if (state.engine !== current.engine) {
+    lines.push(`engine: ${state.engine} → ${current.engine}; results agree up to rounding`);
   }
-  const data = dataChange(checkpoint, now.source);
+  const data = dataChange(checkpoint, current.source);
   return data === undefined ? lines : [...lines, data];
 }
 
@@ -60,22 +60,22 @@ interface Change {
 
 async function refuseVocabulary(
   checkpoint: Checkpoint,
-  now: RunIdentity,
+  current: RunIdentity,
   changed: readonly Change[],
 ): Promise<void> {
   const before = await checkpoint.artifacts();
-  const names = [...new Set([...before.keys(), ...now.artifacts.keys()])];
-  const other = names.find((name) => !sameBytes(before.get(name), now.artifacts.get(name)));
-  if (other === undefined) return;
+  const names = [...new Set([...before.keys(), ...current.artifacts.keys()])];
+  const otherName = names.find((name) => !sameBytes(before.get(name), current.artifacts.get(name)));
+  if (otherName === undefined) return;
   const setting = changed.find(({ path }) => path.startsWith('model.') && VOCABULARY.test(path));
   throw new AnemoneError({
     code: 'checkpoint.vocabulary',
     path: setting?.path ?? 'model',
     message: `the vocabulary is not that of ${checkpoint.path}: ${
-      setting ? `it was ${shown(setting.was)}, now ${shown(setting.is)}` : `${printable(other)} differs`
+      setting ? `it was ${shown(setting.was)}, now ${shown(setting.is)}` : `${printable(otherName)} differs`
     }`,
     hint: 'keep the vocabulary, or start another run; init_from_nemo_model takes over weights without it',
-    details: { artifact: other },
+    details: { artifact: otherName },
   });
 }
 
@@ -94,8 +94,8 @@ function dataChange({ state }: Checkpoint, source: BatchSource): string | undefi
   const { progress, data: before } = state;
   if (!before) return undefined;
   const after = dataIdentity(source, progress.epoch);
-  const same = before.batches === after.batches && (before.digest ?? undefined) === after.digest;
-  if (same) return undefined;
+  const isSame = before.batches === after.batches && (before.digest ?? undefined) === after.digest;
+  if (isSame) return undefined;
   const what =
     before.batches === after.batches
       ? `${source.name}: other training data`
@@ -118,7 +118,8 @@ function leavesOf(config: Readonly<Record<string, unknown>>, prefix = ''): Map<s
 /** Leaving a key out and writing its default is the same. */
 function sameMeaning(path: string, before: Section, after: Section): boolean {
   const [section, key] = path.split('.');
-  // All of its values mean the same; who asks for another one should hear of it.
+  // All values of `precision` are trained alike, so that their checked values are equal; who asks for another one should
+  // hear of it all the same.
   if (key === 'precision') return false;
   const [was, is] = [before, after].map((config) => meaningOf(section, config)?.[key]);
   return was !== undefined && JSON.stringify(was) === JSON.stringify(is);
@@ -132,7 +133,7 @@ function meaningOf(section: string, config: Section): Section | undefined {
     if (section === 'trainer') return trainerSchema.parse(config[section] ?? {});
     if (section === 'exp_manager') return expManagerSchema.parse(config[section] ?? {});
   } catch {
-    // Of a version that had other keys.
+    // A checkpoint of another version may have other keys.
   }
   return undefined;
 }

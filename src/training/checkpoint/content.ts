@@ -1,4 +1,4 @@
-// What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts).
+// The types of what a checkpoint holds.
 import type { State } from '../../engine/index.js';
 import type { LogEntry, LoggedAtStep } from '../loggers/logger.js';
 import type { IntervalSums } from '../progress/throughput.js';
@@ -29,7 +29,7 @@ export interface CheckpointState {
   readonly callbacks: Readonly<Record<string, JsonValue>>;
   /** Latest metrics when it was saved. */
   readonly metrics: Readonly<Record<string, number>>;
-  // What follows is absent in checkpoints of earlier versions.
+  // The keys from here on are absent in checkpoints of earlier versions.
   /** Sums since the last log row. */
   readonly interval?: IntervalSums;
   /** What the loggers had got at this step. */
@@ -51,7 +51,7 @@ export interface NonfiniteState {
 export interface DataIdentity {
   /** Batches of the epoch in progress. */
   readonly batches: number;
-  /** Of the examples, where the source can tell. */
+  /** Hash of the examples, where the source can tell it. */
   readonly digest?: string | null;
 }
 
@@ -62,6 +62,7 @@ export interface TensorGroup {
   readonly states: readonly State[];
 }
 
+/** What a checkpoint consists of, apart from how it lies on disk (writer.ts, reader.ts). */
 export interface CheckpointContent {
   readonly state: CheckpointState;
   /** The run's config as YAML: `model`, `trainer`, and `exp_manager` where there is one. */

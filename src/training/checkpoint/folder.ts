@@ -14,7 +14,10 @@ export interface FolderListing {
   readonly damaged: readonly string[];
 }
 
-/** @param options.verify also compares the contents with their hashes, from the newest back to a good one */
+/**
+ * Reads what checkpoints a folder has. Damaged ones are told, not thrown.
+ * @param options.verify also compares the contents with their hashes, from the newest back to a good one
+ */
 export async function listCheckpoints(
   folder: string,
   options: { readonly verify?: boolean } = {},
@@ -63,11 +66,11 @@ export async function problemOf(checkpoint: Checkpoint): Promise<string | undefi
 }
 
 /** `wanted` in `folder`, or with a version appended when the name is taken: nothing is overwritten. */
-export async function freeFolder(folder: string, wanted: string, ending = ''): Promise<string> {
-  const taken = new Set(await readdir(folder).catch(() => []));
+export async function freeFolder(folder: string, wantedName: string, ending = ''): Promise<string> {
+  const takenNames = new Set(await readdir(folder).catch(() => []));
   for (let version = 0; ; version++) {
-    const name = `${wanted}${version === 0 ? '' : `-v${version}`}${ending}`;
-    if (!taken.has(name)) return join(folder, name);
+    const name = `${wantedName}${version === 0 ? '' : `-v${version}`}${ending}`;
+    if (!takenNames.has(name)) return join(folder, name);
   }
 }
 
@@ -138,8 +141,8 @@ export async function resolveCheckpoint(path: string): Promise<Checkpoint> {
 
 /** The metric by which the run chose its best checkpoints. */
 function monitorOf(checkpoint: Checkpoint): Pick<Retention, 'monitor' | 'mode'> {
-  const own = checkpoint.state.callbacks['checkpoint'] as
+  const ownState = checkpoint.state.callbacks['checkpoint'] as
     | { monitor?: string; mode?: 'min' | 'max' }
     | undefined;
-  return { monitor: own?.monitor ?? 'val_loss', mode: own?.mode ?? 'min' };
+  return { monitor: ownState?.monitor ?? 'val_loss', mode: ownState?.mode ?? 'min' };
 }

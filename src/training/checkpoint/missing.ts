@@ -29,19 +29,19 @@ async function near(path: string): Promise<string | undefined> {
   );
   const close = nearestNames(first, names, 3).map((name) => join(above, name));
   if (close.length === 0) return undefined;
-  // Checkpoints of a run all have similar names.
-  const others = names.filter((name) => name.endsWith(ENDING)).length - close.length;
-  return `did you mean ${close.join(' or ')}?${others > 0 ? ` (${others} more in ${above})` : ''}`;
+  // Names that are near are shown and the others counted: the checkpoints of a run all have similar names.
+  const otherCount = names.filter((name) => name.endsWith(ENDING)).length - close.length;
+  return `did you mean ${close.join(' or ')}?${otherCount > 0 ? ` (${otherCount} more in ${above})` : ''}`;
 }
 
 async function below(path: string): Promise<string> {
   const above = await folderAbove(path);
-  const found = await foldersBelow(above, (name) => name.endsWith(ENDING));
-  if (found.length === 0) return `give a folder that ends in ${ENDING}, or a run that contains some`;
-  if (found.every((checkpoint) => dirname(checkpoint) === above)) {
-    return `${above} has ${someOf(found.map((checkpoint) => basename(checkpoint)))}`;
+  const foundFolders = await foldersBelow(above, (name) => name.endsWith(ENDING));
+  if (foundFolders.length === 0) return `give a folder that ends in ${ENDING}, or a run that contains some`;
+  if (foundFolders.every((checkpoint) => dirname(checkpoint) === above)) {
+    return `${above} has ${someOf(foundFolders.map((checkpoint) => basename(checkpoint)))}`;
   }
-  return `found in ${above}: ${someOf([...new Set(found.map(runOf))])}`;
+  return `found in ${above}: ${someOf([...new Set(foundFolders.map(runOf))])}`;
 }
 
 function runOf(checkpoint: string): string {

@@ -54,6 +54,7 @@ export class Checkpoint {
     return this.verified;
   }
 
+  /** Whether the checkpoint has a file of tensors of this name, such as `weights` or `ema`. */
   has(group: string): boolean {
     return Object.hasOwn(this.manifest.files, `${group}.safetensors`);
   }
@@ -73,8 +74,8 @@ export class Checkpoint {
 
   private async readAll(): Promise<void> {
     const files = Object.keys(this.manifest.files);
-    const lacking = NEEDED.find((file) => !files.includes(file));
-    if (lacking !== undefined) throw damaged(this.path, `${lacking} is not in the manifest`);
+    const lackingFile = NEEDED.find((file) => !files.includes(file));
+    if (lackingFile !== undefined) throw damaged(this.path, `${lackingFile} is not in the manifest`);
     for (const file of files) {
       const bytes = await readChecked(this.path, file, this.manifest);
       const source = join(this.path, file);
@@ -168,9 +169,9 @@ async function readChecked(path: string, file: string, manifest: CheckpointManif
 }
 
 /** What `read` gives; its errors as those of the checkpoint. */
-async function orDamaged<T>(path: string, read: () => Promise<T>): Promise<T> {
+async function orDamaged<T>(path: string, readFile: () => Promise<T>): Promise<T> {
   try {
-    return await read();
+    return await readFile();
   } catch (error) {
     if (!(error instanceof AnemoneError)) throw error;
     const file = basename(error.position?.file ?? '');

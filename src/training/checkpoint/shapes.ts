@@ -127,7 +127,7 @@ export const stateShape = defineSchema(
     scheduler: { doc: 'The learning rate schedule.', format: schedulerShape },
     callbacks: { doc: 'States of the callbacks by name.', format: recordOf(spelledValue) },
     metrics: { doc: 'Latest metrics.', format: recordOf(spelledNumber) },
-    // What checkpoints of earlier versions lack.
+    // Checkpoints of earlier versions lack the keys from here on.
     interval: { doc: 'Sums since the last log row.', format: intervalShape, ...optional },
     logged: { doc: 'What the loggers had got.', format: loggedShape, ...optional },
     unlogged: { doc: 'What they could not take.', format: listOf(oneOf(rowShape, textShape)), ...optional },

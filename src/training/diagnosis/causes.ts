@@ -69,10 +69,10 @@ function badWeights({ diagnosis }: Evidence): string[] {
 }
 
 function explosion({ gradNorms, gradNorm, clipped }: Evidence): string[] {
-  const known = gradNorms.filter(Number.isFinite);
-  if (known.length < 4) return [];
-  const typical = [...known].sort((a, b) => a - b)[Math.floor(known.length / 2)];
-  const last = Number.isFinite(gradNorm) ? gradNorm : known[known.length - 1];
+  const finiteNorms = gradNorms.filter(Number.isFinite);
+  if (finiteNorms.length < 4) return [];
+  const typical = [...finiteNorms].sort((a, b) => a - b)[Math.floor(finiteNorms.length / 2)];
+  const last = Number.isFinite(gradNorm) ? gradNorm : finiteNorms[finiteNorms.length - 1];
   if (!(last > 10 * typical)) return [];
   const remedy = clipped
     ? 'lower gradient_clip_val or the learning rate'

@@ -5,8 +5,9 @@ import type { Parameter } from '../../nn/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { type Measurement, measurementsOf, Probe } from './probe.js';
 
+/** What a repeated step computed, module by module. */
 export interface Diagnosis {
-  /** In the order of computation: inputs, weights, outputs, loss, gradients. */
+  /** All measurements in the order of computation: inputs, weights, outputs, loss, gradients. */
   readonly measurements: readonly Measurement[];
   /** The first of them that is not finite; undefined if all are. */
   readonly first: Measurement | undefined;
@@ -44,7 +45,7 @@ export async function diagnose(
 }
 
 function recordGradients(probe: Probe, parameters: readonly Parameter[], grads: readonly Tensor[]): void {
-  // Later layers first: the order in which the backward pass meets them.
+  // The gradients of later layers come first, as the backward pass meets them.
   for (let i = parameters.length - 1; i >= 0; i--)
     probe.record('weight gradient', parameters[i].name, grads[i]);
 }

@@ -59,6 +59,7 @@ const recordShape = defineSchema('step.json', {
 /** Bytes of one file of a dump. */
 const MAX_TENSORS = 2 ** 32;
 
+/** A step as it was read back from a folder. */
 export interface StepDump {
   readonly record: StepRecord;
   readonly inputs: HostTensors;
@@ -121,17 +122,22 @@ async function refuseLink(folder: string, file: string): Promise<void> {
   });
 }
 
-/** @throws AnemoneError `replay.not-a-dump`, `replay.damaged` */
+/**
+ * Reads a step that training wrote down when it met numbers that are not finite.
+ * @throws AnemoneError `replay.not-a-dump`, `replay.damaged`
+ */
 export async function readDump(folder: string): Promise<StepDump> {
   if (!existsSync(join(folder, 'step.json'))) {
-    const found = await foldersBelow(await folderAbove(folder), (name) => name.startsWith(DUMP_PREFIX));
+    const foundFolders = await foldersBelow(await folderAbove(folder), (name) =>
+      name.startsWith(DUMP_PREFIX),
+    );
     throw new AnemoneError({
       code: 'replay.not-a-dump',
       message: 'there is no step.json: this is not a step that training wrote for replay',
       position: { file: folder },
       hint:
-        found.length > 0
-          ? `found nearby: ${someOf(found)}`
+        foundFolders.length > 0
+          ? `found nearby: ${someOf(foundFolders)}`
           : `give the folder named when training stopped (…/diagnosis/${DUMP_PREFIX}N)`,
     });
   }
@@ -159,8 +165,8 @@ function hostTensor({ dtype, shape, data }: SafeTensor, name: string, file: stri
     ['I32', 'int32'],
     ['BOOL', 'bool'],
   ] as const);
-  const own = dtypes.get(dtype as 'F32');
-  if (own) return { dtype: own, shape, data: data as HostData };
+  const ownDtype = dtypes.get(dtype as 'F32');
+  if (ownDtype) return { dtype: ownDtype, shape, data: data as HostData };
   throw new AnemoneError({
     code: 'replay.damaged',
     path: name,

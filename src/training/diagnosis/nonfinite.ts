@@ -15,9 +15,9 @@ import { describeFirst, explain } from './explanation.js';
 export interface FailingRun extends TrainingRun {
   /** As YAML. */
   readonly config: string;
-  /** Of initial weights and dropout. */
+  /** Seed of initial weights and dropout. */
   readonly seed: number;
-  /** Of the step. */
+  /** Learning rate of the step. */
   learningRate(): number;
 }
 
@@ -30,7 +30,7 @@ export class NonfiniteHandler {
 
   constructor(
     private readonly mode: 'stop' | 'skip',
-    /** Where dumps go. */
+    /** The folder that dumps go to. */
     private readonly folder: string,
   ) {}
 
@@ -68,7 +68,7 @@ export class NonfiniteHandler {
     const record = this.record(run, result, step, diagnosis, counters.get(step) ?? run.progress.batches);
     const text = explain(record, diagnosis);
     const target = await freeFolder(this.folder, `${DUMP_PREFIX}${record.step}`);
-    const saved = await writeDump(target, {
+    const savedFolder = await writeDump(target, {
       record,
       inputs: step.batch.inputs,
       model: run.model,
@@ -84,7 +84,7 @@ export class NonfiniteHandler {
     throw new AnemoneError({
       code: 'training.nonfinite',
       message: `training stopped before the update: ${what}`,
-      lines: [...more, `  the batch and the weights are ${saved}`],
+      lines: [...more, `  the batch and the weights are ${savedFolder}`],
       hint: 'fix the cause and resume; trainer.nonfinite=skip drops such steps instead',
       details: { step: record.step, dump: target, first: describeFirst(diagnosis) },
     });
@@ -93,10 +93,10 @@ export class NonfiniteHandler {
   /** The first refused batch that shows something when repeated, else the first. */
   private async locate(
     run: FailingRun,
-    refused: readonly MicroStep[],
+    refusedSteps: readonly MicroStep[],
   ): Promise<{ step: MicroStep; diagnosis: Diagnosis }> {
     let fallback: { step: MicroStep; diagnosis: Diagnosis } | undefined;
-    for (const step of refused) {
+    for (const step of refusedSteps) {
       const diagnosis = await diagnose(run.model, run.engine, step.batch.inputs, step.random);
       if (diagnosis.first) return { step, diagnosis };
       fallback ??= { step, diagnosis };

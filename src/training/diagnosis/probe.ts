@@ -9,7 +9,7 @@ export interface Extent {
   readonly count: number;
 }
 
-/** Where something was measured. */
+/** The place of a measurement, and what was measured there. */
 export interface Measurement extends Extent {
   readonly stage: 'input' | 'weight' | 'output' | 'loss' | 'output gradient' | 'weight gradient';
   /** Module path, or name of the input or parameter. */
@@ -64,8 +64,8 @@ export class Probe {
 function extent(x: Tensor): Tensor {
   const finite = tf.isFinite(x);
   const size = tf.max(tf.abs(tf.where(finite, x, tf.zerosLike(x))));
-  const good = tf.sum(tf.cast(finite, 'float32'));
-  return tf.stack([size, tf.sub(x.size, good)]);
+  const finiteCount = tf.sum(tf.cast(finite, 'float32'));
+  return tf.stack([size, tf.sub(x.size, finiteCount)]);
 }
 
 /** What a program returned from `outputs()`, in order. */

@@ -6,13 +6,17 @@ import { type Diagnosis, diagnose } from './diagnose.js';
 import { dumpRandom, restoreDump, type StepDump } from './dump.js';
 import { explain } from './explanation.js';
 
+/** A repeated step and its explanation. */
 export interface Replay {
   readonly diagnosis: Diagnosis;
   /** What was printed when training stopped, from this run's measurements. */
   readonly text: string;
 }
 
-/** @param source folder of the dump, for messages */
+/**
+ * Runs the step of a dump again and explains it.
+ * @param source folder of the dump, for messages
+ */
 export async function replay(
   dump: StepDump,
   model: TrainableModel,

@@ -44,13 +44,13 @@ export function summedLoss(
  * A batch's weights by these units; of examples, and of what is not divided, every batch of `size` has them.
  * @throws AnemoneError `training.loss-weight` where the model does not say one before it trains on the batch
  */
-export function weightsBy(units: readonly string[], counted: UnitWeights, size: number): UnitWeights {
-  const allWeights: UnitWeights = { examples: size, undivided: 1, ...counted };
-  const missing = units.find((unit) => allWeights[unit] === undefined);
-  if (missing === undefined) return Object.fromEntries(units.map((unit) => [unit, allWeights[unit]]));
+export function weightsBy(units: readonly string[], countedWeights: UnitWeights, size: number): UnitWeights {
+  const allWeights: UnitWeights = { examples: size, undivided: 1, ...countedWeights };
+  const missingUnit = units.find((unit) => allWeights[unit] === undefined);
+  if (missingUnit === undefined) return Object.fromEntries(units.map((unit) => [unit, allWeights[unit]]));
   throw new AnemoneError({
     code: 'training.loss-weight',
-    message: `in training the loss has a term divided by "${missing}", in evaluation it has none`,
+    message: `in training the loss has a term divided by "${missingUnit}", in evaluation it has none`,
     hint: 'give trainingStep the same weights in both, or use trainer.accumulation=mean_of_batches',
   });
 }

@@ -16,17 +16,17 @@ export class BatchStream {
 
   /** Up to `count` batches; none at the end of the epoch. */
   async take(count: number): Promise<Batch[]> {
-    const taken: Batch[] = [];
-    while (taken.length < count && this.left > 0) {
+    const takenBatches: Batch[] = [];
+    while (takenBatches.length < count && this.left > 0) {
       const { done, value } = await this.iterator.next();
       if (done) {
         this.left = 0;
       } else {
         this.left--;
-        taken.push(value);
+        takenBatches.push(value);
       }
     }
-    return taken;
+    return takenBatches;
   }
 
   /** Frees what was prefetched. */

@@ -80,9 +80,9 @@ async function validate(run: FitRun): Promise<void> {
 
 /** A few validation batches before training, so that what is broken there breaks now. */
 async function sanityCheck(run: FitRun): Promise<void> {
-  const { num_sanity_val_steps: wanted } = run.options;
-  if (run.validates && wanted !== 0 && !run.parts.resumed) {
-    await evaluateOn(run, wanted < 0 ? { fraction: 1 } : { batches: wanted }, 'sanity check of ');
+  const { num_sanity_val_steps: wantedSteps } = run.options;
+  if (run.validates && wantedSteps !== 0 && !run.parts.resumed) {
+    await evaluateOn(run, wantedSteps < 0 ? { fraction: 1 } : { batches: wantedSteps }, 'sanity check of ');
   }
   if (!run.outcome && !run.validates) run.progress.validationPending = false;
 }

@@ -27,38 +27,38 @@ export function checkMemory({ source, programs, accumulates, say, available }: M
   if (!outline) return;
   const memory = programs.memoryOf(outline.inputs, accumulates);
   if (!memory) return;
-  const free = available ?? process.availableMemory();
-  const text = `a step of the largest batch (${outline.text}) takes about ${gib(expected(memory))}`;
-  if (least(memory) <= free) {
-    const tight = expected(memory) > free ? '; that may not fit, smaller batches would' : '';
-    say(`${source.name}: ${text}, ${gib(free)} are free${tight}`);
+  const freeBytes = available ?? process.availableMemory();
+  const text = `a step of the largest batch (${outline.text}) takes about ${gib(expectedBytes(memory))}`;
+  if (leastBytes(memory) <= freeBytes) {
+    const tight = expectedBytes(memory) > freeBytes ? '; that may not fit, smaller batches would' : '';
+    say(`${source.name}: ${text}, ${gib(freeBytes)} are free${tight}`);
     return;
   }
   throw new AnemoneError({
     code: 'trainer.memory',
     path: source.name,
-    message: `${text}, but only ${gib(free)} are free`,
-    hint: outline.advice(largestFitting(outline, programs, accumulates, free)),
+    message: `${text}, but only ${gib(freeBytes)} are free`,
+    hint: outline.advice(largestFitting(outline, programs, accumulates, freeBytes)),
   });
 }
 
 /** What is certainly needed. */
-const least = ({ live, states }: StepMemory): number => live + states;
-const expected = ({ live, states }: StepMemory): number => FRAGMENTATION * live + states;
+const leastBytes = ({ live, states }: StepMemory): number => live + states;
+const expectedBytes = ({ live, states }: StepMemory): number => FRAGMENTATION * live + states;
 
 /** The most examples of the same length that fit with fragmentation; 0 when not even one does. */
 function largestFitting(
   outline: BatchOutline,
   programs: MemoryCheck['programs'],
   accumulates: boolean,
-  free: number,
+  freeBytes: number,
 ): number {
   let fits = 0;
   let tooMany = outline.size;
   while (tooMany - fits > 1) {
     const size = Math.floor((fits + tooMany) / 2);
     const memory = programs.memoryOf(outline.inputsFor(size), accumulates);
-    if (memory && expected(memory) <= free) fits = size;
+    if (memory && expectedBytes(memory) <= freeBytes) fits = size;
     else tooMany = size;
   }
   return fits;

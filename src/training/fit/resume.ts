@@ -53,9 +53,9 @@ const MOST_LINES = 30;
 
 function listed(head: string, changes: readonly string[]): string {
   if (changes.length === 0) return head;
-  const more = changes.length - MOST_LINES;
+  const moreCount = changes.length - MOST_LINES;
   const lines = changes.slice(0, MOST_LINES).map((change) => `  ${change}`);
-  if (more > 0) lines.push(`  and ${more} more`);
+  if (moreCount > 0) lines.push(`  and ${moreCount} more`);
   return [`${head}; changed since then:`, ...lines].join('\n');
 }
 
@@ -106,8 +106,8 @@ export async function restoreRun(checkpoint: Checkpoint, run: RestoredParts): Pr
   await restoreWeights(checkpoint, run.model, run.engine);
   await applyTensors(await checkpoint.tensors('optimizer'), run.optimizer.slots, run.engine, path);
   for (const callback of run.callbacks) {
-    const own = stateOf(checkpoint, callback);
-    if (own !== undefined) callback.restore(own);
+    const ownState = stateOf(checkpoint, callback);
+    if (ownState !== undefined) callback.restore(ownState);
     const states = callback.tensors(run);
     if (states.length > 0 && checkpoint.has(callback.name)) {
       await applyTensors(await checkpoint.tensors(callback.name), states, run.engine, path);
@@ -121,8 +121,8 @@ function stateOf({ state }: Checkpoint, { name }: Callback): JsonValue | undefin
 
 function checkCallbacks(checkpoint: Checkpoint, callbacks: readonly Callback[]): void {
   for (const callback of callbacks) {
-    const own = stateOf(checkpoint, callback);
-    const problem = own === undefined ? undefined : callback.check(own, checkpoint);
+    const ownState = stateOf(checkpoint, callback);
+    const problem = ownState === undefined ? undefined : callback.check(ownState, checkpoint);
     if (problem !== undefined) {
       throw damaged(checkpoint.path, `the state of ${callback.name}: ${problem}`);
     }

@@ -90,17 +90,17 @@ export class StepPrograms {
 
   /**
    * One optimizer step over one or more batches. `scalars` are the optimizer's numbers for it.
-   * @param whole batches that a step takes where the epoch does not end in it
+   * @param wholeStep batches that a step takes where the epoch does not end in it
    */
   async run(
     steps: readonly MicroStep[],
     scalars: HostTensors[string],
-    whole = steps.length,
+    wholeStep = steps.length,
   ): Promise<StepResult> {
     // Lightning divides the last step of an epoch as if it had all its batches.
-    const missing = this.accumulation === 'mean_of_batches' ? whole - steps.length : 0;
-    if (steps.length === 1 && missing === 0) return this.runFused(steps[0], scalars);
-    return this.runAccumulated(steps, scalars, missing);
+    const missingBatches = this.accumulation === 'mean_of_batches' ? wholeStep - steps.length : 0;
+    if (steps.length === 1 && missingBatches === 0) return this.runFused(steps[0], scalars);
+    return this.runAccumulated(steps, scalars, missingBatches);
   }
 
   /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
@@ -139,48 +139,48 @@ export class StepPrograms {
     if (empty(out)) return { ...NOTHING, empty: [step] };
     const { loss, ...logs } = scalarValues(out);
     const committed = allFinite(out);
-    const refused = committed ? [] : [step];
-    return { loss, logs, gradNorm: out['gradNorm'].data[0], committed, refused, empty: [] };
+    const refusedSteps = committed ? [] : [step];
+    return { loss, logs, gradNorm: out['gradNorm'].data[0], committed, refused: refusedSteps, empty: [] };
   }
 
-  /** @param missing batches that the sum is divided by beside those of the step */
+  /** @param missingBatches batches that the sum is divided by beside those of the step */
   private async runAccumulated(
     steps: readonly MicroStep[],
     scalars: HostTensors[string],
-    missing: number,
+    missingBatches: number,
   ): Promise<StepResult> {
     const knownRatios = await this.ratiosOf(steps);
-    const accepted: UnitWeights[] = [];
-    const refused: MicroStep[] = [];
+    const acceptedWeights: UnitWeights[] = [];
+    const refusedSteps: MicroStep[] = [];
     const empty: MicroStep[] = [];
     const means = new BatchMeans();
     for (const step of steps) {
-      const out = await this.accumulate(step, accepted.length > 0, knownRatios);
+      const out = await this.accumulate(step, acceptedWeights.length > 0, knownRatios);
       const terms = measuredTerms(out, step.batch.size);
       const weights = lossWeights(terms);
       means.add(terms);
       if (isEmpty(weights)) empty.push(step);
-      else if (allFinite(out)) accepted.push(weights);
-      else refused.push(step);
+      else if (allFinite(out)) acceptedWeights.push(weights);
+      else refusedSteps.push(step);
     }
     if (empty.length === steps.length) return { ...NOTHING, empty };
     const { loss, ...logs } = means.summary();
     const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty };
-    if (accepted.length === 0) return { ...unusable, refused };
-    const { reference } = knownRatios ?? weightRatios(accepted);
-    const keep = float32([1 / (unitTotal(accepted, reference) + missing)], []);
+    if (acceptedWeights.length === 0) return { ...unusable, refused: refusedSteps };
+    const { reference } = knownRatios ?? weightRatios(acceptedWeights);
+    const keep = float32([1 / (unitTotal(acceptedWeights, reference) + missingBatches)], []);
     const out = await this.apply.run({ [SCALARS]: scalars, [KEEP]: keep }, { commitIf: allFinite });
     const gradNorm = out['gradNorm'].data[0];
-    const counted = steps.filter((step) => !empty.includes(step));
-    if (!allFinite(out)) return { ...unusable, gradNorm, refused: counted };
-    return { loss, gradNorm, logs, committed: true, refused, empty };
+    const countedSteps = steps.filter((step) => !empty.includes(step));
+    if (!allFinite(out)) return { ...unusable, gradNorm, refused: countedSteps };
+    return { loss, gradNorm, logs, committed: true, refused: refusedSteps, empty };
   }
 
   /** Adds the gradient of a batch to that of those before it, if there are any, unless it is empty or not finite. */
-  private accumulate(step: MicroStep, keep: boolean, given: WeightRatios | undefined): Promise<HostTensors> {
+  private accumulate(step: MicroStep, keep: boolean, ratios: WeightRatios | undefined): Promise<HostTensors> {
     const { size } = step.batch;
     const commitIf = (out: HostTensors) => !isEmpty(lossWeights(measuredTerms(out, size))) && allFinite(out);
-    return this.micro.run(microInputs(step.batch, keep, given?.ratios), { random: step.random, commitIf });
+    return this.micro.run(microInputs(step.batch, keep, ratios?.ratios), { random: step.random, commitIf });
   }
 
   /** A loss of several weights needs those of all batches before the first gradient; one of one weight does not. */
@@ -190,8 +190,8 @@ export class StepPrograms {
     if (units.length === 1) return undefined;
     const all: UnitWeights[] = [];
     for (const { batch } of steps) {
-      const counted = measuredWeights(await this.weights.run(batch.inputs), batch.size);
-      all.push(weightsBy(units, counted, batch.size));
+      const countedWeights = measuredWeights(await this.weights.run(batch.inputs), batch.size);
+      all.push(weightsBy(units, countedWeights, batch.size));
     }
     return weightRatios(all);
   }
@@ -207,9 +207,9 @@ export class StepPrograms {
 
   private fusedStep(inputs: Tensors): Tensors {
     const { [SCALARS]: scalars, ...batch } = inputs;
-    const { grads, outputs } = this.gradients((kept) => {
+    const { grads, outputs } = this.gradients((keep) => {
       const output = this.model.trainingStep(batch, trainingPass);
-      kept({ ...scalarOutputs(output), ...weightOutputs(output) });
+      keep({ ...scalarOutputs(output), ...weightOutputs(output) });
       return output.loss;
     });
     const gradNorm = globalNorm(grads);
@@ -220,9 +220,9 @@ export class StepPrograms {
   private microStep(inputs: Tensors): Tensors {
     const { [KEEP]: keep, [SIZE]: size } = inputs;
     const batch = Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('$')));
-    const { grads, outputs } = this.gradients((kept) => {
+    const { grads, outputs } = this.gradients((keep) => {
       const output = this.output(batch, trainingPass);
-      kept({ ...scalarOutputs(output), ...termOutputs(output) });
+      keep({ ...scalarOutputs(output), ...termOutputs(output) });
       return summedLoss(output, size, (unit) => inputs[RATIO + unit]);
     });
     this.accumulators.forEach((sum, i) => {
@@ -245,18 +245,18 @@ export class StepPrograms {
   }
 
   /** Gradients of what `step` returns, and the outputs that it wants kept. */
-  private gradients(step: (kept: (outputs: Tensors) => void) => Tensor): {
+  private gradients(step: (keepOutputs: (outputs: Tensors) => void) => Tensor): {
     grads: readonly Tensor[];
     outputs: Tensors;
   } {
-    const kept: Tensors = {};
+    const keptOutputs: Tensors = {};
     // Differentiation closes a memory scope of its own, which the outputs must outlive.
     const keep = (outputs: Tensors) => {
-      for (const [key, scalar] of Object.entries(outputs)) kept[key] = tf.keep(tf.clone(scalar));
+      for (const [key, scalar] of Object.entries(outputs)) keptOutputs[key] = tf.keep(tf.clone(scalar));
     };
     const { grads } = valueAndGrads(() => step(keep), this.optimizer.parameters);
     const outputs: Tensors = {};
-    for (const [key, scalar] of Object.entries(kept)) {
+    for (const [key, scalar] of Object.entries(keptOutputs)) {
       outputs[key] = tf.clone(scalar);
       scalar.dispose();
     }

@@ -1,4 +1,4 @@
-// A CSV table (RFC 4180) with a column per metric. A metric that appears later widens the table: the file is rewritten.
+// Metrics as CSV.
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../../formats/index.js';
@@ -8,6 +8,10 @@ import { type LoggedAtStep, type MetricsLogger, rowsUntil } from './logger.js';
 
 type Row = Readonly<Record<string, string>>;
 
+/**
+ * A CSV table (RFC 4180) with a column per metric. A metric that appears later widens the table: the file is
+ * rewritten.
+ */
 export class CsvLogger implements MetricsLogger {
   private columns: string[] = ['step'];
 
@@ -21,10 +25,10 @@ export class CsvLogger implements MetricsLogger {
   async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {
     const row: Record<string, string> = { step: String(step) };
     for (const [key, value] of Object.entries(metrics)) row[key] = String(value);
-    const added = Object.keys(row).filter((key) => !this.columns.includes(key));
-    if (added.length > 0) {
+    const addedColumns = Object.keys(row).filter((key) => !this.columns.includes(key));
+    if (addedColumns.length > 0) {
       const rows = await this.read();
-      this.columns.push(...added);
+      this.columns.push(...addedColumns);
       await this.rewrite(rows);
     }
     await writing(this.path, () => appendFile(this.path, `${this.line(row)}\n`));

@@ -1,4 +1,4 @@
-// One JSON object a line: {"step": 100, "train_loss": 1.5, …}. Non-finite numbers become null.
+// Metrics as JSON Lines.
 import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseJson, recordOf } from '../../config/index.js';
@@ -8,19 +8,21 @@ import { writing } from '../io-error.js';
 import { replaceFile } from '../replace-file.js';
 import { type LoggedAtStep, type MetricsLogger, rowsUntil } from './logger.js';
 
+/** One line of metrics.jsonl; a number that was not finite is null. */
 export interface MetricRow {
   readonly step: number;
   readonly [metric: string]: number | null;
 }
 
+/** One JSON object a line: {"step": 100, "train_loss": 1.5, …}. Non-finite numbers become null. */
 export class JsonLinesLogger implements MetricsLogger {
   constructor(readonly path: string) {}
 
   async start(step: number, logged?: LoggedAtStep): Promise<void> {
     await writing(this.path, async () => makeFolder(dirname(this.path)));
     const rows = await readMetricRows(this.path);
-    const kept = rowsUntil(rows, (row) => row.step, step, logged);
-    await replaceFile(this.path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const keptRows = rowsUntil(rows, (row) => row.step, step, logged);
+    await replaceFile(this.path, keptRows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   }
 
   async log(step: number, metrics: Readonly<Record<string, number>>): Promise<void> {

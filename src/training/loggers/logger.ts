@@ -10,6 +10,10 @@ export interface LoggedAtStep {
   readonly texts: number;
 }
 
+/**
+ * The public interface of metric loggers. Rows come in the order of their steps; each call is awaited before the
+ * next.
+ */
 export interface MetricsLogger {
   /**
    * Called once before anything is logged. Rows after `step` belong to a run that was cut off and is being
@@ -17,9 +21,11 @@ export interface MetricsLogger {
    * @param logged undefined when the checkpoint does not say: all rows of `step` are kept
    */
   start(step: number, logged?: LoggedAtStep): Promise<void>;
+  /** One row: metrics by name, such as `train/loss`. A step may have several rows. */
   log(step: number, metrics: Readonly<Record<string, number>>): Promise<void>;
   /** Longer text, such as decoded samples. */
   text(step: number, tag: string, text: string): Promise<void>;
+  /** Nothing is logged afterwards; files are complete when it resolves. */
   close(): Promise<void>;
 }
 

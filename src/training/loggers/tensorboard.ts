@@ -1,5 +1,4 @@
-// Scalars and texts for TensorBoard. A resumed run writes a new event file beside the old ones, whose events of steps
-// that are trained again are dropped.
+// Metrics for TensorBoard.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AnemoneError, printableLines } from '../../errors/index.js';
@@ -10,6 +9,10 @@ import type { LoggedAtStep, MetricsLogger } from './logger.js';
 
 const EVENT_FILE = /^events\.out\.tfevents\./;
 
+/**
+ * Scalars and texts for TensorBoard. A resumed run writes a new event file beside the old ones, whose events of
+ * steps that are trained again are dropped.
+ */
 export class TensorBoardLogger implements MetricsLogger {
   private writer: EventWriter | undefined;
 
@@ -49,7 +52,10 @@ function asCode(text: string): string {
     .join('\n');
 }
 
-/** In the order in which TensorBoard reads them. Halves that a kill left of rewritten ones are removed. */
+/**
+ * Names of the event files in the order in which TensorBoard reads them. Half-rewritten ones that a killed run left
+ * are removed.
+ */
 async function eventFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((e) => e.isFile() && EVENT_FILE.test(e.name)).map((e) => e.name);
@@ -74,15 +80,15 @@ function eventsUntil(last: number, logged: LoggedAtStep | undefined): (event: Ev
 
 async function cut(path: string, keep: (event: EventOutline) => boolean): Promise<void> {
   const bytes = await readFile(path);
-  let kept: Uint8Array | undefined;
+  let keptBytes: Uint8Array | undefined;
   try {
-    kept = filterEvents(bytes, keep);
+    keptBytes = filterEvents(bytes, keep);
   } catch (error) {
-    // A damaged file is left to whoever wants to save something of it.
+    // A damaged file stays as it is, for whoever wants to save something of it.
     if (error instanceof AnemoneError) return;
     throw error;
   }
-  if (kept === bytes) return;
-  if (kept) await replaceFile(path, kept);
+  if (keptBytes === bytes) return;
+  if (keptBytes) await replaceFile(path, keptBytes);
   else await writing(path, () => rm(path));
 }

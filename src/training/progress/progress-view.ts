@@ -1,8 +1,9 @@
-// What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it.
+// Progress on a terminal or in a log.
 import { token } from '../../container/index.js';
 import { printable, readableLines } from '../../errors/index.js';
 import type { GpuStatus } from '../system/nvidia-smi.js';
 
+/** The numbers of the progress line after a step. */
 export interface StepStatus {
   readonly step: number;
   readonly totalSteps: number | undefined;
@@ -23,13 +24,14 @@ export interface StepStatus {
   /** Share of all cores that the process took, 0 to 1. */
   readonly cpuShare: number;
   readonly rssBytes: number;
-  /** Of each GPU that NVIDIA's tool knows. */
+  /** What each GPU that NVIDIA's tool knows is doing. */
   readonly gpus: readonly GpuStatus[];
   readonly etaSeconds: number | undefined;
 }
 
+/** What a person sees of a run while it goes on. Numbers come in, one line goes out; three ways to show it. */
 export interface ProgressView {
-  /** After each step; `logged` when a log row was due. */
+  /** Shows the numbers after a step; `logged` when a log row was due. */
   step(status: StepStatus, logged: boolean): void;
   /** During an evaluation. */
   evaluating(name: string, done: number, total: number): void;
@@ -134,7 +136,7 @@ export function describeStep(s: StepStatus): string {
     `RSS ${(s.rssBytes / 2 ** 20).toFixed(0)} MB`,
     ...s.gpus.map(describeGpu),
   ];
-  // Early in the line: a narrow terminal cuts off the end.
+  // The estimate stands early in the line, for a narrow terminal cuts off the end.
   if (s.etaSeconds !== undefined) parts.splice(4, 0, `ETA ${formatDuration(s.etaSeconds)}`);
   return parts.join(' | ');
 }
@@ -150,7 +152,7 @@ function describeGpu({ index, share, memoryMb, powerW }: GpuStatus): string {
   return [`GPU ${index}`, ...figures.filter((text) => text !== false)].join(' ');
 }
 
-/** At least four significant digits, without an exponent for everyday sizes. */
+/** A number for people: at least four significant digits, without an exponent for everyday sizes. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -160,8 +162,8 @@ export function formatNumber(value: number): string {
 
 /** `1:02:03` or `2:03`. */
 export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (n: number) => String(n).padStart(2, '0');
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  const wholeSeconds = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(wholeSeconds / 3600), Math.floor(wholeSeconds / 60) % 60, wholeSeconds % 60];
+  const twoDigits = (n: number) => String(n).padStart(2, '0');
+  return h > 0 ? `${h}:${twoDigits(m)}:${twoDigits(s)}` : `${m}:${twoDigits(s)}`;
 }

@@ -5,20 +5,20 @@ import type { ProgressView, StepStatus } from './progress-view.js';
 
 export class TeeView implements ProgressView {
   constructor(
-    private readonly inner: ProgressView,
+    private readonly innerView: ProgressView,
     private readonly path: string,
   ) {}
 
   step(status: StepStatus, logged: boolean): void {
-    this.inner.step(status, logged);
+    this.innerView.step(status, logged);
   }
 
   evaluating(name: string, done: number, total: number): void {
-    this.inner.evaluating(name, done, total);
+    this.innerView.evaluating(name, done, total);
   }
 
   say(text: string): void {
-    this.inner.say(text);
+    this.innerView.say(text);
     this.keep(text);
   }
 
@@ -27,11 +27,11 @@ export class TeeView implements ProgressView {
     try {
       appendFileSync(this.path, `${new Date().toISOString()} ${printableLines(text)}\n`);
     } catch {
-      // A full disk must not end a run through its log; checkpoints report it.
+      // A log that cannot be written (a full disk) must not end a run; checkpoints report the disk.
     }
   }
 
   end(): void {
-    this.inner.end();
+    this.innerView.end();
   }
 }

@@ -9,7 +9,7 @@ export interface IntervalSums {
   /** Seconds of the steps, waiting for data included. */
   readonly seconds: number;
   readonly waitSeconds: number;
-  /** Of the losses that are finite, and how many those are. */
+  /** Sum of the losses that are finite, and how many those are. */
   readonly loss: number;
   readonly losses: number;
 }
@@ -38,15 +38,15 @@ export class Throughput {
 
   add(step: StepFigures): void {
     const { sums } = this;
-    const usable = Number.isFinite(step.loss);
+    const isUsable = Number.isFinite(step.loss);
     this.sums = {
       steps: sums.steps + 1,
       examples: sums.examples + step.examples,
       units: sums.units + step.units,
       seconds: sums.seconds + step.seconds + step.waitSeconds,
       waitSeconds: sums.waitSeconds + step.waitSeconds,
-      loss: sums.loss + (usable ? step.loss : 0),
-      losses: sums.losses + (usable ? 1 : 0),
+      loss: sums.loss + (isUsable ? step.loss : 0),
+      losses: sums.losses + (isUsable ? 1 : 0),
     };
   }
 

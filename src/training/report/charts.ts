@@ -17,11 +17,11 @@ const MACHINE = /^(data|engine|system)\/|^(train|val|test)\/(\w*seconds|\w*_per_
 const TESTED = /^test\//;
 
 /** Figures as HTML. */
-export function charts(written: readonly MetricRow[]): {
+export function charts(writtenRows: readonly MetricRow[]): {
   readonly main: string[];
   readonly machine: string[];
 } {
-  const rows = underCurrentNames(written);
+  const rows = underCurrentNames(writtenRows);
   const names = metricsOf(rows).filter((name) => !TESTED.test(name));
   const first = FIRST.map(({ title, metrics }) =>
     figure(

@@ -14,8 +14,8 @@ const NAMED_ROW = 18;
 const MOST_NAMES = 40;
 
 export function heatMap(map: HeatMap): string {
-  const named = map.rowNames !== undefined && map.rowNames.length <= MOST_NAMES;
-  const height = named ? Math.max(120, map.rows * NAMED_ROW) : Math.min(Math.max(map.rows * 3, 160), 320);
+  const hasNames = map.rowNames !== undefined && map.rowNames.length <= MOST_NAMES;
+  const height = hasNames ? Math.max(120, map.rows * NAMED_ROW) : Math.min(Math.max(map.rows * 3, 160), 320);
   const width = WIDTH - LEFT - 10;
   const x = (column: number) => LEFT + ((column + 0.5) / map.columns) * width;
   const y = (row: number) => TOP + height - ((row + 0.5) / map.rows) * height;
@@ -27,7 +27,7 @@ export function heatMap(map: HeatMap): string {
 <svg viewBox="0 0 ${WIDTH} ${total}" role="img" aria-label="${escapeHtml(map.title)}">
 <image x="${LEFT}" y="${TOP}" width="${width}" height="${height}" preserveAspectRatio="none" style="image-rendering:pixelated" href="${picture(map)}"/>
 ${path === '' ? '' : `<polyline class="path" points="${path}"/>`}
-${rowLabels(map, named, y)}
+${rowLabels(map, hasNames, y)}
 ${linearTicks(0, map.columns - 1, 8, 1)
   .map(
     (tick) =>
@@ -39,11 +39,11 @@ ${linearTicks(0, map.columns - 1, 8, 1)
 </svg><p>${escapeHtml(map.caption)}</p></figure>`;
 }
 
-function rowLabels(map: HeatMap, named: boolean, y: (row: number) => number): string {
-  const rows = named ? (map.rowNames?.map((_, row) => row) ?? []) : linearTicks(0, map.rows - 1, 4, 1);
+function rowLabels(map: HeatMap, hasNames: boolean, y: (row: number) => number): string {
+  const rows = hasNames ? (map.rowNames?.map((_, row) => row) ?? []) : linearTicks(0, map.rows - 1, 4, 1);
   return rows
     .map((row) => {
-      const name = named ? (map.rowNames?.[row] ?? '') : shortNumber(row);
+      const name = hasNames ? (map.rowNames?.[row] ?? '') : shortNumber(row);
       return `<text x="${LEFT - 6}" y="${coordinate(y(row))}" dy="4" text-anchor="end">${escapeHtml(name)}</text>`;
     })
     .join('');
@@ -58,7 +58,7 @@ function picture({ rows, columns, values }: HeatMap): string {
     for (let column = 0; column < columns; column++) {
       const value = values[row * columns + column];
       if (!Number.isFinite(value)) continue;
-      // Pictures are stored from the top, grids from the bottom.
+      // The rows of a picture are stored from the top, those of a grid from the bottom.
       const at = 4 * ((rows - 1 - row) * columns + column);
       pixels.set([...colourOf((value - low) / span), 255], at);
     }
@@ -71,7 +71,7 @@ function picture({ rows, columns, values }: HeatMap): string {
 const OUTLIERS = 0.005;
 
 function colourRange(values: Float32Array): readonly [number, number] {
-  const sorted = values.filter(Number.isFinite).sort();
-  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  const sortedValues = values.filter(Number.isFinite).sort();
+  const at = (share: number) => sortedValues[Math.round(share * (sortedValues.length - 1))] ?? 0;
   return at(1 - OUTLIERS) > at(OUTLIERS) ? [at(OUTLIERS), at(1 - OUTLIERS)] : [at(0), at(1)];
 }

@@ -65,8 +65,8 @@ function curve(name: string, points: Curve['points'], x: Scale, y: Scale, index:
   const line = `<polyline class="line c${index}" points="${points.map(place).join(' ')}"/>`;
   const dots = points.map((point) => {
     const [cx, cy] = place(point).split(',');
-    const shown = points.length <= 40 ? 'dot' : 'dot faint';
-    return `<circle class="${shown} c${index}" cx="${cx}" cy="${cy}" r="3"><title>${escapeHtml(name)} at step ${point[0]}: ${shortNumber(point[1])}</title></circle>`;
+    const dotClass = points.length <= 40 ? 'dot' : 'dot faint';
+    return `<circle class="${dotClass} c${index}" cx="${cx}" cy="${cy}" r="3"><title>${escapeHtml(name)} at step ${point[0]}: ${shortNumber(point[1])}</title></circle>`;
   });
   return line + dots.join('');
 }

@@ -6,6 +6,7 @@ import { heatMap } from './heat-map.js';
 import { escapeHtml, shortNumber } from './markup.js';
 import { sampleTable } from './sample-table.js';
 
+/** What a report shows. */
 export interface ReportData {
   readonly title: string;
   /** Facts under the title, such as the model, step and machine. */
@@ -15,6 +16,7 @@ export interface ReportData {
   readonly pictures: readonly HeatMap[];
 }
 
+/** The whole report as HTML, with styles and pictures inside. */
 export function reportPage(data: ReportData): string {
   const { main, machine } = charts(data.rows);
   return `<!doctype html>
@@ -33,8 +35,8 @@ ${sampleTable(data.samples)}
 }
 
 /** Latest value of the metrics people look for first. */
-export function summaryFacts(written: readonly MetricRow[]): [string, string][] {
-  const rows = underCurrentNames(written);
+export function summaryFacts(writtenRows: readonly MetricRow[]): [string, string][] {
+  const rows = underCurrentNames(writtenRows);
   const tested = metricsOf(rows).filter((name) => /^test\/(?!seconds)/.test(name));
   return ['train/loss', 'val/loss', 'val/wer', 'val/cer', ...tested].flatMap((metric) => {
     const last = rows.findLast((row) => typeof row[metric] === 'number');

@@ -1,4 +1,4 @@
-// Keeps report.html of a run up to date: after every validation and at the end.
+// The callback that writes the report.
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type EvaluatedSample, type HeatMap, isReportContributor } from '../../model/index.js';
@@ -16,6 +16,7 @@ import { replaceFile } from '../replace-file.js';
 import { reportPage, summaryFacts } from './page.js';
 import { MOST_SAMPLES } from './sample-table.js';
 
+/** Keeps report.html of a run up to date: after every validation and at the end. */
 export class ReportCallback extends Callback {
   readonly name = 'report';
   private samples: readonly EvaluatedSample[] = [];
@@ -32,6 +33,7 @@ export class ReportCallback extends Callback {
     super();
   }
 
+  /** Where the report is written. */
   get path(): string {
     return join(this.folder, 'report.html');
   }

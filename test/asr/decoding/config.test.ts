@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodingSchema, fusionModes, mostSymbols } from '../../../src/asr/decoding/config.js';
 import { ctcDecodingSchema } from '../../../src/asr/decoding/ctc-config.js';
-import { confidenceSettings } from '../../../src/asr/decoding/shared-config.js';
+import { confidenceOptions } from '../../../src/asr/decoding/shared-config.js';
 import { EncDecHybridRNNTCTCBPEModel, EncDecRNNTBPEModel } from '../../../src/asr/index.js';
 import { type ConfigNode, type ConfigWarning, configFromText } from '../../../src/config/index.js';
 import { tinyModel } from '../support.js';
@@ -22,7 +22,7 @@ describe('all keys of NeMo with their defaults', () => {
     const config = schema.parse(defaults[name] as ConfigNode, { warnings });
     expect(warnings.map((warning) => warning.message)).toEqual([]);
     expect(config.strategy).toBe('greedy_batch');
-    expect(confidenceSettings(config)).toBeUndefined();
+    expect(confidenceOptions(config)).toBeUndefined();
   });
 
   it('read a float length of ALSD as tokens per frame, an integer as tokens', () => {
@@ -69,11 +69,11 @@ it('reads the modes of fusion in both spellings; null is what NeMo makes of it',
 });
 
 it('a wish for the confidence of words includes tokens; greedy has a method of its own', () => {
-  const words = confidenceSettings(
+  const words = confidenceOptions(
     decodingSchema.parse({ confidence_cfg: { preserve_word_confidence: true, aggregation: 'prod' } }),
   );
   expect([words?.tokens, words?.words, words?.aggregation]).toEqual([true, true, 'prod']);
-  const own = confidenceSettings(
+  const own = confidenceOptions(
     decodingSchema.parse({
       greedy: { preserve_frame_confidence: true, confidence_method_cfg: { name: 'max_prob' } },
     }),

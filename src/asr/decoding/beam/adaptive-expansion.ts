@@ -25,22 +25,22 @@ export function* adaptiveExpansionSearch(
   const { vocabulary, steps, gamma, fusion } = options;
   const beam = Math.min(options.beamSize, vocabulary);
   const candidates = Math.min(options.beamSize + options.beta, vocabulary + 1);
-  let kept: BeamHypothesis[] = [start(root)];
+  let keptBeam: BeamHypothesis[] = [start(root)];
   for (let frame = 0; frame < frames; frame++) {
-    let open = yield* prefixSearch(kept, frame, options);
-    const known = new Set(open.map(({ prefix }) => prefix));
+    let openBeam = yield* prefixSearch(keptBeam, frame, options);
+    const knownPrefixes = new Set(openBeam.map(({ prefix }) => prefix));
     const blanks: BeamHypothesis[] = [];
     for (let step = 0; step < steps; step++) {
-      const scores = yield open.map(({ prefix }) => ({ prefix, frame }));
+      const scores = yield openBeam.map(({ prefix }) => ({ prefix, frame }));
       const extended: BeamHypothesis[] = [];
-      open.forEach((hypothesis, i) => {
+      openBeam.forEach((hypothesis, i) => {
         const { tokens } = scores[i];
         const top = topK(tokens, candidates);
-        const near = top.filter((token) => tokens[top[0]] - gamma <= tokens[token]).reverse();
-        for (const token of near) {
+        const nearTokens = top.filter((token) => tokens[top[0]] - gamma <= tokens[token]).reverse();
+        for (const token of nearTokens) {
           const score = hypothesis.score + tokens[token];
           if (token === vocabulary) blanks.push({ ...hypothesis, score });
-          else if (!known.has(hypothesis.prefix.child(token))) {
+          else if (!knownPrefixes.has(hypothesis.prefix.child(token))) {
             extended.push({
               score: score + fusionScore(fusion, hypothesis.prefix, token),
               prefix: hypothesis.prefix.child(token),
@@ -50,19 +50,19 @@ export function* adaptiveExpansionSearch(
         }
       });
       if (extended.length === 0) {
-        kept = blanks.sort(byScore).slice(0, beam);
+        keptBeam = blanks.sort(byScore).slice(0, beam);
         break;
       }
       if (step < steps - 1) {
-        open = extended;
+        openBeam = extended;
         continue;
       }
       const last = yield extended.map(({ prefix }) => ({ prefix, frame }));
       extended.forEach((hypothesis, i) => {
         hypothesis.score += last[i].tokens[vocabulary];
       });
-      kept = [...blanks, ...extended].sort(byScore).slice(0, beam);
+      keptBeam = [...blanks, ...extended].sort(byScore).slice(0, beam);
     }
   }
-  return kept;
+  return keptBeam;
 }

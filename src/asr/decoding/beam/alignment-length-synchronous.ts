@@ -13,19 +13,19 @@ export function* alignmentLengthSearch(
   normalise: boolean,
 ): Search {
   const beam = Math.min(beamSize, vocabulary);
-  const most = 'tokens' in longest ? longest.tokens : Math.floor(longest.perFrame * frames);
-  let current: BeamHypothesis[] = [start(root)];
+  const mostTokens = 'tokens' in longest ? longest.tokens : Math.floor(longest.perFrame * frames);
+  let currentBeam: BeamHypothesis[] = [start(root)];
   const final: BeamHypothesis[] = [];
-  for (let step = 0; step < frames + most; step++) {
+  for (let step = 0; step < frames + mostTokens; step++) {
     const frameOf = ({ prefix }: BeamHypothesis): number => step - prefix.length;
-    const open = current.filter((hypothesis) => frameOf(hypothesis) < frames);
-    if (open.length === 0) break;
-    const scores = yield open.map((hypothesis) => ({
+    const openBeam = currentBeam.filter((hypothesis) => frameOf(hypothesis) < frames);
+    if (openBeam.length === 0) break;
+    const scores = yield openBeam.map((hypothesis) => ({
       prefix: hypothesis.prefix,
       frame: frameOf(hypothesis),
     }));
     const extended: BeamHypothesis[] = [];
-    open.forEach((hypothesis, i) => {
+    openBeam.forEach((hypothesis, i) => {
       const { tokens } = scores[i];
       const frame = frameOf(hypothesis);
       const blank = { ...hypothesis, score: hypothesis.score + tokens[vocabulary] };
@@ -40,19 +40,19 @@ export function* alignmentLengthSearch(
         });
       }
     });
-    current = recombine(extended.sort(byScore).slice(0, beam));
+    currentBeam = recombine(extended.sort(byScore).slice(0, beam));
   }
   // Where nothing reached the end in time, NeMo gives the unfinished beam as it is.
-  return final.length > 0 ? sortNBest(final, normalise) : current;
+  return final.length > 0 ? sortNBest(final, normalise) : currentBeam;
 }
 
 /** Equal sequences become one, with the sum of their probabilities. */
 function recombine(hypotheses: readonly BeamHypothesis[]): BeamHypothesis[] {
-  const merged = new Map<Prefix, BeamHypothesis>();
+  const mergedBeam = new Map<Prefix, BeamHypothesis>();
   for (const hypothesis of hypotheses) {
-    const same = merged.get(hypothesis.prefix);
-    if (same) same.score = logAdd(same.score, hypothesis.score);
-    else merged.set(hypothesis.prefix, hypothesis);
+    const samePrefix = mergedBeam.get(hypothesis.prefix);
+    if (samePrefix) samePrefix.score = logAdd(samePrefix.score, hypothesis.score);
+    else mergedBeam.set(hypothesis.prefix, hypothesis);
   }
-  return [...merged.values()];
+  return [...mergedBeam.values()];
 }

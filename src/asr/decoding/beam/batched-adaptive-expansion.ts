@@ -32,13 +32,13 @@ export function* batchedAdaptiveExpansionSearch(
     let scores = yield beam.map(({ prefix }) => ({ prefix, frame }));
     beam = withPrefixes(beam, scores, fusion);
     /** Those that are not done with this frame. `scores` are theirs. */
-    let open = beam;
-    for (let step = 0; step < steps && open.length > 0; step++) {
-      const known = new Set(beam.map(({ prefix }) => prefix));
-      const staying = new Set(open);
+    let openBeam = beam;
+    for (let step = 0; step < steps && openBeam.length > 0; step++) {
+      const knownPrefixes = new Set(beam.map(({ prefix }) => prefix));
+      const staying = new Set(openBeam);
       const extended = beam.filter((hypothesis) => !staying.has(hypothesis));
-      const opened = new Set<BeamHypothesis>();
-      open.forEach((hypothesis, i) => {
+      const openedBeam = new Set<BeamHypothesis>();
+      openBeam.forEach((hypothesis, i) => {
         const { tokens } = scores[i];
         const top = bestCandidates(tokens, hypothesis.prefix, beamSize + beta, fusion, margin);
         for (const { token, score, rank } of top) {
@@ -49,18 +49,18 @@ export function* batchedAdaptiveExpansionSearch(
             continue;
           }
           const prefix = hypothesis.prefix.child(token);
-          if (known.has(prefix)) continue;
+          if (knownPrefixes.has(prefix)) continue;
           const longer = { score: sum, prefix, frames: [...hypothesis.frames, frame] };
-          opened.add(longer);
+          openedBeam.add(longer);
           extended.push(longer);
         }
       });
       beam = extended.sort(byScore).slice(0, beamSize);
-      open = beam.filter((hypothesis) => opened.has(hypothesis));
-      if (open.length > 0) scores = yield open.map(({ prefix }) => ({ prefix, frame }));
+      openBeam = beam.filter((hypothesis) => openedBeam.has(hypothesis));
+      if (openBeam.length > 0) scores = yield openBeam.map(({ prefix }) => ({ prefix, frame }));
     }
     // No more tokens at this frame: a blank, whose score is the network's alone, as in NeMo.
-    open.forEach((hypothesis, i) => {
+    openBeam.forEach((hypothesis, i) => {
       hypothesis.score += scores[i].tokens[vocabulary];
     });
   }

@@ -77,8 +77,8 @@ function fusedScores(
 ): Float32Array {
   const { scores } = fusionState(fusion, prefix);
   const blank = tokens.length - 1;
-  const more = rest(tokens, fusion, margin);
-  const sum = tokens.map((score, token) => (token === blank ? score : score + more + scores[token]));
+  const restScore = rest(tokens, fusion, margin);
+  const sum = tokens.map((score, token) => (token === blank ? score : score + restScore + scores[token]));
   sum[blank] *= blankFactor(fusion);
   return sum;
 }

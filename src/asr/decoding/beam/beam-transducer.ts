@@ -1,5 +1,4 @@
-// Beam search over a batch: the searches of all utterances run side by side, and their questions are answered
-// together.
+// Beam search of transducers over a batch.
 import type { Engine } from '../../../engine/index.js';
 import type { Hypothesis } from '../../../generation/index.js';
 import { type BEAM_STRATEGIES, type BeamConfig, fusionModes, mostSymbols } from '../config.js';
@@ -18,8 +17,10 @@ import { tdtAdaptiveExpansionSearch } from './tdt-adaptive-expansion.js';
 import { tdtSearch } from './tdt-search.js';
 import { timeSynchronousSearch } from './time-synchronous.js';
 
+/** The searches that NeMo's `strategy` may name, beside the greedy ones. */
 export type BeamStrategy = (typeof BEAM_STRATEGIES)[number];
 
+/** Which search, how wide, and with which models' help. */
 export interface BeamOptions {
   readonly strategy: BeamStrategy;
   readonly beam: BeamConfig;
@@ -28,6 +29,10 @@ export interface BeamOptions {
   readonly fusionWeight?: number;
 }
 
+/**
+ * Beam search over a batch: the searches of all utterances run side by side, and their questions are answered
+ * together. Source: NeMo's BeamRNNTInfer and BeamBatchedRNNTInfer.
+ */
 export class BeamTransducer {
   private readonly scorer: TransducerScorer;
 
@@ -42,6 +47,7 @@ export class BeamTransducer {
     });
   }
 
+  /** The best hypothesis of each utterance, with the others as `alternatives` where the options say so. */
   async decode(input: ProjectedFrames): Promise<Hypothesis[]> {
     const [batch] = input.shape;
     const searches = Array.from({ length: batch }, (_, utterance) => {
@@ -49,18 +55,18 @@ export class BeamTransducer {
       return { utterance, search, turn: search.next() };
     });
     for (;;) {
-      const waiting = searches.filter(({ turn }) => !turn.done);
-      if (waiting.length === 0) break;
-      const queries = waiting.flatMap(({ utterance, turn }) =>
+      const waitingSearches = searches.filter(({ turn }) => !turn.done);
+      if (waitingSearches.length === 0) break;
+      const queries = waitingSearches.flatMap(({ utterance, turn }) =>
         turn.done ? [] : turn.value.map((query) => ({ ...query, utterance })),
       );
       const answers = await this.scorer.answer(queries, input);
       let from = 0;
-      for (const one of waiting) {
-        if (one.turn.done) continue;
-        const own: Scores[] = answers.slice(from, from + one.turn.value.length);
-        from += own.length;
-        one.turn = one.search.next(own);
+      for (const waitingSearch of waitingSearches) {
+        if (waitingSearch.turn.done) continue;
+        const ownScores: Scores[] = answers.slice(from, from + waitingSearch.turn.value.length);
+        from += ownScores.length;
+        waitingSearch.turn = waitingSearch.search.next(ownScores);
       }
     }
     return searches.map(({ turn }) => this.result(turn.done ? turn.value : []));
@@ -121,8 +127,8 @@ export class BeamTransducer {
     return { tokens: fusion.tokens, weight: fusionWeight, ...fusionModes(beam) };
   }
 
-  private result(found: readonly BeamHypothesis[]): Hypothesis {
-    const alternatives = found.map(
+  private result(foundBeam: readonly BeamHypothesis[]): Hypothesis {
+    const alternatives = foundBeam.map(
       ({ prefix, frames, score, durations }): Hypothesis => ({
         tokens: prefix.tokens(),
         frames: [...frames],

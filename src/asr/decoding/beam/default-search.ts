@@ -8,30 +8,30 @@ export function* defaultSearch(root: Prefix, frames: number, beamSize: number, v
   if (beamSize === 1) return yield* greedySearch(root, frames, vocabulary);
   const beam = Math.min(beamSize, vocabulary);
   const expansions = Math.min(beam, vocabulary - 1);
-  let kept: BeamHypothesis[] = [start(root)];
+  let keptBeam: BeamHypothesis[] = [start(root)];
   for (let frame = 0; frame < frames; frame++) {
-    const open = kept;
-    kept = [];
-    while (open.length > 0) {
-      const [best] = open.splice(bestIndex(open), 1);
+    const openBeam = keptBeam;
+    keptBeam = [];
+    while (openBeam.length > 0) {
+      const [best] = openBeam.splice(bestIndex(openBeam), 1);
       const [{ tokens }] = yield [{ prefix: best.prefix, frame }];
       for (const token of topK(tokens, expansions, vocabulary)) {
-        open.push({
+        openBeam.push({
           score: best.score + tokens[token],
           prefix: best.prefix.child(token),
           frames: [...best.frames, frame],
         });
       }
-      kept.push({ ...best, score: best.score + tokens[vocabulary] });
-      const bound = open.length > 0 ? open[bestIndex(open)].score : Number.NEGATIVE_INFINITY;
-      const certain = kept.filter((hypothesis) => hypothesis.score > bound);
+      keptBeam.push({ ...best, score: best.score + tokens[vocabulary] });
+      const bound = openBeam.length > 0 ? openBeam[bestIndex(openBeam)].score : Number.NEGATIVE_INFINITY;
+      const certain = keptBeam.filter((hypothesis) => hypothesis.score > bound);
       if (certain.length >= beam) {
-        kept = certain.sort(byScore).reverse();
+        keptBeam = certain.sort(byScore).reverse();
         break;
       }
     }
   }
-  return kept;
+  return keptBeam;
 }
 
 /** NeMo's bound on tokens at one frame. */
@@ -39,18 +39,18 @@ const mostSymbols = 5;
 
 /** Its score counts tokens only, not blanks. */
 function* greedySearch(root: Prefix, frames: number, vocabulary: number): Search {
-  let current = start(root);
+  let currentHypothesis = start(root);
   for (let frame = 0; frame < frames; frame++) {
     for (let symbols = 0; symbols < mostSymbols; symbols++) {
-      const [{ tokens }] = yield [{ prefix: current.prefix, frame }];
+      const [{ tokens }] = yield [{ prefix: currentHypothesis.prefix, frame }];
       const [token] = topK(tokens, 1);
       if (token === vocabulary) break;
-      current = {
-        score: current.score + tokens[token],
-        prefix: current.prefix.child(token),
-        frames: [...current.frames, frame],
+      currentHypothesis = {
+        score: currentHypothesis.score + tokens[token],
+        prefix: currentHypothesis.prefix.child(token),
+        frames: [...currentHypothesis.frames, frame],
       };
     }
   }
-  return [current];
+  return [currentHypothesis];
 }

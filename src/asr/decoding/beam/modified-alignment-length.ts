@@ -39,16 +39,16 @@ export function* modifiedAlignmentLengthSearch(
   const { beamSize, vocabulary, maxSymbols, durations } = options;
   let beam: Hypothesis[] = [{ ...tdtStart(root), here: 0 }];
   for (;;) {
-    const open = beam.filter(({ at }) => at < frames);
-    if (open.length === 0) break;
-    const scores = yield open.map(({ prefix, at }) => ({ prefix, frame: at }));
+    const openBeam = beam.filter(({ at }) => at < frames);
+    if (openBeam.length === 0) break;
+    const scores = yield openBeam.map(({ prefix, at }) => ({ prefix, frame: at }));
     const extended = beam.filter(({ at }) => at >= frames);
-    open.forEach((hypothesis, i) => {
-      const full = maxSymbols !== null && hypothesis.here >= maxSymbols;
-      const found = full
+    openBeam.forEach((hypothesis, i) => {
+      const isFull = maxSymbols !== null && hypothesis.here >= maxSymbols;
+      const foundTokens = isFull
         ? [onlyBlank(scores[i], hypothesis.prefix, options)]
         : extensions(scores[i], hypothesis.prefix, options);
-      for (const { token, duration, score } of found) {
+      for (const { token, duration, score } of foundTokens) {
         const next =
           token === vocabulary
             ? withBlank(hypothesis, score, duration)
@@ -87,8 +87,8 @@ function onlyBlank(
   prefix: Prefix,
   { vocabulary, durations, fusion }: ModifiedAlignmentLengthOptions,
 ): Extension {
-  const late = fusion?.pruning === 'late' ? fusion : undefined;
-  const blank = fusedScore(tokens, prefix, vocabulary, late, margin);
+  const lateFusion = fusion?.pruning === 'late' ? fusion : undefined;
+  const blank = fusedScore(tokens, prefix, vocabulary, lateFusion, margin);
   if (!durations || !lengths) return { token: vocabulary, duration: 1, score: blank };
   const [likeliest] = topK(lengths, 1);
   return { token: vocabulary, duration: durations[likeliest] || 1, score: blank + lengths[likeliest] };

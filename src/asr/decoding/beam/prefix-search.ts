@@ -8,20 +8,20 @@ import { type BeamHypothesis, logAdd, type Query, type Scores } from './search.j
  * @param stay TDT: index of duration 0, whose probability each token then needs
  */
 export function* prefixSearch<H extends BeamHypothesis>(
-  kept: readonly H[],
+  keptBeam: readonly H[],
   frame: number,
   { prefixAlpha, fusion }: { readonly prefixAlpha: number; readonly fusion?: Fusion | undefined },
   stay?: number,
 ): Generator<readonly Query[], H[], readonly Scores[]> {
-  const hypotheses = [...kept].sort((a, b) => b.prefix.length - a.prefix.length);
+  const hypotheses = [...keptBeam].sort((a, b) => b.prefix.length - a.prefix.length);
   for (const [j, { prefix: longer }] of hypotheses.entries()) {
-    for (const other of hypotheses.slice(j + 1)) {
-      const from = other.prefix.length;
+    for (const longerHypothesis of hypotheses.slice(j + 1)) {
+      const from = longerHypothesis.prefix.length;
       const count = longer.length - from;
-      if (count === 0 || count > prefixAlpha || longer.first(from) !== other.prefix) continue;
+      if (count === 0 || count > prefixAlpha || longer.first(from) !== longerHypothesis.prefix) continue;
       const path = Array.from({ length: count }, (_, k) => longer.first(from + k));
       const scores = yield path.map((prefix) => ({ prefix, frame }));
-      let score = other.score;
+      let score = longerHypothesis.score;
       path.forEach((prefix, k) => {
         const { token } = longer.first(from + k + 1);
         score += scores[k].tokens[token] + fusionScore(fusion, prefix, token);

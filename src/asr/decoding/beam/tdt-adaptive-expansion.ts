@@ -17,31 +17,31 @@ export function* tdtAdaptiveExpansionSearch(
   const beam = Math.min(options.beamSize, vocabulary);
   const candidates = Math.min(options.beamSize + options.beta, vocabulary + 1);
   const { durations, zero, shortest } = durationTable(durationList);
-  let kept: TdtHypothesis[] = [tdtStart(root)];
+  let keptBeam: TdtHypothesis[] = [tdtStart(root)];
   for (let frame = 0; frame < frames; frame++) {
-    let open = kept.filter((hypothesis) => hypothesis.at === frame);
-    kept = kept.filter((hypothesis) => hypothesis.at > frame);
-    if (open.length === 0) continue;
-    if (zero >= 0) open = yield* prefixSearch(open, frame, options, zero);
-    const moved: TdtHypothesis[] = [];
+    let openBeam = keptBeam.filter((hypothesis) => hypothesis.at === frame);
+    keptBeam = keptBeam.filter((hypothesis) => hypothesis.at > frame);
+    if (openBeam.length === 0) continue;
+    if (zero >= 0) openBeam = yield* prefixSearch(openBeam, frame, options, zero);
+    const movedBeam: TdtHypothesis[] = [];
     for (let step = 0; step < steps; step++) {
-      const scores = yield open.map(({ prefix }) => ({ prefix, frame }));
+      const scores = yield openBeam.map(({ prefix }) => ({ prefix, frame }));
       const staying: TdtHypothesis[] = [];
-      open.forEach((hypothesis, i) => {
+      openBeam.forEach((hypothesis, i) => {
         for (const { token, duration, score } of candidatesOf(scores[i], candidates, gamma)) {
           if (token === vocabulary) {
             const frames = durations[duration] === 0 ? durations[shortest] : durations[duration];
-            moved.push(withBlank(hypothesis, score, frames));
+            movedBeam.push(withBlank(hypothesis, score, frames));
             continue;
           }
           const next = withToken(hypothesis, token, score, durations[duration]);
           next.score += fusionScore(fusion, hypothesis.prefix, token);
-          (durations[duration] === 0 ? staying : moved).push(next);
+          (durations[duration] === 0 ? staying : movedBeam).push(next);
         }
       });
       if (staying.length === 0) break;
       if (step < steps - 1) {
-        open = mergeDuplicates(staying);
+        openBeam = mergeDuplicates(staying);
         continue;
       }
       // No more tokens at this frame: a blank with its most probable step.
@@ -50,16 +50,16 @@ export function* tdtAdaptiveExpansionSearch(
         const lengths = last[i].durations as Float32Array;
         const [top] = topK(lengths, 1);
         const duration = top === zero ? shortest : top;
-        moved.push(
+        movedBeam.push(
           withBlank(hypothesis, last[i].tokens[vocabulary] + lengths[duration], durations[duration]),
         );
       });
     }
-    kept = mergeDuplicates([...kept, ...moved])
+    keptBeam = mergeDuplicates([...keptBeam, ...movedBeam])
       .sort(byScore)
       .slice(0, beam);
   }
-  return kept;
+  return keptBeam;
 }
 
 /** Pairs of token or blank and duration, those near the best. */

@@ -38,16 +38,16 @@ export function withToken(
 
 /** Those with the same tokens at the same frame become one with the sum of their probabilities; best first. */
 export function mergeDuplicates<H extends TdtHypothesis>(hypotheses: readonly H[]): H[] {
-  const merged = new Map<Prefix, Map<number, H>>();
+  const mergedBeam = new Map<Prefix, Map<number, H>>();
   const result: H[] = [];
   for (const hypothesis of [...hypotheses].sort(byScore)) {
-    let byFrame = merged.get(hypothesis.prefix);
+    let byFrame = mergedBeam.get(hypothesis.prefix);
     if (!byFrame) {
       byFrame = new Map();
-      merged.set(hypothesis.prefix, byFrame);
+      mergedBeam.set(hypothesis.prefix, byFrame);
     }
-    const same = byFrame.get(hypothesis.at);
-    if (same) same.score = logAdd(same.score, hypothesis.score);
+    const samePlace = byFrame.get(hypothesis.at);
+    if (samePlace) samePlace.score = logAdd(samePlace.score, hypothesis.score);
     else {
       byFrame.set(hypothesis.at, hypothesis);
       result.push(hypothesis);

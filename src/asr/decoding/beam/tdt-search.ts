@@ -15,40 +15,40 @@ export function* tdtSearch(
   const expansions = Math.min(beam, vocabulary - 1);
   const { durations, zero, shortest } = durationTable(durationList);
   const durationBeam = Math.min(beam, durations.length);
-  let kept: TdtHypothesis[] = [tdtStart(root)];
+  let keptBeam: TdtHypothesis[] = [tdtStart(root)];
   for (let frame = 0; frame < frames; frame++) {
-    const open = kept.filter((hypothesis) => hypothesis.at === frame);
-    kept = kept.filter((hypothesis) => hypothesis.at > frame);
-    while (open.length > 0) {
-      const [best] = open.splice(bestIndex(open), 1);
+    const openBeam = keptBeam.filter((hypothesis) => hypothesis.at === frame);
+    keptBeam = keptBeam.filter((hypothesis) => hypothesis.at > frame);
+    while (openBeam.length > 0) {
+      const [best] = openBeam.splice(bestIndex(openBeam), 1);
       const [scores] = yield [{ prefix: best.prefix, frame }];
       const { tokens } = scores;
       const lengths = scores.durations as Float32Array;
       const topDurations = topK(lengths, durationBeam);
       for (const { token, duration, score } of pairs(tokens, lengths, topDurations, expansions, vocabulary)) {
         const next = withToken(best, token, score, durations[duration]);
-        (durations[duration] === 0 ? open : kept).push(next);
+        (durations[duration] === 0 ? openBeam : keptBeam).push(next);
       }
       for (const top of topDurations) {
         // A blank moves on; where only "stay" is in the beam, by the shortest step.
         if (top === zero && topDurations.length > 1) continue;
         const duration = top === zero ? shortest : top;
-        kept.push(withBlank(best, tokens[vocabulary] + lengths[duration], durations[duration]));
+        keptBeam.push(withBlank(best, tokens[vocabulary] + lengths[duration], durations[duration]));
       }
-      kept = mergeDuplicates(kept);
-      if (open.length === 0) {
-        kept = kept.sort(byScore).slice(0, beam);
+      keptBeam = mergeDuplicates(keptBeam);
+      if (openBeam.length === 0) {
+        keptBeam = keptBeam.sort(byScore).slice(0, beam);
         break;
       }
-      const bound = open[bestIndex(open)].score;
-      const certain = kept.filter((hypothesis) => hypothesis.score > bound);
+      const bound = openBeam[bestIndex(openBeam)].score;
+      const certain = keptBeam.filter((hypothesis) => hypothesis.score > bound);
       if (certain.length >= beam) {
-        kept = certain.sort(byScore).reverse();
+        keptBeam = certain.sort(byScore).reverse();
         break;
       }
     }
   }
-  return kept;
+  return keptBeam;
 }
 
 /** The best pairs of one of the best tokens and one of the best durations. */

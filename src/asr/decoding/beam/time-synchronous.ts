@@ -11,21 +11,21 @@ export function* timeSynchronousSearch(
   mostSymbols: number,
 ): Search {
   const beam = Math.min(beamSize, vocabulary);
-  let current: BeamHypothesis[] = [start(root)];
+  let currentBeam: BeamHypothesis[] = [start(root)];
   for (let frame = 0; frame < frames; frame++) {
     /** Those that are done with this frame. */
     const finished: BeamHypothesis[] = [];
-    let open = current;
-    for (let round = 0; round < mostSymbols && open.length > 0; round++) {
-      const scores = yield open.map(({ prefix }) => ({ prefix, frame }));
+    let openBeam = currentBeam;
+    for (let round = 0; round < mostSymbols && openBeam.length > 0; round++) {
+      const scores = yield openBeam.map(({ prefix }) => ({ prefix, frame }));
       // Merged with what earlier rounds finished; within a round NeMo keeps duplicates.
       const earlier = new Map(finished.map((hypothesis) => [hypothesis.prefix, hypothesis]));
       const extended: BeamHypothesis[] = [];
-      open.forEach((hypothesis, i) => {
+      openBeam.forEach((hypothesis, i) => {
         const { tokens } = scores[i];
         const score = hypothesis.score + tokens[vocabulary];
-        const same = earlier.get(hypothesis.prefix);
-        if (same) same.score = logAdd(same.score, score);
+        const samePrefix = earlier.get(hypothesis.prefix);
+        if (samePrefix) samePrefix.score = logAdd(samePrefix.score, score);
         else finished.push({ ...hypothesis, score });
         for (const token of topK(tokens, beam, vocabulary)) {
           extended.push({
@@ -35,9 +35,9 @@ export function* timeSynchronousSearch(
           });
         }
       });
-      open = extended.sort(byScore).slice(0, beam);
+      openBeam = extended.sort(byScore).slice(0, beam);
     }
-    current = finished.sort(byScore).slice(0, beam);
+    currentBeam = finished.sort(byScore).slice(0, beam);
   }
-  return current;
+  return currentBeam;
 }

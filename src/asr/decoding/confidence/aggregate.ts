@@ -1,7 +1,7 @@
 // From the confidences of single choices to those of tokens and words, as NeMo counts them.
-import type { ConfidenceSettings } from '../shared-config.js';
+import type { ConfidenceOptions } from '../shared-config.js';
 
-export type Aggregation = ConfidenceSettings['aggregation'];
+export type Aggregation = ConfidenceOptions['aggregation'];
 
 export function aggregate(values: readonly number[], how: Aggregation): number {
   switch (how) {
@@ -37,7 +37,7 @@ export function byFrame(choices: readonly Choice[], frames: number): number[][] 
 export function transducerTokenConfidence(
   choices: readonly Choice[],
   frames: number,
-  settings: Pick<ConfidenceSettings, 'aggregation' | 'excludeBlank'>,
+  settings: Pick<ConfidenceOptions, 'aggregation' | 'excludeBlank'>,
   kind: 'rnnt' | 'multiblank' | 'tdt',
 ): number[] {
   const tokens = choices.filter((choice) => !choice.isBlank);
@@ -67,17 +67,17 @@ export function ctcTokenConfidence(
   best: ArrayLike<number>,
   frameConfidence: readonly number[],
   blank: number,
-  settings: Pick<ConfidenceSettings, 'aggregation' | 'excludeBlank'>,
+  settings: Pick<ConfidenceOptions, 'aggregation' | 'excludeBlank'>,
 ): number[] {
   const parts: number[][] = [];
-  let previous = blank;
+  let previousToken = blank;
   frameConfidence.forEach((confidence, t) => {
     const token = best[t];
-    if (token !== blank && token !== previous) parts.push([confidence]);
+    if (token !== blank && token !== previousToken) parts.push([confidence]);
     else if (parts.length > 0 && (token !== blank || !settings.excludeBlank)) {
       parts[parts.length - 1].push(confidence);
     }
-    previous = token;
+    previousToken = token;
   });
   return parts.map((values) => aggregate(values, settings.aggregation));
 }

@@ -19,8 +19,8 @@ const plus = (x: Tensor, n: number): Tensor => tf.add(x, tf.scalar(n));
 const times = (x: Tensor, n: number): Tensor => tf.mul(x, tf.scalar(n));
 
 function maxProb(x: Tensor, v: number, a: number): Tensor {
-  const most = tf.exp(times(tf.max(x, -1), a));
-  return times(plus(times(most, v ** a), -1), 1 / (v ** a - 1));
+  const largestTerm = tf.exp(times(tf.max(x, -1), a));
+  return times(plus(times(largestTerm, v ** a), -1), 1 / (v ** a - 1));
 }
 
 /** Σ p·log p */

@@ -1,8 +1,7 @@
-// A tree of phrases whose tokens are made likelier (NeMo's GPUBoostingTreeModel; the tree is Icefall's context
-// graph, an Aho-Corasick automaton). A token that goes on with a phrase gets a bonus, and one that breaks a phrase off
-// loses what it got, unless a shorter phrase ended there. Tokens of phrases come from phrases.ts.
+// Boosting of phrases.
 import type { TokenModel } from '../lm/token-model.js';
 
+/** How large the bonuses are. */
 export interface BoostingTreeOptions {
   /** Bonus of a phrase's token. Default 1. */
   readonly contextScore?: number;
@@ -14,6 +13,7 @@ export interface BoostingTreeOptions {
   readonly uniform?: boolean;
 }
 
+/** A phrase as tokens. */
 export interface BoostedPhrase {
   /** At least one. */
   readonly tokens: readonly number[];
@@ -37,6 +37,11 @@ export interface BoostingState {
   fail: { readonly state: BoostingState; readonly cost: number } | undefined;
 }
 
+/**
+ * A tree of phrases whose tokens are made likelier (NeMo's GPUBoostingTreeModel; the tree is Icefall's context
+ * graph, an Aho-Corasick automaton). A token that goes on with a phrase gets a bonus, and one that breaks a phrase
+ * off loses what it got, unless a shorter phrase ended there. Tokens of phrases come from phrases.ts.
+ */
 export class BoostingTree implements TokenModel<BoostingState> {
   private readonly root: BoostingState;
   private readonly unknown: { readonly score: number; readonly state: BoostingState };
@@ -54,8 +59,9 @@ export class BoostingTree implements TokenModel<BoostingState> {
   next(state: BoostingState, token: number): { readonly score: number; readonly state: BoostingState } {
     let cost = 0;
     for (let at = state; ; ) {
-      const found = at.arcs.get(token) ?? (at.fail ? undefined : this.unknown);
-      if (found) return cost === 0 ? found : { score: found.score + cost, state: found.state };
+      const nextState = at.arcs.get(token) ?? (at.fail ? undefined : this.unknown);
+      if (nextState)
+        return cost === 0 ? nextState : { score: nextState.score + cost, state: nextState.state };
       const fail = at.fail as NonNullable<BoostingState['fail']>;
       cost += fail.cost;
       at = fail.state;
@@ -73,13 +79,13 @@ function grow(phrases: readonly BoostedPhrase[], options: BoostingTreeOptions): 
   const root = { next: new Map(), depth: 0, bonus: 0, total: 0, ends: false } as unknown as Growing;
   root.fail = root;
   for (const { tokens, score = 0 } of phrases) {
-    const own = score === 0 ? contextScore : score;
+    const ownScore = score === 0 ? contextScore : score;
     let at = root;
     tokens.forEach((token, i) => {
       let node = at.next.get(token);
-      if (node) node.bonus = Math.max(own, node.bonus);
+      if (node) node.bonus = Math.max(ownScore, node.bonus);
       else {
-        const bonus = i > 0 && !uniform ? own * depthScaling + Math.log(i + 1) : own;
+        const bonus = i > 0 && !uniform ? ownScore * depthScaling + Math.log(i + 1) : ownScore;
         node = { next: new Map(), depth: i + 1, bonus, total: 0, ends: false, fail: root };
         at.next.set(token, node);
       }

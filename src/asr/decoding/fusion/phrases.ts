@@ -84,16 +84,18 @@ function tokensOf(
 ): BoostedPhrase {
   const refuse = (message: string, hint: string): AnemoneError =>
     new AnemoneError({ code: 'decoding.phrase', path: `${path}.${key}`, message, hint });
-  const shown = JSON.stringify(text);
-  const unknown = tokenizer.unknownCharacters(text, lang).map((character) => JSON.stringify(character));
-  if (unknown.length > 0) {
+  const shownText = JSON.stringify(text);
+  const unknownCharacters = tokenizer
+    .unknownCharacters(text, lang)
+    .map((character) => JSON.stringify(character));
+  if (unknownCharacters.length > 0) {
     throw refuse(
-      `the tokenizer cannot write ${unknown.join(', ')} of the phrase ${shown}`,
+      `the tokenizer cannot write ${unknownCharacters.join(', ')} of the phrase ${shownText}`,
       'spell phrases as the transcripts that the model was trained on',
     );
   }
   const tokens = tokenizer.textToIds(text, lang);
-  if (tokens.length === 0) throw refuse(`the phrase ${shown} has no tokens`, 'leave it out');
+  if (tokens.length === 0) throw refuse(`the phrase ${shownText} has no tokens`, 'leave it out');
   return { tokens, score: hundredths(config.score_per_phrase / [...text].length) };
 }
 

@@ -1,7 +1,10 @@
-// Shallow fusion: the weighted sum of what models of tokens say, as a tree of states that searches walk. What was
-// asked once is remembered, so that hypotheses with a common beginning share the work.
+// Shallow fusion of token models.
 import type { WeightedModel } from '../lm/token-model.js';
 
+/**
+ * Shallow fusion: the weighted sum of what models of tokens say, as a tree of states that searches walk. What was
+ * asked once is remembered, so that hypotheses with a common beginning share the work.
+ */
 export class TokenFusion {
   /** `vocabulary` is the number of tokens, blank not counted. */
   constructor(
@@ -16,6 +19,7 @@ export class TokenFusion {
   }
 }
 
+/** What the models of a fusion remember after the tokens of a hypothesis. */
 export class FusionState {
   private readonly following = new Map<number, FusionState>();
   private dense: Float32Array | undefined;
@@ -29,14 +33,15 @@ export class FusionState {
     readonly score: number,
   ) {}
 
+  /** The state after one more token; the same object each time it is asked for. */
   after(token: number): FusionState {
     let next = this.following.get(token);
     if (!next) {
       let score = 0;
       const states = this.models.map(({ model, weight }, i) => {
-        const one = model.next(this.states[i], token);
-        score += weight * one.score;
-        return one.state;
+        const step = model.next(this.states[i], token);
+        score += weight * step.score;
+        return step.state;
       });
       next = new FusionState(this.models, this.vocabulary, states, score);
       this.following.set(token, next);

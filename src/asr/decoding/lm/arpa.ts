@@ -3,7 +3,11 @@ import { AnemoneError } from '../../../errors/index.js';
 import { decodeUtf8, isUtf16 } from '../../../formats/index.js';
 import { NgramModel, type NgramNode } from './ngram-model.js';
 
-/** @param name of the file, for messages. @throws AnemoneError `lm.bad-arpa` */
+/**
+ * The model of an ARPA file.
+ * @param name of the file, for messages
+ * @throws AnemoneError `lm.bad-arpa`
+ */
 export function parseArpa(bytes: Uint8Array, name: string): NgramModel {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) throw bad(name, 1, 'it is compressed; unpack it first');
   if (isUtf16(bytes)) decodeUtf8(bytes, name);

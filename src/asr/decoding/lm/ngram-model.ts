@@ -13,8 +13,9 @@ export interface NgramNode {
 }
 
 /** log P of a word that a model without `<unk>` does not know: KenLM's. */
-const unknown = -100 * Math.LN10;
+const unknownScore = -100 * Math.LN10;
 
+/** A back-off n-gram language model: scores of words given those before them (Katz 1987). */
 export class NgramModel {
   constructor(
     readonly order: number,
@@ -22,6 +23,7 @@ export class NgramModel {
     private readonly root: NgramNode,
   ) {}
 
+  /** Whether the model has a unigram of this word; another one is scored as `<unk>`. */
   has(word: string): boolean {
     return this.ids.has(word);
   }
@@ -35,7 +37,7 @@ export class NgramModel {
   /** log P(word | state), a natural logarithm, and the state after it. Unknown words score as `<unk>`. */
   score(state: LmState, word: string): { score: number; state: LmState } {
     const id = this.ids.get(word) ?? this.ids.get('<unk>');
-    if (id === undefined) return { score: unknown, state: [] };
+    if (id === undefined) return { score: unknownScore, state: [] };
     const next = this.kept([...state, id]);
     let penalty = 0;
     for (let from = 0; from <= state.length; from++) {
@@ -44,7 +46,7 @@ export class NgramModel {
       if (entry?.logProbability !== undefined) return { score: penalty + entry.logProbability, state: next };
       penalty += context?.backOff ?? 0;
     }
-    return { score: penalty + unknown, state: next };
+    return { score: penalty + unknownScore, state: next };
   }
 
   /** log P(end of sentence | state). */

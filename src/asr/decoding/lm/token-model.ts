@@ -12,6 +12,7 @@ export interface TokenModel<S = unknown> {
   end(state: S): number;
 }
 
+/** A model and the factor of its scores. */
 export interface WeightedModel {
   readonly model: TokenModel;
   readonly weight: number;

@@ -1,7 +1,8 @@
-// An n-gram model of words as a model of tokens, each of which is one of its words (token-words.ts).
+// N-gram language models in searches.
 import type { LmState, NgramModel } from './ngram-model.js';
 import type { TokenModel } from './token-model.js';
 
+/** An n-gram model of words as a model of tokens, each of which is one of its words (token-words.ts). */
 export class TokenNgram implements TokenModel<LmState> {
   private readonly unknownScore: number;
 
@@ -15,8 +16,8 @@ export class TokenNgram implements TokenModel<LmState> {
     private readonly words: readonly string[],
     private readonly shareUnknown = false,
   ) {
-    const unknown = words.filter((word) => !model.has(word)).length;
-    this.unknownScore = shareUnknown && unknown > 1 ? -Math.log(unknown) : 0;
+    const unknownCount = words.filter((word) => !model.has(word)).length;
+    this.unknownScore = shareUnknown && unknownCount > 1 ? -Math.log(unknownCount) : 0;
   }
 
   start(): LmState {

@@ -13,9 +13,9 @@ const offset = 100;
  * @throws AnemoneError `lm.vocabulary` if none is known
  */
 export function tokenWords(model: NgramModel, tokenizer: Tokenizer): readonly string[] {
-  const own = tokenizer.vocabulary.slice(0, tokenizer.vocabSize);
-  const encoded = own.map((_, id) => String.fromCodePoint(id + offset));
-  const [knownOwn, knownEncoded] = [own, encoded].map(
+  const ownTokens = tokenizer.vocabulary.slice(0, tokenizer.vocabSize);
+  const encoded = ownTokens.map((_, id) => String.fromCodePoint(id + offset));
+  const [knownOwn, knownEncoded] = [ownTokens, encoded].map(
     (words) => words.filter((word) => model.has(word)).length,
   );
   if (Math.max(knownOwn, knownEncoded) === 0) {
@@ -25,7 +25,7 @@ export function tokenWords(model: NgramModel, tokenizer: Tokenizer): readonly st
       hint: 'train it on text cut into tokens, by spelling or as characters of id + 100',
     });
   }
-  return knownEncoded > knownOwn ? encoded : own;
+  return knownEncoded > knownOwn ? encoded : ownTokens;
 }
 
 /**

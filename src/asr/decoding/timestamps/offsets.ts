@@ -64,42 +64,42 @@ export interface WordOptions {
 export function wordOffsets(tokens: readonly TokenOffset[], options: WordOptions): Offset[] {
   const { separator, punctuation, join } = options;
   const words: { text: string; start: number; end: number }[] = [];
-  let built: string[] = [];
+  let builtTokens: string[] = [];
   let first = 0;
   const begins = (i: number): boolean =>
     options.wordPieces && separator === ' '
       ? tokens[i].text !== '' && !tokens[i].text.startsWith('##')
       : beginsWord(tokens, i, separator, punctuation);
   const finish = (last: number): void => {
-    words.push({ text: join(built), start: tokens[first].start, end: tokens[last].end });
+    words.push({ text: join(builtTokens), start: tokens[first].start, end: tokens[last].end });
   };
   tokens.forEach(({ token, text, end }, i) => {
     const isMark = punctuation.has(text) && text !== separator;
     if (begins(i) && !isMark) {
-      if (built.length > 0) finish(i - 1);
-      built = [];
+      if (builtTokens.length > 0) finish(i - 1);
+      builtTokens = [];
       if (text !== separator) {
-        built.push(token);
+        builtTokens.push(token);
         first = i;
       }
-    } else if (isMark && built.length === 0 && words.length > 0) {
+    } else if (isMark && builtTokens.length === 0 && words.length > 0) {
       const last = words[words.length - 1];
       last.end = end;
       last.text = `${last.text.endsWith(' ') ? last.text.slice(0, -1) : last.text}${text}`;
-    } else if (isMark && built.length > 0) {
-      if ([' ', '_', '▁'].includes(built[built.length - 1])) built.pop();
-      built.push(token);
+    } else if (isMark && builtTokens.length > 0) {
+      if ([' ', '_', '▁'].includes(builtTokens[builtTokens.length - 1])) builtTokens.pop();
+      builtTokens.push(token);
     } else {
-      if (built.length === 0) first = i;
-      built.push(token);
+      if (builtTokens.length === 0) first = i;
+      builtTokens.push(token);
     }
   });
   if (words.length === 0) {
-    if (built.length > 0) words.push({ text: join(built), start: tokens[0].start, end: tokens[tokens.length - 1].end }); // biome-ignore format: one line reads better
+    if (builtTokens.length > 0) words.push({ text: join(builtTokens), start: tokens[0].start, end: tokens[tokens.length - 1].end }); // biome-ignore format: one line reads better
     return words;
   }
   words[0].start = tokens[0].start;
-  if (built.length > 0) finish(tokens.length - 1);
+  if (builtTokens.length > 0) finish(tokens.length - 1);
   return words;
 }
 
@@ -113,7 +113,7 @@ function beginsWord(
   if (separator !== ' ') return text === separator;
   if (token !== text) return true;
   if (text !== separator) return false;
-  const next = tokens.slice(i + 1).find((other) => other.text !== separator && other.text !== '');
+  const next = tokens.slice(i + 1).find((later) => later.text !== separator && later.text !== '');
   return next === undefined || !punctuation.has(next.text);
 }
 
@@ -126,21 +126,21 @@ export interface SegmentOptions {
 
 export function segmentOffsets(words: readonly Offset[], { separators, gap }: SegmentOptions): Offset[] {
   const segments: Offset[] = [];
-  let open: Offset[] = [];
+  let openOffsets: Offset[] = [];
   const finish = (): void => {
-    if (open.length === 0) return;
-    const text = open.map((word) => word.text).join(' ');
-    segments.push({ text, start: open[0].start, end: open[open.length - 1].end });
-    open = [];
+    if (openOffsets.length === 0) return;
+    const text = openOffsets.map((word) => word.text).join(' ');
+    segments.push({ text, start: openOffsets[0].start, end: openOffsets[openOffsets.length - 1].end });
+    openOffsets = [];
   };
   for (const word of words) {
-    if (gap !== null && open.length > 0) {
+    if (gap !== null && openOffsets.length > 0) {
       // NeMo looks at the gap alone here, except at the first word of a segment.
-      if (word.start - open[open.length - 1].end >= gap) finish();
-      open.push(word);
+      if (word.start - openOffsets[openOffsets.length - 1].end >= gap) finish();
+      openOffsets.push(word);
       continue;
     }
-    open.push(word);
+    openOffsets.push(word);
     const last = [...word.text].at(-1) ?? '';
     if (separators.includes(last) || separators.includes(word.text)) finish();
   }

@@ -11,11 +11,11 @@ export function wordsOfTokens(
   wordPieces = false,
 ): number[][] {
   const words: number[][] = [];
-  let open: number[] = [];
+  let openWord: number[] = [];
   const finish = (): void => {
-    const isMarkOnly = open.length > 0 && tokens[open[open.length - 1]] === '▁';
-    if (open.length > 0 && !isMarkOnly) words.push(open);
-    open = [];
+    const isMarkOnly = openWord.length > 0 && tokens[openWord[openWord.length - 1]] === '▁';
+    if (openWord.length > 0 && !isMarkOnly) words.push(openWord);
+    openWord = [];
   };
   tokens.forEach((token, i) => {
     if (token === ' ') {
@@ -24,7 +24,7 @@ export function wordsOfTokens(
     }
     const begins = wordPieces ? !token.startsWith('##') : token !== texts[i] || tokens[i - 1] === '<unk>';
     if (begins) finish();
-    open.push(i);
+    openWord.push(i);
   });
   finish();
   return words;

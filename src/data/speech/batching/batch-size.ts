@@ -1,4 +1,5 @@
 // How many utterances a batch of a bucket holds: a fixed number, a list, or as many as fit a duration.
+/** The keys of a data section that say how many utterances make a batch; one of them must. */
 export interface BatchSizeConfig {
   /** Utterances a batch. Required unless `batch_duration` or a list is given. */
   readonly batch_size?: number | null;
@@ -20,7 +21,7 @@ export interface BatchSizeConfig {
  */
 export function bucketBatchSizes(config: BatchSizeConfig, seconds: readonly number[]): number[] {
   const list = config.bucket_batch_size ?? config.bucketing_batch_size;
-  // More buckets than numbers: the longest utterances get the last, smallest, number.
+  // Where there are more buckets than numbers, the longest utterances get the last number, the smallest.
   if (list && typeof list === 'object') return seconds.map((_, i) => list[Math.min(i, list.length - 1)]);
   if (typeof list === 'number') return seconds.map((_, i) => list * (seconds.length - i));
   const budget = config.batch_duration;

@@ -1,6 +1,7 @@
 // What an epoch will cost before it is run: shapes (compilations), padding, the largest batch.
 import type { BatchPlanner, PlannedSet } from './planner.js';
 
+/** Batches of one shape; each shape costs one compilation. */
 export interface BatchShape {
   readonly size: number;
   readonly frames: number;
@@ -9,6 +10,7 @@ export interface BatchShape {
   readonly count: number;
 }
 
+/** What an epoch costs: utterances, shapes, padding, memory. */
 export interface EpochEstimate {
   readonly utterances: number;
   readonly batches: number;
@@ -26,6 +28,10 @@ export interface EpochEstimate {
   readonly largestSeconds: number;
 }
 
+/**
+ * Plans an epoch and sums it up; no audio is read.
+ * @param epoch counted from 0
+ */
 export function estimateEpoch(planner: BatchPlanner, set: PlannedSet, epoch = 0): EpochEstimate {
   const plan = planner.plan(epoch);
   const shapes = new Map<string, { size: number; frames: number; tokens: number; count: number }>();

@@ -1,5 +1,4 @@
-// Cuts a data set into batches: which utterances together, padded to what. A plan is a pure function of the
-// data set, the configuration, the seed and the epoch, so that a run can be resumed anywhere.
+// Plans of epochs.
 import { CounterRandom } from '../../../random/index.js';
 import { type BatchSizeConfig, bucketBatchSizes } from './batch-size.js';
 import {
@@ -11,6 +10,7 @@ import {
   tokenRungs,
 } from './rungs.js';
 
+/** The keys of a data section that say how utterances are put together. */
 export interface BatchingConfig extends BatchSizeConfig {
   /** A new order each epoch. */
   readonly shuffle: boolean;
@@ -40,6 +40,7 @@ export interface PlannedSet {
   readonly stretch?: ((epoch: number, index: number) => number) | undefined;
 }
 
+/** One batch of a plan: utterances by their index in the data set, and what they are padded to. */
 export interface PlannedBatch {
   readonly indices: Int32Array;
   /** Padded frames. */
@@ -60,6 +61,10 @@ const DEFAULT_BUCKETS = 12;
 /** Durations in manifests are rounded, and resampling rounds again: this many frames of slack. */
 const SLACK_FRAMES = 2;
 
+/**
+ * Cuts a data set into batches: which utterances together, padded to what. A plan is a pure function of the data
+ * set, the configuration, the seed and the epoch, so that a run can be resumed anywhere.
+ */
 export class BatchPlanner {
   /** Padded frame counts, ascending; one a bucket. */
   readonly rungs: readonly number[];
@@ -90,6 +95,7 @@ export class BatchPlanner {
     this.tokenRungs = buckets.map(tokenRungs);
   }
 
+  /** Whether utterances are sorted into buckets by length. */
   get bucketing(): boolean {
     return this.config.num_buckets !== 1;
   }
@@ -105,10 +111,11 @@ export class BatchPlanner {
       : Int32Array.from({ length: count }, (_, i) => i);
     const { full, rest } = this.bucketing ? this.cutBuckets(order, lengths) : this.cutInOrder(order);
     const batches = drop_last ? full : [...full, ...rest];
-    const planned = batches.map((indices) => this.pad(indices, lengths));
-    // A set in a fixed order is mixed too: the first few batches, which limits may cut off, then stand for all.
-    if (!this.bucketing || bucketing_strategy === 'fixed_order') return planned;
-    return Array.from(random.derive('order').permutation(planned.length), (i) => planned[i]);
+    const plannedBatches = batches.map((indices) => this.pad(indices, lengths));
+    // The batches of a set in a fixed order are mixed too: the first few, which a limit may leave alone, then stand for
+    // all.
+    if (!this.bucketing || bucketing_strategy === 'fixed_order') return plannedBatches;
+    return Array.from(random.derive('order').permutation(plannedBatches.length), (i) => plannedBatches[i]);
   }
 
   private padFrames(frames: number): number {
@@ -123,7 +130,7 @@ export class BatchPlanner {
     let seconds = 0;
     for (let i = 0; i < count; i++) seconds += this.set.seconds[i];
     const batches = batch_duration ? seconds / batch_duration : count / (batch_size ?? 1);
-    // A bucket should fill two batches, or most of them would wait for others.
+    // A bucket should fill two batches, else most of its utterances would wait for others.
     return Math.max(1, Math.min(DEFAULT_BUCKETS, Math.floor(batches / 2)));
   }
 
@@ -147,15 +154,15 @@ export class BatchPlanner {
   private cutBuckets(order: Int32Array, lengths: Int32Array): Cut {
     const buckets: number[][] = this.rungs.map(() => []);
     for (const index of order) buckets[this.bucketOf(lengths[index])].push(index);
-    const full: Int32Array[] = [];
+    const fullBatches: Int32Array[] = [];
     let left: number[] = [];
     buckets.forEach((bucket, b) => {
-      const waiting = Int32Array.from([...left, ...bucket]);
-      const cut = chunks(waiting, this.sizes[b]);
-      full.push(...cut.full);
+      const waitingIndices = Int32Array.from([...left, ...bucket]);
+      const cut = chunks(waitingIndices, this.sizes[b]);
+      fullBatches.push(...cut.full);
       left = cut.rest.flatMap((rest) => [...rest]);
     });
-    return { full, rest: left.length > 0 ? [Int32Array.from(left)] : [] };
+    return { full: fullBatches, rest: left.length > 0 ? [Int32Array.from(left)] : [] };
   }
 
   /** Batches in the given order, lengths mixed; under a duration budget as if all were the longest. */
@@ -171,18 +178,19 @@ export class BatchPlanner {
       tokens = Math.max(tokens, this.set.tokens[i]);
     }
     const padded = this.padFrames(roundUpToRung(frames, this.rungs));
-    // Short utterances with long transcripts land in any bucket of shorter ones: look at those rungs too.
+    // A short utterance with a long transcript lands in any bucket of shorter transcripts, so the rungs of all are
+    // looked at.
     const bucket = this.bucketOf(frames);
     const widths = this.tokenRungs.slice(0, bucket + 1).flat();
-    const known = (this.tokenRungs[bucket] ?? []).find((w) => w >= tokens);
-    const other = widths.filter((w) => w >= tokens).sort((a, b) => a - b)[0];
-    return { indices, frames: padded, tokens: known ?? other ?? roundUp(tokens, TOKEN_MULTIPLE) };
+    const knownWidth = (this.tokenRungs[bucket] ?? []).find((w) => w >= tokens);
+    const otherWidth = widths.filter((w) => w >= tokens).sort((a, b) => a - b)[0];
+    return { indices, frames: padded, tokens: knownWidth ?? otherWidth ?? roundUp(tokens, TOKEN_MULTIPLE) };
   }
 }
 
 function chunks(items: Int32Array, size: number): Cut {
-  const full: Int32Array[] = [];
+  const fullBatches: Int32Array[] = [];
   let at = 0;
-  for (; at + size <= items.length; at += size) full.push(items.slice(at, at + size));
-  return { full, rest: at < items.length ? [items.slice(at)] : [] };
+  for (; at + size <= items.length; at += size) fullBatches.push(items.slice(at, at + size));
+  return { full: fullBatches, rest: at < items.length ? [items.slice(at)] : [] };
 }

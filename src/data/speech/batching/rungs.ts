@@ -18,7 +18,7 @@ export function optimalRungs(lengths: ArrayLike<number>, count: number, multiple
   for (let i = 0; i < lengths.length; i++) longest = Math.max(longest, lengths[i]);
   const step = multiple * Math.max(1, Math.ceil(longest / multiple / CANDIDATES));
   const bins = Math.max(1, Math.ceil(longest / step));
-  // Utterances up to candidate j, and the sum of their lengths.
+  // For each candidate j: how many utterances there are up to it, and the sum of their lengths.
   const counts = new Float64Array(bins + 1);
   for (let i = 0; i < lengths.length; i++) counts[Math.max(1, Math.ceil(lengths[i] / step))]++;
   for (let j = 1; j <= bins; j++) counts[j] += counts[j - 1];
@@ -28,18 +28,18 @@ export function optimalRungs(lengths: ArrayLike<number>, count: number, multiple
   const best = [cost[bins]];
   for (let k = 1; k < Math.min(count, bins); k++) {
     const next = new Float64Array(bins + 1);
-    const previous = new Int32Array(bins + 1);
+    const previousCuts = new Int32Array(bins + 1);
     for (let j = 0; j <= bins; j++) {
       next[j] = Number.POSITIVE_INFINITY;
       for (let i = 0; i <= j; i++) {
         const total = cost[i] + (counts[j] - counts[i]) * j;
         if (total < next[j]) {
           next[j] = total;
-          previous[j] = i;
+          previousCuts[j] = i;
         }
       }
     }
-    from.push(previous);
+    from.push(previousCuts);
     best.push(next[bins]);
     cost = next;
   }
@@ -62,7 +62,7 @@ export function rungsFromBounds(
   return [...new Set(rungs)].sort((a, b) => a - b);
 }
 
-/** So few transcripts say nothing about what is usual. */
+/** Fewer transcripts than this say nothing about what is usual. */
 const FEW = 50;
 
 /**
@@ -71,9 +71,12 @@ const FEW = 50;
  */
 export function tokenRungs(lengths: readonly number[]): number[] {
   if (lengths.length === 0) return [];
-  const sorted = [...lengths].sort((a, b) => a - b);
-  const largest = roundUp(Math.max(1, sorted[sorted.length - 1]), TOKEN_MULTIPLE);
-  const usual = roundUp(Math.max(1, sorted[Math.floor(0.98 * (sorted.length - 1))] * 1.05), TOKEN_MULTIPLE);
+  const sortedLengths = [...lengths].sort((a, b) => a - b);
+  const largest = roundUp(Math.max(1, sortedLengths[sortedLengths.length - 1]), TOKEN_MULTIPLE);
+  const usual = roundUp(
+    Math.max(1, sortedLengths[Math.floor(0.98 * (sortedLengths.length - 1))] * 1.05),
+    TOKEN_MULTIPLE,
+  );
   return lengths.length >= FEW && largest > 1.4 * usual ? [usual, largest] : [largest];
 }
 

@@ -10,12 +10,15 @@ import { type FitConfig, TextFit } from './text-fit.js';
 
 /** What the check needs of a tokenizer; `Tokenizer` of the text folder fits. */
 export interface CheckTokenizer {
+  /** Ids of a text, whose number is compared with the recording's frames. */
   textToIds(text: string, lang?: string): ArrayLike<number>;
+  /** The distinct characters of a text that have no token. */
   unknownCharacters(text: string, lang?: string): string[];
-  /** Of a tokenizer that must know the language of a text: those it has. */
+  /** The languages of a tokenizer that must know the language of a text. */
   readonly langs?: readonly string[];
 }
 
+/** What manifests are held against. */
 export interface CheckOptions extends FitConfig, InspectOptions {
   readonly tokenizer?: CheckTokenizer | undefined;
   /** Seconds. Default 0.1. */
@@ -26,6 +29,7 @@ export interface CheckOptions extends FitConfig, InspectOptions {
   readonly requireText?: boolean;
 }
 
+/** What a check found in one or more manifests. */
 export interface CheckReport {
   readonly utterances: number;
   readonly seconds: number;
@@ -33,7 +37,7 @@ export interface CheckReport {
   readonly files: number;
   readonly speakers: number;
   readonly durations: Histogram | undefined;
-  /** Of transcripts, in `textUnit`. */
+  /** Lengths of transcripts, in `textUnit`. */
   readonly textLengths: Histogram | undefined;
   readonly textUnit: 'characters' | 'tokens';
   /** Recordings by sample rate, by channels, by format. */
@@ -50,6 +54,11 @@ export interface CheckReport {
 /** Differences of durations that matter: so many seconds and such a share. */
 const MISMATCH = { seconds: 0.1, share: 0.02 };
 
+/**
+ * Reads the manifests and the header of every recording they name, and reports facts and findings. Mistakes in the
+ * files are findings, not errors.
+ * @throws AnemoneError `manifest.missing`, `manifest.unreadable` where a manifest cannot be read at all
+ */
 export async function checkManifests(spec: ManifestSpec, options: CheckOptions = {}): Promise<CheckReport> {
   const contents = await scanManifests(spec, { maxErrors: 10_000, requireText: options.requireText ?? true });
   const { entries } = contents;
@@ -65,7 +74,7 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
     ...duplicates(entries, inspections),
     ...text.findings,
   );
-  const usable = [...inspections.values()].filter((seen) => seen.error === undefined);
+  const usableFiles = [...inspections.values()].filter((inspection) => inspection.error === undefined);
   return {
     utterances: entries.length,
     seconds: entries.reduce((sum, e) => sum + e.duration, 0),
@@ -74,9 +83,9 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
     durations: histogram(entries.map((e) => e.duration)),
     textLengths: histogram(text.lengths),
     textUnit: options.tokenizer ? 'tokens' : 'characters',
-    sampleRates: tally(usable.map((seen) => `${seen.sampleRate} Hz`)),
-    channels: tally(usable.map((seen) => String(seen.channels))),
-    formats: tally(usable.map((seen) => String(seen.format))),
+    sampleRates: tally(usableFiles.map((inspection) => `${inspection.sampleRate} Hz`)),
+    channels: tally(usableFiles.map((inspection) => String(inspection.channels))),
+    formats: tally(usableFiles.map((inspection) => String(inspection.format))),
     unknownCharacters: text.unknown,
     findings,
     fatal: findings.some((finding) => isFatal(finding.kind)),
@@ -85,7 +94,7 @@ export async function checkManifests(spec: ManifestSpec, options: CheckOptions =
 
 function lineFinding(error: AnemoneError): Finding {
   const position = error.position ?? { file: 'manifest' };
-  // As the message has it: a name with controls stands there in its printable form.
+  // The prefix as messages have it: a name with control characters stands there in its printable form.
   const place = `${printable(formatPosition(position))}: `;
   const message = error.message.startsWith(place) ? error.message.slice(place.length) : error.message;
   return { kind: 'bad-line', position, message };
@@ -109,27 +118,28 @@ function checkAudio(
   inspections: ReadonlyMap<string, Inspection>,
 ): Finding[] {
   const findings: Finding[] = [];
-  const told = new Set<string>();
+  const toldPaths = new Set<string>();
   for (const entry of entries) {
-    const seen = inspections.get(entry.audioPath);
-    if (!seen) continue;
+    const inspection = inspections.get(entry.audioPath);
+    if (!inspection) continue;
     const position = entry.source;
     // A recording with many segments is reported once.
-    if (!told.has(entry.audioPath)) {
-      told.add(entry.audioPath);
-      if (seen.error) {
+    if (!toldPaths.has(entry.audioPath)) {
+      toldPaths.add(entry.audioPath);
+      if (inspection.error) {
         findings.push({
-          kind: KIND_OF_ERROR[seen.error.code] ?? 'corrupt',
+          kind: KIND_OF_ERROR[inspection.error.code] ?? 'corrupt',
           position,
-          message: seen.error.message,
+          message: inspection.error.message,
         });
       }
-      for (const { code, message } of seen.warnings) {
+      for (const { code, message } of inspection.warnings) {
         const kind = KIND_OF_WARNING[code];
         if (kind) findings.push({ kind, position, message: `${entry.audioPath}: ${message}` });
       }
     }
-    const complaint = seen.duration === undefined ? undefined : segmentComplaint(entry, seen.duration);
+    const complaint =
+      inspection.duration === undefined ? undefined : segmentComplaint(entry, inspection.duration);
     if (complaint) findings.push({ ...complaint, position });
   }
   return findings;
@@ -145,7 +155,7 @@ function segmentComplaint(entry: ManifestEntry, have: number): Omit<Finding, 'po
   const excess = entry.duration - rest;
   const matters = (difference: number) =>
     difference > MISMATCH.seconds && difference > MISMATCH.share * entry.duration;
-  // With an offset the segment may well end before the recording does.
+  // A segment with an offset may well end before the recording does.
   if (matters(excess) || (entry.offset === 0 && matters(-excess))) {
     const message = `${name}: the manifest says ${entry.duration} s, there are ${rest.toFixed(2)} s`;
     return { kind: 'duration-mismatch', message };
@@ -202,7 +212,7 @@ function checkTexts(
   const { tokenizer } = options;
   const fit = new TextFit(options);
   const findings: Finding[] = [];
-  const unknown = new Map<string, number>();
+  const unknownCounts = new Map<string, number>();
   const lengths = entries.map((entry) => {
     const position = entry.source;
     const name = utteranceName(entry);
@@ -215,11 +225,12 @@ function checkTexts(
       findings.push({ kind: 'no-language', position, message });
       return [...entry.text].length;
     }
-    const strange = tokenizer.unknownCharacters(entry.text, lang);
-    for (const character of strange) unknown.set(character, (unknown.get(character) ?? 0) + 1);
-    if (strange.length > 0) {
-      const shown = strange.map(showCharacter).join(', ');
-      findings.push({ kind: 'unknown-characters', position, message: `${name}: ${shown}` });
+    const strangeCharacters = tokenizer.unknownCharacters(entry.text, lang);
+    for (const character of strangeCharacters)
+      unknownCounts.set(character, (unknownCounts.get(character) ?? 0) + 1);
+    if (strangeCharacters.length > 0) {
+      const shownCharacters = strangeCharacters.map(showCharacter).join(', ');
+      findings.push({ kind: 'unknown-characters', position, message: `${name}: ${shownCharacters}` });
       // A tokenizer may refuse such a text; its length is then that of its characters.
       return [...entry.text].length;
     }
@@ -228,7 +239,7 @@ function checkTexts(
     if (complaint) findings.push({ ...complaint, position, message: `${name}: ${complaint.message}` });
     return ids.length;
   });
-  return { findings, lengths, unknown };
+  return { findings, lengths, unknown: unknownCounts };
 }
 
 /** `"ä" (U+00E4)`. */

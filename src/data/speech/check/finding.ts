@@ -23,14 +23,17 @@ export const FINDING_KINDS = {
   'same-audio': { fatal: false, means: 'different files with the same bytes' },
 } as const;
 
+/** One of the kinds of {@link FINDING_KINDS}. */
 export type FindingKind = keyof typeof FINDING_KINDS;
 
+/** One thing that is odd or wrong, and the line of the manifest it is about. */
 export interface Finding {
   readonly kind: FindingKind;
   readonly position: SourcePosition;
   readonly message: string;
 }
 
+/** Whether a manifest with such a finding is unfit for training. */
 export function isFatal(kind: FindingKind): boolean {
   return FINDING_KINDS[kind].fatal;
 }

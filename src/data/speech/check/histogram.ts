@@ -7,6 +7,7 @@ export interface HistogramBin {
   readonly count: number;
 }
 
+/** How values are spread: counts between round bounds, and the usual statistics. */
 export interface Histogram {
   readonly bins: readonly HistogramBin[];
   readonly minimum: number;
@@ -19,15 +20,16 @@ export interface Histogram {
 /** About `target` bins of a round width (1, 2 or 5 times a power of ten); undefined without values. */
 export function histogram(values: readonly number[], target = 12): Histogram | undefined {
   if (values.length === 0) return undefined;
-  const sorted = Float64Array.from(values).sort();
-  const minimum = sorted[0];
-  const maximum = sorted[sorted.length - 1];
+  const sortedValues = Float64Array.from(values).sort();
+  const minimum = sortedValues[0];
+  const maximum = sortedValues[sortedValues.length - 1];
   const width = roundWidth((maximum - minimum) / target);
   const first = Math.floor(minimum / width);
   const count = Math.max(1, Math.floor(maximum / width) - first + 1);
   const counts = new Array<number>(count).fill(0);
-  for (const value of sorted) counts[Math.min(count - 1, Math.floor(value / width) - first)]++;
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  for (const value of sortedValues) counts[Math.min(count - 1, Math.floor(value / width) - first)]++;
+  const at = (share: number) =>
+    sortedValues[Math.min(sortedValues.length - 1, Math.floor(share * sortedValues.length))];
   return {
     bins: counts.map((n, i) => ({
       from: tidy((first + i) * width),
@@ -36,7 +38,7 @@ export function histogram(values: readonly number[], target = 12): Histogram | u
     })),
     minimum,
     median: at(0.5),
-    mean: sorted.reduce((sum, x) => sum + x, 0) / sorted.length,
+    mean: sortedValues.reduce((sum, x) => sum + x, 0) / sortedValues.length,
     percentile95: at(0.95),
     maximum,
   };
@@ -44,11 +46,11 @@ export function histogram(values: readonly number[], target = 12): Histogram | u
 
 /** Lines such as `  2.0–  4.0  ███████▌  120`. */
 export function renderHistogram({ bins }: Histogram, unit: string, width = 40): string[] {
-  const most = Math.max(...bins.map((bin) => bin.count));
+  const largestCount = Math.max(...bins.map((bin) => bin.count));
   const digits = bins.some((bin) => !Number.isInteger(bin.from)) ? 1 : 0;
   const label = (x: number) => x.toFixed(digits).padStart(6);
   return bins.map(({ from, to, count }) => {
-    const bar = textBar((count / most) * width);
+    const bar = textBar((count / largestCount) * width);
     return `${label(from)} –${label(to)} ${unit}  ${bar.padEnd(width)}  ${count}`;
   });
 }

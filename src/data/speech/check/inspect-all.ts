@@ -25,16 +25,16 @@ export async function inspectAll(
     distinct.slice(i * CHUNK, (i + 1) * CHUNK),
   );
   let done = 0;
-  const note = (seen: Inspection[]) => {
-    done += seen.length;
+  const note = (inspections: Inspection[]) => {
+    done += inspections.length;
     onProgress?.(done, distinct.length);
-    return seen;
+    return inspections;
   };
   // Starting threads costs more than a few headers.
   if (workers === 0 || (chunks.length < 4 && !deep)) {
     const all: Inspection[] = [];
     for (const chunk of chunks) all.push(...note(await inspect({ paths: chunk, deep })));
-    return new Map(all.map((seen) => [seen.path, seen]));
+    return new Map(all.map((inspection) => [inspection.path, inspection]));
   }
   const threads = Math.min(workers, chunks.length);
   const pool = new WorkerPool({ module: workerModule('speech/check/inspect-worker'), threads });
@@ -44,7 +44,7 @@ export async function inspectAll(
         note(await pool.run<Inspection[]>({ paths: chunk, deep }, `the check of ${chunk[0]}`)),
       ),
     );
-    return new Map(all.flat().map((seen) => [seen.path, seen]));
+    return new Map(all.flat().map((inspection) => [inspection.path, inspection]));
   } finally {
     await pool.close();
   }

@@ -23,14 +23,14 @@ export interface Inspection {
   readonly duration?: number | undefined;
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   readonly error?: { readonly code: string; readonly message: string };
-  /** Of the file's bytes; with `deep` only. */
+  /** Hash of the file's bytes; with `deep` only. */
   readonly digest?: string;
 }
 
 export async function inspect({ paths, deep }: InspectTask): Promise<Inspection[]> {
-  const seen: Inspection[] = [];
-  for (const path of paths) seen.push(await inspectOne(path, deep));
-  return seen;
+  const inspections: Inspection[] = [];
+  for (const path of paths) inspections.push(await inspectOne(path, deep));
+  return inspections;
 }
 
 async function inspectOne(path: string, deep: boolean): Promise<Inspection> {
@@ -57,7 +57,7 @@ async function inspectOne(path: string, deep: boolean): Promise<Inspection> {
   }
 }
 
-/** Of a file's bytes, read in parts. */
+/** Hash of a file's bytes, which are read in parts. */
 async function digestOf(path: string): Promise<string> {
   const source = await fileSource(path, 'audio');
   try {

@@ -5,7 +5,10 @@ import { type CheckReport, showCharacter } from './check-manifest.js';
 import { FINDING_KINDS, type Finding, type FindingKind, isFatal } from './finding.js';
 import { type Histogram, renderHistogram } from './histogram.js';
 
-/** @param limit findings shown of each kind */
+/**
+ * The report as text for a terminal.
+ * @param limit findings shown of each kind
+ */
 export function renderReport(report: CheckReport, limit = 5): string {
   const speakers = report.speakers > 0 ? `, ${report.speakers} speakers` : '';
   const lines = [
@@ -21,8 +24,10 @@ export function renderReport(report: CheckReport, limit = 5): string {
     lines.push(...renderHistogram(report.textLengths, ''));
   }
   if (report.unknownCharacters.size > 0) {
-    const shown = [...report.unknownCharacters].sort((a, b) => b[1] - a[1]).slice(0, 40);
-    const list = shown.map(([character, count]) => `${showCharacter(character)} ×${count}`).join(', ');
+    const shownCharacters = [...report.unknownCharacters].sort((a, b) => b[1] - a[1]).slice(0, 40);
+    const list = shownCharacters
+      .map(([character, count]) => `${showCharacter(character)} ×${count}`)
+      .join(', ');
     lines.push('', `unknown to the tokenizer: ${list}`);
   }
   lines.push(...renderFindings(report.findings, limit));
@@ -45,14 +50,14 @@ export function reportToJson(report: CheckReport): Record<string, unknown> {
 function renderFindings(findings: readonly Finding[], limit: number): string[] {
   const lines: string[] = [];
   for (const kind of Object.keys(FINDING_KINDS) as FindingKind[]) {
-    const found = findings.filter((finding) => finding.kind === kind);
-    if (found.length === 0) continue;
+    const kindFindings = findings.filter((finding) => finding.kind === kind);
+    if (kindFindings.length === 0) continue;
     const { means, fatal } = FINDING_KINDS[kind];
-    lines.push('', `${fatal ? 'ERROR' : 'warning'}: ${found.length} ${means} (${kind})`);
-    for (const { position, message } of found.slice(0, limit)) {
+    lines.push('', `${fatal ? 'ERROR' : 'warning'}: ${kindFindings.length} ${means} (${kind})`);
+    for (const { position, message } of kindFindings.slice(0, limit)) {
       lines.push(printable(`  ${formatPosition(position)}: ${message}`));
     }
-    if (found.length > limit) lines.push(`  … and ${found.length - limit} more`);
+    if (kindFindings.length > limit) lines.push(`  … and ${kindFindings.length - limit} more`);
   }
   return lines;
 }

@@ -1,8 +1,13 @@
-// Whether a transcript can be aligned with what the encoder makes of its recording.
+// How much text fits into a recording.
 import { createFrontEnd, type FrontEnd, type FrontEndConfig } from '../../../audio/index.js';
 
+/**
+ * The losses that need room for a transcript: CTC takes a frame a token and one between equal ones; a transducer
+ * takes any number of tokens a frame.
+ */
 export type LossKind = 'ctc' | 'rnnt';
 
+/** What decides how many frames a recording becomes, and how many a transcript needs. */
 export interface FitConfig {
   /** Keys of the preprocessor; default NeMo's at 16 kHz. */
   readonly preprocessor?: FrontEndConfig;
@@ -12,6 +17,7 @@ export interface FitConfig {
   readonly loss?: LossKind | undefined;
 }
 
+/** Whether a transcript can be aligned with what the encoder makes of its recording. */
 export class TextFit {
   private readonly frontEnd: FrontEnd;
   readonly loss: LossKind;
@@ -36,10 +42,10 @@ export class TextFit {
     seconds: number,
   ): { kind: 'text-does-not-fit' | 'text-is-long'; message: string } | undefined {
     const frames = this.encoderFrames(seconds);
-    let needed = ids.length;
-    for (let u = 1; u < ids.length; u++) if (ids[u] === ids[u - 1]) needed++;
-    if (this.loss === 'ctc' && needed > frames) {
-      const message = `${ids.length} tokens need ${needed} encoder frames, ${seconds} s give ${frames}`;
+    let neededFrames = ids.length;
+    for (let u = 1; u < ids.length; u++) if (ids[u] === ids[u - 1]) neededFrames++;
+    if (this.loss === 'ctc' && neededFrames > frames) {
+      const message = `${ids.length} tokens need ${neededFrames} encoder frames, ${seconds} s give ${frames}`;
       return { kind: 'text-does-not-fit', message };
     }
     if (this.loss === 'rnnt' && ids.length > frames) {

@@ -1,4 +1,4 @@
-// One utterance as a manifest describes it, after paths were resolved and types checked. Not audio.
+// The type of a manifest's lines.
 import type { SourcePosition } from '../../../errors/index.js';
 
 /** A recording inside a tar archive. */
@@ -10,6 +10,7 @@ export interface ArchivePlace {
   readonly size: number;
 }
 
+/** One utterance as a manifest describes it, after paths were resolved and types checked. Not audio. */
 export interface ManifestEntry {
   /** Absolute path of the recording; `archive:member` for one in an archive. */
   readonly audioPath: string;

@@ -16,12 +16,13 @@ export interface FilterConfig {
   readonly max_utts?: number | null;
 }
 
+/** How many utterances were left out for one reason, and how long they are together. */
 export interface Dropped {
   readonly count: number;
   readonly seconds: number;
 }
 
-/** Of tokens a second; they run when the transcripts are encoded. */
+/** Bounds of tokens a second; they are checked when the transcripts are encoded. */
 export interface TokenRateConfig {
   readonly min_tps?: number | null;
   readonly max_tps?: number | null;
@@ -30,6 +31,7 @@ export interface TokenRateConfig {
 /** By the key that dropped them, in the order the filters run; keys that dropped nothing are absent. */
 export type DroppedBy = ReadonlyMap<keyof FilterConfig | keyof TokenRateConfig, Dropped>;
 
+/** What a filter let pass, and what it left out, by reason. */
 export interface FilterReport {
   readonly kept: readonly ManifestEntry[];
   readonly keptSeconds: number;
@@ -43,19 +45,19 @@ export function filterEntries(entries: readonly ManifestEntry[], config: FilterC
   const minText = config.min_text_length ?? 0;
   const maxText = config.max_text_length ?? Number.POSITIVE_INFINITY;
   const limit = config.max_utts ? config.max_utts : Number.POSITIVE_INFINITY;
-  const kept: ManifestEntry[] = [];
-  const dropped = new Map<keyof FilterConfig, Dropped>();
+  const keptEntries: ManifestEntry[] = [];
+  const droppedBy = new Map<keyof FilterConfig, Dropped>();
   let keptSeconds = 0;
   for (const entry of entries) {
     const reason = refusal(entry);
     if (reason === undefined) {
-      kept.push(entry);
+      keptEntries.push(entry);
       keptSeconds += entry.duration;
       continue;
     }
-    drop(dropped, reason, entry.duration);
+    drop(droppedBy, reason, entry.duration);
   }
-  return { kept, keptSeconds, dropped };
+  return { kept: keptEntries, keptSeconds, dropped: droppedBy };
 
   function refusal(entry: ManifestEntry): keyof FilterConfig | undefined {
     if (entry.duration < minimum) return 'min_duration';
@@ -65,13 +67,13 @@ export function filterEntries(entries: readonly ManifestEntry[], config: FilterC
       if (characters < minText) return 'min_text_length';
       if (characters > maxText) return 'max_text_length';
     }
-    return kept.length >= limit ? 'max_utts' : undefined;
+    return keptEntries.length >= limit ? 'max_utts' : undefined;
   }
 }
 
-function drop<K>(dropped: Map<K, Dropped>, reason: K, duration: number): void {
-  const { count, seconds } = dropped.get(reason) ?? { count: 0, seconds: 0 };
-  dropped.set(reason, { count: count + 1, seconds: seconds + duration });
+function drop<K>(droppedBy: Map<K, Dropped>, reason: K, duration: number): void {
+  const { count, seconds } = droppedBy.get(reason) ?? { count: 0, seconds: 0 };
+  droppedBy.set(reason, { count: count + 1, seconds: seconds + duration });
 }
 
 /** Places of the utterances whose tokens a second are within bounds, and what the bounds dropped. */
@@ -80,15 +82,15 @@ export function filterTokenRates(
   encoded: readonly ArrayLike<number>[],
   { min_tps, max_tps }: TokenRateConfig,
 ): { readonly kept: readonly number[]; readonly dropped: DroppedBy } {
-  const dropped = new Map<keyof TokenRateConfig, Dropped>();
-  const kept: number[] = [];
+  const droppedBy = new Map<keyof TokenRateConfig, Dropped>();
+  const keptIndices: number[] = [];
   for (const [i, { seconds }] of utterances.entries()) {
     const rate = encoded[i].length / seconds;
-    if (rate < (min_tps ?? 0)) drop(dropped, 'min_tps', seconds);
-    else if (rate > (max_tps ?? Number.POSITIVE_INFINITY)) drop(dropped, 'max_tps', seconds);
-    else kept.push(i);
+    if (rate < (min_tps ?? 0)) drop(droppedBy, 'min_tps', seconds);
+    else if (rate > (max_tps ?? Number.POSITIVE_INFINITY)) drop(droppedBy, 'max_tps', seconds);
+    else keptIndices.push(i);
   }
-  return { kept, dropped };
+  return { kept: keptIndices, dropped: droppedBy };
 }
 
 /** `12 utterances (0.3 h) dropped by max_duration; …`, or undefined when nothing was dropped. */
@@ -99,7 +101,10 @@ export function describeDropped({ dropped }: Pick<FilterReport, 'dropped'>): str
     .join('; ');
 }
 
-/** @throws AnemoneError `data.all-filtered` when nothing is left */
+/**
+ * Throws where a filter left out everything.
+ * @throws AnemoneError `data.all-filtered` when nothing is left
+ */
 export function requireSome(
   report: { readonly kept: readonly unknown[]; readonly dropped: DroppedBy },
   name: string,
@@ -113,6 +118,7 @@ export function requireSome(
   });
 }
 
+/** A duration for people: `1.25 h` from six minutes on, `42.0 s` below. */
 export function formatHours(seconds: number): string {
   return seconds >= 360 ? `${(seconds / 3600).toFixed(2)} h` : `${seconds.toFixed(1)} s`;
 }

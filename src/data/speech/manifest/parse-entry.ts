@@ -7,6 +7,7 @@ import { AnemoneError, asText, editDistance, type SourcePosition } from '../../.
 import { decodeUtf8, parseJsonText, readRegularFileSync } from '../../../formats/index.js';
 import type { ManifestEntry } from './entry.js';
 
+/** Which keys of a manifest's line are read. */
 export interface ParseOptions {
   /** A line without any transcript is an error. Default true; prediction sets it to false. */
   readonly requireText?: boolean;
@@ -234,14 +235,14 @@ function liesBelow(path: string, folder: string): boolean {
 
 /** Texts, numbers and truth values alike as text. */
 function readCustom(reader: LineReader, keys: readonly string[]): Record<string, string> | undefined {
-  const found: Record<string, string> = {};
+  const foundValues: Record<string, string> = {};
   for (const key of keys) {
     const value = reader.json[key];
     if (value === undefined || value === null) continue;
     if (typeof value === 'object') reader.fail(key, `expected a string, got ${describe(value)}`);
-    else found[key] = String(value);
+    else foundValues[key] = String(value);
   }
-  return Object.keys(found).length === 0 ? undefined : found;
+  return Object.keys(foundValues).length === 0 ? undefined : foundValues;
 }
 
 function readLabel(reader: LineReader): string | undefined {
@@ -256,13 +257,14 @@ export function resolvePath(path: string, base: string): string {
   return isAbsolute(path) ? path : resolve(base, path);
 }
 
+/** The absolute folder of a manifest, which relative paths in it start from. */
 export function manifestFolder(file: string): string {
   return dirname(resolve(file));
 }
 
 function nearbyHint(json: object, key: string): string | undefined {
-  const near = Object.keys(json).filter((have) => have !== key && editDistance(have, key) <= Math.max(3, key.length / 3)); // biome-ignore format: one line reads better
-  return near.length > 0 ? `the line has "${near[0]}"; is "${key}" meant?` : undefined;
+  const nearKeys = Object.keys(json).filter((have) => have !== key && editDistance(have, key) <= Math.max(3, key.length / 3)); // biome-ignore format: one line reads better
+  return nearKeys.length > 0 ? `the line has "${nearKeys[0]}"; is "${key}" meant?` : undefined;
 }
 
 function describe(value: unknown): string {

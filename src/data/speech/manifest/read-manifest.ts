@@ -10,11 +10,13 @@ const MAX_BYTES = 2 ** 32;
 /** Bytes of one line: a transcript may have 2^20, and other programs keep their own things beside it. */
 const MAX_LINE = 16 * 2 ** 20;
 
+/** Which keys are read, and how many mistakes are gathered before reading stops. */
 export interface ReadOptions extends ParseOptions {
   /** Reading stops after this many mistakes. Default 50. */
   readonly maxErrors?: number;
 }
 
+/** The entries of manifests beside the mistakes in them. */
 export interface ManifestContents {
   readonly entries: readonly ManifestEntry[];
   readonly errors: readonly AnemoneError[];
@@ -25,6 +27,7 @@ export interface ManifestContents {
 /** A path, several separated by commas, or a list of either or of such lists, as `manifest_filepath` may be. */
 export type ManifestSpec = string | readonly (string | readonly string[])[];
 
+/** The files that a `manifest_filepath` names: commas separate files in a string, lists of lists are flattened. */
 export function manifestFiles(spec: ManifestSpec): string[] {
   const list = typeof spec === 'string' ? [spec] : spec.flat();
   return list
@@ -42,8 +45,8 @@ export async function readManifests(spec: ManifestSpec, options: ReadOptions = {
   const { entries, errors, stopped } = await scanManifests(spec, options);
   if (errors.length === 1) throw errors[0];
   if (errors.length > 0) {
-    const more = stopped ? ' (and perhaps more: reading stopped there)' : '';
-    throw new AnemoneErrors('data.manifest', `${errors.length} mistakes in the manifest${more}`, errors);
+    const moreText = stopped ? ' (and perhaps more: reading stopped there)' : '';
+    throw new AnemoneErrors('data.manifest', `${errors.length} mistakes in the manifest${moreText}`, errors);
   }
   return [...entries];
 }
@@ -124,9 +127,10 @@ async function scanFile(
         }),
       );
     } else if (line.text.trim() !== '') {
-      const whole = entries.length + errors.length === before ? wholeFile(line.text, position) : undefined;
-      if (whole) {
-        errors.push(whole);
+      const wholeFileError =
+        entries.length + errors.length === before ? wholeFile(line.text, position) : undefined;
+      if (wholeFileError) {
+        errors.push(wholeFileError);
         return;
       }
       const result = parseEntry(line.text, base, position, options);
@@ -174,12 +178,12 @@ function decoded(
 }
 
 function unreadable(file: string, cause: AnemoneError): AnemoneError {
-  const missing = cause.code === 'file.missing';
+  const isMissing = cause.code === 'file.missing';
   return new AnemoneError({
-    code: missing ? 'data.manifest-missing' : 'data.manifest-unreadable',
-    message: missing ? 'there is no such manifest' : `the manifest ${cause.reason}`,
+    code: isMissing ? 'data.manifest-missing' : 'data.manifest-unreadable',
+    message: isMissing ? 'there is no such manifest' : `the manifest ${cause.reason}`,
     position: { file },
-    hint: missing ? 'check manifest_filepath; relative paths start at the current folder' : undefined,
+    hint: isMissing ? 'check manifest_filepath; relative paths start at the current folder' : undefined,
     cause,
   });
 }

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { MelFrontEnd, nemoSettings } from '../../../audio/index.js';
+import { MelFrontEnd, nemoFrontEndConfig } from '../../../audio/index.js';
 import { AnemoneError } from '../../../errors/index.js';
 import { makeFolder } from '../../../formats/index.js';
 import type { PipelineConfig, UtteranceRef } from './task.js';
@@ -29,7 +29,7 @@ export function cacheFolder(root: string, config: PipelineConfig): string {
   const tables = frontEnd instanceof MelFrontEnd ? frontEnd.tables : undefined;
   const facts = {
     version: VERSION,
-    frontEnd: nemoSettings(frontEnd) ?? frontEnd.toWorker?.(),
+    frontEnd: nemoFrontEndConfig(frontEnd) ?? frontEnd.toWorker?.(),
     channelSelector: channelSelector ?? 'average',
     ...(resampler === 'best' ? {} : { resampler }),
     ...(trimSilence ? { trimSilence } : {}),
@@ -67,7 +67,7 @@ export class FeatureCache {
     if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
     const frames = bytes.readUInt32LE(4);
     const bins = bytes.readUInt32LE(8);
-    // Files from before columns were written have 0 of them: they are made anew.
+    // Files that were written before this field existed have 0 columns there: they are made anew.
     const columns = bytes.readUInt32LE(12);
     if (columns < frames || bytes.length !== HEADER_BYTES + 4 * frames * bins) return undefined;
     const features = new Float32Array(frames * bins);

@@ -11,7 +11,7 @@ import type {
 import type { ArchivePlace } from '../manifest/index.js';
 
 /** How recordings become features; the same for all batches of a source. */
-export interface PipelineSettings {
+export interface PipelineOptions {
   /** Default `average`. */
   readonly channelSelector?: ChannelSelector | undefined;
   /** Default `best`. */
@@ -30,7 +30,7 @@ export interface PipelineSettings {
 }
 
 /** The same with the bricks that do it. */
-export interface PipelineConfig extends PipelineSettings {
+export interface PipelineConfig extends PipelineOptions {
   readonly frontEnd: FrontEnd;
   /** Waveform augmentation, training only. */
   readonly augmentor?: Augmentor | undefined;
@@ -40,7 +40,7 @@ export interface PipelineConfig extends PipelineSettings {
 
 /** The same as it travels to a worker thread: how the bricks are made there. */
 export interface PipelineRecipe {
-  readonly settings: PipelineSettings;
+  readonly settings: PipelineOptions;
   readonly frontEnd: WorkerRecipe;
   readonly augmentor: AugmentorRecipe | undefined;
   readonly specAugment: WorkerRecipe | undefined;

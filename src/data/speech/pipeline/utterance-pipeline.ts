@@ -82,8 +82,8 @@ export class UtterancePipeline {
     const samples = await this.waveform(utterance, random);
     // Cached features serve every epoch, hence no dither in them.
     const training = this.config.training && file === undefined;
-    const made = this.frontEnd.compute(samples, { training, random: random.derive('front_end') });
-    if (made.frames === 0) {
+    const features = this.frontEnd.compute(samples, { training, random: random.derive('front_end') });
+    if (features.frames === 0) {
       throw new AnemoneError({
         code: 'audio.too-short',
         message: `${samples.length} samples give no frame of features`,
@@ -91,10 +91,10 @@ export class UtterancePipeline {
       });
     }
     const bytesWritten =
-      file !== undefined && cacheWrite && this.cache ? await this.cache.write(file, made) : 0;
-    this.masking?.apply(made.features, made.frames, random.derive('spec_augment'));
+      file !== undefined && cacheWrite && this.cache ? await this.cache.write(file, features) : 0;
+    this.masking?.apply(features.features, features.frames, random.derive('spec_augment'));
     const seconds = samples.length / this.frontEnd.config.sample_rate;
-    return { ...made, seconds, cached: false, bytesWritten };
+    return { ...features, seconds, cached: false, bytesWritten };
   }
 
   private async waveform(utterance: UtteranceRef, random: CounterRandom): Promise<Float32Array> {
@@ -111,9 +111,9 @@ export class UtterancePipeline {
             maxSeconds: this.config.maxSeconds,
           })
         ).samples;
-    const heard = this.config.trimSilence ? trimSilence(samples) : samples;
+    const heardSamples = this.config.trimSilence ? trimSilence(samples) : samples;
     const stream = random.derive('augmentor');
-    const augmented = this.augmentor ? await this.augmentor.apply(heard, rate, stream) : heard;
+    const augmented = this.augmentor ? await this.augmentor.apply(heardSamples, rate, stream) : heardSamples;
     return padBoth(augmented, Math.trunc((this.config.shortestSeconds ?? 0) * rate));
   }
 
@@ -122,13 +122,13 @@ export class UtterancePipeline {
     prepared: readonly (Prepared | undefined)[],
     task: BatchTask,
   ): Omit<BatchFeatures, 'failures'> {
-    const usable = prepared.flatMap((item, i) => (item ? [i] : []));
+    const usableIndices = prepared.flatMap((item, i) => (item ? [i] : []));
     const rows =
-      task.refill && usable.length > 0
-        ? prepared.map((item, i) => (item ? i : usable[i % usable.length]))
-        : usable;
+      task.refill && usableIndices.length > 0
+        ? prepared.map((item, i) => (item ? i : usableIndices[i % usableIndices.length]))
+        : usableIndices;
     const bins = this.frontEnd.config.width;
-    const columns = usable.reduce((max, i) => Math.max(max, prepared[i]!.columns), 0);
+    const columns = usableIndices.reduce((max, i) => Math.max(max, prepared[i]!.columns), 0);
     const batchFrames = this.frontEnd.padFrames(columns);
     const rung = roundUpToRung(Math.max(batchFrames, task.frames), task.rungs);
     const frames = this.frontEnd.padFrames(rung);
@@ -142,9 +142,9 @@ export class UtterancePipeline {
       lengths: Int32Array.from(rows, (item) => prepared[item]!.frames),
       batchFrames,
       rows,
-      seconds: usable.reduce((sum, i) => sum + prepared[i]!.seconds, 0),
-      cacheHits: usable.filter((i) => prepared[i]!.cached).length,
-      cacheBytes: usable.reduce((sum, i) => sum + prepared[i]!.bytesWritten, 0),
+      seconds: usableIndices.reduce((sum, i) => sum + prepared[i]!.seconds, 0),
+      cacheHits: usableIndices.filter((i) => prepared[i]!.cached).length,
+      cacheBytes: usableIndices.reduce((sum, i) => sum + prepared[i]!.bytesWritten, 0),
     };
   }
 }

@@ -12,8 +12,8 @@ const MOST_SHARDS = 100_000;
  * @throws AnemoneError `data.shards` for more paths than anybody has
  */
 export function expandShards(spec: PathSpec): string[] {
-  const given = typeof spec === 'string' ? [spec] : spec.flat();
-  return [...new Set(given.flatMap((path) => expand(withBraces(path))))];
+  const patterns = typeof spec === 'string' ? [spec] : spec.flat();
+  return [...new Set(patterns.flatMap((path) => expand(withBraces(path))))];
 }
 
 function withBraces(path: string): string {
@@ -21,19 +21,19 @@ function withBraces(path: string): string {
     path
       .replaceAll('_OP_', '{')
       .replaceAll('_CL_', '}')
-      // Names with brackets exist, so these count around a range only.
+      // File names may contain brackets, so brackets count only around a range.
       .replace(/[([<](-?\d+\.\.-?\d+)[)\]>]/g, '{$1}')
   );
 }
 
 function expand(path: string): string[] {
   const close = path.indexOf('}');
-  const open = path.lastIndexOf('{', close);
-  if (close < 0 || open < 0) return [path];
-  const inside = path.slice(open + 1, close);
+  const openBrace = path.lastIndexOf('{', close);
+  if (close < 0 || openBrace < 0) return [path];
+  const inside = path.slice(openBrace + 1, close);
   const choices = rangeOf(inside) ?? inside.split(',');
   if (choices.length === 1 && rangeOf(inside) === undefined) return [path];
-  const all = choices.flatMap((choice) => expand(path.slice(0, open) + choice + path.slice(close + 1)));
+  const all = choices.flatMap((choice) => expand(path.slice(0, openBrace) + choice + path.slice(close + 1)));
   if (all.length > MOST_SHARDS) throw tooMany(path);
   return all;
 }

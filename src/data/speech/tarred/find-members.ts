@@ -17,7 +17,7 @@ const AT_ONCE = 4;
 export interface Located {
   /** Entries that were found, with their places; `audioPath` names archive and member. */
   readonly entries: readonly ManifestEntry[];
-  /** Those that no archive has. */
+  /** Entries whose recording no archive has. */
   readonly missing: readonly ManifestEntry[];
 }
 
@@ -30,35 +30,35 @@ export async function findMembers(
   entries: readonly ManifestEntry[],
   archives: readonly string[],
 ): Promise<Located> {
-  const wanted = new Set(entries.flatMap((entry) => idsOf(entry)));
+  const wantedIds = new Set(entries.flatMap((entry) => idsOf(entry)));
   const places = new Map<string, Found[]>();
   for (let from = 0; from < archives.length; from += AT_ONCE) {
-    const some = archives.slice(from, from + AT_ONCE);
-    const tables = await Promise.all(some.map((path, i) => tableOf(path, shardOf(path) ?? from + i)));
-    for (const found of tables.flat()) {
-      const id = fileId(found.name);
-      if (wanted.has(id)) places.set(id, [...(places.get(id) ?? []), found]);
+    const someArchives = archives.slice(from, from + AT_ONCE);
+    const tables = await Promise.all(someArchives.map((path, i) => tableOf(path, shardOf(path) ?? from + i)));
+    for (const member of tables.flat()) {
+      const id = fileId(member.name);
+      if (wantedIds.has(id)) places.set(id, [...(places.get(id) ?? []), member]);
     }
   }
-  const located: ManifestEntry[] = [];
-  const missing: ManifestEntry[] = [];
+  const locatedEntries: ManifestEntry[] = [];
+  const missingEntries: ManifestEntry[] = [];
   for (const entry of entries) {
     const candidates = idsOf(entry).flatMap((id) => places.get(id) ?? []);
     const place = candidates.find(({ shard }) => shard === entry.shardId) ?? candidates[0];
-    if (!place) missing.push(entry);
+    if (!place) missingEntries.push(entry);
     else {
       const { path, offset, size, name } = place;
-      located.push({ ...entry, audioPath: `${path}:${name}`, archive: { path, offset, size } });
+      locatedEntries.push({ ...entry, audioPath: `${path}:${name}`, archive: { path, offset, size } });
     }
   }
-  return { entries: located, missing };
+  return { entries: locatedEntries, missing: missingEntries };
 }
 
-async function tableOf(given: string, shard: number): Promise<Found[]> {
-  if (/^(pipe:|[a-z][a-z0-9+.-]+:\/\/)/i.test(given)) {
-    throw archiveError(given, 'only archives in the file system can be read', 'copy it here');
+async function tableOf(givenPath: string, shard: number): Promise<Found[]> {
+  if (/^(pipe:|[a-z][a-z0-9+.-]+:\/\/)/i.test(givenPath)) {
+    throw archiveError(givenPath, 'only archives in the file system can be read', 'copy it here');
   }
-  const path = resolve(given);
+  const path = resolve(givenPath);
   const source = await fileSource(path, 'data.archive');
   try {
     const [a, b] = await source.read(0, 2);
@@ -89,6 +89,6 @@ function fileId(path: string): string {
 /** A recording of several utterances is packed once; NeMo's scripts tell them apart by `-sub1`, `-sub2`. */
 function idsOf({ audioPath }: ManifestEntry): string[] {
   const id = fileId(audioPath);
-  const whole = id.replace(/-sub\d+$/, '');
-  return whole === id ? [id] : [id, whole];
+  const wholeId = id.replace(/-sub\d+$/, '');
+  return wholeId === id ? [id] : [id, wholeId];
 }

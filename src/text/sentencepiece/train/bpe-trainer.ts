@@ -9,26 +9,26 @@ import { makePieceRule, UNKNOWN_CODE } from './piece-rules.js';
 /** Pieces of two and more characters in the order they were learned; fewer than `wanted` if the text runs out. */
 export function learnMerges(
   corpus: Corpus,
-  wanted: number,
+  wantedPieces: number,
   options: ResolvedTrainOptions,
-  forbidden: ReadonlySet<string>,
+  forbiddenPieces: ReadonlySet<string>,
 ): string[] {
   const text = new SymbolText(corpus);
-  const pairs = new PairTable(text, options, forbidden);
+  const pairs = new PairTable(text, options, forbiddenPieces);
   for (let at = 0; at < text.symbols.length; at++) {
     if (text.next[at] >= 0) pairs.add(at);
   }
   pairs.queueAll();
   const learned: string[] = [];
-  const seen = new Set<string>();
-  while (learned.length < wanted) {
+  const seenPieces = new Set<string>();
+  while (learned.length < wantedPieces) {
     const pair = pairs.popBest();
     if (pair === undefined) break;
     pair.done = true;
     // The same string can come about by other merges ("a"+"aa", "aa"+"a"); it is a piece only once, and the
     // later way to it is never taken.
-    if (seen.has(pair.text)) continue;
-    seen.add(pair.text);
+    if (seenPieces.has(pair.text)) continue;
+    seenPieces.add(pair.text);
     learned.push(pair.text);
     mergeEverywhere(text, pairs, pair);
     if (learned.length % 100 === 0) {
@@ -40,7 +40,7 @@ export function learnMerges(
 
 function mergeEverywhere(text: SymbolText, pairs: PairTable, pair: Pair): void {
   const { symbols, next, previous } = text;
-  const merged = text.define(pair.codes, pair.text);
+  const mergedSymbol = text.define(pair.codes, pair.text);
   pair.places.sort((a, b) => a - b);
   for (const left of pair.places) {
     if (symbols[left] !== pair.left) continue;
@@ -50,7 +50,7 @@ function mergeEverywhere(text: SymbolText, pairs: PairTable, pair: Pair): void {
     const after = next[right];
     if (before >= 0) pairs.remove(before);
     if (after >= 0) pairs.remove(right);
-    symbols[left] = merged;
+    symbols[left] = mergedSymbol;
     symbols[right] = -1;
     next[left] = after;
     if (after >= 0) previous[after] = left;
@@ -131,7 +131,7 @@ class PairTable {
   constructor(
     private readonly text: SymbolText,
     options: ResolvedTrainOptions,
-    private readonly forbidden: ReadonlySet<string>,
+    private readonly forbiddenPieces: ReadonlySet<string>,
   ) {
     this.isPiece = makePieceRule(options);
   }
@@ -188,7 +188,7 @@ class PairTable {
     const isUnknown = codes[left][0] === UNKNOWN_CODE || codes[right][0] === UNKNOWN_CODE;
     const joined = isUnknown ? [] : [...codes[left], ...codes[right]];
     const text = texts[left] + texts[right];
-    if (!isUnknown && this.isPiece(joined) && !this.forbidden.has(text)) {
+    if (!isUnknown && this.isPiece(joined) && !this.forbiddenPieces.has(text)) {
       pair = { left, right, text, codes: joined, count: 0, places: [], done: false, changed: false };
     }
     this.byKey.set(key, pair);

@@ -24,7 +24,7 @@ export interface Corpus {
 }
 
 const UNKNOWN = String.fromCharCode(UNKNOWN_CODE);
-/** Where a special piece stood in the text. */
+/** A character that marks where a special piece stood in the text. */
 const BOUNDARY = '\t';
 
 /** Throws `tokenizer.empty-text` when no usable line is left. */
@@ -63,8 +63,14 @@ export function readCorpus(options: ResolvedTrainOptions, normalizer: Normalizer
     });
   }
   const requiredChars = chooseChars(words, options);
-  const known = new Set(requiredChars.map(([char]) => char));
-  return { words: hideRare(words, known), finals: hideRare(finals, known), requiredChars, lines, tooLong };
+  const knownChars = new Set(requiredChars.map(([char]) => char));
+  return {
+    words: hideRare(words, knownChars),
+    finals: hideRare(finals, knownChars),
+    requiredChars,
+    lines,
+    tooLong,
+  };
 }
 
 /** All accepted lines, or a reservoir sample of them. */
@@ -75,15 +81,15 @@ function* sample(options: ResolvedTrainOptions, accept: (line: string) => boolea
     return;
   }
   const random = new CounterRandom(options.seed, 'tokenizer-sample');
-  const kept: string[] = [];
-  let seen = 0;
+  const keptLines: string[] = [];
+  let seenLines = 0;
   for (const line of options.lines) {
     if (!accept(line)) continue;
-    const place = seen < size ? seen : random.integer(seen, seen + 1);
-    if (place < size) kept[place] = line;
-    seen++;
+    const place = seenLines < size ? seenLines : random.integer(seenLines, seenLines + 1);
+    if (place < size) keptLines[place] = line;
+    seenLines++;
   }
-  yield* kept;
+  yield* keptLines;
 }
 
 /** Characters by falling frequency until they cover enough of the text; asked-for ones first. */
@@ -100,27 +106,27 @@ function chooseChars(
       total += count;
     }
   }
-  const asked = new Map<string, number>();
+  const askedChars = new Map<string, number>();
   for (const char of options.requiredChars) {
-    asked.set(char, counts.get(char) ?? 0);
+    askedChars.set(char, counts.get(char) ?? 0);
     counts.delete(char);
   }
-  const chosen: (readonly [string, number])[] = [];
-  let covered = 0;
-  for (const entry of [...byCount(asked), ...byCount(counts)]) {
-    if (Math.fround(covered / total) >= Math.fround(options.characterCoverage)) break;
-    covered += entry[1];
-    if (entry[0] !== BOUNDARY) chosen.push(entry);
+  const chosenChars: (readonly [string, number])[] = [];
+  let coveredCount = 0;
+  for (const entry of [...byCount(askedChars), ...byCount(counts)]) {
+    if (Math.fround(coveredCount / total) >= Math.fround(options.characterCoverage)) break;
+    coveredCount += entry[1];
+    if (entry[0] !== BOUNDARY) chosenChars.push(entry);
   }
-  return byCount(chosen);
+  return byCount(chosenChars);
 }
 
-function hideRare(words: ReadonlyMap<string, number>, known: ReadonlySet<string>): Map<string, number> {
+function hideRare(words: ReadonlyMap<string, number>, knownChars: ReadonlySet<string>): Map<string, number> {
   const result = new Map<string, number>();
   for (const [word, count] of words) {
-    let shown = '';
-    for (const char of word) shown += known.has(char) ? char : UNKNOWN;
-    result.set(shown, (result.get(shown) ?? 0) + count);
+    let shownWord = '';
+    for (const char of word) shownWord += knownChars.has(char) ? char : UNKNOWN;
+    result.set(shownWord, (result.get(shownWord) ?? 0) + count);
   }
   return result;
 }

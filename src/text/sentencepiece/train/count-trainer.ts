@@ -9,11 +9,11 @@ export function countPieces(
   room: number,
   modelType: 'char' | 'word',
 ): { piece: string; score: number }[] {
-  const unknown = String.fromCharCode(UNKNOWN_CODE);
+  const unknownChar = String.fromCharCode(UNKNOWN_CODE);
   const entries = modelType === 'char' ? corpus.requiredChars : byCount(corpus.words);
   const total = entries.reduce((sum, [, count]) => sum + count, 0);
   return entries
-    .filter(([piece]) => !piece.includes(unknown))
+    .filter(([piece]) => !piece.includes(unknownChar))
     .slice(0, room)
     .map(([piece, count]) => ({ piece, score: logFloat(count) - logFloat(total) }));
 }

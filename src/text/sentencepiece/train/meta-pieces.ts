@@ -10,14 +10,14 @@ export type MetaPieces = ReadonlyMap<number, { readonly piece: string; readonly 
 /** Throws `tokenizer.bad-option` when ids clash or symbols repeat. */
 export function layOutMetaPieces(options: ResolvedTrainOptions): MetaPieces {
   const pieces = new Map<number, { piece: string; type: PieceType }>();
-  const named = [
+  const namedPieces = [
     ['unkId', options.unkId, options.unkPiece, PieceType.unknown],
     ['bosId', options.bosId, options.bosPiece, PieceType.control],
     ['eosId', options.eosId, options.eosPiece, PieceType.control],
     ['padId', options.padId, options.padPiece, PieceType.control],
   ] as const;
   const placeOf = new Map<string, number>();
-  for (const [name, id, piece, type] of named) {
+  for (const [name, id, piece, type] of namedPieces) {
     if (id < 0 && name !== 'unkId') continue;
     if (!Number.isInteger(id) || id < 0 || id >= options.vocabSize) {
       throw bad(name, `${id} is not an id of a vocabulary of ${options.vocabSize}`);
@@ -27,16 +27,16 @@ export function layOutMetaPieces(options: ResolvedTrainOptions): MetaPieces {
     pieces.set(id, { piece, type });
     placeOf.set(piece, id);
   }
-  const seen = new Set<string>();
+  const seenPieces = new Set<string>();
   let next = 0;
   const add = (path: string, piece: string, type: PieceType): void => {
-    if (piece === '' || seen.has(piece) || piece === options.unkPiece) {
+    if (piece === '' || seenPieces.has(piece) || piece === options.unkPiece) {
       throw bad(path, `the symbol "${piece}" is empty, repeated or the unknown piece`);
     }
-    seen.add(piece);
-    const known = placeOf.get(piece);
-    if (known !== undefined) {
-      pieces.set(known, { piece, type });
+    seenPieces.add(piece);
+    const knownPlace = placeOf.get(piece);
+    if (knownPlace !== undefined) {
+      pieces.set(knownPlace, { piece, type });
       return;
     }
     while (pieces.has(next)) next++;

@@ -4,6 +4,7 @@ import { AnemoneError } from '../../../errors/index.js';
 import type { SentencePieceModelType } from '../../../formats/index.js';
 import { normalizationNames } from '../charsmap.js';
 
+/** What spm_train is asked for, in camelCase. Defaults are spm_train's, but for `characterCoverage`. */
 export interface SentencePieceTrainOptions {
   /** The text, a sentence a line, without line ends. Read once. */
   readonly lines: Iterable<string>;
@@ -63,6 +64,7 @@ export interface SentencePieceTrainOptions {
   readonly onProgress?: (progress: TrainProgress) => void;
 }
 
+/** How far a training has come: `em` belongs to unigram models, `merge` to BPE. */
 export interface TrainProgress {
   readonly stage: 'read' | 'seed' | 'em' | 'merge';
   /** Pieces that there are now. */
@@ -146,17 +148,17 @@ function checkRange(
   name: NumberOption,
   min: number,
   max: number,
-  whole: boolean,
+  isWhole: boolean,
 ): void {
   const value = options[name];
-  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return;
-  throw bad(name, `${value} is out of range`, `${whole ? 'a whole number ' : ''}from ${min} to ${max}`);
+  if (value >= min && value <= max && (!isWhole || Number.isInteger(value))) return;
+  throw bad(name, `${value} is out of range`, `${isWhole ? 'a whole number ' : ''}from ${min} to ${max}`);
 }
 
 function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-function bad(path: string, message: string, expected: string): AnemoneError {
-  return new AnemoneError({ code: 'tokenizer.bad-option', path, message, hint: `expected ${expected}` });
+function bad(path: string, message: string, expectation: string): AnemoneError {
+  return new AnemoneError({ code: 'tokenizer.bad-option', path, message, hint: `expected ${expectation}` });
 }

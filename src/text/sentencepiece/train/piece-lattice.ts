@@ -31,7 +31,7 @@ export class PieceLattice {
   /** Candidate of each symbol alone; -1 for the unknown character and ends. */
   private readonly single: Int32Array;
 
-  constructor(corpus: Corpus, options: ResolvedTrainOptions, forbidden: ReadonlySet<string>) {
+  constructor(corpus: Corpus, options: ResolvedTrainOptions, forbiddenPieces: ReadonlySet<string>) {
     const entries = layOut(corpus, options.treatWhitespaceAsSuffix);
     const symbolOf = new Map<number, number>();
     const codeOf: number[] = new Array<number>(ENDS).fill(0);
@@ -73,7 +73,7 @@ export class PieceLattice {
       counts.set(character, (counts.get(character) ?? 0) + weights[i]);
       if (!firstAt.has(text[i])) firstAt.set(text[i], i);
     }
-    const singles = byCount(counts).filter(([character]) => !forbidden.has(character));
+    const singles = byCount(counts).filter(([character]) => !forbiddenPieces.has(character));
     this.single = new Int32Array(codeOf.length).fill(-1);
     singles.forEach(([character], id) => {
       this.single[symbolOf.get(character.codePointAt(0) as number) as number] = id;
@@ -88,18 +88,20 @@ export class PieceLattice {
     const isPiece = makePieceRule(options);
     const scoreOf = (i: number): number =>
       (sums[repeated.to[i]] - sums[repeated.from[i]]) * repeated.length[i];
-    let chosen: number[] = [];
+    let chosenPieces: number[] = [];
     for (let i = 0; i < repeated.at.length; i++) {
       const candidate = codes.subarray(repeated.at[i], repeated.at[i] + repeated.length[i]);
-      if (!candidate.includes(0) && isPiece(candidate)) chosen.push(i);
+      if (!candidate.includes(0) && isPiece(candidate)) chosenPieces.push(i);
     }
-    if (forbidden.size > 0) {
-      chosen = chosen.filter((i) => !forbidden.has(this.textAt(repeated.at[i], repeated.length[i])));
+    if (forbiddenPieces.size > 0) {
+      chosenPieces = chosenPieces.filter(
+        (i) => !forbiddenPieces.has(this.textAt(repeated.at[i], repeated.length[i])),
+      );
     }
-    chosen.sort((a, b) => scoreOf(b) - scoreOf(a) || a - b);
-    chosen.length = Math.min(chosen.length, options.seedSentencePieceSize);
+    chosenPieces.sort((a, b) => scoreOf(b) - scoreOf(a) || a - b);
+    chosenPieces.length = Math.min(chosenPieces.length, options.seedSentencePieceSize);
 
-    const total = singles.length + chosen.length;
+    const total = singles.length + chosenPieces.length;
     this.alive = new Uint8Array(total).fill(1);
     this.parent = new Int32Array(total).fill(-1);
     this.pieceAt = new Int32Array(total);
@@ -111,10 +113,10 @@ export class PieceLattice {
       this.weight[id] = count;
     });
     this.longest = new Int32Array(size).fill(-1);
-    const byLength = chosen.map((_, k) => k);
-    byLength.sort((a, b) => repeated.length[chosen[a]] - repeated.length[chosen[b]]);
+    const byLength = chosenPieces.map((_, k) => k);
+    byLength.sort((a, b) => repeated.length[chosenPieces[a]] - repeated.length[chosenPieces[b]]);
     for (const k of byLength) {
-      const i = chosen[k];
+      const i = chosenPieces[k];
       const id = singles.length + k;
       this.pieceAt[id] = repeated.at[i];
       this.pieceLength[id] = repeated.length[i];
@@ -186,13 +188,13 @@ function layOut(corpus: Corpus, isSuffixed: boolean): Entry[] {
       [0, atLineEnd],
       [1, within],
     ];
-    // With "▁" behind the word, other words follow directly and nearly always differ.
+    // Where "▁" stands behind the word, other words follow directly and nearly always differ.
     if (isSuffixed) parts.splice(1, 1, [1, Math.ceil(within / 2)], [2, Math.floor(within / 2)]);
-    let left = total;
+    let remainingWeight = total;
     for (const [end, count] of parts) {
       if (count === 0) continue;
-      entries.push({ codes, count, end, total: left });
-      left = 0;
+      entries.push({ codes, count, end, total: remainingWeight });
+      remainingWeight = 0;
     }
   }
   return entries;

@@ -19,8 +19,8 @@ export function scriptOf(codePoint: number): number {
   let script = cache.get(codePoint);
   if (script === undefined) {
     const character = String.fromCodePoint(codePoint);
-    const found = patterns.findIndex((pattern) => pattern.test(character));
-    script = found < 0 ? COMMON : found;
+    const index = patterns.findIndex((pattern) => pattern.test(character));
+    script = index < 0 ? COMMON : index;
     // U+30FC, the long vowel mark, goes with kana.
     if (names[script] === 'Hiragana' || names[script] === 'Katakana' || codePoint === 0x30fc) script = HAN;
     cache.set(codePoint, script);

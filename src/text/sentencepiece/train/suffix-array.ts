@@ -10,7 +10,7 @@ export function sortSuffixes(text: Int32Array, alphabet: number, depth: number):
   const n = text.length;
   const order = new Int32Array(n);
   let rank = Int32Array.from(text);
-  let spare = new Int32Array(n);
+  let spareOrder = new Int32Array(n);
   let starts = new Int32Array(Math.max(alphabet, n) + 2);
   let ranks = alphabet;
 
@@ -21,26 +21,26 @@ export function sortSuffixes(text: Int32Array, alphabet: number, depth: number):
     for (let r = 0; r < ranks; r++) starts[r + 1] += starts[r];
     for (let i = 0; i < n; i++) to[starts[rank[from[i]]]++] = from[i];
   };
-  for (let i = 0; i < n; i++) spare[i] = i;
-  sortByRank(spare, order);
-  for (let sorted = 1; sorted < depth; sorted *= 2) {
+  for (let i = 0; i < n; i++) spareOrder[i] = i;
+  sortByRank(spareOrder, order);
+  for (let sortedLength = 1; sortedLength < depth; sortedLength *= 2) {
     // By the second half: suffixes too short to have one come first.
     let k = 0;
-    for (let i = Math.max(0, n - sorted); i < n; i++) spare[k++] = i;
-    for (let i = 0; i < n; i++) if (order[i] >= sorted) spare[k++] = order[i] - sorted;
-    sortByRank(spare, order);
-    const next = spare;
+    for (let i = Math.max(0, n - sortedLength); i < n; i++) spareOrder[k++] = i;
+    for (let i = 0; i < n; i++) if (order[i] >= sortedLength) spareOrder[k++] = order[i] - sortedLength;
+    sortByRank(spareOrder, order);
+    const next = spareOrder;
     next[order[0]] = 0;
     let last = 0;
     for (let i = 1; i < n; i++) {
       const a = order[i - 1];
       const b = order[i];
-      const secondA = a + sorted < n ? rank[a + sorted] : -1;
-      const secondB = b + sorted < n ? rank[b + sorted] : -1;
+      const secondA = a + sortedLength < n ? rank[a + sortedLength] : -1;
+      const secondB = b + sortedLength < n ? rank[b + sortedLength] : -1;
       if (rank[a] !== rank[b] || secondA !== secondB) last++;
       next[b] = last;
     }
-    spare = rank;
+    spareOrder = rank;
     rank = next;
     ranks = last + 1;
     if (ranks === n) break;
@@ -70,7 +70,7 @@ export function repeatedSubstrings(
   isEnd: (symbol: number) => boolean,
 ): RepeatedSubstrings {
   const n = text.length;
-  const found: RepeatedSubstrings = { at: [], length: [], from: [], to: [] };
+  const substrings: RepeatedSubstrings = { at: [], length: [], from: [], to: [] };
   const commonPrefix = (a: number, b: number): number => {
     let k = 0;
     // One further than asked, to see whether the substring of full length branches.
@@ -83,22 +83,22 @@ export function repeatedSubstrings(
   const depths: number[] = [];
   const lefts: number[] = [];
   for (let i = 1; i <= n; i++) {
-    const common = i < n ? commonPrefix(order[i - 1], order[i]) : 0;
-    let left = i - 1;
-    while (depths.length > 0 && depths[depths.length - 1] > common) {
+    const commonLength = i < n ? commonPrefix(order[i - 1], order[i]) : 0;
+    let leftEnd = i - 1;
+    while (depths.length > 0 && depths[depths.length - 1] > commonLength) {
       const depth = depths.pop() as number;
-      left = lefts.pop() as number;
+      leftEnd = lefts.pop() as number;
       if (depth >= 2 && depth <= maxLength) {
-        found.at.push(order[left]);
-        found.length.push(depth);
-        found.from.push(left);
-        found.to.push(i);
+        substrings.at.push(order[leftEnd]);
+        substrings.length.push(depth);
+        substrings.from.push(leftEnd);
+        substrings.to.push(i);
       }
     }
-    if (common > 0 && (depths.length === 0 || depths[depths.length - 1] < common)) {
-      depths.push(common);
-      lefts.push(left);
+    if (commonLength > 0 && (depths.length === 0 || depths[depths.length - 1] < commonLength)) {
+      depths.push(commonLength);
+      lefts.push(leftEnd);
     }
   }
-  return found;
+  return substrings;
 }

@@ -6,6 +6,7 @@ import { SentencePieceTokenizer } from '../sentencepiece-tokenizer.js';
 import type { SentencePieceTrainOptions } from './options.js';
 import { type TrainedSentencePiece, trainSentencePiece } from './train.js';
 
+/** What the trainer is asked for, and where the folder goes. */
 export interface TokenizerFolderOptions extends SentencePieceTrainOptions {
   /** The folder is made inside this one. */
   readonly dataRoot: string;

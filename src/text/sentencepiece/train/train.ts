@@ -16,6 +16,7 @@ import { layOutMetaPieces, mergePieces } from './meta-pieces.js';
 import { type ResolvedTrainOptions, resolveTrainOptions, type SentencePieceTrainOptions } from './options.js';
 import { learnUnigram } from './unigram-trainer.js';
 
+/** A trained model, and what it was trained on. */
 export interface TrainedSentencePiece {
   /** Bytes of the `.model` file. */
   readonly model: Uint8Array;
@@ -44,18 +45,18 @@ export function trainSentencePiece(options: SentencePieceTrainOptions): TrainedS
   };
   const normalizer = new Normalizer(normalizerSpec, resolved);
   const corpus = readCorpus(resolved, normalizer, meta);
-  const forbidden = new Set([...meta.values()].map(({ piece }) => piece));
+  const forbiddenPieces = new Set([...meta.values()].map(({ piece }) => piece));
   const room = resolved.vocabSize - meta.size;
-  const trained = findPieces(corpus, room, resolved, forbidden);
+  const trained = findPieces(corpus, room, resolved, forbiddenPieces);
   const isOpenEnded = resolved.modelType === 'char' || !resolved.hardVocabLimit;
   if (trained.length < room && !isOpenEnded) {
-    const most = trained.length + meta.size;
+    const mostPieces = trained.length + meta.size;
     throw new AnemoneError({
       code: 'tokenizer.vocab-too-large',
       path: 'vocabSize',
-      message: `a vocabulary of ${resolved.vocabSize} is more than this text allows; the largest possible is ${most}`,
-      hint: `set vocabSize to at most ${most}, add text, or give hardVocabLimit: false`,
-      details: { largest: most },
+      message: `a vocabulary of ${resolved.vocabSize} is more than this text allows; the largest possible is ${mostPieces}`,
+      hint: `set vocabSize to at most ${mostPieces}, add text, or give hardVocabLimit: false`,
+      details: { largest: mostPieces },
     });
   }
   const pieces = mergePieces(meta, trained).map((piece) => ({ ...piece, score: Math.fround(piece.score) }));
@@ -76,25 +77,25 @@ function findPieces(
   corpus: Corpus,
   room: number,
   options: ResolvedTrainOptions,
-  forbidden: ReadonlySet<string>,
+  forbiddenPieces: ReadonlySet<string>,
 ): { piece: string; score: number }[] {
-  const chars = corpus.requiredChars.map(([char]) => char).filter((char) => !forbidden.has(char));
+  const chars = corpus.requiredChars.map(([char]) => char).filter((char) => !forbiddenPieces.has(char));
   const { modelType } = options;
   if ((modelType === 'bpe' || modelType === 'unigram') && chars.length > room) {
-    const least = chars.length + options.vocabSize - room;
+    const leastPieces = chars.length + options.vocabSize - room;
     throw new AnemoneError({
       code: 'tokenizer.vocab-too-small',
       path: 'vocabSize',
-      message: `a vocabulary of ${options.vocabSize} cannot hold the text's ${chars.length} characters and the special pieces; at least ${least} are needed`,
-      hint: `set vocabSize to ${least} or more, or lower characterCoverage`,
-      details: { smallest: least },
+      message: `a vocabulary of ${options.vocabSize} cannot hold the text's ${chars.length} characters and the special pieces; at least ${leastPieces} are needed`,
+      hint: `set vocabSize to ${leastPieces} or more, or lower characterCoverage`,
+      details: { smallest: leastPieces },
     });
   }
   if (modelType === 'bpe') {
-    const merges = learnMerges(corpus, room - chars.length, options, forbidden);
+    const merges = learnMerges(corpus, room - chars.length, options, forbiddenPieces);
     return [...merges, ...chars].map((piece, rank) => ({ piece, score: -rank }));
   }
-  if (modelType === 'unigram') return learnUnigram(corpus, room, options, forbidden);
+  if (modelType === 'unigram') return learnUnigram(corpus, room, options, forbiddenPieces);
   return countPieces(corpus, room, modelType);
 }
 

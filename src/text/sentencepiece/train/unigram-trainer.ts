@@ -17,9 +17,9 @@ export function learnUnigram(
   corpus: Corpus,
   room: number,
   options: ResolvedTrainOptions,
-  forbidden: ReadonlySet<string>,
+  forbiddenPieces: ReadonlySet<string>,
 ): { piece: string; score: number }[] {
-  const model = new UnigramModel(new PieceLattice(corpus, options, forbidden));
+  const model = new UnigramModel(new PieceLattice(corpus, options, forbiddenPieces));
   options.onProgress?.({ stage: 'seed', pieces: model.size, lines: corpus.lines });
   const enough = Math.floor(options.vocabSize * 1.1);
   for (;;) {
@@ -32,7 +32,7 @@ export function learnUnigram(
     model.prune(Math.max(enough, Math.floor(options.shrinkingFactor * before)));
     if (model.size >= before) break; // nothing left that may go
   }
-  return finalPieces(model, corpus, room, forbidden);
+  return finalPieces(model, corpus, room, forbiddenPieces);
 }
 
 /** The required characters, then the best of the rest. */
@@ -40,25 +40,25 @@ function finalPieces(
   model: UnigramModel,
   corpus: Corpus,
   room: number,
-  forbidden: ReadonlySet<string>,
+  forbiddenPieces: ReadonlySet<string>,
 ): { piece: string; score: number }[] {
   const learned = model.pieces();
-  const chosen = new Map<string, number>();
+  const chosenPieces = new Map<string, number>();
   let penalty = 0;
   for (const [character] of corpus.requiredChars) {
-    if (forbidden.has(character)) continue;
+    if (forbiddenPieces.has(character)) continue;
     const score = learned.get(character);
-    if (score !== undefined) chosen.set(character, score);
+    if (score !== undefined) chosenPieces.set(character, score);
     else {
-      chosen.set(character, model.minScore + penalty);
+      chosenPieces.set(character, model.minScore + penalty);
       penalty += PENALTY_STEP;
     }
   }
   for (const [piece, score] of byCount(learned)) {
-    if (chosen.size >= room) break;
-    if (!chosen.has(piece)) chosen.set(piece, score);
+    if (chosenPieces.size >= room) break;
+    if (!chosenPieces.has(piece)) chosenPieces.set(piece, score);
   }
-  return [...chosen]
+  return [...chosenPieces]
     .map(([piece, score]) => ({ piece, score }))
     .sort((a, b) => b.score - a.score || compareCodePoints(a.piece, b.piece));
 }
@@ -102,18 +102,19 @@ class UnigramModel {
 
   /** One E step and one M step. */
   expectationMaximization(): void {
-    const expected = new Float64Array(this.scores.length);
+    const expectedCounts = new Float64Array(this.scores.length);
     const { wordAt, wordLength, wordCount } = this.lattice;
-    for (let w = 0; w < wordAt.length; w++) this.expect(wordAt[w], wordLength[w], wordCount[w], expected);
+    for (let w = 0; w < wordAt.length; w++)
+      this.expect(wordAt[w], wordLength[w], wordCount[w], expectedCounts);
     let sum = 0;
-    for (let id = 0; id < expected.length; id++) {
+    for (let id = 0; id < expectedCounts.length; id++) {
       if (!this.lattice.alive[id]) continue;
-      if (expected[id] < FREQUENCY_THRESHOLD) this.drop(id);
-      else sum += expected[id];
+      if (expectedCounts[id] < FREQUENCY_THRESHOLD) this.drop(id);
+      else sum += expectedCounts[id];
     }
     const logSum = digamma(sum);
-    for (let id = 0; id < expected.length; id++) {
-      if (this.lattice.alive[id]) this.scores[id] = digamma(expected[id]) - logSum;
+    for (let id = 0; id < expectedCounts.length; id++) {
+      if (this.lattice.alive[id]) this.scores[id] = digamma(expectedCounts[id]) - logSum;
     }
     this.lattice.dropDead();
     this.refresh();
@@ -139,13 +140,13 @@ class UnigramModel {
 
     const candidates: { id: number; loss: number }[] = [];
     const keep = new Uint8Array(count);
-    let kept = 0;
+    let keptPieces = 0;
     for (let id = 0; id < count; id++) {
       if (!alive[id] || frequency[id] === 0) continue;
       const length = lattice.pieceLength[id];
       if (length === 1) {
         keep[id] = 1;
-        kept++;
+        keptPieces++;
         continue;
       }
       // How the piece would be written without itself; if that is better anyway, it is not needed.
@@ -163,9 +164,9 @@ class UnigramModel {
     }
     candidates.sort((a, b) => b.loss - a.loss || a.id - b.id);
     for (const { id } of candidates) {
-      if (kept >= target) break;
+      if (keptPieces >= target) break;
       keep[id] = 1;
-      kept++;
+      keptPieces++;
     }
     for (let id = 0; id < count; id++) if (alive[id] && !keep[id]) this.drop(id);
     lattice.dropDead();
@@ -186,18 +187,18 @@ class UnigramModel {
   }
 
   /** Adds the expected counts of every piece in a word: forward-backward in the log domain. */
-  private expect(at: number, length: number, count: number, expected: Float64Array): void {
+  private expect(at: number, length: number, count: number, expectedCounts: Float64Array): void {
     const { lattice, scores, forward, backward } = this;
-    const unknown = this.minScore - UNKNOWN_PENALTY;
+    const unknownScore = this.minScore - UNKNOWN_PENALTY;
     for (let i = 1; i <= length; i++) forward[i] = Number.NEGATIVE_INFINITY;
     forward[0] = 0;
     for (let i = 0; i < length; i++) {
       const single = lattice.singleAt(at + i);
-      const here = forward[i];
-      forward[i + 1] = logAdd(forward[i + 1], here + (single < 0 ? unknown : scores[single]));
+      const forwardScore = forward[i];
+      forward[i + 1] = logAdd(forward[i + 1], forwardScore + (single < 0 ? unknownScore : scores[single]));
       for (let id = lattice.longestAt(at + i); id >= 0; id = lattice.shorter(id)) {
         const end = i + lattice.pieceLength[id];
-        forward[end] = logAdd(forward[end], here + scores[id]);
+        forward[end] = logAdd(forward[end], forwardScore + scores[id]);
       }
     }
     const total = forward[length];
@@ -205,11 +206,11 @@ class UnigramModel {
     for (let i = length - 1; i >= 0; i--) {
       const single = lattice.singleAt(at + i);
       const base = forward[i] - total;
-      let sum = backward[i + 1] + (single < 0 ? unknown : scores[single]);
-      expected[single < 0 ? this.first : single] += count * Math.exp(base + sum);
+      let sum = backward[i + 1] + (single < 0 ? unknownScore : scores[single]);
+      expectedCounts[single < 0 ? this.first : single] += count * Math.exp(base + sum);
       for (let id = lattice.longestAt(at + i); id >= 0; id = lattice.shorter(id)) {
         const rest = scores[id] + backward[i + lattice.pieceLength[id]];
-        expected[id] += count * Math.exp(base + rest);
+        expectedCounts[id] += count * Math.exp(base + rest);
         sum = logAdd(sum, rest);
       }
       backward[i] = sum;
@@ -219,12 +220,12 @@ class UnigramModel {
   /** Viterbi over `length` symbols without the piece `except`; leaves the path in the work space, returns its score. */
   private bestPath(at: number, length: number, except: number): number {
     const { lattice, scores, forward, bestStart, bestPiece } = this;
-    const unknown = this.minScore - UNKNOWN_PENALTY;
+    const unknownScore = this.minScore - UNKNOWN_PENALTY;
     for (let i = 1; i <= length; i++) forward[i] = Number.NEGATIVE_INFINITY;
     forward[0] = 0;
     for (let i = 0; i < length; i++) {
       const single = lattice.singleAt(at + i);
-      const score = forward[i] + (single < 0 ? unknown : scores[single]);
+      const score = forward[i] + (single < 0 ? unknownScore : scores[single]);
       if (score > forward[i + 1]) {
         forward[i + 1] = score;
         bestStart[i + 1] = i;

@@ -7,7 +7,7 @@ import { type Merge, MergeQueue } from './merge-queue.js';
 const PREFIX = '##';
 
 export interface LearnOptions {
-  /** No piece is added once there are so many; the alphabet is always whole. */
+  /** Pieces are added until there are so many; the alphabet is always whole. */
   readonly vocabSize: number;
   /** A pair must occur so often. */
   readonly minFrequency: number;
@@ -39,8 +39,8 @@ export function learnPieces(words: ReadonlyMap<string, number>, options: LearnOp
     const merge = queue.pop();
     if (!merge || merge.count < Math.max(1, options.minFrequency)) break;
     const [left, right] = [vocabulary.tokens[merge.left], vocabulary.tokens[merge.right]];
-    const merged = vocabulary.id(left + (right.startsWith(PREFIX) ? right.slice(PREFIX.length) : right));
-    for (const i of merge.words) mergeIn(texts[i].pieces, merge, merged, texts[i].count, i, queue);
+    const mergedId = vocabulary.id(left + (right.startsWith(PREFIX) ? right.slice(PREFIX.length) : right));
+    for (const i of merge.words) mergeIn(texts[i].pieces, merge, mergedId, texts[i].count, i, queue);
     queue.flush();
   }
   return vocabulary.tokens;
@@ -54,10 +54,10 @@ class Vocabulary {
     for (const token of tokens) this.id(token);
   }
 
-  /** Of a token that is there, or is now. */
+  /** Id of a token, which is added to the vocabulary if it is not there yet. */
   id(token: string): number {
-    const known = this.ids.get(token);
-    if (known !== undefined) return known;
+    const knownId = this.ids.get(token);
+    if (knownId !== undefined) return knownId;
     this.ids.set(token, this.tokens.length);
     return this.tokens.push(token) - 1;
   }
@@ -74,14 +74,14 @@ function keptCharacters(words: ReadonlyMap<string, number>, limit: number): stri
     .sort((a, b) => codePoint(a) - codePoint(b));
 }
 
-/** Those of the alphabet that stand behind others somewhere. */
+/** Characters of the alphabet that occur inside a word, behind others. */
 function charactersInside(words: ReadonlyMap<string, number>, alphabet: ReadonlySet<string>): string[] {
-  const found = new Set<string>();
+  const foundCharacters = new Set<string>();
   for (const word of words.keys()) {
     const [, ...rest] = word;
-    for (const character of rest) if (alphabet.has(character)) found.add(character);
+    for (const character of rest) if (alphabet.has(character)) foundCharacters.add(character);
   }
-  return [...found].sort((a, b) => codePoint(a) - codePoint(b));
+  return [...foundCharacters].sort((a, b) => codePoint(a) - codePoint(b));
 }
 
 /** A word's characters as ids; those outside the alphabet are passed over. */
@@ -95,7 +95,7 @@ function spelled(word: string, alphabet: ReadonlySet<string>, vocabulary: Vocabu
 function mergeIn(
   pieces: number[],
   { left, right }: Merge,
-  merged: number,
+  mergedId: number,
   count: number,
   word: number,
   queue: MergeQueue,
@@ -104,13 +104,13 @@ function mergeIn(
     if (pieces[at] !== left || pieces[at + 1] !== right) continue;
     if (at > 0) {
       queue.change(pieces[at - 1], left, -count, word);
-      queue.change(pieces[at - 1], merged, count, word);
+      queue.change(pieces[at - 1], mergedId, count, word);
     }
     if (at + 2 < pieces.length) {
       queue.change(right, pieces[at + 2], -count, word);
-      queue.change(merged, pieces[at + 2], count, word);
+      queue.change(mergedId, pieces[at + 2], count, word);
     }
-    pieces.splice(at, 2, merged);
+    pieces.splice(at, 2, mergedId);
   }
 }
 

@@ -7,6 +7,7 @@ import { basicTokens } from '../basic-tokens.js';
 import { WordPieceTokenizer } from '../wordpiece-tokenizer.js';
 import { learnPieces } from './learn-pieces.js';
 
+/** What a WordPiece vocabulary is learned from, and how large it gets. */
 export interface WordPieceTrainOptions {
   /** The text, a sentence a line. Read once. */
   readonly lines: Iterable<string>;
@@ -23,8 +24,9 @@ export interface WordPieceTrainOptions {
   readonly limitAlphabet?: number;
 }
 
+/** A learned vocabulary, and what it was learned from. */
 export interface TrainedWordPiece {
-  /** In the order of the ids. */
+  /** Pieces in the order of their ids. */
   readonly pieces: readonly string[];
   /** Lines read. */
   readonly lines: number;
@@ -62,6 +64,7 @@ export function trainWordPiece(options: WordPieceTrainOptions): TrainedWordPiece
   return { pieces: learnPieces(words, { vocabSize, minFrequency, limitAlphabet, specialTokens }), lines };
 }
 
+/** What the trainer is asked for, and where the folder goes. */
 export interface WordPieceFolderOptions extends WordPieceTrainOptions {
   /** The folder is made inside this one. */
   readonly dataRoot: string;
