@@ -2,6 +2,7 @@
 import { adapterKind } from './adapters/index.js';
 import { asrComponents, asrKinds } from './asr/index.js';
 import { type ComponentDescriptor, type ConfigSection, Container, type KindOf } from './container/index.js';
+import { engineComponents, engineKind } from './engine/index.js';
 import { dataSourceKind } from './model/index.js';
 import { optimizerKind, schedulerKind } from './optim/index.js';
 import { tokenizerKind } from './text/index.js';
@@ -14,7 +15,11 @@ import {
 } from './training/index.js';
 
 /** Every component of this library. */
-export const components: readonly ComponentDescriptor[] = [...asrComponents, ...trainingComponents];
+export const components: readonly ComponentDescriptor[] = [
+  ...asrComponents,
+  ...trainingComponents,
+  ...engineComponents,
+];
 
 /** The top-level sections of a config besides `model`, whose keys are those of the model component it names. */
 export const configSections: readonly ConfigSection[] = [
@@ -32,6 +37,7 @@ const kinds: readonly KindOf<unknown>[] = [
   tokenizerKind,
   callbackKind,
   loggerKind,
+  engineKind,
 ];
 
 /**

@@ -35,13 +35,29 @@ export { PredictionNetwork } from './decoders/prediction-network.js';
 export { RNNTDecoder } from './decoders/rnnt-decoder.js';
 export { RNNTJoint } from './decoders/rnnt-joint.js';
 export { StatelessTransducerDecoder } from './decoders/stateless-decoder.js';
-export { TransducerJoint } from './decoders/transducer-joint.js';
+export {
+  type JointLossInput,
+  type PicksOptions,
+  TransducerJoint,
+} from './decoders/transducer-joint.js';
 export { outputLayout, plainRnnt, type TransducerVariant } from './decoders/transducer-variant.js';
+export { picksOfLogits, variantHeads } from './decoders/variant-heads.js';
 export { type BeamOptions, type BeamStrategy, BeamTransducer } from './decoding/beam/beam-transducer.js';
 export type { DecodingSection } from './decoding/config.js';
 export { ctcBatchedBeamSearch } from './decoding/ctc-batched-beam.js';
 export { type CtcBeamOptions, type CtcFrames, ctcBeamSearch } from './decoding/ctc-beam.js';
 export type { CtcDecodingSection } from './decoding/ctc-config.js';
+export type { CtcSearch, CtcSearchContext } from './decoding/ctc-search.js';
+export {
+  type AttentionDecoding,
+  type AttentionSearchContext,
+  attentionDecodingKind,
+  type FrameDecoding,
+  frameDecodingKind,
+  type TransducerDecoding,
+  type TransducerSearchContext,
+  transducerDecodingKind,
+} from './decoding/decoding-kinds.js';
 export {
   type BoostedPhrase,
   BoostingTree,
@@ -106,6 +122,7 @@ export {
 export {
   encoderKind,
   frameDecoderKind,
+  headKind,
   jointKind,
   predictionKind,
   preprocessorKind,

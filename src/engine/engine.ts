@@ -34,6 +34,11 @@ export interface Program {
    * States and the heap's fragmentation are not in it. Absent where the engine cannot know before it runs.
    */
   peakBytes?(inputs: Readonly<Record<string, TensorSpec>>): number;
+  /**
+   * Bytes that the engine holds for each state that a run with such inputs reads or assigns: twice a state's size where
+   * its new value cannot take the memory of the old one. Absent where `peakBytes` is.
+   */
+  stateBytes?(inputs: Readonly<Record<string, TensorSpec>>): ReadonlyMap<ProgramState, number>;
   /** Frees compiled code (not states). */
   dispose(): void;
 }

@@ -1,4 +1,5 @@
 export { registerGradients } from './autodiff/index.js';
+export { engineComponents, engineKind } from './components.js';
 export {
   type CreateEngineOptions,
   createEngine,
@@ -32,6 +33,7 @@ export {
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
+export { after } from './primitives/after.js';
 export { hostCall } from './primitives/host-call.js';
 export {
   bernoulliMask,
@@ -40,6 +42,7 @@ export {
   maskFromFactors,
   randomBits,
 } from './primitives/random.js';
+export { recompute } from './primitives/recompute.js';
 export { scan } from './primitives/scan.js';
 export {
   currentScope,

@@ -47,6 +47,8 @@ export interface ProgramScope {
   scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult;
   /** A call of host code from the program; see `hostCall`. */
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[];
+  /** See `after`. */
+  after(x: Tensor, others: readonly Tensor[]): Tensor;
 }
 
 let active: ProgramScope | undefined;

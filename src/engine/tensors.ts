@@ -32,6 +32,17 @@ export function allocate(dtype: DType, size: number): HostData {
   return dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size);
 }
 
+/** Bytes of `size` values. */
+export function bytesOf(dtype: DType, size: number): number {
+  return dtype === 'bool' ? size : 4 * size;
+}
+
+/** Values over memory that is there, of which they fill all. */
+export function dataOver(dtype: DType, memory: ArrayBuffer): HostData {
+  if (dtype === 'float32') return new Float32Array(memory);
+  return dtype === 'int32' ? new Int32Array(memory) : new Uint8Array(memory);
+}
+
 /**
  * A float32 host tensor; a Float32Array is taken as it is, anything else copied.
  * @throws AnemoneError where the number of elements is not the shape's

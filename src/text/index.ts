@@ -14,6 +14,7 @@ export {
 export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';
 export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
+export { tokenizerComponents, tokenizerFields } from './components.js';
 export {
   loadTokenizer,
   type TokenizerConfig,

@@ -18,8 +18,9 @@ import {
   listOf,
   oneOf,
   type SectionInput,
+  sectionOrComponent,
 } from '../config/index.js';
-import { type CreateEngineOptions, engineProblems } from '../engine/index.js';
+import { type CreateEngineOptions, engineKind, engineProblems } from '../engine/index.js';
 
 /** A time as a config says it: `DD:HH:MM:SS`, or a sum of units. */
 export type Duration =
@@ -74,7 +75,7 @@ const precision: Format<32, 32 | '32' | '32-true' | (typeof REDUCED)[number]> = 
 };
 
 /** The options of an engine, taken as they are. */
-const engine: Format<ConfigNode & CreateEngineOptions, CreateEngineOptions | Loaded> = {
+const engineOptions: Format<ConfigNode & CreateEngineOptions, CreateEngineOptions | Loaded> = {
   expected: 'a mapping',
   accepts: isMapping,
   check: (value, at) => {
@@ -93,6 +94,10 @@ const engine: Format<ConfigNode & CreateEngineOptions, CreateEngineOptions | Loa
   },
   jsonSchema: () => ({ type: 'object' }),
 };
+
+/** In code, keys of an engine of one's own go into a loaded section: a literal with any keys would take misspelt ones, too. */
+const engine: Format<ConfigNode, CreateEngineOptions | Loaded | { readonly _target_: string }> =
+  sectionOrComponent(engineOptions, engineKind.kind);
 
 /** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
 function onlyOne(what: string) {
@@ -212,7 +217,7 @@ export const trainerSchema = defineSchema(
       default: true,
     },
     engine: {
-      doc: 'What computes: {name: onnxruntime | reference | tensorflow} and its options (provider, threads).',
+      doc: 'What computes: {name: onnxruntime | reference | tensorflow} and its options (provider, threads); or an engine of your own, {_target_: …}.',
       format: engine,
       default: { name: 'onnxruntime' },
     },

@@ -1,8 +1,8 @@
 // The services of a trainer: what it is given wins over what is registered in its container, and this over what follows
 // from its config.
-import { type ConfigWarning, withPosition } from '../config/index.js';
+import { type ConfigNode, type ConfigWarning, hasTarget, withPosition } from '../config/index.js';
 import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
-import { createEngine, ENGINE, type Engine } from '../engine/index.js';
+import { createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
 import { PROGRESS_VIEW, type ProgressView, viewFor } from './progress/progress-view.js';
 import { RUN_FOLDER } from './run-folder.js';
 import type { TrainerOptions } from './trainer-options.js';
@@ -50,7 +50,7 @@ export function trainerServices(
   return scope
     .registerDefault(ENGINE, () => {
       const { engine: options } = trainer.options;
-      const madeEngine = withPosition(options, () => createEngine(options));
+      const madeEngine = withPosition(options, () => engineOf(options, scope));
       owns(madeEngine);
       return madeEngine;
     })
@@ -62,4 +62,9 @@ export function trainerServices(
         return folder();
       },
     }));
+}
+
+/** The engine that `trainer.engine` names: one of the library's, or a component. */
+function engineOf(options: ConfigNode, container: Container): Engine {
+  return hasTarget(options) ? container.instantiate(options, engineKind) : createEngine(options);
 }

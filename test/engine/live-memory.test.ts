@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OnnxEngine, tf } from '../../src/engine/index.js';
 import { executionOrder, peakLiveBytes } from '../../src/engine/onnx/live-memory.js';
-import type { OnnxGraph, OnnxNode } from '../../src/engine/onnx/model-proto.js';
+import type { OnnxGraph, OnnxNode } from '../../src/engine/onnx/onnx-graph.js';
 
 const node = (op: string, inputs: string[], output: string): OnnxNode => ({
   op,

@@ -1,9 +1,11 @@
 // CTC models as configs, archives and `inspect` know them; see ctc-model.ts.
-import { componentConfig, defineSchema } from '../../config/index.js';
+import { componentConfig, defineSchema, sectionOrComponent } from '../../config/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import { ctcDecodingSchema } from '../decoding/ctc-config.js';
+import { frameDecodingKind, strategiesOf } from '../decoding/decoding-kinds.js';
 import { frameLossKind } from '../losses/loss-kinds.js';
+import { lossChoice, strategyChoice } from '../nemo/saved-choices.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import { interCtcField } from '../recognition/inter-ctc.js';
 import { type ModelFamily, vocabularyPart } from './model-family.js';
@@ -15,7 +17,12 @@ export const ctcFields = {
     doc: 'Frame classifier.',
     format: componentConfig('decoder', { given: ['num_classes', 'feat_in'] }),
   },
-  decoding: { doc: 'How hypotheses are found.', format: ctcDecodingSchema, nullable: true, default: null },
+  decoding: {
+    doc: 'How hypotheses are found.',
+    format: sectionOrComponent(ctcDecodingSchema, frameDecodingKind.kind),
+    nullable: true,
+    default: null,
+  },
   loss: {
     doc: 'Loss of frames. Default: CTCLoss.',
     format: componentConfig(frameLossKind.kind),
@@ -69,6 +76,10 @@ export const ctcFamily: ModelFamily<CtcParts> = {
   recognises: (section) => 'decoder' in section && !('joint' in section),
   archive: { network: ['decoder'] },
   bricks: [['decoder', 'decoder']],
+  choices: {
+    loss: lossChoice('loss', 'CTCLoss', 'ctc_reduction', false),
+    decoding: strategyChoice('decoding', strategiesOf(frameDecodingKind)),
+  },
   ownKeys: { 'decoding.greedy': ['window'], '': ['ctc_implementation'] },
   completeConfig(config, model) {
     config.set('', { labels: [...model.tokenizer.vocabulary] });

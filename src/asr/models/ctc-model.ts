@@ -18,7 +18,8 @@ import {
   type CtcDecodingSection,
   ctcDecodingSchema,
 } from '../decoding/ctc-config.js';
-import { type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
+import { type CtcSearchContext, greedyCtcFusion } from '../decoding/ctc-search.js';
+import type { FrameDecoding } from '../decoding/decoding-kinds.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { ctcOutput, type Subnet } from '../export/subnets.js';
@@ -51,7 +52,7 @@ export type CtcModelConfig = InferConfig<typeof ctcModelSchema>;
 export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   override readonly family: ModelFamily = ctcFamily;
   decoder: ConvASRDecoder;
-  protected decoding: CtcDecodingConfig;
+  private strategy: FrameDecoding;
   private interCtc: InterCtc;
   private readonly criterion: FrameLoss;
 
@@ -66,7 +67,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
         feat_in: this.encoder.width,
       }),
     );
-    this.decoding = settings.decoding ?? ctcDecodingSchema.parse({});
+    this.strategy = this.frameDecodingOf(settings.decoding);
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.decoder);
     this.criterion = this.frameLoss(settings);
   }
@@ -107,7 +108,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
   override changeDecoding(decoding: CtcDecodingSection): void {
-    this.decoding = ctcDecodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.strategy = this.givenFrameDecoding(decoding, 'model.decoding');
     this.decodingGiven();
   }
 
@@ -123,6 +124,11 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
     return new CtcStreamHead(this.decoder, greedyCtcFusion(this.decoding, this.searchContext));
   }
 
+  /** What the decoding section says beside which search it is. */
+  private get decoding(): CtcDecodingConfig {
+    return this.strategy.settings ?? ctcDecodingSchema.parse({});
+  }
+
   private get searchContext(): CtcSearchContext {
     const { decoder, tokenizer, decodingFiles: readFile } = this;
     return { blank: decoder.blank, tokenizer, readFile, path: 'model.decoding' };
@@ -130,7 +136,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const { decoder, interCtc } = this;
-    const search = ctcSearch(this.decoding, this.searchContext);
+    const search = this.strategy.search(this.searchContext);
     return new CtcRecognizer(engine, {
       decoder,
       search,

@@ -3,6 +3,8 @@ import { defineSchema } from '../../config/index.js';
 import { type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
+import { frameDecodingKind, strategiesOf } from '../decoding/decoding-kinds.js';
+import { lossChoice, strategyChoice } from '../nemo/saved-choices.js';
 import { nemoClass } from '../nemo/saved-config.js';
 import { interCtcField } from '../recognition/inter-ctc.js';
 import { classifierSizes, ctcFields } from './ctc-family.js';
@@ -48,6 +50,11 @@ export const hybridFamily: ModelFamily<HybridParts> = {
   recognises: (section) => 'aux_ctc' in section,
   archive: { network: [...rnntFamily.archive.network, 'aux_ctc'], decoding: ['aux_ctc.decoding'] },
   bricks: [...rnntFamily.bricks, ['aux_ctc.decoder', 'decoder']],
+  choices: {
+    ...rnntFamily.choices,
+    'aux_ctc.loss': lossChoice('aux_ctc.loss', 'CTCLoss', 'ctc_reduction', false),
+    'aux_ctc.decoding': strategyChoice('aux_ctc.decoding', strategiesOf(frameDecodingKind)),
+  },
   ownKeys: {
     ...rnntFamily.ownKeys,
     'aux_ctc.decoding.greedy': ['window'],

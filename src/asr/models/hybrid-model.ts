@@ -19,7 +19,8 @@ import {
   type CtcDecodingSection,
   ctcDecodingSchema,
 } from '../decoding/ctc-config.js';
-import { type CtcSearch, type CtcSearchContext, ctcSearch, greedyCtcFusion } from '../decoding/ctc-search.js';
+import { type CtcSearch, type CtcSearchContext, greedyCtcFusion } from '../decoding/ctc-search.js';
+import type { FrameDecoding } from '../decoding/decoding-kinds.js';
 import { transcriptFields } from '../decoding/shared-config.js';
 import type { Encoded } from '../encoders/encoder.js';
 import type { TransducerHead } from '../export/decoder-joint.js';
@@ -61,7 +62,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   private readonly interSettings: HybridModelConfig['interctc'];
   private readonly auxiliary: HybridModelConfig['aux_ctc'];
   private decodes: 'rnnt' | 'ctc' = 'rnnt';
-  private ctcDecoding: CtcDecodingConfig;
+  private ctcStrategy: FrameDecoding;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: HybridModelConfig, scope: Container) {
@@ -75,7 +76,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
         feat_in: this.encoder.width,
       }),
     );
-    this.ctcDecoding = settings.aux_ctc.decoding ?? ctcDecodingSchema.parse({});
+    this.ctcStrategy = this.frameDecodingOf(settings.aux_ctc.decoding);
     this.frameCriterion = this.frameLoss(settings.aux_ctc);
     this.interSettings = settings.interctc;
     this.interCtc = new InterCtc(settings.interctc, this.encoder, this.ctcDecoder);
@@ -140,7 +141,7 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   /** Of the branch that decodes. */
   override changeDecoding(decoding: DecodingSection | CtcDecodingSection): void {
     if (this.decodes === 'rnnt') super.changeDecoding(decoding as DecodingSection);
-    else this.ctcDecoding = ctcDecodingSchema.parse(decoding, { path: 'model.aux_ctc.decoding' });
+    else this.ctcStrategy = this.givenFrameDecoding(decoding, 'model.aux_ctc.decoding');
     this.decodingGiven();
   }
 
@@ -216,7 +217,11 @@ export class EncDecHybridRNNTCTCBPEModel extends EncDecRNNTBPEModel {
   }
 
   private ctcSearch(): CtcSearch {
-    return ctcSearch(this.ctcDecoding, this.ctcContext);
+    return this.ctcStrategy.search(this.ctcContext);
+  }
+
+  private get ctcDecoding(): CtcDecodingConfig {
+    return this.ctcStrategy.settings ?? ctcDecodingSchema.parse({});
   }
 
   private get ctcContext(): CtcSearchContext {

@@ -1,11 +1,16 @@
 // The kinds of bricks of speech models, with the types they build, for `container.instantiate`.
-import type { FeatureAugmentation, FrontEnd } from '../../audio/index.js';
+import { type FeatureAugmentation, type FrontEnd, waveformAugmentationKind } from '../../audio/index.js';
 import { defineKind, type KindOf } from '../../container/index.js';
 import { tokenLossKind } from '../../nn/index.js';
 import type { TokenHead, TransformerDecoder, TransformerEncoder } from '../../transformer/index.js';
 import type { ConvASRDecoder } from '../decoders/conv-asr-decoder.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
+import {
+  attentionDecodingKind,
+  frameDecodingKind,
+  transducerDecodingKind,
+} from '../decoding/decoding-kinds.js';
 import type { Encoder } from '../encoders/encoder.js';
 import { frameLossKind, transducerLossKind } from '../losses/loss-kinds.js';
 
@@ -45,4 +50,8 @@ export const speechKinds: readonly KindOf<unknown>[] = [
   tokenLossKind,
   frameLossKind,
   transducerLossKind,
+  transducerDecodingKind,
+  frameDecodingKind,
+  attentionDecodingKind,
+  waveformAugmentationKind,
 ];

@@ -16,8 +16,7 @@ import {
 import { dataSchema } from '../../data/index.js';
 import { dataSourceKind } from '../../model/index.js';
 import { paramGroupsFormat } from '../../optim/index.js';
-import { tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
-import { isOwnTokenizer } from './model-tokenizer.js';
+import { tokenizerFields, tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
 
 const optional = { nullable: true, default: null } as const;
 
@@ -37,28 +36,8 @@ const tokenizerSchema = defineSchema(
       format: 'string',
       default: 'bpe',
     },
-    _target_: { doc: 'NeMo’s class, in place of type.', format: 'string', ...optional },
-    dir: { doc: 'Folder with tokenizer.model, or vocab.txt for type: wpe.', format: 'string', ...optional },
-    model_path: { doc: 'The SentencePiece model itself, instead of dir.', format: 'string', ...optional },
-    vocab_path: { doc: 'Vocabulary file, for type: wpe and word.', format: 'string', ...optional },
-    labels: { doc: 'Characters, for type: char.', format: listOf('string'), ...optional },
-    unk_token: { doc: 'Stands for unknown tokens.', format: 'string', ...optional },
-    lowercase: { doc: 'Lower-case transcripts first.', format: 'boolean', default: false },
-    hf_kwargs: {
-      doc: 'Special tokens for type: wpe; only null is understood, for the usual ones.',
-      format: 'mapping',
-      ...optional,
-    },
-    langs: {
-      doc: 'A tokenizer section for each language, for type: agg.',
-      format: recordOf(languageFormat),
-      ...optional,
-    },
-    custom_tokenizer: {
-      doc: 'NeMo’s class for multitask models, by its _target_: CanaryTokenizer (agg) or CanaryBPETokenizer (bpe).',
-      format: 'any',
-      ...optional,
-    },
+    ...tokenizerFields,
+    langs: { ...tokenizerFields.langs, format: recordOf(languageFormat) },
   },
   {
     ignored: {
@@ -71,9 +50,9 @@ const tokenizerSchema = defineSchema(
   },
 );
 
-/** A section of the keys above, or the component that a class which is not NeMo's names. */
+/** A section of the keys above, or a component: one of NeMo’s classes, or the user's. */
 const tokenizerFormat: Format<unknown, SectionInput<typeof tokenizerSchema> | ComponentSection> =
-  sectionOrComponent(tokenizerSchema, tokenizerKind.kind, isOwnTokenizer);
+  sectionOrComponent(tokenizerSchema, tokenizerKind.kind);
 
 /** Manifests, or a source of the user's. */
 const dataFormat = sectionOrComponent(dataSchema, dataSourceKind.kind);

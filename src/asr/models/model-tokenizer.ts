@@ -1,5 +1,5 @@
 // The tokenizer that a `model` section asks for: a tokenizer section, or characters.
-import { type ConfigNode, isMapping } from '../../config/index.js';
+import { hasTarget } from '../../config/index.js';
 import { type Container, READ_FILE } from '../../container/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Section } from '../../model/index.js';
@@ -9,7 +9,6 @@ import {
   type Tokenizer,
   type TokenizerConfig,
   tokenizerKind,
-  tokenizerTypeOf,
 } from '../../text/index.js';
 
 /** NeMo's older configs write the characters where they are used: in the decoder, the joint, or the data. */
@@ -19,18 +18,12 @@ function labelsOf(config: Section): readonly string[] | undefined {
   return lists.find((list) => Array.isArray(list) && list.length > 0) as readonly string[] | undefined;
 }
 
-/** Whether a section names a class that is not one of NeMo's tokenizers: a component of the user's. */
-export function isOwnTokenizer(section: unknown): section is ConfigNode {
-  const name = isMapping(section) ? section['_target_'] : undefined;
-  return typeof name === 'string' && tokenizerTypeOf(name) === undefined;
-}
-
 /**
  * @param section the checked `tokenizer` section; @param config the whole `model` section
- * @throws AnemoneError `asr.no-tokenizer`, and what `loadTokenizer` or the user's component throws
+ * @throws AnemoneError `asr.no-tokenizer`, and what `loadTokenizer` or a component throws
  */
 export function tokenizerOf(section: unknown, config: Section, container: Container): Tokenizer {
-  if (isOwnTokenizer(section)) return container.instantiate(section, tokenizerKind);
+  if (hasTarget(section)) return container.instantiate(section, tokenizerKind);
   if (section)
     return loadTokenizer(section as TokenizerConfig, 'model.tokenizer', container.resolve(READ_FILE));
   const labels = labelsOf(config);

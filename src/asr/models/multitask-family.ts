@@ -1,11 +1,13 @@
 // Multitask models as configs, archives and `inspect` know them; see multitask-model.ts.
-import { componentConfig, defineSchema } from '../../config/index.js';
+import { componentConfig, defineSchema, sectionOrComponent } from '../../config/index.js';
 import { type Tensor, type Tensors, tf } from '../../engine/index.js';
 import { attentionDecodingSchema } from '../../generation/index.js';
 import { evaluationPass, type Pass, tokenLossKind } from '../../nn/index.js';
 import { PROMPT_FORMATS } from '../../text/index.js';
 import type { TokenHead, TransformerDecoder } from '../../transformer/index.js';
+import { attentionDecodingKind, strategiesOf } from '../decoding/decoding-kinds.js';
 import type { Encoded } from '../encoders/encoder.js';
+import { strategyChoice } from '../nemo/saved-choices.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import type { ModelFamily } from './model-family.js';
 import { commonFields, commonIgnored } from './model-schema.js';
@@ -43,7 +45,7 @@ export const multiTaskSchema = defineSchema(
     },
     decoding: {
       doc: 'How hypotheses are found.',
-      format: attentionDecodingSchema,
+      format: sectionOrComponent(attentionDecodingSchema, attentionDecodingKind.kind),
       nullable: true,
       default: null,
     },
@@ -87,6 +89,7 @@ export const multiTaskFamily: ModelFamily<MultiTaskParts> = {
     ['head', 'head'],
     ['loss', tokenLossKind.kind],
   ],
+  choices: { decoding: strategyChoice('decoding', strategiesOf(attentionDecodingKind)) },
   ownKeys: {},
   dataKeys: { use_lhotse: true },
   completeConfig(config, { encoder, decoder }) {

@@ -1,6 +1,6 @@
 // NeMo's EncDecMultiTaskModel (Canary; Puvvada et al. 2024): a speech encoder and a Transformer decoder that is told by
 // a prompt what to write: in which language, transcribed or translated, with or without punctuation.
-import type { ConfigNode, InferConfig, SectionInput } from '../../config/index.js';
+import { type ConfigNode, hasTarget, type InferConfig, type SectionInput } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { SpeechLabels, TranscriptionInput, Utterance } from '../../data/index.js';
 import { type Engine, type HostTensors, int32, type Tensor, type Tensors, tf } from '../../engine/index.js';
@@ -35,7 +35,11 @@ import {
   TRANSCRIBE_DEFAULTS,
 } from '../../text/index.js';
 import type { TokenHead, TransformerDecoder, TransformerEncoder } from '../../transformer/index.js';
-import { attentionSearch } from '../decoding/attention-search.js';
+import {
+  type AttentionDecoding,
+  attentionDecoding,
+  attentionDecodingKind,
+} from '../decoding/decoding-kinds.js';
 import type { Encoded } from '../encoders/encoder.js';
 import { attentionDecoderSubnet, memoryOutput } from '../export/attention-decoder.js';
 import type { Subnet } from '../export/subnets.js';
@@ -71,7 +75,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
   readonly prompt: PromptFormat;
   private special: PromptTokenizer;
   private readonly criterion: TokenLoss;
-  private decoding: AttentionDecodingConfig;
+  private strategy: AttentionDecoding;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: MultiTaskConfig, scope: Container) {
@@ -97,7 +101,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     checkWidth('head.hidden_size', this.head.width, decoder.width);
     this.head.shareEmbedding(decoder.embedding.tokens.weight);
     this.criterion = this.build(settings.loss, tokenLossKind);
-    this.decoding = settings.decoding ?? attentionDecodingSchema.parse({});
+    this.strategy = this.decodingOf(settings.decoding);
   }
 
   /** A model from the `model` section of a config; see `EncDecRNNTBPEModel.fromConfig`. */
@@ -137,8 +141,17 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */
   override changeDecoding(decoding: AttentionDecodingSection): void {
-    this.decoding = attentionDecodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.strategy = hasTarget(decoding)
+      ? this.decodingOf(decoding)
+      : attentionDecoding(attentionDecodingSchema.parse(decoding, { path: 'model.decoding' }));
     this.forgetRecognizers();
+  }
+
+  private decodingOf(section: AttentionDecodingConfig | ConfigNode | null): AttentionDecoding {
+    if (hasTarget(section)) return this.build(section, attentionDecodingKind);
+    return attentionDecoding(
+      (section as AttentionDecodingConfig | null) ?? attentionDecodingSchema.parse({}),
+    );
   }
 
   /** features [B,T,F] and featureLengths [B] → what the decoder looks at. */
@@ -301,7 +314,7 @@ export class EncDecMultiTaskModel extends SpeechModel<MultiTaskConfig> {
     const { eosId, padId } = this.special;
     const { vocabSize } = this.tokenizer;
     return new MultiTaskRecognizer(engine, {
-      search: attentionSearch(engine, network, this.decoding, { eosId, padId, vocabSize }),
+      search: this.strategy.search({ engine, network, tokens: { eosId, padId, vocabSize } }),
       memory: (inputs) => this.memory(inputs, evaluationPass),
       loss: (memory, inputs) => this.step(memory, inputs, evaluationPass),
     });

@@ -5,8 +5,10 @@ import { evaluationPass } from '../../nn/index.js';
 import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import { decodingSchema } from '../decoding/config.js';
+import { strategiesOf, transducerDecodingKind } from '../decoding/decoding-kinds.js';
 import { rnntLossSchema } from '../losses/config.js';
 import { transducerLossKind } from '../losses/loss-kinds.js';
+import { lossChoice, strategyChoice } from '../nemo/saved-choices.js';
 import { nemoClass, type SpeechParts } from '../nemo/saved-config.js';
 import type { SavedSections } from '../nemo/saved-sections.js';
 import { type ModelFamily, type StageBound, vocabularyPart } from './model-family.js';
@@ -19,7 +21,12 @@ export const rnntFields = {
   ...commonFields,
   decoder: { doc: 'Prediction network.', format: componentConfig('decoder', { given: ['vocab_size'] }) },
   joint: { doc: 'Joint network.', format: componentConfig('joint', { given: JOINT_SIZES }) },
-  decoding: { doc: 'How hypotheses are found.', format: decodingSchema, nullable: true, default: null },
+  decoding: {
+    doc: 'How hypotheses are found.',
+    format: sectionOrComponent(decodingSchema, transducerDecodingKind.kind),
+    nullable: true,
+    default: null,
+  },
   loss: {
     doc: 'Transducer loss.',
     format: sectionOrComponent(rnntLossSchema, transducerLossKind.kind),
@@ -62,6 +69,10 @@ export const rnntFamily: ModelFamily<TransducerParts> = {
     ['decoder', 'decoder'],
     ['joint', 'joint'],
   ],
+  choices: {
+    loss: lossChoice('loss', 'RNNTLoss', 'rnnt_reduction', true),
+    decoding: strategyChoice('decoding', strategiesOf(transducerDecodingKind)),
+  },
   ownKeys: { joint: ['max_elements'], loss: ['implementation'], 'decoding.greedy': ['window'] },
   completeConfig: completeTransducer,
   frameClassifiers: [],

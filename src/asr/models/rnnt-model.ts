@@ -17,9 +17,14 @@ import type { PredictionNetwork } from '../decoders/prediction-network.js';
 import type { TransducerJoint } from '../decoders/transducer-joint.js';
 import type { TransducerVariant } from '../decoders/transducer-variant.js';
 import { type DecodingConfig, type DecodingSection, decodingSchema } from '../decoding/config.js';
+import {
+  type TransducerDecoding,
+  transducerDecoding,
+  transducerDecodingKind,
+} from '../decoding/decoding-kinds.js';
 import { alignLattice, type LatticeAlignment } from '../decoding/lattice-alignment.js';
 import { transcriptFields } from '../decoding/shared-config.js';
-import { greedyOptions, transducerSearch } from '../decoding/transducer-search.js';
+import { greedyOptions } from '../decoding/transducer-search.js';
 import { transducerVariant } from '../decoding/transducer-settings.js';
 import type { Encoded } from '../encoders/encoder.js';
 import {
@@ -65,6 +70,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   joint: TransducerJoint;
   /** What the joint's outputs mean. */
   readonly variant: TransducerVariant;
+  private strategy: TransducerDecoding;
+  /** What the decoding section says beside which search it is. */
   protected decoding: DecodingConfig;
   private readonly criterion: TransducerLoss;
 
@@ -85,9 +92,10 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
         jointnet: { encoder_hidden: this.encoder.width, pred_hidden: this.decoder.width },
       }),
     );
-    this.decoding = settings.decoding ?? decodingSchema.parse({});
+    this.strategy = this.decodingOf(settings.decoding);
+    this.decoding = this.strategy.settings ?? decodingSchema.parse({});
     this.criterion = this.transducerLossOf(settings);
-    this.variant = transducerVariant(this.criterion.variant, settings.decoding, this.joint.extraOutputs);
+    this.variant = transducerVariant(this.criterion.variant, this.decoding, this.joint.extraOutputs);
   }
 
   /**
@@ -170,6 +178,11 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
     return this.criterion.forward({ picks, frames: forward.lengths, tokens, targets, variant }, pass);
   }
 
+  private decodingOf(section: DecodingConfig | ConfigNode | null): TransducerDecoding {
+    if (hasTarget(section)) return this.build(section, transducerDecodingKind);
+    return transducerDecoding((section as DecodingConfig | null) ?? decodingSchema.parse({}));
+  }
+
   private transducerLossOf({ loss, rnnt_reduction: reduction }: RnntModelConfig): TransducerLoss {
     if (hasTarget(loss)) return this.build(loss, transducerLossKind, {}, { reduction });
     return new RNNTLoss(rnntLossConfig(loss), reduction);
@@ -212,7 +225,10 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
    * @throws AnemoneError, AnemoneErrors
    */
   override changeDecoding(decoding: DecodingSection): void {
-    this.decoding = decodingSchema.parse(decoding, { path: 'model.decoding' });
+    this.strategy = hasTarget(decoding)
+      ? this.decodingOf(decoding)
+      : transducerDecoding(decodingSchema.parse(decoding, { path: 'model.decoding' }));
+    this.decoding = this.strategy.settings ?? decodingSchema.parse({});
     this.decodingGiven();
   }
 
@@ -244,8 +260,8 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
 
   protected override createRecognizer(engine: Engine): Recognizer {
     const { decoder, joint, variant, tokenizer } = this;
-    const readFile = this.decodingFiles;
-    const search = transducerSearch(engine, { decoder, joint, variant }, this.decoding, tokenizer, readFile);
+    const network = { decoder, joint, variant };
+    const search = this.strategy.search({ engine, network, tokenizer, readFile: this.decodingFiles });
     return new RnntRecognizer(engine, {
       search,
       forward: (inputs) => this.forward(inputs, evaluationPass),

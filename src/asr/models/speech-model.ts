@@ -1,6 +1,6 @@
 // The base class of speech models. Longer than other files because it is the whole public interface of a model; the
 // work is done in files beside it.
-import type { FeatureAugmentation } from '../../audio/index.js';
+import { type FeatureAugmentation, waveformAugmentationKind } from '../../audio/index.js';
 import { type ConfigNode, hasTarget, positionOf } from '../../config/index.js';
 import { LOG, READ_FILE, type ReadFile } from '../../container/index.js';
 import {
@@ -37,7 +37,12 @@ import type { ArchivedConfig } from '../../nemo/index.js';
 import { addLosses, type Pass, weightedLoss } from '../../nn/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import type { DecodingSection } from '../decoding/config.js';
-import type { CtcDecodingSection } from '../decoding/ctc-config.js';
+import {
+  type CtcDecodingConfig,
+  type CtcDecodingSection,
+  ctcDecodingSchema,
+} from '../decoding/ctc-config.js';
+import { type FrameDecoding, frameDecoding, frameDecodingKind } from '../decoding/decoding-kinds.js';
 import { hypothesisText } from '../decoding/hypothesis-text.js';
 import type { ChunkOptions } from '../encoders/chunk-plan.js';
 import type { Encoder } from '../encoders/encoder.js';
@@ -144,6 +149,18 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     const { loss, ctc_reduction: reduction, ctc_implementation: implementation } = section;
     if (loss) return this.build(loss, frameLossKind, {}, { reduction, implementation });
     return new CTCLoss({ reduction, implementation });
+  }
+
+  /** How a branch with a classifier of frames decodes. @param section checked, or a component */
+  protected frameDecodingOf(section: CtcDecodingConfig | ConfigNode | null): FrameDecoding {
+    if (hasTarget(section)) return this.build(section, frameDecodingKind);
+    return frameDecoding((section as CtcDecodingConfig | null) ?? ctcDecodingSchema.parse({}));
+  }
+
+  /** The same of a section that a program gives. @param path where it would stand in the config */
+  protected givenFrameDecoding(section: unknown, path: string): FrameDecoding {
+    if (hasTarget(section)) return this.build(section, frameDecodingKind);
+    return frameDecoding(ctcDecodingSchema.parse(section, { path }));
   }
 
   /** Runs a training step's forward, and adds to its loss what modules on the way ask for. */
@@ -479,7 +496,13 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
         ...{ name, training, seed: this.seed, frontEnd },
         log: this.container.resolve(LOG),
         labels: (langField) => this.labels(langField),
-        pipeline: { specAugment },
+        pipeline: {
+          specAugment,
+          augmentations: (augmentation) =>
+            this.container.instantiate(augmentation as ConfigNode, waveformAugmentationKind, {
+              skip: ['prob'],
+            }),
+        },
       }),
     );
   }

@@ -1,7 +1,7 @@
 // A model's config as NeMo reads it: its class paths, the sizes and vocabularies NeMo expects to find written
 // down, and none of the keys that are this library's own. What only one family of models has, the family says.
 import type { ModelAdapters } from '../../adapters/index.js';
-import { configFromValues, isMapping, toYaml } from '../../config/index.js';
+import { configFromValues, hasTarget, isMapping, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import { AnemoneError, asText } from '../../errors/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
@@ -45,6 +45,11 @@ export interface SavedFamily<M extends SpeechParts = SpeechParts> {
   };
   /** Dotted paths of the sections that name a component, beside those of all speech models, with its kind. */
   readonly bricks: readonly (readonly [path: string, kind: string])[];
+  /**
+   * Sections that NeMo has without `_target_`, by their dotted paths: each function writes what a component named there
+   * comes to, and returns false for one that NeMo does not have. Default: there are none.
+   */
+  readonly choices?: Readonly<Record<string, (target: string, config: SavedSections) => boolean>>;
   /** Keys that NeMo's classes of a section do not take, by the section's path. */
   readonly ownKeys: Readonly<Record<string, readonly string[]>>;
   /** Keys of data sections that NeMo needs for such models. Default: none. */
@@ -75,8 +80,10 @@ export function savedConfig<M extends SpeechParts>(
   const config = new SavedSections(model.config);
   const { root } = config;
   const { tokenizer } = model;
-  const characters = tokenizer instanceof CharTokenizer;
+  const characters = tokenizer.constructor === CharTokenizer;
   for (const [path, keys] of Object.entries({ ...OWN_KEYS, ...family.ownKeys })) config.remove(path, keys);
+  writeChoices(config, family);
+  leaveOutData(config);
   nameForNemo(config, family, model.adapters, container);
   for (const [key, value] of Object.entries(root)) if (value === null) delete root[key];
   const artifacts = new Map<string, Uint8Array>();
@@ -100,6 +107,23 @@ export function savedConfig<M extends SpeechParts>(
     shuffle: false,
   });
   return { yaml: toYaml(configFromValues(root)), artifacts };
+}
+
+/** @throws AnemoneError `nemo.not-nemos` */
+function writeChoices(config: SavedSections, { choices = {} }: Pick<SavedFamily, 'choices'>): void {
+  for (const [path, write] of Object.entries(choices)) {
+    const section = config.at(path);
+    if (hasTarget(section) && !write(section['_target_'] as string, config)) {
+      throw notNemos(`model.${path}`, section['_target_'] as string);
+    }
+  }
+}
+
+/** Where data came from says nothing of a model: sources that NeMo does not have are not written. */
+function leaveOutData({ root }: SavedSections): void {
+  for (const key of ['train_ds', 'validation_ds', 'test_ds']) {
+    if (Array.isArray(root[key]) || hasTarget(root[key])) delete root[key];
+  }
 }
 
 /** Our names of components become the class paths that Python imports. */
@@ -126,15 +150,17 @@ function rename(section: Record<string, unknown> | undefined, kind: string, cont
     .list()
     .find((c) => c.kind === kind && (c.name === writtenTarget || c.aliases.includes(writtenTarget)));
   const path = [writtenTarget, ...(foundComponent?.aliases ?? [])].find((alias) => alias.startsWith('nemo.'));
-  if (!path) {
-    throw new AnemoneError({
-      code: 'nemo.not-nemos',
-      path: `${kind}._target_`,
-      message: `NeMo has no ${writtenTarget}, so it could not restore this model`,
-      hint: 'export to safetensors instead, or use a component of NeMo',
-    });
-  }
+  if (!path) throw notNemos(kind, writtenTarget);
   section['_target_'] = path;
+}
+
+function notNemos(path: string, name: string): AnemoneError {
+  return new AnemoneError({
+    code: 'nemo.not-nemos',
+    path: `${path}._target_`,
+    message: `NeMo has no ${name}, so it could not restore this model`,
+    hint: 'export to safetensors instead, or use a component of NeMo',
+  });
 }
 
 /** NeMo puts adapters into encoders of classes of their own, which are the last aliases of ours. */

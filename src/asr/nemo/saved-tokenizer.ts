@@ -6,6 +6,7 @@ import {
   CanaryBPETokenizer,
   CanaryTokenizer,
   CharTokenizer,
+  SentencePieceTokenizer,
   type Tokenizer,
   WordPieceTokenizer,
   WordTokenizer,
@@ -53,18 +54,26 @@ function kindOf(tokenizer: Tokenizer, writtenSection: Plain): Plain {
   return { type: 'wpe', ...(writtenSection['lowercase'] === true && { lowercase: true }) };
 }
 
+/** NeMo makes exactly these; a class that extends one of them is another one. */
+const NEMOS: readonly unknown[] = [
+  SentencePieceTokenizer,
+  WordPieceTokenizer,
+  AggregateTokenizer,
+  CanaryTokenizer,
+  CanaryBPETokenizer,
+];
+
 function refuseForeign(tokenizer: Tokenizer, key: string): void {
-  const kind =
-    tokenizer instanceof WordTokenizer
-      ? 'word'
-      : tokenizer instanceof CharTokenizer
-        ? 'character'
-        : undefined;
-  if (!kind) return;
+  if (NEMOS.includes(tokenizer.constructor)) return;
+  const isWord = tokenizer.constructor === WordTokenizer;
+  const isPlain = isWord || tokenizer.constructor === CharTokenizer;
+  const { name } = tokenizer.constructor;
+  const kind = isPlain ? `${isWord ? 'word' : 'character'} tokenizer` : name;
   throw new AnemoneError({
     code: 'nemo.not-nemos',
-    path: `model.tokenizer.${key}`,
-    message: `NeMo has no ${kind} tokenizer for such speech models, so it could not restore this model`,
+    path: `model.tokenizer.${isPlain ? key : '_target_'}`,
+    message: `NeMo has no ${kind} for such speech models, so it could not restore this model`,
+    ...(!isPlain && { hint: 'export it, or keep its checkpoints: they have all that this library needs' }),
   });
 }
 

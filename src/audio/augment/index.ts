@@ -18,6 +18,7 @@ export {
   readSteps,
 } from './augmentor.js';
 export { ClipSource } from './clips.js';
+export { augmentationComponents, waveformAugmentationKind } from './components.js';
 export { convolve, reverberate } from './convolve.js';
 export { Gain, Shift, Silence, WhiteNoise } from './level.js';
 export { Impulse, Noise, type NoiseOptions } from './recordings.js';

@@ -373,19 +373,17 @@ export function componentConfig<const N extends string = '_target_'>(
 
 /**
  * A section of some keys or, where `_target_` is given, a component of some kind; see {@link componentConfig}.
- * @param isNamed says otherwise which sections name a component
  */
 export function sectionOrComponent<T, I>(
   section: Format<T, I>,
   kind: string,
-  isNamed: (value: unknown) => boolean = hasTarget,
 ): Format<T | ConfigNode, I | ComponentSection> {
   const component = componentConfig(kind);
   return {
     expected: section.expected,
     accepts: isMapping,
     nested: section.nested,
-    check: (value, at) => (isNamed(value) ? component : section).check(value, at),
+    check: (value, at) => (hasTarget(value) ? component : section).check(value, at),
     jsonSchema: () => ({ anyOf: [section.jsonSchema(), component.jsonSchema()] }),
   };
 }

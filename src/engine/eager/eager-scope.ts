@@ -1,6 +1,8 @@
 // The running program of an eager engine: states are tensors already, loops are loops.
+
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
 import type { HostFunction, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
 import type { HostTensor, TensorSpec } from '../tensors.js';
@@ -56,8 +58,13 @@ export class EagerScope implements ProgramScope {
     return { carry, ys: outputs.map((ys) => tf.stack(ys, 0)) };
   }
 
-  hostCall(_name: string, fn: HostFunction, inputs: Tensor[], _outputs: readonly TensorSpec[]): Tensor[] {
-    return fn(inputs.map(toHost)).map(fromHost);
+  hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
+    return callHost({ name, fn, outputs }, inputs.map(toHost)).map(fromHost);
+  }
+
+  /** Everything is computed in the order in which it is written. */
+  after(x: Tensor): Tensor {
+    return tf.clone(x);
   }
 }
 

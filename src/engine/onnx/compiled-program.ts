@@ -1,21 +1,34 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
-import type * as ort from 'onnxruntime-common';
+import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import type { HostTensors, RunOptions } from '../engine.js';
+import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
-import { allocate, type DType, type HostData, sizeOf } from '../tensors.js';
-import { encodeModel, type OnnxGraph, type OnnxInitializer, type OnnxValue } from './model-proto.js';
-import { createSession, type OrtTensors, type Session, type SessionOptions } from './native-session.js';
-import { type StateStore, toOrt } from './state-store.js';
+import type { ProgramState } from '../scope.js';
+import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
+import { hostCallsOf } from './host-call-node.js';
+import { encodeModel } from './model-proto.js';
+import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
+import { openSession } from './open-session.js';
+import type { Session, SessionModel, SessionOptions } from './session.js';
+import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
 
+/** A graph that is run at once, and its session; none where there is nothing to compute. */
+interface Part {
+  readonly graph: OnnxGraph;
+  readonly session: Session | undefined;
+}
+
 export class CompiledProgram {
-  /** Values that cross a host call, kept between runs. */
-  private readonly crossing = new Map<string, ort.Tensor>();
+  /** Values that go from one part to a later one, kept between runs. */
+  private readonly crossing = new Map<string, HostTensor>();
 
   private constructor(
     private readonly traced: TracedProgram,
-    private readonly sessions: readonly (Session | undefined)[],
+    private readonly parts: readonly Part[],
+    /** The updates, where they are made when the outputs are known. */
+    private readonly apply: Part | undefined,
   ) {}
 
   /** `built`: values, by name, that become part of the code instead of being fed. */
@@ -25,95 +38,155 @@ export class CompiledProgram {
     built: readonly OnnxInitializer[] = [],
   ): Promise<CompiledProgram> {
     const names = new Set(built.map(({ name }) => name));
-    const sessions: (Session | undefined)[] = [];
-    const segments = traced.segments.map((segment) => withConstants(segment, built, names));
-    for (const segment of segments) {
-      sessions.push(
-        segment.nodes.length === 0 ? undefined : await createSession(encodeModel(segment), options),
-      );
-    }
-    return new CompiledProgram({ ...traced, segments }, sessions);
+    const open = async (graph: OnnxGraph): Promise<Part> => {
+      const whole = withConstants(graph, built, names);
+      const session = whole.nodes.length === 0 ? undefined : await openSession(modelOf(whole), options);
+      return { graph: whole, session };
+    };
+    const parts: Part[] = [];
+    for (const segment of traced.segments) parts.push(await open(segment));
+    const apply = traced.apply && (await open(traced.apply.graph));
+    return new CompiledProgram(traced, parts, apply);
   }
 
   get nodeCount(): number {
-    return this.traced.segments.reduce((sum, segment) => sum + segment.nodes.length, 0);
+    return this.allParts.reduce((sum, { graph }) => sum + graph.nodes.length, 0);
   }
 
   async run(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
-    const { traced } = this;
+    const { traced, apply } = this;
     const values = this.feeds(inputs, store, options.random);
-    const results = new Map<string, ort.Tensor>();
-    for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
-    for (const [state, value] of traced.updates) results.set(value.name, store.next(state));
-    for (let i = 0; i < traced.segments.length; i++) {
-      await this.runSegment(i, values, results);
-      if (i < traced.calls.length) this.runHostCall(i, values);
+    const results = this.results(store);
+    try {
+      for (const [i, part] of this.parts.entries()) {
+        await this.runPart(part, values, results);
+        if (i < traced.calls.length) this.runHostCall(i, values);
+      }
+      const outputs: HostTensors = {};
+      for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
+      const wanted = options.commitIf?.(outputs) ?? true;
+      if (wanted && apply) await this.runApply(apply, values, results);
+      if (wanted) this.commit(store);
+      return outputs;
+    } finally {
+      this.releaseAllBut(traced.states.values(), traced.updates.values(), [...values, ...results]);
     }
-    const outputs: HostTensors = {};
-    for (const [key, value] of traced.outputs) {
-      const tensor = values.get(value.name) as ort.Tensor;
-      outputs[key] = { dtype: value.dtype as DType, shape: value.shape, data: tensor.data as HostData };
-    }
-    if (options.commitIf?.(outputs) ?? true) for (const state of traced.updates.keys()) store.commit(state);
-    return outputs;
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.sessions) await session?.dispose();
+    for (const { session } of this.allParts) await session?.dispose();
     this.crossing.clear();
   }
 
   endProfiling(): void {
-    for (const session of this.sessions) session?.endProfiling();
+    for (const { session } of this.allParts) session?.endProfiling();
+  }
+
+  private get allParts(): readonly Part[] {
+    return this.apply ? [...this.parts, this.apply] : this.parts;
+  }
+
+  /** Where results go: outputs into memory of their own, new values of states over the old ones or beside them. */
+  private results(store: StateStore): Map<string, HostTensor> {
+    const { traced } = this;
+    const results = new Map<string, HostTensor>();
+    for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
+    for (const [state, value] of traced.updates) {
+      results.set(value.name, this.isInPlace(state) ? store.current(state) : store.next(state));
+    }
+    return results;
+  }
+
+  /** @throws AnemoneError `engine.half-updated`: states that are written over cannot be had back */
+  private async runApply(
+    part: Part,
+    values: Map<string, HostTensor>,
+    results: Map<string, HostTensor>,
+  ): Promise<void> {
+    try {
+      await this.runPart(part, values, results);
+    } catch (cause) {
+      if (!this.traced.apply?.inPlace.size) throw cause;
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new AnemoneError({
+        code: 'engine.half-updated',
+        message: `the update failed when some values may have been written already: ${text}`,
+        hint: 'go on from the last checkpoint',
+        cause,
+      });
+    }
+  }
+
+  private commit(store: StateStore): void {
+    for (const state of this.traced.updates.keys()) {
+      if (this.isInPlace(state)) store.overwritten(state);
+      else store.commit(state);
+    }
+  }
+
+  private isInPlace(state: ProgramState): boolean {
+    return this.traced.apply?.inPlace.has(state) ?? false;
   }
 
   private feeds(
     inputs: HostTensors,
     store: StateStore,
     random: CounterRandom | undefined,
-  ): Map<string, ort.Tensor> {
-    const values = new Map<string, ort.Tensor>();
-    for (const [key, value] of this.traced.inputs) values.set(value.name, toOrt(inputs[key]));
+  ): Map<string, HostTensor> {
+    const values = new Map<string, HostTensor>();
+    for (const [key, value] of this.traced.inputs) values.set(value.name, inputs[key]);
     for (const [state, value] of this.traced.states) values.set(value.name, store.current(state));
     this.traced.random.forEach((site, i) => {
       const data = drawBits(random, i, site.count, site.bits);
-      values.set(site.name, toOrt({ dtype: 'int32', shape: [site.count], data }));
+      values.set(site.name, { dtype: 'int32', shape: [site.count], data });
     });
     return values;
   }
 
-  private async runSegment(
-    index: number,
-    values: Map<string, ort.Tensor>,
-    results: Map<string, ort.Tensor>,
+  private async runPart(
+    { graph, session }: Part,
+    values: Map<string, HostTensor>,
+    results: Map<string, HostTensor>,
   ): Promise<void> {
-    const segment = this.traced.segments[index];
-    const session = this.sessions[index];
     if (!session) return;
-    const feeds: OrtTensors = {};
-    for (const { name } of segment.inputs) feeds[name] = values.get(name) as ort.Tensor;
-    const fetches: OrtTensors = {};
-    for (const value of segment.outputs)
+    const feeds: Record<string, HostTensor> = {};
+    for (const { name } of graph.inputs) feeds[name] = values.get(name) as HostTensor;
+    const fetches: Record<string, HostTensor> = {};
+    for (const value of graph.outputs)
       fetches[value.name] = results.get(value.name) ?? this.crossingTensor(value);
     await session.run(feeds, fetches);
     for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
   }
 
-  private runHostCall(index: number, values: Map<string, ort.Tensor>): void {
+  private runHostCall(index: number, values: Map<string, HostTensor>): void {
     const call = this.traced.calls[index];
-    const results = call.fn(
-      call.inputs.map((v) => ({
-        dtype: v.dtype as DType,
-        shape: v.shape,
-        data: values.get(v.name)?.data as HostData,
+    const results = callHost(
+      call,
+      call.inputs.map(({ dtype, shape, name }) => ({
+        dtype,
+        shape,
+        data: (values.get(name) as HostTensor).data,
       })),
     );
-    call.outputs.forEach((v, i) => {
-      values.set(v.name, toOrt({ dtype: v.dtype, shape: v.shape, data: results[i].data }));
+    call.outputs.forEach(({ name }, i) => {
+      values.set(name, results[i]);
     });
   }
 
-  private crossingTensor(value: OnnxValue): ort.Tensor {
+  /** Sessions keep what states and crossing values are to them; everything else is of one run. */
+  private releaseAllBut(
+    read: Iterable<OnnxValue>,
+    written: Iterable<OnnxValue>,
+    tensors: readonly (readonly [string, HostTensor])[],
+  ): void {
+    const session = this.allParts.find(({ session }) => session !== undefined)?.session;
+    const kept = new Set([...read, ...written].map(({ name }) => name));
+    session?.release(
+      tensors.flatMap(([name, tensor]) => (kept.has(name) || this.crossing.has(name) ? [] : [tensor])),
+    );
+  }
+
+  private crossingTensor(value: OnnxValue): HostTensor {
     let tensor = this.crossing.get(value.name);
     if (!tensor) {
       tensor = emptyTensor(value);
@@ -136,7 +209,17 @@ function withConstants(
   };
 }
 
-function emptyTensor(value: OnnxValue): ort.Tensor {
+function emptyTensor(value: OnnxValue): HostTensor {
   const dtype = value.dtype as DType;
-  return toOrt({ dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) });
+  return { dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) };
+}
+
+function modelOf(graph: OnnxGraph): SessionModel {
+  const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
+  return {
+    bytes: encodeModel(graph),
+    inputs: names(graph.inputs),
+    outputs: names(graph.outputs),
+    calls: hostCallsOf(graph.nodes),
+  };
 }

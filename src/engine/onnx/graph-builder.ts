@@ -3,7 +3,7 @@
 // no output needs is dropped when the graph is finished.
 import { createHash } from 'node:crypto';
 import type { DType } from '../tensors.js';
-import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './model-proto.js';
+import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-graph.js';
 
 export interface EmitOptions {
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
@@ -86,11 +86,22 @@ export class GraphBuilder {
     const known = alone ? undefined : this.find(key);
     if (known) return known;
     const outputs = Array.from({ length: count }, () => this.names.fresh());
-    const node = { op, domain, inputs, outputs, attributes };
-    this.nodes.push(node);
-    for (const output of outputs) this.producers.set(output, node);
+    this.add({ op, domain, inputs, outputs, attributes });
     if (!alone) this.emitted.set(key, outputs);
     return outputs;
+  }
+
+  /** Appends a node, whatever equal one there may be. */
+  add(node: OnnxNode): void {
+    this.nodes.push(node);
+    for (const output of node.outputs) this.producers.set(output, node);
+  }
+
+  /** Appends a node that no kernel may look through, and returns its output. */
+  addBarrier(op: string, inputs: readonly string[]): string {
+    const output = this.names.fresh();
+    this.nodes.push({ op, domain: '', inputs, outputs: [output], attributes: {} });
+    return output;
   }
 
   one(op: string, inputs: readonly string[], options: EmitOptions = {}): string {

@@ -1,27 +1,35 @@
 // How much memory the intermediate values of a graph take at most, without running it: walks the nodes in the
 // order in which ONNX Runtime executes them and adds up what is alive. Fragmentation of the heap is not in it,
 // nor are the scratch buffers of single operators.
+import type { ProgramState } from '../scope.js';
 import { sizeOf } from '../tensors.js';
 import { producers, usedNames } from './graph-builder.js';
-import type { OnnxGraph, OnnxNode } from './model-proto.js';
+import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-graph.js';
+import { VIEWS } from './passes/in-place.js';
 import type { TracedProgram } from './trace.js';
-import { traceBackend } from './trace-backend.js';
 
-/** Bytes alive at once in the segment that needs the most, and of what crosses from one segment to the next. */
-export function peakBytes({ segments, calls }: TracedProgram): number {
+/** Bytes alive at once in the part that needs the most, and of what crosses from one part to the next. */
+export function peakBytes({ segments, apply, calls, shapes }: TracedProgram): number {
   const bytesOf = (name: string): number | undefined => {
-    const value = traceBackend().shapeOfName(name);
-    return value && sizeOf(value.shape) * BYTES[value.dtype];
+    const value = shapes.get(name);
+    return value && bytesOfValue(value);
   };
   const crossing = calls.flatMap((call) => [...call.inputs, ...call.outputs]);
-  const kept = crossing.reduce((sum, value) => sum + sizeOf(value.shape) * BYTES[value.dtype], 0);
-  return kept + Math.max(0, ...segments.map((segment) => peakLiveBytes(segment, bytesOf)));
+  const kept = [...crossing, ...(apply?.crossing ?? [])].reduce((sum, value) => sum + bytesOfValue(value), 0);
+  const parts = apply ? [...segments, apply.graph] : segments;
+  return kept + Math.max(0, ...parts.map((part) => peakLiveBytes(part, bytesOf)));
 }
 
-const BYTES = { float32: 4, int32: 4, int64: 8, bool: 1 } as const;
+/** Bytes of each state, new value included. */
+export function stateBytes({ states, updates, apply }: TracedProgram): ReadonlyMap<ProgramState, number> {
+  const copies = (state: ProgramState) => (updates.has(state) && !apply?.inPlace.has(state) ? 2 : 1);
+  const all = new Set([...states.keys(), ...updates.keys()]);
+  return new Map([...all].map((state) => [state, copies(state) * state.size * bytesOfType(state.dtype)]));
+}
 
-/** Operators whose result is their input's buffer. */
-const VIEWS: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'Squeeze', 'Unsqueeze', 'Flatten']);
+function bytesOfValue({ shape, dtype }: OnnxValue): number {
+  return sizeOf(shape) * bytesOfType(dtype);
+}
 
 /**
  * Largest sum of bytes of values that are alive at once: made, and needed by a later node. Inputs and outputs of the

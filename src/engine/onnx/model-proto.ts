@@ -1,49 +1,13 @@
 // Writes an ONNX model in its protobuf wire format. Only what the graphs of this engine need.
 import { ProtoWriter } from '../../formats/index.js';
-import type { DType } from '../tensors.js';
-
-/** Element types of onnx.TensorProto. */
-export const onnxType = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
-export type OnnxType = keyof typeof onnxType;
-
-export interface FloatAttribute {
-  readonly float: number;
-}
-export interface GraphAttribute {
-  readonly graph: OnnxGraph;
-}
-/** Integers are int attributes; a float attribute is `{ float: x }`. */
-export type AttributeValue = number | readonly number[] | string | FloatAttribute | GraphAttribute;
-
-export interface OnnxNode {
-  readonly op: string;
-  readonly domain: string;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly attributes: Readonly<Record<string, AttributeValue>>;
-}
-
-export interface OnnxValue {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype: DType | 'int64';
-  /** What a model says of the axes instead of `shape`: sizes, names of axes of any size, or '' for no name. */
-  readonly dims?: readonly (number | string)[];
-}
-
-export interface OnnxInitializer extends OnnxValue {
-  /** Little-endian values. */
-  readonly bytes: Uint8Array;
-  /** Where the bytes are instead of in the model: a file beside it, and the place in that. */
-  readonly external?: { readonly location: string; readonly offset: number };
-}
-
-export interface OnnxGraph {
-  readonly nodes: readonly OnnxNode[];
-  readonly inputs: readonly OnnxValue[];
-  readonly outputs: readonly OnnxValue[];
-  readonly initializers: readonly OnnxInitializer[];
-}
+import { HOST_CALL_DOMAIN, hostCallsOf, isHostCall } from './host-call-node.js';
+import {
+  type AttributeValue,
+  type OnnxGraph,
+  type OnnxNode,
+  type OnnxValue,
+  onnxType,
+} from './onnx-graph.js';
 
 const IR_VERSION = 9;
 export const OPSET = 18;
@@ -62,6 +26,9 @@ export function encodeModel(graph: OnnxGraph, options: ModelOptions = {}): Uint8
   writer.int64(1, IR_VERSION).string(2, 'anemone');
   writer.message(7, (w) => writeGraph(w, graph, name));
   writer.message(8, (w) => w.string(1, '').int64(2, OPSET));
+  if (hostCallsOf(graph.nodes).length > 0) {
+    writer.message(8, (w) => w.string(1, HOST_CALL_DOMAIN).int64(2, 1));
+  }
   if (ownOperators) writer.message(8, (w) => w.string(1, 'com.microsoft').int64(2, 1));
   for (const [key, value] of Object.entries(metadata)) {
     writer.message(14, (w) => w.string(1, key).string(2, value));
@@ -82,6 +49,20 @@ function writeGraph(writer: ProtoWriter, graph: OnnxGraph, name: string): void {
   }
   for (const input of graph.inputs) writer.message(11, (w) => writeValue(w, input));
   for (const output of graph.outputs) writer.message(12, (w) => writeValue(w, output));
+  writeHostValues(writer, graph);
+}
+
+/** ONNX Runtime infers types and shapes for its own operators; where it knows them it lets a host call work in place. */
+function writeHostValues(writer: ProtoWriter, { nodes, inputs, outputs, initializers }: OnnxGraph): void {
+  const told = new Set([...inputs, ...outputs, ...initializers].map(({ name }) => name));
+  for (const node of nodes) {
+    if (!isHostCall(node)) continue;
+    for (const value of [...node.call.inputs, ...node.call.outputs]) {
+      if (told.has(value.name)) continue;
+      told.add(value.name);
+      writer.message(13, (w) => writeValue(w, value));
+    }
+  }
 }
 
 function writeExternal(

@@ -14,11 +14,11 @@ import type {
 import type { ProgramState } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { keepFreedMemory } from './host-memory.js';
-import { peakBytes } from './live-memory.js';
-import type { SessionOptions } from './native-session.js';
+import { peakBytes, stateBytes } from './live-memory.js';
 import { describeFallback, type Placement } from './placement.js';
 import { limitsOf } from './provider-limits.js';
 import { checkProvider, requireProvider } from './providers.js';
+import type { SessionOptions } from './session.js';
 import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
 
@@ -85,6 +85,7 @@ export class OnnxEngine implements Engine {
         return program.run(inputs, this.store, runOptions);
       },
       peakBytes: (inputs) => peakBytes(cache.trace(inputs)),
+      stateBytes: (inputs) => stateBytes(cache.trace(inputs)),
       dispose: () => {
         this.programs.delete(cache);
         cache.clear();
@@ -93,7 +94,7 @@ export class OnnxEngine implements Engine {
   }
 
   async read(state: ProgramState): Promise<HostData> {
-    return (this.store.current(state).data as HostData).slice();
+    return this.store.current(state).data.slice();
   }
 
   async write(state: ProgramState, value: HostData, given = false): Promise<void> {

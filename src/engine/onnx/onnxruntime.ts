@@ -36,6 +36,16 @@ export function onnxruntime(): OnnxRuntime {
   return loaded;
 }
 
+/**
+ * The folder of this platform's native library, which is whole.
+ * @throws AnemoneError `engine.onnxruntime-missing`, `engine.onnxruntime-broken`
+ */
+export function onnxruntimeFolder(): string {
+  const root = dirname(dirname(onnxruntimePath()));
+  checkWhole(root);
+  return join(root, 'bin', 'napi-v6', process.platform, process.arch);
+}
+
 /** The interface's main file; `binding.js`, which loads the native library, is beside it. */
 export function onnxruntimePath(): string {
   found ??= findOnnxRuntime();

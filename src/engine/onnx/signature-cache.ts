@@ -1,11 +1,13 @@
 // The compiled forms of one program, one for each signature of input shapes, least recently used first.
+import { AnemoneError } from '../../errors/index.js';
 import type { EngineStats, HostTensors, Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
-import type { HostData, TensorSpec } from '../tensors.js';
+import type { TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
-import type { OnnxInitializer } from './model-proto.js';
-import type { SessionOptions } from './native-session.js';
+import type { OnnxInitializer } from './onnx-graph.js';
+import { runsHostCalls } from './open-session.js';
 import type { ProviderLimits } from './provider-limits.js';
+import type { SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
 import { type TracedProgram, trace } from './trace.js';
 import { hostBytes } from './trace-values.js';
@@ -30,6 +32,8 @@ interface Entry {
 
 export class SignatureCache {
   private readonly compiled = new Map<string, Entry>();
+  /** Not yet compiled. */
+  private lastTrace: { readonly key: string; readonly traced: TracedProgram } | undefined;
 
   constructor(private readonly options: SignatureCacheOptions) {}
 
@@ -52,11 +56,18 @@ export class SignatureCache {
       void program.dispose();
     }
     this.compiled.clear();
+    this.lastTrace = undefined;
   }
 
+  /** The traced program; one that was asked for its memory is not traced again to be compiled. */
   trace(inputs: Readonly<Record<string, TensorSpec>>): TracedProgram {
-    const { fn, limits } = this.options;
-    return trace(fn, inputs, { limits });
+    const { fn, limits, session } = this.options;
+    const key = signature(inputs);
+    if (this.lastTrace?.key !== key) {
+      const traced = trace(fn, inputs, { limits, callsAreNodes: runsHostCalls(session.provider) });
+      this.lastTrace = { key, traced };
+    }
+    return this.lastTrace.traced;
   }
 
   private isCurrent({ built }: Entry): boolean {
@@ -74,6 +85,8 @@ export class SignatureCache {
       stats.evictions++;
     }
     const traced = this.trace(inputs);
+    this.lastTrace = undefined;
+    this.checkOrder(traced);
     const built = this.constantsOf(traced);
     const versions = new Map([...built.keys()].map((state) => [state, this.options.store.version(state)]));
     const program = await CompiledProgram.create(traced, session, [...built.values()]);
@@ -82,20 +95,32 @@ export class SignatureCache {
     return { program, built: versions };
   }
 
+  /** @throws AnemoneError `engine.option` for optimizations that would fold away what `after` says */
+  private checkOrder({ barriers }: TracedProgram): void {
+    const { optimization } = this.options.session;
+    if (barriers === 0 || optimization === 'disabled') return;
+    throw new AnemoneError({
+      code: 'engine.option',
+      path: 'optimization',
+      message: `optimization "${optimization}" folds away the order that gradient checkpointing needs`,
+      hint: 'leave it "disabled" (the default), or use no checkpointing',
+    });
+  }
+
   private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<ProgramState, OnnxInitializer> {
     const { constantStates, store } = this.options;
     if (!constantStates) return new Map();
     const read = [...states].filter(([state]) => !updates.has(state));
     return new Map(
       read.map(([state, { name, shape, dtype }]) => {
-        const bytes = hostBytes(store.current(state).data as HostData, state.dtype);
+        const bytes = hostBytes(store.current(state).data, state.dtype);
         return [state, { name, shape, dtype, bytes }];
       }),
     );
   }
 }
 
-function signature(inputs: HostTensors): string {
+function signature(inputs: Readonly<Record<string, TensorSpec>>): string {
   return Object.keys(inputs)
     .sort()
     .map((key) => `${key}:${inputs[key].dtype}[${inputs[key].shape.join()}]`)

@@ -1,14 +1,12 @@
 // Values of states on the host, two buffers each: a program reads one and writes the other, and committing a
 // run swaps them. (Writing in place would let an update overtake a reader inside the graph.)
-import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../errors/index.js';
 import type { ProgramState } from '../scope.js';
-import { allocate, type HostData } from '../tensors.js';
-import { onnxruntime } from './onnxruntime.js';
+import { allocate, type HostData, type HostTensor } from '../tensors.js';
 
 interface Slot {
-  current: ort.Tensor;
-  spare: ort.Tensor | undefined;
+  current: HostTensor;
+  spare: HostTensor | undefined;
   /** Changes with the value. */
   version: number;
 }
@@ -18,7 +16,7 @@ export class StateStore {
   private versions = 0;
 
   /** The tensor holding the state's value. */
-  current(state: ProgramState): ort.Tensor {
+  current(state: ProgramState): HostTensor {
     return this.slot(state).current;
   }
 
@@ -28,10 +26,15 @@ export class StateStore {
   }
 
   /** The tensor a run writes the state's next value into. */
-  next(state: ProgramState): ort.Tensor {
+  next(state: ProgramState): HostTensor {
     const slot = this.slot(state);
     slot.spare ??= makeTensor(state, allocate(state.dtype, state.size));
     return slot.spare;
+  }
+
+  /** Call when a run has written the new value into `current`. */
+  overwritten(state: ProgramState): void {
+    this.slot(state).version = ++this.versions;
   }
 
   /** Makes what was written into `next` the value. */
@@ -82,10 +85,6 @@ export class StateStore {
   }
 }
 
-function makeTensor(state: ProgramState, data: HostData): ort.Tensor {
-  return toOrt({ dtype: state.dtype, shape: state.shape, data });
-}
-
-export function toOrt(value: { dtype: string; shape: readonly number[]; data: HostData }): ort.Tensor {
-  return new (onnxruntime().Tensor)(value.dtype as 'float32', value.data as Float32Array, value.shape);
+function makeTensor({ dtype, shape }: ProgramState, data: HostData): HostTensor {
+  return { dtype, shape, data };
 }

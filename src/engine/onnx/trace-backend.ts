@@ -5,7 +5,7 @@ import type { DType, HostData } from '../tensors.js';
 import { sizeOf } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import type { GraphBuilder } from './graph-builder.js';
-import type { OnnxValue } from './model-proto.js';
+import type { OnnxValue } from './onnx-graph.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { collapseConstant, hostBytes, sameShape, type TraceValue } from './trace-values.js';
 
@@ -171,6 +171,11 @@ export class TraceBackend implements tf.KernelBackend {
     const full = graph.one(op, [name, graph.names.int64(x.shape)]);
     this.shapes.set(full, { name: full, shape: x.shape, dtype: x.dtype as DType });
     return full;
+  }
+
+  /** Whether the value of `x` is known while it is traced. */
+  isConstant(x: tf.TensorInfo): boolean {
+    return this.of(x).host !== undefined;
   }
 
   /** The constant behind `x` when it is a single repeated number, else undefined. */

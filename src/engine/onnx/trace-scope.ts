@@ -1,11 +1,12 @@
 // The program being traced: states become inputs (and outputs when assigned), random bits become inputs,
-// loops become Scan nodes, host calls become cuts.
+// loops become Scan nodes, host calls nodes of their own.
 import { AnemoneError } from '../../errors/index.js';
 import type { HostFunction, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
 import type { DType, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder } from './graph-builder.js';
-import type { OnnxNode, OnnxValue } from './model-proto.js';
+import { hostCallNode } from './host-call-node.js';
+import type { OnnxValue } from './onnx-graph.js';
 import type { TraceBackend } from './trace-backend.js';
 
 export interface RandomSite {
@@ -14,23 +15,13 @@ export interface RandomSite {
   readonly bits: number;
 }
 
-/** A pseudo node: never written to a model, the program is cut here. */
-export interface HostCallNode extends OnnxNode {
-  readonly call: {
-    readonly name: string;
-    readonly fn: HostFunction;
-    readonly inputs: readonly OnnxValue[];
-    readonly outputs: readonly OnnxValue[];
-  };
-}
-
-export const HOST_CALL = '@HostCall';
-
 export class TraceScope implements ProgramScope {
   readonly inputs: OnnxValue[] = [];
   readonly stateInputs = new Map<ProgramState, string>();
   readonly assigned = new Map<ProgramState, Tensor>();
   readonly randomSites: RandomSite[] = [];
+  /** Values that wait for others. */
+  barriers = 0;
   private readonly stateTensors = new Map<ProgramState, Tensor>();
   /** Tensors that outlive tidy scopes while the program is traced; tfjs would count them for ever. */
   private readonly kept: Tensor[] = [];
@@ -38,6 +29,8 @@ export class TraceScope implements ProgramScope {
   constructor(
     private readonly backend: TraceBackend,
     readonly root: GraphBuilder,
+    /** Host calls stay nodes, also in loops. Else the program is cut at them. */
+    readonly callsAreNodes: boolean,
   ) {}
 
   get anyShape(): boolean {
@@ -138,9 +131,25 @@ export class TraceScope implements ProgramScope {
     return { carry: tensors.slice(0, init.length), ys: tensors.slice(init.length) };
   }
 
+  /** A reshape to the same shape, which is put together from empty pieces of the others' shapes: nothing is copied. */
+  after(x: Tensor, others: readonly Tensor[]): Tensor {
+    const { backend } = this;
+    const graph = backend.current;
+    const awaited = others.filter((other) => !backend.isConstant(other));
+    if (backend.isConstant(x) || awaited.length === 0) return tf.clone(x);
+    const nothing = awaited.map((other) =>
+      graph.one('Shape', [backend.raw(other).name], { attributes: { start: 0, end: 0 } }),
+    );
+    const shape = graph.one('Concat', [graph.names.int64(x.shape), ...nothing], { attributes: { axis: 0 } });
+    const later = graph.addBarrier('Reshape', [backend.name(x), shape]);
+    this.barriers++;
+    return backend.tensor(backend.value(later, x.shape, x.dtype as DType));
+  }
+
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
     const { backend } = this;
-    if (backend.current !== this.root) {
+    const graph = backend.current;
+    if (graph !== this.root && !this.callsAreNodes) {
       throw new AnemoneError({
         code: 'engine.host-call',
         path: name,
@@ -149,19 +158,11 @@ export class TraceScope implements ProgramScope {
     }
     const ins = inputs.map((x) => ({ name: backend.name(x), shape: x.shape, dtype: x.dtype as DType }));
     const outs = outputs.map((spec) => ({
-      name: this.root.names.fresh(),
+      name: graph.names.fresh(),
       shape: spec.shape,
       dtype: spec.dtype,
     }));
-    const node: HostCallNode = {
-      op: HOST_CALL,
-      domain: '',
-      inputs: ins.map((v) => v.name),
-      outputs: outs.map((v) => v.name),
-      attributes: {},
-      call: { name, fn, inputs: ins, outputs: outs },
-    };
-    this.root.nodes.push(node);
+    graph.add(hostCallNode({ name, fn, inputs: ins, outputs: outs }, () => graph.names.float(0)));
     return outs.map((v) => backend.tensor(backend.value(v.name, v.shape, v.dtype)));
   }
 }

@@ -5,22 +5,39 @@ import { withScope } from '../scope.js';
 import type { DType, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
+import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
-import type { OnnxGraph, OnnxNode, OnnxValue } from './model-proto.js';
+import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
+import { mayUpdateInPlace } from './passes/in-place.js';
+import { type SplitGraph, splitUpdates } from './passes/split-updates.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
-import { HOST_CALL, type HostCallNode, type RandomSite, TraceScope } from './trace-scope.js';
+import { type RandomSite, TraceScope } from './trace-scope.js';
 
 export interface TracedProgram {
   readonly segments: readonly OnnxGraph[];
   /** calls[i] runs between segments[i] and segments[i + 1]. */
-  readonly calls: readonly HostCallNode['call'][];
+  readonly calls: readonly HostCall[];
+  readonly apply: ApplyPart | undefined;
+  /** Values that wait for others (see `after`). */
+  readonly barriers: number;
   /** User inputs that the graph really reads: key → value. */
   readonly inputs: ReadonlyMap<string, OnnxValue>;
   readonly states: ReadonlyMap<ProgramState, OnnxValue>;
   readonly updates: ReadonlyMap<ProgramState, OnnxValue>;
   readonly outputs: ReadonlyMap<string, OnnxValue>;
   readonly random: readonly RandomSite[];
+  /** Shapes and types of values, where they are known. */
+  readonly shapes: ReadonlyMap<string, OnnxValue>;
+}
+
+/** What is run after the outputs, if the host wants the updates. */
+export interface ApplyPart {
+  readonly graph: OnnxGraph;
+  /** Values that come from the parts before. */
+  readonly crossing: readonly OnnxValue[];
+  /** States whose new values take the memory of the old. */
+  readonly inPlace: ReadonlySet<ProgramState>;
 }
 
 export interface TraceOptions {
@@ -28,6 +45,8 @@ export interface TraceOptions {
   readonly limits?: ProviderLimits;
   /** The graph serves as an example of one for any batch size and length (export/). Default false. */
   readonly anyShape?: boolean;
+  /** Host calls become nodes of the graph, which is then whole. Default false: the program is cut at them. */
+  readonly callsAreNodes?: boolean;
 }
 
 let kernelsRegistered = false;
@@ -35,7 +54,7 @@ let kernelsRegistered = false;
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  { limits = NO_LIMITS, anyShape = false }: TraceOptions = {},
+  { limits = NO_LIMITS, anyShape = false, callsAreNodes = false }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
   backend.limits = limits;
@@ -45,7 +64,7 @@ export function trace(
     kernelsRegistered = true;
   }
   const root = new GraphBuilder(new GraphNames(anyShape ? 'memory' : 'small'));
-  const scope = new TraceScope(backend, root);
+  const scope = new TraceScope(backend, root, callsAreNodes);
   return onTraceBackend(() =>
     backend.within(root, () => {
       tf.engine().startScope('trace');
@@ -71,9 +90,18 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
   const outputs = new Map(Object.entries(results).map(([key, t]) => [key, outputValue(scope, t, taken)]));
   const updates = new Map([...scope.assigned].map(([state, t]) => [state, outputValue(scope, t, taken)]));
   const all = [...outputs.values(), ...updates.values()];
-  const { segments, calls } = cut(scope, all);
+  const whole = cut(scope, all);
+  const { calls } = whole;
+  const shapeOf = (name: string) => traceBackend().shapeOfName(name);
+  const split =
+    whole.segments.length === 1 && scope.callsAreNodes
+      ? splitUpdates(whole.segments[0], new Set([...outputs.values()].map(({ name }) => name)), shapeOf)
+      : undefined;
+  const segments = split ? [split.compute] : whole.segments;
+  const apply = split && applyPart(split, scope, updates);
+  const parts = split ? [split.compute, split.apply] : segments;
   const read = new Set(
-    segments
+    parts
       .flatMap((s) => s.inputs.map((v) => v.name))
       .concat(calls.flatMap((c) => c.inputs.map((v) => v.name))),
   );
@@ -82,11 +110,35 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
   return {
     segments,
     calls,
+    apply,
+    barriers: scope.barriers,
     inputs: new Map([...inputs].filter(([, v]) => read.has(v.name))),
     states: new Map(states.map(([state, name]) => [state, byName.get(name) as OnnxValue])),
     updates,
     outputs,
     random: scope.randomSites,
+    shapes: traceBackend().knownShapes,
+  };
+}
+
+function applyPart(
+  { compute, apply }: SplitGraph,
+  scope: TraceScope,
+  updates: ReadonlyMap<ProgramState, OnnxValue>,
+): ApplyPart {
+  const given = new Set(compute.outputs.map(({ name }) => name));
+  const shapeOf = (name: string) => traceBackend().shapeOfName(name)?.shape;
+  const late = new Set(apply.outputs.map(({ name }) => name));
+  const inPlace = [...updates].filter(([state, { name: output, shape }]) => {
+    const input = scope.stateInputs.get(state);
+    return (
+      late.has(output) && (input === undefined || mayUpdateInPlace(apply, { input, output, shape }, shapeOf))
+    );
+  });
+  return {
+    graph: apply,
+    crossing: apply.inputs.filter(({ name }) => given.has(name)),
+    inPlace: new Set(inPlace.map(([state]) => state)),
   };
 }
 
@@ -95,7 +147,7 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
   const backend = traceBackend();
   let name = backend.name(tensor);
   const made = scope.root.producer(name);
-  if (!made || made.op === HOST_CALL || taken.has(name)) {
+  if (!made || (isHostCall(made) && !scope.callsAreNodes) || taken.has(name)) {
     const copy = scope.root.names.fresh();
     scope.root.nodes.push({ op: 'Identity', domain: '', inputs: [name], outputs: [copy], attributes: {} });
     name = copy;
@@ -111,10 +163,10 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
 function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Pick<TracedProgram, 'segments' | 'calls'> {
   const whole = finishGraph(scope.root.nodes, scope.inputs, outputs, []);
   const parts: OnnxNode[][] = [[]];
-  const calls: HostCallNode['call'][] = [];
+  const calls: HostCall[] = [];
   for (const node of whole.nodes) {
-    if (node.op === HOST_CALL) {
-      calls.push((node as HostCallNode).call);
+    if (isHostCall(node) && !scope.callsAreNodes) {
+      calls.push(node.call);
       parts.push([]);
     } else parts[parts.length - 1].push(node);
   }

@@ -56,13 +56,11 @@ const RATIO = '$ratio:';
 export interface StepMemory {
   /** Of the values between the batch and the update, as far as they are alive at once. */
   readonly live: number;
-  /** Of weights, optimizer state and accumulated gradients, old and new value. */
+  /** Of weights, optimizer state and accumulated gradients; old and new value, where both are kept. */
   readonly states: number;
 }
 
 const SCALAR: TensorSpec = { dtype: 'float32', shape: [] };
-const STATE_COPIES = 2;
-const FLOAT_BYTES = 4;
 
 /** Of a step in which nothing counted. */
 const NOTHING = { loss: Number.NaN, gradNorm: 0, logs: {}, committed: false, refused: [] };
@@ -107,16 +105,23 @@ export class StepPrograms {
 
   /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
   memoryOf(batch: Readonly<Record<string, TensorSpec>>, accumulates: boolean): StepMemory | undefined {
-    const [program, extra] = accumulates
-      ? [this.micro, { [KEEP]: SCALAR, [SIZE]: SCALAR }]
-      : [this.fused, { [SCALARS]: this.optimizer.scalars(1, (lr) => lr) }];
-    if (!program.peakBytes) return undefined;
-    const states = [...this.optimizer.parameters, ...this.optimizer.slots];
-    const all = accumulates ? [...states, ...this.accumulators] : states;
-    return {
-      live: program.peakBytes({ ...batch, ...extra }),
-      states: STATE_COPIES * FLOAT_BYTES * all.reduce((sum, state) => sum + state.size, 0),
-    };
+    const scalars = { [SCALARS]: this.optimizer.scalars(1, (lr) => lr) };
+    const programs: readonly (readonly [Program, Readonly<Record<string, TensorSpec>>])[] = accumulates
+      ? [
+          [this.micro, { ...batch, [KEEP]: SCALAR, [SIZE]: SCALAR }],
+          [this.apply, { ...scalars, [KEEP]: SCALAR }],
+        ]
+      : [[this.fused, { ...batch, ...scalars }]];
+    const states = new Map<unknown, number>();
+    let live = 0;
+    for (const [program, inputs] of programs) {
+      if (!program.peakBytes || !program.stateBytes) return undefined;
+      live = Math.max(live, program.peakBytes(inputs));
+      for (const [state, bytes] of program.stateBytes(inputs)) {
+        states.set(state, Math.max(bytes, states.get(state) ?? 0));
+      }
+    }
+    return { live, states: [...states.values()].reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   dispose(): void {

@@ -1,8 +1,9 @@
 // Data sections of speech models: manifests and sources of the user's, named by `_target_`, alone and in lists.
 import { describe, expect, it } from 'vitest';
-import { toneSource } from '../../../examples/own-speech/data-source.js';
+import * as parts from '../../../examples/own-speech/parts.js';
 import {
   AnemoneError,
+  type ComponentDescriptor,
   component,
   createDefaultContainer,
   createModel,
@@ -11,16 +12,15 @@ import {
 } from '../../../src/index.js';
 import { type BatchSource, dataSourceKind } from '../../../src/model/index.js';
 
-const modelOf = (overrides: readonly string[], more: readonly (typeof toneSource)[] = []) => {
+const modelOf = (overrides: readonly string[], more: readonly ComponentDescriptor[] = []) => {
   const cfg = loadConfig('examples/own-speech/model.yaml', [...overrides]);
-  const container = createDefaultContainer().registerAll([toneSource, ...more]);
+  const container = createDefaultContainer().registerAll([...Object.values(parts), ...more]);
   return createModel(cfg.model, { container, seed: 1 });
 };
 
 const manifest = 'manifest_filepath: examples/custom-encoder/digits.jsonl, batch_size: 4, num_workers: 0';
-const letters = 'model.labels=[e, f, g, h, i, n, o, r, s, t, u, v, w, x, z]';
-const classes = ['~model.decoder.num_classes', '~model.decoder.vocabulary'];
-const trainOn = (section: string) => [letters, ...classes, '~model.train_ds', `+model.train_ds={${section}}`];
+const letters = 'model.tokenizer.letters=efghinorstuvwxz';
+const trainOn = (section: string) => [letters, '~model.train_ds', `+model.train_ds={${section}}`];
 
 async function targetsOf(source: BatchSource | undefined): Promise<readonly (readonly number[])[]> {
   const rows: number[][] = [];
@@ -64,7 +64,7 @@ describe('a data section', () => {
 
   it('may list several sets for evaluation, of either kind', async () => {
     const list = `+model.validation_ds=[{_target_: ToneSource, utterances: 3}, {${manifest}}]`;
-    const sources = await modelOf([letters, ...classes, '~model.validation_ds', list]).validationSources();
+    const sources = await modelOf([letters, '~model.validation_ds', list]).validationSources();
     expect(sources.map(({ name }) => name)).toEqual(['validation_ds.0', 'validation_ds.1']);
     expect(sources[0].batchesInEpoch(0)).toBe(1);
     for (const source of sources) await source.close();

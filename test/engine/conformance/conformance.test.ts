@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { gradientKernels, isNonDifferentiable } from '../../../src/engine/autodiff/index.js';
 import { createReferenceEngine, float32, OnnxEngine, State, tf } from '../../../src/engine/index.js';
 import { kernels } from '../../../src/engine/onnx/kernels/index.js';
+import { takeWay, WAYS } from '../ways.js';
 import { cases } from './cases.js';
 import { expectClose, inputValues, numericGradients, runCase } from './run.js';
 
@@ -10,7 +11,8 @@ const reference = createReferenceEngine();
 const onnx = new OnnxEngine({ threads: 1 });
 afterAll(() => onnx.dispose());
 
-describe('onnxruntime against reference', () => {
+describe.each(WAYS)('onnxruntime by its %s against reference', (way) => {
+  takeWay(way);
   for (const item of cases) {
     it(item.name, async () => {
       const expected = await runCase(reference, item, inputValues(item));

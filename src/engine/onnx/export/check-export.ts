@@ -3,8 +3,8 @@
 import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../../errors/index.js';
 import type { Engine, HostTensors } from '../../engine.js';
+import { toOrt } from '../binding-session.js';
 import { onnxruntime } from '../onnxruntime.js';
-import { toOrt } from '../state-store.js';
 import type { ExportSpec } from './export-program.js';
 
 /** Of the largest value; far above rounding, far below what a wrong size or table does. */

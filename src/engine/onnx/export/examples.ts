@@ -4,7 +4,7 @@ import { AnemoneError } from '../../../errors/index.js';
 import type { Tensors } from '../../engine.js';
 import type { ProgramState } from '../../scope.js';
 import type { TensorSpec } from '../../tensors.js';
-import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from '../model-proto.js';
+import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from '../onnx-graph.js';
 import { STANDARD_ONLY } from '../provider-limits.js';
 import { trace } from '../trace.js';
 import { traceBackend } from '../trace-backend.js';

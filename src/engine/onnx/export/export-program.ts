@@ -6,16 +6,15 @@ import type { Tensors } from '../../engine.js';
 import type { ProgramState } from '../../scope.js';
 import type { DType, HostData, TensorSpec } from '../../tensors.js';
 import { finishGraph, usedNames } from '../graph-builder.js';
+import { encodeModel, OPSET } from '../model-proto.js';
 import {
   type AttributeValue,
-  encodeModel,
   type OnnxInitializer,
   type OnnxNode,
   type OnnxType,
   type OnnxValue,
-  OPSET,
   onnxType,
-} from '../model-proto.js';
+} from '../onnx-graph.js';
 import { hostBytes } from '../trace-values.js';
 import { type AlignedValue, alignExamples, type Example, traceExample } from './examples.js';
 import { generalise } from './generalise.js';

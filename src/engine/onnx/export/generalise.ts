@@ -2,7 +2,7 @@
 // small computations on the shapes of values that the graph has already made.
 import { AnemoneError } from '../../../errors/index.js';
 import { GraphBuilder, GraphNames } from '../graph-builder.js';
-import type { AttributeValue, OnnxInitializer, OnnxNode, OnnxValue } from '../model-proto.js';
+import type { AttributeValue, OnnxInitializer, OnnxNode, OnnxValue } from '../onnx-graph.js';
 import type { AlignedBody, AlignedNode, AlignedValue, Operand } from './examples.js';
 import { type Simplified, simplified } from './simplify.js';
 import { type Axis, type Formula, fitFormula, isConstant } from './sizes.js';

@@ -1,5 +1,5 @@
 // What a traced graph keeps for the sake of other sizes, and what all examples agree on leaving out.
-import type { OnnxInitializer } from '../model-proto.js';
+import type { OnnxInitializer } from '../onnx-graph.js';
 import type { AlignedNode, AlignedValue } from './examples.js';
 import { numbersOf } from './tables.js';
 

@@ -1,6 +1,6 @@
 // Looks at constants that differ between examples: counted numbers, and tables of which the shorter ones are parts
 // of the longest. Decides nothing about the graph.
-import type { OnnxInitializer } from '../model-proto.js';
+import type { OnnxInitializer } from '../onnx-graph.js';
 
 /** The values as numbers. */
 export function numbersOf({ dtype, bytes }: OnnxInitializer): number[] {

@@ -1,6 +1,6 @@
 // Elementwise kernels as ONNX nodes.
 import type { DType } from '../../tensors.js';
-import type { OnnxNode } from '../model-proto.js';
+import type { OnnxNode } from '../onnx-graph.js';
 import type { TraceBackend } from '../trace-backend.js';
 import { sameShape } from '../trace-values.js';
 import {

@@ -2,7 +2,7 @@
 import { sizeOf } from '../../tensors.js';
 import { tf } from '../../tf.js';
 import type { GraphBuilder } from '../graph-builder.js';
-import { onnxType } from '../model-proto.js';
+import { onnxType } from '../onnx-graph.js';
 import { castTo } from './elementwise.js';
 import { axesOf, dtypeOf, type Info, type Kernel, type KernelTable } from './kernel.js';
 

@@ -1,34 +1,17 @@
-// One ONNX Runtime session. For the CPU provider the native binding is called directly, because the public
-// API copies every output into a fresh buffer even when a buffer for it was given; the binding itself has by
-// then already written into ours. Other providers, and builds without the expected binding, take the public way.
+// A session of onnxruntime-node's binding, for machines without koffi and for providers other than the CPU. On the CPU the
+// native binding is called directly, because the public API copies every output into a fresh buffer even when a buffer
+// for it was given; the binding itself has by then already written into ours. Other providers, and builds without the
+// expected binding, take the public way.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type * as ort from 'onnxruntime-common';
-import { AnemoneError } from '../../errors/index.js';
+import type { HostTensor } from '../tensors.js';
 import { onnxruntime, onnxruntimePath } from './onnxruntime.js';
-import { type Placement, PlacementProbe } from './placement.js';
-import { isProviderFailure, missingProvider } from './providers.js';
+import { PlacementProbe } from './placement.js';
+import type { Session, SessionModel, SessionOptions } from './session.js';
 
-export type OrtTensor = ort.Tensor;
-export type OrtTensors = Record<string, ort.Tensor>;
-
-export interface SessionOptions {
-  readonly provider: string;
-  readonly threads: number;
-  readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
-  readonly arena: boolean;
-  readonly profile?: string;
-  readonly logSeverity?: 0 | 1 | 2 | 3 | 4;
-  /** Told, after the first run, on which devices the nodes ran. Not for the CPU provider. */
-  readonly onPlacement?: (placement: Placement) => void;
-}
-
-export interface Session {
-  /** Computes into the data of `fetches`. */
-  run(feeds: OrtTensors, fetches: OrtTensors): Promise<void>;
-  dispose(): Promise<void>;
-  endProfiling(): void;
-}
+type OrtTensors = Record<string, ort.Tensor>;
+type HostTensors = Readonly<Record<string, HostTensor>>;
 
 interface NativeSession {
   loadModel(buffer: ArrayBuffer, offset: number, length: number, options: object): void;
@@ -65,15 +48,13 @@ function nativeBinding(): Binding | null {
   return binding;
 }
 
-export async function createSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
-  try {
-    const native = options.provider === 'cpu' ? nativeBinding() : null;
-    return native ? nativeSession(native, model, options) : await publicSession(model, options);
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    if (isProviderFailure(text)) throw missingProvider(options.provider, cause);
-    throw ortError('cannot prepare a compiled program', cause);
-  }
+/** @throws Error what ONNX Runtime says */
+export async function createBindingSession(
+  { bytes }: SessionModel,
+  options: SessionOptions,
+): Promise<Session> {
+  const native = options.provider === 'cpu' ? nativeBinding() : null;
+  return native ? nativeSession(native, bytes, options) : await publicSession(bytes, options);
 }
 
 function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
@@ -100,15 +81,18 @@ function nativeSession(native: Binding, model: Uint8Array, options: SessionOptio
   session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, sessionOptions(options));
   return {
     async run(feeds, fetches) {
+      // Making a tensor is what the flag stops, so it comes first.
+      const [feedTensors, fetchTensors] = [asOrt(feeds), asOrt(fetches)];
       discardResults = true;
       try {
-        session.run(feeds, fetches, {});
+        session.run(feedTensors, fetchTensors, {});
       } catch (cause) {
-        if (!(cause instanceof OutputsAreWritten)) throw ortError('a compiled program failed', cause);
+        if (!(cause instanceof OutputsAreWritten)) throw cause;
       } finally {
         discardResults = false;
       }
     },
+    release: forget,
     async dispose() {
       session.dispose();
     },
@@ -133,17 +117,14 @@ async function publicSession(model: Uint8Array, options: SessionOptions): Promis
   };
   return {
     async run(feeds, fetches) {
-      try {
-        const results = await session.run(feeds, Object.keys(fetches));
-        for (const [name, target] of Object.entries(fetches)) {
-          const data = results[name].data as Float32Array;
-          if (data !== target.data) (target.data as Float32Array).set(data);
-        }
-        reportPlacement();
-      } catch (cause) {
-        throw ortError('a compiled program failed', cause);
+      const results = await session.run(asOrt(feeds), Object.keys(fetches));
+      for (const [name, target] of Object.entries(fetches)) {
+        const data = results[name].data as Float32Array;
+        if (data !== target.data) (target.data as Float32Array).set(data);
       }
+      reportPlacement();
     },
+    release: forget,
     async dispose() {
       await session.release();
       probe?.discard();
@@ -152,15 +133,26 @@ async function publicSession(model: Uint8Array, options: SessionOptions): Promis
   };
 }
 
-function ortError(what: string, cause: unknown): AnemoneError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  if (/bad_alloc|Failed to allocate|out of memory/i.test(text)) {
-    return new AnemoneError({
-      code: 'engine.out-of-memory',
-      message: `${what}: not enough memory`,
-      hint: 'use shorter or fewer utterances in a batch (batch_size, batch_duration, max_duration)',
-      cause,
-    });
-  }
-  return new AnemoneError({ code: 'engine.onnxruntime', message: `${what}: ${text}`, cause });
+const tensors = new WeakMap<HostTensor, ort.Tensor>();
+
+/** The binding's tensors over the same data; that of a tensor is made once. */
+function asOrt(values: HostTensors): OrtTensors {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => {
+      let tensor = tensors.get(value);
+      if (!tensor) {
+        tensor = toOrt(value);
+        tensors.set(value, tensor);
+      }
+      return [name, tensor];
+    }),
+  );
+}
+
+function forget(values: Iterable<HostTensor>): void {
+  for (const value of values) tensors.delete(value);
+}
+
+export function toOrt({ dtype, shape, data }: HostTensor): ort.Tensor {
+  return new (onnxruntime().Tensor)(dtype as 'float32', data as Float32Array, shape);
 }

@@ -1,0 +1,92 @@
+// Loads shared libraries of other projects, by koffi. Every library of the process is opened here and nowhere else: koffi's
+// settings must be made before its first load, and a library whose handle is collected is unloaded while its functions may
+// still be called. Not where the functions of one library are declared.
+import { createRequire } from 'node:module';
+
+/** A pointer, as a number that fits no `number`. */
+export type Pointer = bigint;
+/** What koffi takes for a pointer: its address, memory of ours, or nothing. */
+export type PointerLike = Pointer | ArrayBufferView | null;
+
+/** A function of a library. Its types are checked when it is called. */
+export interface NativeFunction {
+  (...args: readonly unknown[]): unknown;
+  /** The same on a thread of koffi's; the last argument is told the error or the result. */
+  async(...args: readonly unknown[]): void;
+}
+
+/** A C type of koffi's. */
+export type NativeType = object;
+
+export interface NativeLibrary {
+  func(declaration: string): NativeFunction;
+}
+
+/** What is used of koffi. */
+export interface Koffi {
+  config(settings: { readonly sync_stack_size?: number; readonly async_stack_size?: number }): void;
+  load(path: string | null): NativeLibrary;
+  proto(name: string, result: string, parameters: readonly string[]): NativeType;
+  pointer(type: NativeType): NativeType;
+  array(type: string, length: number): NativeType;
+  decode(pointer: Pointer, type: NativeType): unknown;
+  encode(pointer: Pointer, type: string, value: unknown): void;
+  address(memory: ArrayBufferView): Pointer;
+  view(pointer: Pointer, bytes: number): ArrayBuffer;
+  register(callback: (...args: never[]) => unknown, type: NativeType): Pointer;
+  unregister(callback: Pointer): void;
+}
+
+/** ONNX Runtime's recursion over nested graphs needs more than koffi's default of 2 MiB, and threads more than 128 KiB. */
+const STACK_BYTES = 8 << 20;
+
+const HANDLES = Symbol.for('anemone:native-libraries');
+const require = createRequire(import.meta.url);
+let loaded: Koffi | null | undefined;
+
+/** koffi's binary for this platform; undefined where it is not installed (an optional dependency). */
+export function koffi(): Koffi | undefined {
+  if (loaded === undefined) loaded = loadKoffi();
+  return loaded ?? undefined;
+}
+
+/**
+ * Opens a shared library for the rest of the process; `null` is the process itself, with libc.
+ * @throws Error what the system's loader says
+ */
+export function openLibrary(koffi: Koffi, path: string | null): NativeLibrary {
+  const handles = libraryHandles();
+  const key = path ?? '';
+  let library = handles.get(key);
+  if (!library) {
+    library = koffi.load(path);
+    handles.set(key, library);
+  }
+  return library;
+}
+
+/** The package `koffi` itself is not needed: it has an install script and brings all platforms. */
+function loadKoffi(): Koffi | null {
+  try {
+    const koffi = require(`@koromix/koffi-${process.platform}-${process.arch}`) as Koffi;
+    configure(koffi);
+    return koffi;
+  } catch {
+    return null;
+  }
+}
+
+function configure(koffi: Koffi): void {
+  try {
+    koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+  } catch {
+    // Another module of the program has opened a library before; its settings stay.
+  }
+}
+
+/** Reachable for as long as the thread lives, whatever module is collected. */
+function libraryHandles(): Map<string, NativeLibrary> {
+  const holder = globalThis as { [HANDLES]?: Map<string, NativeLibrary> };
+  holder[HANDLES] ??= new Map();
+  return holder[HANDLES];
+}

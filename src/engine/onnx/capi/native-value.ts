@@ -1,0 +1,78 @@
+// Tensors of ONNX Runtime over memory of ours. ONNX Runtime keeps a bare pointer to that memory, so an owner keeps the
+// memory; and a value that nobody disposed of is released when its owner is collected.
+import type { Pointer } from '../../native/koffi.js';
+import type { HostTensor } from '../../tensors.js';
+import { onnxType } from '../onnx-graph.js';
+import type { OrtApi } from './api.js';
+
+/** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */
+const DEVICE_ALLOCATOR = 0;
+const DEFAULT_MEMORY = 0;
+
+/** Makes values, and keeps those of tensors that are used again, such as states. */
+export class NativeValues {
+  private readonly cpuMemory: Pointer;
+  private readonly dimensions = new BigInt64Array(16);
+  private readonly kept = new WeakMap<HostTensor, NativeValue>();
+  private readonly abandoned: FinalizationRegistry<Pointer>;
+
+  constructor(private readonly api: OrtApi) {
+    this.cpuMemory = api.make('CreateCpuMemoryInfo', DEVICE_ALLOCATOR, DEFAULT_MEMORY);
+    this.abandoned = new FinalizationRegistry((pointer) => api.release('ReleaseValue', pointer));
+  }
+
+  /** The value of a tensor, whose data must stay where it is. */
+  of(tensor: HostTensor): NativeValue {
+    const kept = this.kept.get(tensor);
+    if (kept) return kept.whole();
+    const value = this.make(tensor);
+    this.kept.set(tensor, value);
+    return value;
+  }
+
+  private make(tensor: HostTensor): NativeValue {
+    const { dtype, shape, data } = tensor;
+    shape.forEach((size, axis) => {
+      this.dimensions[axis] = BigInt(size);
+    });
+    const pointer = this.api.make(
+      'CreateTensorWithData',
+      this.cpuMemory,
+      data,
+      data.byteLength,
+      this.dimensions,
+      shape.length,
+      onnxType[dtype],
+    );
+    const value = new NativeValue(pointer, data);
+    this.abandoned.register(value, pointer, value);
+    return value;
+  }
+
+  /** Gives up the value of a tensor; the tensor itself is the caller's. */
+  release(tensor: HostTensor): void {
+    const value = this.kept.get(tensor);
+    if (!value) return;
+    this.kept.delete(tensor);
+    this.abandoned.unregister(value);
+    this.api.release('ReleaseValue', value.pointer);
+  }
+}
+
+/** Keeps its tensor's memory for as long as it is reachable itself. */
+export class NativeValue {
+  private readonly bytes: number;
+
+  constructor(
+    readonly pointer: Pointer,
+    readonly data: ArrayBufferView,
+  ) {
+    this.bytes = data.byteLength;
+  }
+
+  /** Itself. @throws Error if its memory has gone to another thread, or was cut: ONNX Runtime would use what is not there */
+  whole(): this {
+    if (this.data.byteLength === this.bytes) return this;
+    throw new Error('the data of a tensor was transferred or resized since it was last used');
+  }
+}

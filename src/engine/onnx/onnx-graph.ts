@@ -1,0 +1,50 @@
+// An ONNX graph as plain data: what is recorded while a function is traced, and written by `model-proto.ts`.
+import type { DType } from '../tensors.js';
+
+/** Element types of onnx.TensorProto. */
+export const onnxType = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export type OnnxType = keyof typeof onnxType;
+
+export function bytesOfType(dtype: OnnxType): number {
+  if (dtype === 'bool') return 1;
+  return dtype === 'int64' ? 8 : 4;
+}
+
+export interface FloatAttribute {
+  readonly float: number;
+}
+export interface GraphAttribute {
+  readonly graph: OnnxGraph;
+}
+/** Integers are int attributes; a float attribute is `{ float: x }`. */
+export type AttributeValue = number | readonly number[] | string | FloatAttribute | GraphAttribute;
+
+export interface OnnxNode {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface OnnxValue {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType | 'int64';
+  /** What a model says of the axes instead of `shape`: sizes, names of axes of any size, or '' for no name. */
+  readonly dims?: readonly (number | string)[];
+}
+
+export interface OnnxInitializer extends OnnxValue {
+  /** Little-endian values. */
+  readonly bytes: Uint8Array;
+  /** Where the bytes are instead of in the model: a file beside it, and the place in that. */
+  readonly external?: { readonly location: string; readonly offset: number };
+}
+
+export interface OnnxGraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  readonly initializers: readonly OnnxInitializer[];
+}

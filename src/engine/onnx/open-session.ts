@@ -1,0 +1,108 @@
+// Chooses how ONNX Runtime is reached: by its C API, or by the binding of onnxruntime-node where koffi is not installed, for
+// providers other than the CPU, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
+import { AnemoneError } from '../../errors/index.js';
+import type { HostTensor } from '../tensors.js';
+import { createBindingSession } from './binding-session.js';
+import { type OrtApi, ortApi } from './capi/api.js';
+import { createCapiSession } from './capi/capi-session.js';
+import { isProviderFailure, missingProvider } from './providers.js';
+import type { Session, SessionModel, SessionOptions } from './session.js';
+
+/** `binding` or `capi` in place of what is found best. */
+const CHOICE = 'ANEMONE_ORT';
+
+/** @throws AnemoneError `engine.out-of-memory`, `engine.provider-unavailable`, `engine.onnxruntime*` */
+export async function openSession(model: SessionModel, options: SessionOptions): Promise<Session> {
+  try {
+    const api = options.provider === 'cpu' ? chosenApi() : undefined;
+    const session = api ? createCapiSession(api, model, options) : await createBindingSession(model, options);
+    return new GuardedSession(session);
+  } catch (cause) {
+    if (cause instanceof AnemoneError) throw cause;
+    if (isProviderFailure(messageOf(cause))) throw missingProvider(options.provider, cause);
+    throw ortError('cannot prepare a compiled program', cause);
+  }
+}
+
+/** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
+export function runsHostCalls(provider: string): boolean {
+  return provider === 'cpu' && chosenApi() !== undefined;
+}
+
+/** The C API, unless another way is asked for or it cannot be had. */
+function chosenApi(choice = process.env[CHOICE] ?? ''): OrtApi | undefined {
+  if (choice !== '' && choice !== 'capi' && choice !== 'binding') {
+    throw new AnemoneError({
+      code: 'engine.onnxruntime-way',
+      message: `${CHOICE} is "${choice}"`,
+      hint: 'capi (the C API, by koffi) and binding (that of onnxruntime-node) are the ways to ONNX Runtime',
+    });
+  }
+  if (choice === 'binding') return undefined;
+  const found = tryApi();
+  if (choice === '' || found.api) return found.api;
+  if (found.failure instanceof AnemoneError) throw found.failure;
+  if (found.failure) throw ortError("ONNX Runtime's C API cannot be used", found.failure);
+  throw new AnemoneError({
+    code: 'engine.onnxruntime-way',
+    message: `${CHOICE}=capi needs @koromix/koffi-${process.platform}-${process.arch}, which is not installed`,
+    hint: 'install it, or leave the variable out',
+  });
+}
+
+let attempt: { readonly api?: OrtApi | undefined; readonly failure?: unknown } | undefined;
+
+function tryApi(): NonNullable<typeof attempt> {
+  if (!attempt) {
+    try {
+      attempt = { api: ortApi() };
+    } catch (failure) {
+      attempt = { failure };
+    }
+  }
+  return attempt;
+}
+
+/** A session whose failures are errors of this library. */
+class GuardedSession implements Session {
+  constructor(private readonly inner: Session) {}
+
+  async run(feeds: Tensors, fetches: Tensors): Promise<void> {
+    try {
+      await this.inner.run(feeds, fetches);
+    } catch (cause) {
+      throw cause instanceof AnemoneError ? cause : ortError('a compiled program failed', cause);
+    }
+  }
+
+  release(tensors: Iterable<HostTensor>): void {
+    this.inner.release(tensors);
+  }
+
+  dispose(): Promise<void> {
+    return this.inner.dispose();
+  }
+
+  endProfiling(): void {
+    this.inner.endProfiling();
+  }
+}
+
+type Tensors = Readonly<Record<string, HostTensor>>;
+
+function ortError(what: string, cause: unknown): AnemoneError {
+  const text = messageOf(cause);
+  if (/bad_alloc|Failed to allocate|out of memory/i.test(text)) {
+    return new AnemoneError({
+      code: 'engine.out-of-memory',
+      message: `${what}: not enough memory`,
+      hint: 'use shorter or fewer utterances in a batch (batch_size, batch_duration, max_duration)',
+      cause,
+    });
+  }
+  return new AnemoneError({ code: 'engine.onnxruntime', message: `${what}: ${text}`, cause });
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,37 @@
+// What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host into tensors of
+// the host. `open-session.ts` makes them.
+import type { HostTensor } from '../tensors.js';
+import type { HostCallNode } from './host-call-node.js';
+import type { Placement } from './placement.js';
+
+export interface SessionOptions {
+  readonly provider: string;
+  readonly threads: number;
+  readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
+  readonly arena: boolean;
+  readonly profile?: string;
+  readonly logSeverity?: 0 | 1 | 2 | 3 | 4;
+  /** Told, after the first run, on which devices the nodes ran. Not for the CPU provider. */
+  readonly onPlacement?: (placement: Placement) => void;
+}
+
+/** An ONNX model, and the names of what goes in and comes out. */
+export interface SessionModel {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Nodes that are functions of ours; none where the program was cut at them. */
+  readonly calls: readonly HostCallNode[];
+}
+
+export interface Session {
+  /** Computes into the data of `fetches`. Every input and output of the model is named. */
+  run(
+    feeds: Readonly<Record<string, HostTensor>>,
+    fetches: Readonly<Record<string, HostTensor>>,
+  ): Promise<void>;
+  /** Gives up what it keeps of tensors that no later run gets. */
+  release(tensors: Iterable<HostTensor>): void;
+  dispose(): Promise<void>;
+  endProfiling(): void;
+}

@@ -1,0 +1,46 @@
+// ONNX Runtime's memory, by its C API: nothing is used after it was collected, nothing is left behind, and a program that has
+// loaded onnxruntime-node itself is left as it is.
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { float32, OnnxEngine, tf } from '../../src/engine/index.js';
+
+function run(args: readonly string[], env: Record<string, string> = {}): string {
+  return execFileSync(process.execPath, ['--import', 'tsx', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+  });
+}
+
+it('200 engines, some of them never disposed of, with collections in between', () => {
+  const program = fileURLToPath(new URL('native-program.ts', import.meta.url));
+  const checks = JSON.parse(run(['--expose-gc', program], { ANEMONE_ORT: 'capi' })) as number[];
+  // Sessions of engines that nobody disposed of are few and small; a leaked value a run would be as many bytes.
+  expect((checks.at(-1) as number) - checks[0]).toBeLessThan(48 * 2 ** 20);
+});
+
+it('shares the process with an onnxruntime-node that was loaded before', () => {
+  const script = `
+    import * as ort from 'onnxruntime-node';
+    import { float32, OnnxEngine, tf } from './src/engine/index.ts';
+    const own = new ort.Tensor('float32', Float32Array.of(1, 2), [2]);
+    const engine = new OnnxEngine({ threads: 2 });
+    const program = engine.compile('double', ({ x }) => ({ y: tf.mul(x, 2) }));
+    const { y } = await program.run({ x: float32(own.data, [2]) });
+    console.log(JSON.stringify(Array.from(y.data)));
+  `;
+  const before = `import * as ort from 'onnxruntime-node'; ort.listSupportedBackends();`;
+  expect(JSON.parse(run(['--input-type=module', '-e', before + script.replace("import * as ort from 'onnxruntime-node';", '')], { ANEMONE_ORT: 'capi' }))).toEqual([2, 4]); // biome-ignore format: long
+});
+
+it('refuses data that has gone to another thread instead of reading what is not there', async () => {
+  const engine = new OnnxEngine({ threads: 1 });
+  const program = engine.compile('double', ({ x }) => ({ y: tf.mul(x, 2) }));
+  const data = Float32Array.of(1, 2, 3);
+  const x = float32(data, [3]);
+  await program.run({ x });
+  structuredClone(data.buffer, { transfer: [data.buffer] });
+  await expect(program.run({ x })).rejects.toMatchObject({ code: 'engine.onnxruntime' });
+  await engine.dispose();
+});
