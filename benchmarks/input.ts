@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MelFrontEnd, SpectrogramAugmentation } from '../src/audio/index.js';
 import { configFromObject } from '../src/config/index.js';
-import { dataSection, openSpeechSource } from '../src/data/index.js';
+import { dataSchema, openSpeechSource } from '../src/data/index.js';
 import { encodeWav } from '../src/formats/index.js';
 import { CounterRandom } from '../src/random/index.js';
 
@@ -58,7 +58,7 @@ function generate(folder: string): string {
 }
 
 async function measure(manifest: string, workers: number, cache: string | null): Promise<Measurement> {
-  const section = dataSection.parse(
+  const section = dataSchema.parse(
     configFromObject({
       manifest_filepath: manifest,
       batch_size: 8,

@@ -206,7 +206,7 @@ function polyphase(samples: Float32Array, filter: PolyphaseFilter, length: numbe
   const padded = new Float64Array(samples.length + 2 * taps);
   padded.set(samples, taps);
   const out = new Float32Array(length);
-  const whole = Math.floor(down / up);
+  const wholeStep = Math.floor(down / up);
   const rest = down % up;
   let phase = 0;
   let base = taps - centre;
@@ -224,7 +224,7 @@ function polyphase(samples: Float32Array, filter: PolyphaseFilter, length: numbe
       d += padded[i + 3] * coefficients[j + 3];
     }
     out[n] = a + b + (c + d);
-    base += whole;
+    base += wholeStep;
     phase += rest;
     if (phase >= up) {
       phase -= up;

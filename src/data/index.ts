@@ -22,7 +22,7 @@ export * from './speech/manifest/index.js';
 export { type OpenSourceOptions, openEvaluationSources, openSpeechSource } from './speech/open-speech.js';
 export { cacheFolder, cacheSize } from './speech/pipeline/feature-cache.js';
 export type { PipelineConfig, UtteranceRef } from './speech/pipeline/task.js';
-export { type DataSection, dataSection } from './speech/section.js';
+export { type DataSection, dataSchema, dataSection } from './speech/section.js';
 export {
   type SpeechBatchOptions,
   type SpeechContext,

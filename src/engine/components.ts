@@ -4,6 +4,7 @@ import { type ComponentDescriptor, component, defineKind } from '../container/in
 import { type CreateEngineOptions, createEngine } from './create-engine.js';
 import type { Engine } from './engine.js';
 
+/** Engines as a kind of component: what `trainer.engine` may name. */
 export const engineKind = defineKind<Engine>('engine', 'an engine');
 
 const threads = {
@@ -13,6 +14,7 @@ const threads = {
   optional: true,
 } as const;
 
+/** The engines of this library. */
 export const engineComponents: readonly ComponentDescriptor[] = [
   component({
     kind: engineKind,

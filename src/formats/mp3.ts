@@ -42,7 +42,7 @@ export async function* mp3Blocks(
   };
   try {
     await decoder.ready;
-    let found = false;
+    let wasFound = false;
     // Adjoining frames go in together.
     for (let i = 0; i < frames.length; ) {
       const start = frames[i].start;
@@ -51,10 +51,10 @@ export async function* mp3Blocks(
       while (i < Math.min(last, frames.length) && frames[i].start === end) end += frames[i++].length;
       const channels = decode(start, end);
       if (channels.length === 0 || channels[0].length === 0) continue;
-      found = true;
+      wasFound = true;
       yield channels;
     }
-    if (!found) throw gaveUp(new Error('no samples came out'), name);
+    if (!wasFound) throw gaveUp(new Error('no samples came out'), name);
   } finally {
     decoder.free();
   }

@@ -6,24 +6,21 @@ import type { Container, KindOf } from '../container/index.js';
 type Settings = Readonly<Record<string, unknown>>;
 
 /** The key that names the component: NeMo's `name`, or Hydra's `_target_`. */
-export function nameKeyOf(settings: Settings): 'name' | '_target_' {
-  return settings['_target_'] === undefined ? 'name' : '_target_';
+export function nameKeyOf(section: Settings): 'name' | '_target_' {
+  return section['_target_'] === undefined ? 'name' : '_target_';
 }
 
 /** @throws AnemoneError `container.unknown-component`, or with everything wrong in the settings */
-export function build<T>(container: Container, settings: Settings, kind: KindOf<T>, path: string): T {
+export function build<T>(container: Container, section: Settings, kind: KindOf<T>, path: string): T {
   const { components: lookup, warnings } = container;
-  const nameKey = nameKeyOf(settings);
+  const nameKey = nameKeyOf(section);
   const descriptor = lookup.findFor(
-    settings as ConfigNode,
+    section as ConfigNode,
     kind.kind,
     nameKey,
     undefined,
     `${path}.${nameKey}`,
   );
   const skip = ['name', '_target_', '_convert_', '_recursive_', 'args'];
-  return container.build(
-    descriptor,
-    descriptor.schema.parse(settings, { path, lookup, skip, warnings }),
-  ) as T;
+  return container.build(descriptor, descriptor.schema.parse(section, { path, lookup, skip, warnings })) as T;
 }

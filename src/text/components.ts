@@ -56,6 +56,7 @@ function tokenizer(
   });
 }
 
+/** The tokenizers that `tokenizer.type` may name, NeMo's. */
 export const tokenizerComponents: readonly ComponentDescriptor[] = [
   tokenizer(
     'bpe',

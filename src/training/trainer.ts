@@ -163,28 +163,28 @@ export class Trainer {
 
   /**
    * Trains until a limit, a callback or a signal ends it.
-   * @param settings.checkpoint path to go on from, everything included (weights, optimizer, data order)
-   * @param settings.train data instead of that of the model's config; `batchesOf` makes a source of a list of examples
-   * @param settings.validation the same for validation: one set or several
-   * @param settings.test the same for the test after it. The test set of the config is opened before the first step, and
+   * @param options.checkpoint path to go on from, everything included (weights, optimizer, data order)
+   * @param options.train data instead of that of the model's config; `batchesOf` makes a source of a list of examples
+   * @param options.validation the same for validation: one set or several
+   * @param options.test the same for the test after it. The test set of the config is opened before the first step, and
    *   kept for `test`; with `settings.train` it is not, and `[]` leaves it alone
    */
-  async fit(model: TrainableModel, settings: FitOptions = {}): Promise<FitResult> {
+  async fit(model: TrainableModel, options: FitOptions = {}): Promise<FitResult> {
     const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
     try {
-      return await this.fitAlone(model, settings);
+      return await this.fitAlone(model, options);
     } finally {
       for (const end of ends) end();
     }
   }
 
-  private async fitAlone(model: TrainableModel, settings: FitOptions): Promise<FitResult> {
-    const checkpoints = settings.checkpoint
-      ? [await resolveCheckpoint(settings.checkpoint)]
+  private async fitAlone(model: TrainableModel, options: FitOptions): Promise<FitResult> {
+    const checkpoints = options.checkpoint
+      ? [await resolveCheckpoint(options.checkpoint)]
       : this.resumeFrom
         ? [this.resumeFrom, ...this.resumeInstead]
         : [];
-    const run = await this.prepare(model, checkpoints, settings);
+    const run = await this.prepare(model, checkpoints, options);
     const unlisten = this.options.handle_signals
       ? listenForStop((signal) => {
           run.say(`${signal}: finishing the step and saving; once more to stop at once`);
@@ -207,16 +207,16 @@ export class Trainer {
   }
 
   /** Metrics of the validation sets, under `val/*`. */
-  async validate(model: TrainableModel, settings: EvaluationOptions = {}): Promise<Evaluation> {
-    const sources = settings.data ? listOf(settings.data) : await model.validationSources();
-    return this.evaluateOn(model, sources, 'val', this.options.limit_val_batches, settings);
+  async validate(model: TrainableModel, options: EvaluationOptions = {}): Promise<Evaluation> {
+    const sources = options.data ? listOf(options.data) : await model.validationSources();
+    return this.evaluateOn(model, sources, 'val', this.options.limit_val_batches, options);
   }
 
   /** Metrics of the test sets, under `test/*`; after a fit of the same model they are also logged, and in its report. */
-  async test(model: TrainableModel, settings: EvaluationOptions = {}): Promise<Evaluation> {
-    const sources = settings.data ? listOf(settings.data) : await this.testSourcesOf(model);
+  async test(model: TrainableModel, options: EvaluationOptions = {}): Promise<Evaluation> {
+    const sources = options.data ? listOf(options.data) : await this.testSourcesOf(model);
     const { limit_test_batches: limit } = this.options;
-    const evaluation = await this.evaluateOn(model, sources, 'test', limit, settings);
+    const evaluation = await this.evaluateOn(model, sources, 'test', limit, options);
     const run = this.ended;
     if (run?.model === model) {
       await run.logAfterwards({ ...evaluation.metrics, 'test/seconds': evaluation.seconds });
@@ -230,10 +230,10 @@ export class Trainer {
   async predict(
     model: TrainableModel,
     sources: readonly BatchSource[],
-    settings: EvaluationOptions = {},
+    options: EvaluationOptions = {},
   ): Promise<readonly EvaluatedSample[]> {
     const limit = this.options.limit_predict_batches;
-    return (await this.evaluateOn(model, sources, 'predict', limit, settings)).samples;
+    return (await this.evaluateOn(model, sources, 'predict', limit, options)).samples;
   }
 
   /** Makes `folder` the place of this run's files; what is said is also written to its log. */
@@ -271,12 +271,12 @@ export class Trainer {
     sources: readonly BatchSource[],
     prefix: string,
     limit: TrainerOptions['limit_val_batches'],
-    settings: EvaluationOptions,
+    options: EvaluationOptions,
   ): Promise<Evaluation> {
     if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
-    if (settings.checkpoint) {
-      const checkpoint = await resolveCheckpoint(settings.checkpoint);
-      await restoreWeights(checkpoint, model, this.engine, settings.weights ?? 'auto');
+    if (options.checkpoint) {
+      const checkpoint = await resolveCheckpoint(options.checkpoint);
+      await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
     }
     try {
       return await evaluate(model, this.engine, sources, { prefix, limit, view: this.view });

@@ -8,7 +8,7 @@ import { createModel, EncDecRNNTBPEModel, type SpeechModel } from '../../src/asr
 import { createFrontEnd } from '../../src/audio/index.js';
 import { run } from '../../src/cli/main.js';
 import { type ConfigNode, type ConfigWarning, configFromObject, toYaml } from '../../src/config/index.js';
-import { dataSection, openSpeechSource } from '../../src/data/index.js';
+import { dataSchema, openSpeechSource } from '../../src/data/index.js';
 import { AnemoneError } from '../../src/errors/index.js';
 import { encodeWav } from '../../src/formats/index.js';
 import { AggregateTokenizer, trainTokenizerFolder } from '../../src/text/index.js';
@@ -140,7 +140,7 @@ describe('the class of a model', () => {
 describe('data sections', () => {
   const parse = (section: object) => {
     const warnings: ConfigWarning[] = [];
-    dataSection.parse({ manifest_filepath: 'x.json', ...section }, { warnings });
+    dataSchema.parse({ manifest_filepath: 'x.json', ...section }, { warnings });
     return warnings.map(({ path }) => path);
   };
 
@@ -184,7 +184,7 @@ describe('data sections', () => {
     }));
     writeFileSync(file('lengths.json'), texts.map((row) => JSON.stringify(row)).join('\n'));
     const batches = async (changes: object) => {
-      const section = dataSection.parse({
+      const section = dataSchema.parse({
         manifest_filepath: file('lengths.json'),
         batch_size: 2,
         ...changes,

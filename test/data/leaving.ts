@@ -1,8 +1,8 @@
 // A program that leaves an epoch in the middle and forgets to close its source: it must end all the same.
 import { MelFrontEnd } from '../../src/audio/index.js';
-import { dataSection, openSpeechSource } from '../../src/data/index.js';
+import { dataSchema, openSpeechSource } from '../../src/data/index.js';
 
-const section = dataSection.parse({ manifest_filepath: process.argv[2], batch_size: 2, num_workers: 1 });
+const section = dataSchema.parse({ manifest_filepath: process.argv[2], batch_size: 2, num_workers: 1 });
 const source = await openSpeechSource({
   name: 'train_ds',
   section,

@@ -15,6 +15,7 @@ import { type ResolvedJointConfig, type RNNTJointConfig, rnntJointSchema } from 
 import type { JointActivation, JointPicksOptions } from './joint-picks.js';
 import type { TransducerVariant } from './transducer-variant.js';
 
+/** What `picks` sees of a batch. */
 export interface JointLossInput {
   /** Encoder projection [B,T',J]. */
   readonly encoder: Tensor;
@@ -24,6 +25,7 @@ export interface JointLossInput {
   readonly targets: Tensor;
 }
 
+/** Which arcs are picked, and how their gradients are clipped. */
 export interface PicksOptions {
   /** What the outputs mean. */
   readonly variant: TransducerVariant;

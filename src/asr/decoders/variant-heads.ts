@@ -4,6 +4,10 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { arcSelectors, type JointHead } from './joint-picks.js';
 import { outputLayout, type TransducerVariant } from './transducer-variant.js';
 
+/**
+ * The parts of a joint's outputs that are normalised each by itself, with the arcs of the lattice that each has.
+ * @param vocabulary number of tokens V
+ */
 export function variantHeads(variant: TransducerVariant, vocabulary: number): JointHead[] {
   const { blank, tokens, durations } = outputLayout(variant, vocabulary);
   const bigBlanks = variant.kind === 'multiblank' ? variant.durations.map((_, i) => blank - 1 - i) : [];

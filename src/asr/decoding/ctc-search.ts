@@ -14,6 +14,7 @@ import { greedyCtc } from './greedy-ctc.js';
 import { fusedCtcPath, fusedCtcStart } from './greedy-ctc-fused.js';
 import { type ConfidenceOptions, confidenceOptions } from './shared-config.js';
 
+/** A search over the outputs of a frame classifier, half in the program and half on the host. */
 export interface CtcSearch {
   /** What the program has to give, from log-probabilities [B,T,V+1]. */
   outputs(logProbabilities: Tensor): Tensors;

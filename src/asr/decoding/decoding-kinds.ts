@@ -31,9 +31,11 @@ export interface TransducerSearchContext {
 export interface TransducerDecoding {
   /** What else the section says: of transcripts, and of streams, which decode greedily. Default: nothing. */
   readonly settings?: DecodingConfig;
+  /** Makes the search for one engine and network. */
   search(context: TransducerSearchContext): TransducerSearch;
 }
 
+/** Decodings of transducers as a kind of component: what `_target_` or `strategy` of `model.decoding` may name. */
 export const transducerDecodingKind = defineKind<TransducerDecoding>(
   'transducer_decoding',
   'a decoding of transducers',
@@ -43,9 +45,11 @@ export const transducerDecodingKind = defineKind<TransducerDecoding>(
 export interface FrameDecoding {
   /** See `TransducerDecoding`. */
   readonly settings?: CtcDecodingConfig;
+  /** Makes the search; the context says which class is blank. */
   search(context: CtcSearchContext): CtcSearch;
 }
 
+/** Decodings of frame classifiers as a kind of component: what `_target_` or `strategy` of their section may name. */
 export const frameDecodingKind = defineKind<FrameDecoding>('frame_decoding', 'a decoding of frames');
 
 /** What the search of an attention decoder is made for. */
@@ -57,9 +61,14 @@ export interface AttentionSearchContext {
 
 /** How an attention decoder decodes. */
 export interface AttentionDecoding {
+  /** Makes the search for one engine and network. */
   search(context: AttentionSearchContext): AttentionSearch;
 }
 
+/**
+ * Decodings of attention decoders as a kind of component: what `_target_` or `strategy` of `model.decoding` may
+ * name.
+ */
 export const attentionDecodingKind = defineKind<AttentionDecoding>(
   'attention_decoding',
   'a decoding of attention decoders',

@@ -34,7 +34,7 @@ export function exportModel(
   const { encoder, modelType, tokens, head } = model;
   const { maxFrames, stream } = options;
   const { config: mel } = model.frontEnd;
-  const settings = nemoFrontEndConfig(model.frontEnd);
+  const frontEndConfig = nemoFrontEndConfig(model.frontEnd);
   const longest = () => encoder.outputLength(longestInput(encoder, maxFrames));
   const metadata = {
     model_type: modelType,
@@ -42,14 +42,22 @@ export function exportModel(
     subsampling_factor: String(encoder.subsamplingFactor),
     ...(stream ? streamingMetadata(stream.plan) : { max_encoder_frames: String(longest()) }),
     preprocessor: JSON.stringify(mel),
-    normalize_type: settings ? normalizeType(settings) : '',
-    feat_dim: String(settings ? (isMfcc(settings) ? settings.n_mfcc : settings.features) : mel.width),
+    normalize_type: frontEndConfig ? normalizeType(frontEndConfig) : '',
+    feat_dim: String(
+      frontEndConfig ? (isMfcc(frontEndConfig) ? frontEndConfig.n_mfcc : frontEndConfig.features) : mel.width,
+    ),
     ...model.metadata,
   };
   if (options.for !== 'sherpa')
     return exportOnnx(nemoTarget(path), model.subnets(), metadata, engine, options);
   const prompted = 'prompt_dictionary' in metadata;
-  checkForSherpa({ mel: settings, vocabulary: tokens, head, streaming: stream !== undefined, prompted });
+  checkForSherpa({
+    mel: frontEndConfig,
+    vocabulary: tokens,
+    head,
+    streaming: stream !== undefined,
+    prompted,
+  });
   const target = sherpaTarget(path, sherpaTokens(tokens));
   const all = { ...metadata, ...sherpaMetadata(modelType, head) };
   return exportOnnx(target, model.subnets(), all, engine, options);

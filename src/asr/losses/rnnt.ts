@@ -23,17 +23,17 @@ export class RNNTLoss implements TransducerLoss {
   readonly clamp: number;
 
   constructor(
-    private readonly settings: RnntLossConfig,
+    private readonly config: RnntLossConfig,
     private readonly reduction: LossReduction,
   ) {
-    this.variant = settings.variant;
-    this.clamp = settings.clamp;
+    this.variant = config.variant;
+    this.clamp = config.clamp;
   }
 
   forward(lattice: TransducerLattice, pass: Pass): WeightedLoss {
     // Evaluation is not random: omega takes its share of training batches only.
-    const omega = pass.training ? this.settings.omega : 0;
-    const costs = variantCosts(lattice, lattice.variant, { ...this.settings, omega });
+    const omega = pass.training ? this.config.omega : 0;
+    const costs = variantCosts(lattice, lattice.variant, { ...this.config, omega });
     return reducedLoss(costs, lattice.tokens, this.reduction);
   }
 }

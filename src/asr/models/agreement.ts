@@ -39,9 +39,9 @@ export function checkSampleRates(model: ConfigNode, rate: number): void {
  * @throws AnemoneError `config.disagreement`
  */
 export function checkFeatureWidth(model: ConfigNode, frontEnd: FrontEnd): void {
-  const settings = nemoFrontEndConfig(frontEnd);
-  const key = settings
-    ? isMfcc(settings)
+  const frontEndConfig = nemoFrontEndConfig(frontEnd);
+  const key = frontEndConfig
+    ? isMfcc(frontEndConfig)
       ? 'preprocessor.n_mfcc'
       : 'preprocessor.features'
     : 'preprocessor';

@@ -31,6 +31,7 @@ export const transformerEncoderKind = defineKind<TransformerEncoder>(
   'transf_encoder',
   'a transformer encoder',
 );
+/** Classifiers of a decoder's tokens as a kind of component: `model.head`. */
 export const headKind = defineKind<TokenHead>('head', 'a classifier of tokens');
 /** Front ends as a kind of component: `model.preprocessor`. */
 export const preprocessorKind = defineKind<FrontEnd>('preprocessor', 'a preprocessor');

@@ -13,7 +13,7 @@ import {
   type SectionInput,
   sectionOrComponent,
 } from '../../config/index.js';
-import { dataSection } from '../../data/index.js';
+import { dataSchema } from '../../data/index.js';
 import { dataSourceKind } from '../../model/index.js';
 import { paramGroupsFormat } from '../../optim/index.js';
 import { tokenizerFields, tokenizerKind, tokenizerTypeProblem } from '../../text/index.js';
@@ -55,7 +55,7 @@ const tokenizerFormat: Format<unknown, SectionInput<typeof tokenizerSchema> | Co
   sectionOrComponent(tokenizerSchema, tokenizerKind.kind);
 
 /** Manifests, or a source of the user's. */
-const dataFormat = sectionOrComponent(dataSection, dataSourceKind.kind);
+const dataFormat = sectionOrComponent(dataSchema, dataSourceKind.kind);
 
 const data = { format: dataFormat, ...optional } as const;
 const evaluationData = { format: oneOf(dataFormat, listOf(dataFormat)), ...optional } as const;

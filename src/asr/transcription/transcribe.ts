@@ -29,14 +29,14 @@ export async function transcribeAudio(
   model: TranscribingModel,
   recognizer: Recognizer,
   audio: readonly TranscriptionInput[],
-  settings: TranscriptOptions,
+  transcriptOptions: TranscriptOptions,
   options: TranscribeOptions,
   rowInputs: (rows: readonly TranscriptionInput[]) => HostTensors = () => ({}),
 ): Promise<Transcript[]> {
   const { batchSize = 8, workers, resampler } = options;
   const { frontEnd } = model.preprocessor;
   requireList(audio);
-  const maker = transcriptMaker(model, settings, options);
+  const maker = transcriptMaker(model, transcriptOptions, options);
   const source = await openTranscriptionSource(audio, {
     frontEnd,
     batchSize,
@@ -88,11 +88,11 @@ export function requireList(audio: readonly TranscriptionInput[]): void {
 /** With the timestamps that the options ask for. */
 export function transcriptMaker(
   model: Pick<TranscribingModel, 'tokenizer' | 'frameSeconds'>,
-  settings: TranscriptOptions,
+  transcriptOptions: TranscriptOptions,
   { timestamps }: Pick<TranscribeOptions, 'timestamps'> = {},
 ): TranscriptMaker {
   return new TranscriptMaker(model.tokenizer, model.frameSeconds, {
-    ...settings,
+    ...transcriptOptions,
     ...(timestamps !== undefined && { timestamps: timestampsOf(timestamps) }),
   });
 }

@@ -85,11 +85,11 @@ export class TranscriptMaker {
     private readonly tokenizer: Tokenizer,
     /** Seconds between encoder frames. */
     private readonly frameSeconds: number,
-    private readonly settings: TranscriptOptions,
+    private readonly options: TranscriptOptions,
   ) {
     this.punctuation = vocabularyPunctuation(tokenizer.vocabulary);
     this.wordPieces = tokenizer instanceof WordPieceTokenizer;
-    this.textOf = hypothesisText(tokenizer, settings.kind);
+    this.textOf = hypothesisText(tokenizer, options.kind);
   }
 
   transcript(hypothesis: Hypothesis): Transcript {
@@ -99,7 +99,7 @@ export class TranscriptMaker {
       text: this.textOf(hypothesis.tokens),
       tokens: tokens.map((token, i) => this.timedToken(token, hypothesis, i)),
       score: hypothesis.score,
-      ...(this.settings.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
+      ...(this.options.timestamps && { timestamps: this.timestamps(hypothesis, tokens) }),
       ...(hypothesis.frameConfidence && { confidence: this.confidences(hypothesis, tokens) }),
       ...(alternatives && { alternatives: alternatives.map((alternative) => this.transcript(alternative)) }),
     };
@@ -112,8 +112,8 @@ export class TranscriptMaker {
   }
 
   private timestamps(hypothesis: Hypothesis, tokens: readonly string[]): Timestamps {
-    const { tokenizer, punctuation, settings } = this;
-    const { timestamps: type, kind } = settings;
+    const { tokenizer, punctuation, options } = this;
+    const { timestamps: type, kind } = options;
     if (kind === 'attention') {
       throw new AnemoneError({
         code: 'asr.no-timestamps',
@@ -125,14 +125,14 @@ export class TranscriptMaker {
     const { frames, durations } = hypothesis;
     const chars = tokenOffsets({ tokens, texts, frames, durations }, kind, punctuation);
     const words = wordOffsets(chars, {
-      separator: settings.wordSeparator,
+      separator: options.wordSeparator,
       punctuation,
       wordPieces: this.wordPieces,
       join: (parts) => tokenizer.tokensToText(parts),
     });
     const segments = segmentOffsets(words, {
-      separators: settings.segmentSeparators,
-      gap: settings.segmentGap,
+      separators: options.segmentSeparators,
+      gap: options.segmentGap,
     });
     const timed = (offsets: readonly Offset[]): TimedText[] => offsets.map((offset) => this.timed(offset));
     const all = type === 'all';
@@ -149,7 +149,7 @@ export class TranscriptMaker {
   }
 
   private confidences(hypothesis: Hypothesis, tokens: readonly string[]): Confidences {
-    const { confidence } = this.settings;
+    const { confidence } = this.options;
     const frames = hypothesis.frameConfidence ?? [];
     const { tokenConfidence: values } = hypothesis;
     if (!values || !confidence) return { frames };

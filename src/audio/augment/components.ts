@@ -4,6 +4,7 @@ import { type ComponentDescriptor, component, defineKind } from '../../container
 import type { WaveformAugmentation } from './augmentation.js';
 import { BUILTIN_AUGMENTATIONS } from './augmentor.js';
 
+/** Waveform augmentations as a kind of component: a step of `augmentor`. */
 export const waveformAugmentationKind = defineKind<WaveformAugmentation>(
   'waveform_augmentation',
   'a waveform augmentation',
@@ -80,6 +81,7 @@ const DESCRIBED: Readonly<Record<string, Described>> = {
   },
 };
 
+/** NeMo's waveform augmentations and those of this library, by their names in `augmentor`. */
 export const augmentationComponents: readonly ComponentDescriptor[] = [...BUILTIN_AUGMENTATIONS].map(
   ([name, factory]) => {
     const { doc, fields } = DESCRIBED[name] as Described;

@@ -2,7 +2,7 @@
 import { type ComponentDescriptor, component } from '../../container/index.js';
 import { dataSourceKind } from '../../model/index.js';
 import { openEvaluationSources, openSpeechSource } from './open-speech.js';
-import { type DataSection, dataSection } from './section.js';
+import { type DataSection, dataSchema } from './section.js';
 import type { SpeechContext, SpeechDataSource } from './speech-context.js';
 
 /** The recordings that manifests list. @param section checked keys of `train_ds`, `validation_ds` or `test_ds` */
@@ -18,5 +18,5 @@ export function manifestSource(section: DataSection): SpeechDataSource {
 
 /** The data sources of this library. */
 export const dataComponents: readonly ComponentDescriptor[] = [
-  component({ kind: dataSourceKind, name: 'ManifestSource', schema: dataSection, create: manifestSource }),
+  component({ kind: dataSourceKind, name: 'ManifestSource', schema: dataSchema, create: manifestSource }),
 ];

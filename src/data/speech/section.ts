@@ -68,7 +68,7 @@ function below(at: CheckContext, node: unknown, [key, ...rest]: readonly string[
 }
 
 /** The schema of `train_ds`, `validation_ds` and `test_ds`. */
-export const dataSection = defineSchema(
+export const dataSchema = defineSchema(
   'dataset',
   {
     manifest_filepath: {
@@ -326,4 +326,7 @@ export const dataSection = defineSchema(
 );
 
 /** A checked data section. */
-export type DataSection = InferConfig<typeof dataSection>;
+export type DataSection = InferConfig<typeof dataSchema>;
+
+/** An older name of {@link dataSchema}. @deprecated Use `dataSchema`. */
+export const dataSection = dataSchema;

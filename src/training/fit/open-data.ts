@@ -25,23 +25,25 @@ export interface FitData {
  * Opens what the model's config names and the program does not give.
  * @throws AnemoneError, AnemoneErrors `data.unusable` of all sets that cannot be opened; none is left open then
  */
-export async function openData(model: TrainableModel, given: GivenData): Promise<FitData> {
+export async function openData(model: TrainableModel, givenData: GivenData): Promise<FitData> {
   const errors: AnemoneError[] = [];
   const opened: BatchSource[] = [];
   const open = async (sources: Promise<readonly BatchSource[]>): Promise<readonly BatchSource[]> => {
     try {
-      const found = await sources;
-      opened.push(...found);
-      return found;
+      const foundSources = await sources;
+      opened.push(...foundSources);
+      return foundSources;
     } catch (error) {
       if (!(error instanceof AnemoneError)) throw error;
       errors.push(error);
       return [];
     }
   };
-  const train = given.train ?? (await open(trainingSource(model))).at(0);
-  const validation = given.validation ? listOf(given.validation) : await open(model.validationSources());
-  const test = given.test ? listOf(given.test) : await open(testSources(model, given));
+  const train = givenData.train ?? (await open(trainingSource(model))).at(0);
+  const validation = givenData.validation
+    ? listOf(givenData.validation)
+    : await open(model.validationSources());
+  const test = givenData.test ? listOf(givenData.test) : await open(testSources(model, givenData));
   if (errors.length > 0) for (const source of opened) await source.close();
   throwAll('data.unusable', `${errors.length} data sets cannot be used:`, errors);
   return { train, validation, test };
@@ -57,6 +59,6 @@ async function trainingSource(model: TrainableModel): Promise<readonly BatchSour
 }
 
 /** Who gives the training data does not train on the config's, and may have no use for its test set. */
-async function testSources(model: TrainableModel, given: GivenData): Promise<readonly BatchSource[]> {
-  return given.train || model.testsOwnData === false ? [] : model.testSources();
+async function testSources(model: TrainableModel, givenData: GivenData): Promise<readonly BatchSource[]> {
+  return givenData.train || model.testsOwnData === false ? [] : model.testSources();
 }

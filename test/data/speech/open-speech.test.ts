@@ -12,7 +12,7 @@ import {
 import { configFromText } from '../../../src/config/index.js';
 import {
   cacheSize,
-  dataSection,
+  dataSchema,
   type OpenSourceOptions,
   openEvaluationSources,
   openSpeechSource,
@@ -56,7 +56,7 @@ function options(
   const text = `manifest_filepath: ${corpus.manifest}\nnum_workers: 0\n${yaml}`;
   return {
     name: 'train_ds',
-    section: dataSection.parse(configFromText(text)),
+    section: dataSchema.parse(configFromText(text)),
     training: true,
     seed: 1,
     frontEnd: createFrontEnd(preprocessor),
@@ -94,18 +94,18 @@ shuffle_n: 2048
 bucketing_strategy: "synced_randomized"
 bucketing_batch_size: null
 `);
-    const { errors, warnings, value } = dataSection.validate(nemo);
+    const { errors, warnings, value } = dataSchema.validate(nemo);
     expect(errors).toEqual([]);
     expect(warnings.map((w) => w.path)).toEqual(['pin_memory', 'shuffle_n']);
     expect(value).toMatchObject({ batch_size: 16, max_duration: 16.7, on_bad_audio: 'skip' });
     const wrong = configFromText('batch_size: 0\nmin_durations: 1\nbucketing_strategy: random');
-    expect(dataSection.validate(wrong).errors.map((e) => e.path)).toEqual([
+    expect(dataSchema.validate(wrong).errors.map((e) => e.path)).toEqual([
       'min_durations',
       'batch_size',
       'bucketing_strategy',
     ]);
     const together = configFromText('is_tarred: true\nmin_duration: 5\nmax_duration: 1');
-    expect(dataSection.validate(together).errors.map((e) => e.path)).toEqual([
+    expect(dataSchema.validate(together).errors.map((e) => e.path)).toEqual([
       'batch_size',
       'tarred_audio_filepaths',
       'min_duration',

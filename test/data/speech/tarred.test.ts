@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { MelFrontEnd } from '../../../src/audio/index.js';
 import { configFromText } from '../../../src/config/index.js';
 import {
-  dataSection,
+  dataSchema,
   expandShards,
   openEvaluationSources,
   openSpeechSource,
@@ -69,7 +69,7 @@ function options(yaml: string, log: string[] = []) {
   const workers = yaml.includes('num_workers') ? '' : 'num_workers: 0\n';
   return {
     name: 'train_ds',
-    section: dataSection.parse(configFromText(`batch_size: 4\n${workers}${yaml}`)),
+    section: dataSchema.parse(configFromText(`batch_size: 4\n${workers}${yaml}`)),
     training: true,
     seed: 1,
     frontEnd: new MelFrontEnd({ sample_rate: RATE, features: 16, dither: 0, pad_to: 0 }),

@@ -37,12 +37,12 @@ export function byFrame(choices: readonly Choice[], frames: number): number[][] 
 export function transducerTokenConfidence(
   choices: readonly Choice[],
   frames: number,
-  settings: Pick<ConfidenceOptions, 'aggregation' | 'excludeBlank'>,
+  options: Pick<ConfidenceOptions, 'aggregation' | 'excludeBlank'>,
   kind: 'rnnt' | 'multiblank' | 'tdt',
 ): number[] {
   const tokens = choices.filter((choice) => !choice.isBlank);
-  if (settings.excludeBlank) return tokens.map((choice) => choice.confidence);
-  const combine = (values: number[]): number => aggregate(values, settings.aggregation);
+  if (options.excludeBlank) return tokens.map((choice) => choice.confidence);
+  const combine = (values: number[]): number => aggregate(values, options.aggregation);
   if (kind === 'tdt') {
     const parts: number[][] = [];
     for (const { isBlank, confidence } of choices) {
@@ -67,17 +67,17 @@ export function ctcTokenConfidence(
   best: ArrayLike<number>,
   frameConfidence: readonly number[],
   blank: number,
-  settings: Pick<ConfidenceOptions, 'aggregation' | 'excludeBlank'>,
+  options: Pick<ConfidenceOptions, 'aggregation' | 'excludeBlank'>,
 ): number[] {
   const parts: number[][] = [];
   let previousToken = blank;
   frameConfidence.forEach((confidence, t) => {
     const token = best[t];
     if (token !== blank && token !== previousToken) parts.push([confidence]);
-    else if (parts.length > 0 && (token !== blank || !settings.excludeBlank)) {
+    else if (parts.length > 0 && (token !== blank || !options.excludeBlank)) {
       parts[parts.length - 1].push(confidence);
     }
     previousToken = token;
   });
-  return parts.map((values) => aggregate(values, settings.aggregation));
+  return parts.map((values) => aggregate(values, options.aggregation));
 }
