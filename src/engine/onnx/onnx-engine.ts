@@ -1,5 +1,4 @@
-// The default engine: traces a program once per signature of input shapes, makes it one ONNX graph and runs
-// it on ONNX Runtime.
+// The default engine.
 import { availableParallelism } from 'node:os';
 import { registerGradients } from '../autodiff/index.js';
 import type {
@@ -22,6 +21,7 @@ import type { SessionOptions } from './session.js';
 import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
 
+/** How ONNX Runtime runs programs. */
 export interface OnnxEngineOptions {
   /** ONNX Runtime execution provider: cpu (default), cuda, webgpu, dml, coreml. */
   readonly provider?: string;
@@ -41,6 +41,10 @@ export interface OnnxEngineOptions {
 
 const DEFAULT_MAX_SIGNATURES = 64;
 
+/**
+ * The default engine: traces a program once per signature of input shapes, makes it one ONNX graph and runs it on ONNX
+ * Runtime.
+ */
 export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
   readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };

@@ -5,6 +5,7 @@ import { ONNXRUNTIME_VERSION, onnxruntime } from './onnxruntime.js';
 
 /** Names accepted as `provider`. The CPU one is in every build of ONNX Runtime. */
 export const PROVIDERS = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
+/** One of {@link PROVIDERS}. */
 export type Provider = (typeof PROVIDERS)[number];
 
 const REMEDIES: Readonly<Record<Exclude<Provider, 'cpu'>, string>> = {

@@ -20,6 +20,7 @@ import { type AlignedValue, alignExamples, type Example, traceExample } from './
 import { generalise } from './generalise.js';
 import { type Axis, fitFormula, isConstant } from './sizes.js';
 
+/** An input of an exported file. */
 export interface ExportedInput {
   readonly dtype: DType;
   /** A size, or the name of an axis of any size. */
@@ -28,6 +29,7 @@ export interface ExportedInput {
   readonly int64?: boolean;
 }
 
+/** What is exported: a function, its inputs, and the sizes to trace it at. */
 export interface ExportSpec {
   /** Name of the graph, for messages too. */
   readonly name: string;
@@ -54,6 +56,7 @@ export interface ExternalData {
   readonly from?: number | undefined;
 }
 
+/** An ONNX file in memory, and the weights that lie beside it. */
 export interface ExportedModel {
   readonly model: Uint8Array;
   /** Content of the file beside it, one part after the other, when there is one. */
