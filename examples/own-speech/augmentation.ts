@@ -1,5 +1,7 @@
 // Augmentations of your own: of the waveform (`augmentor: {mine: {_target_: Clipping, prob: 0.5}}`) and of the features
 // (`spec_augment: {_target_: Speckles, …}`). Both work in the main thread, for they do not say how a worker makes them.
+
+import { specAugmentKind } from '../../src/asr/index.js';
 import {
   type FeatureAugmentation,
   type WaveformAugmentation,
@@ -7,7 +9,6 @@ import {
 } from '../../src/audio/index.js';
 import { defineSchema } from '../../src/config/index.js';
 import { component } from '../../src/container/index.js';
-import { specAugmentKind } from '../../src/asr/index.js';
 import type { CounterRandom } from '../../src/random/index.js';
 
 /** Cuts off what is louder than a share of the peak. */

@@ -1,8 +1,14 @@
 // A search of your own: the best path of CTC without tokens that the model doubts. `decoding: {_target_: SurePath, …}`.
+
+import {
+  type CtcSearch,
+  type FrameDecoding,
+  frameDecodingKind,
+  type Hypothesis,
+} from '../../src/asr/index.js';
 import { defineSchema } from '../../src/config/index.js';
 import { component } from '../../src/container/index.js';
 import { type HostTensors, type Tensor, tf } from '../../src/engine/index.js';
-import { type CtcSearch, type FrameDecoding, frameDecodingKind, type Hypothesis } from '../../src/asr/index.js';
 
 class SurePath implements FrameDecoding {
   constructor(private readonly least: number) {}

@@ -1,9 +1,10 @@
 // A front end of your own: the loudness of a few pitches in each frame (Goertzel's algorithm), as logarithms.
 // `preprocessor: {_target_: PitchBands, …}`.
+
+import { preprocessorKind } from '../../src/asr/index.js';
 import { type ComputeOptions, type Features, FrontEnd, type WorkerRecipe } from '../../src/audio/index.js';
 import { defineSchema, listOf } from '../../src/config/index.js';
 import { component } from '../../src/container/index.js';
-import { preprocessorKind } from '../../src/asr/index.js';
 
 interface PitchBandsConfig {
   readonly sample_rate: number;

@@ -1,8 +1,6 @@
 // Losses of your own: CTC that is rewarded for doubt (`loss: {_target_: DoubtfulCTC, …}`), and a transducer's that counts long
 // transcripts less.
-import { defineSchema } from '../../src/config/index.js';
-import { component } from '../../src/container/index.js';
-import { tf } from '../../src/engine/index.js';
+
 import {
   CTCLoss,
   type FrameLoss,
@@ -14,6 +12,9 @@ import {
   transducerCosts,
   transducerLossKind,
 } from '../../src/asr/index.js';
+import { defineSchema } from '../../src/config/index.js';
+import { component } from '../../src/container/index.js';
+import { tf } from '../../src/engine/index.js';
 import { addLosses, frameMask, scaleLoss, type WeightedLoss, weightedLoss } from '../../src/nn/index.js';
 
 /** CTC less a share of the mean entropy of the frames (Pereyra et al. 2017). */

@@ -1,7 +1,5 @@
 // Parts of a transducer of your own: a prediction network that remembers one token, and a joint that multiplies.
-import { defineSchema } from '../../src/config/index.js';
-import { component } from '../../src/container/index.js';
-import { type Tensor, tf } from '../../src/engine/index.js';
+
 import {
   type JointLossInput,
   jointKind,
@@ -13,6 +11,9 @@ import {
   TransducerJoint,
   variantHeads,
 } from '../../src/asr/index.js';
+import { defineSchema } from '../../src/config/index.js';
+import { component } from '../../src/container/index.js';
+import { type Tensor, tf } from '../../src/engine/index.js';
 import { Embedding, Linear } from '../../src/nn/index.js';
 
 /** Each token is a vector; so is "no token yet". */

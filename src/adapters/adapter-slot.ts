@@ -3,9 +3,8 @@
 import type { Tensor } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { type AttentionMask, Module, type Pass } from '../nn/index.js';
-import type { Adapter } from './adapter.js';
+import { type Adapter, FeatureAdapter } from './adapter.js';
 import { AttentionAdapter, type AttentionPositions } from './attention-adapter.js';
-import { LinearAdapter } from './linear-adapter.js';
 
 export interface AdapterSlotOptions {
   /** Width d of what passes through. */
@@ -43,6 +42,14 @@ export class AdapterSlot extends Module {
           : 'use LinearAdapter',
       });
     }
+    if (!(adapter instanceof FeatureAdapter) && !(adapter instanceof AttentionAdapter)) {
+      throw new AnemoneError({
+        code: 'adapter.unsupported',
+        path: `adapters.${name}`,
+        message: `${adapter.constructor.name} is no adapter that this place runs`,
+        hint: 'an adapter of your own extends FeatureAdapter',
+      });
+    }
     this.adapters.set(name, { adapter: this.child(name, adapter), enabled: true });
   }
 
@@ -64,13 +71,13 @@ export class AdapterSlot extends Module {
 
   /** Whether an enabled adapter changes what passes through `forward`. */
   get active(): boolean {
-    return this.enabled().some((adapter) => adapter instanceof LinearAdapter);
+    return this.enabled().some((adapter) => adapter instanceof FeatureAdapter);
   }
 
   /** What each enabled adapter makes of what the one before it gave. x [B,...,d] → same shape. */
   forward(x: Tensor, pass: Pass): Tensor {
     let y = x;
-    for (const adapter of this.enabled()) if (adapter instanceof LinearAdapter) y = adapter.forward(y, pass);
+    for (const adapter of this.enabled()) if (adapter instanceof FeatureAdapter) y = adapter.forward(y, pass);
     return y;
   }
 

@@ -37,3 +37,9 @@ export abstract class Adapter extends Module {
     return false;
   }
 }
+
+/** An adapter of what passes through its place, frame by frame or not: what one of your own extends. */
+export abstract class FeatureAdapter extends Adapter {
+  /** x [B,...,d] → same shape; `join` of the base class adds. A new adapter should change nothing. */
+  abstract forward(x: Tensor, pass: Pass): Tensor;
+}

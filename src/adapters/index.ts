@@ -1,5 +1,5 @@
 // The public face of the adapters folder.
-export { Adapter, type ResidualAdd } from './adapter.js';
+export { Adapter, FeatureAdapter, type ResidualAdd } from './adapter.js';
 export { type LoadAdaptersOptions, loadAdapters, saveAdapters } from './adapter-file.js';
 export { AdapterSlot } from './adapter-slot.js';
 export type { AttentionPositions } from './attention-adapter.js';

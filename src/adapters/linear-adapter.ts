@@ -1,7 +1,7 @@
 // The bottleneck adapter (Houlsby et al. 2019), NeMo's LinearAdapter: normalise, narrow, activate, widen.
 import type { Tensor } from '../engine/index.js';
 import { activationByName, dropout, LayerNorm, Linear, type Pass, zeros } from '../nn/index.js';
-import { Adapter, type ResidualAdd } from './adapter.js';
+import { FeatureAdapter, type ResidualAdd } from './adapter.js';
 
 export interface LinearAdapterConfig {
   /** Width d of what it adapts. */
@@ -17,7 +17,7 @@ export interface LinearAdapterConfig {
 }
 
 /** The last layer starts at zero, so that a new adapter changes nothing. */
-export class LinearAdapter extends Adapter {
+export class LinearAdapter extends FeatureAdapter {
   private readonly norm: LayerNorm;
   private readonly down: Linear;
   private readonly up: Linear;
@@ -37,7 +37,7 @@ export class LinearAdapter extends Adapter {
   }
 
   /** x [B,...,d] → same shape. */
-  forward(x: Tensor, pass: Pass): Tensor {
+  override forward(x: Tensor, pass: Pass): Tensor {
     const { activation, norm_position: position, dropout: rate } = this.config;
     const input = position === 'pre' ? this.norm.forward(x) : x;
     const wide = this.up.forward(activationByName(activation)(this.down.forward(input)));

@@ -6,5 +6,10 @@ export { GroupedOptimizer, type LearningRate, type Optimizer, type ParameterGrou
 export { paramGroupsFormat } from './param-groups.js';
 export { type ScheduleRecipe, schedulerComponents, schedulerKind } from './schedules/components.js';
 export { createScheduler } from './schedules/create-scheduler.js';
-export { constantSchedule, type ScheduleProgress, type Scheduler } from './schedules/scheduler.js';
+export {
+  constantSchedule,
+  FunctionSchedule,
+  type ScheduleProgress,
+  type Scheduler,
+} from './schedules/scheduler.js';
 export type { Scalars, SlotSpec, Slots, UpdateRule } from './update-rule.js';

@@ -39,8 +39,11 @@ describe('a model of parts of the user', () => {
   });
 
   it('trains as a transducer', () => {
-    const { code, err } = anemone('train', 'examples/own-speech/transducer.yaml', 'trainer.max_epochs=3');
+    const changes = ['trainer.max_epochs=3', 'model.optim.sched.every=10'];
+    const { code, err } = anemone('train', 'examples/own-speech/transducer.yaml', ...changes);
     expect(code, err).toBe(0);
+    expect(err).toMatch(/step 8\/24 .* lr 1\.00e-2 /);
+    expect(err).toMatch(/step 16\/24 .* lr 5\.00e-3 /);
     const losses = lossesOf(err);
     expect(losses.at(-1)).toBeLessThan(losses[0]);
   });
