@@ -2,6 +2,7 @@
 // when, and are those of the reference; on webgpu too, where a driver answers.
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/index.js';
+import { byWay, type Way } from '../engine/ways.js';
 import { webgpuWorks } from '../engine/webgpu.js';
 
 const works = await webgpuWorks();
@@ -72,6 +73,12 @@ describe.each(families)('a step of $name', (family) => {
     small ??= (await stepsOf(family, new OnnxEngine({ threads: 2 }), { sizes: SMALL }))[0];
     return small;
   };
+
+  it('is, bit for bit, the same by the C API and by the binding of onnxruntime-node', async () => {
+    const stepBy = async (way: Way) =>
+      (await byWay(way, () => stepsOf(family, new OnnxEngine({ threads: 2 }), { sizes: SMALL })))[0];
+    expect(above(differences(await stepBy('capi'), await stepBy('binding'), 0), 0)).toEqual([]);
+  });
 
   it('is that of the reference', async () => {
     const [wanted] = await stepsOf(family, createReferenceEngine(), { sizes: SMALL });
