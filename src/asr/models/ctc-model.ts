@@ -33,6 +33,7 @@ import type { Recognizer } from '../recognition/recognizer.js';
 import { speechInputs } from '../recognition/speech-inputs.js';
 import { CtcStreamHead, type StreamHead } from '../streaming/stream-head.js';
 import type { TranscriptOptions } from '../transcription/transcript.js';
+import { withCosts } from './added-costs.js';
 import { checkFrameDecoder } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { ctcFamily, ctcModelSchema } from './ctc-family.js';
@@ -103,7 +104,7 @@ export class EncDecCTCModelBPE extends SpeechModel<CtcModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.withCosts(pass, (pass) => this.loss(this.interCtc.encode(inputs, pass), inputs, pass));
+    return withCosts(pass, (pass) => this.loss(this.interCtc.encode(inputs, pass), inputs, pass));
   }
 
   /** Decodes differently from now on: `decoding` is a section like `model.decoding`. @throws AnemoneError(s) */

@@ -47,6 +47,7 @@ import { type RnntForward, RnntRecognizer } from '../recognition/rnnt-recognizer
 import { encoderPass, speechInputs } from '../recognition/speech-inputs.js';
 import { type StreamHead, TransducerStreamHead } from '../streaming/stream-head.js';
 import type { TranscriptOptions } from '../transcription/transcript.js';
+import { withCosts } from './added-costs.js';
 import { mustAgree, widthKey } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { jointKind, predictionKind } from './kinds.js';
@@ -132,7 +133,7 @@ export class EncDecRNNTBPEModel extends SpeechModel<RnntModelConfig> {
   }
 
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    return this.withCosts(pass, (pass) => this.step(this.forward(inputs, pass), inputs, pass));
+    return withCosts(pass, (pass) => this.step(this.forward(inputs, pass), inputs, pass));
   }
 
   /** Encoder and its projection. */

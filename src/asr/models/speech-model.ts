@@ -1,18 +1,15 @@
 // The base class of speech models. Longer than other files because it is the whole public interface of a model; the
 // work is done in files beside it.
-import { type FeatureAugmentation, waveformAugmentationKind } from '../../audio/index.js';
-import { type ConfigNode, hasTarget, positionOf } from '../../config/index.js';
-import { LOG, READ_FILE, type ReadFile } from '../../container/index.js';
+import type { FeatureAugmentation } from '../../audio/index.js';
+import { type ConfigNode, hasTarget } from '../../config/index.js';
+import { READ_FILE, type ReadFile } from '../../container/index.js';
 import {
-  type DataSection,
-  manifestSource,
   type SpeechDataSource,
   type SpeechLabels,
-  speechContext,
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import { ENGINE, type Engine, type HostTensors, int32, type Tensor, tf } from '../../engine/index.js';
+import { ENGINE, type Engine, type HostTensors, int32 } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { AttentionDecodingSection } from '../../generation/index.js';
 import {
@@ -21,20 +18,16 @@ import {
   dataSourceKind,
   type Evaluator,
   type HeatMap,
-  lossOf,
   MODEL_FILES,
   Model,
   type ModelConfig,
   type ModelContext,
   ModelFiles,
-  openSources,
   type ReportContributor,
   type Section,
-  type StepOutput,
   useFiles,
 } from '../../model/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
-import { addLosses, type Pass, weightedLoss } from '../../nn/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import type { DecodingSection } from '../decoding/config.js';
 import {
@@ -72,6 +65,7 @@ import type { Transcript, TranscriptOptions } from '../transcription/transcript.
 import { checkFeatureWidth, checkSampleRates } from './agreement.js';
 import { brickComponents } from './bricks.js';
 import { encoderKind, preprocessorKind, specAugmentKind } from './kinds.js';
+import { ModelData, manifestsOf, type SourceSection, type SourceSections } from './model-data.js';
 import type { ModelFamily } from './model-family.js';
 import { tokenizerOf } from './model-tokenizer.js';
 import { type Example, firstExample, spectrogram } from './report-pictures.js';
@@ -84,17 +78,14 @@ export interface FrameLossSection {
   readonly ctc_implementation: LatticeImplementation;
 }
 
-/** Where batches come from: manifests, or a component of the user's. */
-type SourceSection = DataSection | ConfigNode;
-
 /** The keys of a `model` section that this class reads; see `commonFields`. */
 export interface SpeechModelConfig extends ModelConfig {
   readonly nemo_compat: '1.x' | '2.5';
   readonly labels: readonly string[] | null;
   readonly tokenizer: unknown;
   readonly train_ds: SourceSection | null;
-  readonly validation_ds: SourceSection | readonly SourceSection[] | null;
-  readonly test_ds: SourceSection | readonly SourceSection[] | null;
+  readonly validation_ds: SourceSections;
+  readonly test_ds: SourceSections;
   readonly preprocessor: Section;
   readonly spec_augment: Section | null;
   readonly encoder: Section;
@@ -161,22 +152,6 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
   protected givenFrameDecoding(section: unknown, path: string): FrameDecoding {
     if (hasTarget(section)) return this.build(section, frameDecodingKind);
     return frameDecoding(ctcDecodingSchema.parse(section, { path }));
-  }
-
-  /** Runs a training step's forward, and adds to its loss what modules on the way ask for. */
-  protected withCosts(pass: Pass, step: (pass: Pass) => StepOutput): StepOutput {
-    const costs: Tensor[] = [];
-    const output = step({ ...pass, cost: (value) => void costs.push(value) });
-    if (costs.length === 0) return output;
-    const value = costs.reduce((sum, cost) => tf.add(sum, cost));
-    const total = weightedLoss(value, 'examples');
-    const loss = addLosses(lossOf(output), total);
-    return {
-      ...output,
-      loss: loss.value,
-      logs: { ...output.logs, adapter_loss: total.value },
-      terms: { ...output.terms, loss: loss.terms, adapter_loss: total.terms },
-    };
   }
 
   /** Seconds between two encoder frames. */
@@ -435,34 +410,22 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     this.tokenizer = replacement.tokenizer;
   }
 
-  override async trainingSource(): Promise<BatchSource | undefined> {
-    const { train_ds: section } = this.settings;
-    if (!section) return undefined;
-    const sources = await this.openSources('train_ds', section, true);
-    if (sources.length <= 1) return sources[0];
-    throw new AnemoneError({
-      code: 'data.several-sources',
-      path: 'model.train_ds',
-      position: positionOf(section),
-      message: `training takes one source of batches, and this section opened ${sources.length}`,
-    });
+  override trainingSource(): Promise<BatchSource | undefined> {
+    return this.data.training(this.settings.train_ds);
   }
 
-  override async validationSources(): Promise<readonly BatchSource[]> {
-    return this.evaluationSources('validation_ds', this.settings.validation_ds);
+  override validationSources(): Promise<readonly BatchSource[]> {
+    return this.data.evaluation('validation_ds', this.settings.validation_ds);
   }
 
-  override async testSources(): Promise<readonly BatchSource[]> {
-    return this.evaluationSources('test_ds', this.settings.test_ds);
+  override testSources(): Promise<readonly BatchSource[]> {
+    return this.data.evaluation('test_ds', this.settings.test_ds);
   }
 
   /** An archive's own test set, which nobody named here, is not. */
   override get testsOwnData(): boolean {
     const { sealed } = this.container.resolve(MODEL_FILES);
-    const sections = [this.settings.test_ds ?? []].flat();
-    const paths = sections
-      .flatMap(({ manifest_filepath: writtenPath }) => [writtenPath ?? []].flat(2))
-      .map(String);
+    const paths = manifestsOf(this.settings.test_ds);
     return paths.length === 0 || paths.some((path) => !sealed(path));
   }
 
@@ -470,41 +433,16 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
     return this.tokenizer.files();
   }
 
-  private async evaluationSources(
-    key: string,
-    sections: SpeechModelConfig['validation_ds'],
-  ): Promise<readonly BatchSource[]> {
-    if (!sections) return [];
-    if (!isList(sections)) return this.openSources(key, sections, false);
-    const sets = await Promise.all(sections.map((set, i) => this.openSources(`${key}.${i}`, set, false)));
-    return sets.flat();
-  }
-
-  private openSources(
-    name: string,
-    section: SourceSection,
-    training: boolean,
-  ): Promise<readonly BatchSource[]> {
-    const source = hasTarget(section)
-      ? this.build<SpeechDataSource>(section, dataSourceKind)
-      : manifestSource(section as DataSection);
-    const { specAugment } = this;
-    const { frontEnd } = this.preprocessor;
-    return openSources(
-      source,
-      speechContext({
-        ...{ name, training, seed: this.seed, frontEnd },
-        log: this.container.resolve(LOG),
-        labels: (langField) => this.labels(langField),
-        pipeline: {
-          specAugment,
-          augmentations: (augmentation) =>
-            this.container.instantiate(augmentation as ConfigNode, waveformAugmentationKind, {
-              skip: ['prob'],
-            }),
-        },
-      }),
-    );
+  private get data(): ModelData {
+    const { container, preprocessor, seed, specAugment } = this;
+    return new ModelData({
+      container,
+      seed,
+      specAugment,
+      frontEnd: preprocessor.frontEnd,
+      build: (section) => this.build<SpeechDataSource>(section, dataSourceKind),
+      labels: (langField) => this.labels(langField),
+    });
   }
 
   /** How transcripts become targets. @param _langField key of the manifest that says a line's language */
@@ -514,10 +452,6 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
       unknown: unknownTextOf(this.tokenizer),
     };
   }
-}
-
-function isList(sections: SourceSection | readonly SourceSection[]): sections is readonly SourceSection[] {
-  return Array.isArray(sections);
 }
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
