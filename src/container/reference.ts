@@ -22,7 +22,8 @@ export function configReference(
   for (const kind of new Set(components.map((descriptor) => descriptor.kind))) {
     const ofKind = components.filter((descriptor) => descriptor.kind === kind);
     parts.push(`## Components: ${kind}\n`);
-    for (const descriptor of ofKind) parts.push(componentMarkdown(descriptor));
+    const printed = new Map<string, string>();
+    for (const descriptor of ofKind) parts.push(componentMarkdown(descriptor, printed));
   }
   return parts.join('\n');
 }
@@ -47,16 +48,24 @@ export function configJsonSchema(
   };
 }
 
-function componentMarkdown(descriptor: ComponentDescriptor): string {
-  const text = schemaToMarkdown(descriptor.schema, { level: 3, title: descriptor.name });
-  if (descriptor.aliases.length === 0) return text;
-  const [heading, ...rest] = text.split('\n');
-  return [
-    heading,
-    '',
-    `Also named ${descriptor.aliases.map((alias) => `\`${alias}\``).join(', ')}.`,
-    ...rest,
-  ].join('\n');
+/** @param printed names of components by the tables of their keys, which are printed once */
+function componentMarkdown(
+  { name, schema, aliases }: ComponentDescriptor,
+  printed: Map<string, string>,
+): string {
+  const tables = schemaToMarkdown(schema, { level: 3, title: '' })
+    .split('\n')
+    .filter((line) => /^[|#-]/.test(line));
+  const key = tables.join('\n');
+  const twin = tables.length > 1 ? printed.get(key) : undefined;
+  printed.set(key, twin ?? name);
+  const [heading, ...rest] = schemaToMarkdown(schema, { level: 3, title: name }).split('\n');
+  const firstTable = rest.findIndex((line) => line.startsWith('|'));
+  const body = twin ? [...rest.slice(0, firstTable), `The keys are those of \`${twin}\`.`, ''] : rest;
+  if (aliases.length === 0) return [heading, ...body].join('\n');
+  return [heading, '', `Also named ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`, ...body].join(
+    '\n',
+  );
 }
 
 /** Replaces each place that takes a component of a kind by a reference to the choice among all of that kind. */
