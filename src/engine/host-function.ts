@@ -26,8 +26,8 @@ export function callHost({ name, fn, outputs }: HostFunctionCall, inputs: HostTe
     const size = sizeOf(shape);
     if (data && data.length === size && data.byteLength === bytesOf(dtype, size))
       return { dtype, shape, data };
-    const given = data ? `${data.length} values in ${data.byteLength} bytes` : 'nothing';
-    throw misfit(name, `output ${i} of the host function is ${given}; ${size} of ${dtype} are expected`);
+    const givenText = data ? `${data.length} values in ${data.byteLength} bytes` : 'nothing';
+    throw misfit(name, `output ${i} of the host function is ${givenText}; ${size} of ${dtype} are expected`);
   });
 }
 

@@ -1,4 +1,4 @@
-// The Trainer.
+// The Trainer. Longer than other files because it is the whole public interface of training; the work is done in fit/.
 import { join } from 'node:path';
 import {
   type ConfigNode,

@@ -1,5 +1,6 @@
 // What a value may be: formats check one value, name themselves for messages and docs, and describe themselves
-// as JSON Schema. Schemas (schema.ts) are formats too, so they nest.
+// as JSON Schema. Schemas (schema.ts) are formats too, so they nest. Longer than other files
+// because it is a table of small formats, each of a few lines.
 import { asText } from '../../errors/index.js';
 import {
   type ConfigNode,

@@ -1,6 +1,6 @@
 // Schemas: the keys a mapping may have, with types inferred from them. Checking collects every error.
 // convict holds the properties, fills defaults and runs the formats; positions, near misses, nesting and unions
-// are ours.
+// are ours. Longer than other files because a quarter of it is the types that are inferred, which belong to the fields.
 import { createRequire } from 'node:module';
 import type convict from 'convict';
 import { AnemoneError, nearestNames } from '../../errors/index.js';

@@ -180,9 +180,9 @@ export class CompiledProgram {
     tensors: readonly (readonly [string, HostTensor])[],
   ): void {
     const session = this.allParts.find(({ session }) => session !== undefined)?.session;
-    const kept = new Set([...read, ...written].map(({ name }) => name));
+    const keptNames = new Set([...read, ...written].map(({ name }) => name));
     session?.release(
-      tensors.flatMap(([name, tensor]) => (kept.has(name) || this.crossing.has(name) ? [] : [tensor])),
+      tensors.flatMap(([name, tensor]) => (keptNames.has(name) || this.crossing.has(name) ? [] : [tensor])),
     );
   }
 

@@ -15,9 +15,12 @@ export function peakBytes({ segments, apply, calls, shapes }: TracedProgram): nu
     return value && bytesOfValue(value);
   };
   const crossing = calls.flatMap((call) => [...call.inputs, ...call.outputs]);
-  const kept = [...crossing, ...(apply?.crossing ?? [])].reduce((sum, value) => sum + bytesOfValue(value), 0);
+  const crossingBytes = [...crossing, ...(apply?.crossing ?? [])].reduce(
+    (sum, value) => sum + bytesOfValue(value),
+    0,
+  );
   const parts = apply ? [...segments, apply.graph] : segments;
-  return kept + Math.max(0, ...parts.map((part) => peakLiveBytes(part, bytesOf)));
+  return crossingBytes + Math.max(0, ...parts.map((part) => peakLiveBytes(part, bytesOf)));
 }
 
 /** Bytes of each state, new value included. */

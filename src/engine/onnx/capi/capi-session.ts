@@ -1,6 +1,5 @@
 // A session of ONNX Runtime's C API, on the CPU.
-import type { Pointer } from '../../native/koffi.js';
-import { openLibrary } from '../../native/koffi.js';
+import { openLibrary, type Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
 import type { HostCallNode } from '../host-call-node.js';
 import type { Session, SessionModel, SessionOptions } from '../session.js';
@@ -41,7 +40,6 @@ class CapiSession implements Session {
     this.values = sharedBy(api).values;
     this.calls = calls;
     this.hostCalls = calls.length > 0 ? hostCallsOn(api) : undefined;
-    this.hostCalls?.add(calls);
     this.inputs = new Arguments(api, inputs);
     this.outputs = new Arguments(api, outputs);
     this.pointer = inEnvironment(
@@ -51,6 +49,7 @@ class CapiSession implements Session {
       (environment, sessionOptions) =>
         api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, sessionOptions),
     );
+    this.hostCalls?.add(calls);
   }
 
   async run(

@@ -3,7 +3,8 @@
 import type { Pointer } from '../../native/koffi.js';
 import { type OrtApi, OrtError } from './api.js';
 
-const WARNING = 2;
+/** `ORT_LOGGING_LEVEL_ERROR` of the header. */
+const ERRORS_ONLY = 3;
 const LOG_ID = 'anemone';
 
 interface Environment {
@@ -57,7 +58,7 @@ function makeEnvironment(api: OrtApi, threads: number): Pointer {
     api.call('SetGlobalIntraOpNumThreads', threading, threads);
     api.call('SetGlobalInterOpNumThreads', threading, 1);
     api.call('SetGlobalSpinControl', threading, 0);
-    return api.make('CreateEnvWithGlobalThreadPools', WARNING + 1, LOG_ID, threading);
+    return api.make('CreateEnvWithGlobalThreadPools', ERRORS_ONLY, LOG_ID, threading);
   } finally {
     api.release('ReleaseThreadingOptions', threading);
   }

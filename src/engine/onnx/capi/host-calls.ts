@@ -189,8 +189,8 @@ class MemoryViews {
     const bytes = bytesOf(dtype, size);
     if (bytes === 0) return dataOver(dtype, new ArrayBuffer(0));
     const key = `${at}:${dtype}:${bytes}`;
-    const known = this.views.get(key);
-    if (known) return known;
+    const madeView = this.views.get(key);
+    if (madeView) return madeView;
     if (this.views.size >= MemoryViews.MOST) this.views.clear();
     const view = dataOver(dtype, this.koffi.view(at, bytes));
     this.views.set(key, view);

@@ -23,8 +23,8 @@ export class NativeValues {
 
   /** The value of a tensor, whose data must stay where it is. */
   of(tensor: HostTensor): NativeValue {
-    const kept = this.kept.get(tensor);
-    if (kept) return kept.whole();
+    const keptValue = this.kept.get(tensor);
+    if (keptValue) return keptValue.whole();
     const value = this.make(tensor);
     this.kept.set(tensor, value);
     return value;
