@@ -13,7 +13,7 @@ import type {
 import type { ProgramState } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { keepFreedMemory } from './host-memory.js';
-import { peakBytes, stateBytes } from './live-memory.js';
+import { peakBytes, programMemory } from './live-memory.js';
 import { describeFallback, type Placement } from './placement.js';
 import { limitsOf } from './provider-limits.js';
 import { checkProvider, requireProvider } from './providers.js';
@@ -89,7 +89,7 @@ export class OnnxEngine implements Engine {
         return program.run(inputs, this.store, runOptions);
       },
       peakBytes: (inputs) => peakBytes(cache.trace(inputs)),
-      stateBytes: (inputs) => stateBytes(cache.trace(inputs)),
+      memory: (inputs) => programMemory(cache.trace(inputs)),
       dispose: () => {
         this.programs.delete(cache);
         cache.clear();

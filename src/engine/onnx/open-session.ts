@@ -1,6 +1,6 @@
 // Chooses how ONNX Runtime is reached: by its C API, or by the binding of onnxruntime-node where koffi is not installed, for
 // providers other than the CPU, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, isOutOfMemory } from '../../errors/index.js';
 import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
@@ -92,11 +92,11 @@ type Tensors = Readonly<Record<string, HostTensor>>;
 
 function ortError(what: string, cause: unknown): AnemoneError {
   const text = messageOf(cause);
-  if (/bad_alloc|Failed to allocate|out of memory/i.test(text)) {
+  if (isOutOfMemory(cause)) {
     return new AnemoneError({
       code: 'engine.out-of-memory',
       message: `${what}: not enough memory`,
-      hint: 'use shorter or fewer utterances in a batch (batch_size, batch_duration, max_duration)',
+      hint: 'use fewer or shorter examples in a batch (batch_size, batch_duration, max_duration)',
       cause,
     });
   }
