@@ -15,6 +15,8 @@ export interface LiveValues {
 export interface ProgramMemory {
   /** Of the values between inputs and outputs, at the moment at which they take the most. */
   readonly aliveBytes: number;
+  /** Whether these values lie in one block, whose layout is made before the run: else the heap takes more than is alive. */
+  readonly planned: boolean;
   /** What is alive then, the largest first. */
   readonly alive: readonly LiveValues[];
   /** Of values that go from one part of the program to the next (gradients to the update), kept from run to run. */

@@ -1,10 +1,11 @@
-// Which buffers ONNX Runtime gives to the values of a graph: its planner for one thread (core/framework/allocation_planner.cc),
-// as far as memory follows from it. A value gets the buffer of its input where the operator works in place; else one of
+// Which values of a graph share memory, and how long it is held. Left to itself, ONNX Runtime's planner for one thread
+// (core/framework/allocation_planner.cc) gives a value the buffer of its input where the operator works in place; else one of
 // those that are free and of the same shape, the latest first; else one of its own. A buffer that is used again is not given
-// back in between, however long that is.
+// back in between, however long that is. Where we plan the memory (passes/memory-plan.ts) none waits.
 import { producers, usedNames } from './graph-builder.js';
 import type { OnnxGraph, OnnxNode } from './onnx-graph.js';
 import { VIEWS } from './passes/in-place.js';
+import { IN_PLACE as PLANNED_IN_PLACE } from './passes/memory-plan.js';
 import type { ValueSizes } from './value-sizes.js';
 
 /** Operators whose CPU kernels write over their first input where nobody else needs it (measured, one by one). */
@@ -27,13 +28,29 @@ export interface PlannedBuffer {
   readonly tenants: readonly Tenant[];
 }
 
+/** How values get their memory. */
+export interface Allocation {
+  /** Operators whose result may take the memory of an input that nobody else needs. */
+  readonly inPlace: ReadonlySet<string>;
+  /** Of all inputs, or of the first. */
+  readonly anyInput: boolean;
+  /** Buffers wait to be used again. */
+  readonly reuses: boolean;
+}
+
+/** What ONNX Runtime does by itself. */
+export const BY_RUNTIME: Allocation = { inPlace: IN_PLACE, anyInput: false, reuses: true };
+/** What our plan does (passes/memory-plan.ts), which needs no more than is alive. */
+export const BY_PLAN: Allocation = { inPlace: PLANNED_IN_PLACE, anyInput: true, reuses: false };
+
 /** @param order of the graph's nodes, as they are run */
 export function planBuffers(
   graph: OnnxGraph,
   order: readonly OnnxNode[],
   sizes: ValueSizes,
+  allocation: Allocation,
 ): readonly PlannedBuffer[] {
-  return new BufferPlanner(graph, order, sizes).buffers;
+  return new BufferPlanner(graph, order, sizes, allocation).buffers;
 }
 
 class Buffer {
@@ -61,6 +78,7 @@ class BufferPlanner {
     graph: OnnxGraph,
     order: readonly OnnxNode[],
     private readonly sizes: ValueSizes,
+    private readonly allocation: Allocation,
   ) {
     const outputs = new Set(graph.outputs.map(({ name }) => name));
     const made = producers(graph.nodes);
@@ -92,10 +110,14 @@ class BufferPlanner {
   }
 
   private bufferFor(node: OnnxNode, key: string, bytes: number): Buffer {
-    const input = this.bufferOf.get(node.inputs[0]);
-    const inPlace = node.domain === '' && IN_PLACE.has(node.op);
-    if (inPlace && input && !input.outside && input.uses === 1 && input.key === key) return input;
-    const again = key === '' ? -1 : this.free.findIndex((buffer) => buffer.key === key);
+    const { inPlace, anyInput, reuses } = this.allocation;
+    if (node.domain === '' && inPlace.has(node.op)) {
+      for (const name of anyInput ? node.inputs : node.inputs.slice(0, 1)) {
+        const input = this.bufferOf.get(name);
+        if (input && !input.outside && input.uses === 1 && input.key === key) return input;
+      }
+    }
+    const again = key === '' || !reuses ? -1 : this.free.findIndex((buffer) => buffer.key === key);
     if (again >= 0) return this.free.splice(again, 1)[0];
     const buffer = new Buffer(key, bytes, false);
     this.buffers.push(buffer);

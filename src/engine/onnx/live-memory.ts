@@ -4,7 +4,7 @@
 import type { LiveValues, ProgramMemory } from '../program-memory.js';
 import type { ProgramState } from '../scope.js';
 import { sizeOf } from '../tensors.js';
-import { type PlannedBuffer, planBuffers } from './buffer-plan.js';
+import { BY_PLAN, BY_RUNTIME, type PlannedBuffer, planBuffers } from './buffer-plan.js';
 import { producers, usedNames } from './graph-builder.js';
 import { isHostCall } from './host-call-node.js';
 import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-graph.js';
@@ -29,8 +29,8 @@ export interface Peak {
 const IDLE = 'waiting to be used again';
 const NOTHING: Peak = { bytes: 0, values: [] };
 
-/** What a run of the program takes. */
-export function programMemory(traced: TracedProgram): ProgramMemory {
+/** What a run of the program takes. @param planned its values lie where passes/memory-plan.ts says */
+export function programMemory(traced: TracedProgram, planned: boolean): ProgramMemory {
   const { segments, apply, calls, shapes, outputs, inputs } = traced;
   const crossing = [
     ...calls.flatMap((call) => [...call.inputs, ...call.outputs]),
@@ -38,11 +38,12 @@ export function programMemory(traced: TracedProgram): ProgramMemory {
   ];
   const sizes = new ValueSizes(shapes);
   const parts = apply ? [...segments, apply.graph] : segments;
-  const peaks = parts.map((part) => peakOf(part, sizes));
+  const peaks = parts.map((part) => peakOf(part, sizes, planned ? BY_PLAN : BY_RUNTIME));
   const peak = peaks.reduce((most, other) => (other.bytes > most.bytes ? other : most), NOTHING);
   return {
     aliveBytes: peak.bytes,
     alive: together(peak.values),
+    planned,
     crossingBytes: sum(crossing.map(bytesOfValue)),
     inputBytes:
       sum([...inputs.values()].map(bytesOfValue)) + sum(traced.random.map(({ count }) => 4 * count)),
@@ -56,8 +57,8 @@ export function programMemory(traced: TracedProgram): ProgramMemory {
 }
 
 /** Bytes alive at once in the part that needs the most, and of what crosses from one part to the next. */
-export function peakBytes(traced: TracedProgram): number {
-  const { aliveBytes, crossingBytes } = programMemory(traced);
+export function peakBytes(traced: TracedProgram, planned: boolean): number {
+  const { aliveBytes, crossingBytes } = programMemory(traced, planned);
   return aliveBytes + crossingBytes;
 }
 
@@ -76,10 +77,10 @@ function bytesOfValue({ shape, dtype }: OnnxValue): number {
  * The moment at which the buffers of a graph's values take the most. Inputs and outputs of the graph are the caller's and do
  * not count.
  */
-export function peakOf(graph: OnnxGraph, sizes: ValueSizes): Peak {
+export function peakOf(graph: OnnxGraph, sizes: ValueSizes, allocation = BY_RUNTIME): Peak {
   sizes.learn(graph);
   const order = executionOrder(graph);
-  const buffers = planBuffers(graph, order, sizes);
+  const buffers = planBuffers(graph, order, sizes, allocation);
   const insides = order.map((node) => insideOf(node, sizes));
   const change = order.map(() => 0);
   for (const { bytes, tenants } of buffers) {

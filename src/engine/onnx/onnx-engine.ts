@@ -12,8 +12,10 @@ import type {
 } from '../engine.js';
 import type { ProgramState } from '../scope.js';
 import type { HostData } from '../tensors.js';
+import { SharedWorkspace } from './capi/workspace.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, programMemory } from './live-memory.js';
+import { mayPlanMemory } from './open-session.js';
 import { describeFallback, type Placement } from './placement.js';
 import { limitsOf } from './provider-limits.js';
 import { checkProvider, requireProvider } from './providers.js';
@@ -30,6 +32,11 @@ export interface OnnxEngineOptions {
   readonly optimization?: SessionOptions['optimization'];
   /** ONNX Runtime's own memory pool, one per compiled signature: faster only where malloc cannot be tuned. Default off. */
   readonly arena?: boolean;
+  /**
+   * Where values lie in memory is decided before a program runs, not by the heap while it does, which takes twice as much. By
+   * the C API, on the CPU. Default true.
+   */
+  readonly plannedMemory?: boolean;
   /** File prefix for ONNX Runtime's profile, written on dispose. */
   readonly profile?: string;
   /**
@@ -49,6 +56,7 @@ export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
   readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
   private readonly store = new StateStore();
+  private readonly workspace = new SharedWorkspace();
   private readonly programs = new Set<SignatureCache>();
   private readonly session: SessionOptions;
   private readonly onPlacement: NonNullable<OnnxEngineOptions['onPlacement']>;
@@ -64,6 +72,7 @@ export class OnnxEngine implements Engine {
       threads: options.threads ?? availableParallelism(),
       optimization: options.optimization ?? 'disabled',
       arena: options.arena ?? false,
+      ...(options.plannedMemory === false ? {} : { workspace: this.workspace }),
       ...(options.profile ? { profile: options.profile } : {}),
     };
   }
@@ -88,8 +97,8 @@ export class OnnxEngine implements Engine {
         this.stats.runs++;
         return program.run(inputs, this.store, runOptions);
       },
-      peakBytes: (inputs) => peakBytes(cache.trace(inputs)),
-      memory: (inputs) => programMemory(cache.trace(inputs)),
+      peakBytes: (inputs) => peakBytes(cache.trace(inputs), mayPlanMemory(this.session)),
+      memory: (inputs) => programMemory(cache.trace(inputs), mayPlanMemory(this.session)),
       dispose: () => {
         this.programs.delete(cache);
         cache.clear();
@@ -113,6 +122,7 @@ export class OnnxEngine implements Engine {
     for (const cache of this.programs) cache.clear();
     this.programs.clear();
     this.store.clear();
+    this.workspace.clear();
   }
 }
 

@@ -5,6 +5,7 @@ import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
+import { runsInForeseenOrder } from './capi/execution-order.js';
 import { isProviderFailure, missingProvider } from './providers.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 
@@ -27,6 +28,21 @@ export async function openSession(model: SessionModel, options: SessionOptions):
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
 export function runsHostCalls(provider: string): boolean {
   return provider === 'cpu' && chosenApi() !== undefined;
+}
+
+/** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */
+export function mayPlanMemory({ provider, workspace, optimization, arena }: SessionOptions): boolean {
+  return runsHostCalls(provider) && workspace !== undefined && optimization === 'disabled' && !arena;
+}
+
+let foreseen: Promise<boolean> | undefined;
+
+/** Whether sessions with these options compute in places that are planned. @throws AnemoneError see `openSession` */
+export async function computesAsPlanned(options: SessionOptions): Promise<boolean> {
+  const api = mayPlanMemory(options) ? chosenApi() : undefined;
+  if (!api) return false;
+  foreseen ??= runsInForeseenOrder((model) => createCapiSession(api, model, options));
+  return foreseen;
 }
 
 /** The C API, unless another way is asked for or it cannot be had. */

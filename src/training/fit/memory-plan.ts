@@ -51,8 +51,10 @@ const RUNTIME_BYTES = 40 * MEBI;
 const NODE_BYTES = 6000;
 /** A thread that makes batches, with its modules. */
 const THREAD_BYTES = 80 * MEBI;
-/** Heap taken over bytes alive: freed blocks that fit nothing made later, and the scratch memory of operators. */
+/** Memory taken over bytes alive: freed blocks that fit nothing made later, and the scratch memory of operators. */
 const HEAP = 1.5;
+/** The same where the values lie in one block. */
+const PLANNED = 1.05;
 
 const COMPILED = 'the compiled step';
 const GRADIENTS = 'gradients';
@@ -68,7 +70,10 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
     { name: GRADIENTS, bytes: step.crossingBytes + step.accumulatedBytes },
     { name: 'new values beside old ones', bytes: held - once },
     { name: 'activations and other values', bytes: step.aliveBytes },
-    { name: 'holes in the heap, scratch', bytes: Math.round((HEAP - 1) * step.aliveBytes) },
+    {
+      name: 'holes in the heap, scratch',
+      bytes: Math.round(((step.planned ? PLANNED : HEAP) - 1) * step.aliveBytes),
+    },
     { name: 'batches', bytes: (1 + loader.batches) * step.inputBytes + step.outputBytes },
     { name: COMPILED, bytes: NODE_BYTES * step.nodes + 3 * step.constantBytes },
     { name: 'compiled steps of other shapes', bytes: rest.earlierBytes },

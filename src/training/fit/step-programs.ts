@@ -302,6 +302,7 @@ function togetherInStep(first: ProgramMemory, second: ProgramMemory): ProgramMem
   return {
     aliveBytes: larger.aliveBytes,
     alive: larger.alive,
+    planned: first.planned && second.planned,
     crossingBytes: first.crossingBytes + second.crossingBytes,
     inputBytes: first.inputBytes + second.inputBytes,
     outputBytes: first.outputBytes + second.outputBytes,

@@ -34,6 +34,7 @@ const programs = {
         bytes: bytes / 4,
         count: 25,
       })),
+      planned: false,
       crossingBytes: 0,
       inputBytes: 0,
       outputBytes: 0,
