@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Adaptation } from '../asr/index.js';
 import type { ConfigNode, ConfigWarning } from '../config/index.js';
 import { printable } from '../errors/index.js';
+import type { Trainer } from '../training/index.js';
 import { wholeNumber } from './option-number.js';
 import { containerWith, importOption } from './own-components.js';
 import { show } from './print.js';
@@ -11,6 +12,7 @@ interface TrainOptions {
   readonly test: boolean;
   readonly samples: number;
   readonly import: readonly string[];
+  readonly dryRun: boolean;
 }
 
 export function register(program: Command): void {
@@ -23,6 +25,11 @@ export function register(program: Command): void {
     .argument('[overrides...]', 'key=value, +key=value, ++key=value or ~key')
     .option('--no-test', 'leave out the test at the end, which happens where model.test_ds names data')
     .option('--samples <n>', 'aligned reference/hypothesis pairs to print', wholeNumber(0), 3)
+    .option(
+      '--dry-run',
+      'check config, data and memory, print what the run would take, and stop: 0 if it can run, 2 if not; writes nothing',
+      false,
+    )
     .addOption(importOption())
     .action(train);
 }
@@ -46,6 +53,10 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   const trainer = new Trainer(config['trainer'] ?? {}, { container });
   const section = config['model'] as ConfigNode;
   try {
+    if (options.dryRun) {
+      await dryRun(section, config, trainer, warnings, options);
+      return;
+    }
     const folder = await expManager(trainer, config['exp_manager']);
     const adaptation = isAdaptation(section) ? await adaptedModel(section, trainer) : undefined;
     const model = adaptation?.model ?? (await createFromConfig(config, trainer));
@@ -65,6 +76,26 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
   } finally {
     await trainer.dispose();
   }
+}
+
+/** Makes the model and opens the data of a run, and says what it would take. @throws AnemoneError where it cannot be run */
+async function dryRun(
+  section: ConfigNode,
+  config: ConfigNode,
+  trainer: Trainer,
+  warnings: readonly ConfigWarning[],
+  options: TrainOptions,
+): Promise<void> {
+  const { adaptedModel, createFromConfig, isAdaptation } = await import('../asr/index.js');
+  const { formatWarnings } = await import('../config/index.js');
+  const { describePlan } = await import('./plan-text.js');
+  const model = isAdaptation(section)
+    ? (await adaptedModel(section, trainer)).model
+    : await createFromConfig(config, trainer);
+  const plan = await trainer.plan(model, options.test ? {} : { test: [] });
+  if (warnings.length > 0) trainer.say(formatWarnings(warnings));
+  show(describePlan(plan));
+  if (!plan.fits) process.exitCode = 2;
 }
 
 /** Beside the checkpoints, where NeMo puts them. */

@@ -1,6 +1,7 @@
 // The interface of engines.
 import { token } from '../container/index.js';
 import type { CounterRandom } from '../random/index.js';
+import type { ProgramMemory } from './program-memory.js';
 import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
 import type { Tensor } from './tf.js';
@@ -34,11 +35,8 @@ export interface Program {
    * States and the heap's fragmentation are not in it. Absent where the engine cannot know before it runs.
    */
   peakBytes?(inputs: Readonly<Record<string, TensorSpec>>): number;
-  /**
-   * Bytes that the engine holds for each state that a run with such inputs reads or assigns: twice a state's size where
-   * its new value cannot take the memory of the old one. Absent where `peakBytes` is.
-   */
-  stateBytes?(inputs: Readonly<Record<string, TensorSpec>>): ReadonlyMap<ProgramState, number>;
+  /** All that such a run takes, and what is alive when it takes the most. Absent where `peakBytes` is. */
+  memory?(inputs: Readonly<Record<string, TensorSpec>>): ProgramMemory;
   /** Frees compiled code (not states). */
   dispose(): void;
 }

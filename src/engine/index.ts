@@ -35,6 +35,7 @@ export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
 export { after, later } from './primitives/after.js';
 export { hostCall } from './primitives/host-call.js';
+export { inPart } from './primitives/in-part.js';
 export { keepWhere } from './primitives/keep-where.js';
 export {
   bernoulliMask,
@@ -45,6 +46,7 @@ export {
 } from './primitives/random.js';
 export { isRecomputed, recompute } from './primitives/recompute.js';
 export { scan } from './primitives/scan.js';
+export type { LiveValues, ProgramMemory } from './program-memory.js';
 export {
   currentScope,
   type HostFunction,

@@ -29,6 +29,12 @@ export interface BatchOutline {
   inputsFor(size: number): Readonly<Record<string, TensorSpec>>;
   /** What to set in the config so that no batch has more than `size` such examples; 0: fewer than one must do. */
   advice(size: number): string;
+  /** The same as a key and its value, `train_ds.batch_size: 4`. */
+  setting?(size: number): string;
+  /** The key of the data section that says how large batches are. */
+  readonly key?: string;
+  /** Threads that make batches, and batches that wait to be taken, at most. Default: none. */
+  readonly loader?: { readonly threads: number; readonly batches: number };
 }
 
 /** A data set cut into batches. Order is a function of (seed, epoch) only, so that a run can be resumed. */

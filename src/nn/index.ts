@@ -32,6 +32,7 @@ export {
   type WeightedLoss,
   weightedLoss,
 } from './losses/weighted-loss.js';
+export { namingParts } from './memory/naming-parts.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter, type ReadState, valueOwner } from './parameter.js';

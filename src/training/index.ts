@@ -24,6 +24,9 @@ export { type Replay, replay } from './diagnosis/replay.js';
 export { type Evaluation, evaluate } from './evaluate.js';
 export { expManager } from './exp-manager.js';
 export { type ExpManagerOptions, type ExpManagerSection, expManagerSchema } from './exp-manager-options.js';
+export { type Lever, leverLines } from './fit/memory-levers.js';
+export type { MemoryItem, MemoryPlan } from './fit/memory-plan.js';
+export { freeText, moduleTable, planTable, spokenBytes } from './fit/memory-text.js';
 export { CsvLogger } from './loggers/csv.js';
 export { JsonLinesLogger, type MetricRow, readMetricRows } from './loggers/json-lines.js';
 export type { MetricsLogger } from './loggers/logger.js';
@@ -41,5 +44,12 @@ export { ReportCallback } from './report/report-callback.js';
 export { RUN_FOLDER, type RunFolder } from './run-folder.js';
 export type { RunProgress } from './run-progress.js';
 export { exitCodeOf } from './signals.js';
-export { type EvaluationOptions, type FitResult, Trainer, type TrainerDependencies } from './trainer.js';
+export type { FreeMemory } from './system/free-memory.js';
+export {
+  type EvaluationOptions,
+  type FitResult,
+  type RunPlan,
+  Trainer,
+  type TrainerDependencies,
+} from './trainer.js';
 export { type Duration, type TrainerOptions, type TrainerSection, trainerSchema } from './trainer-options.js';

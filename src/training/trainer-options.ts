@@ -235,8 +235,8 @@ export const trainerSchema = defineSchema(
       default: 'stop',
     },
     memory_check: {
-      doc: 'Estimate before the first step what the largest batch takes, and stop when it cannot fit.',
-      format: 'boolean',
+      doc: 'Estimate before the first step what the largest batch takes, and stop when it cannot fit; `warn` only says so.',
+      format: oneOf('boolean', ['warn']),
       default: true,
     },
     handle_signals: {

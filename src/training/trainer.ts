@@ -20,9 +20,12 @@ import { restoreWeights, type WeightChoice } from './checkpoint/weights.js';
 import { callbackKind, trainingComponents } from './components.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { type Evaluation, evaluate } from './evaluate.js';
+import type { FitParts } from './fit/fit-parts.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
-import { checkMemory } from './fit/memory-check.js';
+import { MemoryCheck } from './fit/memory-check.js';
+import type { Lever } from './fit/memory-levers.js';
+import { fitsInto, type MemoryPlan } from './fit/memory-plan.js';
 import { type GivenData, listOf, openData } from './fit/open-data.js';
 import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
@@ -41,6 +44,37 @@ import {
   trainerOptions,
 } from './trainer-options.js';
 import { type GivenServices, trainerServices } from './trainer-services.js';
+
+/** What a fit would do, and what it would take. */
+export interface RunPlan {
+  /** Undefined where the data or the engine cannot tell. */
+  readonly memory: MemoryPlan | undefined;
+  /** Whether `memory` fits into what is free. */
+  readonly fits: boolean;
+  /** What would take less. */
+  readonly levers: readonly Lever[];
+  /** Numbers that are trained or frozen. */
+  readonly parameters: number;
+  readonly batchesInEpoch: number;
+  /** Undefined where nothing ends the run. */
+  readonly totalSteps: number | undefined;
+  /** Data sets that were opened, by name. */
+  readonly sets: readonly string[];
+}
+
+type ReadyParts = Pick<
+  FitParts,
+  | 'engine'
+  | 'memory'
+  | 'model'
+  | 'optimizer'
+  | 'options'
+  | 'plan'
+  | 'programs'
+  | 'scheduler'
+  | 'source'
+  | 'validation'
+>;
 
 /** What is given here wins over what is registered in the container, and this over the config. */
 export interface TrainerDependencies extends GivenServices {
@@ -206,6 +240,33 @@ export class Trainer {
     };
   }
 
+  /**
+   * What `fit` would do, and what memory it would take: checks the config, opens all data and traces a step of the largest
+   * batch. Nothing is trained and nothing is written.
+   * @throws AnemoneError what `fit` would throw before its first step, but for `trainer.memory`
+   */
+  async plan(model: TrainableModel, options: FitOptions = {}): Promise<RunPlan> {
+    const ready = await this.ready(model, options, this.seed);
+    const { memory, plan, source, validation } = ready;
+    const test = this.testData?.sources ?? [];
+    try {
+      const memoryPlan = memory.plan();
+      return {
+        memory: memoryPlan,
+        fits: memoryPlan === undefined || fitsInto(memoryPlan),
+        levers: memoryPlan ? memory.levers(memoryPlan) : [],
+        parameters: model.module.parameterCount(),
+        batchesInEpoch: plan.batchesIn(0),
+        totalSteps: plan.totalSteps,
+        sets: [source, ...validation, ...test].map(({ name }) => name),
+      };
+    } finally {
+      ready.programs.dispose();
+      for (const opened of [source, ...validation]) await opened.close();
+      await this.closeTest();
+    }
+  }
+
   /** Metrics of the validation sets, under `val/*`. */
   async validate(model: TrainableModel, options: EvaluationOptions = {}): Promise<Evaluation> {
     const sources = options.data ? listOf(options.data) : await model.validationSources();
@@ -293,34 +354,14 @@ export class Trainer {
     data: FitOptions,
   ): Promise<FitRun> {
     const { options, engine, view } = this;
-    const say = (text: string) => this.say(text);
-    // What is wrong in the config shows before any data is read.
-    const container = this.container && this.services;
-    const optim = section(model.config['optim']);
-    const sched = isMapping(optim['sched']) ? optim['sched'] : undefined;
-    const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
-    const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     // Before the data is opened: its order and augmentation follow the same seed.
     const seed = checkpoints[0]?.state.seed ?? this.seed;
-    model.module.seed = seed;
-    await this.closeTest();
-    const { train: source, validation, test } = await openData(model, data);
-    this.testData = { model, sources: test };
-    if (!source) throw noData('train');
-    const plan = new FitPlan(options, source, validation);
-    if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
-    const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
-      createScheduler(sched, plan.totalSteps, container),
-    );
+    const ready = await this.ready(model, data, seed);
+    const { optimizer, scheduler, source } = ready;
+    ready.memory.beforeRun();
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
     const callbacks = [...this.callbacks].sort((a, b) => Number(a.savesRun) - Number(b.savesRun));
-    const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
-    const clipping = { algorithm, limit: limit || undefined };
-    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation);
-    if (options.memory_check) {
-      const accumulates = accumulationAt(options, 0) > 1;
-      checkMemory({ source, programs, accumulates, say });
-    }
+    const say = (text: string) => this.say(text);
     const skip = options.nonfinite === 'skip' || model.config['skip_nan_grad'] === true;
     const config = toYaml({ model: section(model.config), ...this.recorded });
     const isGiven =
@@ -339,15 +380,7 @@ export class Trainer {
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
     return new FitRun({
-      model,
-      engine,
-      options,
-      optimizer,
-      scheduler,
-      programs,
-      plan,
-      source,
-      validation,
+      ...ready,
       callbacks,
       loggers: this.loggers,
       view,
@@ -359,6 +392,40 @@ export class Trainer {
       seed,
       resumed,
     });
+  }
+
+  /** What a run needs of config, data and engine. */
+  private async ready(model: TrainableModel, data: FitOptions, seed: number): Promise<ReadyParts> {
+    const { options, engine } = this;
+    // What is wrong in the config shows before any data is read.
+    const container = this.container && this.services;
+    const optim = section(model.config['optim']);
+    const sched = isMapping(optim['sched']) ? optim['sched'] : undefined;
+    const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
+    const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
+    model.module.seed = seed;
+    await this.closeTest();
+    const { train: source, validation, test } = await openData(model, data);
+    this.testData = { model, sources: test };
+    if (!source) throw noData('train');
+    const plan = new FitPlan(options, source, validation);
+    if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
+    const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
+      createScheduler(sched, plan.totalSteps, container),
+    );
+    const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
+    const clipping = { algorithm, limit: limit || undefined };
+    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation);
+    const memory = new MemoryCheck({
+      source,
+      programs,
+      module: model.module,
+      config: section(model.config),
+      mode: options.memory_check,
+      accumulates: accumulationAt(options, 0) > 1,
+      say: (text) => this.say(text),
+    });
+    return { model, engine, options, optimizer, scheduler, programs, plan, memory, source, validation };
   }
 
   private async drive(run: FitRun): Promise<void> {

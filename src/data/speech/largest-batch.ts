@@ -3,13 +3,21 @@ import type { TensorSpec } from '../../engine/index.js';
 import type { BatchOutline } from '../../model/index.js';
 import type { BatchingConfig, EpochEstimate } from './batching/index.js';
 
-/** @param name of the data section; @param bins of the features; @param perRow further inputs, a number an utterance */
+/** What an outline is made of beside the batch itself. */
+export interface OutlineParts {
+  /** Of the features. */
+  readonly bins: number;
+  /** Further inputs, a number an utterance. */
+  readonly perRow: readonly string[];
+  readonly loader: NonNullable<BatchOutline['loader']>;
+}
+
+/** @param name of the data section */
 export function outlineOf(
   name: string,
   batching: BatchingConfig,
   { largest, largestSeconds, longestUtterance }: EpochEstimate,
-  bins: number,
-  perRow: readonly string[] = [],
+  { bins, perRow, loader }: OutlineParts,
 ): BatchOutline {
   const { size, frames, tokens } = largest ?? { size: 0, frames: 0, tokens: 0 };
   const inputsFor = (rows: number): Readonly<Record<string, TensorSpec>> => ({
@@ -21,20 +29,22 @@ export function outlineOf(
     ...Object.fromEntries(perRow.map((name) => [name, { dtype: 'int32', shape: [rows] } as const])),
   });
   const seconds = largestSeconds / Math.max(1, size);
+  const byDuration = batching.batch_duration && !batching.bucket_batch_size && !batching.bucketing_batch_size;
+  const key = byDuration ? 'batch_duration' : 'batch_size';
+  const setting = (rows: number) => `${name}.${key}: ${byDuration ? Math.floor(rows * seconds) : rows}`;
   return {
     inputs: inputsFor(size),
     size,
     text: `${size} utterances × ${frames} frames × ${tokens} tokens`,
     inputsFor,
+    key,
+    setting,
+    loader,
     advice: (rows) => {
       if (rows === 0) {
         return `not even one such utterance fits: lower ${name}.max_duration (the longest has ${longestUtterance.toFixed(1)} s)`;
       }
-      const setting =
-        batching.batch_duration && !batching.bucket_batch_size && !batching.bucketing_batch_size
-          ? `${name}.batch_duration: ${Math.floor(rows * seconds)}`
-          : `${name}.batch_size: ${rows}`;
-      return `${rows} such utterances would fit: set ${setting}, and trainer.accumulate_grad_batches to make up for it`;
+      return `${rows} such utterances would fit: set ${setting(rows)}, and trainer.accumulate_grad_batches to make up for it`;
     },
   };
 }

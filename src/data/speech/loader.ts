@@ -123,7 +123,10 @@ export class SpeechSource implements BatchSource {
     const { width: bins } = this.options.pipeline.frontEnd.config;
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
-    return outlineOf(this.name, this.options.batching, this.estimate(), bins, perRow);
+    const { workers, prefetchBatches } = this.options.loader;
+    const threads = this.recipe ? workers : 0;
+    const loader = { threads, batches: threads === 0 ? 1 : (prefetchBatches ?? 2 * workers) };
+    return outlineOf(this.name, this.options.batching, this.estimate(), { bins, perRow, loader });
   }
 
   /** Of names, times and tokens of all utterances; where their files lie does not matter. */

@@ -13,9 +13,15 @@ interface CustomCall extends KernelCall {
 
 /** What is used of tfjs's engine beyond its types. */
 interface TapeEngine {
-  readonly state: { activeTape: readonly { readonly outputs: readonly Tensor[] }[] | null };
+  readonly state: { activeTape: TapeNode[] | null };
   nextTensorId(): number;
   runKernelFunc(call: KernelCall | CustomCall): Tensor | Tensor[];
+}
+
+/** An operation that was recorded, and how its gradient is computed: from those of its outputs, one for each input. */
+interface TapeNode {
+  readonly outputs: readonly Tensor[];
+  gradient?: ((dys: unknown) => Record<string, () => Tensor>) | undefined;
 }
 
 interface CustomOperation {
@@ -114,4 +120,23 @@ export function nestedGradients(
 function innerProduct(outputs: readonly Tensor[], dys: readonly Tensor[]): Tensor {
   const products = outputs.map((output, i) => tf.sum(tf.mul(output, dys[i])));
   return products.reduce((sum, product) => tf.add(sum, product));
+}
+
+/** Operations whose gradients have a surrounding: the innermost counts. */
+const surrounded = new WeakSet<TapeNode>();
+
+/** Runs `fn`, and later the gradients of the operations that it records inside `within`. */
+export function gradientsWithin<R>(within: <T>(run: () => T) => T, fn: () => R): R {
+  const before = tape().state.activeTape?.length ?? 0;
+  const result = fn();
+  for (const node of tape().state.activeTape?.slice(before) ?? []) {
+    const { gradient } = node;
+    if (!gradient || surrounded.has(node)) continue;
+    surrounded.add(node);
+    node.gradient = (dys) => {
+      const grads = within(() => gradient(dys));
+      return Object.fromEntries(Object.entries(grads).map(([name, grad]) => [name, () => within(grad)]));
+    };
+  }
+  return result;
 }

@@ -2,6 +2,7 @@
 // small constants are stored once, unless the graph serves as an example for other sizes, at which they may differ; what
 // no output needs is dropped when the graph is finished.
 import { createHash } from 'node:crypto';
+import { currentPart } from '../part.js';
 import type { DType } from '../tensors.js';
 import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-graph.js';
 
@@ -86,7 +87,7 @@ export class GraphBuilder {
     const known = alone ? undefined : this.find(key);
     if (known) return known;
     const outputs = Array.from({ length: count }, () => this.names.fresh());
-    this.add({ op, domain, inputs, outputs, attributes });
+    this.add({ op, domain, inputs, outputs, attributes, part: currentPart() });
     if (!alone) this.emitted.set(key, outputs);
     return outputs;
   }
@@ -100,7 +101,7 @@ export class GraphBuilder {
   /** Appends a node that no kernel may look through, and returns its output. */
   addBarrier(op: string, inputs: readonly string[]): string {
     const output = this.names.fresh();
-    this.nodes.push({ op, domain: '', inputs, outputs: [output], attributes: {} });
+    this.nodes.push({ op, domain: '', inputs, outputs: [output], attributes: {}, part: currentPart() });
     return output;
   }
 

@@ -1,6 +1,7 @@
 // A host call in a graph, as a node. Where nodes can be functions of ours (capi/host-calls.ts) it is run as it stands; else
 // the program is cut there (trace.ts).
 import type { HostFunctionCall } from '../host-function.js';
+import { currentPart } from '../part.js';
 import type { DType } from '../tensors.js';
 import type { OnnxNode, OnnxValue } from './onnx-graph.js';
 
@@ -50,6 +51,7 @@ export function hostCallNode(call: HostCall, anyValue: () => string): HostCallNo
     inputs: names.length === 1 ? [...names, ...names] : names,
     outputs: call.outputs.map(({ name }) => name),
     attributes: { id: number },
+    part: currentPart(),
     number,
     call,
   };

@@ -14,7 +14,8 @@ import type { ProgramState } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { SharedWorkspace } from './capi/workspace.js';
 import { keepFreedMemory } from './host-memory.js';
-import { peakBytes, stateBytes } from './live-memory.js';
+import { peakBytes, programMemory } from './live-memory.js';
+import { mayPlanMemory } from './open-session.js';
 import { describeFallback, type Placement } from './placement.js';
 import { limitsOf } from './provider-limits.js';
 import { checkProvider, requireProvider } from './providers.js';
@@ -96,8 +97,8 @@ export class OnnxEngine implements Engine {
         this.stats.runs++;
         return program.run(inputs, this.store, runOptions);
       },
-      peakBytes: (inputs) => peakBytes(cache.trace(inputs)),
-      stateBytes: (inputs) => stateBytes(cache.trace(inputs)),
+      peakBytes: (inputs) => peakBytes(cache.trace(inputs), mayPlanMemory(this.session)),
+      memory: (inputs) => programMemory(cache.trace(inputs), mayPlanMemory(this.session)),
       dispose: () => {
         this.programs.delete(cache);
         cache.clear();

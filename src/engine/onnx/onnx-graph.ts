@@ -5,9 +5,19 @@ import type { DType } from '../tensors.js';
 export const onnxType = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 export type OnnxType = keyof typeof onnxType;
 
+/** Bytes of one element, by its number in onnx.TensorProto; those of several in a byte count as one. */
+const BYTES: Readonly<Record<number, number>> = {
+  1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2,
+  17: 1, 18: 1, 19: 1, 20: 1, 21: 1, 22: 1,
+}; // biome-ignore format: a table
+
+/** @param element type of onnx.TensorProto */
+export function bytesOfElement(element: number): number {
+  return BYTES[element] ?? 4;
+}
+
 export function bytesOfType(dtype: OnnxType): number {
-  if (dtype === 'bool') return 1;
-  return dtype === 'int64' ? 8 : 4;
+  return bytesOfElement(onnxType[dtype]);
 }
 
 export interface FloatAttribute {
@@ -25,6 +35,8 @@ export interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** What it is a part of: see `inPart`. */
+  readonly part?: string;
 }
 
 export interface OnnxValue {

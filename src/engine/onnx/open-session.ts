@@ -1,6 +1,6 @@
 // Chooses how ONNX Runtime is reached: by its C API, or by the binding of onnxruntime-node where koffi is not installed, for
 // providers other than the CPU, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, isOutOfMemory } from '../../errors/index.js';
 import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
@@ -30,13 +30,17 @@ export function runsHostCalls(provider: string): boolean {
   return provider === 'cpu' && chosenApi() !== undefined;
 }
 
+/** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */
+export function mayPlanMemory({ provider, workspace, optimization, arena }: SessionOptions): boolean {
+  return runsHostCalls(provider) && workspace !== undefined && optimization === 'disabled' && !arena;
+}
+
 let foreseen: Promise<boolean> | undefined;
 
 /** Whether sessions with these options compute in places that are planned. @throws AnemoneError see `openSession` */
 export async function computesAsPlanned(options: SessionOptions): Promise<boolean> {
-  const { provider, workspace, optimization, arena } = options;
-  const api = provider === 'cpu' ? chosenApi() : undefined;
-  if (!api || !workspace || optimization !== 'disabled' || arena) return false;
+  const api = mayPlanMemory(options) ? chosenApi() : undefined;
+  if (!api) return false;
   foreseen ??= runsInForeseenOrder((model) => createCapiSession(api, model, options));
   return foreseen;
 }
@@ -104,11 +108,11 @@ type Tensors = Readonly<Record<string, HostTensor>>;
 
 function ortError(what: string, cause: unknown): AnemoneError {
   const text = messageOf(cause);
-  if (/bad_alloc|Failed to allocate|out of memory/i.test(text)) {
+  if (isOutOfMemory(cause)) {
     return new AnemoneError({
       code: 'engine.out-of-memory',
       message: `${what}: not enough memory`,
-      hint: 'use shorter or fewer utterances in a batch (batch_size, batch_duration, max_duration)',
+      hint: 'use fewer or shorter examples in a batch (batch_size, batch_duration, max_duration)',
       cause,
     });
   }

@@ -9,6 +9,7 @@ import type { MetricsLogger } from '../loggers/logger.js';
 import type { ProgressView } from '../progress/progress-view.js';
 import type { RunProgress } from '../run-progress.js';
 import type { TrainerOptions } from '../trainer-options.js';
+import type { MemoryCheck } from './memory-check.js';
 import type { FitPlan } from './plan.js';
 import type { StepPrograms } from './step-programs.js';
 
@@ -21,6 +22,7 @@ export interface FitParts {
   readonly scheduler: Scheduler;
   readonly programs: StepPrograms;
   readonly plan: FitPlan;
+  readonly memory: MemoryCheck;
   readonly source: BatchSource;
   readonly validation: readonly BatchSource[];
   readonly callbacks: readonly Callback[];

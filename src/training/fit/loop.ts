@@ -32,12 +32,17 @@ export async function trainLoop(run: FitRun): Promise<void> {
 
 /** One optimizer step: loss, gradients, clipping and update are one program, or one for each accumulated batch and one more. */
 async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: number): Promise<void> {
-  const { programs, nonfinite } = run.parts;
+  const { memory, programs, nonfinite } = run.parts;
   const started = performance.now();
   const learningRate = run.learningRate();
   const microSteps = run.microSteps(batches);
   const wholeStep = accumulationAt(run.options, run.progress.epoch);
-  const result = await programs.run([...microSteps.keys()], run.optimizerScalars(learningRate), wholeStep);
+  for (const batch of batches) memory.beforeBatch(batch);
+  const result = await programs
+    .run([...microSteps.keys()], run.optimizerScalars(learningRate), wholeStep)
+    .catch((error: unknown) => {
+      throw memory.explained(error, largestOf(batches));
+    });
   nonfinite.remember(result.gradNorm, result.loss);
   if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
   if (result.empty.length > 0) await reportEmpty(run, result.empty);
@@ -54,6 +59,11 @@ async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: nu
   await run.report(report);
   await run.tell((callback) => callback.onStep(run, report));
   run.throwFailure();
+}
+
+/** The batch of the most examples. */
+function largestOf(batches: readonly Batch[]): Batch {
+  return batches.reduce((largest, batch) => (batch.size > largest.size ? batch : largest));
 }
 
 /** Batches in which nothing counts are told and counted: the data may not be what it should. */

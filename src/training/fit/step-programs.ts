@@ -4,7 +4,9 @@ import {
   type Engine,
   float32,
   type HostTensors,
+  inPart,
   type Program,
+  type ProgramMemory,
   State,
   type Tensor,
   type TensorSpec,
@@ -26,7 +28,7 @@ import {
   termOutputs,
   weightOutputs,
 } from '../../model/index.js';
-import { evaluationPass, type Pass, trainingPass } from '../../nn/index.js';
+import { evaluationPass, namingParts, type Pass, trainingPass } from '../../nn/index.js';
 import { clipByNorm, clipByValue, globalNorm, type Optimizer } from '../../optim/index.js';
 import type { MicroStep, StepResult } from '../step.js';
 import {
@@ -52,12 +54,10 @@ const KEEP = '$keep';
 const SIZE = '$size';
 const RATIO = '$ratio:';
 
-/** Bytes of a step. */
-export interface StepMemory {
-  /** Of the values between the batch and the update, as far as they are alive at once. */
-  readonly live: number;
-  /** Of weights, optimizer state and accumulated gradients; old and new value, where both are kept. */
-  readonly states: number;
+/** What a step takes. */
+export interface StepMemory extends ProgramMemory {
+  /** Bytes of the gradients that are added up over batches; 0 where each batch is a step. */
+  readonly accumulatedBytes: number;
 }
 
 const SCALAR: TensorSpec = { dtype: 'float32', shape: [] };
@@ -82,8 +82,11 @@ export class StepPrograms {
     private readonly accumulation: Accumulation = 'large_batch',
   ) {
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
-    this.fused = engine.compile('train-step', (inputs) => this.fusedStep(inputs));
-    this.micro = engine.compile('train-micro-step', (inputs) => this.microStep(inputs));
+    const { module } = model;
+    this.fused = engine.compile('train-step', (inputs) => namingParts(module, () => this.fusedStep(inputs)));
+    this.micro = engine.compile('train-micro-step', (inputs) =>
+      namingParts(module, () => this.microStep(inputs)),
+    );
     this.apply = engine.compile('train-apply-step', (inputs) => this.applyStep(inputs));
     this.weights = engine.compile('train-weights', (inputs) => weightOutputs(this.output(inputs, evaluationPass))); // biome-ignore format: one line reads better
   }
@@ -112,16 +115,15 @@ export class StepPrograms {
           [this.apply, { ...scalars, [KEEP]: SCALAR }],
         ]
       : [[this.fused, { ...batch, ...scalars }]];
-    const states = new Map<unknown, number>();
-    let live = 0;
+    const memories: ProgramMemory[] = [];
     for (const [program, inputs] of programs) {
-      if (!program.peakBytes || !program.stateBytes) return undefined;
-      live = Math.max(live, program.peakBytes(inputs));
-      for (const [state, bytes] of program.stateBytes(inputs)) {
-        states.set(state, Math.max(bytes, states.get(state) ?? 0));
-      }
+      const memory = program.memory?.(inputs);
+      if (!memory) return undefined;
+      memories.push(memory);
     }
-    return { live, states: [...states.values()].reduce((sum, bytes) => sum + bytes, 0) };
+    const step = memories.reduce(togetherInStep);
+    const accumulated = this.accumulators.map((sum) => step.states.get(sum) ?? 0);
+    return { ...step, accumulatedBytes: accumulated.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   dispose(): void {
@@ -212,9 +214,7 @@ export class StepPrograms {
       keep({ ...scalarOutputs(output), ...weightOutputs(output) });
       return output.loss;
     });
-    const gradNorm = globalNorm(grads);
-    this.optimizer.update(this.clip(grads, gradNorm), scalars);
-    return { ...outputs, gradNorm };
+    return { ...outputs, gradNorm: this.update(grads, scalars) };
   }
 
   private microStep(inputs: Tensors): Tensors {
@@ -233,9 +233,16 @@ export class StepPrograms {
 
   private applyStep({ [SCALARS]: scalars, [KEEP]: share }: Tensors): Tensors {
     const grads = this.accumulators.map((sum) => tf.mul(sum.tensor(), share));
-    const gradNorm = globalNorm(grads);
-    this.optimizer.update(this.clip(grads, gradNorm), scalars);
-    return { gradNorm };
+    return { gradNorm: this.update(grads, scalars) };
+  }
+
+  /** Returns the norm of the gradients before clipping. */
+  private update(grads: readonly Tensor[], scalars: Tensor): Tensor {
+    return inPart('optimizer', () => {
+      const gradNorm = globalNorm(grads);
+      this.optimizer.update(this.clip(grads, gradNorm), scalars);
+      return gradNorm;
+    });
   }
 
   /** A step of a batch that is one of several. */
@@ -285,4 +292,22 @@ function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights
 function allFinite(outputs: HostTensors): boolean {
   const { loss } = scalarValues(outputs);
   return [loss, outputs['gradNorm']?.data[0]].every((value) => value === undefined || Number.isFinite(value));
+}
+
+/** Of two programs that run one after the other and are both kept. */
+function togetherInStep(first: ProgramMemory, second: ProgramMemory): ProgramMemory {
+  const larger = first.aliveBytes >= second.aliveBytes ? first : second;
+  const states = new Map(first.states);
+  for (const [state, bytes] of second.states) states.set(state, Math.max(bytes, states.get(state) ?? 0));
+  return {
+    aliveBytes: larger.aliveBytes,
+    alive: larger.alive,
+    planned: first.planned && second.planned,
+    crossingBytes: first.crossingBytes + second.crossingBytes,
+    inputBytes: first.inputBytes + second.inputBytes,
+    outputBytes: first.outputBytes + second.outputBytes,
+    constantBytes: first.constantBytes + second.constantBytes,
+    nodes: first.nodes + second.nodes,
+    states,
+  };
 }

@@ -27,7 +27,7 @@ const LEAST_BYTES = 1 << 14;
 const ALIGNMENT = 64;
 
 /** Operators that may write each number of their result over the one of an input that it is computed of. */
-const IN_PLACE: ReadonlySet<string> = new Set([
+export const IN_PLACE: ReadonlySet<string> = new Set([
   'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Abs', 'Sqrt', 'Exp', 'Relu', 'Sigmoid', 'Tanh', 'Reciprocal',
 ]); // biome-ignore format: a table
 
