@@ -1,0 +1,122 @@
+// The sessions of an engine. Programs of several signatures share those whose graphs are equal: the update of a training
+// step does not depend on the shapes of its inputs.
+import type { EngineStats } from '../engine.js';
+import type { HostTensor } from '../tensors.js';
+import { hostCallsOf } from './host-call-node.js';
+import { encodeModel } from './model-proto.js';
+import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
+import { openSession } from './open-session.js';
+import { withCanonicalNames } from './passes/canonical-names.js';
+import type { Session, SessionModel, SessionOptions } from './session.js';
+
+/** A graph that is run at once. */
+export interface Part {
+  readonly graph: OnnxGraph;
+  /** Absent where there is nothing to compute. */
+  readonly session: Session | undefined;
+}
+
+interface Shared {
+  readonly session: Session;
+  users: number;
+}
+
+export class Sessions {
+  private readonly open = new Map<string, Promise<Shared>>();
+
+  /** @param stats where open sessions are counted */
+  constructor(private readonly stats: EngineStats) {}
+
+  /** A session of a program's own. */
+  async own(graph: OnnxGraph, options: SessionOptions): Promise<Part> {
+    if (graph.nodes.length === 0) return { graph, session: undefined };
+    const session = await openSession(modelOf(graph), options);
+    this.stats.sessions++;
+    return { graph, session: this.counted(session) };
+  }
+
+  /** The session of all graphs that are equal but for names; it is closed when the last of them is disposed of. */
+  async shared(graph: OnnxGraph, options: SessionOptions): Promise<Part> {
+    const renamed = graph.nodes.length === 0 ? undefined : withCanonicalNames(graph);
+    if (!renamed) return this.own(graph, options);
+    const model = modelOf(renamed.graph);
+    const key = Buffer.from(model.bytes).toString('latin1');
+    let entry = this.open.get(key);
+    if (!entry) {
+      entry = this.own(renamed.graph, options).then(({ session }) => ({
+        session: session as Session,
+        users: 0,
+      }));
+      entry.catch(() => this.open.delete(key));
+      this.open.set(key, entry);
+    }
+    const shared = await entry;
+    shared.users++;
+    const session = new SharedSession(shared, renamed.names, () => this.open.delete(key));
+    return { graph, session };
+  }
+
+  private counted(session: Session): Session {
+    let isOpen = true;
+    return {
+      run: (feeds, fetches) => session.run(feeds, fetches),
+      release: (tensors) => session.release(tensors),
+      endProfiling: () => session.endProfiling(),
+      dispose: async () => {
+        if (isOpen) this.stats.sessions--;
+        isOpen = false;
+        await session.dispose();
+      },
+    };
+  }
+}
+
+type Tensors = Readonly<Record<string, HostTensor>>;
+
+/** What one user of a session has of it, with the user's names. */
+class SharedSession implements Session {
+  private isOpen = true;
+
+  constructor(
+    private readonly shared: Shared,
+    private readonly names: ReadonlyMap<string, string>,
+    private readonly onLast: () => void,
+  ) {}
+
+  run(feeds: Tensors, fetches: Tensors): Promise<void> {
+    return this.shared.session.run(this.renamed(feeds), this.renamed(fetches));
+  }
+
+  release(tensors: Iterable<HostTensor>): void {
+    this.shared.session.release(tensors);
+  }
+
+  /** Of the last user: others go on. */
+  endProfiling(): void {
+    if (this.shared.users === 1) this.shared.session.endProfiling();
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    if (--this.shared.users > 0) return;
+    this.onLast();
+    await this.shared.session.dispose();
+  }
+
+  private renamed(tensors: Tensors): Tensors {
+    return Object.fromEntries(
+      Object.entries(tensors).map(([name, tensor]) => [this.names.get(name) as string, tensor]),
+    );
+  }
+}
+
+function modelOf(graph: OnnxGraph): SessionModel {
+  const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
+  return {
+    bytes: encodeModel(graph),
+    inputs: names(graph.inputs),
+    outputs: names(graph.outputs),
+    calls: hostCallsOf(graph.nodes),
+  };
+}
