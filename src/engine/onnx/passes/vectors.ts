@@ -65,11 +65,10 @@ class Walk implements Vectors {
   }
 
   private takeOperand(name: string): boolean {
-    if (this.sources.isScalar(name)) {
-      if (!this.sources.isConstant(name)) this.scalars.add(name);
-      return true;
-    }
-    return this.takeVector(name);
+    if (!this.sources.isScalar(name)) return this.takeVector(name);
+    if (this.sources.isConstant(name)) return true;
+    this.scalars.add(name);
+    return this.sources.isOfHost(name);
   }
 
   private takeNode(node: OnnxNode): true {
@@ -99,6 +98,8 @@ interface Sources {
   sizeOf(name: string): number | undefined;
   isScalar(name: string): boolean;
   isConstant(name: string): boolean;
+  /** Whether it is of a type that the host has too. */
+  isOfHost(name: string): boolean;
   /** Whether it is computed of the old value of a state. */
   isOfStates(name: string): boolean;
 }
@@ -120,7 +121,8 @@ function sourcesOf(
     if (usedNames(node).some((name) => ofStates.has(name)))
       for (const name of node.outputs) ofStates.add(name);
   }
-  const shape = (name: string) => (told.get(name) ?? describe(name))?.shape;
+  const value = (name: string) => told.get(name) ?? describe(name);
+  const shape = (name: string) => value(name)?.shape;
   const sources: Sources = {
     makerOf: (name) => makers.get(name),
     sizeOf: (name) => {
@@ -132,6 +134,7 @@ function sourcesOf(
       return found !== undefined && found.length <= 1 && sizeOf(found) === 1;
     },
     isConstant: (name) => constants.has(name),
+    isOfHost: (name) => value(name)?.dtype !== 'int64',
     isOfStates: (name) => ofStates.has(name),
   };
   sourcesOfGraphs.set(graph, sources);
