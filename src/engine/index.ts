@@ -33,8 +33,9 @@ export {
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
-export { after } from './primitives/after.js';
+export { after, later } from './primitives/after.js';
 export { hostCall } from './primitives/host-call.js';
+export { keepWhere } from './primitives/keep-where.js';
 export {
   bernoulliMask,
   type MaskFactors,
@@ -42,11 +43,12 @@ export {
   maskFromFactors,
   randomBits,
 } from './primitives/random.js';
-export { recompute } from './primitives/recompute.js';
+export { isRecomputed, recompute } from './primitives/recompute.js';
 export { scan } from './primitives/scan.js';
 export {
   currentScope,
   type HostFunction,
+  ordersByDependence,
   type ProgramScope,
   type ProgramState,
   type ScanBody,

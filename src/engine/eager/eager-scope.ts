@@ -11,6 +11,7 @@ import { type Tensor, tf } from '../tf.js';
 export class EagerScope implements ProgramScope {
   readonly assigned = new Map<ProgramState, Tensor>();
   private site = 0;
+  private readonly retained = new Set<Tensor>();
 
   constructor(
     private readonly currentValue: (state: ProgramState) => Tensor,
@@ -60,6 +61,17 @@ export class EagerScope implements ProgramScope {
 
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
     return callHost({ name, fn, outputs }, inputs.map(toHost)).map(fromHost);
+  }
+
+  retain(tensors: readonly Tensor[]): void {
+    for (const tensor of tensors) {
+      if (!tensor.kept) this.retained.add(tf.keep(tensor));
+    }
+  }
+
+  /** Call when the program has run. */
+  dispose(): void {
+    for (const tensor of this.retained) tensor.dispose();
   }
 
   /** Everything is computed in the order in which it is written. */
