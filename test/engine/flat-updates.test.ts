@@ -158,6 +158,43 @@ describe('the graph of an update', () => {
   });
 });
 
+describe('states that are read and written across each other', () => {
+  it('are exchanged, in memory of a stretch', async () => {
+    const size = STRETCH + 3;
+    const make = (name: string, from: number) =>
+      new State(name, [size], 'float32', () => Float32Array.from({ length: size }, (_, i) => from + i));
+    const [a, b] = [make('a', 0), make('b', 0.5)];
+    const exchange = (): Tensors => {
+      const [ofA, ofB] = [a.tensor(), b.tensor()];
+      a.assign(ofB);
+      b.assign(ofA);
+      return {};
+    };
+    const engine = new OnnxEngine({ threads: 1 });
+    const program = engine.compile('exchange', exchange);
+    await program.run({});
+    const held = [a, b].map((state) => program.stateBytes?.({})?.get(state));
+    expect([await engine.read(a), await engine.read(b)]).toEqual([b.initialValue(), a.initialValue()]);
+    expect(held).toEqual([4 * size, 4 * size]);
+    await engine.dispose();
+  });
+
+  it('sums of gradients are scaled where they are applied: no second copy of them is kept', () => {
+    const [sum, weight] = [new State('sum', [100]), new State('weight', [100])];
+    const { apply } = trace(
+      ({ share }) => {
+        const gradient = tf.mul(sum.tensor(), share);
+        weight.assign(tf.sub(weight.tensor(), gradient));
+        return { norm: tf.sum(tf.square(gradient)) };
+      },
+      { share: float32([0.5], []) },
+      { callsAreNodes: true },
+    );
+    expect(apply?.crossing).toEqual([]);
+    expect(apply?.flat.map(({ graph }) => graph.nodes.map(({ op }) => op))).toEqual([['Mul', 'Sub']]);
+  });
+});
+
 describe('an update is not made over vectors', () => {
   const state = (name: string, shape = [4, 4]) => new State(name, shape);
   const applyOf = (fn: (x: Tensors[string]) => void, shape = [4, 4]) => {

@@ -47,7 +47,7 @@ async function train(way: Way, folder: string, steps: number, kind: Kind): Promi
     ...kind.manager,
   };
   await byWay(way, async () => {
-    const config = { handle_signals: false, max_steps: steps, nonfinite: 'skip', ...kind.trainer };
+    const config = { handle_signals: false, max_steps: steps, nonfinite: 'skip' as const, ...kind.trainer };
     const trainer = new Trainer(config, { engine, view: new RecordingView() });
     await expManager(trainer, manager);
     const model = new ToyModel({ optim: { name: 'adamw', lr: 0.01, weight_decay: 0.1 }, ...kind.toy });
