@@ -57,10 +57,12 @@ export class CompiledProgram {
   ): Promise<CompiledProgram> {
     const names = new Set(built.map(({ name }) => name));
     const complete = (graph: OnnxGraph) => withConstants(graph, built, names);
+    const shapeOf = (name: string) => traced.shapes.get(name);
     const parts: Part[] = [];
-    for (const segment of traced.segments) parts.push(await sessions.own(complete(segment), options));
+    for (const segment of traced.segments)
+      parts.push(await sessions.own(complete(segment), options, shapeOf));
     if (!traced.apply) return new CompiledProgram(traced, parts, undefined, buffers);
-    const rest = await sessions.shared(complete(traced.apply.graph), options);
+    const rest = await sessions.shared(complete(traced.apply.graph), options, shapeOf);
     const flat: Apply['flat'][number][] = [];
     for (const update of traced.apply.flat)
       flat.push({ update, part: await sessions.shared(update.graph, options) });

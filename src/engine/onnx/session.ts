@@ -1,7 +1,9 @@
 // What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host into tensors of
 // the host. `open-session.ts` makes them.
 import type { HostTensor } from '../tensors.js';
+import type { Workspace } from './capi/workspace.js';
 import type { HostCallNode } from './host-call-node.js';
+import type { MemoryPlan } from './passes/memory-plan.js';
 import type { Placement } from './placement.js';
 
 export interface SessionOptions {
@@ -13,6 +15,8 @@ export interface SessionOptions {
   readonly logSeverity?: 0 | 1 | 2 | 3 | 4;
   /** Told, after the first run, on which devices the nodes ran. Not for the CPU provider. */
   readonly onPlacement?: (placement: Placement) => void;
+  /** Memory for values whose places are planned; without it none are. */
+  readonly workspace?: Workspace;
 }
 
 /** An ONNX model, and the names of what goes in and comes out. */
@@ -22,6 +26,8 @@ export interface SessionModel {
   readonly outputs: readonly string[];
   /** Nodes that are functions of ours; none where the program was cut at them. */
   readonly calls: readonly HostCallNode[];
+  /** Where values in between are to lie. They are outputs of the model, after those that are named. */
+  readonly plan?: MemoryPlan | undefined;
 }
 
 export interface Session {

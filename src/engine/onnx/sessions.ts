@@ -3,10 +3,12 @@
 import type { EngineStats } from '../engine.js';
 import type { HostTensor } from '../tensors.js';
 import { hostCallsOf } from './host-call-node.js';
+import { executionOrder } from './live-memory.js';
 import { encodeModel } from './model-proto.js';
 import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
-import { openSession } from './open-session.js';
+import { computesAsPlanned, openSession } from './open-session.js';
 import { withCanonicalNames } from './passes/canonical-names.js';
+import { planMemory } from './passes/memory-plan.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 
 /** A graph that is run at once. */
@@ -15,6 +17,8 @@ export interface Part {
   /** Absent where there is nothing to compute. */
   readonly session: Session | undefined;
 }
+
+type Describe = (name: string) => OnnxValue | undefined;
 
 interface Shared {
   readonly session: Session;
@@ -27,26 +31,24 @@ export class Sessions {
   /** @param stats where open sessions are counted */
   constructor(private readonly stats: EngineStats) {}
 
-  /** A session of a program's own. */
-  async own(graph: OnnxGraph, options: SessionOptions): Promise<Part> {
+  /**
+   * A session of a program's own.
+   * @param shapeOf shapes and types of values, where they are known; without it no places in memory are planned
+   */
+  async own(graph: OnnxGraph, options: SessionOptions, shapeOf?: Describe): Promise<Part> {
     if (graph.nodes.length === 0) return { graph, session: undefined };
-    const session = await openSession(modelOf(graph), options);
-    this.stats.sessions++;
-    return { graph, session: this.counted(session) };
+    return { graph, session: await this.opened(await modelOf(graph, options, shapeOf), options) };
   }
 
   /** The session of all graphs that are equal but for names; it is closed when the last of them is disposed of. */
-  async shared(graph: OnnxGraph, options: SessionOptions): Promise<Part> {
+  async shared(graph: OnnxGraph, options: SessionOptions, shapeOf?: Describe): Promise<Part> {
     const renamed = graph.nodes.length === 0 ? undefined : withCanonicalNames(graph);
-    if (!renamed) return this.own(graph, options);
-    const model = modelOf(renamed.graph);
+    if (!renamed) return this.own(graph, options, shapeOf);
+    const model = await modelOf(renamed.graph, options, shapeOf && renamed.describing(shapeOf));
     const key = Buffer.from(model.bytes).toString('latin1');
     let entry = this.open.get(key);
     if (!entry) {
-      entry = this.own(renamed.graph, options).then(({ session }) => ({
-        session: session as Session,
-        users: 0,
-      }));
+      entry = this.opened(model, options).then((session) => ({ session, users: 0 }));
       entry.catch(() => this.open.delete(key));
       this.open.set(key, entry);
     }
@@ -56,7 +58,9 @@ export class Sessions {
     return { graph, session };
   }
 
-  private counted(session: Session): Session {
+  private async opened(model: SessionModel, options: SessionOptions): Promise<Session> {
+    const session = await openSession(model, options);
+    this.stats.sessions++;
     let isOpen = true;
     return {
       run: (feeds, fetches) => session.run(feeds, fetches),
@@ -111,10 +115,18 @@ class SharedSession implements Session {
   }
 }
 
-function modelOf(graph: OnnxGraph): SessionModel {
+async function modelOf(
+  graph: OnnxGraph,
+  options: SessionOptions,
+  shapeOf: Describe | undefined,
+): Promise<SessionModel> {
+  const isPlanned = shapeOf !== undefined && (await computesAsPlanned(options));
+  const plan = isPlanned ? planMemory(graph, executionOrder(graph), shapeOf) : undefined;
+  const plannedValues = plan?.values.map(({ value }) => value) ?? [];
   const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
   return {
-    bytes: encodeModel(graph),
+    bytes: encodeModel({ ...graph, outputs: [...graph.outputs, ...plannedValues] }),
+    plan,
     inputs: names(graph.inputs),
     outputs: names(graph.outputs),
     calls: hostCallsOf(graph.nodes),

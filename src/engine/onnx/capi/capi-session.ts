@@ -2,11 +2,13 @@
 import { openLibrary, type Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
 import type { HostCallNode } from '../host-call-node.js';
+import type { MemoryPlan } from '../passes/memory-plan.js';
 import type { Session, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';
 import { NativeValues } from './native-value.js';
+import { PlannedValues } from './planned-values.js';
 
 const OPTIMIZATION = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 
@@ -30,18 +32,26 @@ class CapiSession implements Session {
   private readonly outputs: Arguments;
   private readonly calls: readonly HostCallNode[];
   private readonly hostCalls: HostCalls | undefined;
+  private readonly plan: MemoryPlan | undefined;
+  private readonly planned: PlannedValues | undefined;
   private pointer: Pointer | undefined;
 
   constructor(
     private readonly api: OrtApi,
-    { bytes, inputs, outputs, calls }: SessionModel,
-    options: SessionOptions,
+    { bytes, inputs, outputs, calls, plan }: SessionModel,
+    private readonly options: SessionOptions,
   ) {
     this.values = sharedBy(api).values;
+    this.plan = plan;
+    this.planned = plan && new PlannedValues(this.values, plan.values);
     this.calls = calls;
     this.hostCalls = calls.length > 0 ? hostCallsOn(api) : undefined;
     this.inputs = new Arguments(api, inputs);
-    this.outputs = new Arguments(api, outputs);
+    this.outputs = new Arguments(
+      api,
+      outputs,
+      plan?.values.map(({ value }) => value.name),
+    );
     this.pointer = inEnvironment(
       api,
       options.threads,
@@ -59,6 +69,8 @@ class CapiSession implements Session {
     const { inputs, outputs, values } = this;
     inputs.fill(feeds, values);
     outputs.fill(fetches, values);
+    const block = this.plan && this.options.workspace?.take(this.plan.bytes);
+    if (block) this.planned?.fill(block, outputs.values, outputs.keys.length);
     try {
       this.api.call(
         'Run',
@@ -73,6 +85,8 @@ class CapiSession implements Session {
       );
     } catch (cause) {
       throw this.hostCalls?.takeFailure() ?? cause;
+    } finally {
+      if (block) this.options.workspace?.give(block);
     }
   }
 
@@ -84,6 +98,7 @@ class CapiSession implements Session {
     const { pointer } = this;
     this.pointer = undefined;
     this.hostCalls?.remove(this.calls);
+    this.planned?.release();
     if (pointer !== undefined) this.api.release('ReleaseSession', pointer);
   }
 
@@ -108,20 +123,23 @@ class Arguments {
 
   constructor(
     api: OrtApi,
-    private readonly keys: readonly string[],
+    /** Of tensors that every run names. */
+    readonly keys: readonly string[],
+    others: readonly string[] = [],
   ) {
-    this.characters = Buffer.from(keys.map((key) => `${key}\0`).join('') || '\0');
-    this.names = new BigUint64Array(keys.length);
-    this.values = new BigUint64Array(keys.length);
+    const all = [...keys, ...others];
+    this.characters = Buffer.from(all.map((key) => `${key}\0`).join('') || '\0');
+    this.names = new BigUint64Array(all.length);
+    this.values = new BigUint64Array(all.length);
     let at = api.koffi.address(this.characters);
-    keys.forEach((key, i) => {
+    all.forEach((key, i) => {
       this.names[i] = at;
       at += BigInt(Buffer.byteLength(key) + 1);
     });
   }
 
   get count(): number {
-    return this.keys.length;
+    return this.names.length;
   }
 
   /** ONNX Runtime would read a missing value's pointer. */

@@ -1,11 +1,15 @@
 // Names by place instead of by when they were made, so that equal graphs of different traces are equal.
-import type { OnnxGraph, OnnxNode } from '../onnx-graph.js';
+import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx-graph.js';
 
 export interface Renamed {
   readonly graph: OnnxGraph;
   /** The new name of each value. */
   readonly names: ReadonlyMap<string, string>;
+  /** What is known of values, under their new names. */
+  describing(describe: Describe): Describe;
 }
+
+type Describe = (name: string) => OnnxValue | undefined;
 
 /** Undefined where nodes are more than an operator: loops, host calls. */
 export function withCanonicalNames(graph: OnnxGraph): Renamed | undefined {
@@ -34,6 +38,13 @@ export function withCanonicalNames(graph: OnnxGraph): Renamed | undefined {
       initializers: inOrder(graph.initializers),
     },
     names,
+    describing: (describe) => {
+      const oldNames = new Map([...names].map(([old, name]) => [name, old]));
+      return (name) => {
+        const value = describe(oldNames.get(name) ?? name);
+        return value && { ...value, name };
+      };
+    },
   };
 }
 
