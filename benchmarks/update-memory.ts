@@ -1,6 +1,7 @@
 // What a step of AdamW takes for each parameter, in resident memory and CPU time, and of how many nodes its graphs are: by
 // both ways to ONNX Runtime, and with the update as one over all numbers (flat) or as one for each tensor.
-// Usage: for way in capi binding; do for form in flat tensors; do ANEMONE_ORT=$way npx tsx benchmarks/update-memory.ts $form; done; done   (Linux)
+// Usage: for way in capi binding; do for form in flat tensors; do ANEMONE_ORT=$way npx tsx benchmarks/update-memory.ts $form 120; done; done   (Linux)
+// The last number is that of the weights, of 1024 × 1024 each (default 30).
 import { readFileSync } from 'node:fs';
 import { float32, OnnxEngine, State, type Tensor, tf, valueAndGrads } from '../src/engine/index.js';
 import { runsHostCalls } from '../src/engine/onnx/open-session.js';
@@ -8,13 +9,13 @@ import { trace } from '../src/engine/onnx/trace.js';
 import { Module } from '../src/nn/index.js';
 import { clipByNorm, createOptimizer, globalNorm, type Slots } from '../src/optim/index.js';
 
-const MATRICES = 30;
 const SIDE = 1024;
 const ROWS = 8;
 const WARM_UP = 3;
 const STEPS = 15;
 
 const form = process.argv[2] ?? 'flat';
+const matrices = Number(process.argv[3] ?? 30);
 
 /** Largest resident memory so far, in bytes. */
 function peak(): number {
@@ -22,7 +23,7 @@ function peak(): number {
 }
 
 class Matrices extends Module {
-  readonly all = Array.from({ length: MATRICES }, (_, i) =>
+  readonly all = Array.from({ length: matrices }, (_, i) =>
     this.parameter(`weight${i}`, [SIDE, SIDE], () => new Float32Array(SIDE * SIDE).fill(1 / SIDE)),
   );
 }
@@ -74,7 +75,7 @@ for (let i = 0; i < STEPS; i++) {
 const taken = peak() - before;
 console.log(
   `${process.env['ANEMONE_ORT'] ?? 'default'}, ${form}: ${nodes.map((graph) => graph.nodes.length).join(' + ')} nodes, ` +
-    `${(taken / 2 ** 20).toFixed(0)} MB, ${(taken / (MATRICES * SIDE * SIDE)).toFixed(1)} bytes a parameter, ` +
+    `${(taken / 2 ** 20).toFixed(0)} MB, ${(taken / (matrices * SIDE * SIDE)).toFixed(1)} bytes a parameter, ` +
     `${Math.min(...times).toFixed(0)} ms of CPU in the fastest step, ${times.sort((a, b) => a - b)[STEPS >> 1].toFixed(0)} in half of them`,
 );
 await engine.dispose();
