@@ -250,6 +250,21 @@ describe('signatures', () => {
     expect(engine.stats.sessions).toBe(0);
   });
 
+  it('that come and go at the same time leave a session to who still has it', async () => {
+    const open = () => compile(engine, { name: 'sgd', lr: 0.1 }, [[4, 2], [6]]);
+    const first = open();
+    const scalars = first.optimizer.scalars(1, (lr) => lr);
+    await first.program.run({ x: ofLength(40), scalars });
+    const second = open();
+    const running = second.program.run({ x: ofLength(40), scalars });
+    first.program.dispose();
+    await running;
+    await second.program.run({ x: ofLength(40), scalars });
+    second.program.dispose();
+    await new Promise(setImmediate);
+    expect(engine.stats.sessions).toBe(0);
+  });
+
   it('share the memory of gradients', () => {
     const buffers = new PassingBuffers();
     const gradient = { dtype: 'float32', shape: [1000] } as const;

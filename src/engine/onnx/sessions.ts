@@ -21,12 +21,13 @@ export interface Part {
 type Describe = (name: string) => OnnxValue | undefined;
 
 interface Shared {
-  readonly session: Session;
+  readonly session: Promise<Session>;
+  /** Programs that have it or wait for it. */
   users: number;
 }
 
 export class Sessions {
-  private readonly open = new Map<string, Promise<Shared>>();
+  private readonly open = new Map<string, Shared>();
 
   /** @param stats where open sessions are counted */
   constructor(private readonly stats: EngineStats) {}
@@ -46,16 +47,21 @@ export class Sessions {
     if (!renamed) return this.own(graph, options, shapeOf);
     const model = await modelOf(renamed.graph, options, shapeOf && renamed.describing(shapeOf));
     const key = Buffer.from(model.bytes).toString('latin1');
-    let entry = this.open.get(key);
-    if (!entry) {
-      entry = this.opened(model, options).then((session) => ({ session, users: 0 }));
-      entry.catch(() => this.open.delete(key));
-      this.open.set(key, entry);
-    }
-    const shared = await entry;
+    const shared = this.open.get(key) ?? { session: this.opened(model, options), users: 0 };
+    this.open.set(key, shared);
     shared.users++;
-    const session = new SharedSession(shared, renamed.names, () => this.open.delete(key));
-    return { graph, session };
+    const leave = (): boolean => {
+      if (--shared.users === 0) this.open.delete(key);
+      return shared.users === 0;
+    };
+    try {
+      const session = await shared.session;
+      const isAlone = () => shared.users === 1;
+      return { graph, session: new SharedSession(session, renamed.names, isAlone, leave) };
+    } catch (cause) {
+      leave();
+      throw cause;
+    }
   }
 
   private async opened(model: SessionModel, options: SessionOptions): Promise<Session> {
@@ -80,37 +86,43 @@ type Tensors = Readonly<Record<string, HostTensor>>;
 /** What one user of a session has of it, with the user's names. */
 class SharedSession implements Session {
   private isOpen = true;
+  /** Undefined where they are those of the session. */
+  private readonly names: ReadonlyMap<string, string> | undefined;
 
+  /** @param leave says whether the user was the last */
   constructor(
-    private readonly shared: Shared,
-    private readonly names: ReadonlyMap<string, string>,
-    private readonly onLast: () => void,
-  ) {}
+    private readonly session: Session,
+    names: ReadonlyMap<string, string>,
+    private readonly isAlone: () => boolean,
+    private readonly leave: () => boolean,
+  ) {
+    this.names = [...names].every(([own, other]) => own === other) ? undefined : names;
+  }
 
   run(feeds: Tensors, fetches: Tensors): Promise<void> {
-    return this.shared.session.run(this.renamed(feeds), this.renamed(fetches));
+    return this.session.run(this.renamed(feeds), this.renamed(fetches));
   }
 
   release(tensors: Iterable<HostTensor>): void {
-    this.shared.session.release(tensors);
+    this.session.release(tensors);
   }
 
   /** Of the last user: others go on. */
   endProfiling(): void {
-    if (this.shared.users === 1) this.shared.session.endProfiling();
+    if (this.isAlone()) this.session.endProfiling();
   }
 
   async dispose(): Promise<void> {
     if (!this.isOpen) return;
     this.isOpen = false;
-    if (--this.shared.users > 0) return;
-    this.onLast();
-    await this.shared.session.dispose();
+    if (this.leave()) await this.session.dispose();
   }
 
   private renamed(tensors: Tensors): Tensors {
+    const { names } = this;
+    if (!names) return tensors;
     return Object.fromEntries(
-      Object.entries(tensors).map(([name, tensor]) => [this.names.get(name) as string, tensor]),
+      Object.entries(tensors).map(([name, tensor]) => [names.get(name) as string, tensor]),
     );
   }
 }

@@ -2,6 +2,7 @@
 // one graph.
 import { sizeOf } from '../../tensors.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx-graph.js';
+import { type Renamed, withCanonicalNames } from './canonical-names.js';
 import type { Component, FlatMember, FlatUpdate, UpdatesToFlatten } from './flat-update.js';
 import { mayUpdateInPlace, VIEWS } from './in-place.js';
 
@@ -71,14 +72,17 @@ export function vectorGraph(
       };
       const single = new Set([...scalars.map(own), ...whole.initializers.map(({ name }) => name)]);
       const shapes = (name: string) => (single.has(name) ? [] : LENGTH);
+      // Names by which sessions are shared, so that no run has to find them.
+      const { graph: renamed, names: finalNames } = withCanonicalNames(whole) as Renamed;
+      const final = (name: string) => finalNames.get(name) as string;
       return {
-        graph: whole,
-        reads: reads.map(own),
-        scalars: scalars.map(own),
+        graph: renamed,
+        reads: reads.map(own).map(final),
+        scalars: scalars.map(own).map(final),
         writes: outputs.map((output, i) => {
           const input = oldValues[i];
           return {
-            output,
+            output: final(output),
             dtype: dtypes[i],
             inPlace: input === undefined || mayUpdateInPlace(whole, { input, output, shape: LENGTH }, shapes),
           };
