@@ -37,6 +37,8 @@ export interface Program {
   peakBytes?(inputs: Readonly<Record<string, TensorSpec>>): number;
   /** All that such a run takes, and what is alive when it takes the most. Absent where `peakBytes` is. */
   memory?(inputs: Readonly<Record<string, TensorSpec>>): ProgramMemory;
+  /** Call when the function computes another way from now on: what was traced and compiled is not used again. */
+  forget?(): void;
   /** Frees compiled code (not states). */
   dispose(): void;
 }

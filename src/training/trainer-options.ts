@@ -53,6 +53,21 @@ export function parseDuration(value: unknown): number {
 const duration = () =>
   customFormat<number, Duration>('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
 
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40,
+}; // biome-ignore format: a table
+
+/** Bytes of a number with a unit. */
+export function parseBytes(value: unknown): number {
+  const parts = /^\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*$/i.exec(String(value));
+  const bytes = parts ? Number(parts[1]) * (BYTE_UNITS[parts[2].toUpperCase()] ?? Number.NaN) : Number.NaN;
+  if (!(bytes >= 1)) throw new Error('a number with a unit: KB, MB, GB, KiB, MiB, GiB');
+  return Math.floor(bytes);
+}
+
+const byteCount = () =>
+  customFormat<number, string>('a size such as 6GB or 512MiB', parseBytes, { type: 'string' });
+
 /** Lightning's names of reduced precision. */
 const REDUCED = [16, '16', '16-mixed', '16-true', 'bf16', 'bf16-mixed', 'bf16-true'] as const;
 
@@ -238,6 +253,12 @@ export const trainerSchema = defineSchema(
       doc: 'Estimate before the first step what the largest batch takes, and stop when it cannot fit; `warn` only says so.',
       format: oneOf('boolean', ['warn']),
       default: true,
+    },
+    memory_budget: {
+      doc: 'Most memory that the process may take, such as 6GB or 512MiB: as few layers as possible are computed again for the gradient (see activations_checkpoint_granularity).',
+      format: byteCount(),
+      nullable: true,
+      default: null,
     },
     handle_signals: {
       doc: 'SIGINT and SIGTERM finish the step, save and stop; a second one ends the process at once.',

@@ -5,6 +5,7 @@ import {
   type ConfigWarning,
   EMPTY_SECTION,
   isMapping,
+  positionOf,
   toYaml,
   withPosition,
 } from '../config/index.js';
@@ -23,6 +24,7 @@ import { type Evaluation, evaluate } from './evaluate.js';
 import type { FitParts } from './fit/fit-parts.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
+import { keepWithin } from './fit/memory-budget.js';
 import { MemoryCheck } from './fit/memory-check.js';
 import type { Lever } from './fit/memory-levers.js';
 import { fitsInto, type MemoryPlan } from './fit/memory-plan.js';
@@ -425,6 +427,11 @@ export class Trainer {
       accumulates: accumulationAt(options, 0) > 1,
       say: (text) => this.say(text),
     });
+    if (options.memory_budget !== null) {
+      const position = positionOf(section(this.recorded['trainer']), 'memory_budget');
+      const say = (text: string) => this.say(text);
+      keepWithin({ bytes: options.memory_budget, module: model.module, memory, programs, say, position });
+    }
     return { model, engine, options, optimizer, scheduler, programs, plan, memory, source, validation };
   }
 

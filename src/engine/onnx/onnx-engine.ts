@@ -105,6 +105,7 @@ export class OnnxEngine implements Engine {
       },
       peakBytes: (inputs) => peakBytes(cache.trace(inputs), mayPlanMemory(this.session)),
       memory: (inputs) => programMemory(cache.trace(inputs), mayPlanMemory(this.session)),
+      forget: () => cache.clear(),
       dispose: () => {
         this.programs.delete(cache);
         cache.clear();

@@ -126,6 +126,11 @@ export class StepPrograms {
     return { ...step, accumulatedBytes: accumulated.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
+  /** Call when the model computes another way from now on. */
+  forget(): void {
+    for (const program of [this.fused, this.micro, this.weights]) program.forget?.();
+  }
+
   dispose(): void {
     for (const program of [this.fused, this.micro, this.apply, this.weights]) program.dispose();
     this.engine.release(this.accumulators);
