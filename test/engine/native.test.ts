@@ -20,6 +20,27 @@ it('200 engines, some of them never disposed of, with collections in between', (
   expect((checks.at(-1) as number) - checks[0]).toBeLessThan(48 * 2 ** 20);
 });
 
+it('keeps one copy of weights for all signatures that have them as constants', () => {
+  const script = `
+    import { float32, OnnxEngine, State, tf } from './src/engine/index.ts';
+    const weights = Array.from({ length: 8 }, (_, i) => new State('w' + i, [1024, 1024], 'float32', () => new Float32Array(2 ** 20).fill(i)));
+    const engine = new OnnxEngine({ threads: 1 });
+    const product = engine.compile('product', ({ x }) => ({ y: weights.reduce((y, w) => tf.matMul(y, w.tensor()), x) }), { constantStates: true });
+    const sizes = [];
+    for (let rows = 1; rows <= 8; rows++) {
+      await product.run({ x: float32(new Float32Array(rows * 1024), [rows, 1024]) });
+      gc();
+      sizes.push(process.memoryUsage.rss());
+    }
+    console.log(JSON.stringify(sizes));
+  `; // biome-ignore format: a script
+  const sizes = JSON.parse(
+    run(['--expose-gc', '--input-type=module', '-e', script], { ANEMONE_ORT: 'capi' }),
+  ) as number[];
+  // 32 MiB of weights: a copy for each of the seven later signatures would be 224 MiB.
+  expect((sizes.at(-1) as number) - sizes[0]).toBeLessThan(48 * 2 ** 20);
+});
+
 it('shares the process with an onnxruntime-node that was loaded before', () => {
   const script = `
     import * as ort from 'onnxruntime-node';

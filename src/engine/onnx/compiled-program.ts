@@ -9,7 +9,7 @@ import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
 import { hostCallsOf } from './host-call-node.js';
 import { encodeModel } from './model-proto.js';
 import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
-import { openSession } from './open-session.js';
+import { openSession, takesWeights } from './open-session.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
@@ -19,6 +19,18 @@ interface Part {
   readonly graph: OnnxGraph;
   readonly session: Session | undefined;
 }
+
+/** Values of states that become part of the code instead of being fed. */
+export interface BuiltWeights {
+  /** By the names of the inputs that they take the place of. */
+  readonly weights: readonly OnnxInitializer[];
+  /** See `SessionModel.generation`. */
+  readonly generation: object;
+}
+
+const NO_WEIGHTS: BuiltWeights = { weights: [], generation: {} };
+/** Weights up to so many bytes are written into the model. */
+const SMALL_BYTES = 1024;
 
 export class CompiledProgram {
   /** Values that go from one part to a later one, kept between runs. */
@@ -31,17 +43,16 @@ export class CompiledProgram {
     private readonly apply: Part | undefined,
   ) {}
 
-  /** `built`: values, by name, that become part of the code instead of being fed. */
   static async create(
     traced: TracedProgram,
     options: SessionOptions,
-    built: readonly OnnxInitializer[] = [],
+    built: BuiltWeights = NO_WEIGHTS,
   ): Promise<CompiledProgram> {
-    const names = new Set(built.map(({ name }) => name));
+    const outside = takesWeights(options.provider);
     const open = async (graph: OnnxGraph): Promise<Part> => {
-      const whole = withConstants(graph, built, names);
-      const session = whole.nodes.length === 0 ? undefined : await openSession(modelOf(whole), options);
-      return { graph: whole, session };
+      const whole = withConstants(graph, built.weights, outside);
+      if (whole.nodes.length === 0) return { graph: whole, session: undefined };
+      return { graph: whole, session: await openSession(modelOf(whole, built.generation), options) };
     };
     const parts: Part[] = [];
     for (const segment of traced.segments) parts.push(await open(segment));
@@ -196,17 +207,21 @@ export class CompiledProgram {
   }
 }
 
-function withConstants(
-  graph: OnnxGraph,
-  built: readonly OnnxInitializer[],
-  names: ReadonlySet<string>,
-): OnnxGraph {
+function withConstants(graph: OnnxGraph, weights: readonly OnnxInitializer[], outside: boolean): OnnxGraph {
+  const names = new Set(weights.map(({ name }) => name));
   const read = new Set(graph.inputs.map(({ name }) => name));
+  const built = weights.filter(({ name }) => read.has(name));
   return {
     ...graph,
     inputs: graph.inputs.filter(({ name }) => !names.has(name)),
-    initializers: [...graph.initializers, ...built.filter(({ name }) => read.has(name))],
+    initializers: [...graph.initializers, ...(outside ? built.map(namedOnly) : built)],
   };
+}
+
+/** The same, not written into a model unless it is small: a model holds 2 GB, and would be one more copy. */
+function namedOnly(weight: OnnxInitializer): OnnxInitializer {
+  if (weight.bytes.byteLength <= SMALL_BYTES) return weight;
+  return { ...weight, external: { location: 'memory', offset: 0 } };
 }
 
 function emptyTensor(value: OnnxValue): HostTensor {
@@ -214,12 +229,14 @@ function emptyTensor(value: OnnxValue): HostTensor {
   return { dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) };
 }
 
-function modelOf(graph: OnnxGraph): SessionModel {
+function modelOf(graph: OnnxGraph, generation: object): SessionModel {
   const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
   return {
     bytes: encodeModel(graph),
     inputs: names(graph.inputs),
     outputs: names(graph.outputs),
     calls: hostCallsOf(graph.nodes),
+    weights: graph.initializers.filter(({ external }) => external !== undefined),
+    generation,
   };
 }

@@ -20,6 +20,7 @@ import { checkProvider, requireProvider } from './providers.js';
 import type { SessionOptions } from './session.js';
 import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
+import { WeightGenerations } from './weight-generations.js';
 
 /** How ONNX Runtime runs programs. */
 export interface OnnxEngineOptions {
@@ -49,6 +50,7 @@ export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
   readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
   private readonly store = new StateStore();
+  private readonly generations = new WeightGenerations();
   private readonly programs = new Set<SignatureCache>();
   private readonly session: SessionOptions;
   private readonly onPlacement: NonNullable<OnnxEngineOptions['onPlacement']>;
@@ -77,6 +79,7 @@ export class OnnxEngine implements Engine {
       limits: limitsOf(provider),
       stats: this.stats,
       store: this.store,
+      generations: this.generations,
       constantStates: options.constantStates ?? false,
       limit: options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
     });
@@ -112,6 +115,7 @@ export class OnnxEngine implements Engine {
   async dispose(): Promise<void> {
     for (const cache of this.programs) cache.clear();
     this.programs.clear();
+    this.generations.clear();
     this.store.clear();
   }
 }

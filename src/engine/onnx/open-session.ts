@@ -24,6 +24,11 @@ export async function openSession(model: SessionModel, options: SessionOptions):
   }
 }
 
+/** Whether a provider's sessions take weights that are not in the model's bytes. @throws AnemoneError see `openSession` */
+export function takesWeights(provider: string): boolean {
+  return runsHostCalls(provider);
+}
+
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
 export function runsHostCalls(provider: string): boolean {
   return provider === 'cpu' && chosenApi() !== undefined;

@@ -2,6 +2,7 @@
 // the host. `open-session.ts` makes them.
 import type { HostTensor } from '../tensors.js';
 import type { HostCallNode } from './host-call-node.js';
+import type { OnnxInitializer } from './onnx-graph.js';
 import type { Placement } from './placement.js';
 
 export interface SessionOptions {
@@ -22,6 +23,10 @@ export interface SessionModel {
   readonly outputs: readonly string[];
   /** Nodes that are functions of ours; none where the program was cut at them. */
   readonly calls: readonly HostCallNode[];
+  /** Initializers that its bytes only name. Their own bytes stay where they are, and must not change. */
+  readonly weights: readonly OnnxInitializer[];
+  /** Sessions of one generation hold equal weights, and lay them out for their products once for all. */
+  readonly generation: object;
 }
 
 export interface Session {

@@ -58,6 +58,11 @@ const FUNCTIONS = {
   SetGlobalIntraOpNumThreads: [147, P, [P, 'int']],
   SetGlobalInterOpNumThreads: [148, P, [P, 'int']],
   SetGlobalSpinControl: [149, P, [P, 'int']],
+  AddInitializer: [150, P, [P, 'str', P]],
+  CreatePrepackedWeightsContainer: [166, P, [P]],
+  ReleasePrepackedWeightsContainer: [167, 'void', [P]],
+  CreateSessionFromArrayWithPrepackedWeightsContainer: [169, P, [P, P, 'size_t', P, P, P]],
+  AddExternalInitializers: [210, P, [P, P, P, 'size_t']],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 type FunctionName = keyof typeof FUNCTIONS;

@@ -1,20 +1,28 @@
 // A session of ONNX Runtime's C API, on the CPU.
 import { openLibrary, type Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
-import type { HostCallNode } from '../host-call-node.js';
+import { returnFreedMemory } from '../host-memory.js';
 import type { Session, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';
-import { NativeValues } from './native-value.js';
+import { type NativeValue, NativeValues } from './native-value.js';
+import { PackedWeights } from './packed-weights.js';
 
+/** `ORT_LOGGING_LEVEL_FATAL` of the header: every failure comes back as a status. */
+const FATAL_ONLY = 4;
+/** Bytes of weights from which on the system is given back what their session has freed. */
+const WORTH_RETURNING = 16 << 20;
 const OPTIMIZATION = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 
 /** What the sessions of a thread have in common. */
 interface Shared {
   readonly values: NativeValues;
+  readonly packed: PackedWeights;
   /** Made for the first session with host calls. */
   hostCalls: HostCalls | undefined;
+  /** Releases sessions that nobody disposed of. */
+  readonly abandoned: FinalizationRegistry<Holdings>;
 }
 
 const sharedOf = new WeakMap<OrtApi, Shared>();
@@ -28,28 +36,21 @@ class CapiSession implements Session {
   private readonly values: NativeValues;
   private readonly inputs: Arguments;
   private readonly outputs: Arguments;
-  private readonly calls: readonly HostCallNode[];
   private readonly hostCalls: HostCalls | undefined;
-  private pointer: Pointer | undefined;
+  private holdings: Holdings | undefined;
 
   constructor(
     private readonly api: OrtApi,
-    { bytes, inputs, outputs, calls }: SessionModel,
+    { inputs, outputs, ...model }: SessionModel,
     options: SessionOptions,
   ) {
-    this.values = sharedBy(api).values;
-    this.calls = calls;
-    this.hostCalls = calls.length > 0 ? hostCallsOn(api) : undefined;
+    const shared = sharedBy(api);
+    this.values = shared.values;
+    this.hostCalls = model.calls.length > 0 ? hostCallsOn(api) : undefined;
     this.inputs = new Arguments(api, inputs);
     this.outputs = new Arguments(api, outputs);
-    this.pointer = inEnvironment(
-      api,
-      options.threads,
-      () => sessionOptions(api, options, this.hostCalls?.domain),
-      (environment, sessionOptions) =>
-        api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, sessionOptions),
-    );
-    this.hostCalls?.add(calls);
+    this.holdings = new Holdings(api, shared, model, options);
+    shared.abandoned.register(this, this.holdings, this);
   }
 
   async run(
@@ -81,10 +82,9 @@ class CapiSession implements Session {
   }
 
   async dispose(): Promise<void> {
-    const { pointer } = this;
-    this.pointer = undefined;
-    this.hostCalls?.remove(this.calls);
-    if (pointer !== undefined) this.api.release('ReleaseSession', pointer);
+    sharedBy(this.api).abandoned.unregister(this);
+    this.holdings?.release();
+    this.holdings = undefined;
   }
 
   endProfiling(): void {
@@ -94,30 +94,150 @@ class CapiSession implements Session {
   }
 
   private open(): Pointer {
-    if (this.pointer === undefined) throw new Error('the session is disposed of');
-    return this.pointer;
+    if (this.holdings === undefined) throw new Error('the session is disposed of');
+    return this.holdings.pointer();
   }
 }
 
-/** The inputs, or the outputs, of a run: their names as C has them, and room for pointers to their values. */
-class Arguments {
-  readonly names: BigUint64Array;
-  readonly values: BigUint64Array;
-  /** The characters that `names` points to. */
+type SessionContents = Pick<SessionModel, 'bytes' | 'calls' | 'weights' | 'generation'>;
+
+/** A session of ONNX Runtime, and what it keeps bare pointers to. */
+class Holdings {
+  private readonly session: Pointer;
+  private readonly weights: readonly NativeValue[];
+  private readonly names: Names;
+  private readonly calls: SessionModel['calls'];
+  private readonly generation: object;
+
+  constructor(
+    private readonly api: OrtApi,
+    private readonly shared: Shared,
+    model: SessionContents,
+    options: SessionOptions,
+  ) {
+    this.calls = model.calls;
+    this.generation = model.generation;
+    this.names = new Names(
+      api,
+      model.weights.map(({ name }) => name),
+    );
+    this.weights = model.weights.map(({ dtype, shape, bytes }) =>
+      shared.values.make({ dtype, shape, data: bytes }),
+    );
+    try {
+      this.session = this.open(model.bytes, options);
+    } catch (error) {
+      this.releaseWeights();
+      throw error;
+    }
+    shared.hostCalls?.add(model.calls);
+    // A session packs all weights before it finds that some are there already.
+    const weightBytes = model.weights.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    if (weightBytes >= WORTH_RETURNING) returnFreedMemory();
+  }
+
+  /** @throws Error if the memory of a weight is gone */
+  pointer(): Pointer {
+    for (const weight of this.weights) weight.whole();
+    return this.session;
+  }
+
+  release(): void {
+    const { api, shared } = this;
+    shared.hostCalls?.remove(this.calls);
+    api.release('ReleaseSession', this.session);
+    if (this.weights.length > 0) shared.packed.giveBack(this.generation);
+    this.releaseWeights();
+  }
+
+  private open(bytes: Uint8Array, options: SessionOptions): Pointer {
+    const { api, shared, weights } = this;
+    const domain = this.calls.length > 0 ? shared.hostCalls?.domain : undefined;
+    return inEnvironment(
+      api,
+      options.threads,
+      () => this.withWeights(sessionOptions(api, options, domain)),
+      (environment, given) => {
+        if (weights.length === 0)
+          return api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, given);
+        const container = shared.packed.borrow(this.generation);
+        try {
+          return api.make(
+            'CreateSessionFromArrayWithPrepackedWeightsContainer',
+            environment,
+            bytes,
+            bytes.byteLength,
+            given,
+            container,
+          );
+        } catch (error) {
+          shared.packed.giveBack(this.generation);
+          throw error;
+        }
+      },
+    );
+  }
+
+  /**
+   * Tells options the weights twice: what the model names is looked for among the external ones, and only what is given as
+   * initializer is used where it stands and shared once it is packed.
+   */
+  private withWeights(options: Pointer): Pointer {
+    const { api, weights, names } = this;
+    if (weights.length === 0) return options;
+    const pointers = BigUint64Array.from(weights, ({ pointer }) => pointer);
+    try {
+      api.call('AddExternalInitializers', options, names.pointers, pointers, weights.length);
+      names.keys.forEach((name, i) => {
+        api.call('AddInitializer', options, name, weights[i].pointer);
+      });
+      return options;
+    } catch (error) {
+      api.release('ReleaseSessionOptions', options);
+      throw error;
+    }
+  }
+
+  private releaseWeights(): void {
+    for (const weight of this.weights) this.shared.values.dispose(weight);
+  }
+}
+
+/** Names as C has them. */
+class Names {
+  readonly pointers: BigUint64Array;
+  /** The characters that `pointers` points to. */
   private readonly characters: Buffer;
+
+  constructor(
+    api: OrtApi,
+    readonly keys: readonly string[],
+  ) {
+    this.characters = Buffer.from(keys.map((name) => `${name}\0`).join('') || '\0');
+    this.pointers = new BigUint64Array(keys.length);
+    let at = api.koffi.address(this.characters);
+    keys.forEach((name, i) => {
+      this.pointers[i] = at;
+      at += BigInt(Buffer.byteLength(name) + 1);
+    });
+  }
+}
+
+/** The inputs, or the outputs, of a run: their names, and room for pointers to their values. */
+class Arguments {
+  readonly values: BigUint64Array;
+  private readonly inC: Names;
 
   constructor(
     api: OrtApi,
     private readonly keys: readonly string[],
   ) {
-    this.characters = Buffer.from(keys.map((key) => `${key}\0`).join('') || '\0');
-    this.names = new BigUint64Array(keys.length);
+    this.inC = new Names(api, keys);
     this.values = new BigUint64Array(keys.length);
-    let at = api.koffi.address(this.characters);
-    keys.forEach((key, i) => {
-      this.names[i] = at;
-      at += BigInt(Buffer.byteLength(key) + 1);
-    });
+  }
+
+  get names(): BigUint64Array {
+    return this.inC.pointers;
   }
 
   get count(): number {
@@ -141,7 +261,7 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
     api.call('DisableMemPattern', pointer);
     api.call(options.arena ? 'EnableCpuMemArena' : 'DisableCpuMemArena', pointer);
     api.call('SetSessionGraphOptimizationLevel', pointer, OPTIMIZATION[options.optimization]);
-    api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? 3);
+    api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? FATAL_ONLY);
     if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
     if (options.profile) api.call('EnableProfiling', pointer, options.profile);
     return pointer;
@@ -154,7 +274,12 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
 function sharedBy(api: OrtApi): Shared {
   let shared = sharedOf.get(api);
   if (!shared) {
-    shared = { values: new NativeValues(api), hostCalls: undefined };
+    shared = {
+      values: new NativeValues(api),
+      packed: new PackedWeights(api),
+      hostCalls: undefined,
+      abandoned: new FinalizationRegistry((holdings) => holdings.release()),
+    };
     sharedOf.set(api, shared);
   }
   return shared;

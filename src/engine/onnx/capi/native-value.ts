@@ -2,12 +2,19 @@
 // memory; and a value that nobody disposed of is released when its owner is collected.
 import type { Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
-import { onnxType } from '../onnx-graph.js';
+import { type OnnxType, onnxType } from '../onnx-graph.js';
 import type { OrtApi } from './api.js';
 
 /** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */
 const DEVICE_ALLOCATOR = 0;
 const DEFAULT_MEMORY = 0;
+
+/** What a value is made of: elements in the order of rows. */
+export interface ValueData {
+  readonly dtype: OnnxType;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
 
 /** Makes values, and keeps those of tensors that are used again, such as states. */
 export class NativeValues {
@@ -30,8 +37,8 @@ export class NativeValues {
     return value;
   }
 
-  private make(tensor: HostTensor): NativeValue {
-    const { dtype, shape, data } = tensor;
+  /** A value of the caller's, who disposes of it. The data must stay where it is. */
+  make({ dtype, shape, data }: ValueData): NativeValue {
     shape.forEach((size, axis) => {
       this.dimensions[axis] = BigInt(size);
     });
@@ -54,6 +61,10 @@ export class NativeValues {
     const value = this.kept.get(tensor);
     if (!value) return;
     this.kept.delete(tensor);
+    this.dispose(value);
+  }
+
+  dispose(value: NativeValue): void {
     this.abandoned.unregister(value);
     this.api.release('ReleaseValue', value.pointer);
   }
