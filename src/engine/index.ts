@@ -33,8 +33,11 @@ export {
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
+export * from './operators/index.js';
 export { after } from './primitives/after.js';
+export { cast, constant, typeOf } from './primitives/element-types.js';
 export { hostCall } from './primitives/host-call.js';
+export { type NativeOptions, nativeOp } from './primitives/native-op.js';
 export {
   bernoulliMask,
   type MaskFactors,
@@ -47,21 +50,30 @@ export { scan } from './primitives/scan.js';
 export {
   currentScope,
   type HostFunction,
+  type NativeAttributes,
+  type NativeCall,
   type ProgramScope,
   type ProgramState,
   type ScanBody,
   type ScanResult,
+  type Twin,
   tracesAnyShape,
   withScope,
 } from './scope.js';
 export { State } from './state.js';
+export { storedType, storedValues, typeStoredAs } from './stored-types.js';
 export {
   allocate,
+  bytesOf,
+  type ComputedDType,
   type DType,
   float32,
   type HostData,
   type HostTensor,
+  hostTensor,
   int32,
+  int64,
+  int64Values,
   sizeOf,
   type TensorSpec,
 } from './tensors.js';

@@ -11,7 +11,7 @@ import type {
   Tensors,
 } from '../engine.js';
 import type { ProgramState } from '../scope.js';
-import type { HostData } from '../tensors.js';
+import { checkTensor, type HostData } from '../tensors.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, stateBytes } from './live-memory.js';
 import { describeFallback, type Placement } from './placement.js';
@@ -87,6 +87,7 @@ export class OnnxEngine implements Engine {
     return {
       name,
       run: async (inputs: HostTensors, runOptions: RunOptions = {}) => {
+        for (const [key, input] of Object.entries(inputs)) checkTensor(input, key);
         const program = await cache.get(inputs);
         this.stats.runs++;
         return program.run(inputs, this.store, runOptions);

@@ -4,6 +4,7 @@ import { nestedGradients, runCustom } from '../autodiff/tape.js';
 import {
   currentScope,
   type HostFunction,
+  type NativeCall,
   type ProgramScope,
   type ProgramState,
   type ScanBody,
@@ -11,7 +12,7 @@ import {
   withScope,
 } from '../scope.js';
 import type { State } from '../state.js';
-import type { TensorSpec } from '../tensors.js';
+import type { DType, HostTensor, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { after } from './after.js';
 
@@ -109,6 +110,22 @@ class CheckpointScope implements ProgramScope {
 
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
     return this.inner.hostCall(name, fn, inputs, outputs);
+  }
+
+  nativeOp(call: NativeCall): Tensor[] {
+    return this.inner.nativeOp(call);
+  }
+
+  cast(x: Tensor, dtype: DType): Tensor {
+    return this.inner.cast(x, dtype);
+  }
+
+  typeOf(x: Tensor): DType {
+    return this.inner.typeOf(x);
+  }
+
+  constant(value: HostTensor): Tensor {
+    return this.inner.constant(value);
   }
 
   after(x: Tensor, others: readonly Tensor[]): Tensor {
