@@ -36,7 +36,7 @@ export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.j
 export * from './operators/index.js';
 export { after } from './primitives/after.js';
 export { cast, constant, typeOf } from './primitives/element-types.js';
-export { hostCall } from './primitives/host-call.js';
+export { hostCall, rawHostCall } from './primitives/host-call.js';
 export { type NativeOptions, nativeOp } from './primitives/native-op.js';
 export {
   bernoulliMask,
@@ -54,6 +54,8 @@ export {
   type NativeCall,
   type ProgramScope,
   type ProgramState,
+  type RawHostFunction,
+  type RawTensor,
   type ScanBody,
   type ScanResult,
   type Twin,

@@ -17,7 +17,30 @@ export interface ScanResult {
  */
 export type ScanBody = (carry: Tensor[], xs: Tensor[]) => { carry: Tensor[]; ys: Tensor[] };
 /** What a host call computes: plain JavaScript on host tensors, in the order of the call's inputs and outputs. */
-export type HostFunction = (inputs: HostTensor[]) => HostTensor[];
+export interface HostFunction {
+  (inputs: HostTensor[]): HostTensor[];
+  /** The same on addresses, for engines that have them; see `rawHostCall`. */
+  readonly raw?: RawHostFunction;
+}
+
+/** A tensor in memory of the engine's. */
+export interface RawTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Valid until the function returns. */
+  readonly address: bigint;
+  readonly bytes: number;
+}
+
+/**
+ * A host function on addresses, for functions of C. It writes all outputs; one may have the address of the input at its place,
+ * where nobody else reads that. It returns what is wrong: a status that is not 0, or a text; else 0 or nothing.
+ */
+export type RawHostFunction = (
+  inputs: readonly RawTensor[],
+  outputs: readonly RawTensor[],
+  // biome-ignore lint/suspicious/noConfusingVoidType: most such functions return nothing
+) => number | string | void;
 
 /** Attributes of an operator: whole numbers, lists of them, text, and `{ float: x }` for one that is not whole by its type. */
 export type NativeAttributes = Readonly<
