@@ -1,4 +1,5 @@
 export { registerGradients } from './autodiff/index.js';
+export { cancellable, isCancelled, throwIfCancelled } from './cancellation.js';
 export { engineComponents, engineKind } from './components.js';
 export {
   type CreateEngineOptions,

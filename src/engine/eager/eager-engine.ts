@@ -1,6 +1,7 @@
 // The engine that runs op by op.
 import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
+import { signalAround, throwIfCancelled } from '../cancellation.js';
 import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
 import { type ProgramState, withScope } from '../scope.js';
 import type { HostData } from '../tensors.js';
@@ -82,6 +83,8 @@ export class EagerEngine implements Engine {
     inputs: HostTensors,
     options: RunOptions,
   ): Promise<HostTensors> {
+    const signal = options.signal ?? signalAround();
+    throwIfCancelled(signal);
     await this.use();
     this.stats.runs++;
     const scope = new EagerScope((state) => this.valueOf(state), options.random);

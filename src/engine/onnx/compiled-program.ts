@@ -1,6 +1,7 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import { throwIfCancelled } from '../cancellation.js';
 import type { HostTensors, RunOptions } from '../engine.js';
 import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
@@ -35,6 +36,7 @@ const SMALL_BYTES = 1024;
 export class CompiledProgram {
   /** Values that go from one part to a later one, kept between runs. */
   private readonly crossing = new Map<string, HostTensor>();
+  private running: Promise<void> | undefined;
 
   private constructor(
     private readonly traced: TracedProgram,
@@ -65,16 +67,27 @@ export class CompiledProgram {
   }
 
   async run(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
+    const outputs = this.runParts(inputs, store, options);
+    this.running = outputs.then(
+      () => {},
+      () => {},
+    );
+    return outputs;
+  }
+
+  private async runParts(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
     const { traced, apply } = this;
+    const { signal } = options;
     const values = this.feeds(inputs, store, options.random);
     const results = this.results(store);
     try {
       for (const [i, part] of this.parts.entries()) {
-        await this.runPart(part, values, results);
+        await this.runPart(part, values, results, signal);
         if (i < traced.calls.length) this.runHostCall(i, values);
       }
       const outputs: HostTensors = {};
       for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
+      throwIfCancelled(signal);
       const wanted = options.commitIf?.(outputs) ?? true;
       if (wanted && apply) await this.runApply(apply, values, results);
       if (wanted) this.commit(store);
@@ -84,7 +97,9 @@ export class CompiledProgram {
     }
   }
 
+  /** A run that is under way ends first. */
   async dispose(): Promise<void> {
+    await this.running;
     for (const { session } of this.allParts) await session?.dispose();
     this.crossing.clear();
   }
@@ -158,6 +173,7 @@ export class CompiledProgram {
     { graph, session }: Part,
     values: Map<string, HostTensor>,
     results: Map<string, HostTensor>,
+    signal?: AbortSignal,
   ): Promise<void> {
     if (!session) return;
     const feeds: Record<string, HostTensor> = {};
@@ -165,7 +181,7 @@ export class CompiledProgram {
     const fetches: Record<string, HostTensor> = {};
     for (const value of graph.outputs)
       fetches[value.name] = results.get(value.name) ?? this.crossingTensor(value);
-    await session.run(feeds, fetches);
+    await session.run(feeds, fetches, signal);
     for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
   }
 

@@ -1,6 +1,7 @@
 // The default engine.
 import { availableParallelism } from 'node:os';
 import { registerGradients } from '../autodiff/index.js';
+import { signalAround, throwIfCancelled } from '../cancellation.js';
 import type {
   CompileOptions,
   Engine,
@@ -50,6 +51,8 @@ export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
   readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
   private readonly store = new StateStore();
+  /** A run that has not ended. */
+  private busy: Promise<void> | undefined;
   private readonly generations = new WeightGenerations();
   private readonly programs = new Set<SignatureCache>();
   private readonly session: SessionOptions;
@@ -87,10 +90,14 @@ export class OnnxEngine implements Engine {
     return {
       name,
       run: async (inputs: HostTensors, runOptions: RunOptions = {}) => {
+        const signal = runOptions.signal ?? signalAround();
+        throwIfCancelled(signal);
         for (const [key, input] of Object.entries(inputs)) checkTensor(input, key);
-        const program = await cache.get(inputs);
-        this.stats.runs++;
-        return program.run(inputs, this.store, runOptions);
+        return this.alone(async () => {
+          const program = await cache.get(inputs);
+          this.stats.runs++;
+          return program.run(inputs, this.store, signal ? { ...runOptions, signal } : runOptions);
+        });
       },
       peakBytes: (inputs) => peakBytes(cache.trace(inputs)),
       stateBytes: (inputs) => stateBytes(cache.trace(inputs)),
@@ -102,10 +109,12 @@ export class OnnxEngine implements Engine {
   }
 
   async read(state: ProgramState): Promise<HostData> {
+    while (this.busy) await this.busy;
     return this.store.current(state).data.slice();
   }
 
   async write(state: ProgramState, value: HostData, given = false): Promise<void> {
+    while (this.busy) await this.busy;
     this.store.set(state, given ? value : value.slice());
   }
 
@@ -113,7 +122,24 @@ export class OnnxEngine implements Engine {
     this.store.release(states);
   }
 
+  /** What is run beside JavaScript uses states and buffers that a second run would write. */
+  private async alone<R>(run: () => Promise<R>): Promise<R> {
+    while (this.busy) await this.busy;
+    const result = run();
+    const ended = result.then(
+      () => {},
+      () => {},
+    );
+    this.busy = ended;
+    try {
+      return await result;
+    } finally {
+      if (this.busy === ended) this.busy = undefined;
+    }
+  }
+
   async dispose(): Promise<void> {
+    while (this.busy) await this.busy;
     for (const cache of this.programs) cache.clear();
     this.programs.clear();
     this.generations.clear();

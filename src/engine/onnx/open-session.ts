@@ -1,6 +1,7 @@
 // Chooses how ONNX Runtime is reached: by its C API, or by the binding of onnxruntime-node where koffi is not installed, for
 // providers other than the CPU, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
 import { AnemoneError } from '../../errors/index.js';
+import { throwIfCancelled } from '../cancellation.js';
 import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
@@ -72,9 +73,10 @@ function tryApi(): NonNullable<typeof attempt> {
 class GuardedSession implements Session {
   constructor(private readonly inner: Session) {}
 
-  async run(feeds: Tensors, fetches: Tensors): Promise<void> {
+  async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
+    throwIfCancelled(signal);
     try {
-      await this.inner.run(feeds, fetches);
+      await this.inner.run(feeds, fetches, signal);
     } catch (cause) {
       throw cause instanceof AnemoneError ? cause : ortError('a compiled program failed', cause);
     }

@@ -30,10 +30,14 @@ export interface SessionModel {
 }
 
 export interface Session {
-  /** Computes into the data of `fetches`. Every input and output of the model is named. */
+  /**
+   * Computes into the data of `fetches`. Every input and output of the model is named.
+   * @param signal ends the run where that can be, with `engine.cancelled`
+   */
   run(
     feeds: Readonly<Record<string, HostTensor>>,
     fetches: Readonly<Record<string, HostTensor>>,
+    signal?: AbortSignal,
   ): Promise<void>;
   /** Gives up what it keeps of tensors that no later run gets. */
   release(tensors: Iterable<HostTensor>): void;

@@ -37,6 +37,8 @@ const FUNCTIONS = {
   CreateCustomOpDomain: [26, P, ['str', P]],
   CustomOpDomain_Add: [27, P, [P, P]],
   AddCustomOpDomain: [28, P, [P, P]],
+  CreateRunOptions: [39, P, [P]],
+  RunOptionsSetTerminate: [46, P, [P]],
   CreateTensorWithData: [49, P, [P, P, 'size_t', P, 'size_t', 'int', P]],
   GetTensorMutableData: [51, P, [P, P]],
   CreateCpuMemoryInfo: [69, P, ['int', 'int', P]],
@@ -48,6 +50,7 @@ const FUNCTIONS = {
   ReleaseStatus: [93, 'void', [P]],
   ReleaseSession: [95, 'void', [P]],
   ReleaseValue: [96, 'void', [P]],
+  ReleaseRunOptions: [97, 'void', [P]],
   ReleaseSessionOptions: [100, 'void', [P]],
   SessionEndProfiling: [110, P, [P, P, P]],
   CreateEnvWithGlobalThreadPools: [119, P, ['int', 'str', P, P]],
@@ -81,6 +84,8 @@ export class OrtError extends Error {
 
 export class OrtApi {
   private readonly functions: Readonly<Record<FunctionName, NativeFunction>>;
+  /** What calls on other threads use. */
+  private readonly underWay = new Set<unknown>();
   private readonly pointerSlot = new BigUint64Array(1);
   /** Version of the library. */
   readonly version: string;
@@ -100,6 +105,32 @@ export class OrtApi {
   /** Calls a function that returns a status. @throws OrtError */
   call(name: Exclude<FunctionName, Releaser>, ...args: readonly unknown[]): void {
     this.check(this.functions[name](...args) as Pointer | null);
+  }
+
+  /**
+   * As `call`, on another thread.
+   * @param owners of what the arguments point to: they stay reachable until the call has ended
+   * @throws OrtError
+   */
+  callBeside(
+    name: Exclude<FunctionName, Releaser>,
+    args: readonly unknown[],
+    owners: readonly unknown[],
+  ): Promise<void> {
+    const inUse = [args, owners];
+    this.underWay.add(inUse);
+    return new Promise((resolve, reject) => {
+      this.functions[name].async(...args, (error: unknown, status: Pointer | null) => {
+        this.underWay.delete(inUse);
+        try {
+          if (error) throw error;
+          this.check(status);
+          resolve();
+        } catch (cause) {
+          reject(cause);
+        }
+      });
+    });
   }
 
   /** Calls a function whose last parameter receives a pointer, and returns that. @throws OrtError */

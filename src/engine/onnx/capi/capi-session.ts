@@ -1,4 +1,6 @@
 // A session of ONNX Runtime's C API, on the CPU.
+
+import { cancelled } from '../../cancellation.js';
 import { openLibrary, type Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
 import { returnFreedMemory } from '../host-memory.js';
@@ -13,6 +15,8 @@ import { PackedWeights } from './packed-weights.js';
 const FATAL_ONLY = 4;
 /** Bytes of weights from which on the system is given back what their session has freed. */
 const WORTH_RETURNING = 16 << 20;
+/** Runs of less end before a signal could come: going to another thread would take longer. */
+const LONG_MS = 5;
 const OPTIMIZATION = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 
 /** What the sessions of a thread have in common. */
@@ -38,6 +42,8 @@ class CapiSession implements Session {
   private readonly outputs: Arguments;
   private readonly hostCalls: HostCalls | undefined;
   private holdings: Holdings | undefined;
+  /** Whether a run is worth another thread; not known before the first. */
+  private isLong = true;
 
   constructor(
     private readonly api: OrtApi,
@@ -56,24 +62,45 @@ class CapiSession implements Session {
   async run(
     feeds: Readonly<Record<string, HostTensor>>,
     fetches: Readonly<Record<string, HostTensor>>,
+    signal?: AbortSignal,
   ): Promise<void> {
     const { inputs, outputs, values } = this;
     inputs.fill(feeds, values);
     outputs.fill(fetches, values);
+    const started = performance.now();
     try {
-      this.api.call(
-        'Run',
-        this.open(),
-        null,
-        inputs.names,
-        inputs.values,
-        inputs.count,
-        outputs.names,
-        outputs.count,
-        outputs.values,
-      );
+      // Host functions are called on the thread that runs the graph, which must then be that of JavaScript.
+      if (signal && !this.hostCalls && this.isLong) await this.runBeside(signal, [feeds, fetches]);
+      else this.api.call('Run', ...this.callWith(null));
     } catch (cause) {
       throw this.hostCalls?.takeFailure() ?? cause;
+    }
+    this.isLong = performance.now() - started > LONG_MS;
+  }
+
+  private callWith(runOptions: Pointer | null): unknown[] {
+    const { inputs, outputs } = this;
+    const { names, values, count } = inputs;
+    return [this.open(), runOptions, names, values, count, outputs.names, outputs.count, outputs.values];
+  }
+
+  /**
+   * On a thread of koffi's, so that the signal can come. That has the same floating-point mode, since nothing here changes
+   * any thread's (docs/engines.md): the numbers are the same bits.
+   * @param tensors stay reachable until the run has ended
+   */
+  private async runBeside(signal: AbortSignal, tensors: readonly unknown[]): Promise<void> {
+    const { api } = this;
+    const runOptions = api.make('CreateRunOptions');
+    const terminate = () => api.call('RunOptionsSetTerminate', runOptions);
+    signal.addEventListener('abort', terminate, { once: true });
+    try {
+      await api.callBeside('Run', this.callWith(runOptions), [this, ...tensors]);
+    } catch (cause) {
+      throw signal.aborted ? cancelled(signal) : cause;
+    } finally {
+      signal.removeEventListener('abort', terminate);
+      api.release('ReleaseRunOptions', runOptions);
     }
   }
 
