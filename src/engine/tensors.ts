@@ -92,6 +92,7 @@ export function checkTensor({ dtype, shape, data }: HostTensor, path?: string): 
     code: 'tensor.size',
     path,
     message: `${data.length} values do not fill shape [${shape.join(', ')}]`,
+    hint: data.buffer.byteLength === 0 ? 'has their memory gone to another thread?' : undefined,
   });
 }
 

@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { float32, OnnxEngine, tf } from '../../src/engine/index.js';
+import { koffi } from '../../src/engine/native/koffi.js';
+import { OrtApi } from '../../src/engine/onnx/capi/api.js';
 
 function run(args: readonly string[], env: Record<string, string> = {}): string {
   return execFileSync(process.execPath, ['--import', 'tsx', ...args], {
@@ -62,6 +64,15 @@ it('refuses data that has gone to another thread instead of reading what is not 
   const x = float32(data, [3]);
   await program.run({ x });
   structuredClone(data.buffer, { transfer: [data.buffer] });
-  await expect(program.run({ x })).rejects.toMatchObject({ code: 'engine.onnxruntime' });
+  await expect(program.run({ x })).rejects.toMatchObject({
+    code: 'tensor.size',
+    hint: 'has their memory gone to another thread?',
+  });
   await engine.dispose();
+});
+
+it('names a library that has no C API of the version that is needed', () => {
+  const library = koffi();
+  if (!library) throw new Error('koffi is not installed');
+  expect(() => new OrtApi(library, 99)).toThrow(/ONNX Runtime 1\.\d+\.\d+ has no C API of version 99/);
 });

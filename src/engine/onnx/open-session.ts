@@ -46,6 +46,8 @@ function chosenApi(choice = process.env[CHOICE] ?? ''): OrtApi | undefined {
   }
   if (choice === 'binding') return undefined;
   const found = tryApi();
+  if (choice === '' && found.failure && !(found.failure instanceof AnemoneError))
+    warnOfBinding(found.failure);
   if (choice === '' || found.api) return found.api;
   if (found.failure instanceof AnemoneError) throw found.failure;
   if (found.failure) throw ortError("ONNX Runtime's C API cannot be used", found.failure);
@@ -67,6 +69,16 @@ function tryApi(): NonNullable<typeof attempt> {
     }
   }
   return attempt;
+}
+
+let isTold = false;
+
+/** The binding does the same with more time and memory; nothing else would say why. */
+function warnOfBinding(failure: unknown): void {
+  if (isTold) return;
+  isTold = true;
+  const text = `${messageOf(failure)}: the binding of onnxruntime-node is used, which takes more memory`;
+  process.emitWarning(text, { code: 'ANEMONE_ONNXRUNTIME_BINDING' });
 }
 
 /** A session whose failures are errors of this library. */

@@ -90,15 +90,21 @@ export class OrtApi {
   /** Version of the library. */
   readonly version: string;
 
-  constructor(readonly koffi: Koffi) {
+  /** @throws OrtError for a library that has no table of this version; Error of the system's loader */
+  constructor(
+    readonly koffi: Koffi,
+    version = API_VERSION,
+  ) {
     const file = join(onnxruntimeFolder(), LIBRARIES[process.platform] ?? LIBRARIES.linux ?? '');
     const base = openLibrary(koffi, file).func('void *OrtGetApiBase()')() as Pointer;
     const [getApi, getVersion] = koffi.decode(base, koffi.array(P, 2)) as Pointer[];
     const versionString = koffi.decode(getVersion, prototypeOf(koffi, 'GetVersionString', 'str', []));
     this.version = (versionString as NativeFunction)() as string;
+    // The library writes a line of its own when it is asked for a table that it does not have.
+    const isOld = Number(this.version.split('.')[1]) < version && this.version.startsWith('1.');
     const apiOf = koffi.decode(getApi, prototypeOf(koffi, 'GetApi', P, ['uint32_t'])) as NativeFunction;
-    const table = apiOf(API_VERSION) as Pointer | null;
-    if (!table) throw new OrtError(0, `ONNX Runtime ${this.version} has no API of version ${API_VERSION}`);
+    const table = isOld ? null : (apiOf(version) as Pointer | null);
+    if (!table) throw new OrtError(0, `ONNX Runtime ${this.version} has no C API of version ${version}`);
     this.functions = readTable(koffi, table);
   }
 
