@@ -38,6 +38,11 @@ export const engineComponents: readonly ComponentDescriptor[] = [
           format: 'boolean',
           default: false,
         },
+        plannedMemory: {
+          doc: 'Where values lie in memory is decided before a program runs, which halves what it takes.',
+          format: 'boolean',
+          default: true,
+        },
         profile: {
           doc: 'Beginning of the names of files for its profile.',
           format: 'string',

@@ -22,7 +22,7 @@ export interface CreateEngineOptions extends OnnxEngineOptions {
 
 /** Options by engine; one that the chosen engine does not have is an error rather than ignored. */
 const OPTIONS: Readonly<Record<EngineName, readonly string[]>> = {
-  onnxruntime: ['provider', 'threads', 'optimization', 'arena', 'profile', 'onPlacement'],
+  onnxruntime: ['provider', 'threads', 'optimization', 'arena', 'plannedMemory', 'profile', 'onPlacement'],
   tensorflow: ['threads', 'module'],
   reference: ['threads'],
 };

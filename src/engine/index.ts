@@ -35,9 +35,10 @@ export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
 export * from './operators/index.js';
-export { after } from './primitives/after.js';
+export { after, later } from './primitives/after.js';
 export { cast, constant, typeOf } from './primitives/element-types.js';
 export { hostCall, rawHostCall } from './primitives/host-call.js';
+export { keepWhere } from './primitives/keep-where.js';
 export { type NativeOptions, nativeOp } from './primitives/native-op.js';
 export {
   bernoulliMask,
@@ -46,13 +47,14 @@ export {
   maskFromFactors,
   randomBits,
 } from './primitives/random.js';
-export { recompute } from './primitives/recompute.js';
+export { isRecomputed, recompute } from './primitives/recompute.js';
 export { scan } from './primitives/scan.js';
 export {
   currentScope,
   type HostFunction,
   type NativeAttributes,
   type NativeCall,
+  ordersByDependence,
   type ProgramScope,
   type ProgramState,
   type RawHostFunction,

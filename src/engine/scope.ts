@@ -82,6 +82,8 @@ export interface ProgramState {
 export interface ProgramScope {
   /** See `tracesAnyShape`. Absent: no. */
   readonly anyShape?: boolean;
+  /** See `ordersByDependence`. Absent: no. */
+  readonly ordered?: boolean;
   /** The current value of a state inside this program. */
   read(state: ProgramState): Tensor;
   /** Makes `value` the state's value for later reads and, when the run is committed, for later runs. */
@@ -102,6 +104,8 @@ export interface ProgramScope {
   constant(value: HostTensor): Tensor;
   /** See `after`. */
   after(x: Tensor, others: readonly Tensor[]): Tensor;
+  /** Keeps tensors, which memory scopes of tfjs would end, until the program has run. Absent: nothing ends before. */
+  retain?(tensors: readonly Tensor[]): void;
 }
 
 let active: ProgramScope | undefined;
@@ -124,6 +128,14 @@ export function currentScope(): ProgramScope {
  */
 export function tracesAnyShape(): boolean {
   return active?.anyShape ?? false;
+}
+
+/**
+ * Whether values of the program being traced wait for others when told to (`after`), and what nobody needs is not computed:
+ * then it is cheap to compute some things twice instead of keeping them.
+ */
+export function ordersByDependence(): boolean {
+  return active?.ordered ?? false;
 }
 
 /** Runs `fn` with `scope` as the current program. */

@@ -20,8 +20,9 @@ export interface Pass {
   /**
    * Called by modules with their outputs, under the module's dotted path. Returns the tensor to go on
    * with: unchanged in ordinary passes; diagnosis and `inspect` record it.
+   * @param again it was tapped before: a checkpointed part is computed once more, for the gradients
    */
-  tap(path: string, x: Tensor): Tensor;
+  tap(path: string, x: Tensor, again?: boolean): Tensor;
   /** Takes scalars that modules add to the loss of a training step, such as a penalty: means over its examples. */
   cost?(value: Tensor): void;
   /**

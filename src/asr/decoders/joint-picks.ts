@@ -1,7 +1,7 @@
 // The part of the joint network that would hold [B,T,U+1,K]: from the two projections to the
 // log-probabilities of the lattice's arcs. Works in blocks of time, so that a bound on the number of
 // elements holds in both directions; the gradient computes a block again instead of keeping it.
-import { maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
+import { keepWhere, later, maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
 import { customGradient } from '../../nn/index.js';
 
 /** Activation between the sum of the projections and the output layer. */
@@ -142,11 +142,16 @@ function savedPieces(
       const ofPiece = (i: number): Tensor[] => more.slice((i + 1) * heads.length, (i + 2) * heads.length);
       const random = more.slice((pieces + 1) * heads.length);
       const arcs = dy.shape[3]!;
+      let last: Tensor[] = [];
       const grads = parts.map(({ start, length, network }, i) => {
         const mask = network.mask(maskFactorsOf(random, i));
-        const hidden = network.hidden(piece(encoder, start, length), prediction, mask);
+        // One piece after the other: all of them at once would be the whole lattice.
+        const encoderPiece = later(piece(encoder, start, length), last);
+        const hidden = network.hidden(encoderPiece, prediction, mask);
         const dPicks = pieces === 1 ? dy : tf.slice(dy, [0, 0, start, 0], [batch, rows, length, arcs]);
-        return network.backward(dPicks, hidden, ofPiece(i), weight, selectors, mask);
+        const grad = network.backward(dPicks, hidden, ofPiece(i), weight, selectors, mask);
+        last = [grad.encoder, grad.prediction, grad.weight];
+        return grad;
       });
       const total = (part: (grad: JointGradients) => Tensor): Tensor =>
         grads.map(part).reduce((sum, grad) => tf.add(sum, grad));
@@ -158,6 +163,7 @@ function savedPieces(
         total((grad) => grad.bias),
       ];
     },
+    { recomputes: true },
   );
 }
 
@@ -282,7 +288,7 @@ class JointBlock {
     );
     const activated = activate[this.options.activation](sum);
     const flat = tf.reshape(activated, [batch * rows * frames, width]);
-    return { activated, dropped: mask ? tf.where(mask, flat, tf.zerosLike(flat)) : flat };
+    return { activated, dropped: mask ? keepWhere(mask, flat) : flat };
   }
 
   /** What each head gives, [N, size of the head]. */
@@ -363,10 +369,9 @@ class JointBlock {
     { activated, dropped }: Hidden,
     mask: Tensor | undefined,
   ): Tensor {
-    const zero = tf.zerosLike(dDropped);
     const { activation } = this.options;
-    if (activation === 'relu') return tf.where(tf.greater(dropped, tf.scalar(0)), dDropped, zero);
-    const keptGradient = mask ? tf.where(mask, dDropped, zero) : dDropped;
+    if (activation === 'relu') return keepWhere(tf.greater(dropped, tf.scalar(0)), dDropped);
+    const keptGradient = mask ? keepWhere(mask, dDropped) : dDropped;
     return tf.mul(keptGradient, slope[activation](tf.reshape(activated, dDropped.shape)));
   }
 

@@ -13,6 +13,7 @@ import {
   ones,
   type Parameter,
   type Pass,
+  recomputeCheaply,
   silu,
   zeros,
 } from '../../nn/index.js';
@@ -62,9 +63,11 @@ export class ConformerConvolution extends Module {
   /** x [B,T,d], valid [B,T,1] with 1 for real frames → [B,T,d]. `past` holds inputs of the depthwise convolution. */
   forward(x: Tensor, valid: Tensor, pass: Pass, past?: Past): Tensor {
     const activation = this.gated ? glu : silu;
-    const gated = tf.mul(activation(this.pointwise1.forward(x)), valid);
-    const normed = this.norm.forward(this.overTime(gated, past), pass);
-    return pass.tap(this.path, this.pointwise2.forward(silu(normed)));
+    const overTime = ([x]: Tensor[]): Tensor => this.overTime(tf.mul(activation(x), valid), past);
+    const mixed = recomputeCheaply(overTime, [this.pointwise1.forward(x)], pass);
+    const normed = this.norm.forward(mixed, pass);
+    const y = recomputeCheaply(([x]) => this.pointwise2.forward(silu(x)), [normed], pass);
+    return pass.tap(this.path, y);
   }
 
   private overTime(gated: Tensor, past: Past | undefined): Tensor {

@@ -1,6 +1,6 @@
 // Reduces the frame rate before the Conformer layers, by strided convolutions over (time, frequency) or by
 // stacking frames.
-import { type Tensor, tf } from '../../engine/index.js';
+import { keepWhere, later, type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   Conv2d,
@@ -12,6 +12,7 @@ import {
   linear,
   Module,
   type Pass,
+  recomputeCheaply,
   uniform,
 } from '../../nn/index.js';
 import type { NemoCompat, SubsamplingType } from './conformer-config.js';
@@ -74,6 +75,9 @@ interface Stage {
   readonly length: LengthRule;
 }
 
+/** [B,T,F,C] to another image, or at last to [B,T,d]. */
+type ImageLayer = (image: Tensor) => Tensor;
+
 /** Strided (`striding`, `dw_striding`) or pooled (`vggnet`) stages, each halving time and frequency, then `out`. */
 export class ConvSubsampling extends Subsampling {
   private readonly stages: readonly Stage[];
@@ -109,30 +113,46 @@ export class ConvSubsampling extends Subsampling {
     const raw = tf.reshape(x, [...x.shape, 1]);
     let remaining = lengths;
     let batchFrames = pass.extent?.frames;
-    const maskOf = (image: Tensor): Tensor | undefined => {
+    let frames = raw.shape[1]!;
+    const currentMask = (): Tensor | undefined => {
       const ends = masked ? remaining : batchFrames;
-      return ends && tf.reshape(frameMask(ends, image.shape[1]!), [masked ? image.shape[0] : 1, -1, 1, 1]);
+      return ends && tf.reshape(frameMask(ends, frames), [masked ? raw.shape[0] : 1, -1, 1, 1]);
     };
     const shorten = (rule: LengthRule): void => {
+      frames = rule.apply(frames);
       remaining = rule.tensor(remaining);
       batchFrames = batchFrames && rule.tensor(batchFrames);
     };
-    const mask = maskOf(raw);
-    let image = mask ? tf.mul(raw, mask) : raw;
+    const mask = currentMask();
+    const layers: ImageLayer[] = [];
     // NeMo masks before every layer. What a pointwise or pooling layer makes of padding is masked after it
     // anyway, so masking after the activations gives the same numbers.
     for (const stage of this.stages) {
       for (const { module, relu } of stage.convolutions) {
-        image = module.forward(image);
+        layers.push((image) => module.forward(image));
         if (module.stride > 1) shorten(stage.length);
-        if (relu) image = maskedRelu(image, maskOf(image));
+        const mask = relu ? currentMask() : undefined;
+        if (relu) layers.push((image) => maskedRelu(image, mask));
       }
       if (stage.pool) {
-        image = maxPoolCeil(image);
+        layers.push(maxPoolCeil);
         shorten(stage.length);
       }
     }
-    return { x: pass.tap(this.path, this.project(image)), lengths: remaining, frames: batchFrames };
+    layers.push((image) => this.project(image));
+    const projected = this.through(layers, mask ? tf.mul(raw, mask) : raw, pass);
+    return { x: pass.tap(this.path, projected), lengths: remaining, frames: batchFrames };
+  }
+
+  /** The first convolution sees one channel: it is cheap, and what it makes is the largest tensor of all. */
+  private through(
+    [convolution, activation, next, ...rest]: readonly ImageLayer[],
+    image: Tensor,
+    pass: Pass,
+  ): Tensor {
+    const first = ([image]: Tensor[]): Tensor => next(activation(convolution(image)));
+    const start = recomputeCheaply(first, [image], pass, image.size * this.options.channels);
+    return rest.reduce((image, layer) => layer(image), start);
   }
 
   /** [B,T',F',C] → [B,T',d]. The stored weight orders its input channel-major, the image is channels-last. */
@@ -280,7 +300,7 @@ export function maskedRelu(x: Tensor, mask: Tensor | undefined): Tensor {
       const value = tf.mul(tf.relu(x), mask);
       return { value, saved: [value] };
     },
-    (dy, [value]) => [tf.where(tf.greater(value, tf.scalar(0)), dy, tf.zerosLike(dy))],
+    (dy, [value]) => [keepWhere(tf.greater(later(value, [dy]), tf.scalar(0)), dy)],
   );
 }
 

@@ -1,4 +1,6 @@
 // Gradients of elementwise kernels.
+import { later } from '../primitives/after.js';
+import { keepWhere } from '../primitives/keep-where.js';
 import { type Tensor, tf } from '../tf.js';
 import { type Gradient, scalar, sumTo } from './gradient.js';
 
@@ -98,7 +100,7 @@ export const elementwiseGradients: readonly Gradient[] = [
   fromOutput('Exp', (dy, y) => tf.mul(dy, y)),
   fromOutput('Sigmoid', (dy, y) => tf.mul(dy, tf.mul(y, tf.sub(scalar(1), y)))),
   fromOutput('Tanh', (dy, y) => tf.mul(dy, tf.sub(scalar(1), tf.square(y)))),
-  fromOutput('Relu', (dy, y) => where(tf.greater(y, scalar(0)), dy)),
+  fromOutput('Relu', (dy, y) => keepWhere(tf.greater(later(y, [dy]), scalar(0)), dy)),
   fromOutput('Sqrt', (dy, y) => tf.div(dy, tf.mul(y, scalar(2)))),
   fromOutput('Rsqrt', (dy, y) => tf.mul(tf.mul(dy, scalar(-0.5)), tf.mul(y, tf.square(y)))),
   fromOutput('Reciprocal', (dy, y) => tf.neg(tf.mul(dy, tf.square(y)))),

@@ -1,21 +1,29 @@
-// tfjs's tape, where its public interface ends: operations with several outputs and gradients of their own, and gradients
-// that are taken while other gradients are.
+// tfjs's tape, where its public interface ends: operations with several outputs and gradients of their own, gradients
+// that are taken while other gradients are, and what a function reads.
 import { type Tensor, tf } from '../tf.js';
+
+interface KernelCall {
+  readonly inputs: Record<string, Tensor>;
+}
+
+interface CustomCall extends KernelCall {
+  readonly forwardFunc: (backend: unknown, save: (tensors: Tensor[]) => void) => Tensor[];
+  readonly backwardsFunc: (dys: Tensor | Tensor[], saved: Tensor[]) => Record<string, () => Tensor>;
+}
 
 /** What is used of tfjs's engine beyond its types. */
 interface TapeEngine {
-  readonly state: { activeTape: unknown };
-  runKernelFunc(operation: {
-    readonly forwardFunc: (backend: unknown, save: (tensors: Tensor[]) => void) => Tensor[];
-    readonly backwardsFunc: (dys: Tensor | Tensor[], saved: Tensor[]) => Record<string, () => Tensor>;
-    readonly inputs: Record<string, Tensor>;
-  }): Tensor | Tensor[];
+  readonly state: { activeTape: readonly { readonly outputs: readonly Tensor[] }[] | null };
+  nextTensorId(): number;
+  runKernelFunc(call: KernelCall | CustomCall): Tensor | Tensor[];
 }
 
 interface CustomOperation {
   readonly outputs: Tensor[];
-  /** One gradient for each input, from one for each output. */
+  /** One gradient for each input, those of `alsoRead` last, from one for each output. */
   readonly backward: (dys: readonly Tensor[], saved: readonly Tensor[]) => Tensor[];
+  /** Inputs that were not known before the operation ran. */
+  readonly alsoRead?: readonly Tensor[];
 }
 
 const tape = (): TapeEngine => tf.engine() as unknown as TapeEngine;
@@ -29,10 +37,13 @@ export function runCustom(
   forward: (save: (tensors: Tensor[]) => void) => CustomOperation,
 ): Tensor[] {
   let operation: CustomOperation | undefined;
+  const inputTable = tableOf(inputs);
   const results = tape().runKernelFunc({
-    inputs: Object.fromEntries(inputs.map((input, i) => [i, input])),
+    inputs: inputTable,
     forwardFunc: (_, save) => {
       operation = forward(save);
+      // tfjs writes the inputs on its tape when the operation has run.
+      Object.assign(inputTable, tableOf([...inputs, ...(operation.alsoRead ?? [])]));
       return operation.outputs;
     },
     backwardsFunc: (dys, saved) => {
@@ -43,9 +54,42 @@ export function runCustom(
   return [results].flat();
 }
 
+function tableOf(tensors: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(tensors.map((tensor, i) => [i, tensor]));
+}
+
+/** What `fn` returns, and the tensors made before that it has read. */
+export function withTensorsRead<R>(fn: () => R): { result: R; tensors: readonly Tensor[] } {
+  const engine = tape();
+  const firstOwn = engine.nextTensorId();
+  const tensors = new Map<number, Tensor>();
+  const outer = Object.hasOwn(engine, 'runKernelFunc') ? engine.runKernelFunc : undefined;
+  const run = engine.runKernelFunc;
+  engine.runKernelFunc = function observed(this: TapeEngine, call) {
+    for (const input of Object.values(call.inputs).flat()) {
+      if (input && input.id < firstOwn) tensors.set(input.id, input);
+    }
+    return run.call(this, call);
+  };
+  try {
+    return { result: fn(), tensors: [...tensors.values()] };
+  } finally {
+    if (outer) engine.runKernelFunc = outer;
+    else delete (engine as Partial<TapeEngine>).runKernelFunc;
+  }
+}
+
+/** Those of `tensors` that were computed under the differentiation in progress. */
+export function differentiated(tensors: readonly Tensor[]): readonly Tensor[] {
+  const nodes = tape().state.activeTape;
+  if (!nodes || tensors.length === 0) return [];
+  const computed = new Set(nodes.flatMap((node) => node.outputs.map(({ id }) => id)));
+  return tensors.filter(({ id, dtype }) => dtype === 'float32' && computed.has(id));
+}
+
 /**
- * Gradients of Σ `outputs()` · `dys` for `xs`, zeros where there is none. May be called while other gradients are being
- * computed: tfjs would forget their tape.
+ * Gradients of Σ `outputs()` · `dys` for `xs`, zeros where there is none; of outputs that are no floats there is none. May be
+ * called while other gradients are being computed: tfjs would forget their tape.
  */
 export function nestedGradients(
   outputs: () => readonly Tensor[],
@@ -55,9 +99,13 @@ export function nestedGradients(
   const { state } = tape();
   const outer = state.activeTape;
   try {
-    const single = dys.length === 1;
-    const value = () => (single ? outputs()[0] : innerProduct(outputs(), dys));
-    const { grads } = tf.engine().gradients(value, [...xs], single ? dys[0] : undefined, true);
+    const floats = dys.filter(({ dtype }) => dtype === 'float32');
+    const single = floats.length === 1;
+    const value = () => {
+      const values = outputs().filter(({ dtype }) => dtype === 'float32');
+      return single ? values[0] : innerProduct(values, floats);
+    };
+    const { grads } = tf.engine().gradients(value, [...xs], single ? floats[0] : undefined, true);
     return grads.map((grad, i) => grad ?? tf.zerosLike(xs[i]));
   } finally {
     state.activeTape = outer;

@@ -90,12 +90,7 @@ export class EagerEngine implements Engine {
     const scope = new EagerScope((state) => this.valueOf(state), options.random);
     const feeds: Tensors = {};
     for (const [key, value] of Object.entries(inputs)) feeds[key] = tf.keep(fromHost(value));
-    const results = withScope(scope, () =>
-      tf.tidy(() => {
-        const outputs = fn(feeds);
-        return Object.fromEntries(Object.entries(outputs).map(([key, value]) => [key, tf.clone(value)]));
-      }),
-    );
+    const results = outputsOf(fn, feeds, scope);
     const outputs: HostTensors = {};
     for (const [key, value] of Object.entries(results)) {
       outputs[key] = await download(value);
@@ -108,5 +103,18 @@ export class EagerEngine implements Engine {
       else value.dispose();
     }
     return outputs;
+  }
+}
+
+function outputsOf(fn: (inputs: Tensors) => Tensors, feeds: Tensors, scope: EagerScope): Tensors {
+  try {
+    return withScope(scope, () =>
+      tf.tidy(() => {
+        const outputs = fn(feeds);
+        return Object.fromEntries(Object.entries(outputs).map(([key, value]) => [key, tf.clone(value)]));
+      }),
+    );
+  } finally {
+    scope.dispose();
   }
 }

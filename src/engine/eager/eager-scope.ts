@@ -12,6 +12,7 @@ import { cast, fromHost, toHost, typeOf } from './foreign-types.js';
 export class EagerScope implements ProgramScope {
   readonly assigned = new Map<ProgramState, Tensor>();
   private site = 0;
+  private readonly retained = new Set<Tensor>();
 
   constructor(
     private readonly currentValue: (state: ProgramState) => Tensor,
@@ -71,6 +72,17 @@ export class EagerScope implements ProgramScope {
 
   constant(value: HostTensor): Tensor {
     return fromHost(value);
+  }
+
+  retain(tensors: readonly Tensor[]): void {
+    for (const tensor of tensors) {
+      if (!tensor.kept) this.retained.add(tf.keep(tensor));
+    }
+  }
+
+  /** Call when the program has run. */
+  dispose(): void {
+    for (const tensor of this.retained) tensor.dispose();
   }
 
   /** Everything is computed in the order in which it is written. */

@@ -8,9 +8,11 @@ import { drawBits } from '../primitives/draw-bits.js';
 import type { ProgramState } from '../scope.js';
 import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
 import { hostCallsOf } from './host-call-node.js';
+import { executionOrder } from './live-memory.js';
 import { encodeModel } from './model-proto.js';
 import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
-import { openSession, takesWeights } from './open-session.js';
+import { computesAsPlanned, openSession, takesWeights } from './open-session.js';
+import { type MemoryPlan, planMemory } from './passes/memory-plan.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
@@ -51,10 +53,14 @@ export class CompiledProgram {
     built: BuiltWeights = NO_WEIGHTS,
   ): Promise<CompiledProgram> {
     const outside = takesWeights(options.provider);
+    const planned = await computesAsPlanned(options);
     const open = async (graph: OnnxGraph): Promise<Part> => {
       const whole = withConstants(graph, built.weights, outside);
       if (whole.nodes.length === 0) return { graph: whole, session: undefined };
-      return { graph: whole, session: await openSession(modelOf(whole, built.generation), options) };
+      const plan = planned
+        ? planMemory(whole, executionOrder(whole), (name) => traced.shapes.get(name))
+        : undefined;
+      return { graph: whole, session: await openSession(modelOf(whole, built.generation, plan), options) };
     };
     const parts: Part[] = [];
     for (const segment of traced.segments) parts.push(await open(segment));
@@ -245,10 +251,12 @@ function emptyTensor(value: OnnxValue): HostTensor {
   return { dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) };
 }
 
-function modelOf(graph: OnnxGraph, generation: object): SessionModel {
+function modelOf(graph: OnnxGraph, generation: object, plan: MemoryPlan | undefined): SessionModel {
   const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
+  const plannedValues = plan?.values.map(({ value }) => value) ?? [];
   return {
-    bytes: encodeModel(graph),
+    bytes: encodeModel({ ...graph, outputs: [...graph.outputs, ...plannedValues] }),
+    plan,
     inputs: names(graph.inputs),
     outputs: names(graph.outputs),
     calls: hostCallsOf(graph.nodes),

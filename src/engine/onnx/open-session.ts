@@ -6,6 +6,7 @@ import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
+import { runsInForeseenOrder } from './capi/execution-order.js';
 import { isProviderFailure, missingProvider } from './providers.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 
@@ -33,6 +34,17 @@ export function takesWeights(provider: string): boolean {
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
 export function runsHostCalls(provider: string): boolean {
   return provider === 'cpu' && chosenApi() !== undefined;
+}
+
+let foreseen: Promise<boolean> | undefined;
+
+/** Whether sessions with these options compute in places that are planned. @throws AnemoneError see `openSession` */
+export async function computesAsPlanned(options: SessionOptions): Promise<boolean> {
+  const { provider, workspace, optimization, arena } = options;
+  const api = provider === 'cpu' ? chosenApi() : undefined;
+  if (!api || !workspace || optimization !== 'disabled' || arena) return false;
+  foreseen ??= runsInForeseenOrder((model) => createCapiSession(api, model, options));
+  return foreseen;
 }
 
 /** The C API, unless another way is asked for or it cannot be had. */

@@ -1,8 +1,10 @@
 // What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host into tensors of
 // the host. `open-session.ts` makes them.
 import type { HostTensor } from '../tensors.js';
+import type { Workspace } from './capi/workspace.js';
 import type { HostCallNode } from './host-call-node.js';
 import type { OnnxInitializer } from './onnx-graph.js';
+import type { MemoryPlan } from './passes/memory-plan.js';
 import type { Placement } from './placement.js';
 
 export interface SessionOptions {
@@ -14,6 +16,8 @@ export interface SessionOptions {
   readonly logSeverity?: 0 | 1 | 2 | 3 | 4;
   /** Told, after the first run, on which devices the nodes ran. Not for the CPU provider. */
   readonly onPlacement?: (placement: Placement) => void;
+  /** Memory for values whose places are planned; without it none are. */
+  readonly workspace?: Workspace;
 }
 
 /** An ONNX model, and the names of what goes in and comes out. */
@@ -27,6 +31,8 @@ export interface SessionModel {
   readonly weights: readonly OnnxInitializer[];
   /** Sessions of one generation hold equal weights, and lay them out for their products once for all. */
   readonly generation: object;
+  /** Where values in between are to lie. They are outputs of the model, after those that are named. */
+  readonly plan?: MemoryPlan | undefined;
 }
 
 export interface Session {

@@ -70,7 +70,12 @@ export class SignatureCache {
     const { fn, limits, session } = this.options;
     const key = signature(inputs);
     if (this.lastTrace?.key !== key) {
-      const traced = trace(fn, inputs, { limits, callsAreNodes: runsHostCalls(session.provider) });
+      const callsAreNodes = runsHostCalls(session.provider);
+      const traced = trace(fn, inputs, {
+        limits,
+        callsAreNodes,
+        ordered: keepsOrder(session),
+      });
       this.lastTrace = { key, traced };
     }
     return this.lastTrace.traced;
@@ -138,6 +143,11 @@ export class SignatureCache {
       }),
     );
   }
+}
+
+/** Elsewhere the nodes that make values wait would run on the CPU, and what they wait for would be copied there. */
+function keepsOrder({ provider, optimization }: SessionOptions): boolean {
+  return provider === 'cpu' && optimization === 'disabled';
 }
 
 function signature(inputs: Readonly<Record<string, TensorSpec>>): string {

@@ -33,6 +33,8 @@ export class TraceScope implements ProgramScope {
     readonly root: GraphBuilder,
     /** Host calls stay nodes, also in loops. Else the program is cut at them. */
     readonly callsAreNodes: boolean,
+    /** The order in which values wait for others is kept. */
+    readonly ordered: boolean,
   ) {}
 
   get anyShape(): boolean {

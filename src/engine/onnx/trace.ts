@@ -47,6 +47,8 @@ export interface TraceOptions {
   readonly anyShape?: boolean;
   /** Host calls become nodes of the graph, which is then whole. Default false: the program is cut at them. */
   readonly callsAreNodes?: boolean;
+  /** Nothing is folded away: values may wait for others to save memory. Default true. */
+  readonly ordered?: boolean;
 }
 
 let kernelsRegistered = false;
@@ -54,7 +56,7 @@ let kernelsRegistered = false;
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  { limits = NO_LIMITS, anyShape = false, callsAreNodes = false }: TraceOptions = {},
+  { limits = NO_LIMITS, anyShape = false, callsAreNodes = false, ordered = true }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
   backend.limits = limits;
@@ -64,7 +66,7 @@ export function trace(
     kernelsRegistered = true;
   }
   const root = new GraphBuilder(new GraphNames(anyShape ? 'memory' : 'small'));
-  const scope = new TraceScope(backend, root, callsAreNodes);
+  const scope = new TraceScope(backend, root, callsAreNodes, ordered && !anyShape);
   return onTraceBackend(() =>
     backend.within(root, () => {
       tf.engine().startScope('trace');

@@ -1,5 +1,5 @@
 // Order by dependence: when a value is computed decides how long others must be kept.
-import { currentScope } from '../scope.js';
+import { currentScope, ordersByDependence } from '../scope.js';
 import type { Tensor } from '../tf.js';
 
 /**
@@ -8,4 +8,9 @@ import type { Tensor } from '../tf.js';
  */
 export function after(x: Tensor, others: readonly Tensor[]): Tensor {
   return others.length === 0 ? x : currentScope().after(x, others);
+}
+
+/** As `after`, where the engine keeps that order; else `x`, at once. For what is not needed, but saves memory. */
+export function later(x: Tensor, others: readonly Tensor[]): Tensor {
+  return ordersByDependence() ? after(x, others) : x;
 }

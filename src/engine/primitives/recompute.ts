@@ -1,6 +1,6 @@
 // Gradient checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): of a part of a network, only
 // its inputs are kept for the gradient; the rest is computed again when the gradient is.
-import { nestedGradients, runCustom } from '../autodiff/tape.js';
+import { differentiated, nestedGradients, runCustom, withTensorsRead } from '../autodiff/tape.js';
 import {
   currentScope,
   type HostFunction,
@@ -11,51 +11,81 @@ import {
   type ScanResult,
   withScope,
 } from '../scope.js';
-import type { State } from '../state.js';
 import type { DType, HostTensor, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { after } from './after.js';
 
+/** What is computed twice. `again`: for the second time. */
+export type Recomputed = (inputs: Tensor[], again: boolean) => Tensor[];
+
 /**
- * The outputs of `fn(inputs)`, with gradients for `inputs` and `states` only, bit for bit those of plain differentiation.
- * `fn` runs twice, the second time with the random bits of the first; what it assigns to states counts once. Tensors that
- * it takes from elsewhere (masks, positions) get no gradient.
- * @param states that `fn` reads and whose gradients are wanted
+ * The outputs of `fn(inputs)`, with the gradients that plain differentiation gives, bit for bit where there is one output.
+ * `fn` runs twice, the second time with the random bits of the first; what it assigns to states counts once. Tensors
+ * that it takes from elsewhere are kept, and get their gradients, but what is computed of them alone is not given up: name
+ * them as inputs.
+ * @param trained which of the states that `fn` reads want gradients
  */
 export function recompute(
-  fn: (inputs: Tensor[]) => Tensor[],
+  fn: Recomputed,
   inputs: readonly Tensor[],
-  states: readonly State[],
+  trained: (state: ProgramState) => boolean,
 ): Tensor[] {
-  const parameters = states.map((state) => state.tensor());
-  return runCustom([...inputs, ...parameters], (save) => {
-    const first = new CheckpointScope(currentScope());
-    const outputs = withScope(first, () => fn([...inputs]));
-    save([...inputs, ...parameters, ...first.history]);
+  return runCustom(inputs, (save) => {
+    const scope = currentScope();
+    const first = new CheckpointScope(scope);
+    const { result: outputs, tensors } = withTensorsRead(() =>
+      withScope(first, () => fn([...inputs], false)),
+    );
+    const { history } = first;
+    const states = [...first.statesRead].filter(([state]) => trained(state));
+    const parameters = states.map(([, value]) => value);
+    const known = new Set([...inputs, ...history]);
+    const elsewhere = tensors.filter((tensor) => !known.has(tensor));
+    scope.retain?.(elsewhere);
+    const alsoDifferentiated = differentiated(elsewhere);
+    save([...inputs, ...parameters, ...history]);
     first.dispose();
-    return { outputs, backward: (dys, saved) => gradientsAnew(fn, states, inputs.length, dys, saved) };
+    const part: Part = { fn, states: states.map(([state]) => state), inputs: inputs.length, elsewhere: alsoDifferentiated }; // biome-ignore format: one line reads better
+    return {
+      outputs,
+      alsoRead: [...parameters, ...alsoDifferentiated],
+      backward: (dys, saved) => gradientsAnew(part, dys, saved),
+    };
   });
 }
 
-/** @param saved the inputs, the values of `states`, and what the first run drew and read */
+/** Whether what is being traced is a part that is computed twice: inside, nothing is won by doing so once more. */
+export function isRecomputed(): boolean {
+  return currentScope() instanceof CheckpointScope;
+}
+
+/** What is computed again. */
+interface Part {
+  readonly fn: Recomputed;
+  /** Whose gradients are wanted. */
+  readonly states: readonly ProgramState[];
+  /** How many. */
+  readonly inputs: number;
+  /** Tensors that are no inputs and want gradients. */
+  readonly elsewhere: readonly Tensor[];
+}
+
+/** @param saved the inputs, the values of the states, and what the first run drew and read */
 function gradientsAnew(
-  fn: (inputs: Tensor[]) => Tensor[],
-  states: readonly State[],
-  inputCount: number,
+  { fn, states, inputs, elsewhere }: Part,
   dys: readonly Tensor[],
   saved: readonly Tensor[],
 ): Tensor[] {
-  const xs = saved.slice(0, inputCount).map((x) => after(x, dys));
-  const weights = saved.slice(inputCount, inputCount + states.length);
+  const xs = saved.slice(0, inputs).map((x) => after(x, dys));
+  const weights = saved.slice(inputs, inputs + states.length);
   const values = new Map<ProgramState, Tensor>(states.map((state, i) => [state, weights[i]]));
-  const again = new CheckpointScope(currentScope(), {
-    values,
-    history: saved.slice(inputCount + states.length),
-  });
-  const grads = nestedGradients(() => withScope(again, () => fn(xs)), [...xs, ...weights], dys);
+  const history = saved.slice(inputs + states.length);
+  const again = new CheckpointScope(currentScope(), { values, history });
+  const outputs = () => withScope(again, () => fn(xs, true));
+  const grads = nestedGradients(outputs, [...xs, ...weights, ...elsewhere], dys);
   // The gradients of the parameters come first: what only they need of this part can then be given up.
-  const weightGrads = grads.slice(inputCount);
-  return [...grads.slice(0, inputCount).map((grad) => after(grad, weightGrads)), ...weightGrads];
+  const weightGrads = grads.slice(inputs, inputs + states.length);
+  return grads.map((grad, i) => (i < inputs ? after(grad, weightGrads) : grad));
 }
 
 interface Replay {
@@ -68,6 +98,8 @@ interface Replay {
 /** The scope around. In a first run it remembers what is drawn and read; in a second it gives that again. */
 class CheckpointScope implements ProgramScope {
   readonly history: Tensor[] = [];
+  /** The first values that states had here. */
+  readonly statesRead = new Map<ProgramState, Tensor>();
   /** Random bits that outlive the parts inside, which would end with the tidy scopes that they were drawn in. */
   private readonly drawn: Tensor[] = [];
   private at = 0;
@@ -81,8 +113,13 @@ class CheckpointScope implements ProgramScope {
     return this.inner.anyShape ?? false;
   }
 
+  get ordered(): boolean {
+    return this.inner.ordered ?? false;
+  }
+
   read(state: ProgramState): Tensor {
     const value = this.next(() => this.inner.read(state));
+    if (!this.statesRead.has(state)) this.statesRead.set(state, value);
     return this.replay?.values.get(state) ?? value;
   }
 
@@ -130,6 +167,10 @@ class CheckpointScope implements ProgramScope {
 
   after(x: Tensor, others: readonly Tensor[]): Tensor {
     return this.inner.after(x, others);
+  }
+
+  retain(tensors: readonly Tensor[]): void {
+    this.inner.retain?.(tensors);
   }
 
   private next(first: () => Tensor): Tensor {

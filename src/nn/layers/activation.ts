@@ -17,6 +17,7 @@ export function silu(x: Tensor): Tensor {
       const slope = tf.mul(gate, tf.add(tf.scalar(1), tf.mul(x, tf.sub(tf.scalar(1), gate))));
       return [tf.mul(dy, slope)];
     },
+    { recomputes: true },
   );
 }
 
@@ -35,6 +36,7 @@ export function glu(x: Tensor): Tensor {
       const dGate = tf.mul(tf.mul(dValue, value), tf.sub(tf.scalar(1), gate));
       return [tf.concat([dValue, dGate], -1)];
     },
+    { recomputes: true },
   );
 }
 

@@ -4,6 +4,7 @@ import { type Initializer, zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 import type { Pass } from '../pass.js';
+import { recomputeCheaply } from '../recompute.js';
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
 
@@ -69,8 +70,12 @@ export class MultiHeadAttention extends Module {
    * zeros before linear_out.
    */
   protected attend(x: Tensor, scores: Tensor, mask: AttentionMask, pass: Pass, keys: Tensor = x): Tensor {
-    const weights = dropout(tf.softmax(tf.add(scores, mask.bias)), this.options.dropout ?? 0, pass);
-    const context = tf.matMul(weights, this.split(this.linearV.forward(keys)));
+    const weights = tf.softmax(tf.add(scores, mask.bias));
+    const context = recomputeCheaply(
+      ([weights, values]) => tf.matMul(dropout(weights, this.options.dropout ?? 0, pass), values),
+      [weights, this.split(this.linearV.forward(keys))],
+      pass,
+    );
     const [batch, frames] = x.shape;
     const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
     return this.project(tf.mul(mergedHeads, mask.queries), pass);

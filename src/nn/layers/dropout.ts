@@ -1,5 +1,5 @@
 // Inverted dropout (Srivastava et al. 2014). The gradient keeps the mask only.
-import { bernoulliMask, type Tensor, tf } from '../../engine/index.js';
+import { bernoulliMask, keepWhere, type Tensor, tf } from '../../engine/index.js';
 import type { Pass } from '../pass.js';
 import { customGradient } from './custom-gradient.js';
 
@@ -8,9 +8,8 @@ export function dropout(x: Tensor, probability: number, pass: Pass): Tensor {
   if (!pass.training || probability <= 0) return x;
   if (probability >= 1) return tf.mul(x, tf.scalar(0));
   const mask = bernoulliMask(x.shape, 1 - probability);
-  const scale = 1 / (1 - probability);
   const keep = (values: Tensor, keptMask: Tensor): Tensor =>
-    tf.where(keptMask, tf.mul(values, tf.scalar(scale)), tf.scalar(0));
+    keepWhere(keptMask, values, 1 / (1 - probability));
   return customGradient(
     [x],
     () => ({ value: keep(x, mask), saved: [mask] }),

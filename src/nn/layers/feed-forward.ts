@@ -2,6 +2,7 @@
 import type { Tensor } from '../../engine/index.js';
 import { Module } from '../module.js';
 import type { Pass } from '../pass.js';
+import { recomputeCheaply } from '../recompute.js';
 import { type Activation, silu } from './activation.js';
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
@@ -33,8 +34,12 @@ export class FeedForward extends Module {
 
   /** x [...,width] → [...,width], over a hidden layer with activation and dropout. */
   forward(x: Tensor, pass: Pass): Tensor {
-    const hidden = (this.options.activation ?? silu)(this.linear1.forward(x));
-    const y = this.linear2.forward(dropout(hidden, this.options.dropout ?? 0, pass));
+    const activation = this.options.activation ?? silu;
+    const y = recomputeCheaply(
+      ([hidden]) => this.linear2.forward(dropout(activation(hidden), this.options.dropout ?? 0, pass)),
+      [this.linear1.forward(x)],
+      pass,
+    );
     return pass.tap(this.path, y);
   }
 }

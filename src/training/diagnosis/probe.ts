@@ -31,8 +31,8 @@ export class Probe {
   pass(): Pass {
     return {
       training: true,
-      tap: (path, x) => {
-        this.record('output', path, x);
+      tap: (path, x, again) => {
+        if (!again) this.record('output', path, x);
         return this.watchGradient(path, x);
       },
     };

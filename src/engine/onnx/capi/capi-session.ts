@@ -4,12 +4,14 @@ import { cancelled } from '../../cancellation.js';
 import { openLibrary, type Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
 import { returnFreedMemory } from '../host-memory.js';
+import type { MemoryPlan } from '../passes/memory-plan.js';
 import type { Session, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';
 import { type NativeValue, NativeValues } from './native-value.js';
 import { PackedWeights } from './packed-weights.js';
+import { PlannedValues } from './planned-values.js';
 
 /** `ORT_LOGGING_LEVEL_FATAL` of the header: every failure comes back as a status. */
 const FATAL_ONLY = 4;
@@ -41,21 +43,29 @@ class CapiSession implements Session {
   private readonly inputs: Arguments;
   private readonly outputs: Arguments;
   private readonly hostCalls: HostCalls | undefined;
+  private readonly plan: MemoryPlan | undefined;
+  private readonly planned: PlannedValues | undefined;
   private holdings: Holdings | undefined;
   /** Whether a run is worth another thread; not known before the first. */
   private isLong = true;
 
   constructor(
     private readonly api: OrtApi,
-    { inputs, outputs, ...model }: SessionModel,
-    options: SessionOptions,
+    { inputs, outputs, plan, ...model }: SessionModel,
+    private readonly options: SessionOptions,
   ) {
     const shared = sharedBy(api);
     this.values = shared.values;
+    this.plan = plan;
+    this.planned = plan && new PlannedValues(this.values, plan.values);
     this.hostCalls = model.calls.length > 0 ? hostCallsOn(api) : undefined;
     this.inputs = new Arguments(api, inputs);
-    this.outputs = new Arguments(api, outputs);
-    this.holdings = new Holdings(api, shared, model, options);
+    this.outputs = new Arguments(
+      api,
+      outputs,
+      plan?.values.map(({ value }) => value.name),
+    );
+    this.holdings = new Holdings(api, shared, model, options, this.planned);
     shared.abandoned.register(this, this.holdings, this);
   }
 
@@ -68,12 +78,16 @@ class CapiSession implements Session {
     inputs.fill(feeds, values);
     outputs.fill(fetches, values);
     const started = performance.now();
+    const block = this.plan && this.options.workspace?.take(this.plan.bytes);
+    if (block) this.planned?.fill(block, outputs.values, outputs.keys.length);
     try {
       // Host functions are called on the thread that runs the graph, which must then be that of JavaScript.
-      if (signal && !this.hostCalls && this.isLong) await this.runBeside(signal, [feeds, fetches]);
+      if (signal && !this.hostCalls && this.isLong) await this.runBeside(signal, [feeds, fetches, block]);
       else this.api.call('Run', ...this.callWith(null));
     } catch (cause) {
       throw this.hostCalls?.takeFailure() ?? cause;
+    } finally {
+      if (block) this.options.workspace?.give(block);
     }
     this.isLong = performance.now() - started > LONG_MS;
   }
@@ -141,6 +155,7 @@ class Holdings {
     private readonly shared: Shared,
     model: SessionContents,
     options: SessionOptions,
+    private readonly planned: PlannedValues | undefined,
   ) {
     this.calls = model.calls;
     this.generation = model.generation;
@@ -172,6 +187,7 @@ class Holdings {
   release(): void {
     const { api, shared } = this;
     shared.hostCalls?.remove(this.calls);
+    this.planned?.release();
     api.release('ReleaseSession', this.session);
     if (this.weights.length > 0) shared.packed.giveBack(this.generation);
     this.releaseWeights();
@@ -257,10 +273,12 @@ class Arguments {
 
   constructor(
     api: OrtApi,
-    private readonly keys: readonly string[],
+    /** Of tensors that every run names. */
+    readonly keys: readonly string[],
+    others: readonly string[] = [],
   ) {
-    this.inC = new Names(api, keys);
-    this.values = new BigUint64Array(keys.length);
+    this.inC = new Names(api, [...keys, ...others]);
+    this.values = new BigUint64Array(keys.length + others.length);
   }
 
   get names(): BigUint64Array {
@@ -268,7 +286,7 @@ class Arguments {
   }
 
   get count(): number {
-    return this.keys.length;
+    return this.names.length;
   }
 
   /** ONNX Runtime would read a missing value's pointer. */

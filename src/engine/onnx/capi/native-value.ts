@@ -1,8 +1,8 @@
 // Tensors of ONNX Runtime over memory of ours. ONNX Runtime keeps a bare pointer to that memory, so an owner keeps the
 // memory; and a value that nobody disposed of is released when its owner is collected.
 import type { Pointer } from '../../native/koffi.js';
-import type { HostTensor } from '../../tensors.js';
-import { type OnnxType, onnxType } from '../onnx-graph.js';
+import { type HostTensor, sizeOf } from '../../tensors.js';
+import { bytesOfType, type OnnxType, type OnnxValue, onnxType } from '../onnx-graph.js';
 import type { OrtApi } from './api.js';
 
 /** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */
@@ -37,12 +37,29 @@ export class NativeValues {
     return value;
   }
 
+  /** A value in memory that the caller keeps, and whose pointer it frees. */
+  within(block: ArrayBuffer, offset: number, { shape, dtype }: OnnxValue): Pointer {
+    const bytes = sizeOf(shape) * bytesOfType(dtype);
+    return this.pointerTo(new Uint8Array(block, offset, bytes), shape, dtype);
+  }
+
+  free(pointer: Pointer): void {
+    this.api.release('ReleaseValue', pointer);
+  }
+
   /** A value of the caller's, who disposes of it. The data must stay where it is. */
   make({ dtype, shape, data }: ValueData): NativeValue {
+    const pointer = this.pointerTo(data, shape, dtype);
+    const value = new NativeValue(pointer, data);
+    this.abandoned.register(value, pointer, value);
+    return value;
+  }
+
+  private pointerTo(data: ArrayBufferView, shape: readonly number[], dtype: OnnxType): Pointer {
     shape.forEach((size, axis) => {
       this.dimensions[axis] = BigInt(size);
     });
-    const pointer = this.api.make(
+    return this.api.make(
       'CreateTensorWithData',
       this.cpuMemory,
       data,
@@ -51,9 +68,6 @@ export class NativeValues {
       shape.length,
       onnxType[dtype],
     );
-    const value = new NativeValue(pointer, data);
-    this.abandoned.register(value, pointer, value);
-    return value;
   }
 
   /** Gives up the value of a tensor; the tensor itself is the caller's. */

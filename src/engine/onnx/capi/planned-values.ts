@@ -1,0 +1,33 @@
+// Values between inputs and outputs whose places are planned (passes/memory-plan.ts): to ONNX Runtime they are outputs like
+// others, with memory of ours.
+import type { Pointer } from '../../native/koffi.js';
+import type { PlacedValue } from '../passes/memory-plan.js';
+import type { NativeValues } from './native-value.js';
+
+export class PlannedValues {
+  private block: ArrayBuffer | undefined;
+  private pointers: readonly Pointer[] = [];
+
+  constructor(
+    private readonly values: NativeValues,
+    private readonly planned: readonly PlacedValue[],
+  ) {}
+
+  /** Writes pointers to the values, which lie in `block`, into `table` from `start` on. */
+  fill(block: ArrayBuffer, table: BigUint64Array, start: number): void {
+    if (block !== this.block) {
+      this.release();
+      this.pointers = this.planned.map(({ value, offset }) => this.values.within(block, offset, value));
+      this.block = block;
+      this.pointers.forEach((pointer, i) => {
+        table[start + i] = pointer;
+      });
+    }
+  }
+
+  release(): void {
+    for (const pointer of this.pointers) this.values.free(pointer);
+    this.pointers = [];
+    this.block = undefined;
+  }
+}

@@ -1,0 +1,190 @@
+// Places that are planned before a program runs.
+import { afterAll, describe, expect, it } from 'vitest';
+import { float32, OnnxEngine, State, type Tensor, tf, valueAndGrads } from '../../src/engine/index.js';
+import { SharedWorkspace } from '../../src/engine/onnx/capi/workspace.js';
+import { executionOrder } from '../../src/engine/onnx/live-memory.js';
+import {
+  bytesOfType,
+  type OnnxGraph,
+  type OnnxNode,
+  type OnnxValue,
+} from '../../src/engine/onnx/onnx-graph.js';
+import { computesAsPlanned } from '../../src/engine/onnx/open-session.js';
+import { planMemory } from '../../src/engine/onnx/passes/memory-plan.js';
+import { sizeOf } from '../../src/engine/tensors.js';
+import { CounterRandom } from '../../src/random/index.js';
+import { byWay } from './ways.js';
+
+const LARGE = 1 << 14;
+const node = (op: string, inputs: string[], outputs: string[], domain = ''): OnnxNode => ({
+  op,
+  domain,
+  inputs,
+  outputs,
+  attributes: {},
+});
+
+/** A graph of random operators over values of several sizes; the last node is its output. */
+function randomGraph(seed: number): { graph: OnnxGraph; shapes: Map<string, OnnxValue> } {
+  const random = new CounterRandom(seed);
+  const shapes = new Map<string, OnnxValue>();
+  const value = (name: string, size: number): OnnxValue => {
+    const made: OnnxValue = { name, shape: [size], dtype: 'float32' };
+    shapes.set(name, made);
+    return made;
+  };
+  const names = ['x'];
+  const input = value('x', LARGE);
+  const nodes: OnnxNode[] = [];
+  for (let i = 0; i < 40; i++) {
+    const pick = (k: number) => names[random.integer(4 * i + k, names.length)];
+    const kind = random.integer(4 * i, 4);
+    const [a, b] = [pick(1), pick(2)];
+    const size = shapes.get(a)?.shape[0] ?? 0;
+    const name = `v${i}`;
+    if (kind === 0) nodes.push(node('Reshape', [a, 'shape'], [value(name, size).name]));
+    else if (kind === 1) nodes.push(node('Exp', [a], [value(name, size).name]));
+    else if (kind === 2)
+      nodes.push(node('Concat', [a, b], [value(name, LARGE * (1 + random.integer(4 * i + 3, 4))).name]));
+    else nodes.push(node('Mul', [a, b], [value(name, size).name]));
+    names.push(name);
+  }
+  const output = shapes.get('v39') as OnnxValue;
+  return { graph: { nodes, inputs: [input], outputs: [output], initializers: [] }, shapes };
+}
+
+/**
+ * Runs the nodes over "memory" in which each byte remembers the value it belongs to: every value that is read must still be
+ * what was written.
+ */
+function readsWhatWasWritten(graph: OnnxGraph, shapes: Map<string, OnnxValue>): number {
+  const order = executionOrder(graph);
+  const plan = planMemory(graph, order, (name) => shapes.get(name));
+  const places = new Map(plan.values.map(({ value, offset }) => [value.name, offset]));
+  const memory = new Array<string | undefined>(plan.bytes >> 12);
+  const cellsOf = (name: string): number[] => {
+    const { shape, dtype } = shapes.get(name) as OnnxValue;
+    const first = (places.get(name) as number) >> 12;
+    return Array.from({ length: (sizeOf(shape) * bytesOfType(dtype)) >> 12 }, (_, i) => first + i);
+  };
+  const roots = new Map<string, string>();
+  const rootOf = (name: string): string => roots.get(name) ?? name;
+  let checked = 0;
+  for (const { op, inputs, outputs } of order) {
+    for (const name of inputs.map(rootOf).filter((name) => places.has(name))) {
+      checked++;
+      for (const cell of cellsOf(name)) expect(memory[cell], `${name} for ${op}`).toBe(name);
+    }
+    if (op === 'Reshape') roots.set(outputs[0], rootOf(inputs[0]));
+    else if (places.has(outputs[0])) for (const cell of cellsOf(outputs[0])) memory[cell] = outputs[0];
+  }
+  return checked;
+}
+
+describe('a plan of memory', () => {
+  it('keeps every value until its last reader, on random graphs', () => {
+    let checked = 0;
+    for (let seed = 0; seed < 60; seed++) {
+      const { graph, shapes } = randomGraph(seed);
+      checked += readsWhatWasWritten(graph, shapes);
+    }
+    expect(checked).toBeGreaterThan(1000);
+  });
+
+  it('needs for a chain what two of its values need, or one where a value is written over another', () => {
+    const shapes = new Map<string, OnnxValue>();
+    const chain = (op: string): number => {
+      const nodes = Array.from({ length: 6 }, (_, i) => node(op, [i === 0 ? 'x' : `v${i - 1}`], [`v${i}`]));
+      for (const name of ['x', ...nodes.map(({ outputs }) => outputs[0])])
+        shapes.set(name, { name, shape: [LARGE], dtype: 'float32' });
+      const graph = { nodes, inputs: [shapes.get('x') as OnnxValue], outputs: [shapes.get('v5') as OnnxValue], initializers: [] }; // biome-ignore format: one line reads better
+      return planMemory(graph, nodes, (name) => shapes.get(name)).bytes;
+    };
+    expect(chain('Transpose')).toBe(2 * 4 * LARGE);
+    expect(chain('Exp')).toBe(4 * LARGE);
+  });
+
+  it('leaves to the caller what is its own, to the heap what is small, and to itself what a host call sees', () => {
+    const shapes = new Map<string, OnnxValue>(
+      ['x', 'a', 'b', 'c', 'y'].map((name) => [name, { name, shape: [LARGE], dtype: 'float32' }]),
+    );
+    shapes.set('s', { name: 's', shape: [8], dtype: 'float32' });
+    const nodes = [
+      node('Transpose', ['x'], ['a']),
+      node('Call', ['a'], ['b'], 'anemone.host'),
+      node('Transpose', ['b'], ['c']),
+      node('ReduceSum', ['c'], ['s']),
+      node('Add', ['c', 's'], ['y']),
+    ];
+    const value = (name: string) => shapes.get(name) as OnnxValue;
+    const graph = { nodes, inputs: [value('x')], outputs: [value('y')], initializers: [] };
+    const plan = planMemory(graph, nodes, value);
+    expect(plan.values.map(({ value }) => value.name)).toEqual(['c']);
+  });
+});
+
+describe('a workspace', () => {
+  it('is one block for runs that follow each other, and another for one in between', () => {
+    const workspace = new SharedWorkspace();
+    const first = workspace.take(100);
+    const between = workspace.take(50);
+    expect(between).not.toBe(first);
+    workspace.give(between);
+    workspace.give(first);
+    expect(workspace.take(80)).toBe(first);
+    workspace.give(first);
+    const larger = workspace.take(200);
+    expect(larger.byteLength).toBe(200);
+    workspace.give(larger);
+    expect(workspace.take(10)).toBe(larger);
+  });
+});
+
+const WIDTH = 128;
+const ROWS = 96;
+
+/** Losses of steps of a network with values that are views, are read twice, and are written over. */
+async function losses(engine: OnnxEngine, rows: readonly number[]): Promise<number[]> {
+  const weights = [0, 1, 2].map(
+    (k) => new State(`w${k}`, [WIDTH, WIDTH], 'float32', () => Float32Array.from({ length: WIDTH * WIDTH }, (_, i) => Math.sin(i + k) / 12)), // biome-ignore format: one line reads better
+  );
+  const forward = (x: Tensor): Tensor =>
+    weights.reduce((x, weight) => {
+      const y = tf.matMul(tf.reshape(x, [-1, WIDTH]), weight.tensor());
+      return tf.reshape(tf.add(tf.mul(tf.sigmoid(y), y), tf.reshape(x, y.shape)), x.shape);
+    }, x);
+  const program = engine.compile('step', ({ x }) => {
+    const { value, grads } = valueAndGrads(() => tf.mean(tf.square(forward(x))), weights);
+    weights.forEach((weight, i) => {
+      weight.assign(tf.sub(weight.tensor(), tf.mul(grads[i], tf.scalar(0.5))));
+    });
+    return { loss: value };
+  });
+  const out: number[] = [];
+  for (const count of rows) {
+    const x = float32(Float32Array.from({ length: count * WIDTH }, (_, i) => Math.cos(i / 3)), [count / 4, 4, WIDTH]); // biome-ignore format: one line reads better
+    out.push((await program.run({ x })).loss.data[0]);
+  }
+  return out;
+}
+
+describe('programs in planned memory', () => {
+  const engines = [true, false].map((plannedMemory) => new OnnxEngine({ threads: 2, plannedMemory }));
+  afterAll(async () => {
+    for (const engine of engines) await engine.dispose();
+  });
+
+  it('give the bits of programs that allocate, at sizes that grow and shrink', async () => {
+    const rows = [ROWS, 2 * ROWS, ROWS / 2, 4 * ROWS, ROWS];
+    const [planned, allocated] = [await losses(engines[0], rows), await losses(engines[1], rows)];
+    expect(planned).toEqual(allocated);
+    expect(new Set(planned).size).toBe(rows.length);
+  });
+
+  it('are planned by the C API only, where nodes run as foreseen and nothing is rewritten', async () => {
+    const options = { provider: 'cpu', threads: 1, optimization: 'disabled', arena: false, workspace: new SharedWorkspace() } as const; // biome-ignore format: one line reads better
+    expect(await byWay('capi', () => computesAsPlanned(options))).toBe(true);
+    expect(await byWay('binding', () => computesAsPlanned(options))).toBe(false);
+    expect(await byWay('capi', () => computesAsPlanned({ ...options, optimization: 'all' }))).toBe(false);
+  });
+});
