@@ -19,7 +19,7 @@ export function signalAround(): AbortSignal | undefined {
   return signals.getStore();
 }
 
-/** @throws AnemoneError `engine.cancelled` */
+/** For what is not a run: ends it where the signal is aborted. @throws AnemoneError `engine.cancelled` */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelled(signal);
 }
