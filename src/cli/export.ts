@@ -96,11 +96,11 @@ async function writeSafetensors(
 ): Promise<readonly string[]> {
   const { safetensorsParts, writeFileAtomically } = await import('../formats/index.js');
   const { valueOwner } = await import('../nn/index.js');
-  const dtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const;
+  const { storedType } = await import('../engine/index.js');
   const states = [...model.module.stateDict().values()].map(async (state) => {
     const { name, shape } = state;
     const data = await trainer.engine.read(valueOwner(state));
-    return [name, { dtype: dtypes[state.dtype], shape, data }] as const;
+    return [name, { dtype: storedType(state.dtype), shape, data }] as const;
   });
   await writeFileAtomically(file, safetensorsParts(await Promise.all(states), { format: 'pt' }));
   return [file];

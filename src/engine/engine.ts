@@ -20,6 +20,12 @@ export interface RunOptions {
    * A training step returns false for a non-finite loss, and nothing has changed.
    */
   readonly commitIf?: (outputs: HostTensors) => boolean;
+  /**
+   * Ends the run, as if it had not been: it rejects with `engine.cancelled`, and no state has changed. An update that has
+   * begun is finished. Default: the signal of `cancellable` around. Until then the event loop is free where the engine can
+   * compute beside it; one engine makes one run at a time.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** A compiled function. One compilation per signature of input shapes; see EngineStats. */

@@ -1,4 +1,5 @@
 export { registerGradients } from './autodiff/index.js';
+export { cancellable, isCancelled, throwIfCancelled } from './cancellation.js';
 export { engineComponents, engineKind } from './components.js';
 export {
   type CreateEngineOptions,
@@ -33,10 +34,13 @@ export {
 export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
+export * from './operators/index.js';
 export { after, later } from './primitives/after.js';
-export { hostCall } from './primitives/host-call.js';
+export { cast, constant, typeOf } from './primitives/element-types.js';
+export { hostCall, rawHostCall } from './primitives/host-call.js';
 export { inPart } from './primitives/in-part.js';
 export { keepWhere } from './primitives/keep-where.js';
+export { type NativeOptions, nativeOp } from './primitives/native-op.js';
 export {
   bernoulliMask,
   type MaskFactors,
@@ -50,22 +54,33 @@ export type { LiveValues, ProgramMemory } from './program-memory.js';
 export {
   currentScope,
   type HostFunction,
+  type NativeAttributes,
+  type NativeCall,
   ordersByDependence,
   type ProgramScope,
   type ProgramState,
+  type RawHostFunction,
+  type RawTensor,
   type ScanBody,
   type ScanResult,
+  type Twin,
   tracesAnyShape,
   withScope,
 } from './scope.js';
 export { State } from './state.js';
+export { storedType, storedValues, typeStoredAs } from './stored-types.js';
 export {
   allocate,
+  bytesOf,
+  type ComputedDType,
   type DType,
   float32,
   type HostData,
   type HostTensor,
+  hostTensor,
   int32,
+  int64,
+  int64Values,
   sizeOf,
   type TensorSpec,
 } from './tensors.js';

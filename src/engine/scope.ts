@@ -17,7 +17,52 @@ export interface ScanResult {
  */
 export type ScanBody = (carry: Tensor[], xs: Tensor[]) => { carry: Tensor[]; ys: Tensor[] };
 /** What a host call computes: plain JavaScript on host tensors, in the order of the call's inputs and outputs. */
-export type HostFunction = (inputs: HostTensor[]) => HostTensor[];
+export interface HostFunction {
+  (inputs: HostTensor[]): HostTensor[];
+  /** The same on addresses, for engines that have them; see `rawHostCall`. */
+  readonly raw?: RawHostFunction;
+}
+
+/** A tensor in memory of the engine's. */
+export interface RawTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Valid until the function returns. */
+  readonly address: bigint;
+  readonly bytes: number;
+}
+
+/**
+ * A host function on addresses, for functions of C. It writes all outputs; one may have the address of the input at its place,
+ * where nobody else reads that. It returns what is wrong: a status that is not 0, or a text; else 0 or nothing.
+ */
+export type RawHostFunction = (
+  inputs: readonly RawTensor[],
+  outputs: readonly RawTensor[],
+  // biome-ignore lint/suspicious/noConfusingVoidType: most such functions return nothing
+) => number | string | void;
+
+/** Attributes of an operator: whole numbers, lists of them, text, and `{ float: x }` for one that is not whole by its type. */
+export type NativeAttributes = Readonly<
+  Record<string, number | readonly number[] | string | { readonly float: number }>
+>;
+
+/** What an operator computes, in ops of tfjs: its outputs from its inputs, of which some may be left out. */
+export type Twin = (
+  inputs: readonly (Tensor | undefined)[],
+  attributes: NativeAttributes,
+  outputs: readonly TensorSpec[],
+) => Tensor[];
+
+/** An operator of the runtime with what it is given; see `nativeOp`. */
+export interface NativeCall {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly outputs: readonly TensorSpec[];
+  readonly attributes: NativeAttributes;
+  readonly twin: Twin;
+}
 
 /** What an engine and its programs need to know of a state; `State` is one. The object itself is the identity. */
 export interface ProgramState {
@@ -49,6 +94,14 @@ export interface ProgramScope {
   scan(body: ScanBody, init: Tensor[], xs: Tensor[], reverse: boolean): ScanResult;
   /** A call of host code from the program; see `hostCall`. */
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[];
+  /** See `nativeOp`. */
+  nativeOp(call: NativeCall): Tensor[];
+  /** See `cast`. */
+  cast(x: Tensor, dtype: DType): Tensor;
+  /** See `typeOf`. */
+  typeOf(x: Tensor): DType;
+  /** See `constant`. */
+  constant(value: HostTensor): Tensor;
   /** See `after`. */
   after(x: Tensor, others: readonly Tensor[]): Tensor;
   /** Keeps tensors, which memory scopes of tfjs would end, until the program has run. Absent: nothing ends before. */

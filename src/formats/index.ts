@@ -5,7 +5,16 @@ export { type ByteSource, fileSource, memorySource } from './byte-source.js';
 export { crc32c, maskedCrc32c } from './crc32c.js';
 export { credibleFrames, type DecodedFlac, decodeFlac, type FlacInfo, readFlacInfo } from './flac.js';
 export { openFlac, readFlac } from './flac-reader.js';
-export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from './float16.js';
+export {
+  fromBfloat16,
+  fromBfloat16Bits,
+  fromFloat16,
+  fromFloat16Bits,
+  toBfloat16,
+  toBfloat16Bits,
+  toFloat16,
+  toFloat16Bits,
+} from './float16.js';
 export { type JsonTextOptions, parseJsonText } from './json-text.js';
 export { badSample } from './levels.js';
 export { COPY_LINKED, isLinked } from './links.js';

@@ -1,7 +1,7 @@
 // Writes a model as a .nemo archive that NeMo restores: a tar of model_config.yaml, the tokenizer's files under
 // names of their own, and model_weights.ckpt as torch.save writes it.
 import { createHash } from 'node:crypto';
-import type { Engine, State } from '../engine/index.js';
+import { type Engine, type State, storedType } from '../engine/index.js';
 import {
   NEMO_WEIGHTS,
   type SafetensorsDtype,
@@ -76,8 +76,7 @@ function hashedName(file: string, bytes: Uint8Array): string {
 /** Integers are 64 bits wide in PyTorch. */
 function entryOf(state: State, value: (state: State) => Promise<TensorData>): TorchEntry {
   const { name, shape } = state;
-  const dtypes = { float32: 'F32', int32: 'I64', bool: 'BOOL' } as const;
-  const dtype: SafetensorsDtype = dtypes[state.dtype];
+  const dtype: SafetensorsDtype = state.dtype === 'int32' ? 'I64' : storedType(state.dtype);
   const data = async () => {
     const ownValue = await value(state);
     return state.dtype === 'int32' ? BigInt64Array.from(ownValue as Int32Array, BigInt) : ownValue;

@@ -1,7 +1,7 @@
 // Puts the tensors of a file into states of the same names, or says how the two differ.
-import type { Engine, HostData, State } from '../engine/index.js';
+import { type Engine, type State, storedValues } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
-import { type SafeTensor, tensorToFloat32, type WeightFile } from '../formats/index.js';
+import type { SafeTensor, WeightFile } from '../formats/index.js';
 
 /** How strictly states and tensors must agree. */
 export interface LoadWeightsOptions {
@@ -68,7 +68,7 @@ async function giveAll(
   /** How far each piece of memory has been given away. */
   const takenBytes = new Map<ArrayBufferLike, number>();
   for (const state of states) {
-    const value = valueFor(state, await weights.read(state.name));
+    const value = storedValues(await weights.read(state.name), state.dtype);
     const { buffer, byteOffset, byteLength } = value;
     const givenBytes = takenBytes.get(buffer) ?? 0;
     await engine.write(state, value, byteOffset >= givenBytes);
@@ -94,7 +94,7 @@ async function copyAll(
     next = i + 1 < states.length ? readWeight(i + 1) : undefined;
     // If this write fails, nobody awaits the next read any more; its failure must not count as unhandled.
     next?.catch(() => {});
-    await engine.write(state, valueFor(state, tensor));
+    await engine.write(state, storedValues(tensor, state.dtype));
   }
 }
 
@@ -104,13 +104,6 @@ function listed(what: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
   const rest = names.length > shownCount ? `, and ${names.length - shownCount} more` : '';
   return [`${names.length} ${what}: ${names.slice(0, shownCount).join(', ')}${rest}`];
-}
-
-function valueFor(state: State, tensor: SafeTensor): HostData {
-  if (state.dtype === 'float32') return tensorToFloat32(tensor);
-  const { data } = tensor;
-  if (state.dtype === 'bool') return data as Uint8Array;
-  return data instanceof Int32Array ? data : Int32Array.from(data as Iterable<number | bigint>, Number);
 }
 
 function mismatch(problems: readonly string[], source: string): AnemoneError {

@@ -10,7 +10,7 @@ import {
   withPosition,
 } from '../config/index.js';
 import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
-import { ENGINE, type Engine } from '../engine/index.js';
+import { cancellable, ENGINE, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -204,6 +204,8 @@ export class Trainer {
    * @param options.validation the same for validation: one set or several
    * @param options.test the same for the test after it. The test set of the config is opened before the first step, and
    *   kept for `test`; with `settings.train` it is not, and `[]` leaves it alone
+   * @param options.signal ends the run when it is aborted, in the middle of a step: what the last whole step left is what
+   *   callbacks save and the model keeps, and the outcome is `interrupted`
    */
   async fit(model: TrainableModel, options: FitOptions = {}): Promise<FitResult> {
     const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
@@ -221,6 +223,10 @@ export class Trainer {
         ? [this.resumeFrom, ...this.resumeInstead]
         : [];
     const run = await this.prepare(model, checkpoints, options);
+    const { signal } = options;
+    const onAbort = () => run.stop({ kind: 'interrupted', reason: ABORTED });
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
     const unlisten = this.options.handle_signals
       ? listenForStop((signal) => {
           run.say(`${signal}: finishing the step and saving; once more to stop at once`);
@@ -231,6 +237,7 @@ export class Trainer {
       await this.drive(run);
     } finally {
       unlisten();
+      signal?.removeEventListener('abort', onAbort);
       await this.close(run);
     }
     this.ended = run;
@@ -342,7 +349,8 @@ export class Trainer {
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
     }
     try {
-      return await evaluate(model, this.engine, sources, { prefix, limit, view: this.view });
+      const pass = () => evaluate(model, this.engine, sources, { prefix, limit, view: this.view });
+      return await cancellable(options.signal, pass);
     } finally {
       this.view.end();
       for (const source of sources) await source.close();
@@ -393,6 +401,7 @@ export class Trainer {
       metrics: resumed ? { ...resumed.state.metrics } : {},
       seed,
       resumed,
+      signal: data.signal,
     });
   }
 
@@ -469,6 +478,8 @@ export class Trainer {
  */
 export interface FitOptions extends GivenData {
   readonly checkpoint?: string;
+  /** Ends the run when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `validate` and `test` evaluate: which sets, with which weights. */
@@ -479,7 +490,12 @@ export interface EvaluationOptions {
   readonly checkpoint?: string | undefined;
   /** Which weights of it; default `auto`. */
   readonly weights?: WeightChoice;
+  /** Ends the evaluation with `engine.cancelled` when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** The reason of an outcome, where the program itself has ended a run. */
+const ABORTED = 'aborted';
 
 async function finish(run: FitRun, outcome: Outcome): Promise<void> {
   await run.tell((callback) => callback.onFitEnd(run, outcome));

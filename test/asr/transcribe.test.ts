@@ -88,3 +88,16 @@ describe('transcribe', () => {
     expect(await model.transcribe([])).toEqual([]);
   });
 });
+
+it('is ended by a signal, and works as before afterwards', async () => {
+  const { alone } = inputs();
+  const expected = (await model.transcribe(alone)).map(({ text }) => text);
+  const controller = new AbortController();
+  const onProgress = () => controller.abort('enough');
+  const { signal } = controller;
+  const cut = model.transcribe(alone, { batchSize: 2, onProgress, signal });
+  await expect(cut).rejects.toMatchObject({ code: 'engine.cancelled', cause: 'enough' });
+  const open = new AbortController();
+  const texts = (await model.transcribe(alone, { signal: open.signal })).map(({ text }) => text);
+  expect(texts).toEqual(expected);
+});

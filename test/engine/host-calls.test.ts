@@ -46,6 +46,20 @@ describe.each(WAYS)('host calls by the %s', (way) => {
     expect(Array.from(out['positive'].data)).toEqual([0, 1, 0]);
   });
 
+  it('give their inputs in another order, or pieces of them, though they may be written in place', async () => {
+    const program = engine.compile('order', ({ x, y }) => {
+      const given = [tf.add(x, 1), tf.add(y, 1)];
+      const [b, a] = hostCall('swap', ([a, b]) => [b, a], given, [spec([2]), spec([2])]);
+      const lone = tf.mul(x, 3);
+      const turn: HostFunction = ([z]) => [{ ...z, data: z.data.subarray(1) }, { ...z, data: z.data.subarray(0, 1) }]; // biome-ignore format: one line
+      const [last, first] = hostCall('turn', turn, [lone], [spec([1]), spec([1])]);
+      return { a: tf.mul(a, 1.5), b: tf.mul(b, 1.5), last: tf.mul(last, 2), first: tf.mul(first, 2) };
+    });
+    const out = await program.run({ x: float32([1, 3], [2]), y: float32([5, 7], [2]) });
+    const values = Object.entries(out).map(([key, { data }]) => [key, [...data]]);
+    expect(Object.fromEntries(values)).toEqual({ a: [3, 6], b: [9, 12], last: [18], first: [6] });
+  });
+
   it('give floats of a lone input of integers, and of no input', async () => {
     const program = engine.compile('lone', ({ n }) => {
       const [half] = hostCall('half', ([n]) => [float32(Float32Array.from(n.data, (v) => v / 2), [2])], [n], [spec([2])]); // biome-ignore format: short

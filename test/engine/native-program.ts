@@ -15,10 +15,17 @@ async function round(i: number): Promise<number> {
     total.assign(tf.add(total.tensor(), y));
     return { sum: tf.sum(y) };
   });
+  const weight = new State('weight', [size, size], 'float32', () => new Float32Array(size * size).fill(1));
+  const product = engine.compile('product', ({ x }) => ({ y: tf.matMul(x, weight.tensor()) }), {
+    constantStates: true,
+  });
   let sum = 0;
   for (let k = 0; k < 3; k++) {
     const out = await program.run({ x: float32(new Float32Array(size).fill(k), [size]) });
     sum += out['sum'].data[0];
+    const { y } = await product.run({ x: float32(new Float32Array((k + 1) * size).fill(1), [k + 1, size]) });
+    if (y.data.some((value) => value !== size * (k + 1))) throw new Error(`round ${i}: ${y.data[0]}`);
+    await engine.write(weight, new Float32Array(size * size).fill(k + 2), true);
     if (i % 7 === 0) collect?.();
   }
   // Every third engine is left to the collector.

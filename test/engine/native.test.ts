@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { float32, OnnxEngine, tf } from '../../src/engine/index.js';
+import { koffi } from '../../src/engine/native/koffi.js';
+import { OrtApi } from '../../src/engine/onnx/capi/api.js';
 
 function run(args: readonly string[], env: Record<string, string> = {}): string {
   return execFileSync(process.execPath, ['--import', 'tsx', ...args], {
@@ -18,6 +20,27 @@ it('200 engines, some of them never disposed of, with collections in between', (
   const checks = JSON.parse(run(['--expose-gc', program], { ANEMONE_ORT: 'capi' })) as number[];
   // Sessions of engines that nobody disposed of are few and small; a leaked value a run would be as many bytes.
   expect((checks.at(-1) as number) - checks[0]).toBeLessThan(48 * 2 ** 20);
+});
+
+it('keeps one copy of weights for all signatures that have them as constants', () => {
+  const script = `
+    import { float32, OnnxEngine, State, tf } from './src/engine/index.ts';
+    const weights = Array.from({ length: 8 }, (_, i) => new State('w' + i, [1024, 1024], 'float32', () => new Float32Array(2 ** 20).fill(i)));
+    const engine = new OnnxEngine({ threads: 1 });
+    const product = engine.compile('product', ({ x }) => ({ y: weights.reduce((y, w) => tf.matMul(y, w.tensor()), x) }), { constantStates: true });
+    const sizes = [];
+    for (let rows = 1; rows <= 8; rows++) {
+      await product.run({ x: float32(new Float32Array(rows * 1024), [rows, 1024]) });
+      gc();
+      sizes.push(process.memoryUsage.rss());
+    }
+    console.log(JSON.stringify(sizes));
+  `; // biome-ignore format: a script
+  const sizes = JSON.parse(
+    run(['--expose-gc', '--input-type=module', '-e', script], { ANEMONE_ORT: 'capi' }),
+  ) as number[];
+  // 32 MiB of weights: a copy for each of the seven later signatures would be 224 MiB.
+  expect((sizes.at(-1) as number) - sizes[0]).toBeLessThan(48 * 2 ** 20);
 });
 
 it('shares the process with an onnxruntime-node that was loaded before', () => {
@@ -41,6 +64,15 @@ it('refuses data that has gone to another thread instead of reading what is not 
   const x = float32(data, [3]);
   await program.run({ x });
   structuredClone(data.buffer, { transfer: [data.buffer] });
-  await expect(program.run({ x })).rejects.toMatchObject({ code: 'engine.onnxruntime' });
+  await expect(program.run({ x })).rejects.toMatchObject({
+    code: 'tensor.size',
+    hint: 'has their memory gone to another thread?',
+  });
   await engine.dispose();
+});
+
+it('names a library that has no C API of the version that is needed', () => {
+  const library = koffi();
+  if (!library) throw new Error('koffi is not installed');
+  expect(() => new OrtApi(library, 99)).toThrow(/ONNX Runtime 1\.\d+\.\d+ has no C API of version 99/);
 });

@@ -9,7 +9,7 @@ import {
   type TranscriptionInput,
   unknownTextOf,
 } from '../../data/index.js';
-import { ENGINE, type Engine, type HostTensors, int32 } from '../../engine/index.js';
+import { cancellable, ENGINE, type Engine, type HostTensors, int32 } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { AttentionDecodingSection } from '../../generation/index.js';
 import {
@@ -313,11 +313,18 @@ export abstract class SpeechModel<S extends SpeechModelConfig = SpeechModelConfi
    * Transcribes audio files (paths), segments of them, or waveforms (mono, at the model's sample rate, in
    * [-1, 1]). Results keep the order of `audio`. Few features are in memory at a time, however many inputs
    * there are.
-   * @throws AnemoneError `asr.no-engine`, and `asr.bad-audio` without `options.onBad`
+   * @throws AnemoneError `asr.no-engine`, `asr.bad-audio` without `options.onBad`, `engine.cancelled` by `options.signal`
    */
   async transcribe(
     audio: readonly TranscriptionInput[],
     options: TranscribeOptions = {},
+  ): Promise<Transcript[]> {
+    return cancellable(options.signal, () => this.transcribeAll(audio, options));
+  }
+
+  private async transcribeAll(
+    audio: readonly TranscriptionInput[],
+    options: TranscribeOptions,
   ): Promise<Transcript[]> {
     const engine = this.engineFor(options.engine, 'transcribe');
     if (options.chunkSeconds !== undefined) {

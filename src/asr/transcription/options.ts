@@ -35,6 +35,8 @@ export interface TranscribeOptions {
    * Other models have no prompt.
    */
   readonly prompt?: PromptSlots | undefined;
+  /** Ends the transcription with `engine.cancelled` when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
   /** Called after each batch with the number of utterances done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /**

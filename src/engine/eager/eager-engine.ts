@@ -1,11 +1,13 @@
 // The engine that runs op by op.
 import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
+import { signalAround, throwIfCancelled } from '../cancellation.js';
 import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
 import { type ProgramState, withScope } from '../scope.js';
-import type { HostData, HostTensor } from '../tensors.js';
+import type { HostData } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
-import { EagerScope, fromHost } from './eager-scope.js';
+import { EagerScope } from './eager-scope.js';
+import { download, fromHost } from './foreign-types.js';
 
 /**
  * An engine that runs programs op by op on a tfjs backend: `cpu` (the reference semantics, slow) or `tensorflow`
@@ -32,7 +34,7 @@ export class EagerEngine implements Engine {
   }
 
   async read(state: ProgramState): Promise<HostData> {
-    return (await this.valueOf(state).data<'float32'>()).slice();
+    return (await download(this.valueOf(state))).data;
   }
 
   async write(state: ProgramState, value: HostData): Promise<void> {
@@ -44,7 +46,7 @@ export class EagerEngine implements Engine {
       });
     }
     await this.use();
-    this.replace(state, tf.tensor(value.slice(), [...state.shape], state.dtype));
+    this.replace(state, fromHost({ dtype: state.dtype, shape: state.shape, data: value.slice() }));
   }
 
   release(states: Iterable<ProgramState>): void {
@@ -65,7 +67,7 @@ export class EagerEngine implements Engine {
   private valueOf(state: ProgramState): Tensor {
     let value = this.values.get(state);
     if (!value) {
-      value = tf.keep(tf.tensor(state.initialValue(), [...state.shape], state.dtype));
+      value = tf.keep(fromHost({ dtype: state.dtype, shape: state.shape, data: state.initialValue() }));
       this.values.set(state, value);
     }
     return value;
@@ -81,6 +83,8 @@ export class EagerEngine implements Engine {
     inputs: HostTensors,
     options: RunOptions,
   ): Promise<HostTensors> {
+    const signal = options.signal ?? signalAround();
+    throwIfCancelled(signal);
     await this.use();
     this.stats.runs++;
     const scope = new EagerScope((state) => this.valueOf(state), options.random);
@@ -113,9 +117,4 @@ function outputsOf(fn: (inputs: Tensors) => Tensors, feeds: Tensors, scope: Eage
   } finally {
     scope.dispose();
   }
-}
-
-async function download(tensor: Tensor): Promise<HostTensor> {
-  const dtype = tensor.dtype === 'int32' || tensor.dtype === 'bool' ? tensor.dtype : 'float32';
-  return { dtype, shape: tensor.shape, data: (await tensor.data<'float32'>()).slice() };
 }

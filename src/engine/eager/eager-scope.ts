@@ -1,12 +1,13 @@
 // The running program of an eager engine: states are tensors already, loops are loops.
 
-import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
 import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
-import type { HostFunction, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
-import type { HostTensor, TensorSpec } from '../tensors.js';
+import type { HostFunction, NativeCall, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
+import { checkAssigned } from '../state-misfit.js';
+import type { DType, HostTensor, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
+import { cast, fromHost, toHost, typeOf } from './foreign-types.js';
 
 export class EagerScope implements ProgramScope {
   readonly assigned = new Map<ProgramState, Tensor>();
@@ -23,13 +24,7 @@ export class EagerScope implements ProgramScope {
   }
 
   assign(state: ProgramState, value: Tensor): void {
-    if (value.shape.join() !== state.shape.join()) {
-      throw new AnemoneError({
-        code: 'engine.state-shape',
-        path: state.name,
-        message: `cannot assign shape [${value.shape}] to a state of shape [${state.shape}]`,
-      });
-    }
+    checkAssigned(state, value.shape, typeOf(value));
     // A copy of its own: the value may die with the tidy scope it was made in (differentiation has one).
     this.assigned.get(state)?.dispose();
     this.assigned.set(state, tf.keep(tf.clone(value)));
@@ -63,6 +58,22 @@ export class EagerScope implements ProgramScope {
     return callHost({ name, fn, outputs }, inputs.map(toHost)).map(fromHost);
   }
 
+  nativeOp({ inputs, attributes, outputs, twin }: NativeCall): Tensor[] {
+    return twin(inputs, attributes, outputs).map((y, i) => cast(y, outputs[i].dtype));
+  }
+
+  cast(x: Tensor, dtype: DType): Tensor {
+    return cast(x, dtype);
+  }
+
+  typeOf(x: Tensor): DType {
+    return typeOf(x);
+  }
+
+  constant(value: HostTensor): Tensor {
+    return fromHost(value);
+  }
+
   retain(tensors: readonly Tensor[]): void {
     for (const tensor of tensors) {
       if (!tensor.kept) this.retained.add(tf.keep(tensor));
@@ -78,13 +89,4 @@ export class EagerScope implements ProgramScope {
   after(x: Tensor): Tensor {
     return tf.clone(x);
   }
-}
-
-export function toHost(tensor: Tensor): HostTensor {
-  const dtype = tensor.dtype === 'int32' || tensor.dtype === 'bool' ? tensor.dtype : 'float32';
-  return { dtype, shape: tensor.shape, data: tensor.dataSync() };
-}
-
-export function fromHost(host: HostTensor): Tensor {
-  return tf.tensor(host.data, [...host.shape], host.dtype);
 }

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type * as ort from 'onnxruntime-common';
+import { AnemoneError } from '../../errors/index.js';
 import type { HostTensor } from '../tensors.js';
 import { onnxruntime, onnxruntimePath } from './onnxruntime.js';
 import { PlacementProbe } from './placement.js';
@@ -119,8 +120,7 @@ async function publicSession(model: Uint8Array, options: SessionOptions): Promis
     async run(feeds, fetches) {
       const results = await session.run(asOrt(feeds), Object.keys(fetches));
       for (const [name, target] of Object.entries(fetches)) {
-        const data = results[name].data as Float32Array;
-        if (data !== target.data) (target.data as Float32Array).set(data);
+        copyBytes(results[name].data as Float32Array, target.data);
       }
       reportPlacement();
     },
@@ -131,6 +131,14 @@ async function publicSession(model: Uint8Array, options: SessionOptions): Promis
     },
     endProfiling: () => session.endProfiling(),
   };
+}
+
+/** Bit by bit, for a float16 may be a number in one array and a pattern in the other. */
+function copyBytes(from: ArrayBufferView, to: ArrayBufferView): void {
+  if (from === to) return;
+  const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  bytes(to).set(bytes(from));
 }
 
 const tensors = new WeakMap<HostTensor, ort.Tensor>();
@@ -153,6 +161,14 @@ function forget(values: Iterable<HostTensor>): void {
   for (const value of values) tensors.delete(value);
 }
 
+/** @throws AnemoneError `engine.element-type` for what the binding has no type for */
 export function toOrt({ dtype, shape, data }: HostTensor): ort.Tensor {
+  if (dtype === 'bfloat16') {
+    throw new AnemoneError({
+      code: 'engine.element-type',
+      message: 'the binding of onnxruntime-node takes and gives no bfloat16',
+      hint: `values of it need ONNX Runtime's C API on provider cpu, by @koromix/koffi-${process.platform}-${process.arch}`,
+    });
+  }
   return new (onnxruntime().Tensor)(dtype as 'float32', data as Float32Array, shape);
 }

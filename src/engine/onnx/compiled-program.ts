@@ -1,6 +1,7 @@
 // One traced program with its sessions, ready to run for one signature of input shapes.
 import { AnemoneError } from '../../errors/index.js';
 import type { CounterRandom } from '../../random/index.js';
+import { throwIfCancelled } from '../cancellation.js';
 import type { HostTensors, RunOptions } from '../engine.js';
 import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
@@ -8,6 +9,7 @@ import type { ProgramState } from '../scope.js';
 import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
 import { runFlatUpdate, scratchOf } from './flat-runner.js';
 import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
+import { takesWeights } from './open-session.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import type { Loan, PassingBuffers } from './passing-buffers.js';
 import type { Session, SessionOptions } from './session.js';
@@ -29,9 +31,22 @@ interface Surroundings {
   readonly buffers: PassingBuffers;
 }
 
+/** Values of states that become part of the code instead of being fed. */
+export interface BuiltWeights {
+  /** By the names of the inputs that they take the place of. */
+  readonly weights: readonly OnnxInitializer[];
+  /** See `SessionModel.generation`. */
+  readonly generation: object;
+}
+
+const NO_WEIGHTS: BuiltWeights = { weights: [], generation: {} };
+/** Weights up to so many bytes are written into the model. */
+const SMALL_BYTES = 1024;
+
 export class CompiledProgram {
   /** Values that go from one part to a later one. */
   private readonly passing: ReadonlyMap<string, OnnxValue>;
+  private running: Promise<void> | undefined;
 
   private constructor(
     private readonly traced: TracedProgram,
@@ -49,20 +64,19 @@ export class CompiledProgram {
     );
   }
 
-  /** `built`: values, by name, that become part of the code instead of being fed. */
   static async create(
     traced: TracedProgram,
     { sessions, session: options, buffers }: Surroundings,
-    built: readonly OnnxInitializer[] = [],
+    { weights, generation }: BuiltWeights = NO_WEIGHTS,
   ): Promise<CompiledProgram> {
-    const names = new Set(built.map(({ name }) => name));
-    const complete = (graph: OnnxGraph) => withConstants(graph, built, names);
+    const outside = takesWeights(options.provider);
+    const complete = (graph: OnnxGraph) => withConstants(graph, weights, outside);
     const shapeOf = (name: string) => traced.shapes.get(name);
     const parts: Part[] = [];
     for (const segment of traced.segments)
-      parts.push(await sessions.own(complete(segment), options, shapeOf));
+      parts.push(await sessions.own(complete(segment), options, { shapeOf, generation }));
     if (!traced.apply) return new CompiledProgram(traced, parts, undefined, buffers);
-    const rest = await sessions.shared(complete(traced.apply.graph), options, shapeOf);
+    const rest = await sessions.shared(complete(traced.apply.graph), options, { shapeOf, generation });
     const flat: Apply['flat'][number][] = [];
     for (const update of traced.apply.flat)
       flat.push({ update, part: await sessions.shared(update.graph, options) });
@@ -74,18 +88,29 @@ export class CompiledProgram {
   }
 
   async run(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
+    const outputs = this.runParts(inputs, store, options);
+    this.running = outputs.then(
+      () => {},
+      () => {},
+    );
+    return outputs;
+  }
+
+  private async runParts(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
     const { traced, apply } = this;
+    const { signal } = options;
     const values = this.feeds(inputs, store, options.random);
     const results = this.results(store);
     const loan = this.buffers.lend();
     for (const [name, value] of this.passing) results.set(name, loan.tensor(value as TensorSpec));
     try {
       for (const [i, part] of this.parts.entries()) {
-        await runPart(part, values, results);
+        await runPart(part, values, results, signal);
         if (i < traced.calls.length) this.runHostCall(i, values);
       }
       const outputs: HostTensors = {};
       for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
+      throwIfCancelled(signal);
       const wanted = options.commitIf?.(outputs) ?? true;
       if (wanted && apply) await this.runApply(apply, values, results, store, loan);
       if (wanted) this.commit(store);
@@ -96,7 +121,9 @@ export class CompiledProgram {
     }
   }
 
+  /** A run that is under way ends first. */
   async dispose(): Promise<void> {
+    await this.running;
     this.buffers.forget(this);
     for (const { session } of this.allParts) await session?.dispose();
   }
@@ -205,27 +232,32 @@ async function runPart(
   { graph, session }: Part,
   values: Map<string, HostTensor>,
   results: ReadonlyMap<string, HostTensor>,
+  signal?: AbortSignal,
 ): Promise<void> {
   if (!session) return;
   const feeds: Record<string, HostTensor> = {};
   for (const { name } of graph.inputs) feeds[name] = values.get(name) as HostTensor;
   const fetches: Record<string, HostTensor> = {};
   for (const { name } of graph.outputs) fetches[name] = results.get(name) as HostTensor;
-  await session.run(feeds, fetches);
+  await session.run(feeds, fetches, signal);
   for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
 }
 
-function withConstants(
-  graph: OnnxGraph,
-  built: readonly OnnxInitializer[],
-  names: ReadonlySet<string>,
-): OnnxGraph {
+function withConstants(graph: OnnxGraph, weights: readonly OnnxInitializer[], outside: boolean): OnnxGraph {
+  const names = new Set(weights.map(({ name }) => name));
   const read = new Set(graph.inputs.map(({ name }) => name));
+  const built = weights.filter(({ name }) => read.has(name));
   return {
     ...graph,
     inputs: graph.inputs.filter(({ name }) => !names.has(name)),
-    initializers: [...graph.initializers, ...built.filter(({ name }) => read.has(name))],
+    initializers: [...graph.initializers, ...(outside ? built.map(namedOnly) : built)],
   };
+}
+
+/** The same, not written into a model unless it is small: a model holds 2 GB, and would be one more copy. */
+function namedOnly(weight: OnnxInitializer): OnnxInitializer {
+  if (weight.bytes.byteLength <= SMALL_BYTES) return weight;
+  return { ...weight, external: { location: 'memory', offset: 0 } };
 }
 
 function emptyTensor(value: OnnxValue): HostTensor {

@@ -83,7 +83,7 @@ export class GraphBuilder {
     const domain = options.domain ?? '';
     const hasBody = Object.values(attributes).some((a) => typeof a === 'object' && 'graph' in a);
     const alone = hasBody || this.names.sharing === 'memory';
-    const key = alone ? '' : `${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}`;
+    const key = alone ? '' : `${domain}|${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}`;
     const known = alone ? undefined : this.find(key);
     if (known) return known;
     const outputs = Array.from({ length: count }, () => this.names.fresh());
@@ -147,9 +147,9 @@ export function producers(nodes: readonly OnnxNode[]): ReadonlyMap<string, OnnxN
   return new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
 }
 
-/** Values a node reads, those read by the body of a loop included. */
+/** Values a node reads, those read by the body of a loop included. Optional inputs that are left out have an empty name. */
 export function usedNames(node: OnnxNode): string[] {
-  const names = [...node.inputs];
+  const names = node.inputs.filter((name) => name !== '');
   for (const attribute of Object.values(node.attributes)) {
     if (typeof attribute === 'object' && 'graph' in attribute) {
       for (const inner of attribute.graph.nodes) names.push(...usedNames(inner));

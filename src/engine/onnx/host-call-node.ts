@@ -40,15 +40,14 @@ export function hostCallsOf(nodes: readonly OnnxNode[]): HostCallNode[] {
   });
 }
 
-/** @param anyValue stands in for inputs where the call has none: an operator needs one */
+/** @param anyValue a value that the function does not get: ONNX Runtime takes the type of a lone input for that of the outputs */
 export function hostCallNode(call: HostCall, anyValue: () => string): HostCallNode {
-  const names = call.inputs.length > 0 ? call.inputs.map(({ name }) => name) : [anyValue()];
+  const names = call.inputs.map(({ name }) => name);
   const number = ++nodesMade;
   return {
     op: HOST_CALL_OPERATOR,
     domain: HOST_CALL_DOMAIN,
-    // ONNX Runtime takes the type of a lone input for that of the outputs.
-    inputs: names.length === 1 ? [...names, ...names] : names,
+    inputs: names.length < 2 ? [...names, anyValue(), anyValue()].slice(0, 2) : names,
     outputs: call.outputs.map(({ name }) => name),
     attributes: { id: number },
     part: currentPart(),

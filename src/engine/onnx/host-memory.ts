@@ -9,6 +9,7 @@ const M_MMAP_THRESHOLD = -3;
 const KEEP_UP_TO = 2 ** 30;
 
 let done: boolean | undefined;
+let trim: ((keep: number) => unknown) | undefined;
 
 /** Tunes glibc's malloc once; false where there is no glibc or no koffi (an optional dependency). */
 export function keepFreedMemory(): boolean {
@@ -16,12 +17,19 @@ export function keepFreedMemory(): boolean {
   return done;
 }
 
+/** Gives freed memory back to the system once, where that is known to be much and not to be used again. */
+export function returnFreedMemory(): void {
+  if (keepFreedMemory()) trim?.(0);
+}
+
 function tune(): boolean {
   if (process.platform !== 'linux') return false;
   try {
     const native = koffi();
     if (!native) return false;
-    const mallopt = openLibrary(native, null).func('int mallopt(int, int)');
+    const libc = openLibrary(native, null);
+    const mallopt = libc.func('int mallopt(int, int)');
+    trim = libc.func('int malloc_trim(size_t)');
     return mallopt(M_MMAP_THRESHOLD, KEEP_UP_TO) === 1 && mallopt(M_TRIM_THRESHOLD, 2 ** 31 - 1) === 1;
   } catch {
     return false; // musl has no mallopt: slower, not wrong

@@ -1,6 +1,7 @@
 // The default engine.
 import { availableParallelism } from 'node:os';
 import { registerGradients } from '../autodiff/index.js';
+import { signalAround, throwIfCancelled } from '../cancellation.js';
 import type {
   CompileOptions,
   Engine,
@@ -11,7 +12,7 @@ import type {
   Tensors,
 } from '../engine.js';
 import type { ProgramState } from '../scope.js';
-import type { HostData } from '../tensors.js';
+import { checkTensor, type HostData } from '../tensors.js';
 import { SharedWorkspace } from './capi/workspace.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, programMemory } from './live-memory.js';
@@ -24,6 +25,7 @@ import type { SessionOptions } from './session.js';
 import { Sessions } from './sessions.js';
 import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
+import { WeightGenerations } from './weight-generations.js';
 
 /** How ONNX Runtime runs programs. */
 export interface OnnxEngineOptions {
@@ -60,6 +62,9 @@ export class OnnxEngine implements Engine {
   private readonly store = new StateStore();
   private readonly buffers = new PassingBuffers();
   private readonly sessions = new Sessions(this.stats);
+  /** A run that has not ended. */
+  private busy: Promise<void> | undefined;
+  private readonly generations = new WeightGenerations();
   private readonly workspace = new SharedWorkspace();
   private readonly programs = new Set<SignatureCache>();
   private readonly session: SessionOptions;
@@ -92,6 +97,7 @@ export class OnnxEngine implements Engine {
       buffers: this.buffers,
       stats: this.stats,
       store: this.store,
+      generations: this.generations,
       constantStates: options.constantStates ?? false,
       limit: options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
     });
@@ -99,9 +105,14 @@ export class OnnxEngine implements Engine {
     return {
       name,
       run: async (inputs: HostTensors, runOptions: RunOptions = {}) => {
-        const program = await cache.get(inputs);
-        this.stats.runs++;
-        return program.run(inputs, this.store, runOptions);
+        const signal = runOptions.signal ?? signalAround();
+        throwIfCancelled(signal);
+        for (const [key, input] of Object.entries(inputs)) checkTensor(input, key);
+        return this.alone(async () => {
+          const program = await cache.get(inputs);
+          this.stats.runs++;
+          return program.run(inputs, this.store, signal ? { ...runOptions, signal } : runOptions);
+        });
       },
       peakBytes: (inputs) => peakBytes(cache.trace(inputs), mayPlanMemory(this.session)),
       memory: (inputs) => programMemory(cache.trace(inputs), mayPlanMemory(this.session)),
@@ -114,10 +125,12 @@ export class OnnxEngine implements Engine {
   }
 
   async read(state: ProgramState): Promise<HostData> {
+    while (this.busy) await this.busy;
     return this.store.current(state).data.slice();
   }
 
   async write(state: ProgramState, value: HostData, given = false): Promise<void> {
+    while (this.busy) await this.busy;
     this.store.set(state, given ? value : value.slice());
   }
 
@@ -125,9 +138,27 @@ export class OnnxEngine implements Engine {
     this.store.release(states);
   }
 
+  /** What is run beside JavaScript uses states and buffers that a second run would write. */
+  private async alone<R>(run: () => Promise<R>): Promise<R> {
+    while (this.busy) await this.busy;
+    const result = run();
+    const ended = result.then(
+      () => {},
+      () => {},
+    );
+    this.busy = ended;
+    try {
+      return await result;
+    } finally {
+      if (this.busy === ended) this.busy = undefined;
+    }
+  }
+
   async dispose(): Promise<void> {
+    while (this.busy) await this.busy;
     for (const cache of this.programs) cache.clear();
     this.programs.clear();
+    this.generations.clear();
     this.store.clear();
     this.workspace.clear();
   }

@@ -1,9 +1,18 @@
 // An ONNX graph as plain data: what is recorded while a function is traced, and written by `model-proto.ts`.
-import type { DType } from '../tensors.js';
+import { bytesOf, type DType } from '../tensors.js';
 
 /** Element types of onnx.TensorProto. */
-export const onnxType = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
-export type OnnxType = keyof typeof onnxType;
+export const onnxType = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+} as const satisfies Record<DType, number>;
+export type OnnxType = DType;
 
 /** Bytes of one element, by its number in onnx.TensorProto; those of several in a byte count as one. */
 const BYTES: Readonly<Record<number, number>> = {
@@ -17,7 +26,7 @@ export function bytesOfElement(element: number): number {
 }
 
 export function bytesOfType(dtype: OnnxType): number {
-  return bytesOfElement(onnxType[dtype]);
+  return bytesOf(dtype, 1);
 }
 
 export interface FloatAttribute {
@@ -42,7 +51,7 @@ export interface OnnxNode {
 export interface OnnxValue {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: DType | 'int64';
+  readonly dtype: DType;
   /** What a model says of the axes instead of `shape`: sizes, names of axes of any size, or '' for no name. */
   readonly dims?: readonly (number | string)[];
 }

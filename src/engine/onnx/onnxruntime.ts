@@ -2,7 +2,7 @@
 // own files (scripts/platform-packages.mjs), because onnxruntime-node brings five platforms and an install script that
 // downloads. An onnxruntime-node that the user has installed, for CUDA say, goes before ours. Nothing is loaded until
 // an engine asks, so what needs no engine works without any of them.
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type * as common from 'onnxruntime-common';
@@ -43,7 +43,18 @@ export function onnxruntime(): OnnxRuntime {
 export function onnxruntimeFolder(): string {
   const root = dirname(dirname(onnxruntimePath()));
   checkWhole(root);
-  return join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  return join(root, 'bin', nodeApi(join(root, 'bin')), process.platform, process.arch);
+}
+
+/** The folder for the version of Node's interface that a package was built for. */
+function nodeApi(folder: string): string {
+  const usual = 'napi-v6';
+  try {
+    const found = readdirSync(folder).filter((name) => /^napi-v\d+$/.test(name));
+    return found.includes(usual) ? usual : (found.at(-1) ?? usual);
+  } catch {
+    return usual;
+  }
 }
 
 /** The interface's main file; `binding.js`, which loads the native library, is beside it. */

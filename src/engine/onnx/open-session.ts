@@ -1,6 +1,7 @@
 // Chooses how ONNX Runtime is reached: by its C API, or by the binding of onnxruntime-node where koffi is not installed, for
 // providers other than the CPU, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
 import { AnemoneError, isOutOfMemory } from '../../errors/index.js';
+import { throwIfCancelled } from '../cancellation.js';
 import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
@@ -23,6 +24,11 @@ export async function openSession(model: SessionModel, options: SessionOptions):
     if (isProviderFailure(messageOf(cause))) throw missingProvider(options.provider, cause);
     throw ortError('cannot prepare a compiled program', cause);
   }
+}
+
+/** Whether a provider's sessions take weights that are not in the model's bytes. @throws AnemoneError see `openSession` */
+export function takesWeights(provider: string): boolean {
+  return runsHostCalls(provider);
 }
 
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
@@ -56,6 +62,8 @@ function chosenApi(choice = process.env[CHOICE] ?? ''): OrtApi | undefined {
   }
   if (choice === 'binding') return undefined;
   const found = tryApi();
+  if (choice === '' && found.failure && !(found.failure instanceof AnemoneError))
+    warnOfBinding(found.failure);
   if (choice === '' || found.api) return found.api;
   if (found.failure instanceof AnemoneError) throw found.failure;
   if (found.failure) throw ortError("ONNX Runtime's C API cannot be used", found.failure);
@@ -79,13 +87,24 @@ function tryApi(): NonNullable<typeof attempt> {
   return attempt;
 }
 
+let isTold = false;
+
+/** The binding does the same with more time and memory; nothing else would say why. */
+function warnOfBinding(failure: unknown): void {
+  if (isTold) return;
+  isTold = true;
+  const text = `${messageOf(failure)}: the binding of onnxruntime-node is used, which takes more memory`;
+  process.emitWarning(text, { code: 'ANEMONE_ONNXRUNTIME_BINDING' });
+}
+
 /** A session whose failures are errors of this library. */
 class GuardedSession implements Session {
   constructor(private readonly inner: Session) {}
 
-  async run(feeds: Tensors, fetches: Tensors): Promise<void> {
+  async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
+    throwIfCancelled(signal);
     try {
-      await this.inner.run(feeds, fetches);
+      await this.inner.run(feeds, fetches, signal);
     } catch (cause) {
       throw cause instanceof AnemoneError ? cause : ortError('a compiled program failed', cause);
     }

@@ -8,6 +8,8 @@ export interface ProviderLimits {
   readonly equalShapes: ReadonlySet<string>;
   /** Most outputs of one node. */
   readonly mostOutputs: number;
+  /** Operators that have kernels beside those of tfjs's ops; the others are traced as what they stand for. */
+  readonly nativeOperators: ReadonlySet<string> | 'all';
   /** ConvTranspose is right only where a group has one output channel for each of its inputs. */
   readonly plainGroups: boolean;
 }
@@ -16,11 +18,16 @@ export const NO_LIMITS: ProviderLimits = {
   standardOperators: false,
   equalShapes: new Set(),
   mostOutputs: Number.POSITIVE_INFINITY,
+  nativeOperators: 'all',
   plainGroups: false,
 };
 
 /** A file for others has operators of the standard only. */
-export const STANDARD_ONLY: ProviderLimits = { ...NO_LIMITS, standardOperators: true };
+export const STANDARD_ONLY: ProviderLimits = {
+  ...NO_LIMITS,
+  standardOperators: true,
+  nativeOperators: new Set(['Gemm']),
+};
 
 const WEBGPU: ProviderLimits = {
   ...STANDARD_ONLY,
@@ -37,6 +44,11 @@ const BY_PROVIDER: Readonly<Record<string, ProviderLimits>> = {
   cuda: NO_LIMITS,
   webgpu: WEBGPU,
 };
+
+/** Whether a provider has a kernel for an operator of the runtime. */
+export function hasNative({ nativeOperators }: ProviderLimits, op: string): boolean {
+  return nativeOperators === 'all' || nativeOperators.has(op);
+}
 
 export function limitsOf(provider: string): ProviderLimits {
   return BY_PROVIDER[provider] ?? STANDARD_ONLY;

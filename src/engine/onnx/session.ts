@@ -3,6 +3,7 @@
 import type { HostTensor } from '../tensors.js';
 import type { Workspace } from './capi/workspace.js';
 import type { HostCallNode } from './host-call-node.js';
+import type { OnnxInitializer } from './onnx-graph.js';
 import type { MemoryPlan } from './passes/memory-plan.js';
 import type { Placement } from './placement.js';
 
@@ -26,15 +27,23 @@ export interface SessionModel {
   readonly outputs: readonly string[];
   /** Nodes that are functions of ours; none where the program was cut at them. */
   readonly calls: readonly HostCallNode[];
+  /** Initializers that its bytes only name. Their own bytes stay where they are, and must not change. */
+  readonly weights: readonly OnnxInitializer[];
+  /** Sessions of one generation hold equal weights, and lay them out for their products once for all. */
+  readonly generation: object;
   /** Where values in between are to lie. They are outputs of the model, after those that are named. */
   readonly plan?: MemoryPlan | undefined;
 }
 
 export interface Session {
-  /** Computes into the data of `fetches`. Every input and output of the model is named. */
+  /**
+   * Computes into the data of `fetches`. Every input and output of the model is named.
+   * @param signal ends the run where that can be, with `engine.cancelled`
+   */
   run(
     feeds: Readonly<Record<string, HostTensor>>,
     fetches: Readonly<Record<string, HostTensor>>,
+    signal?: AbortSignal,
   ): Promise<void>;
   /** Gives up what it keeps of tensors that no later run gets. */
   release(tensors: Iterable<HostTensor>): void;

@@ -20,6 +20,14 @@ export interface Part {
 
 type Describe = (name: string) => OnnxValue | undefined;
 
+/** What a graph does not say itself. */
+export interface GraphSurroundings {
+  /** Shapes and types of values, where they are known; without it no places in memory are planned. */
+  readonly shapeOf?: Describe;
+  /** Of the weights that stand outside of the graph; see `SessionModel`. */
+  readonly generation?: object;
+}
+
 interface Shared {
   readonly session: Promise<Session>;
   /** Programs that have it or wait for it. */
@@ -32,20 +40,27 @@ export class Sessions {
   /** @param stats where open sessions are counted */
   constructor(private readonly stats: EngineStats) {}
 
-  /**
-   * A session of a program's own.
-   * @param shapeOf shapes and types of values, where they are known; without it no places in memory are planned
-   */
-  async own(graph: OnnxGraph, options: SessionOptions, shapeOf?: Describe): Promise<Part> {
+  /** A session of a program's own. */
+  async own(graph: OnnxGraph, options: SessionOptions, surroundings: GraphSurroundings = {}): Promise<Part> {
     if (graph.nodes.length === 0) return { graph, session: undefined };
-    return { graph, session: await this.opened(await modelOf(graph, options, shapeOf), options) };
+    return { graph, session: await this.opened(await modelOf(graph, options, surroundings), options) };
   }
 
   /** The session of all graphs that are equal but for names; it is closed when the last of them is disposed of. */
-  async shared(graph: OnnxGraph, options: SessionOptions, shapeOf?: Describe): Promise<Part> {
-    const renamed = graph.nodes.length === 0 ? undefined : withCanonicalNames(graph);
-    if (!renamed) return this.own(graph, options, shapeOf);
-    const model = await modelOf(renamed.graph, options, shapeOf && renamed.describing(shapeOf));
+  async shared(
+    graph: OnnxGraph,
+    options: SessionOptions,
+    surroundings: GraphSurroundings = {},
+  ): Promise<Part> {
+    const { shapeOf } = surroundings;
+    const mayShare = graph.nodes.length > 0 && graph.initializers.every(({ external }) => !external);
+    const renamed = mayShare ? withCanonicalNames(graph) : undefined;
+    if (!renamed) return this.own(graph, options, surroundings);
+    const model = await modelOf(
+      renamed.graph,
+      options,
+      shapeOf ? { shapeOf: renamed.describing(shapeOf) } : {},
+    );
     const key = Buffer.from(model.bytes).toString('latin1');
     const shared = this.open.get(key) ?? { session: this.opened(model, options), users: 0 };
     this.open.set(key, shared);
@@ -69,7 +84,7 @@ export class Sessions {
     this.stats.sessions++;
     let isOpen = true;
     return {
-      run: (feeds, fetches) => session.run(feeds, fetches),
+      run: (feeds, fetches, signal) => session.run(feeds, fetches, signal),
       release: (tensors) => session.release(tensors),
       endProfiling: () => session.endProfiling(),
       dispose: async () => {
@@ -99,8 +114,8 @@ class SharedSession implements Session {
     this.names = [...names].every(([own, other]) => own === other) ? undefined : names;
   }
 
-  run(feeds: Tensors, fetches: Tensors): Promise<void> {
-    return this.session.run(this.renamed(feeds), this.renamed(fetches));
+  run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
+    return this.session.run(this.renamed(feeds), this.renamed(fetches), signal);
   }
 
   release(tensors: Iterable<HostTensor>): void {
@@ -130,7 +145,7 @@ class SharedSession implements Session {
 async function modelOf(
   graph: OnnxGraph,
   options: SessionOptions,
-  shapeOf: Describe | undefined,
+  { shapeOf, generation = {} }: GraphSurroundings,
 ): Promise<SessionModel> {
   const isPlanned = shapeOf !== undefined && (await computesAsPlanned(options));
   const plan = isPlanned ? planMemory(graph, executionOrder(graph), shapeOf) : undefined;
@@ -142,5 +157,7 @@ async function modelOf(
     inputs: names(graph.inputs),
     outputs: names(graph.outputs),
     calls: hostCallsOf(graph.nodes),
+    weights: graph.initializers.filter(({ external }) => external !== undefined),
+    generation,
   };
 }

@@ -2,10 +2,10 @@
 import { AnemoneError } from '../../errors/index.js';
 import type { EngineStats, HostTensors, Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
-import type { TensorSpec } from '../tensors.js';
+import { bytesOf, type TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import type { OnnxInitializer } from './onnx-graph.js';
-import { runsHostCalls } from './open-session.js';
+import { runsHostCalls, takesWeights } from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
@@ -13,6 +13,7 @@ import type { Sessions } from './sessions.js';
 import type { StateStore } from './state-store.js';
 import { type TracedProgram, trace } from './trace.js';
 import { hostBytes } from './trace-values.js';
+import type { WeightGenerations } from './weight-generations.js';
 
 export interface SignatureCacheOptions {
   readonly fn: (inputs: Tensors) => Tensors;
@@ -24,9 +25,14 @@ export interface SignatureCacheOptions {
   readonly store: StateStore;
   /** States that are only read become constants of the code, which ONNX Runtime packs for its products. */
   readonly constantStates: boolean;
+  /** Of the engine's programs with constant states. */
+  readonly generations: WeightGenerations;
   /** Most signatures kept. */
   readonly limit: number;
 }
+
+/** What a model can hold in its bytes, with room for its nodes. More is fed at every run. */
+const MOST_IN_MODEL = 1.9 * 2 ** 30;
 
 interface Entry {
   readonly program: CompiledProgram;
@@ -44,11 +50,11 @@ export class SignatureCache {
   async get(inputs: HostTensors): Promise<CompiledProgram> {
     const key = signature(inputs);
     let entry = this.compiled.get(key);
-    if (entry) this.compiled.delete(key);
     if (entry && !this.isCurrent(entry)) {
-      await entry.program.dispose();
+      await this.forgetOutdated();
       entry = undefined;
     }
+    this.compiled.delete(key);
     entry ??= await this.compile(inputs);
     this.compiled.set(key, entry);
     return entry.program;
@@ -84,6 +90,15 @@ export class SignatureCache {
     return true;
   }
 
+  /** Gives back what holds weights that have changed since: they, and what they were laid out as, are copies by now. */
+  private async forgetOutdated(): Promise<void> {
+    for (const [key, entry] of this.compiled) {
+      if (this.isCurrent(entry)) continue;
+      this.compiled.delete(key);
+      await entry.program.dispose();
+    }
+  }
+
   private async compile(inputs: HostTensors): Promise<Entry> {
     const { stats, limit } = this.options;
     const started = performance.now();
@@ -96,9 +111,12 @@ export class SignatureCache {
     const traced = this.trace(inputs);
     this.lastTrace = undefined;
     this.checkOrder(traced);
-    const built = this.constantsOf(traced);
-    const versions = new Map([...built.keys()].map((state) => [state, this.options.store.version(state)]));
-    const program = await CompiledProgram.create(traced, this.options, [...built.values()]);
+    const weights = this.constantsOf(traced);
+    const versions = new Map([...weights.keys()].map((state) => [state, this.options.store.version(state)]));
+    const program = await CompiledProgram.create(traced, this.options, {
+      weights: [...weights.values()],
+      generation: this.options.generations.of(versions),
+    });
     stats.compilations++;
     stats.compileSeconds += (performance.now() - started) / 1000;
     return { program, built: versions };
@@ -117,9 +135,11 @@ export class SignatureCache {
   }
 
   private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<ProgramState, OnnxInitializer> {
-    const { constantStates, store } = this.options;
+    const { constantStates, store, session } = this.options;
     if (!constantStates) return new Map();
     const read = [...states].filter(([state]) => !updates.has(state));
+    const bytes = read.reduce((sum, [state]) => sum + bytesOf(state.dtype, state.size), 0);
+    if (bytes > MOST_IN_MODEL && !takesWeights(session.provider)) return new Map();
     return new Map(
       read.map(([state, { name, shape, dtype }]) => {
         const bytes = hostBytes(store.current(state).data, state.dtype);

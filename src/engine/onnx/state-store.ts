@@ -2,7 +2,7 @@
 // run swaps them. (Writing in place would let an update overtake a reader inside the graph.)
 import { AnemoneError } from '../../errors/index.js';
 import type { ProgramState } from '../scope.js';
-import { allocate, type HostData, type HostTensor } from '../tensors.js';
+import { allocate, checkTensor, type HostData, type HostTensor } from '../tensors.js';
 
 interface Slot {
   current: HostTensor;
@@ -54,6 +54,7 @@ export class StateStore {
         message: `expected ${state.size} values, got ${value.length}`,
       });
     }
+    checkTensor(makeTensor(state, value), state.name);
     const slot = this.slots.get(state);
     if (!slot) {
       this.slots.set(state, this.newSlot(state, value));

@@ -1,8 +1,7 @@
 // A tfjs backend that computes nothing: its kernels (kernels/) append nodes to the graph being traced.
 import { fileURLToPath } from 'node:url';
 import { AnemoneError } from '../../errors/index.js';
-import type { DType, HostData } from '../tensors.js';
-import { sizeOf } from '../tensors.js';
+import { type DType, type HostData, type HostTensor, isComputed, sizeOf, standInOf } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import type { GraphBuilder } from './graph-builder.js';
 import type { OnnxValue } from './onnx-graph.js';
@@ -60,7 +59,7 @@ export class TraceBackend implements tf.KernelBackend {
   }
   readSync(id: tf.DataId): tf.BackendValues {
     const value = this.values.get(id);
-    if (value.host) return value.host;
+    if (value.host) return value.host as tf.BackendValues;
     throw new AnemoneError({
       code: 'engine.host-read',
       message: `a compiled program cannot read a tensor's values while it is being traced (${callSite()})`,
@@ -141,13 +140,27 @@ export class TraceBackend implements tf.KernelBackend {
     return this.values.get(x.dataId);
   }
 
+  /** The type in the graph, which tfjs may not know. */
+  typeOf(x: tf.TensorInfo): DType {
+    return this.of(x).dtype;
+  }
+
+  /** A constant of any type. */
+  hostTensor({ dtype, shape, data }: HostTensor): tf.TensorInfo {
+    return this.put({ dtype, raw: [...shape], name: undefined, graph: undefined, host: data }, shape);
+  }
+
   tensor(info: tf.TensorInfo): Tensor {
     return tf.engine().makeTensorFromTensorInfo(info);
   }
 
-  /** Name and shape of the value behind `x`, not broadcast: for operators that broadcast by themselves. */
-  raw(x: tf.TensorInfo): { name: string; shape: readonly number[] } {
+  /**
+   * Name and shape of the value behind `x`, not broadcast: for operators that broadcast by themselves.
+   * @param anyType the caller knows what it does with types that tfjs has no name for
+   */
+  raw(x: tf.TensorInfo, anyType = false): { name: string; shape: readonly number[] } {
     const value = this.of(x);
+    if (!anyType && !isComputed(value.dtype)) throw foreignType(value.dtype);
     if (value.name === undefined || value.host) {
       const bytes = hostBytes(value.host as HostData, value.dtype);
       return { name: this.current.names.constant(bytes, value.raw, value.dtype), shape: value.raw };
@@ -162,14 +175,14 @@ export class TraceBackend implements tf.KernelBackend {
     return { name: value.name, shape: value.raw };
   }
 
-  /** Name of the value of `x` at its full shape. */
-  name(x: tf.TensorInfo): string {
-    const { name, shape } = this.raw(x);
+  /** Name of the value of `x` at its full shape. `anyType`: see `raw`. */
+  name(x: tf.TensorInfo, anyType = false): string {
+    const { name, shape } = this.raw(x, anyType);
     if (sameShape(shape, x.shape)) return name;
     const graph = this.current;
     const op = sizeOf(shape) === sizeOf(x.shape) ? 'Reshape' : 'Expand';
     const full = graph.one(op, [name, graph.names.int64(x.shape)]);
-    this.shapes.set(full, { name: full, shape: x.shape, dtype: x.dtype as DType });
+    this.shapes.set(full, { name: full, shape: x.shape, dtype: this.typeOf(x) });
     return full;
   }
 
@@ -187,13 +200,21 @@ export class TraceBackend implements tf.KernelBackend {
   private put(value: TraceValue, shape: readonly number[]): tf.TensorInfo {
     const id = {};
     this.values.set(id, value);
-    return { dataId: id, shape: [...shape], dtype: value.dtype };
+    return { dataId: id, shape: [...shape], dtype: standInOf(value.dtype) };
   }
 
   private constant(values: HostData, shape: number[], dtype: DType): TraceValue {
     const collapsed = collapseConstant(values, shape);
     return { dtype, raw: collapsed.raw, name: undefined, graph: undefined, host: collapsed.values };
   }
+}
+
+function foreignType(dtype: DType): AnemoneError {
+  return new AnemoneError({
+    code: 'engine.element-type',
+    message: `an op of tfjs is given a tensor of ${dtype}, which it does not know (${callSite()})`,
+    hint: `cast(x, '${standInOf(dtype)}') makes one that it knows`,
+  });
 }
 
 function outsideTraces(): AnemoneError {

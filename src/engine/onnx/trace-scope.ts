@@ -1,12 +1,14 @@
 // The program being traced: states become inputs (and outputs when assigned), random bits become inputs,
 // loops become Scan nodes, host calls nodes of their own.
 import { AnemoneError } from '../../errors/index.js';
-import type { HostFunction, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
-import type { DType, TensorSpec } from '../tensors.js';
+import type { HostFunction, NativeCall, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
+import { checkAssigned } from '../state-misfit.js';
+import { type DType, type HostTensor, standInOf, type TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder } from './graph-builder.js';
 import { hostCallNode } from './host-call-node.js';
-import type { OnnxValue } from './onnx-graph.js';
+import { type OnnxValue, onnxType } from './onnx-graph.js';
+import { hasNative } from './provider-limits.js';
 import type { TraceBackend } from './trace-backend.js';
 
 export interface RandomSite {
@@ -55,13 +57,7 @@ export class TraceScope implements ProgramScope {
   }
 
   assign(state: ProgramState, value: Tensor): void {
-    if (value.shape.join() !== state.shape.join()) {
-      throw new AnemoneError({
-        code: 'engine.state-shape',
-        path: state.name,
-        message: `cannot assign shape [${value.shape}] to a state of shape [${state.shape}]`,
-      });
-    }
+    checkAssigned(state, value.shape, this.backend.typeOf(value));
     this.assigned.set(state, this.keep(tf.clone(value)));
   }
 
@@ -94,26 +90,26 @@ export class TraceScope implements ProgramScope {
       return backend.tensor(backend.value(name, shape, dtype));
     };
     const result = backend.within(inner, () => {
-      const carry = init.map((x) => parameter(x.shape, x.dtype as DType));
-      const slices = xs.map((x) => parameter(x.shape.slice(1), x.dtype as DType));
+      const carry = init.map((x) => parameter(x.shape, backend.typeOf(x)));
+      const slices = xs.map((x) => parameter(x.shape.slice(1), backend.typeOf(x)));
       const out = body(carry, slices);
       for (const tensor of [...out.carry, ...out.ys]) {
         const name = inner.names.fresh();
         inner.nodes.push({
           op: 'Identity',
           domain: '',
-          inputs: [backend.name(tensor)],
+          inputs: [backend.name(tensor, true)],
           outputs: [name],
           attributes: {},
         });
-        bodyOutputs.push({ name, shape: tensor.shape, dtype: tensor.dtype as DType });
+        bodyOutputs.push({ name, shape: tensor.shape, dtype: backend.typeOf(tensor) });
       }
       return out;
     });
     const direction = (count: number) => Array.from({ length: count }, () => (reverse ? 1 : 0));
     const names = outer.emit(
       'Scan',
-      [...init, ...xs].map((x) => backend.name(x)),
+      [...init, ...xs].map((x) => backend.name(x, true)),
       {
         outputs: bodyOutputs.length,
         attributes: {
@@ -128,7 +124,7 @@ export class TraceScope implements ProgramScope {
     const tensors = names.map((name, i) => {
       const { shape, dtype } = bodyOutputs[i];
       const full = i < init.length ? shape : [steps, ...shape];
-      return backend.tensor(backend.value(name, full, dtype as DType));
+      return backend.tensor(backend.value(name, full, dtype));
     });
     return { carry: tensors.slice(0, init.length), ys: tensors.slice(init.length) };
   }
@@ -140,12 +136,47 @@ export class TraceScope implements ProgramScope {
     const awaited = others.filter((other) => !backend.isConstant(other));
     if (backend.isConstant(x) || awaited.length === 0) return tf.clone(x);
     const nothing = awaited.map((other) =>
-      graph.one('Shape', [backend.raw(other).name], { attributes: { start: 0, end: 0 } }),
+      graph.one('Shape', [backend.raw(other, true).name], { attributes: { start: 0, end: 0 } }),
     );
     const shape = graph.one('Concat', [graph.names.int64(x.shape), ...nothing], { attributes: { axis: 0 } });
-    const later = graph.addBarrier('Reshape', [backend.name(x), shape]);
+    const later = graph.addBarrier('Reshape', [backend.name(x, true), shape]);
     this.barriers++;
-    return backend.tensor(backend.value(later, x.shape, x.dtype as DType));
+    return backend.tensor(backend.value(later, x.shape, backend.typeOf(x)));
+  }
+
+  /** A node, where the provider has a kernel for it, else what it stands for. */
+  nativeOp(call: NativeCall): Tensor[] {
+    const { backend } = this;
+    const { op, domain, outputs, attributes } = call;
+    if (backend.anyShape || !hasNative(backend.limits, op)) return this.byTwin(call);
+    const graph = backend.current;
+    // Optional inputs that are left out have an empty name; those at the end none.
+    const inputs = call.inputs.map((x) => (x ? backend.name(x, true) : ''));
+    while (inputs.at(-1) === '') inputs.pop();
+    const names = graph.emit(op, inputs, { domain, attributes, outputs: outputs.length });
+    return names.map((name, i) => backend.tensor(backend.value(name, outputs[i].shape, outputs[i].dtype)));
+  }
+
+  /** The formula computes on types of tfjs. */
+  private byTwin({ inputs, attributes, outputs, twin }: NativeCall): Tensor[] {
+    const known = inputs.map((x) => x && this.cast(x, standInOf(this.typeOf(x))));
+    return twin(known, attributes, outputs).map((y, i) => this.cast(y, outputs[i].dtype));
+  }
+
+  cast(x: Tensor, dtype: DType): Tensor {
+    const { backend } = this;
+    if (backend.typeOf(x) === dtype) return tf.clone(x);
+    const { name, shape } = backend.raw(x, true);
+    const cast = backend.current.one('Cast', [name], { attributes: { to: onnxType[dtype] } });
+    return backend.tensor(backend.value(cast, x.shape, dtype, shape));
+  }
+
+  typeOf(x: Tensor): DType {
+    return this.backend.typeOf(x);
+  }
+
+  constant(value: HostTensor): Tensor {
+    return this.backend.tensor(this.backend.hostTensor(value));
   }
 
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
@@ -158,7 +189,11 @@ export class TraceScope implements ProgramScope {
         message: 'a host call cannot stand inside a loop',
       });
     }
-    const ins = inputs.map((x) => ({ name: backend.name(x), shape: x.shape, dtype: x.dtype as DType }));
+    const ins = inputs.map((x) => ({
+      name: backend.name(x, true),
+      shape: x.shape,
+      dtype: backend.typeOf(x),
+    }));
     const outs = outputs.map((spec) => ({
       name: graph.names.fresh(),
       shape: spec.shape,

@@ -2,7 +2,7 @@
 import type { Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
 import { withScope } from '../scope.js';
-import type { DType, TensorSpec } from '../tensors.js';
+import type { TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builder.js';
 import { type HostCall, isHostCall } from './host-call-node.js';
@@ -156,7 +156,7 @@ function applyPart(
 /** A graph output for `tensor`: the node's own output, or a copy where a name can't serve (inputs, constants, doubles). */
 function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): OnnxValue {
   const backend = traceBackend();
-  let name = backend.name(tensor);
+  let name = backend.name(tensor, true);
   const made = scope.root.producer(name);
   if (!made || (isHostCall(made) && !scope.callsAreNodes) || taken.has(name)) {
     const copy = scope.root.names.fresh();
@@ -164,7 +164,7 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
     name = copy;
   }
   taken.add(name);
-  return { name, shape: tensor.shape, dtype: tensor.dtype as DType };
+  return { name, shape: tensor.shape, dtype: backend.typeOf(tensor) };
 }
 
 /**

@@ -4,13 +4,14 @@ import { differentiated, nestedGradients, runCustom, withTensorsRead } from '../
 import {
   currentScope,
   type HostFunction,
+  type NativeCall,
   type ProgramScope,
   type ProgramState,
   type ScanBody,
   type ScanResult,
   withScope,
 } from '../scope.js';
-import type { TensorSpec } from '../tensors.js';
+import type { DType, HostTensor, TensorSpec } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { after } from './after.js';
 
@@ -165,6 +166,22 @@ class CheckpointScope implements ProgramScope {
 
   hostCall(name: string, fn: HostFunction, inputs: Tensor[], outputs: readonly TensorSpec[]): Tensor[] {
     return this.inner.hostCall(name, fn, inputs, outputs);
+  }
+
+  nativeOp(call: NativeCall): Tensor[] {
+    return this.inner.nativeOp(call);
+  }
+
+  cast(x: Tensor, dtype: DType): Tensor {
+    return this.inner.cast(x, dtype);
+  }
+
+  typeOf(x: Tensor): DType {
+    return this.inner.typeOf(x);
+  }
+
+  constant(value: HostTensor): Tensor {
+    return this.inner.constant(value);
   }
 
   after(x: Tensor, others: readonly Tensor[]): Tensor {

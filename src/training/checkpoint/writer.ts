@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Engine, HostData, State } from '../../engine/index.js';
+import { type Engine, type HostData, type State, storedType } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { makeFolder, type SafeTensor, safetensorsParts } from '../../formats/index.js';
 import { writing } from '../io-error.js';
@@ -65,8 +65,7 @@ export async function groupParts(group: TensorGroup, engine: Pick<Engine, 'read'
 }
 
 export function safeTensor(spec: Pick<State, 'dtype' | 'shape'>, data: HostData): SafeTensor {
-  const dtypes = { float32: 'F32', int32: 'I32', bool: 'BOOL' } as const;
-  return { dtype: dtypes[spec.dtype], shape: [...spec.shape], data };
+  return { dtype: storedType(spec.dtype), shape: [...spec.shape], data };
 }
 
 async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<FileRecord> {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, configFromText, defineSchema, listOf, readJson } from '../../config/index.js';
-import type { Engine, HostData, HostTensors } from '../../engine/index.js';
+import { type Engine, type HostData, type HostTensors, typeStoredAs } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   COPY_LINKED,
@@ -160,12 +160,7 @@ export async function readDump(folder: string): Promise<StepDump> {
 }
 
 function hostTensor({ dtype, shape, data }: SafeTensor, name: string, file: string): HostTensors[string] {
-  const dtypes = new Map([
-    ['F32', 'float32'],
-    ['I32', 'int32'],
-    ['BOOL', 'bool'],
-  ] as const);
-  const ownDtype = dtypes.get(dtype as 'F32');
+  const ownDtype = typeStoredAs(dtype);
   if (ownDtype) return { dtype: ownDtype, shape, data: data as HostData };
   throw new AnemoneError({
     code: 'replay.damaged',

@@ -40,4 +40,6 @@ export interface FitParts {
   readonly seed: number;
   /** The checkpoint that the run goes on from. */
   readonly resumed: { readonly path: string; readonly state: CheckpointState } | undefined;
+  /** Ends the program that is run, and the run. */
+  readonly signal: AbortSignal | undefined;
 }

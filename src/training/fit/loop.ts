@@ -1,5 +1,6 @@
 // A fit from its first batch to its last: take batches, run the step's program, advance, report, validate; callbacks save.
 import type { Interval } from '../../config/index.js';
+import { cancellable, isCancelled } from '../../engine/index.js';
 import type { Batch } from '../../model/index.js';
 import { monitored, type StepReport } from '../callbacks/callback.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
@@ -13,6 +14,7 @@ const SHOWN_SAMPLES = 5;
 
 /** Trains until a limit, a callback or a signal ends the run. */
 export async function trainLoop(run: FitRun): Promise<void> {
+  if (run.isInterrupted) return;
   await sanityCheck(run);
   if (run.outcome) return;
   // A validation that a killed run owes is made up for.
@@ -37,12 +39,15 @@ async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: nu
   const learningRate = run.learningRate();
   const microSteps = run.microSteps(batches);
   const wholeStep = accumulationAt(run.options, run.progress.epoch);
+  const scalars = run.optimizerScalars(learningRate);
   for (const batch of batches) memory.beforeBatch(batch);
-  const result = await programs
-    .run([...microSteps.keys()], run.optimizerScalars(learningRate), wholeStep)
-    .catch((error: unknown) => {
+  const result = await unlessCancelled(run, () =>
+    programs.run([...microSteps.keys()], scalars, wholeStep).catch((error: unknown) => {
       throw memory.explained(error, largestOf(batches));
-    });
+    }),
+  );
+  // Nothing has changed, and the batches are taken again on resume.
+  if (!result) return;
   nonfinite.remember(result.gradNorm, result.loss);
   if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
   if (result.empty.length > 0) await reportEmpty(run, result.empty);
@@ -79,9 +84,9 @@ async function reportEmpty(run: FitRun, empty: readonly MicroStep[]): Promise<vo
 
 async function validate(run: FitRun): Promise<void> {
   for (const callback of run.callbacks) await callback.onValidationStart(run);
-  const evaluation = await evaluateOn(run, run.options.limit_val_batches);
+  const evaluation = await unlessCancelled(run, () => evaluateOn(run, run.options.limit_val_batches));
   // Cut short by a signal: it stays due and is done on resume.
-  if (run.isInterrupted) return;
+  if (!evaluation || run.isInterrupted) return;
   run.progress.validationPending = false;
   await reportValidation(run, evaluation);
   await run.tell((callback) => callback.onValidationEnd(run, evaluation));
@@ -92,7 +97,8 @@ async function validate(run: FitRun): Promise<void> {
 async function sanityCheck(run: FitRun): Promise<void> {
   const { num_sanity_val_steps: wantedSteps } = run.options;
   if (run.validates && wantedSteps !== 0 && !run.parts.resumed) {
-    await evaluateOn(run, wantedSteps < 0 ? { fraction: 1 } : { batches: wantedSteps }, 'sanity check of ');
+    const limit = wantedSteps < 0 ? { fraction: 1 } : { batches: wantedSteps };
+    await unlessCancelled(run, () => evaluateOn(run, limit, 'sanity check of '));
   }
   if (!run.outcome && !run.validates) run.progress.validationPending = false;
 }
@@ -102,6 +108,16 @@ function evaluateOn(run: FitRun, limit: Interval, label = ''): Promise<Evaluatio
   const { validation, view } = run.parts;
   const interrupted = () => run.isInterrupted;
   return evaluate(model, engine, validation, { prefix: 'val', limit, view, label, interrupted });
+}
+
+/** What `fn` returns; undefined where the run's signal has ended it. */
+async function unlessCancelled<R>(run: FitRun, fn: () => Promise<R>): Promise<R | undefined> {
+  try {
+    return await cancellable(run.parts.signal, fn);
+  } catch (error) {
+    if (isCancelled(error) && run.isInterrupted) return undefined;
+    throw error;
+  }
 }
 
 /** Logs a validation and lets the schedule hear of it. */

@@ -37,6 +37,8 @@ const FUNCTIONS = {
   CreateCustomOpDomain: [26, P, ['str', P]],
   CustomOpDomain_Add: [27, P, [P, P]],
   AddCustomOpDomain: [28, P, [P, P]],
+  CreateRunOptions: [39, P, [P]],
+  RunOptionsSetTerminate: [46, P, [P]],
   CreateTensorWithData: [49, P, [P, P, 'size_t', P, 'size_t', 'int', P]],
   GetTensorMutableData: [51, P, [P, P]],
   CreateCpuMemoryInfo: [69, P, ['int', 'int', P]],
@@ -48,6 +50,7 @@ const FUNCTIONS = {
   ReleaseStatus: [93, 'void', [P]],
   ReleaseSession: [95, 'void', [P]],
   ReleaseValue: [96, 'void', [P]],
+  ReleaseRunOptions: [97, 'void', [P]],
   ReleaseSessionOptions: [100, 'void', [P]],
   SessionEndProfiling: [110, P, [P, P, P]],
   CreateEnvWithGlobalThreadPools: [119, P, ['int', 'str', P, P]],
@@ -58,6 +61,11 @@ const FUNCTIONS = {
   SetGlobalIntraOpNumThreads: [147, P, [P, 'int']],
   SetGlobalInterOpNumThreads: [148, P, [P, 'int']],
   SetGlobalSpinControl: [149, P, [P, 'int']],
+  AddInitializer: [150, P, [P, 'str', P]],
+  CreatePrepackedWeightsContainer: [166, P, [P]],
+  ReleasePrepackedWeightsContainer: [167, 'void', [P]],
+  CreateSessionFromArrayWithPrepackedWeightsContainer: [169, P, [P, P, 'size_t', P, P, P]],
+  AddExternalInitializers: [210, P, [P, P, P, 'size_t']],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 type FunctionName = keyof typeof FUNCTIONS;
@@ -76,25 +84,59 @@ export class OrtError extends Error {
 
 export class OrtApi {
   private readonly functions: Readonly<Record<FunctionName, NativeFunction>>;
+  /** What calls on other threads use. */
+  private readonly underWay = new Set<unknown>();
   private readonly pointerSlot = new BigUint64Array(1);
   /** Version of the library. */
   readonly version: string;
 
-  constructor(readonly koffi: Koffi) {
+  /** @throws OrtError for a library that has no table of this version; Error of the system's loader */
+  constructor(
+    readonly koffi: Koffi,
+    version = API_VERSION,
+  ) {
     const file = join(onnxruntimeFolder(), LIBRARIES[process.platform] ?? LIBRARIES.linux ?? '');
     const base = openLibrary(koffi, file).func('void *OrtGetApiBase()')() as Pointer;
     const [getApi, getVersion] = koffi.decode(base, koffi.array(P, 2)) as Pointer[];
     const versionString = koffi.decode(getVersion, prototypeOf(koffi, 'GetVersionString', 'str', []));
     this.version = (versionString as NativeFunction)() as string;
+    // The library writes a line of its own when it is asked for a table that it does not have.
+    const isOld = Number(this.version.split('.')[1]) < version && this.version.startsWith('1.');
     const apiOf = koffi.decode(getApi, prototypeOf(koffi, 'GetApi', P, ['uint32_t'])) as NativeFunction;
-    const table = apiOf(API_VERSION) as Pointer | null;
-    if (!table) throw new OrtError(0, `ONNX Runtime ${this.version} has no API of version ${API_VERSION}`);
+    const table = isOld ? null : (apiOf(version) as Pointer | null);
+    if (!table) throw new OrtError(0, `ONNX Runtime ${this.version} has no C API of version ${version}`);
     this.functions = readTable(koffi, table);
   }
 
   /** Calls a function that returns a status. @throws OrtError */
   call(name: Exclude<FunctionName, Releaser>, ...args: readonly unknown[]): void {
     this.check(this.functions[name](...args) as Pointer | null);
+  }
+
+  /**
+   * As `call`, on another thread.
+   * @param owners of what the arguments point to: they stay reachable until the call has ended
+   * @throws OrtError
+   */
+  callBeside(
+    name: Exclude<FunctionName, Releaser>,
+    args: readonly unknown[],
+    owners: readonly unknown[],
+  ): Promise<void> {
+    const inUse = [args, owners];
+    this.underWay.add(inUse);
+    return new Promise((resolve, reject) => {
+      this.functions[name].async(...args, (error: unknown, status: Pointer | null) => {
+        this.underWay.delete(inUse);
+        try {
+          if (error) throw error;
+          this.check(status);
+          resolve();
+        } catch (cause) {
+          reject(cause);
+        }
+      });
+    });
   }
 
   /** Calls a function whose last parameter receives a pointer, and returns that. @throws OrtError */

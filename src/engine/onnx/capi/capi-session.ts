@@ -1,22 +1,34 @@
 // A session of ONNX Runtime's C API, on the CPU.
+
+import { cancelled } from '../../cancellation.js';
 import { openLibrary, type Pointer } from '../../native/koffi.js';
 import type { HostTensor } from '../../tensors.js';
-import type { HostCallNode } from '../host-call-node.js';
+import { returnFreedMemory } from '../host-memory.js';
 import type { MemoryPlan } from '../passes/memory-plan.js';
 import type { Session, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';
-import { NativeValues } from './native-value.js';
+import { type NativeValue, NativeValues } from './native-value.js';
+import { PackedWeights } from './packed-weights.js';
 import { PlannedValues } from './planned-values.js';
 
+/** `ORT_LOGGING_LEVEL_FATAL` of the header: every failure comes back as a status. */
+const FATAL_ONLY = 4;
+/** Bytes of weights from which on the system is given back what their session has freed. */
+const WORTH_RETURNING = 16 << 20;
+/** Runs of less end before a signal could come: going to another thread would take longer. */
+const LONG_MS = 5;
 const OPTIMIZATION = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 
 /** What the sessions of a thread have in common. */
 interface Shared {
   readonly values: NativeValues;
+  readonly packed: PackedWeights;
   /** Made for the first session with host calls. */
   hostCalls: HostCalls | undefined;
+  /** Releases sessions that nobody disposed of. */
+  readonly abandoned: FinalizationRegistry<Holdings>;
 }
 
 const sharedOf = new WeakMap<OrtApi, Shared>();
@@ -30,63 +42,79 @@ class CapiSession implements Session {
   private readonly values: NativeValues;
   private readonly inputs: Arguments;
   private readonly outputs: Arguments;
-  private readonly calls: readonly HostCallNode[];
   private readonly hostCalls: HostCalls | undefined;
   private readonly plan: MemoryPlan | undefined;
   private readonly planned: PlannedValues | undefined;
-  private pointer: Pointer | undefined;
+  private holdings: Holdings | undefined;
+  /** Whether a run is worth another thread; not known before the first. */
+  private isLong = true;
 
   constructor(
     private readonly api: OrtApi,
-    { bytes, inputs, outputs, calls, plan }: SessionModel,
+    { inputs, outputs, plan, ...model }: SessionModel,
     private readonly options: SessionOptions,
   ) {
-    this.values = sharedBy(api).values;
+    const shared = sharedBy(api);
+    this.values = shared.values;
     this.plan = plan;
     this.planned = plan && new PlannedValues(this.values, plan.values);
-    this.calls = calls;
-    this.hostCalls = calls.length > 0 ? hostCallsOn(api) : undefined;
+    this.hostCalls = model.calls.length > 0 ? hostCallsOn(api) : undefined;
     this.inputs = new Arguments(api, inputs);
     this.outputs = new Arguments(
       api,
       outputs,
       plan?.values.map(({ value }) => value.name),
     );
-    this.pointer = inEnvironment(
-      api,
-      options.threads,
-      () => sessionOptions(api, options, this.hostCalls?.domain),
-      (environment, sessionOptions) =>
-        api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, sessionOptions),
-    );
-    this.hostCalls?.add(calls);
+    this.holdings = new Holdings(api, shared, model, options, this.planned);
+    shared.abandoned.register(this, this.holdings, this);
   }
 
   async run(
     feeds: Readonly<Record<string, HostTensor>>,
     fetches: Readonly<Record<string, HostTensor>>,
+    signal?: AbortSignal,
   ): Promise<void> {
     const { inputs, outputs, values } = this;
     inputs.fill(feeds, values);
     outputs.fill(fetches, values);
+    const started = performance.now();
     const block = this.plan && this.options.workspace?.take(this.plan.bytes);
     if (block) this.planned?.fill(block, outputs.values, outputs.keys.length);
     try {
-      this.api.call(
-        'Run',
-        this.open(),
-        null,
-        inputs.names,
-        inputs.values,
-        inputs.count,
-        outputs.names,
-        outputs.count,
-        outputs.values,
-      );
+      // Host functions are called on the thread that runs the graph, which must then be that of JavaScript.
+      if (signal && !this.hostCalls && this.isLong) await this.runBeside(signal, [feeds, fetches, block]);
+      else this.api.call('Run', ...this.callWith(null));
     } catch (cause) {
       throw this.hostCalls?.takeFailure() ?? cause;
     } finally {
       if (block) this.options.workspace?.give(block);
+    }
+    this.isLong = performance.now() - started > LONG_MS;
+  }
+
+  private callWith(runOptions: Pointer | null): unknown[] {
+    const { inputs, outputs } = this;
+    const { names, values, count } = inputs;
+    return [this.open(), runOptions, names, values, count, outputs.names, outputs.count, outputs.values];
+  }
+
+  /**
+   * On a thread of koffi's, so that the signal can come. That has the same floating-point mode, since nothing here changes
+   * any thread's (docs/engines.md): the numbers are the same bits.
+   * @param tensors stay reachable until the run has ended
+   */
+  private async runBeside(signal: AbortSignal, tensors: readonly unknown[]): Promise<void> {
+    const { api } = this;
+    const runOptions = api.make('CreateRunOptions');
+    const terminate = () => api.call('RunOptionsSetTerminate', runOptions);
+    signal.addEventListener('abort', terminate, { once: true });
+    try {
+      await api.callBeside('Run', this.callWith(runOptions), [this, ...tensors]);
+    } catch (cause) {
+      throw signal.aborted ? cancelled(signal) : cause;
+    } finally {
+      signal.removeEventListener('abort', terminate);
+      api.release('ReleaseRunOptions', runOptions);
     }
   }
 
@@ -95,11 +123,9 @@ class CapiSession implements Session {
   }
 
   async dispose(): Promise<void> {
-    const { pointer } = this;
-    this.pointer = undefined;
-    this.hostCalls?.remove(this.calls);
-    this.planned?.release();
-    if (pointer !== undefined) this.api.release('ReleaseSession', pointer);
+    sharedBy(this.api).abandoned.unregister(this);
+    this.holdings?.release();
+    this.holdings = undefined;
   }
 
   endProfiling(): void {
@@ -109,17 +135,141 @@ class CapiSession implements Session {
   }
 
   private open(): Pointer {
-    if (this.pointer === undefined) throw new Error('the session is disposed of');
-    return this.pointer;
+    if (this.holdings === undefined) throw new Error('the session is disposed of');
+    return this.holdings.pointer();
   }
 }
 
-/** The inputs, or the outputs, of a run: their names as C has them, and room for pointers to their values. */
-class Arguments {
-  readonly names: BigUint64Array;
-  readonly values: BigUint64Array;
-  /** The characters that `names` points to. */
+type SessionContents = Pick<SessionModel, 'bytes' | 'calls' | 'weights' | 'generation'>;
+
+/** A session of ONNX Runtime, and what it keeps bare pointers to. */
+class Holdings {
+  private readonly session: Pointer;
+  private readonly weights: readonly NativeValue[];
+  private readonly names: Names;
+  private readonly calls: SessionModel['calls'];
+  private readonly generation: object;
+
+  constructor(
+    private readonly api: OrtApi,
+    private readonly shared: Shared,
+    model: SessionContents,
+    options: SessionOptions,
+    private readonly planned: PlannedValues | undefined,
+  ) {
+    this.calls = model.calls;
+    this.generation = model.generation;
+    this.names = new Names(
+      api,
+      model.weights.map(({ name }) => name),
+    );
+    this.weights = model.weights.map(({ dtype, shape, bytes }) =>
+      shared.values.make({ dtype, shape, data: bytes }),
+    );
+    try {
+      this.session = this.open(model.bytes, options);
+    } catch (error) {
+      this.releaseWeights();
+      throw error;
+    }
+    shared.hostCalls?.add(model.calls);
+    // A session packs all weights before it finds that some are there already.
+    const weightBytes = model.weights.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    if (weightBytes >= WORTH_RETURNING) returnFreedMemory();
+  }
+
+  /** @throws Error if the memory of a weight is gone */
+  pointer(): Pointer {
+    for (const weight of this.weights) weight.whole();
+    return this.session;
+  }
+
+  release(): void {
+    const { api, shared } = this;
+    shared.hostCalls?.remove(this.calls);
+    this.planned?.release();
+    api.release('ReleaseSession', this.session);
+    if (this.weights.length > 0) shared.packed.giveBack(this.generation);
+    this.releaseWeights();
+  }
+
+  private open(bytes: Uint8Array, options: SessionOptions): Pointer {
+    const { api, shared, weights } = this;
+    const domain = this.calls.length > 0 ? shared.hostCalls?.domain : undefined;
+    return inEnvironment(
+      api,
+      options.threads,
+      () => this.withWeights(sessionOptions(api, options, domain)),
+      (environment, given) => {
+        if (weights.length === 0)
+          return api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, given);
+        const container = shared.packed.borrow(this.generation);
+        try {
+          return api.make(
+            'CreateSessionFromArrayWithPrepackedWeightsContainer',
+            environment,
+            bytes,
+            bytes.byteLength,
+            given,
+            container,
+          );
+        } catch (error) {
+          shared.packed.giveBack(this.generation);
+          throw error;
+        }
+      },
+    );
+  }
+
+  /**
+   * Tells options the weights twice: what the model names is looked for among the external ones, and only what is given as
+   * initializer is used where it stands and shared once it is packed.
+   */
+  private withWeights(options: Pointer): Pointer {
+    const { api, weights, names } = this;
+    if (weights.length === 0) return options;
+    const pointers = BigUint64Array.from(weights, ({ pointer }) => pointer);
+    try {
+      api.call('AddExternalInitializers', options, names.pointers, pointers, weights.length);
+      names.keys.forEach((name, i) => {
+        api.call('AddInitializer', options, name, weights[i].pointer);
+      });
+      return options;
+    } catch (error) {
+      api.release('ReleaseSessionOptions', options);
+      throw error;
+    }
+  }
+
+  private releaseWeights(): void {
+    for (const weight of this.weights) this.shared.values.dispose(weight);
+  }
+}
+
+/** Names as C has them. */
+class Names {
+  readonly pointers: BigUint64Array;
+  /** The characters that `pointers` points to. */
   private readonly characters: Buffer;
+
+  constructor(
+    api: OrtApi,
+    readonly keys: readonly string[],
+  ) {
+    this.characters = Buffer.from(keys.map((name) => `${name}\0`).join('') || '\0');
+    this.pointers = new BigUint64Array(keys.length);
+    let at = api.koffi.address(this.characters);
+    keys.forEach((name, i) => {
+      this.pointers[i] = at;
+      at += BigInt(Buffer.byteLength(name) + 1);
+    });
+  }
+}
+
+/** The inputs, or the outputs, of a run: their names, and room for pointers to their values. */
+class Arguments {
+  readonly values: BigUint64Array;
+  private readonly inC: Names;
 
   constructor(
     api: OrtApi,
@@ -127,15 +277,12 @@ class Arguments {
     readonly keys: readonly string[],
     others: readonly string[] = [],
   ) {
-    const all = [...keys, ...others];
-    this.characters = Buffer.from(all.map((key) => `${key}\0`).join('') || '\0');
-    this.names = new BigUint64Array(all.length);
-    this.values = new BigUint64Array(all.length);
-    let at = api.koffi.address(this.characters);
-    all.forEach((key, i) => {
-      this.names[i] = at;
-      at += BigInt(Buffer.byteLength(key) + 1);
-    });
+    this.inC = new Names(api, [...keys, ...others]);
+    this.values = new BigUint64Array(keys.length + others.length);
+  }
+
+  get names(): BigUint64Array {
+    return this.inC.pointers;
   }
 
   get count(): number {
@@ -159,7 +306,7 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
     api.call('DisableMemPattern', pointer);
     api.call(options.arena ? 'EnableCpuMemArena' : 'DisableCpuMemArena', pointer);
     api.call('SetSessionGraphOptimizationLevel', pointer, OPTIMIZATION[options.optimization]);
-    api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? 3);
+    api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? FATAL_ONLY);
     if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
     if (options.profile) api.call('EnableProfiling', pointer, options.profile);
     return pointer;
@@ -172,7 +319,12 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
 function sharedBy(api: OrtApi): Shared {
   let shared = sharedOf.get(api);
   if (!shared) {
-    shared = { values: new NativeValues(api), hostCalls: undefined };
+    shared = {
+      values: new NativeValues(api),
+      packed: new PackedWeights(api),
+      hostCalls: undefined,
+      abandoned: new FinalizationRegistry((holdings) => holdings.release()),
+    };
     sharedOf.set(api, shared);
   }
   return shared;

@@ -30,6 +30,8 @@ export async function runsInForeseenOrder(open: (model: SessionModel) => Session
       inputs: names(graph.inputs),
       outputs,
       calls: hostCallsOf(graph.nodes),
+      weights: [],
+      generation: {},
     });
     await session.run({ x: one() }, Object.fromEntries(outputs.map((name) => [name, one()])));
   } catch (cause) {

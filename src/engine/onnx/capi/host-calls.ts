@@ -2,8 +2,9 @@
 // runs the graph. Every host call of every program is a node of this operator, with the number of its function as
 // attribute. Inputs and outputs are of any types; in place where ONNX Runtime finds that nobody else reads an input.
 
-import { callHost } from '../../host-function.js';
+import { callHost, callRaw, hostFailure } from '../../host-function.js';
 import type { Koffi, NativeType, Pointer } from '../../native/koffi.js';
+import type { RawHostFunction, RawTensor } from '../../scope.js';
 import { bytesOf, type DType, dataOver, type HostData, type HostTensor, sizeOf } from '../../tensors.js';
 import { HOST_CALL_DOMAIN, HOST_CALL_OPERATOR, type HostCall, type HostCallNode } from '../host-call-node.js';
 import { API_VERSION, type OrtApi } from './api.js';
@@ -152,6 +153,10 @@ export class HostCalls {
 
   private callFunction(call: HostCall, context: Pointer): void {
     const { api } = this;
+    if (call.fn.raw) {
+      this.callOnAddresses(call, call.fn.raw, context);
+      return;
+    }
     const inputs = call.inputs.map(({ dtype, shape }, i): HostTensor & { readonly at: Pointer } => {
       const at = api.make('GetTensorMutableData', api.make('KernelContext_GetInput', context, i));
       const data = this.memory.data(at, dtype, sizeOf(shape));
@@ -161,8 +166,13 @@ export class HostCalls {
       call,
       inputs.map(({ dtype, shape, data }) => ({ dtype, shape, data })),
     );
+    // An output may be written over an input that another output is made of.
+    const buffers = new Set(inputs.map(({ data }) => data.buffer));
+    const kept = results.map(({ data }, i) =>
+      data !== inputs[i]?.data && buffers.has(data.buffer) ? data.slice() : data,
+    );
     call.outputs.forEach(({ shape }, i) => {
-      const { data } = results[i];
+      const data = kept[i];
       const dimensions = BigInt64Array.from(shape, BigInt);
       const output = api.make('KernelContext_GetOutput', context, i, dimensions, shape.length);
       const at = api.make('GetTensorMutableData', output);
@@ -171,10 +181,33 @@ export class HostCalls {
     });
   }
 
+  /** On ONNX Runtime's own memory, of which no view is made. */
+  private callOnAddresses(call: HostCall, raw: RawHostFunction, context: Pointer): void {
+    const { api } = this;
+    const inputs = call.inputs.map(({ dtype, shape }, i) => {
+      const value = api.make('KernelContext_GetInput', context, i);
+      return rawTensor(dtype, shape, api.make('GetTensorMutableData', value));
+    });
+    const outputs = call.outputs.map(({ dtype, shape }, i) => {
+      const dimensions = BigInt64Array.from(shape, BigInt);
+      const value = api.make('KernelContext_GetOutput', context, i, dimensions, shape.length);
+      return rawTensor(dtype, shape, api.make('GetTensorMutableData', value));
+    });
+    try {
+      callRaw(call.name, raw, inputs, outputs);
+    } catch (cause) {
+      throw hostFailure(call.name, cause);
+    }
+  }
+
   private failed(cause: unknown): Pointer {
     const message = cause instanceof Error ? cause.message : String(cause);
     return this.api.createStatus(FAIL, message);
   }
+}
+
+function rawTensor(dtype: DType, shape: readonly number[], address: Pointer): RawTensor {
+  return { dtype, shape, address, bytes: bytesOf(dtype, sizeOf(shape)) };
 }
 
 /** Typed arrays over memory of ONNX Runtime, which is at the same places in each run. Making one costs more than a call. */

@@ -9,6 +9,13 @@ import type { OrtApi } from './api.js';
 const DEVICE_ALLOCATOR = 0;
 const DEFAULT_MEMORY = 0;
 
+/** What a value is made of: elements in the order of rows. */
+export interface ValueData {
+  readonly dtype: OnnxType;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
+
 /** Makes values, and keeps those of tensors that are used again, such as states. */
 export class NativeValues {
   private readonly cpuMemory: Pointer;
@@ -40,7 +47,8 @@ export class NativeValues {
     this.api.release('ReleaseValue', pointer);
   }
 
-  private make({ dtype, shape, data }: HostTensor): NativeValue {
+  /** A value of the caller's, who disposes of it. The data must stay where it is. */
+  make({ dtype, shape, data }: ValueData): NativeValue {
     const pointer = this.pointerTo(data, shape, dtype);
     const value = new NativeValue(pointer, data);
     this.abandoned.register(value, pointer, value);
@@ -67,6 +75,10 @@ export class NativeValues {
     const value = this.kept.get(tensor);
     if (!value) return;
     this.kept.delete(tensor);
+    this.dispose(value);
+  }
+
+  dispose(value: NativeValue): void {
     this.abandoned.unregister(value);
     this.api.release('ReleaseValue', value.pointer);
   }

@@ -2,7 +2,13 @@
 // small computations on the shapes of values that the graph has already made.
 import { AnemoneError } from '../../../errors/index.js';
 import { GraphBuilder, GraphNames } from '../graph-builder.js';
-import type { AttributeValue, OnnxInitializer, OnnxNode, OnnxValue } from '../onnx-graph.js';
+import {
+  type AttributeValue,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxValue,
+  onnxType,
+} from '../onnx-graph.js';
 import type { AlignedBody, AlignedNode, AlignedValue, Operand } from './examples.js';
 import { type Simplified, simplified } from './simplify.js';
 import { type Axis, type Formula, fitFormula, isConstant } from './sizes.js';
@@ -31,7 +37,6 @@ export function generalise(program: string, { nodes, inputs, outputs }: GeneralP
 
 /** Elements of a constant that are worth a formula each. */
 const MOST_FORMULAS = 16;
-const TYPES = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 
 /** Nodes that a graph has, or that a graph around it has: by what they compute, the names of their outputs. */
 class MadeNodes {
@@ -187,7 +192,7 @@ class Generalisation {
     if (unknown > (isReshape ? 1 : 0)) return undefined;
     const vector = this.vector(formulas.map((formula) => formula ?? { constant: -1, terms: [] }));
     const shaped = shape.length === 1 ? vector : this.op('Reshape', [vector, this.int64(shape)]);
-    return dtype === 'int64' ? shaped : this.op('Cast', [shaped], { to: TYPES[dtype] });
+    return dtype === 'int64' ? shaped : this.op('Cast', [shaped], { to: onnxType[dtype] });
   }
 
   /** A table that is longer in longer examples: counted up, or cut from the longest. */
@@ -208,7 +213,7 @@ class Generalisation {
       };
       const limits = [this.scalar({ constant: counted.first, terms: [] }), this.scalar(end)];
       const range = this.op('Range', [...limits, this.scalar({ constant: counted.step, terms: [] })]);
-      const typed = this.op('Cast', [range], { to: TYPES.int32 });
+      const typed = this.op('Cast', [range], { to: onnxType.int32 });
       return last.shape.length === 1
         ? typed
         : this.op('Reshape', [typed, this.int64(last.shape.map((_, i) => (i === axis ? -1 : 1)))]);

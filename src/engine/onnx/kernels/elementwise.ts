@@ -1,6 +1,6 @@
 // Elementwise kernels as ONNX nodes.
 import type { DType } from '../../tensors.js';
-import type { OnnxNode } from '../onnx-graph.js';
+import { type OnnxNode, onnxType } from '../onnx-graph.js';
 import type { TraceBackend } from '../trace-backend.js';
 import { sameShape } from '../trace-values.js';
 import {
@@ -73,7 +73,13 @@ function gemmWithBias(product: Info, bias: Info, { backend, graph }: KernelConte
   if (!sameShape(value.raw, product.shape)) return undefined;
   const made = graph.producer(value.name);
   const gemm = made?.op === 'Reshape' ? graph.producer(made.inputs[0]) : made;
-  if (gemm?.op !== 'Gemm' || gemm.inputs.length !== 2 || !sameWidth(gemm, width, backend)) return undefined;
+  if (
+    gemm?.op !== 'Gemm' ||
+    gemm.inputs.length !== 2 ||
+    'beta' in gemm.attributes ||
+    !sameWidth(gemm, width, backend)
+  )
+    return undefined;
   const name = graph.one('Gemm', [...gemm.inputs, backend.raw(bias).name], { attributes: gemm.attributes });
   if (made?.op !== 'Reshape') return backend.value(name, product.shape, 'float32');
   return backend.value(graph.one('Reshape', [name, made.inputs[1]]), product.shape, 'float32');
@@ -116,8 +122,7 @@ const comparedWith =
   };
 
 export function castTo(x: Info, dtype: DType, context: KernelContext): Info {
-  const types = { float32: 1, int32: 6, bool: 9 };
-  return emitBroadcast(context, 'Cast', [x], x.shape, dtype, { attributes: { to: types[dtype] } });
+  return emitBroadcast(context, 'Cast', [x], x.shape, dtype, { attributes: { to: onnxType[dtype] } });
 }
 
 export const elementwiseKernels: KernelTable = {

@@ -16,8 +16,9 @@ import { transposed } from './layout.js';
 export function reshape(x: Info, shape: readonly number[], context: KernelContext): Info {
   const { backend } = context;
   if (sameShape(x.shape, shape) || backend.of(x).raw.length === 0) return backend.broadcast(x, shape);
-  const name = reshapeValue(backend.name(x), shape, dtypeOf(x), context, x.shape);
-  return backend.value(name, shape, dtypeOf(x));
+  const dtype = backend.typeOf(x);
+  const name = reshapeValue(backend.name(x, true), shape, dtype, context, x.shape);
+  return backend.value(name, shape, dtype);
 }
 
 const slice: Kernel = ({ x }, { begin, size }, context) => {

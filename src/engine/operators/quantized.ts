@@ -1,0 +1,89 @@
+// Products with matrices of 4 or 8 bits an element, and what makes such a matrix of one of floats.
+import { AnemoneError } from '../../errors/index.js';
+import { constant } from '../primitives/element-types.js';
+import { nativeOp } from '../primitives/native-op.js';
+import { float32, type HostTensor, hostTensor } from '../tensors.js';
+import type { Tensor } from '../tf.js';
+
+/** A matrix [K,N] in blocks of a column, as MatMulNBits takes it. */
+export interface QuantizedMatrix {
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  readonly depth: number;
+  readonly columns: number;
+  /** uint8 [N, blocks, blockSize·bits/8]; of 4 bits the low half of a byte comes first. */
+  readonly levels: HostTensor;
+  /** float32 [N·blocks]. The zero of all blocks is 2^(bits-1). */
+  readonly scales: HostTensor;
+}
+
+/**
+ * Rounds a matrix to `bits` an element, with one scale for each block of a column: that at which its largest number is the
+ * first or last level.
+ * @param matrix row-major [K,N]
+ * @param blockSize a power of two from 16 on. Default 32
+ * @throws AnemoneError `engine.quantize` for another block size, or a matrix of another size
+ */
+export function quantizeMatrix(
+  matrix: Float32Array,
+  [depth, columns]: readonly [number, number],
+  bits: 4 | 8,
+  blockSize = 32,
+): QuantizedMatrix {
+  if (blockSize < 16 || (blockSize & (blockSize - 1)) !== 0 || matrix.length !== depth * columns) {
+    throw new AnemoneError({
+      code: 'engine.quantize',
+      message: `${matrix.length} numbers as [${depth}, ${columns}] in blocks of ${blockSize}`,
+      hint: 'block sizes are powers of two from 16 on',
+    });
+  }
+  const blocks = Math.ceil(depth / blockSize);
+  const zero = 2 ** (bits - 1);
+  const levels = new Uint8Array(columns * blocks * blockSize).fill(zero);
+  const scales = new Float32Array(columns * blocks);
+  for (let column = 0; column < columns; column++) {
+    for (let block = 0; block < blocks; block++) {
+      const at = column * blocks + block;
+      const rows = Math.min(blockSize, depth - block * blockSize);
+      const value = (row: number) => matrix[(block * blockSize + row) * columns + column];
+      const scale = scaleOf(value, rows, zero);
+      scales[at] = scale;
+      for (let row = 0; row < rows; row++) {
+        const level = scale === 0 ? zero : Math.round(value(row) / scale) + zero;
+        levels[at * blockSize + row] = Math.min(Math.max(level, 0), 2 * zero - 1);
+      }
+    }
+  }
+  const stored = bits === 8 ? levels : paired(levels);
+  return {
+    bits,
+    blockSize,
+    depth,
+    columns,
+    levels: hostTensor('uint8', stored, [columns, blocks, (blockSize * bits) / 8]),
+    scales: float32(scales, [columns * blocks]),
+  };
+}
+
+/** x [..,K] · matrix [K,N] → [..,N]. Without gradient. */
+export function matMulNBits(x: Tensor, matrix: QuantizedMatrix): Tensor {
+  const { bits, blockSize, depth, columns, levels, scales } = matrix;
+  return nativeOp(
+    'MatMulNBits',
+    [x, constant(levels), constant(scales)],
+    [{ dtype: 'float32', shape: [...x.shape.slice(0, -1), columns] }],
+    { K: depth, N: columns, bits, block_size: blockSize },
+    { domain: 'com.microsoft' },
+  )[0];
+}
+
+/** The largest number of a block becomes level 0, of which there is one more below zero than above. */
+function scaleOf(value: (row: number) => number, rows: number, zero: number): number {
+  let largest = 0;
+  for (let row = 0; row < rows; row++) if (Math.abs(value(row)) > Math.abs(largest)) largest = value(row);
+  return Math.fround(-largest / zero);
+}
+
+function paired(levels: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: levels.length / 2 }, (_, i) => levels[2 * i] | (levels[2 * i + 1] << 4));
+}
