@@ -58,6 +58,8 @@ export interface EngineStats {
   compileSeconds: number;
   evictions: number;
   runs: number;
+  /** Compiled graphs that are held now: signatures share those of equal updates. 0 where nothing is compiled. */
+  sessions: number;
 }
 
 /**

@@ -1,3 +1,12 @@
+export {
+  type CheckpointConfig,
+  checkpointFields,
+  checkpointsOf,
+  LayerCheckpoints,
+  type StackLayer,
+  type StackOptions,
+  type StackState,
+} from './checkpointing.js';
 export { within } from './extent.js';
 export * from './initializers.js';
 export * from './layers/index.js';

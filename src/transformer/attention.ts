@@ -1,7 +1,7 @@
 // Multi-head attention of NeMo's Transformer modules: queries and keys may be of two sequences. The encoders'
 // self-attention, with its other names and its relative positions, is in src/nn.
 import { type Tensor, tf } from '../engine/index.js';
-import { dropout, Linear, Module, type Pass, xavierUniform, zeros } from '../nn/index.js';
+import { Attention, dropout, Linear, type Pass, xavierUniform, zeros } from '../nn/index.js';
 
 export interface AttentionSizes {
   readonly hidden_size: number;
@@ -23,7 +23,7 @@ export function transformerLinear(width: number, out: number): Linear {
   return new Linear(width, out, { weightInit: xavierUniform(width, out), biasInit: zeros });
 }
 
-export class TransformerAttention extends Module {
+export class TransformerAttention extends Attention {
   private readonly queryNet: Linear;
   private readonly keyNet: Linear;
   private readonly valueNet: Linear;
@@ -47,20 +47,23 @@ export class TransformerAttention extends Module {
     return this.attend(queries, this.memory(keys), bias, pass);
   }
 
-  /** x [B,K,d]. */
-  memory(x: Tensor): Memory {
+  /** x [B,K,d]; what the values are made of is the same, and may be named by itself. */
+  memory(x: Tensor, forValues: Tensor = x): Memory {
     return {
       keys: this.split(tf.mul(this.keyNet.forward(x), this.scale())),
-      values: this.split(this.valueNet.forward(x)),
+      values: this.split(this.valueNet.forward(forValues)),
     };
   }
 
   /** As `forward`, with the keys' projections at hand. */
   attend(queries: Tensor, { keys, values }: Memory, bias: Tensor, pass: Pass): Tensor {
     const query = this.split(tf.mul(this.queryNet.forward(queries), this.scale()));
-    const scores = tf.add(tf.matMul(query, keys, false, true), bias);
-    const weights = dropout(tf.softmax(scores), this.sizes.attn_score_dropout, pass);
-    const mergedHeads = tf.reshape(tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]), queries.shape);
+    const look = ([query, keys, values]: Tensor[]): Tensor => {
+      const scores = tf.add(tf.matMul(query, keys, false, true), bias);
+      return tf.matMul(dropout(tf.softmax(scores), this.sizes.attn_score_dropout, pass), values);
+    };
+    const context = this.look(look, [query, keys, values], pass);
+    const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), queries.shape);
     const y = dropout(this.outProjection.forward(mergedHeads), this.sizes.attn_layer_dropout, pass);
     return pass.tap(this.path, y);
   }

@@ -2,7 +2,7 @@
 import { defineSchema } from '../config/index.js';
 import { component } from '../container/index.js';
 import { AnemoneError } from '../errors/index.js';
-import { SmoothedCrossEntropyLoss, tokenLossKind } from '../nn/index.js';
+import { checkpointFields, SmoothedCrossEntropyLoss, tokenLossKind } from '../nn/index.js';
 import { TokenClassifier, type TokenClassifierConfig } from './token-classifier.js';
 import { TransformerDecoder, type TransformerDecoderConfig } from './transformer-decoder.js';
 import { TransformerEncoder, type TransformerEncoderConfig } from './transformer-encoder.js';
@@ -20,6 +20,7 @@ const layerFields = {
   ffn_dropout: { doc: 'Of what the feed-forward block gives.', ...rate },
   hidden_act: { doc: 'Inside the feed-forward block.', format: ['relu', 'gelu'], default: 'relu' },
   pre_ln: { doc: 'Normalise before each block instead of after it.', format: 'boolean', default: false },
+  ...checkpointFields,
 } as const;
 
 const finalNorm = {

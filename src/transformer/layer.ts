@@ -92,9 +92,9 @@ export class TransformerLayer extends Module {
     return { y, added: addedMemory as Memory };
   }
 
-  /** Keys and values of the other sequence, [B,K,d]. */
-  crossMemory(states: Tensor): Memory {
-    return (this.crossAttention as TransformerAttention).memory(states);
+  /** Keys and values of the other sequence, [B,K,d]; see `TransformerAttention.memory`. */
+  crossMemory(states: Tensor, forValues: Tensor = states): Memory {
+    return (this.crossAttention as TransformerAttention).memory(states, forValues);
   }
 
   private blocks(x: Tensor, attend: Block, pass: Pass, cross?: CrossAttention): Tensor {

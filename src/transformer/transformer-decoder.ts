@@ -1,12 +1,20 @@
 // The Transformer decoder of multitask models.
 import { type Tensor, type Tensors, tf } from '../engine/index.js';
-import { frameMask, LayerNorm, Module, type Pass } from '../nn/index.js';
+import {
+  type CheckpointConfig,
+  frameMask,
+  LayerCheckpoints,
+  LayerNorm,
+  Module,
+  type Pass,
+  type StackLayer,
+} from '../nn/index.js';
 import type { Memory } from './attention.js';
 import { type EmbeddingSizes, TransformerEmbedding } from './embedding.js';
 import { type CrossAttention, type LayerSizes, TransformerLayer } from './layer.js';
 import { causalBias, keyBias } from './masks.js';
 
-export interface TransformerDecoderConfig extends EmbeddingSizes, LayerSizes {
+export interface TransformerDecoderConfig extends EmbeddingSizes, LayerSizes, CheckpointConfig {
   readonly num_layers: number;
   /** Whether the last layer's output is normalised too; with pre_ln only. */
   readonly pre_ln_final_layer_norm: boolean;
@@ -64,12 +72,14 @@ class DecoderBody extends Module {
 /** NeMo's Transformer decoder (TransformerDecoderNM): tokens in, hidden states out, with attention to an encoder. */
 export class TransformerDecoder extends Module {
   readonly embedding: TransformerEmbedding;
+  readonly checkpoints: LayerCheckpoints;
   private readonly body: DecoderBody;
 
   constructor(readonly config: TransformerDecoderConfig) {
     super();
     this.embedding = this.child('_embedding', new TransformerEmbedding(config));
     this.body = this.child('_decoder', new DecoderBody(config));
+    this.checkpoints = new LayerCheckpoints(config, this.body.layers, 'transf_decoder.config_dict');
   }
 
   /** d: width of the hidden states. */
@@ -93,10 +103,15 @@ export class TransformerDecoder extends Module {
     const [, frames] = encoder.states.shape;
     const bias = causalBias(frameMask(lengths, length));
     const crossBias = this.crossBias(encoder.lengths, frames);
-    let x = this.embedding.forward(tokens, pass);
-    for (const layer of this.body.layers) {
-      x = layer.forward(x, bias, pass, { memory: layer.crossMemory(encoder.states), bias: crossBias });
-    }
+    // The states are named once for each use: their gradients are then added up in the order in which they would be if
+    // nothing were computed again, and come out with the same bits.
+    const shared = [encoder.states, encoder.states];
+    const layer: StackLayer = ([x], i, pass, [forValues, states]) => {
+      const own = this.body.layers[i];
+      return [own.forward(x, bias, pass, { memory: own.crossMemory(states, forValues), bias: crossBias })];
+    };
+    const embedded = this.embedding.forward(tokens, pass);
+    const [x] = this.checkpoints.through([embedded], () => ({ layer, pass }), { shared });
     return this.finish(x, pass);
   }
 

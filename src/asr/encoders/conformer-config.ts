@@ -8,6 +8,7 @@ import {
   oneOf,
   pairOf,
 } from '../../config/index.js';
+import { checkpointFields } from '../../nn/index.js';
 
 /** [left, right] frames of attention context, -1 for unlimited. */
 export type ContextSize = readonly [number, number];
@@ -136,6 +137,7 @@ const conformerFields = {
     format: ['1.x', '2.5'],
     default: '2.5',
   },
+  ...checkpointFields,
 } as const satisfies FieldDefinitions;
 
 /** The keys of a Conformer; those with a default may be left out. */

@@ -7,12 +7,15 @@ import {
   bandPositions,
   dropout,
   frameMask,
+  LayerCheckpoints,
   Linear,
   localAttentionMask,
   localPositions,
   Module,
   type Pass,
   relativePositions,
+  type StackLayer,
+  type StackState,
   stochasticDepth,
   stochasticDepthSchedule,
   within,
@@ -40,6 +43,7 @@ export class ConformerEncoder extends Module implements Encoder {
   private readonly dropProbabilities: readonly number[];
   private readonly contexts: AttentionContexts;
   private readonly reduction: LayerReduction | undefined;
+  readonly checkpoints: LayerCheckpoints;
 
   constructor(config: ConformerEncoderConfig) {
     super();
@@ -57,6 +61,7 @@ export class ConformerEncoder extends Module implements Encoder {
     for (let i = 0; i < c.n_layers; i++)
       layers.push(new ConformerLayer(c, c.untie_biases ? undefined : layers[0]));
     this.layers = this.children('layers', layers);
+    this.checkpoints = new LayerCheckpoints(c, layers);
     const projected = c.feat_out > 0 && c.feat_out !== c.d_model;
     this.outProj = projected ? this.child('out_proj', new Linear(c.d_model, c.feat_out)) : undefined;
     this.dropProbabilities = stochasticDepthSchedule(
@@ -92,14 +97,26 @@ export class ConformerEncoder extends Module implements Encoder {
     const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
     let context = this.context(x, lengths, draw, pass);
     x = this.start(x, pass);
-    this.layers.forEach((layer, i) => {
-      x = stochasticDepth(x, layer.forward(x, context, pass), this.dropProbabilities[i], pass);
-      if (this.reduction && this.config.reduction_position === i) {
-        ({ x, lengths, pass } = reduced(this.reduction.forward(x, lengths, pass), pass));
+    const { reduction_position: position } = this.config;
+    const current = (): StackState => {
+      const groupContext = context;
+      const layer: StackLayer = ([x], i, pass) => [
+        stochasticDepth(x, this.layers[i].forward(x, groupContext, pass), this.dropProbabilities[i], pass),
+      ];
+      return { layer, pass };
+    };
+    const each = (i: number, [y]: Tensor[]): Tensor[] => {
+      let x = y;
+      if (this.reduction && position === i) {
+        ({ x, lengths, pass } = reduced(this.reduction.forward(y, lengths, pass), pass));
         context = this.context(x, lengths, draw, pass);
       }
       inner?.(i, { encoded: project(x), lengths });
-    });
+      return [x];
+    };
+    const breaks = this.reduction && position !== null ? [position] : [];
+    const between = inner || this.reduction ? { breaks, each } : {};
+    [x] = this.checkpoints.through([x], current, between);
     x = project(x);
     if (this.reduction && this.config.reduction_position === -1) {
       ({ x, lengths } = this.reduction.forward(x, lengths, pass));

@@ -4,9 +4,12 @@ import {
   activationByName,
   fanInUniform,
   type Initializer,
+  LayerCheckpoints,
   Module,
   normal,
   type Pass,
+  type StackLayer,
+  type StackState,
   uniform,
   xavierUniform,
 } from '../../nn/index.js';
@@ -21,6 +24,7 @@ import { JasperBlock, type MaskedFrames, maskedFrames, single } from './jasper-b
 export class ConvASREncoder extends Module implements Encoder {
   readonly width: number;
   readonly subsamplingFactor: number;
+  readonly checkpoints: LayerCheckpoints;
   private readonly blocks: readonly JasperBlock[];
 
   constructor(readonly config: ConvASREncoderConfig) {
@@ -49,6 +53,7 @@ export class ConvASREncoder extends Module implements Encoder {
       inChannels = block.filters;
     }
     this.blocks = this.children('encoder', blocks);
+    this.checkpoints = new LayerCheckpoints(config, blocks);
     this.width = inChannels;
     this.subsamplingFactor = config.jasper.reduce((factor, block) => factor * single(block.stride), 1);
   }
@@ -62,15 +67,38 @@ export class ConvASREncoder extends Module implements Encoder {
   }
 
   forward(features: Tensor, featureLengths: Tensor, pass: Pass, inner?: InnerLayers): Encoded {
-    let inputs: readonly MaskedFrames[] = [maskedFrames(features, featureLengths, pass.batchFrames, pass)];
-    let out = inputs[0];
-    this.blocks.forEach((block, i) => {
-      out = block.forward(inputs, pass);
-      inputs = block.dense ? [...inputs, out] : [out];
-      inner?.(i, { encoded: out.x, lengths: out.lengths });
-    });
+    const first = maskedFrames(features, featureLengths, pass.batchFrames, pass);
+    /** Inputs of a block before the last: those of dense blocks. */
+    let earlier: readonly MaskedFrames[] = [];
+    const current = (): StackState => {
+      const earlierInputs = earlier;
+      const layer: StackLayer = (tensors, i, pass) =>
+        tensorsOf(this.blocks[i].forward([...earlierInputs, framesOf(tensors)], pass));
+      return { layer, pass };
+    };
+    let input = first;
+    const each = (i: number, tensors: Tensor[]): Tensor[] => {
+      const output = framesOf(tensors);
+      earlier = this.blocks[i].dense ? [...earlier, input] : [];
+      input = output;
+      inner?.(i, { encoded: output.x, lengths: output.lengths });
+      return tensors;
+    };
+    // A block sees what those before it have given, which is known when their group has ended.
+    const breaks = this.blocks.flatMap((block, i) => (block.dense || this.blocks[i - 1]?.dense ? [i] : []));
+    const out = framesOf(this.checkpoints.through(tensorsOf(first), current, { breaks, each }));
     return { encoded: pass.tap(this.path, out.x), lengths: out.lengths };
   }
+}
+
+function tensorsOf({ x, lengths, mask, extent }: MaskedFrames): Tensor[] {
+  const known = [x, lengths, mask];
+  return extent ? [...known, extent.frames, extent.mask, extent.share, extent.rowShare] : known;
+}
+
+function framesOf([x, lengths, mask, frames, ...extent]: readonly Tensor[]): MaskedFrames {
+  const [own, share, rowShare] = extent;
+  return { x, lengths, mask, extent: frames && { frames, mask: own, share, rowShare } };
 }
 
 /** PyTorch's initialisations by their names in NeMo. */

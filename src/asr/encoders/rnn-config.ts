@@ -1,5 +1,6 @@
 // Options of the recurrent encoder: NeMo's keys, NeMo's defaults.
 import { defineSchema, type InferConfig } from '../../config/index.js';
+import { checkpointFields } from '../../nn/index.js';
 import { subsamplingTypes } from './conformer-config.js';
 
 const size = { format: 'int', min: 1 } as const;
@@ -39,6 +40,7 @@ export const rnnEncoderSchema = defineSchema(
       format: ['1.x', '2.5'],
       default: '2.5',
     },
+    ...checkpointFields,
   },
   { doc: 'Layers of LSTMs with projected outputs (He et al. 2019).' },
 );

@@ -5,11 +5,13 @@ import { AnemoneError } from '../../errors/index.js';
 import {
   dropout,
   frameMask,
+  LayerCheckpoints,
   LayerNorm,
   type Linear,
   Lstm,
   Module,
   type Pass,
+  type StackLayer,
   within,
 } from '../../nn/index.js';
 import { createSubsampling } from './create-subsampling.js';
@@ -23,6 +25,7 @@ import { Subsampling } from './subsampling.js';
  */
 export class RNNEncoder extends Module implements Encoder {
   private readonly preEncode: Subsampling | Linear;
+  readonly checkpoints: LayerCheckpoints;
   private readonly layers: readonly { readonly lstm: Lstm; readonly norm: LayerNorm }[];
 
   /** @throws AnemoneError `encoder.layers` for a proj_size that the LSTMs cannot have */
@@ -52,6 +55,10 @@ export class RNNEncoder extends Module implements Encoder {
       ),
       norm: this.child(`layers.${3 * k + 1}`, new LayerNorm(width)),
     }));
+    this.checkpoints = new LayerCheckpoints(
+      config,
+      this.layers.map(({ lstm }) => lstm),
+    );
   }
 
   get width(): number {
@@ -81,15 +88,19 @@ export class RNNEncoder extends Module implements Encoder {
     const valid = this.config.bidirectional
       ? tf.reshape(tf.transpose(frameMask(lengths, count!)), [count!, batch, 1])
       : undefined;
-    let x = frames;
-    this.layers.forEach(({ lstm, norm }, k) => {
+    const layer: StackLayer = ([x], k, pass) => {
+      const { lstm, norm } = this.layers[k];
       // Recurrences run along the first axis.
       const steps = lstm.forward(tf.transpose(x, [1, 0, 2]), pass, valid);
       const states = pass.tap(lstm.path, tf.transpose(steps, [1, 0, 2]));
-      x = dropout(pass.tap(norm.path, norm.forward(states)), this.config.dropout, pass);
+      return [dropout(pass.tap(norm.path, norm.forward(states)), this.config.dropout, pass)];
+    };
+    const each = (k: number, [x]: Tensor[]): Tensor[] => {
       inner?.(k, { encoded: x, lengths });
-    });
-    return { encoded: x, lengths };
+      return [x];
+    };
+    const [encoded] = this.checkpoints.through([frames], () => ({ layer, pass }), inner ? { each } : {});
+    return { encoded, lengths };
   }
 }
 

@@ -1,5 +1,6 @@
 // Options of the Squeezeformer encoder: NeMo's keys, NeMo's defaults.
 import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
+import { checkpointFields } from '../../nn/index.js';
 
 const rate = { format: 'number', min: 0, below: 1 } as const;
 const size = { format: 'int', min: 1 } as const;
@@ -55,6 +56,7 @@ export const squeezeformerEncoderSchema = defineSchema(
       format: ['1.x', '2.5'],
       default: '2.5',
     },
+    ...checkpointFields,
   },
   {
     doc: 'The Squeezeformer (Kim et al. 2022).',

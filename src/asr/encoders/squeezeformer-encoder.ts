@@ -7,11 +7,13 @@ import {
   Conv1d,
   dropout,
   frameMask,
+  LayerCheckpoints,
   LayerNorm,
   Linear,
   Module,
   type Pass,
   relativePositions,
+  type StackState,
   uniform,
   within,
 } from '../../nn/index.js';
@@ -29,6 +31,7 @@ import type { Frames, Subsampling } from './subsampling.js';
 export class SqueezeformerEncoder extends Module implements Encoder {
   private readonly preEncode: Subsampling | Linear;
   private readonly layers: readonly SqueezeformerLayer[];
+  readonly checkpoints: LayerCheckpoints;
   private readonly timeReduce: TimeReduction | undefined;
   private readonly timeRecovery: Linear | undefined;
   private readonly preNorm: LayerNorm;
@@ -57,6 +60,7 @@ export class SqueezeformerEncoder extends Module implements Encoder {
       layers.push(new SqueezeformerLayer(c, c.untie_biases ? undefined : layers[0]));
     }
     this.layers = this.children('layers', layers);
+    this.checkpoints = new LayerCheckpoints(c, layers);
     if (c.time_reduce_idx !== null) {
       const last = Math.max(c.time_reduce_idx, c.time_recovery_idx ?? 0);
       if (last >= c.n_layers)
@@ -96,32 +100,45 @@ export class SqueezeformerEncoder extends Module implements Encoder {
     } = this.preEncode instanceof Linear
       ? { x: this.preEncode.forward(features), lengths: featureLengths, frames: callerPass.batchFrames }
       : this.preEncode.forward(features, featureLengths, wholePass);
-    const atFullRate = within(wholePass, frames, subsampled);
-    let pass = atFullRate;
+    const fullPass = within(wholePass, frames, subsampled);
+    let pass = fullPass;
     const [left, right] = c.att_context_size ?? [-1, -1];
     const fullContext = this.context(subsampled.shape[1]!, lengths, [left, right], c.dropout_emb, pass);
     const project = (y: Tensor): Tensor => (this.outProj ? this.outProj.forward(y) : y);
     let context = fullContext;
     let remaining = lengths;
     let x = this.preNorm.forward(this.start(subsampled, pass));
-    let before: Tensor | undefined;
-    this.layers.forEach((layer, i) => {
+    let atFullRate: Tensor | undefined;
+    const before = (x: Tensor, i: number): Tensor => {
+      let changed = x;
       if (this.timeReduce && i === reduceAt) {
-        before = x;
+        atFullRate = x;
         const fewer = this.timeReduce.forward(x, remaining, fullContext.mask.queries, pass);
-        ({ x, lengths: remaining } = fewer);
-        pass = within(pass, fewer.frames, x);
+        ({ x: changed, lengths: remaining } = fewer);
+        pass = within(pass, fewer.frames, changed);
         // Of every second frame, the neighbours within the context are half as many.
         const half = [left, right].map((frames) => (frames < 0 ? -1 : Math.floor(frames / 2)));
-        context = this.context(x.shape[1]!, remaining, half, 0, pass);
+        context = this.context(changed.shape[1]!, remaining, half, 0, pass);
       }
-      if (this.timeRecovery && before && i === (recoverAt ?? count - 1)) {
-        x = tf.add(before, this.timeRecovery.forward(twice(x, before.shape[1]!)));
-        [context, remaining, before, pass] = [fullContext, lengths, undefined, atFullRate];
+      if (this.timeRecovery && atFullRate && i === (recoverAt ?? count - 1)) {
+        changed = tf.add(atFullRate, this.timeRecovery.forward(twice(changed, atFullRate.shape[1]!)));
+        [context, remaining, atFullRate, pass] = [fullContext, lengths, undefined, fullPass];
       }
-      x = layer.forward(x, context, pass);
+      return changed;
+    };
+    const current = (): StackState => {
+      const groupContext = context;
+      return { layer: ([x], i, pass) => [this.layers[i].forward(x, groupContext, pass)], pass };
+    };
+    const each = (i: number, [x]: Tensor[]): Tensor[] => {
       inner?.(i, { encoded: project(x), lengths: remaining });
-    });
+      return [before(x, i + 1)];
+    };
+    // The frame rate changes before these layers.
+    const changes = [reduceAt, recoverAt ?? count - 1].filter((i) => i !== null && this.timeReduce);
+    const breaks = changes.map((i) => (i as number) - 1);
+    const between = inner || this.timeReduce ? { breaks, each } : {};
+    [x] = this.checkpoints.through([before(x, 0)], current, between);
     return { encoded: pass.tap(this.path, project(x)), lengths };
   }
 

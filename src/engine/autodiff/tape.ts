@@ -94,7 +94,7 @@ export function differentiated(tensors: readonly Tensor[]): readonly Tensor[] {
 }
 
 /**
- * Gradients of Σ `outputs()` · `dys` for `xs`, zeros where there is none; of outputs that are no floats there is none. May be
+ * Gradients of Σ `outputs()` · `dys` for `xs`, zeros where there is none. May be
  * called while other gradients are being computed: tfjs would forget their tape.
  */
 export function nestedGradients(
@@ -105,14 +105,13 @@ export function nestedGradients(
   const { state } = tape();
   const outer = state.activeTape;
   try {
-    const floats = dys.filter(({ dtype }) => dtype === 'float32');
-    const single = floats.length === 1;
-    const value = () => {
-      const values = outputs().filter(({ dtype }) => dtype === 'float32');
-      return single ? values[0] : innerProduct(values, floats);
-    };
-    const { grads } = tf.engine().gradients(value, [...xs], single ? floats[0] : undefined, true);
-    return grads.map((grad, i) => grad ?? tf.zerosLike(xs[i]));
+    const single = dys.length === 1;
+    const value = () => (single ? outputs()[0] : innerProduct(outputs(), dys));
+    const floatInputs = xs.filter(({ dtype }) => dtype === 'float32');
+    const { grads } = tf.engine().gradients(value, floatInputs, single ? dys[0] : undefined, true);
+    const known = new Map(floatInputs.map((x, i) => [x, grads[i] as Tensor | null]));
+    // tfjs wants floats for what is none, too.
+    return xs.map((x) => known.get(x) ?? tf.zeros(x.shape));
   } finally {
     state.activeTape = outer;
   }

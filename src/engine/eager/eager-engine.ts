@@ -12,7 +12,7 @@ import { EagerScope, fromHost } from './eager-scope.js';
  * (tfjs-node). Nothing is compiled; a "program" is the function itself.
  */
 export class EagerEngine implements Engine {
-  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
+  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0, sessions: 0 };
   private readonly values = new Map<ProgramState, Tensor>();
 
   /** `backend` is the tfjs backend's name, already registered. */

@@ -5,54 +5,68 @@ import type { HostTensors, RunOptions } from '../engine.js';
 import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
 import type { ProgramState } from '../scope.js';
-import { allocate, type DType, type HostTensor, sizeOf } from '../tensors.js';
-import { hostCallsOf } from './host-call-node.js';
-import { executionOrder } from './live-memory.js';
-import { encodeModel } from './model-proto.js';
+import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
+import { runFlatUpdate, scratchOf } from './flat-runner.js';
 import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
-import { computesAsPlanned, openSession } from './open-session.js';
-import { type MemoryPlan, planMemory } from './passes/memory-plan.js';
-import type { Session, SessionModel, SessionOptions } from './session.js';
+import type { FlatUpdate } from './passes/flat-update.js';
+import type { Loan, PassingBuffers } from './passing-buffers.js';
+import type { Session, SessionOptions } from './session.js';
+import type { Part, Sessions } from './sessions.js';
 import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
 
-/** A graph that is run at once, and its session; none where there is nothing to compute. */
-interface Part {
-  readonly graph: OnnxGraph;
-  readonly session: Session | undefined;
+/** The updates, where they are made when the outputs are known. */
+interface Apply {
+  /** What is run first. */
+  readonly rest: Part;
+  readonly flat: readonly { readonly update: FlatUpdate; readonly part: Part }[];
+}
+
+/** What the programs of an engine have in common. */
+interface Surroundings {
+  readonly sessions: Sessions;
+  readonly session: SessionOptions;
+  readonly buffers: PassingBuffers;
 }
 
 export class CompiledProgram {
-  /** Values that go from one part to a later one, kept between runs. */
-  private readonly crossing = new Map<string, HostTensor>();
+  /** Values that go from one part to a later one. */
+  private readonly passing: ReadonlyMap<string, OnnxValue>;
 
   private constructor(
     private readonly traced: TracedProgram,
     private readonly parts: readonly Part[],
-    /** The updates, where they are made when the outputs are known. */
-    private readonly apply: Part | undefined,
-  ) {}
+    private readonly apply: Apply | undefined,
+    private readonly buffers: PassingBuffers,
+  ) {
+    const known = new Set([...traced.outputs.values(), ...traced.updates.values()].map(({ name }) => name));
+    const once = apply ? [...parts, apply.rest] : parts;
+    const passing = once.flatMap(({ graph }) => graph.outputs).filter(({ name }) => !known.has(name));
+    this.passing = new Map(passing.map((value) => [value.name, value]));
+    buffers.expect(
+      this,
+      (passing as TensorSpec[]).concat((apply?.flat ?? []).flatMap(({ update }) => scratchOf(update))),
+    );
+  }
 
   /** `built`: values, by name, that become part of the code instead of being fed. */
   static async create(
     traced: TracedProgram,
-    options: SessionOptions,
+    { sessions, session: options, buffers }: Surroundings,
     built: readonly OnnxInitializer[] = [],
   ): Promise<CompiledProgram> {
     const names = new Set(built.map(({ name }) => name));
-    const planned = await computesAsPlanned(options);
-    const open = async (graph: OnnxGraph): Promise<Part> => {
-      const whole = withConstants(graph, built, names);
-      if (whole.nodes.length === 0) return { graph: whole, session: undefined };
-      const plan = planned
-        ? planMemory(whole, executionOrder(whole), (name) => traced.shapes.get(name))
-        : undefined;
-      return { graph: whole, session: await openSession(modelOf(whole, plan), options) };
-    };
+    const complete = (graph: OnnxGraph) => withConstants(graph, built, names);
+    const shapeOf = (name: string) => traced.shapes.get(name);
     const parts: Part[] = [];
-    for (const segment of traced.segments) parts.push(await open(segment));
-    const apply = traced.apply && (await open(traced.apply.graph));
-    return new CompiledProgram(traced, parts, apply);
+    for (const segment of traced.segments)
+      parts.push(await sessions.own(complete(segment), options, shapeOf));
+    if (!traced.apply) return new CompiledProgram(traced, parts, undefined, buffers);
+    const rest = await sessions.shared(complete(traced.apply.graph), options, shapeOf);
+    const flat: Apply['flat'][number][] = [];
+    for (const update of traced.apply.flat)
+      flat.push({ update, part: await sessions.shared(update.graph, options) });
+    return new CompiledProgram(traced, parts, { rest, flat }, buffers);
   }
 
   get nodeCount(): number {
@@ -63,25 +77,28 @@ export class CompiledProgram {
     const { traced, apply } = this;
     const values = this.feeds(inputs, store, options.random);
     const results = this.results(store);
+    const loan = this.buffers.lend();
+    for (const [name, value] of this.passing) results.set(name, loan.tensor(value as TensorSpec));
     try {
       for (const [i, part] of this.parts.entries()) {
-        await this.runPart(part, values, results);
+        await runPart(part, values, results);
         if (i < traced.calls.length) this.runHostCall(i, values);
       }
       const outputs: HostTensors = {};
       for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
       const wanted = options.commitIf?.(outputs) ?? true;
-      if (wanted && apply) await this.runApply(apply, values, results);
+      if (wanted && apply) await this.runApply(apply, values, results, store, loan);
       if (wanted) this.commit(store);
       return outputs;
     } finally {
+      loan.giveBack();
       this.releaseAllBut(traced.states.values(), traced.updates.values(), [...values, ...results]);
     }
   }
 
   async dispose(): Promise<void> {
+    this.buffers.forget(this);
     for (const { session } of this.allParts) await session?.dispose();
-    this.crossing.clear();
   }
 
   endProfiling(): void {
@@ -89,7 +106,8 @@ export class CompiledProgram {
   }
 
   private get allParts(): readonly Part[] {
-    return this.apply ? [...this.parts, this.apply] : this.parts;
+    const { apply, parts } = this;
+    return apply ? [...parts, apply.rest, ...apply.flat.map(({ part }) => part)] : parts;
   }
 
   /** Where results go: outputs into memory of their own, new values of states over the old ones or beside them. */
@@ -105,12 +123,17 @@ export class CompiledProgram {
 
   /** @throws AnemoneError `engine.half-updated`: states that are written over cannot be had back */
   private async runApply(
-    part: Part,
+    { rest, flat }: Apply,
     values: Map<string, HostTensor>,
     results: Map<string, HostTensor>,
+    store: StateStore,
+    loan: Loan,
   ): Promise<void> {
     try {
-      await this.runPart(part, values, results);
+      await runPart(rest, values, results);
+      for (const { update, part } of flat) {
+        await runFlatUpdate(update, part.session as Session, values, store, loan);
+      }
     } catch (cause) {
       if (!this.traced.apply?.inPlace.size) throw cause;
       const text = cause instanceof Error ? cause.message : String(cause);
@@ -149,21 +172,6 @@ export class CompiledProgram {
     return values;
   }
 
-  private async runPart(
-    { graph, session }: Part,
-    values: Map<string, HostTensor>,
-    results: Map<string, HostTensor>,
-  ): Promise<void> {
-    if (!session) return;
-    const feeds: Record<string, HostTensor> = {};
-    for (const { name } of graph.inputs) feeds[name] = values.get(name) as HostTensor;
-    const fetches: Record<string, HostTensor> = {};
-    for (const value of graph.outputs)
-      fetches[value.name] = results.get(value.name) ?? this.crossingTensor(value);
-    await session.run(feeds, fetches);
-    for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
-  }
-
   private runHostCall(index: number, values: Map<string, HostTensor>): void {
     const call = this.traced.calls[index];
     const results = callHost(
@@ -188,18 +196,23 @@ export class CompiledProgram {
     const session = this.allParts.find(({ session }) => session !== undefined)?.session;
     const keptNames = new Set([...read, ...written].map(({ name }) => name));
     session?.release(
-      tensors.flatMap(([name, tensor]) => (keptNames.has(name) || this.crossing.has(name) ? [] : [tensor])),
+      tensors.flatMap(([name, tensor]) => (keptNames.has(name) || this.passing.has(name) ? [] : [tensor])),
     );
   }
+}
 
-  private crossingTensor(value: OnnxValue): HostTensor {
-    let tensor = this.crossing.get(value.name);
-    if (!tensor) {
-      tensor = emptyTensor(value);
-      this.crossing.set(value.name, tensor);
-    }
-    return tensor;
-  }
+async function runPart(
+  { graph, session }: Part,
+  values: Map<string, HostTensor>,
+  results: ReadonlyMap<string, HostTensor>,
+): Promise<void> {
+  if (!session) return;
+  const feeds: Record<string, HostTensor> = {};
+  for (const { name } of graph.inputs) feeds[name] = values.get(name) as HostTensor;
+  const fetches: Record<string, HostTensor> = {};
+  for (const { name } of graph.outputs) fetches[name] = results.get(name) as HostTensor;
+  await session.run(feeds, fetches);
+  for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
 }
 
 function withConstants(
@@ -218,16 +231,4 @@ function withConstants(
 function emptyTensor(value: OnnxValue): HostTensor {
   const dtype = value.dtype as DType;
   return { dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) };
-}
-
-function modelOf(graph: OnnxGraph, plan: MemoryPlan | undefined): SessionModel {
-  const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
-  const plannedValues = plan?.values.map(({ value }) => value) ?? [];
-  return {
-    bytes: encodeModel({ ...graph, outputs: [...graph.outputs, ...plannedValues] }),
-    plan,
-    inputs: names(graph.inputs),
-    outputs: names(graph.outputs),
-    calls: hostCallsOf(graph.nodes),
-  };
 }

@@ -16,10 +16,12 @@ import { SharedWorkspace } from './capi/workspace.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, programMemory } from './live-memory.js';
 import { mayPlanMemory } from './open-session.js';
+import { PassingBuffers } from './passing-buffers.js';
 import { describeFallback, type Placement } from './placement.js';
 import { limitsOf } from './provider-limits.js';
 import { checkProvider, requireProvider } from './providers.js';
 import type { SessionOptions } from './session.js';
+import { Sessions } from './sessions.js';
 import { SignatureCache } from './signature-cache.js';
 import { StateStore } from './state-store.js';
 
@@ -54,8 +56,10 @@ const DEFAULT_MAX_SIGNATURES = 64;
  */
 export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
-  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0 };
+  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0, sessions: 0 };
   private readonly store = new StateStore();
+  private readonly buffers = new PassingBuffers();
+  private readonly sessions = new Sessions(this.stats);
   private readonly workspace = new SharedWorkspace();
   private readonly programs = new Set<SignatureCache>();
   private readonly session: SessionOptions;
@@ -84,6 +88,8 @@ export class OnnxEngine implements Engine {
       fn,
       session: { ...this.session, ...(provider === 'cpu' ? {} : { onPlacement }) },
       limits: limitsOf(provider),
+      sessions: this.sessions,
+      buffers: this.buffers,
       stats: this.stats,
       store: this.store,
       constantStates: options.constantStates ?? false,

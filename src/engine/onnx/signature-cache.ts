@@ -6,8 +6,10 @@ import type { TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import type { OnnxInitializer } from './onnx-graph.js';
 import { runsHostCalls } from './open-session.js';
+import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
+import type { Sessions } from './sessions.js';
 import type { StateStore } from './state-store.js';
 import { type TracedProgram, trace } from './trace.js';
 import { hostBytes } from './trace-values.js';
@@ -15,6 +17,8 @@ import { hostBytes } from './trace-values.js';
 export interface SignatureCacheOptions {
   readonly fn: (inputs: Tensors) => Tensors;
   readonly session: SessionOptions;
+  readonly sessions: Sessions;
+  readonly buffers: PassingBuffers;
   readonly limits: ProviderLimits;
   readonly stats: EngineStats;
   readonly store: StateStore;
@@ -81,7 +85,7 @@ export class SignatureCache {
   }
 
   private async compile(inputs: HostTensors): Promise<Entry> {
-    const { stats, limit, session } = this.options;
+    const { stats, limit } = this.options;
     const started = performance.now();
     while (this.compiled.size >= limit) {
       const [oldest, { program }] = this.compiled.entries().next().value as [string, Entry];
@@ -94,7 +98,7 @@ export class SignatureCache {
     this.checkOrder(traced);
     const built = this.constantsOf(traced);
     const versions = new Map([...built.keys()].map((state) => [state, this.options.store.version(state)]));
-    const program = await CompiledProgram.create(traced, session, [...built.values()]);
+    const program = await CompiledProgram.create(traced, this.options, [...built.values()]);
     stats.compilations++;
     stats.compileSeconds += (performance.now() - started) / 1000;
     return { program, built: versions };

@@ -8,6 +8,8 @@ import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builde
 import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
+import type { FlatUpdate } from './passes/flat-update.js';
+import { flattenUpdates } from './passes/flat-updates.js';
 import { mayUpdateInPlace } from './passes/in-place.js';
 import { type SplitGraph, splitUpdates } from './passes/split-updates.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
@@ -33,7 +35,10 @@ export interface TracedProgram {
 
 /** What is run after the outputs, if the host wants the updates. */
 export interface ApplyPart {
+  /** What is run first. */
   readonly graph: OnnxGraph;
+  /** What is then run over stretches of states. */
+  readonly flat: readonly FlatUpdate[];
   /** Values that come from the parts before. */
   readonly crossing: readonly OnnxValue[];
   /** States whose new values take the memory of the old. */
@@ -124,23 +129,27 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
 }
 
 function applyPart(
-  { compute, apply }: SplitGraph,
-  scope: TraceScope,
+  { compute, apply, describe }: SplitGraph,
+  { stateInputs }: TraceScope,
   updates: ReadonlyMap<ProgramState, OnnxValue>,
 ): ApplyPart {
   const given = new Set(compute.outputs.map(({ name }) => name));
-  const shapeOf = (name: string) => traceBackend().shapeOfName(name)?.shape;
-  const late = new Set(apply.outputs.map(({ name }) => name));
+  const { rest, flat } = flattenUpdates({ graph: apply, updates: [...updates], stateInputs, describe });
+  const late = new Set(rest.outputs.map(({ name }) => name));
   const inPlace = [...updates].filter(([state, { name: output, shape }]) => {
-    const input = scope.stateInputs.get(state);
+    const input = stateInputs.get(state);
+    const isRead = input !== undefined;
     return (
-      late.has(output) && (input === undefined || mayUpdateInPlace(apply, { input, output, shape }, shapeOf))
+      late.has(output) &&
+      (!isRead || mayUpdateInPlace(rest, { input, output, shape }, (name) => describe(name)?.shape))
     );
   });
+  const flatStates = flat.flatMap(({ members }) => members.flatMap(({ writes }) => writes));
   return {
-    graph: apply,
+    graph: rest,
+    flat,
     crossing: apply.inputs.filter(({ name }) => given.has(name)),
-    inPlace: new Set(inPlace.map(([state]) => state)),
+    inPlace: new Set([...inPlace, ...flatStates].map(([state]) => state)),
   };
 }
 

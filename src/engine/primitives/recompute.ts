@@ -44,12 +44,28 @@ export function recompute(
     const alsoDifferentiated = differentiated(elsewhere);
     save([...inputs, ...parameters, ...history]);
     first.dispose();
-    const part: Part = { fn, states: states.map(([state]) => state), inputs: inputs.length, elsewhere: alsoDifferentiated }; // biome-ignore format: one line reads better
+    const part: Part = {
+      fn,
+      states: states.map(([state]) => state),
+      inputs: inputs.length,
+      elsewhere: alsoDifferentiated,
+      floats: outputs.map(({ dtype }) => dtype === 'float32'),
+    }; // biome-ignore format: one line reads better
     return {
-      outputs,
+      outputs: distinct(outputs, inputs),
       alsoRead: [...parameters, ...alsoDifferentiated],
       backward: (dys, saved) => gradientsAnew(part, dys, saved),
     };
+  });
+}
+
+/** Tensors that are none of `inputs`, and each another: tfjs knows gradients by tensor. */
+function distinct(tensors: readonly Tensor[], inputs: readonly Tensor[]): Tensor[] {
+  const seen = new Set(inputs);
+  return tensors.map((tensor) => {
+    const own = seen.has(tensor) ? tf.clone(tensor) : tensor;
+    seen.add(own);
+    return own;
   });
 }
 
@@ -67,11 +83,13 @@ interface Part {
   readonly inputs: number;
   /** Tensors that are no inputs and want gradients. */
   readonly elsewhere: readonly Tensor[];
+  /** Which outputs have gradients. */
+  readonly floats: readonly boolean[];
 }
 
 /** @param saved the inputs, the values of the states, and what the first run drew and read */
 function gradientsAnew(
-  { fn, states, inputs, elsewhere }: Part,
+  { fn, states, inputs, elsewhere, floats }: Part,
   dys: readonly Tensor[],
   saved: readonly Tensor[],
 ): Tensor[] {
@@ -80,8 +98,9 @@ function gradientsAnew(
   const values = new Map<ProgramState, Tensor>(states.map((state, i) => [state, weights[i]]));
   const history = saved.slice(inputs + states.length);
   const again = new CheckpointScope(currentScope(), { values, history });
-  const outputs = () => withScope(again, () => fn(xs, true));
-  const grads = nestedGradients(outputs, [...xs, ...weights, ...elsewhere], dys);
+  const ofFloats = (tensors: readonly Tensor[]) => tensors.filter((_, i) => floats[i]);
+  const outputs = () => ofFloats(withScope(again, () => fn(xs, true)));
+  const grads = nestedGradients(outputs, [...xs, ...weights, ...elsewhere], ofFloats(dys));
   // The gradients of the parameters come first: what only they need of this part can then be given up.
   const weightGrads = grads.slice(inputs, inputs + states.length);
   return grads.map((grad, i) => (i < inputs ? after(grad, weightGrads) : grad));

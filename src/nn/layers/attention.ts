@@ -1,10 +1,10 @@
 // Multi-head self-attention, plain and with relative positions (Transformer-XL: Dai et al. 2019).
 import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { type Initializer, zeros } from '../initializers.js';
-import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
 import type { Pass } from '../pass.js';
 import { recomputeCheaply } from '../recompute.js';
+import { Attention } from './attention-module.js';
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
 
@@ -31,7 +31,7 @@ export interface AttentionOptions {
 }
 
 /** Plain scaled dot-product attention; the positions were added to the input. */
-export class MultiHeadAttention extends Module {
+export class MultiHeadAttention extends Attention {
   protected readonly linearQ: Linear;
   protected readonly linearK: Linear;
   protected readonly linearV: Linear;
@@ -55,8 +55,8 @@ export class MultiHeadAttention extends Module {
   forward(x: Tensor, mask: AttentionMask, pass: Pass): Tensor {
     const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
     const query = this.split(tf.mul(this.linearQ.forward(x), scale));
-    const scores = tf.matMul(query, this.split(this.linearK.forward(x)), false, true);
-    return this.attend(x, scores, mask, pass);
+    const keys = this.split(this.linearK.forward(x));
+    return this.attend([query, keys], ([query, keys]) => tf.matMul(query, keys, false, true), x, mask, pass);
   }
 
   /** [B,T,h·dk] → [B,h,T,dk]. */
@@ -66,16 +66,28 @@ export class MultiHeadAttention extends Module {
   }
 
   /**
-   * scores [B,h,T,K] of queries x [B,T,d] and keys [B,K,d], already divided by √dk. A query that sees nothing gets
-   * zeros before linear_out.
+   * The frames x [B,T,d] look at frames [B,K,d]. `scores` are [B,h,T,K] from queries and keys, already divided by √dk. A
+   * query that sees nothing gets zeros before linear_out.
    */
-  protected attend(x: Tensor, scores: Tensor, mask: AttentionMask, pass: Pass, keys: Tensor = x): Tensor {
-    const weights = tf.softmax(tf.add(scores, mask.bias));
-    const context = recomputeCheaply(
-      ([weights, values]) => tf.matMul(dropout(weights, this.options.dropout ?? 0, pass), values),
-      [weights, this.split(this.linearV.forward(keys))],
-      pass,
-    );
+  protected attend(
+    queriesAndKeys: readonly Tensor[],
+    scores: (queriesAndKeys: Tensor[]) => Tensor,
+    x: Tensor,
+    mask: AttentionMask,
+    pass: Pass,
+    seenFrames: Tensor = x,
+  ): Tensor {
+    const drop = (weights: Tensor): Tensor => dropout(weights, this.options.dropout ?? 0, pass);
+    const look = ([values, ...queriesAndKeys]: Tensor[]): Tensor => {
+      const weights = tf.softmax(tf.add(scores(queriesAndKeys), mask.bias));
+      return recomputeCheaply(
+        ([weights, values]) => tf.matMul(drop(weights), values),
+        [weights, values],
+        pass,
+      );
+    };
+    const values = this.split(this.linearV.forward(seenFrames));
+    const context = this.look(look, [values, ...queriesAndKeys], pass);
     const [batch, frames] = x.shape;
     const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
     return this.project(tf.mul(mergedHeads, mask.queries), pass);
@@ -122,8 +134,8 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
    */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor, keys: Tensor = x): Tensor {
     if (!positions) return super.forward(x, mask, pass);
-    const scores = this.scores(this.linearQ.forward(x), this.split(this.linearK.forward(keys)), positions);
-    return this.attend(x, scores, mask, pass, keys);
+    const queriesAndKeys = [this.linearQ.forward(x), this.split(this.linearK.forward(keys))];
+    return this.attend(queriesAndKeys, ([q, k]) => this.scores(q, k, positions), x, mask, pass, keys);
   }
 
   /** q [B,T,h·dk], k [B,h,K,dk], positions as in `forward` → [B,h,T,K]. */

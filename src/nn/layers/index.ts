@@ -6,6 +6,7 @@ export {
   RelativeMultiHeadAttention,
   relativeShift,
 } from './attention.js';
+export { Attention } from './attention-module.js';
 export { BatchNorm, type BatchNormOptions } from './batch-norm.js';
 export { Conv1d, type Conv1dGeometry, type Conv1dOptions, conv1d, conv1dLength, every } from './conv1d.js';
 export { Conv2d, type Conv2dOptions } from './conv2d.js';

@@ -49,20 +49,29 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
     if (!positions)
       throw new AnemoneError({ code: 'nn.positions', message: 'local attention needs positions' });
-    const { width } = this.options;
-    const [batch, frames] = x.shape;
     const q = this.linearQ.forward(x);
     const [k, v] = [this.split(this.linearK.forward(x)), this.split(this.linearV.forward(x))];
+    const look = ([x, q, k, v]: Tensor[]): Tensor => this.context(x, { q, k, v }, positions, mask, pass);
+    return this.project(this.look(look, [x, q, k, v], pass), pass);
+  }
+
+  /** What the frames x see, [B,T,d], from the projections that are not global. */
+  private context(
+    x: Tensor,
+    { q, k, v }: Projections,
+    positions: Tensor,
+    mask: AttentionMask,
+    pass: Pass,
+  ): Tensor {
+    const { width } = this.options;
+    const [batch, frames] = x.shape;
     const localContext = tracesAnyShape() ? this.overAll(q, k, positions) : this.inBlocks(q, k, positions);
     const scores = tf.add(localContext.scores, mask.bias);
     const globalCount = this.globalFrames(frames!);
     const drop = (weights: Tensor): Tensor => dropout(weights, this.options.dropout ?? 0, pass);
     const merge = (heads: Tensor): Tensor =>
       tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [batch, heads.shape[2]!, width]);
-    if (globalCount === 0) {
-      const context = localContext.over(drop(tf.softmax(scores)), v);
-      return this.project(tf.mul(merge(context), mask.queries), pass);
-    }
+    if (globalCount === 0) return tf.mul(merge(localContext.over(drop(tf.softmax(scores)), v)), mask.queries);
     const global = this.globalProjections(x, q, k, v);
     const [globalK, globalV] = [this.pick(global.k, globalCount), this.pick(v, globalCount)];
     const toGlobal = localContext.arranged(this.hideAbsent(tf.matMul(global.q, globalK, false, true), pass));
@@ -74,7 +83,7 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     const validQueries = tf.reshape(mask.queries, [batch, 1, 1, frames!]);
     const blocked = tf.mul(tf.sub(validQueries, tf.scalar(1)), tf.scalar(10000));
     const ofAll = tf.matMul(drop(tf.softmax(tf.add(overAll, blocked))), global.v);
-    return this.project(this.replace(tf.mul(context, mask.queries), merge(ofAll)), pass);
+    return this.replace(tf.mul(context, mask.queries), merge(ofAll));
   }
 
   private inBlocks(q: Tensor, k: Tensor, positions: Tensor): Neighbourhood {

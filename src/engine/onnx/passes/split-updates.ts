@@ -2,19 +2,28 @@
 // and gradients, and the update. Between the two the host decides whether the update is made at all; so the update may
 // write over what it reads.
 import { sizeOf } from '../../tensors.js';
-import { finishGraph, usedNames } from '../graph-builder.js';
+import { finishGraph, producers, usedNames } from '../graph-builder.js';
 import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
+import { withEarlyTransposes } from './early-transposes.js';
+import { VIEWS } from './in-place.js';
+import { POINTWISE } from './vectors.js';
 
 export interface SplitGraph {
   /** The outputs, and what the updates take from there. */
   readonly compute: OnnxGraph;
   /** The updates. */
   readonly apply: OnnxGraph;
+  /** Shapes and types of values, where they are known. */
+  readonly describe: Describe;
 }
 
 /** More would cross than the states have: gradients cross, activations should not. */
 const MOST_CROSSING = 1.5;
 const SMALL = 1 << 20;
+/** So many operators number by number are repeated rather than that a whole value crosses. */
+const CHEAP = 3;
+
+type Describe = (name: string) => OnnxValue | undefined;
 
 /**
  * Undefined where nothing is gained: there is no update that the outputs do not need, or too much would cross.
@@ -24,27 +33,33 @@ const SMALL = 1 << 20;
 export function splitUpdates(
   graph: OnnxGraph,
   outputs: ReadonlySet<string>,
-  shapeOf: (name: string) => OnnxValue | undefined,
+  shapeOf: Describe,
 ): SplitGraph | undefined {
   const computed = ancestors(graph.nodes, outputs);
   const first = graph.nodes.filter((node) => computed.has(node));
   const rest = graph.nodes.filter((node) => !computed.has(node));
   if (rest.length === 0) return undefined;
+  const described = new Map([...graph.initializers, ...graph.inputs].map((value) => [value.name, value]));
+  const describe = (name: string) => described.get(name) ?? shapeOf(name);
   const made = new Set(first.flatMap((node) => node.outputs));
-  const repeated = cheapToRepeat(first, rest, made, (name) => shapeOf(name) !== undefined);
-  const applied = [...repeated, ...rest];
-  const own = new Set(applied.flatMap((node) => node.outputs));
-  const read = new Set(applied.flatMap(usedNames));
-  const crossing = [...made].filter((name) => read.has(name) && !own.has(name));
-  if (crossing.some((name) => shapeOf(name) === undefined)) return undefined;
-  const values = crossing.map((name) => shapeOf(name) as OnnxValue);
+  const repeated = repeatedNodes(first, rest, made, describe);
+  const turned = withEarlyTransposes([...repeated, ...rest], describe, (name) => made.has(name));
+  for (const value of turned.values) described.set(value.name, value);
+  const compute = [...first, ...turned.transposes];
+  const apply = turned.nodes;
+  const own = new Set(apply.flatMap((node) => node.outputs));
+  const read = new Set(apply.flatMap(usedNames));
+  const crossing = compute.flatMap((node) => node.outputs).filter((name) => read.has(name) && !own.has(name));
+  if (crossing.some((name) => describe(name) === undefined)) return undefined;
+  const values = crossing.map((name) => describe(name) as OnnxValue);
   const updates = graph.outputs.filter(({ name }) => !made.has(name));
   if (bytes(values) > MOST_CROSSING * bytes(updates) + SMALL) return undefined;
   const early = graph.outputs.filter(({ name }) => made.has(name));
   const crossed = values.filter(({ name }) => !early.some((value) => value.name === name));
   return {
-    compute: finishGraph(first, graph.inputs, [...early, ...crossed], graph.initializers),
-    apply: finishGraph(applied, [...graph.inputs, ...values], updates, graph.initializers),
+    compute: finishGraph(compute, graph.inputs, [...early, ...crossed], graph.initializers),
+    apply: finishGraph(apply, [...graph.inputs, ...values], updates, graph.initializers),
+    describe,
   };
 }
 
@@ -61,19 +76,31 @@ function ancestors(nodes: readonly OnnxNode[], wanted: ReadonlySet<string>): Rea
   return found;
 }
 
-/** Nodes whose values cannot cross, for their shapes are unknown (a transpose inside a convolution): they are made again. */
-function cheapToRepeat(
+/**
+ * Nodes of `first` that are made again for `rest`, instead of what they make being kept: where that cannot cross, for its
+ * shape is unknown (a transpose inside a convolution), and where it takes next to nothing to make.
+ */
+function repeatedNodes(
   first: readonly OnnxNode[],
   rest: readonly OnnxNode[],
   made: ReadonlySet<string>,
-  canCross: (name: string) => boolean,
+  shapeOf: Describe,
 ): readonly OnnxNode[] {
   const repeated = new Set<OnnxNode>();
-  const maker = new Map(first.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const maker = producers(first);
+  const isSingle = (name: string) => sizeOf(shapeOf(name)?.shape ?? [2]) === 1;
+  /** Of the graph's inputs and single numbers, by so few nodes at most. */
+  const isCheap = ({ op, domain, inputs }: OnnxNode, most: number): boolean => {
+    if (most === 0 || domain !== '' || !(VIEWS.has(op) || POINTWISE.has(op))) return false;
+    return inputs.every(
+      (name) => !made.has(name) || isSingle(name) || isCheap(maker.get(name) as OnnxNode, most - 1),
+    );
+  };
   const visit = (node: OnnxNode): void => {
     for (const name of usedNames(node)) {
-      const source = made.has(name) && !canCross(name) ? maker.get(name) : undefined;
-      if (!source || repeated.has(source)) continue;
+      const source = maker.get(name);
+      if (!source || repeated.has(source) || isSingle(name)) continue;
+      if (shapeOf(name) !== undefined && !isCheap(source, CHEAP)) continue;
       repeated.add(source);
       visit(source);
     }

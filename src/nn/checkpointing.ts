@@ -1,0 +1,203 @@
+// Gradient checkpointing of stacks of layers, by Megatron's keys (NeMo: megatron_gpt_config.yaml).
+import type { ConfigOf, FieldDefinitions } from '../config/index.js';
+import type { Tensor } from '../engine/index.js';
+import { AnemoneError } from '../errors/index.js';
+import { Attention } from './layers/attention-module.js';
+import type { Module } from './module.js';
+import type { Pass } from './pass.js';
+import { checkpoint } from './recompute.js';
+
+/** The keys of a section whose module is a stack of layers. */
+export const checkpointFields = {
+  activations_checkpoint_granularity: {
+    doc: 'Computed again for the gradient instead of kept: full, whole layers; selective, the attention weights alone. null: nothing.',
+    format: ['full', 'selective'],
+    nullable: true,
+    default: null,
+  },
+  activations_checkpoint_method: {
+    doc: 'With full: uniform, all layers in groups of activations_checkpoint_num_layers; block, only so many layers, the first, one by one. Default: uniform.',
+    format: ['uniform', 'block'],
+    nullable: true,
+    default: null,
+  },
+  activations_checkpoint_num_layers: {
+    doc: 'Layers of a group, or layers at all; see the method. Default: 1.',
+    format: 'int',
+    min: 1,
+    nullable: true,
+    default: null,
+  },
+} as const satisfies FieldDefinitions;
+
+/** Values of `checkpointFields`; absent ones are null. */
+export type CheckpointConfig = Partial<ConfigOf<typeof checkpointFields>>;
+
+/** Layers that are computed one after the other, and kept or computed again together. */
+interface LayerGroup {
+  readonly first: number;
+  readonly end: number;
+  readonly recomputed: boolean;
+}
+
+/**
+ * What a layer of a stack makes of what the one before has made, and of what all layers read. The pass is that of the part
+ * which the layer is computed in.
+ */
+export type StackLayer = (carried: Tensor[], index: number, pass: Pass, shared: Tensor[]) => Tensor[];
+
+/** What holds for the layers of a group. A layer that is computed again is so when all layers have been computed. */
+export interface StackState {
+  readonly layer: StackLayer;
+  readonly pass: Pass;
+}
+
+/** How a stack is run; see `LayerCheckpoints.through`. */
+export interface StackOptions {
+  /** Tensors that all layers read, and that are computed with gradients. */
+  readonly shared?: readonly Tensor[];
+  /** Layers after which the caller does something: groups end there. */
+  readonly breaks?: readonly number[];
+  /** Gets what each layer gives; may replace it after a break. Absent: only the last is of interest. */
+  readonly each?: (index: number, carried: Tensor[]) => Tensor[];
+}
+
+/** Which layers of a stack keep their activations in a training pass, and which only their input. */
+export class LayerCheckpoints {
+  private recomputedLayers = 0;
+  private groupSize = 1;
+
+  /**
+   * @param section key of the section that `config` is, for messages
+   * @throws AnemoneError `nn.checkpointing` for keys that contradict, or a stack without attention
+   */
+  constructor(
+    config: CheckpointConfig,
+    private readonly layers: readonly Module[],
+    private readonly section = 'encoder',
+  ) {
+    const {
+      activations_checkpoint_granularity: granularity = null,
+      activations_checkpoint_method: method = null,
+      activations_checkpoint_num_layers: count = null,
+    } = config;
+    if (granularity === null && method !== null)
+      this.fail('method', 'needs activations_checkpoint_granularity: full');
+    if (granularity === null && count !== null)
+      this.fail('num_layers', 'needs activations_checkpoint_granularity: full');
+    if (granularity === 'selective') {
+      if (method !== null) this.fail('method', 'is for activations_checkpoint_granularity: full');
+      if (count !== null) this.fail('num_layers', 'is for activations_checkpoint_granularity: full');
+      this.recomputeAttention();
+    }
+    if (granularity === 'full' && method === 'block') this.use(count ?? 1);
+    else if (granularity === 'full') {
+      this.recomputedLayers = layers.length;
+      this.groupSize = count ?? 1;
+    }
+  }
+
+  /** Number of layers. */
+  get layerCount(): number {
+    return this.layers.length;
+  }
+
+  /** Layers that are computed again now. */
+  get recomputed(): number {
+    return this.recomputedLayers;
+  }
+
+  /** From now on the first `count` layers are computed again, each by itself: the method `block`. */
+  use(count: number): void {
+    this.recomputedLayers = Math.min(count, this.layers.length);
+    this.groupSize = 1;
+  }
+
+  /**
+   * What the last layer gives.
+   * @param first what the first layer gets
+   * @param current asked at the start of each group: what stands between two groups may change it
+   */
+  through(
+    first: readonly Tensor[],
+    current: () => StackState,
+    { shared = [], breaks = [], each }: StackOptions = {},
+  ): Tensor[] {
+    let last = [...first];
+    for (const group of this.groups(breaks)) {
+      const outputs = this.run(group, last, current(), shared, each !== undefined);
+      const firstKept = group.end - outputs.length;
+      for (const [i, output] of outputs.entries()) last = each ? each(firstKept + i, output) : output;
+    }
+    return last;
+  }
+
+  /** What each layer of a group gives, or only the last. */
+  private run(
+    { first, end, recomputed }: LayerGroup,
+    carried: Tensor[],
+    { layer, pass }: StackState,
+    shared: readonly Tensor[],
+    all: boolean,
+  ): Tensor[][] {
+    const width = carried.length;
+    // What layers share is named once for each, the last first: the gradients are then added up in the order in which they
+    // would be if nothing were computed again, and come out with the same bits.
+    const count = end - first;
+    const sharedBy = (inputs: Tensor[], i: number): Tensor[] => {
+      const start = width + (end - 1 - i) * shared.length;
+      return inputs.slice(start, start + shared.length);
+    };
+    const part = (inputs: Tensor[], pass: Pass): Tensor[] => {
+      const outputs: Tensor[][] = [inputs.slice(0, width)];
+      for (let i = first; i < end; i++) {
+        outputs.push(layer(outputs[outputs.length - 1], i, pass, sharedBy(inputs, i)));
+      }
+      return outputs.slice(all ? 1 : -1).flat();
+    };
+    const inputs = [...carried, ...Array.from({ length: count }, () => shared).flat()];
+    const results = recomputed ? checkpoint(part, inputs, pass) : part(inputs, pass);
+    return Array.from({ length: results.length / width }, (_, i) =>
+      results.slice(i * width, (i + 1) * width),
+    );
+  }
+
+  private groups(breaks: readonly number[]): readonly LayerGroup[] {
+    const groups: LayerGroup[] = [];
+    for (let first = 0; first < this.layers.length; ) {
+      const recomputed = first < this.recomputedLayers;
+      const bound = Math.min(...breaks.filter((layer) => layer >= first), this.layers.length - 1);
+      const end = Math.min(recomputed ? first + this.groupSize : first + 1, bound + 1);
+      groups.push({ first, end, recomputed });
+      first = end;
+    }
+    return groups;
+  }
+
+  private recomputeAttention(): void {
+    const attentions = this.layers
+      .flatMap((layer) => [...layer.modules()])
+      .filter((module) => module instanceof Attention);
+    if (attentions.length === 0 && this.layers.length > 0) {
+      this.fail('granularity', 'selective computes attention again, and there is none', 'use full');
+    }
+    for (const attention of attentions) attention.recomputesWeights = true;
+  }
+
+  private fail(key: string, message: string, hint?: string): never {
+    throw new AnemoneError({
+      code: 'nn.checkpointing',
+      path: `${this.section}.activations_checkpoint_${key}`,
+      message,
+      hint,
+    });
+  }
+}
+
+/** The stacks of a model whose layers can be checkpointed: what its modules have as `checkpoints`. */
+export function checkpointsOf(root: Module): readonly LayerCheckpoints[] {
+  return [...root.modules()].flatMap((module) => {
+    const { checkpoints } = module as { readonly checkpoints?: unknown };
+    return checkpoints instanceof LayerCheckpoints ? [checkpoints] : [];
+  });
+}

@@ -1,0 +1,261 @@
+// Gradient checkpointing by Megatron's keys, on every encoder, decoder and Transformer: the bits are those of plain training.
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConformerEncoder } from '../../src/asr/encoders/conformer-encoder.js';
+import { convAsrEncoderSchema } from '../../src/asr/encoders/conv-asr-config.js';
+import { ConvASREncoder } from '../../src/asr/encoders/conv-asr-encoder.js';
+import type { InnerLayers } from '../../src/asr/encoders/encoder.js';
+import { rnnEncoderSchema } from '../../src/asr/encoders/rnn-config.js';
+import { RNNEncoder } from '../../src/asr/encoders/rnn-encoder.js';
+import { squeezeformerEncoderSchema } from '../../src/asr/encoders/squeezeformer-config.js';
+import { SqueezeformerEncoder } from '../../src/asr/encoders/squeezeformer-encoder.js';
+import type { Encoder } from '../../src/asr/index.js';
+import {
+  createReferenceEngine,
+  type Engine,
+  float32,
+  int32,
+  OnnxEngine,
+  type Tensor,
+  tf,
+  valueAndGrads,
+} from '../../src/engine/index.js';
+import { type CheckpointConfig, checkpointsOf, Module, trainingPass } from '../../src/nn/index.js';
+import { CounterRandom } from '../../src/random/index.js';
+import { TransformerDecoder, TransformerEncoder } from '../../src/transformer/index.js';
+
+const BATCH = 2;
+const FRAMES = 32;
+const BINS = 8;
+const noise = (shape: number[], key: number) =>
+  float32(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) =>
+      new CounterRandom(key).normal(i),
+    ),
+    shape,
+  );
+
+type Keys = CheckpointConfig;
+const SETTINGS: Record<string, Keys> = {
+  'each layer': { activations_checkpoint_granularity: 'full' },
+  'groups of two': {
+    activations_checkpoint_granularity: 'full',
+    activations_checkpoint_method: 'uniform',
+    activations_checkpoint_num_layers: 2,
+  },
+  'the first layer': {
+    activations_checkpoint_granularity: 'full',
+    activations_checkpoint_method: 'block',
+    activations_checkpoint_num_layers: 1,
+  },
+};
+const SELECTIVE: Keys = { activations_checkpoint_granularity: 'selective' };
+
+/** A module and what it gives for features [B,T,F], of a layer in between too if that is wanted. */
+interface Stack {
+  readonly module: Module;
+  forward(x: Tensor, lengths: Tensor, between: boolean): Tensor[];
+}
+
+const sizes = {
+  feat_in: BINS,
+  d_model: 16,
+  n_heads: 2,
+  n_layers: 3,
+  subsampling_factor: 2,
+  subsampling_conv_channels: 8,
+};
+const dropouts = { dropout: 0.1, dropout_att: 0.2, dropout_emb: 0.1 };
+const ofEncoder = (module: Encoder): Stack => ({
+  module,
+  forward: (x, lengths, between) => {
+    const inner: Tensor[] = [];
+    const pass = { ...trainingPass, batchFrames: tf.tensor1d([FRAMES - 2], 'int32') };
+    const each: InnerLayers = (i, { encoded }) => void (i === 1 && inner.push(encoded));
+    const { encoded } = module.forward(x, lengths, pass, between ? each : undefined);
+    return [encoded, ...inner];
+  },
+});
+const layerSizes = {
+  hidden_size: 8,
+  inner_size: 16,
+  num_layers: 3,
+  num_attention_heads: 2,
+  attn_score_dropout: 0.1,
+  attn_layer_dropout: 0.1,
+  ffn_dropout: 0.1,
+  hidden_act: 'gelu',
+  pre_ln: true,
+  pre_ln_final_layer_norm: true,
+} as const;
+
+/** Two Transformers, one looking at what the other gives. */
+class EncoderDecoder extends Module {
+  readonly encoder: TransformerEncoder;
+  readonly decoder: TransformerDecoder;
+  constructor(keys: Keys) {
+    super();
+    this.encoder = this.child(
+      'encoder',
+      new TransformerEncoder({ ...layerSizes, ...keys, mask_future: false }),
+    );
+    this.decoder = this.child('decoder', new TransformerDecoder({ ...layerSizes, ...keys, vocab_size: 12, max_sequence_length: 16, num_token_types: 2, embedding_dropout: 0.1, learn_positional_encodings: true })); // biome-ignore format: one line reads better
+  }
+  forward(x: Tensor, lengths: Tensor): Tensor {
+    const states = this.encoder.forward(x, lengths, trainingPass);
+    const tokens = tf.tensor2d([[1, 2, 3, 4], [5, 6, 7, 1]], undefined, 'int32'); // biome-ignore format: one line reads better
+    return this.decoder.forward(tokens, tf.tensor1d([4, 3], 'int32'), { states, lengths }, trainingPass);
+  }
+}
+
+const block = { filters: 8, repeat: 2, kernel: [3], stride: [1], dilation: [1], dropout: 0.1, residual: true, separable: true }; // biome-ignore format: one line reads better
+const convolutional = (jasper: readonly object[], keys: Keys) =>
+  new ConvASREncoder(convAsrEncoderSchema.parse({ feat_in: BINS, activation: 'relu', jasper, ...keys }));
+
+interface Kind {
+  make(keys: Keys): Stack;
+  readonly attends: boolean;
+  /** Layers see those before the last: gradients are added up in another order where they are computed again. */
+  readonly dense?: boolean;
+}
+
+const STACKS: Record<string, Kind> = {
+  Conformer: {
+    attends: true,
+    make: (keys) =>
+      ofEncoder(new ConformerEncoder({ ...sizes, ...dropouts, ...keys, conv_kernel_size: 5, stochastic_depth_drop_prob: 0.3, untie_biases: false, reduction: 'pooling', reduction_position: 0, reduction_factor: 2 })), // biome-ignore format: one line reads better
+  },
+  'Conformer of local attention': {
+    attends: true,
+    make: (keys) =>
+      ofEncoder(new ConformerEncoder({ ...sizes, ...dropouts, ...keys, conv_kernel_size: 5, self_attention_model: 'rel_pos_local_attn', att_context_size: [2, 2], global_tokens: 1 })), // biome-ignore format: one line reads better
+  },
+  Squeezeformer: {
+    attends: true,
+    make: (keys) =>
+      ofEncoder(new SqueezeformerEncoder(squeezeformerEncoderSchema.parse({ ...sizes, ...dropouts, ...keys, conv_kernel_size: 5, time_reduce_idx: 1 }))), // biome-ignore format: one line reads better
+  },
+  'LSTM encoder': {
+    attends: false,
+    make: (keys) =>
+      ofEncoder(new RNNEncoder(rnnEncoderSchema.parse({ feat_in: BINS, n_layers: 3, d_model: 12, proj_size: 8, subsampling_factor: 2, subsampling_conv_channels: 4, ...keys }))), // biome-ignore format: one line reads better
+  },
+  'convolutional encoder': {
+    attends: false,
+    make: (keys) => ofEncoder(convolutional([{ ...block, residual: false }, block, block, block], keys)),
+  },
+  'dense convolutional encoder': {
+    attends: false,
+    dense: true,
+    make: (keys) => {
+      const dense = { ...block, residual_dense: true };
+      return ofEncoder(convolutional([{ ...block, residual: false }, dense, dense, block], keys));
+    },
+  },
+  Transformers: {
+    attends: true,
+    make: (keys) => {
+      const module = new EncoderDecoder(keys);
+      return { module, forward: (x, lengths) => [module.forward(x, lengths)] };
+    },
+  },
+};
+
+interface Step {
+  readonly values: Readonly<Record<string, readonly number[]>>;
+  readonly peak: number | undefined;
+}
+
+/** Loss, gradients and running statistics of a step. */
+async function stepOf(engine: Engine, { module, forward }: Stack, between = false): Promise<Step> {
+  const parameters = [...module.parameters()].filter(({ trainable }) => trainable);
+  const program = engine.compile('step', ({ x, lengths }) => {
+    const { value, grads } = valueAndGrads(
+      () =>
+        forward(x, lengths, between)
+          .map((y) => tf.sum(tf.sin(y)))
+          .reduce((a, b) => tf.add(a, b)) as Tensor,
+      parameters,
+    );
+    return { loss: value, ...Object.fromEntries(grads.map((grad, i) => [parameters[i].name, grad])) };
+  });
+  const inputs = { x: noise([BATCH, FRAMES, BINS], 3), lengths: int32([FRAMES - 2, FRAMES - 9], [BATCH]) };
+  const out = await program.run(inputs, { random: new CounterRandom(5) });
+  const buffers = await Promise.all([...module.buffers()].map(async (buffer) => [buffer.name, Array.from(await engine.read(buffer))] as const)); // biome-ignore format: one line reads better
+  const peak = program.peakBytes?.(inputs);
+  program.dispose();
+  return {
+    values: { ...Object.fromEntries(Object.entries(out).map(([name, { data }]) => [name, Array.from(data)])), ...Object.fromEntries(buffers) }, // biome-ignore format: one line reads better
+    peak,
+  };
+}
+
+const onnx = new OnnxEngine({ threads: 1 });
+afterAll(() => onnx.dispose());
+
+/**
+ * Names of values that differ by more than `relative` of what is largest of them, or of a fiftieth of what is largest of all: a
+ * bias before a norm has a gradient of nothing but rounding.
+ */
+function differing(found: Step, wanted: Step, relative: number): string[] {
+  expect(Object.keys(found.values)).toEqual(Object.keys(wanted.values));
+  const largest = Math.max(...Object.values(wanted.values).flat().map(Math.abs));
+  return Object.entries(wanted.values).flatMap(([name, values]) => {
+    const scale = Math.max(largest / 50, ...values.map(Math.abs));
+    const worst = Math.max(...values.map((v, i) => Math.abs(v - found.values[name][i])));
+    return worst <= relative * scale ? [] : [`${name}: ${worst / scale}`];
+  });
+}
+
+describe.each(Object.entries(STACKS))('checkpointing of: %s', (name, { make, attends, dense = false }) => {
+  it.each(Object.entries(SETTINGS))('of %s changes no bit', async (_, keys) => {
+    const [plain, step] = [await stepOf(onnx, make({})), await stepOf(onnx, make(keys))];
+    expect(differing(step, plain, dense ? 1e-5 : 0)).toEqual([]);
+  });
+
+  it('changes nothing but the order of a sum where a layer in between is of use too', async () => {
+    const plain = await stepOf(onnx, make({}), true);
+    for (const keys of Object.values(SETTINGS)) {
+      expect(differing(await stepOf(onnx, make(keys), true), plain, 1e-5)).toEqual([]);
+    }
+  });
+
+  it('of the attention weights changes no bit, where there is attention', async () => {
+    if (!attends) {
+      expect(() => make(SELECTIVE)).toThrow(/selective computes attention again, and there is none/);
+      return;
+    }
+    const [plain, step] = [await stepOf(onnx, make({})), await stepOf(onnx, make(SELECTIVE))];
+    expect(differing(step, plain, 0)).toEqual([]);
+    expect(step.peak).toBeLessThan(plain.peak as number);
+  });
+
+  it('is that of an engine that computes at once', async () => {
+    const keys = SETTINGS['each layer'];
+    const [eager, step] = [await stepOf(createReferenceEngine(), make(keys)), await stepOf(onnx, make(keys))];
+    expect(differing(step, eager, 2e-3)).toEqual([]);
+  });
+
+  // What dense layers see of those before the last is kept.
+  const takesLess = dense ? 'no more' : 'less';
+  it(`takes ${takesLess} memory the more layers it has`, async () => {
+    const peakOf = async (count: number) => {
+      const stack = make({});
+      for (const checkpoints of checkpointsOf(stack.module)) checkpoints.use(count);
+      return (await stepOf(onnx, stack)).peak as number;
+    };
+    const [none, one, all] = [await peakOf(0), await peakOf(1), await peakOf(4)];
+    if (dense) expect(all).toBeLessThanOrEqual(none);
+    else expect([all < one, one < none], `${name}: ${[none, one, all]}`).toEqual([true, true]);
+  });
+});
+
+it.each([
+  [{ activations_checkpoint_method: 'block' }, 'encoder.activations_checkpoint_method'],
+  [{ activations_checkpoint_num_layers: 2 }, 'encoder.activations_checkpoint_num_layers'],
+  [{ ...SELECTIVE, activations_checkpoint_method: 'uniform' }, 'encoder.activations_checkpoint_method'],
+  [{ ...SELECTIVE, activations_checkpoint_num_layers: 1 }, 'encoder.activations_checkpoint_num_layers'],
+] as const)('keys that contradict each other are an error: %j', (keys, path) => {
+  expect(() => STACKS['Conformer'].make(keys)).toThrow(
+    expect.objectContaining({ code: 'nn.checkpointing', path }),
+  );
+});
