@@ -1,6 +1,8 @@
 // The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
 // batches, training/ drives it; none of them knows more of the others than this file says.
+
 import type { Engine, HostTensors, Tensor, TensorSpec, Tensors } from '../engine/index.js';
+import type { SourcePosition } from '../errors/index.js';
 import type { LossTerm, LossWeight, Module, Pass, ReadState } from '../nn/index.js';
 
 /** What one step consumes, collated and padded, on the host. */
@@ -33,8 +35,10 @@ export interface BatchOutline {
   setting?(size: number): string;
   /** The key of the data section that says how large batches are. */
   readonly key?: string;
-  /** Threads that make batches, and batches that wait to be taken, at most. Default: none. */
-  readonly loader?: { readonly threads: number; readonly batches: number };
+  /** Where that was written. */
+  readonly position?: SourcePosition | undefined;
+  /** Threads that make batches, and what may wait to be taken: batches, and their bytes. Default: none. */
+  readonly loader?: { readonly threads: number; readonly batches: number; readonly bytes: number };
 }
 
 /** A data set cut into batches. Order is a function of (seed, epoch) only, so that a run can be resumed. */

@@ -431,7 +431,6 @@ export class Trainer {
       source,
       programs,
       module: model.module,
-      config: section(model.config),
       mode: options.memory_check,
       accumulates: accumulationAt(options, 0) > 1,
       say: (text) => this.say(text),

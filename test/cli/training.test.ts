@@ -46,6 +46,35 @@ exp_manager:
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+describe('anemone train --dry-run', () => {
+  it('opens all data, prints the plan, writes nothing', async () => {
+    const { code, out: text, err } = await anemone('train', config, '--dry-run');
+    expect(code, err).toBe(0);
+    expect(text).toMatch(/^train_ds, validation_ds, test_ds opened; .* 2 batches an epoch, 4 steps$/m);
+    expect(text).toMatch(/^ {2}parameters and buffers +\d+ MiB$/m);
+    expect(text).toMatch(/^it fits: .* are free/m);
+    expect(text).toMatch(/^ {2}encoder/m);
+    expect(existsSync(out('tone'))).toBe(false);
+  });
+
+  it('ends with 2 where data or config are not usable', async () => {
+    const noData = await anemone(
+      'train',
+      config,
+      '--dry-run',
+      'model.test_ds.manifest_filepath=nowhere.json',
+    );
+    expect(noData).toMatchObject({ code: 2, out: '' });
+    expect(noData.err).toMatch(/model\.test_ds\.manifest_filepath: .*nowhere\.json/);
+    const badCheck = await anemone('train', config, '--dry-run', '+trainer.memory_check=maybe');
+    expect(badCheck.code).toBe(2);
+    expect(badCheck.err).toMatch(
+      /trainer\.memory_check: expected true or false or "warn", got the text "maybe"/,
+    );
+    expect(existsSync(out('tone'))).toBe(false);
+  });
+});
+
 describe('anemone train', () => {
   it('trains, tests and says where everything is', async () => {
     const { code, out: text, err } = await anemone('train', config);

@@ -1,5 +1,6 @@
 // The batch of speech that takes the most memory, as the trainer's check wants to know it: shapes, words, advice.
 import type { TensorSpec } from '../../engine/index.js';
+import type { SourcePosition } from '../../errors/index.js';
 import type { BatchOutline } from '../../model/index.js';
 import type { BatchingConfig, EpochEstimate } from './batching/index.js';
 
@@ -10,6 +11,8 @@ export interface OutlineParts {
   /** Further inputs, a number an utterance. */
   readonly perRow: readonly string[];
   readonly loader: NonNullable<BatchOutline['loader']>;
+  /** Where a key of the section was written. */
+  readonly positionOf?: ((key: string) => SourcePosition | undefined) | undefined;
 }
 
 /** @param name of the data section */
@@ -17,7 +20,7 @@ export function outlineOf(
   name: string,
   batching: BatchingConfig,
   { largest, largestSeconds, longestUtterance }: EpochEstimate,
-  { bins, perRow, loader }: OutlineParts,
+  { bins, perRow, loader, positionOf }: OutlineParts,
 ): BatchOutline {
   const { size, frames, tokens } = largest ?? { size: 0, frames: 0, tokens: 0 };
   const inputsFor = (rows: number): Readonly<Record<string, TensorSpec>> => ({
@@ -38,6 +41,7 @@ export function outlineOf(
     text: `${size} utterances × ${frames} frames × ${tokens} tokens`,
     inputsFor,
     key,
+    position: positionOf?.(key),
     setting,
     loader,
     advice: (rows) => {

@@ -1,7 +1,7 @@
 // The BatchSource of speech.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, type SourcePosition } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
 import { type PrefetchGauges, prefetch } from '../prefetch.js';
 import { WorkerPool, workerModule } from '../workers/index.js';
@@ -64,6 +64,8 @@ export interface SpeechSourceOptions {
   readonly batching: BatchingConfig;
   readonly pipeline: PipelineConfig;
   readonly loader: LoaderConfig;
+  /** Where a key of the data section was written, for messages. */
+  readonly positionOf?: ((key: string) => SourcePosition | undefined) | undefined;
   /** Fills targets after their end. Default 0. */
   readonly padId?: number | undefined;
   /** Told of each unusable utterance once. */
@@ -123,10 +125,10 @@ export class SpeechSource implements BatchSource {
     const { width: bins } = this.options.pipeline.frontEnd.config;
     const { promptTokens, promptIndices } = this.dataset;
     const perRow = [...(promptTokens ? ['promptLengths'] : []), ...(promptIndices ? ['promptIndex'] : [])];
-    const { workers, prefetchBatches } = this.options.loader;
-    const threads = this.recipe ? workers : 0;
-    const loader = { threads, batches: threads === 0 ? 1 : (prefetchBatches ?? 2 * workers) };
-    return outlineOf(this.name, this.options.batching, this.estimate(), { bins, perRow, loader });
+    const threads = this.recipe ? this.options.loader.workers : 0;
+    const { count: batches, bytes } = this.ahead(threads);
+    const parts = { bins, perRow, loader: { threads, batches, bytes }, positionOf: this.options.positionOf };
+    return outlineOf(this.name, this.options.batching, this.estimate(), parts);
   }
 
   /** Of names, times and tokens of all utterances; where their files lie does not matter. */
@@ -158,15 +160,13 @@ export class SpeechSource implements BatchSource {
   async *epoch(epoch: number, from = 0): AsyncGenerator<SpeechBatch, void, undefined> {
     const plan = this.plan(epoch);
     const numbers = Array.from({ length: Math.max(0, plan.length - from) }, (_, i) => from + i);
-    const { prefetchBatches, prefetchBytes } = this.options.loader;
     const workers = this.recipe ? this.options.loader.workers : 0;
     const { width: bins } = this.options.pipeline.frontEnd.config;
     const madeBatches = prefetch(
       numbers,
       (number, signal) => this.make(plan, number, epoch, signal),
       {
-        count: workers === 0 ? 1 : (prefetchBatches ?? 2 * workers),
-        bytes: prefetchBytes ?? 256 * 2 ** 20,
+        ...this.ahead(workers),
         bytesOf: (number) => plan[number].indices.length * plan[number].frames * bins * 4,
       },
       this.prefetched,
@@ -183,6 +183,15 @@ export class SpeechSource implements BatchSource {
   async close(): Promise<void> {
     this.closed = true;
     await this.pool?.close();
+  }
+
+  /** What may be made ahead: batches, and bytes of features. */
+  private ahead(workers: number): { readonly count: number; readonly bytes: number } {
+    const { prefetchBatches, prefetchBytes } = this.options.loader;
+    return {
+      count: workers === 0 ? 1 : (prefetchBatches ?? 2 * workers),
+      bytes: prefetchBytes ?? 256 * 2 ** 20,
+    };
   }
 
   private get givesUp(): boolean {

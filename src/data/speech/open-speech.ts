@@ -127,6 +127,7 @@ async function openManifests(options: OpenSourceOptions, files: readonly string[
     } satisfies BatchingConfig,
     pipeline,
     loader: await makeLoader(section),
+    positionOf: (key) => positionOf(section, key) ?? positionOf(section),
     padId: options.padId,
     onBad: limitedLog(log),
     log,

@@ -85,8 +85,8 @@ class BufferPlanner {
     const inputs = order.map((node) => usesOf(node).filter((name) => made.has(name)));
     for (const name of inputs.flat()) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
     order.forEach((node, at) => {
+      for (const name of inputs[at]) this.touch(name, at);
       for (const name of node.outputs) this.place(name, node, at, outputs.has(name));
-      for (const name of [...inputs[at], ...node.outputs]) this.touch(name, at);
       for (const name of inputs[at]) this.use(name);
       for (const name of node.outputs) if (!this.uses.has(name)) this.giveUp(this.bufferOf.get(name));
     });

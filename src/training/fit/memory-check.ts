@@ -1,7 +1,6 @@
 // Will the largest batch fit? Asked before the first step, because a transducer that runs out of memory does so in the middle
 // of an epoch, when the longest utterances come; asked again before a step of other shapes is compiled; and if memory is
 // refused in spite of it, the plan explains why. Evaluation is not asked.
-import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
 import type { TensorSpec } from '../../engine/index.js';
 import { AnemoneError, isOutOfMemory } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
@@ -19,8 +18,6 @@ export interface MemoryCheckParts {
   readonly source: BatchSource;
   readonly programs: Pick<StepPrograms, 'memoryOf'>;
   readonly module: Module;
-  /** The `model` section, to say where a key stands. */
-  readonly config: ConfigNode;
   readonly mode: MemoryCheckMode;
   /** Whether gradients of several batches are added up before an update. */
   readonly accumulates: boolean;
@@ -137,7 +134,7 @@ export class MemoryCheck {
     const { module, programs, source } = this.parts;
     const step = programs.memoryOf(inputs, accumulates);
     if (!step) return undefined;
-    const loader = { threads: 0, batches: 0, ...this.outline?.loader };
+    const loader = { threads: 0, batches: 0, bytes: 0, ...this.outline?.loader };
     const { earlierBytes, processBytes } = this;
     const items = memoryItems({ module, step, loader, processBytes, earlierBytes });
     return {
@@ -153,12 +150,9 @@ export class MemoryCheck {
 
   /** The key that says how large batches are, where the config has it. */
   private place(): Pick<AnemoneError, 'path' | 'position'> {
-    const { config, source } = this.parts;
-    const section = config[source.name];
-    if (!isMapping(section)) return { path: source.name, position: undefined };
-    const key = this.outline?.key ?? 'batch_size';
-    const path = [pathOf(section) || source.name, key].join('.');
-    return { path, position: positionOf(section, key) ?? positionOf(section) };
+    const { key, position } = this.outline ?? {};
+    const { name } = this.parts.source;
+    return { path: key === undefined ? name : `model.${name}.${key}`, position };
   }
 
   private takenBytes(): number {

@@ -1,6 +1,7 @@
 // What a run takes in memory, by what it is for: counted where it can be counted (weights, states, values of the graph),
 // measured constants where not (the heap, a compiled program, a thread that makes batches; docs/memory.md has the table).
 import type { LiveValues } from '../../engine/index.js';
+import type { BatchOutline } from '../../model/index.js';
 import type { Module } from '../../nn/index.js';
 import type { FreeMemory } from '../system/free-memory.js';
 import type { StepMemory } from './step-programs.js';
@@ -27,10 +28,7 @@ export interface MemoryPlan {
 }
 
 /** What the source of batches takes beside the batch of the step: threads, and batches that are made ahead. */
-export interface LoaderMemory {
-  readonly threads: number;
-  readonly batches: number;
-}
+export type LoaderMemory = NonNullable<BatchOutline['loader']>;
 
 /** What a plan is made of. */
 export interface PlannedStep {
@@ -71,10 +69,10 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
     { name: 'new values beside old ones', bytes: held - once },
     { name: 'activations and other values', bytes: step.aliveBytes },
     {
-      name: 'holes in the heap, scratch',
+      name: 'scratch, holes in the heap',
       bytes: Math.round(((step.planned ? PLANNED : HEAP) - 1) * step.aliveBytes),
     },
-    { name: 'batches', bytes: (1 + loader.batches) * step.inputBytes + step.outputBytes },
+    { name: 'batches', bytes: step.inputBytes + aheadBytes(loader, step.inputBytes) + step.outputBytes },
     { name: COMPILED, bytes: NODE_BYTES * step.nodes + 3 * step.constantBytes },
     { name: 'compiled steps of other shapes', bytes: rest.earlierBytes },
     { name: 'threads that make batches', bytes: THREAD_BYTES * loader.threads },
@@ -86,6 +84,11 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
 /** What stays of a step when one of other shapes is run. */
 export function keptBytes({ items }: Pick<MemoryPlan, 'items'>): number {
   return totalOf(items.filter(({ name }) => name === COMPILED || name === GRADIENTS));
+}
+
+/** One batch may be larger than all that wait are to be. */
+function aheadBytes({ batches, bytes }: LoaderMemory, batchBytes: number): number {
+  return Math.min(batches * batchBytes, Math.max(bytes, Math.sign(batches) * batchBytes));
 }
 
 export function totalOf(items: readonly MemoryItem[]): number {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { configFromText } from '../../../src/config/index.js';
 import { AnemoneError } from '../../../src/errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../../src/model/index.js';
 import { Module } from '../../../src/nn/index.js';
@@ -16,9 +15,9 @@ const outline: BatchOutline = {
   advice: (size) => `at most ${size}`,
   setting: (size) => `train_ds.batch_size: ${size}`,
   key: 'batch_size',
+  position: { file: 'a.yaml', line: 3 },
 };
 const source = { name: 'train_ds', largestBatch: () => outline } as unknown as BatchSource;
-const section = configFromText('model:\n  train_ds:\n    batch_size: 16\n', [], { file: 'a.yaml' })['model'];
 
 class Root extends Module {}
 
@@ -52,7 +51,6 @@ function checkOf(availableMib: number, mode: MemoryCheckMode = true, parts: obje
     source,
     programs,
     module: new Root(),
-    config: section as never,
     mode,
     accumulates: false,
     say: (line) => said.push(line),
