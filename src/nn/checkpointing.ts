@@ -1,8 +1,9 @@
 // Gradient checkpointing of stacks of layers, by Megatron's keys (NeMo: megatron_gpt_config.yaml).
 import type { ConfigOf, FieldDefinitions } from '../config/index.js';
-import type { Tensor } from '../engine/index.js';
+import { type Tensor, tf } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { Attention } from './layers/attention-module.js';
+import { customGradient } from './layers/custom-gradient.js';
 import type { Module } from './module.js';
 import type { Pass } from './pass.js';
 import { checkpoint } from './recompute.js';
@@ -56,6 +57,11 @@ export interface StackState {
 export interface StackOptions {
   /** Tensors that all layers read, and that are computed with gradients. */
   readonly shared?: readonly Tensor[];
+  /**
+   * How many of the tensors that go from layer to layer have gradients, the first of them; default all. Lengths and masks do
+   * not, and nobody should compute one.
+   */
+  readonly differentiable?: number;
   /** Layers after which the caller does something: groups end there. */
   readonly breaks?: readonly number[];
   /** Gets what each layer gives; may replace it after a break. Absent: only the last is of interest. */
@@ -128,11 +134,12 @@ export class LayerCheckpoints {
   through(
     first: readonly Tensor[],
     current: () => StackState,
-    { shared = [], breaks = [], each }: StackOptions = {},
+    { shared = [], breaks = [], each, differentiable = first.length }: StackOptions = {},
   ): Tensor[] {
     let last = [...first];
     for (const group of this.groups(breaks)) {
-      const outputs = this.run(group, last, current(), shared, each !== undefined);
+      const made = this.run(group, last, current(), shared, each !== undefined);
+      const outputs = group.recomputed ? made.map((tensors) => withConstants(tensors, differentiable)) : made;
       const firstKept = group.end - outputs.length;
       for (const [i, output] of outputs.entries()) last = each ? each(firstKept + i, output) : output;
     }
@@ -199,6 +206,20 @@ export class LayerCheckpoints {
       hint,
     });
   }
+}
+
+/** The tensors from `start` on have no gradient. */
+function withConstants(tensors: readonly Tensor[], start: number): Tensor[] {
+  return tensors.map((tensor, i) => (i < start || tensor.dtype !== 'float32' ? tensor : constant(tensor)));
+}
+
+/** x, whose gradient is not asked for. */
+function constant(x: Tensor): Tensor {
+  return customGradient(
+    [x],
+    () => ({ value: tf.clone(x), saved: [] }),
+    (dy) => [tf.zerosLike(dy)],
+  );
 }
 
 /** The stacks of a model whose layers can be checkpointed: what its modules have as `checkpoints`. */

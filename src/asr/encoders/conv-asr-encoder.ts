@@ -86,7 +86,9 @@ export class ConvASREncoder extends Module implements Encoder {
     };
     // A block sees what those before it have given, which is known when their group has ended.
     const breaks = this.blocks.flatMap((block, i) => (block.dense || this.blocks[i - 1]?.dense ? [i] : []));
-    const out = framesOf(this.checkpoints.through(tensorsOf(first), current, { breaks, each }));
+    const out = framesOf(
+      this.checkpoints.through(tensorsOf(first), current, { breaks, each, differentiable: 1 }),
+    );
     return { encoded: pass.tap(this.path, out.x), lengths: out.lengths };
   }
 }

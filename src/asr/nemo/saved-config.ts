@@ -5,6 +5,7 @@ import { configFromValues, hasTarget, isMapping, toYaml } from '../../config/ind
 import type { Container } from '../../container/index.js';
 import { AnemoneError, asText } from '../../errors/index.js';
 import type { ArchivedConfig } from '../../nemo/index.js';
+import { checkpointFields } from '../../nn/index.js';
 import { CharTokenizer, type Tokenizer } from '../../text/index.js';
 import type { Encoder } from '../encoders/encoder.js';
 import type { Preprocessor } from '../encoders/front-end.js';
@@ -65,7 +66,15 @@ export const FRONT_END_BRICKS = [
   ['spec_augment', 'spec_augment'],
 ] as const;
 
-const OWN_KEYS = { preprocessor: ['nemo_compat'], spec_augment: ['nemo_compat'], encoder: ['nemo_compat'] };
+/** How a model is trained is no part of it, and NeMo's speech modules do not take these keys. */
+const TRAINING_KEYS = Object.keys(checkpointFields);
+const OWN_KEYS = {
+  preprocessor: ['nemo_compat'],
+  spec_augment: ['nemo_compat'],
+  encoder: ['nemo_compat', ...TRAINING_KEYS],
+  transf_encoder: TRAINING_KEYS,
+  'transf_decoder.config_dict': TRAINING_KEYS,
+};
 
 /**
  * @param name gives a file of the tokenizer its name in the archive

@@ -93,6 +93,7 @@ function usualSize(values: MemoryPlan['alive']): number {
   return 0;
 }
 
+/** Lines that say what helps, each with what it saves. */
 export function leverLines(levers: readonly Lever[]): readonly string[] {
   return levers.map(({ text, bytes }) => (bytes > 0 ? `  ${spokenBytes(bytes)} less: ${text}` : `  ${text}`));
 }

@@ -13,6 +13,7 @@ export function planSentence(plan: MemoryPlan): string {
   return `a step of the largest batch (${plan.batch}) takes about ${wanted}, ${freeText(plan)}`;
 }
 
+/** `12 GiB are free` and of what. */
 export function freeText({ free }: MemoryPlan): string {
   return `${spokenBytes(free.bytes)} are free ${free.of}`;
 }
