@@ -10,6 +10,7 @@ import {
   type OnnxValue,
 } from '../../src/engine/onnx/onnx-graph.js';
 import { computesAsPlanned } from '../../src/engine/onnx/open-session.js';
+import { runsAsWritten } from '../../src/engine/onnx/passes/foreseen-operators.js';
 import { planMemory } from '../../src/engine/onnx/passes/memory-plan.js';
 import { sizeOf } from '../../src/engine/tensors.js';
 import { CounterRandom } from '../../src/random/index.js';
@@ -120,6 +121,32 @@ describe('a plan of memory', () => {
     const graph = { nodes, inputs: [value('x')], outputs: [value('y')], initializers: [] };
     const plan = planMemory(graph, nodes, value);
     expect(plan.values.map(({ value }) => value.name)).toEqual(['c']);
+  });
+});
+
+describe('a graph that ONNX Runtime may take apart', () => {
+  const value = (dtype: OnnxValue['dtype']) => (name: string) => ({ name, shape: [LARGE], dtype });
+  const graph = (op: string, domain = ''): OnnxGraph => ({
+    nodes: [node(op, ['x'], ['y'], domain)],
+    inputs: [value('float32')('x')],
+    outputs: [],
+    initializers: [],
+  });
+
+  it.each([
+    ['Exp', '', true],
+    ['FastGelu', 'com.microsoft', true],
+    ['Call', 'anemone.host', true],
+    ['Mish', '', false],
+    ['Exp', 'com.microsoft', false],
+    ['Gemm16', 'anemone', false],
+  ])('%s of domain "%s" is run as written: %s', (op, domain, expected) => {
+    expect(runsAsWritten(graph(op, domain), value('float32'))).toBe(expected);
+  });
+
+  it('is not planned where half precision may bring conversions', () => {
+    expect(runsAsWritten(graph('Exp'), value('float16'))).toBe(false);
+    expect(runsAsWritten(graph('Exp'), value('bfloat16'))).toBe(false);
   });
 });
 

@@ -8,6 +8,7 @@ import { encodeModel } from './model-proto.js';
 import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
 import { computesAsPlanned, openSession } from './open-session.js';
 import { withCanonicalNames } from './passes/canonical-names.js';
+import { runsAsWritten } from './passes/foreseen-operators.js';
 import { planMemory } from './passes/memory-plan.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 
@@ -147,7 +148,8 @@ async function modelOf(
   options: SessionOptions,
   { shapeOf, generation = {} }: GraphSurroundings,
 ): Promise<SessionModel> {
-  const isPlanned = shapeOf !== undefined && (await computesAsPlanned(options));
+  const isPlanned =
+    shapeOf !== undefined && runsAsWritten(graph, shapeOf) && (await computesAsPlanned(options));
   const plan = isPlanned ? planMemory(graph, executionOrder(graph), shapeOf) : undefined;
   const plannedValues = plan?.values.map(({ value }) => value) ?? [];
   const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
