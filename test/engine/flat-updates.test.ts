@@ -8,11 +8,13 @@ import {
   type HostData,
   OnnxEngine,
   State,
+  type Tensor,
   type Tensors,
   tf,
   valueAndGrads,
 } from '../../src/engine/index.js';
 import { STRETCH } from '../../src/engine/onnx/flat-runner.js';
+import { programMemory } from '../../src/engine/onnx/live-memory.js';
 import { PassingBuffers } from '../../src/engine/onnx/passing-buffers.js';
 import { type TracedProgram, trace } from '../../src/engine/onnx/trace.js';
 import { Module } from '../../src/nn/index.js';
@@ -177,6 +179,36 @@ describe('states that are read and written across each other', () => {
     expect([await engine.read(a), await engine.read(b)]).toEqual([b.initialValue(), a.initialValue()]);
     expect(held).toEqual([4 * size, 4 * size]);
     await engine.dispose();
+  });
+
+  it('gradients that are transposed for the update are not computed before others', () => {
+    const weights = Array.from(
+      { length: 6 },
+      (_, k) => new State(`w${k}`, [3, 3, 8, 8], 'float32', () => new Float32Array(576).fill(0.1)),
+    );
+    const peakOf = (updates: boolean) => {
+      const traced = trace(
+        ({ x }) => {
+          const forward = () =>
+            weights.reduce((x, weight) => {
+              // Stored as PyTorch has it: its gradient goes back through a transpose.
+              const filter = tf.transpose(weight.tensor(), [0, 1, 3, 2]) as tf.Tensor4D;
+              return tf.tanh(tf.conv2d(x as tf.Tensor4D, filter, 1, 'same')) as Tensor;
+            }, x);
+          const { value, grads } = valueAndGrads(() => tf.mean(tf.square(forward())), weights);
+          const norm = grads.map((grad) => tf.sum(tf.square(grad))).reduce((a, b) => tf.add(a, b));
+          if (updates)
+            for (const [i, weight] of weights.entries()) weight.assign(tf.sub(weight.tensor(), grads[i]));
+          return { loss: value, norm };
+        },
+        { x: float32(new Float32Array(2 * 48 * 48 * 8), [2, 48, 48, 8]) },
+        { callsAreNodes: true },
+      );
+      return { peak: programMemory(traced, true).aliveBytes, apply: traced.apply };
+    };
+    const [without, updated] = [peakOf(false), peakOf(true)];
+    expect(updated.apply).toBeDefined();
+    expect(updated.peak).toBeLessThan(1.02 * without.peak);
   });
 
   it('sums of gradients are scaled where they are applied: no second copy of them is kept', () => {

@@ -45,7 +45,7 @@ export function splitUpdates(
   const repeated = repeatedNodes(first, rest, made, describe);
   const turned = withEarlyTransposes([...repeated, ...rest], describe, (name) => made.has(name));
   for (const value of turned.values) described.set(value.name, value);
-  const compute = [...first, ...turned.transposes];
+  const compute = eachBehindItsInput(first, turned.transposes);
   const apply = turned.nodes;
   const own = new Set(apply.flatMap((node) => node.outputs));
   const read = new Set(apply.flatMap(usedNames));
@@ -61,6 +61,27 @@ export function splitUpdates(
     apply: finishGraph(apply, [...graph.inputs, ...values], updates, graph.initializers),
     describe,
   };
+}
+
+/**
+ * `nodes` with those of `others`, each behind the node that it reads. At the end they would be run first, for ONNX Runtime
+ * begins with the last node that nobody reads, and the gradient of the first layer would be computed before all others: what
+ * every layer keeps for its weights would then be alive at once.
+ */
+function eachBehindItsInput(nodes: readonly OnnxNode[], others: readonly OnnxNode[]): readonly OnnxNode[] {
+  const readers = new Map<string, OnnxNode[]>();
+  for (const other of others) readers.set(other.inputs[0], [...(readers.get(other.inputs[0]) ?? []), other]);
+  const placed: OnnxNode[] = [];
+  const place = (node: OnnxNode): void => {
+    placed.push(node);
+    for (const name of node.outputs) {
+      for (const reader of readers.get(name) ?? []) place(reader);
+      readers.delete(name);
+    }
+  };
+  nodes.forEach(place);
+  // What is left reads inputs of the graph.
+  return [...[...readers.values()].flat(), ...placed];
 }
 
 /** Nodes that a set of values is computed by. */
@@ -89,11 +110,16 @@ function repeatedNodes(
   const repeated = new Set<OnnxNode>();
   const maker = producers(first);
   const isSingle = (name: string) => sizeOf(shapeOf(name)?.shape ?? [2]) === 1;
-  /** Of the graph's inputs and single numbers, by so few nodes at most. */
+  const readByUpdates = new Set(rest.flatMap(usedNames));
+  /** Of the graph's inputs, of single numbers and of what crosses itself, by so few nodes at most. */
   const isCheap = ({ op, domain, inputs }: OnnxNode, most: number): boolean => {
     if (most === 0 || domain !== '' || !(VIEWS.has(op) || POINTWISE.has(op))) return false;
     return inputs.every(
-      (name) => !made.has(name) || isSingle(name) || isCheap(maker.get(name) as OnnxNode, most - 1),
+      (name) =>
+        !made.has(name) ||
+        isSingle(name) ||
+        readByUpdates.has(name) ||
+        isCheap(maker.get(name) as OnnxNode, most - 1),
     );
   };
   const visit = (node: OnnxNode): void => {
