@@ -1,5 +1,6 @@
 // One training step (forward, loss, backward, AdamW) of a Conformer-transducer, ours against PyTorch's, in turn.
-//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8]
+//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8] [--checkpoint full]
+// With --checkpoint (full or selective) a third contestant is ours with gradient checkpointing.
 // The peer is set up by benchmarks/peers/setup.sh; without it only ours is timed.
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values: flags } = parseArgs({
     d: { type: 'string', default: '256' },
     batch: { type: 'string', default: '8' },
     seconds: { type: 'string', default: '8' },
+    checkpoint: { type: 'string' },
   },
 });
 const sizes: Sizes = {
@@ -31,13 +33,21 @@ const sizes: Sizes = {
 const argument = JSON.stringify(sizes);
 const child = fileURLToPath(new URL('lib/train-step-child.ts', import.meta.url));
 const ours = await Contestant.start('anemone', process.execPath, ['--import', 'tsx', child, argument]);
+const checkpointed = flags.checkpoint
+  ? await Contestant.start('checkpointed', process.execPath, [
+      '--import',
+      'tsx',
+      child,
+      JSON.stringify({ ...sizes, checkpoint: flags.checkpoint }),
+    ])
+  : undefined;
 const python = peerPython();
 const peer = python
   ? await Contestant.start('pytorch', python, [peerScript('train_step.py'), argument], {
       OMP_NUM_THREADS: flags.threads,
     })
   : undefined;
-const contestants = [ours.contestant, ...(peer ? [peer.contestant] : [])];
+const contestants = [ours, checkpointed, peer].flatMap((started) => (started ? [started.contestant] : []));
 for (let round = 0; round < WARM_UP + Number(flags.rounds); round++) {
   for (const contestant of contestants) await contestant.run(round >= WARM_UP);
 }
@@ -45,7 +55,10 @@ for (const contestant of contestants) contestant.end();
 
 const rows = contestants.map(summarize);
 const ratios = peer
-  ? { time: ratio(ours.contestant, peer.contestant), peakRss: rows[0].peakRssMb / rows[1].peakRssMb }
+  ? {
+      time: ratio(ours.contestant, peer.contestant),
+      peakRss: rows[0].peakRssMb / rows[contestants.length - 1].peakRssMb,
+    }
   : undefined;
 const versions = { anemone: ours.ready, pytorch: peer?.ready };
 console.log(

@@ -16,6 +16,8 @@ export interface Sizes {
   /** Feature frames, 10 ms each. */
   readonly frames: number;
   readonly tokens: number;
+  /** Whether layers are computed again for the gradient. Default no. */
+  readonly checkpoint?: 'full' | 'selective';
 }
 
 /** `more` adds keys to the `model` section. */
@@ -40,6 +42,7 @@ export function transducer(sizes: Sizes, engine: Engine, more: object = {}): Enc
         dropout: 0.1,
         dropout_emb: 0,
         dropout_att: 0.1,
+        ...(sizes.checkpoint ? { activations_checkpoint_granularity: sizes.checkpoint } : {}),
       },
       decoder: {
         _target_: 'RNNTDecoder',
