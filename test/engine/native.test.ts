@@ -22,6 +22,31 @@ it('200 engines, some of them never disposed of, with collections in between', (
   expect((checks.at(-1) as number) - checks[0]).toBeLessThan(48 * 2 ** 20);
 });
 
+it('computes in one block, whatever shapes came before the largest', () => {
+  const script = `
+    import { float32, OnnxEngine, State, tf } from './src/engine/index.ts';
+    const weight = new State('w', [256, 256], 'float32', () => new Float32Array(2 ** 16).fill(0.01));
+    const engine = new OnnxEngine({ threads: 1 });
+    const chain = engine.compile('chain', ({ x }) => ({ y: tf.sum([0, 1, 2, 3].reduce((y) => tf.matMul(y, weight.tensor()), x)) }));
+    const sizes = [];
+    for (let rows = 1000; rows <= 12000; rows += 1000) {
+      await chain.run({ x: float32(new Float32Array(rows * 256), [rows, 256]) });
+      // Blocks are given back beside the program, a moment after the collection.
+      for (let k = 0; k < 2; k++) {
+        gc();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      sizes.push(process.memoryUsage().arrayBuffers);
+    }
+    console.log(JSON.stringify(sizes));
+  `; // biome-ignore format: a script
+  const sizes = JSON.parse(
+    run(['--expose-gc', '--input-type=module', '-e', script], { ANEMONE_ORT: 'capi' }),
+  ) as number[];
+  // Two values of the largest shape take 24 MB; with the blocks of the eleven shapes before it, it would be 156.
+  expect(sizes.at(-1)).toBeLessThan(60 * 2 ** 20);
+});
+
 it('keeps one copy of weights for all signatures that have them as constants', () => {
   const script = `
     import { float32, OnnxEngine, State, tf } from './src/engine/index.ts';

@@ -5,7 +5,8 @@ import type { PlacedValue } from '../passes/memory-plan.js';
 import type { NativeValues } from './native-value.js';
 
 export class PlannedValues {
-  private block: ArrayBuffer | undefined;
+  /** The block of the last run. Not kept: programs of other shapes may have made a larger one, and this would be beside it. */
+  private block: WeakRef<ArrayBuffer> | undefined;
   private pointers: readonly Pointer[] = [];
 
   constructor(
@@ -15,10 +16,10 @@ export class PlannedValues {
 
   /** Writes pointers to the values, which lie in `block`, into `table` from `start` on. */
   fill(block: ArrayBuffer, table: BigUint64Array, start: number): void {
-    if (block !== this.block) {
+    if (block !== this.block?.deref()) {
       this.release();
       this.pointers = this.planned.map(({ value, offset }) => this.values.within(block, offset, value));
-      this.block = block;
+      this.block = new WeakRef(block);
       this.pointers.forEach((pointer, i) => {
         table[start + i] = pointer;
       });

@@ -18,9 +18,11 @@ export class SharedWorkspace implements Workspace {
     if (this.isTaken) return new ArrayBuffer(bytes);
     this.isTaken = true;
     if (!this.block || this.block.byteLength < bytes) {
-      // The old block is let go before the new one is made: together they would be the largest of all.
+      // At least twice the old one, which stays until it is collected: shapes that grow step by step would else leave a block
+      // each. What no run has written to takes no memory.
+      const size = Math.max(bytes, 2 * (this.block?.byteLength ?? 0));
       this.block = undefined;
-      this.block = new ArrayBuffer(bytes);
+      this.block = new ArrayBuffer(size);
     }
     return this.block;
   }
