@@ -72,7 +72,8 @@ export interface StackOptions {
 export class LayerCheckpoints {
   private recomputedLayers = 0;
   private groupSize = 1;
-  private readonly configured: boolean;
+  /** Whether the config says what is computed again. */
+  readonly isConfigured: boolean;
 
   /**
    * @param section key of the section that `config` is, for messages
@@ -88,7 +89,7 @@ export class LayerCheckpoints {
       activations_checkpoint_method: method = null,
       activations_checkpoint_num_layers: count = null,
     } = config;
-    this.configured = granularity !== null;
+    this.isConfigured = granularity !== null;
     if (granularity === null && method !== null)
       this.fail('method', 'needs activations_checkpoint_granularity: full');
     if (granularity === null && count !== null)
@@ -103,11 +104,6 @@ export class LayerCheckpoints {
       this.recomputedLayers = layers.length;
       this.groupSize = count ?? 1;
     }
-  }
-
-  /** Whether the config says what is computed again. */
-  get isConfigured(): boolean {
-    return this.configured;
   }
 
   /** Number of layers. */

@@ -107,12 +107,13 @@ describe('a plan of memory', () => {
 
   it('leaves to the caller what is its own, to the heap what is small, and to itself what a host call sees', () => {
     const shapes = new Map<string, OnnxValue>(
-      ['x', 'a', 'b', 'c', 'y'].map((name) => [name, { name, shape: [LARGE], dtype: 'float32' }]),
+      ['x', 'a', 'view', 'b', 'c', 'y'].map((name) => [name, { name, shape: [LARGE], dtype: 'float32' }]),
     );
     shapes.set('s', { name: 's', shape: [8], dtype: 'float32' });
     const nodes = [
       node('Transpose', ['x'], ['a']),
-      node('Call', ['a'], ['b'], 'anemone.host'),
+      node('Reshape', ['a', 'shape'], ['view']),
+      node('Call', ['view'], ['b'], 'anemone.host'),
       node('Transpose', ['b'], ['c']),
       node('ReduceSum', ['c'], ['s']),
       node('Add', ['c', 's'], ['y']),

@@ -94,8 +94,8 @@ export class ConvASREncoder extends Module implements Encoder {
 }
 
 function tensorsOf({ x, lengths, mask, extent }: MaskedFrames): Tensor[] {
-  const known = [x, lengths, mask];
-  return extent ? [...known, extent.frames, extent.mask, extent.share, extent.rowShare] : known;
+  const frameTensors = [x, lengths, mask];
+  return extent ? [...frameTensors, extent.frames, extent.mask, extent.share, extent.rowShare] : frameTensors;
 }
 
 function framesOf([x, lengths, mask, frames, ...extent]: readonly Tensor[]): MaskedFrames {

@@ -109,9 +109,9 @@ export function nestedGradients(
     const value = () => (single ? outputs()[0] : innerProduct(outputs(), dys));
     const floatInputs = xs.filter(({ dtype }) => dtype === 'float32');
     const { grads } = tf.engine().gradients(value, floatInputs, single ? dys[0] : undefined, true);
-    const known = new Map(floatInputs.map((x, i) => [x, grads[i] as Tensor | null]));
+    const gradientOf = new Map(floatInputs.map((x, i) => [x, grads[i] as Tensor | null]));
     // tfjs wants floats for what is none, too.
-    return xs.map((x) => known.get(x) ?? tf.zeros(x.shape));
+    return xs.map((x) => gradientOf.get(x) ?? tf.zeros(x.shape));
   } finally {
     state.activeTape = outer;
   }

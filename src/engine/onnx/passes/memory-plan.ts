@@ -128,12 +128,12 @@ function lastUses(order: readonly OnnxNode[]): ReadonlyMap<string, number> {
 /** Values in memory of the caller, what views of those are of, and what host calls see: they place results themselves. */
 function placedElsewhere(graph: OnnxGraph, order: readonly OnnxNode[]): ReadonlySet<string> {
   const names = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  for (const node of order)
+    if (isHostCall(node)) for (const name of [...node.inputs, ...node.outputs]) names.add(name);
   for (let i = order.length - 1; i >= 0; i--) {
     const { op, inputs, outputs } = order[i];
     if (VIEWS.has(op) && names.has(outputs[0])) names.add(inputs[0]);
   }
-  for (const node of order)
-    if (isHostCall(node)) for (const name of [...node.inputs, ...node.outputs]) names.add(name);
   return names;
 }
 
