@@ -203,7 +203,7 @@ export class Trainer {
    * @param options.train data instead of that of the model's config; `batchesOf` makes a source of a list of examples
    * @param options.validation the same for validation: one set or several
    * @param options.test the same for the test after it. The test set of the config is opened before the first step, and
-   *   kept for `test`; with `settings.train` it is not, and `[]` leaves it alone
+   *   kept for `test`; with `options.train` it is not, and `[]` leaves it alone
    * @param options.signal ends the run when it is aborted, in the middle of a step: what the last whole step left is what
    *   callbacks save and the model keeps, and the outcome is `interrupted`
    */
