@@ -3,6 +3,7 @@ export {
   checkpointFields,
   checkpointsOf,
   LayerCheckpoints,
+  refineCheckpoints,
   type StackLayer,
   type StackOptions,
   type StackState,

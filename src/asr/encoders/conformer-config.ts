@@ -8,7 +8,7 @@ import {
   oneOf,
   pairOf,
 } from '../../config/index.js';
-import { checkpointFields } from '../../nn/index.js';
+import { checkpointFields, refineCheckpoints } from '../../nn/index.js';
 
 /** [left, right] frames of attention context, -1 for unlimited. */
 export type ContextSize = readonly [number, number];
@@ -148,6 +148,7 @@ export type ResolvedConformerConfig = ConfigOf<typeof conformerFields>;
 
 export const conformerEncoderSchema = defineSchema('ConformerEncoder', conformerFields, {
   doc: 'The Conformer (Gulati et al. 2020).',
+  refine: refineCheckpoints(),
   ignored: {
     pos_emb_max_len: 'position tables grow as needed',
     subsampling_conv_chunking_factor: { instead: 'convolutions are not cut', harmless: [1, -1] },
