@@ -123,13 +123,13 @@ export class LayerCheckpoints {
   readonly isConfigured: boolean;
 
   /**
-   * @param section key of the section that `config` is, for messages
+   * @param section key of the section that `config` is in `model`, for messages
    * @throws AnemoneError `nn.checkpointing` for keys that contradict, or a stack without attention
    */
   constructor(
     config: CheckpointConfig,
     private readonly layers: readonly Module[],
-    section = 'encoder',
+    readonly section = 'encoder',
   ) {
     const {
       activations_checkpoint_granularity: granularity = null,
@@ -253,4 +253,9 @@ export function checkpointsOf(root: Module): readonly LayerCheckpoints[] {
     const { checkpoints } = module as { readonly checkpoints?: unknown };
     return checkpoints instanceof LayerCheckpoints ? [checkpoints] : [];
   });
+}
+
+/** Those of them whose keys do not say what is computed again. */
+export function undecidedCheckpoints(root: Module): readonly LayerCheckpoints[] {
+  return checkpointsOf(root).filter(({ isConfigured }) => !isConfigured);
 }

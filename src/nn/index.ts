@@ -7,6 +7,7 @@ export {
   type StackLayer,
   type StackOptions,
   type StackState,
+  undecidedCheckpoints,
 } from './checkpointing.js';
 export { within } from './extent.js';
 export * from './initializers.js';
