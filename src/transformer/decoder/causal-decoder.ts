@@ -22,6 +22,11 @@ export interface DecoderCache {
   readonly total: Tensor;
 }
 
+/** Size of a head in the cache: the operator of attention over one wants a multiple of 8. */
+export function cachedHeadSize({ headSize }: Pick<DecoderOptions, 'headSize'>): number {
+  return Math.ceil(headSize / 8) * 8;
+}
+
 export class CausalDecoder extends Module {
   readonly checkpoints: LayerCheckpoints;
   private readonly stack: readonly DecoderLayer[];

@@ -81,20 +81,43 @@ export class DecoderAttention extends Attention {
     cache: AttentionCache,
     context: SequenceContext,
   ): { y: Tensor; key: Tensor; value: Tensor } {
-    const { heads, groups, scale, softcap } = this.options;
+    const { heads, groups, headSize, scale, softcap } = this.options;
     const [query, key, value] = this.split(x);
     const { positions, rotary } = context;
     const turn = (x: Tensor, count: number): Tensor =>
       rotary ? rotary.turnFlat(x, count, positions as Tensor) : x;
     const room = cache.key.shape[2]!;
-    const heard = groupQueryAttention(turn(query, heads), turn(key, groups), value, cache, room, {
+    const wide = (x: Tensor, count: number): Tensor => this.widened(x, count, cache.key.shape[3]!);
+    const [q, k, v] = [wide(turn(query, heads), heads), wide(turn(key, groups), groups), wide(value, groups)];
+    const heard = groupQueryAttention(q, k, v, cache, room, {
       heads,
       groups,
-      ...(scale === undefined ? {} : { scale }),
+      scale: scale ?? 1 / Math.sqrt(headSize),
       ...(softcap === undefined ? {} : { softcap }),
       ...(this.window === undefined ? {} : { window: this.window }),
     });
-    return { y: this.projection.forward(heard.output), key: heard.key, value: heard.value };
+    const [batch, steps] = x.shape as [number, number];
+    const size = cache.key.shape[3]!;
+    const output =
+      size === headSize
+        ? heard.output
+        : tf.slice(
+            tf.reshape(heard.output, [batch, steps, heads, size]),
+            [0, 0, 0, 0],
+            [batch, steps, heads, headSize],
+          );
+    const joined = tf.reshape(output, [batch, steps, heads * headSize]);
+    return { y: this.projection.forward(joined), key: heard.key, value: heard.value };
+  }
+
+  /** x [B,S,count·D] with heads of the cache's size, filled up with zeros. */
+  private widened(x: Tensor, count: number, size: number): Tensor {
+    const { headSize } = this.options;
+    if (size === headSize) return x;
+    const [batch, steps] = x.shape as [number, number];
+    const byHead = tf.reshape(x, [batch, steps, count, headSize]);
+    const padded = tf.pad(byHead, [[0, 0], [0, 0], [0, 0], [0, size - headSize]]); // biome-ignore format: one line reads better
+    return tf.reshape(padded, [batch, steps, count * size]);
   }
 
   /** Queries [B,T,N·D], keys and values [B,T,G·D] of x [B,T,d]. */
