@@ -25,6 +25,7 @@ export {
   type TokenLossInput,
   tokenLossKind,
 } from './losses/token-loss.js';
+export { tokenLosses, type VocabularyLossOptions, vocabularyLoss } from './losses/vocabulary-loss.js';
 export {
   addLosses,
   type CountedWeight,
