@@ -1,7 +1,7 @@
-// What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host into tensors of
-// the host. `open-session.ts` makes them.
-import type { HostTensor } from '../tensors.js';
+// What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host or of its device into
+// others. `open-session.ts` makes them.
 import type { Workspace } from './capi/workspace.js';
+import type { RunTensor } from './device-memory.js';
 import type { HostCallNode } from './host-call-node.js';
 import type { OnnxInitializer } from './onnx-graph.js';
 import type { MemoryPlan } from './passes/memory-plan.js';
@@ -9,6 +9,8 @@ import type { Placement } from './placement.js';
 
 export interface SessionOptions {
   readonly provider: string;
+  /** What the provider is told, by ONNX Runtime's names. */
+  readonly providerOptions?: Readonly<Record<string, string>>;
   readonly threads: number;
   readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
   readonly arena: boolean;
@@ -37,16 +39,16 @@ export interface SessionModel {
 
 export interface Session {
   /**
-   * Computes into the data of `fetches`. Every input and output of the model is named.
+   * Computes into `fetches`. Every input and output of the model is named.
    * @param signal ends the run where that can be, with `engine.cancelled`
    */
   run(
-    feeds: Readonly<Record<string, HostTensor>>,
-    fetches: Readonly<Record<string, HostTensor>>,
+    feeds: Readonly<Record<string, RunTensor>>,
+    fetches: Readonly<Record<string, RunTensor>>,
     signal?: AbortSignal,
   ): Promise<void>;
   /** Gives up what it keeps of tensors that no later run gets. */
-  release(tensors: Iterable<HostTensor>): void;
+  release(tensors: Iterable<RunTensor>): void;
   dispose(): Promise<void>;
   endProfiling(): void;
 }
