@@ -8,16 +8,10 @@ import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../errors/index.js';
 import { allocate, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
 import { copyKey, copyModel } from './copy-model.js';
-import {
-  type DeviceAllocator,
-  type DeviceSession,
-  type DeviceTensor,
-  isOnDevice,
-  type RunTensor,
-} from './device-memory.js';
 import { onnxruntime, onnxruntimePath } from './onnxruntime.js';
 import { deviceOf } from './providers.js';
-import type { SessionModel, SessionOptions } from './session.js';
+import { type DeviceTensor, isOnDevice, type RunTensor } from './run-tensor.js';
+import type { DeviceAllocator, DeviceSession, SessionModel, SessionOptions } from './session.js';
 
 type OrtTensors = Record<string, ort.Tensor>;
 type RunTensors = Readonly<Record<string, RunTensor>>;

@@ -2,43 +2,10 @@
 // whose session is released ends the process, and programs, with theirs, come and go.
 import { AnemoneError } from '../../errors/index.js';
 import type { EngineStats } from '../engine.js';
-import { allocate, bytesOf, type DType, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
+import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
 import { copyKey, copyModel } from './copy-model.js';
-import type { Session, SessionModel } from './session.js';
-
-/** A tensor on a device. */
-export interface DeviceTensor extends TensorSpec {
-  /** What the sessions know it by. */
-  readonly handle: unknown;
-}
-
-/** What a run is given and fills. */
-export type RunTensor = HostTensor | DeviceTensor;
-
-/** Whether a tensor lies on a device. */
-export function isOnDevice(tensor: RunTensor): tensor is DeviceTensor {
-  return 'handle' in tensor;
-}
-
-/** Bytes of a tensor's elements. */
-export function bytesOfTensor({ dtype, shape }: TensorSpec): number {
-  return bytesOf(dtype, sizeOf(shape));
-}
-
-/** Makes and frees tensors on the device of a session, which must outlive them. */
-export interface DeviceAllocator {
-  /** @throws Error what ONNX Runtime says */
-  allocate(spec: TensorSpec): DeviceTensor;
-  free(tensor: DeviceTensor): void;
-  /** Frees what is left. */
-  dispose(): void;
-}
-
-/** A session that can say where its device's memory is. */
-export interface DeviceSession extends Session {
-  /** Throws where its provider computes in memory of the host. */
-  allocator(): DeviceAllocator;
-}
+import { bytesOfTensor, type DeviceTensor } from './run-tensor.js';
+import type { DeviceAllocator, DeviceSession, Session, SessionModel } from './session.js';
 
 /** What a device can hold, where it says so. */
 export interface DeviceBounds {

@@ -1,8 +1,8 @@
 // Runs the graph of a flat update over its states, stretch by stretch.
 import type { HostTensor, TensorSpec } from '../tensors.js';
-import type { RunTensor } from './device-memory.js';
 import type { FlatMember, FlatUpdate, FlatWrite } from './passes/flat-update.js';
 import type { Loan } from './passing-buffers.js';
+import type { RunTensor } from './run-tensor.js';
 import type { Session } from './session.js';
 import type { StateStore } from './state-store.js';
 

@@ -6,11 +6,11 @@ import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
 import { runsInForeseenOrder } from './capi/execution-order.js';
-import type { DeviceAllocator, DeviceSession, RunTensor } from './device-memory.js';
 import { PlacementProbe } from './placement.js';
 import { ProbedSession } from './probed-session.js';
 import { deviceOf, isProviderFailure, missingProvider } from './providers.js';
-import type { Session, SessionModel, SessionOptions } from './session.js';
+import type { RunTensor } from './run-tensor.js';
+import type { DeviceAllocator, DeviceSession, Session, SessionModel, SessionOptions } from './session.js';
 
 /** `binding` or `capi` in place of what is found best. */
 const CHOICE = 'ANEMONE_ORT';

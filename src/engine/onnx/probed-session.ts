@@ -1,6 +1,8 @@
 // A session that tells, after its first run, on which devices its nodes ran.
-import type { DeviceAllocator, DeviceSession, RunTensor } from './device-memory.js';
+
 import type { Placement, PlacementProbe } from './placement.js';
+import type { RunTensor } from './run-tensor.js';
+import type { DeviceAllocator, DeviceSession } from './session.js';
 
 type Tensors = Readonly<Record<string, RunTensor>>;
 

@@ -1,11 +1,12 @@
 // What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host or of its device into
 // others. `open-session.ts` makes them.
+import type { TensorSpec } from '../tensors.js';
 import type { Workspace } from './capi/workspace.js';
-import type { RunTensor } from './device-memory.js';
 import type { HostCallNode } from './host-call-node.js';
 import type { OnnxInitializer } from './onnx-graph.js';
 import type { MemoryPlan } from './passes/memory-plan.js';
 import type { Placement } from './placement.js';
+import type { DeviceTensor, RunTensor } from './run-tensor.js';
 
 export interface SessionOptions {
   readonly provider: string;
@@ -51,4 +52,19 @@ export interface Session {
   release(tensors: Iterable<RunTensor>): void;
   dispose(): Promise<void>;
   endProfiling(): void;
+}
+
+/** Makes and frees tensors on the device of a session, which must outlive them. */
+export interface DeviceAllocator {
+  /** @throws Error what ONNX Runtime says */
+  allocate(spec: TensorSpec): DeviceTensor;
+  free(tensor: DeviceTensor): void;
+  /** Frees what is left. */
+  dispose(): void;
+}
+
+/** A session that can say where its device's memory is. */
+export interface DeviceSession extends Session {
+  /** Throws where its provider computes in memory of the host. */
+  allocator(): DeviceAllocator;
 }

@@ -1,7 +1,6 @@
 // The sessions of an engine. Programs of several signatures share those whose graphs are equal: the update of a training
 // step does not depend on the shapes of its inputs.
 import type { EngineStats } from '../engine.js';
-import { bytesOfTensor, isOnDevice, type RunTensor } from './device-memory.js';
 import { hostCallsOf } from './host-call-node.js';
 import { executionOrder } from './live-memory.js';
 import { encodeModel } from './model-proto.js';
@@ -11,6 +10,7 @@ import { withCanonicalNames } from './passes/canonical-names.js';
 import { runsAsWritten } from './passes/foreseen-operators.js';
 import { planMemory } from './passes/memory-plan.js';
 import { deviceOf } from './providers.js';
+import { bytesOfTensor, isOnDevice, type RunTensor } from './run-tensor.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 
 /** A graph that is run at once. */

@@ -4,7 +4,8 @@
 import { AnemoneError } from '../../errors/index.js';
 import type { ProgramState } from '../scope.js';
 import { allocate, checkTensor, type HostData, type HostTensor } from '../tensors.js';
-import { type DeviceMemory, isOnDevice, type RunTensor } from './device-memory.js';
+import type { DeviceMemory } from './device-memory.js';
+import { isOnDevice, type RunTensor } from './run-tensor.js';
 
 interface Slot {
   current: RunTensor;

@@ -2,11 +2,11 @@
 
 import { cancelled } from '../../cancellation.js';
 import { openLibrary, type Pointer } from '../../native/koffi.js';
-import type { DeviceSession, RunTensor } from '../device-memory.js';
 import { returnFreedMemory } from '../host-memory.js';
 import type { MemoryPlan } from '../passes/memory-plan.js';
 import { deviceOf } from '../providers.js';
-import type { SessionModel, SessionOptions } from '../session.js';
+import type { RunTensor } from '../run-tensor.js';
+import type { DeviceSession, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';

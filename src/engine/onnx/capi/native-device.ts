@@ -1,8 +1,9 @@
 // Tensors of ONNX Runtime in the memory of a session's device.
 import type { Pointer } from '../../native/koffi.js';
 import type { TensorSpec } from '../../tensors.js';
-import type { DeviceAllocator, DeviceTensor } from '../device-memory.js';
 import { onnxType } from '../onnx-graph.js';
+import type { DeviceTensor } from '../run-tensor.js';
+import type { DeviceAllocator } from '../session.js';
 import type { OrtApi } from './api.js';
 
 /** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */

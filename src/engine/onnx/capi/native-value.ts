@@ -2,8 +2,8 @@
 // memory; and a value that nobody disposed of is released when its owner is collected.
 import type { Pointer } from '../../native/koffi.js';
 import { type HostTensor, sizeOf } from '../../tensors.js';
-import { isOnDevice, type RunTensor } from '../device-memory.js';
 import { bytesOfType, type OnnxType, type OnnxValue, onnxType } from '../onnx-graph.js';
+import { isOnDevice, type RunTensor } from '../run-tensor.js';
 import type { OrtApi } from './api.js';
 
 /** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */
