@@ -3,6 +3,7 @@ import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
 import { signalAround, throwIfCancelled } from '../cancellation.js';
 import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
+import { type LowType, rehearsalOf } from '../precision.js';
 import { type ProgramState, withScope } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
@@ -47,6 +48,10 @@ export class EagerEngine implements Engine {
     }
     await this.use();
     this.replace(state, fromHost({ dtype: state.dtype, shape: state.shape, data: value.slice() }));
+  }
+
+  async lowProducts(type: LowType): Promise<string> {
+    return `rehearsed: ${rehearsalOf(type)}`;
   }
 
   release(states: Iterable<ProgramState>): void {

@@ -1,0 +1,16 @@
+// What a step means for the loss scale: one that overflows changes nothing but the scale.
+import type { StepResult } from '../step.js';
+import type { LossScale } from './loss-scale.js';
+
+/** The result of a step whose loss was scaled; the scale is then that of the next step. */
+export function afterScaledStep(result: StepResult, lossScale: LossScale): StepResult {
+  const { scale } = lossScale;
+  const logs = { ...result.logs, loss_scale: scale };
+  if (!lossScale.isDynamic) return { ...result, logs };
+  if (result.committed) lossScale.succeeded();
+  if (result.committed || result.refused.length === 0) return { ...result, logs };
+  const isLast = lossScale.overflowed(result.loss);
+  const { scale: next, skipped } = lossScale.state();
+  const overflow = { steps: result.refused, scale, next, skipped, isLast };
+  return { ...result, logs, refused: [], overflow };
+}
