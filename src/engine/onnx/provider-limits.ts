@@ -12,6 +12,10 @@ export interface ProviderLimits {
   readonly nativeOperators: ReadonlySet<string> | 'all';
   /** ConvTranspose is right only where a group has one output channel for each of its inputs. */
   readonly plainGroups: boolean;
+  /** Loops of up to so many nodes, all iterations together, are written out. 0: none. */
+  readonly unrolledNodes: number;
+  /** Kernels are missing for what `passes/around-gaps.ts` puts other nodes in place of. */
+  readonly gaps: boolean;
 }
 
 export const NO_LIMITS: ProviderLimits = {
@@ -20,6 +24,8 @@ export const NO_LIMITS: ProviderLimits = {
   mostOutputs: Number.POSITIVE_INFINITY,
   nativeOperators: 'all',
   plainGroups: false,
+  unrolledNodes: 0,
+  gaps: false,
 };
 
 /** A file for others has operators of the standard only. */
@@ -37,6 +43,9 @@ const WEBGPU: ProviderLimits = {
   // Each output is a storage buffer, as is the input; every device has at least 8 of them in a shader.
   mostOutputs: 7,
   plainGroups: true,
+  // There are no loops: the CPU leads them. What is longer runs on the CPU whole.
+  unrolledNodes: 12_000,
+  gaps: true,
 };
 
 const BY_PROVIDER: Readonly<Record<string, ProviderLimits>> = {
