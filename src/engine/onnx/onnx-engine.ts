@@ -141,6 +141,11 @@ export class OnnxEngine implements Engine {
     this.store.set(state, given ? value : value.slice());
   }
 
+  /** Bytes of states on the provider's device now. */
+  get deviceBytes(): number {
+    return this.device?.bytes ?? 0;
+  }
+
   release(states: Iterable<ProgramState>): void {
     this.store.release(states);
   }
