@@ -14,6 +14,7 @@ import type {
 import { noStats } from '../engine.js';
 import type { ProgramState } from '../scope.js';
 import { checkTensor, type HostData } from '../tensors.js';
+import { type Adapter, adapterOf, nameSoftware } from './adapter.js';
 import { SharedWorkspace } from './capi/workspace.js';
 import { DeviceMemory } from './device-memory.js';
 import { keepFreedMemory } from './host-memory.js';
@@ -63,6 +64,7 @@ export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
   readonly stats: EngineStats = noStats();
   private readonly store: StateStore;
+  private readonly adapter: Adapter | undefined;
   private device: DeviceMemory | undefined;
   private readonly buffers = new PassingBuffers();
   private readonly sessions = new Sessions(this.stats);
@@ -79,6 +81,8 @@ export class OnnxEngine implements Engine {
     keepFreedMemory();
     const provider = checkProvider(options.provider ?? 'cpu');
     requireProvider(provider);
+    this.adapter = adapterOf(provider);
+    if (this.adapter) nameSoftware(this.adapter);
     this.onPlacement = options.onPlacement ?? warnOfFallback();
     this.session = {
       provider,
@@ -98,6 +102,7 @@ export class OnnxEngine implements Engine {
       fn,
       session: { ...this.session, ...(provider === 'cpu' ? {} : { onPlacement }) },
       limits: limitsOf(provider),
+      largestTensor: this.adapter?.largestTensor,
       sessions: this.sessions,
       buffers: this.buffers,
       stats: this.stats,
@@ -181,7 +186,11 @@ export class OnnxEngine implements Engine {
   private deviceMemory(): DeviceMemory {
     const { provider, threads, optimization, arena } = this.session;
     const options = { provider, threads, optimization, arena };
-    this.device ??= new DeviceMemory((model) => openHome(model, options), this.stats);
+    this.device ??= new DeviceMemory(
+      (model) => openHome(model, options),
+      this.stats,
+      this.adapter?.largestTensor,
+    );
     return this.device;
   }
 }
