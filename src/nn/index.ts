@@ -3,9 +3,11 @@ export {
   checkpointFields,
   checkpointsOf,
   LayerCheckpoints,
+  refineCheckpoints,
   type StackLayer,
   type StackOptions,
   type StackState,
+  undecidedCheckpoints,
 } from './checkpointing.js';
 export { within } from './extent.js';
 export * from './initializers.js';

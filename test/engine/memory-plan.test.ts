@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { float32, OnnxEngine, State, type Tensor, tf, valueAndGrads } from '../../src/engine/index.js';
 import { SharedWorkspace } from '../../src/engine/onnx/capi/workspace.js';
-import { executionOrder } from '../../src/engine/onnx/live-memory.js';
+import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import {
   bytesOfType,
   type OnnxGraph,
