@@ -21,6 +21,8 @@ export interface Sizes {
   readonly checkpoint?: 'full' | 'selective';
   /** Default 32-true. */
   readonly precision?: Precision;
+  /** Into how many parts a batch is cut for the convolutions of the subsampling. Default 1. */
+  readonly parts?: number;
 }
 
 /** `more` adds keys to the `model` section. */
@@ -45,6 +47,7 @@ export function transducer(sizes: Sizes, engine: Engine, more: object = {}): Enc
         dropout: 0.1,
         dropout_emb: 0,
         dropout_att: 0.1,
+        ...(sizes.parts ? { subsampling_conv_chunking_factor: sizes.parts } : {}),
         ...(sizes.checkpoint ? { activations_checkpoint_granularity: sizes.checkpoint } : {}),
       },
       decoder: {

@@ -69,6 +69,22 @@ export interface EngineStats {
   runs: number;
   /** Compiled graphs that are held now: signatures share those of equal updates. 0 where nothing is compiled. */
   sessions: number;
+  /** Bytes of inputs, states, random bits and results that went between the host and the device of a provider. */
+  bytesToDevice: number;
+  bytesToHost: number;
+}
+
+/** Those of an engine that has done nothing. */
+export function noStats(): EngineStats {
+  return {
+    compilations: 0,
+    compileSeconds: 0,
+    evictions: 0,
+    runs: 0,
+    sessions: 0,
+    bytesToDevice: 0,
+    bytesToHost: 0,
+  };
 }
 
 /**

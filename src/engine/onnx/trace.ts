@@ -55,6 +55,8 @@ export interface TraceOptions {
   readonly callsAreNodes?: boolean;
   /** Nothing is folded away: values may wait for others to save memory. Default true. */
   readonly ordered?: boolean;
+  /** Updates are made when the outputs are known, over the old values where that can be. Default: where the graph is whole. */
+  readonly apart?: boolean;
 }
 
 let kernelsRegistered = false;
@@ -62,7 +64,13 @@ let kernelsRegistered = false;
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  { limits = NO_LIMITS, anyShape = false, callsAreNodes = false, ordered = true }: TraceOptions = {},
+  {
+    limits = NO_LIMITS,
+    anyShape = false,
+    callsAreNodes = false,
+    ordered = true,
+    apart = true,
+  }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
   backend.limits = limits;
@@ -84,7 +92,7 @@ export function trace(
         ]);
         const userInputs = new Map(entries.map(([key], i) => [key, scope.inputs[i]]));
         const results = withScope(scope, () => fn(Object.fromEntries(tensors)));
-        return assemble(scope, userInputs, results);
+        return assemble(scope, userInputs, results, apart);
       } finally {
         tf.engine().endScope();
         scope.dispose();
@@ -93,7 +101,12 @@ export function trace(
   );
 }
 
-function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Tensors): TracedProgram {
+function assemble(
+  scope: TraceScope,
+  inputs: Map<string, OnnxValue>,
+  results: Tensors,
+  apart: boolean,
+): TracedProgram {
   const taken = new Set<string>();
   const outputs = new Map(Object.entries(results).map(([key, t]) => [key, outputValue(scope, t, taken)]));
   const updates = new Map([...scope.assigned].map(([state, t]) => [state, outputValue(scope, t, taken)]));
@@ -102,7 +115,7 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
   const { calls } = whole;
   const shapeOf = (name: string) => traceBackend().shapeOfName(name);
   const split =
-    whole.segments.length === 1 && scope.callsAreNodes
+    apart && whole.segments.length === 1 && scope.callsAreNodes
       ? splitUpdates(whole.segments[0], new Set([...outputs.values()].map(({ name }) => name)), shapeOf)
       : undefined;
   const segments = split ? [split.compute] : whole.segments;
