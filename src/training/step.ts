@@ -6,6 +6,8 @@ import type { CounterRandom } from '../random/index.js';
 export interface MicroStep {
   readonly batch: Batch;
   readonly random: CounterRandom;
+  /** The rank whose batch it is, where it is another's: then the batch has no inputs. */
+  readonly rank?: number;
 }
 
 export interface StepResult {
@@ -21,4 +23,7 @@ export interface StepResult {
   readonly refused: readonly MicroStep[];
   /** Batches whose loss weighs 0; they changed nothing. */
   readonly empty: readonly MicroStep[];
+  /** Examples and units of all batches. */
+  readonly examples: number;
+  readonly units: number;
 }

@@ -2,8 +2,9 @@
 // from its config.
 import { type ConfigNode, type ConfigWarning, hasTarget, withPosition } from '../config/index.js';
 import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
-import { createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
-import { PROGRESS_VIEW, type ProgressView, viewFor } from './progress/progress-view.js';
+import { coresOfRank, placeOf } from '../distributed/index.js';
+import { type CreateEngineOptions, createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
+import { PROGRESS_VIEW, type ProgressView, QuietView, viewFor } from './progress/progress-view.js';
 import { RUN_FOLDER } from './run-folder.js';
 import type { TrainerOptions } from './trainer-options.js';
 
@@ -34,11 +35,17 @@ export function trainerServices(
   { trainer, owns, keep, folder }: DefaultSources,
 ): Container {
   const scope = container.scope();
-  const { engine, view, warnings } = givenServices;
+  const { engine, warnings } = givenServices;
+  // Rank 0 speaks for all.
+  const isSilent = placeOf().rank > 0;
+  const view = isSilent ? new QuietView(() => {}) : givenServices.view;
   if (engine) scope.registerValue(ENGINE, engine);
   if (view) scope.registerValue(PROGRESS_VIEW, view);
   if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
-  if (container.isRegistered(LOG)) {
+  if (isSilent) {
+    scope.registerValue(LOG, () => {});
+    scope.registerValue(CONFIG_WARNINGS, () => {});
+  } else if (container.isRegistered(LOG)) {
     scope.registerFactory(LOG, () => {
       const log = container.resolve(LOG);
       return (text) => {
@@ -66,5 +73,9 @@ export function trainerServices(
 
 /** The engine that `trainer.engine` names: one of the library's, or a component. */
 function engineOf(options: ConfigNode, container: Container): Engine {
-  return hasTarget(options) ? container.instantiate(options, engineKind) : createEngine(options);
+  if (hasTarget(options)) return container.instantiate(options, engineKind);
+  // Ranks of one machine share its cores.
+  const threads =
+    placeOf().localSize > 1 && options['threads'] === undefined ? { threads: coresOfRank() } : {};
+  return createEngine({ ...(options as CreateEngineOptions), ...threads });
 }

@@ -64,7 +64,10 @@ export class NonfiniteHandler {
       await run.log({ 'train/skipped_steps': this.skipped });
       return;
     }
-    const { step, diagnosis } = await this.locate(run, result.refused);
+    // The rank that has the first of them explains it.
+    if (result.refused[0].rank !== undefined) return;
+    const ownSteps = result.refused.filter(({ rank }) => rank === undefined);
+    const { step, diagnosis } = await this.locate(run, ownSteps);
     const record = this.record(run, result, step, diagnosis, counters.get(step) ?? run.progress.batches);
     const text = explain(record, diagnosis);
     const target = await freeFolder(this.folder, `${DUMP_PREFIX}${record.step}`);

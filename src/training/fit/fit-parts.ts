@@ -11,6 +11,7 @@ import type { RunProgress } from '../run-progress.js';
 import type { TrainerOptions } from '../trainer-options.js';
 import type { MemoryCheck } from './memory-check.js';
 import type { FitPlan } from './plan.js';
+import type { Ranks } from './ranks.js';
 import type { StepPrograms } from './step-programs.js';
 
 /** Ready-made parts of a run. */
@@ -21,6 +22,7 @@ export interface FitParts {
   readonly optimizer: Optimizer;
   readonly scheduler: Scheduler;
   readonly programs: StepPrograms;
+  readonly ranks: Ranks;
   readonly plan: FitPlan;
   readonly memory: MemoryCheck;
   readonly source: BatchSource;
