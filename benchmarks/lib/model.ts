@@ -18,6 +18,8 @@ export interface Sizes {
   readonly tokens: number;
   /** Whether layers are computed again for the gradient. Default no. */
   readonly checkpoint?: 'full' | 'selective';
+  /** Into how many parts a batch is cut for the convolutions of the subsampling. Default 1. */
+  readonly parts?: number;
 }
 
 /** `more` adds keys to the `model` section. */
@@ -42,6 +44,7 @@ export function transducer(sizes: Sizes, engine: Engine, more: object = {}): Enc
         dropout: 0.1,
         dropout_emb: 0,
         dropout_att: 0.1,
+        ...(sizes.parts ? { subsampling_conv_chunking_factor: sizes.parts } : {}),
         ...(sizes.checkpoint ? { activations_checkpoint_granularity: sizes.checkpoint } : {}),
       },
       decoder: {

@@ -1,6 +1,7 @@
 // The interface of engines.
 import { token } from '../container/index.js';
 import type { CounterRandom } from '../random/index.js';
+import type { LowType } from './precision.js';
 import type { ProgramMemory } from './program-memory.js';
 import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
@@ -68,6 +69,22 @@ export interface EngineStats {
   runs: number;
   /** Compiled graphs that are held now: signatures share those of equal updates. 0 where nothing is compiled. */
   sessions: number;
+  /** Bytes of inputs, states, random bits and results that went between the host and the device of a provider. */
+  bytesToDevice: number;
+  bytesToHost: number;
+}
+
+/** Those of an engine that has done nothing. */
+export function noStats(): EngineStats {
+  return {
+    compilations: 0,
+    compileSeconds: 0,
+    evictions: 0,
+    runs: 0,
+    sessions: 0,
+    bytesToDevice: 0,
+    bytesToHost: 0,
+  };
 }
 
 /**
@@ -89,6 +106,12 @@ export interface Engine {
    * @param given the value's memory is the engine's from now on, which then need not copy it
    */
   write(state: ProgramState, value: HostData, given?: boolean): Promise<void>;
+  /**
+   * How programs made by `withProductsIn`, or inside `inLowPrecision`, compute products in `type`: the end of a sentence. Absent
+   * where it is not known that they do.
+   * @throws AnemoneError `engine.precision` where they cannot
+   */
+  lowProducts?(type: LowType): Promise<string>;
   /** Forgets the value of states that are no longer used. */
   release(states: Iterable<ProgramState>): void;
   /** Forgets all programs and states and gives back their memory. */

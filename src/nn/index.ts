@@ -3,9 +3,11 @@ export {
   checkpointFields,
   checkpointsOf,
   LayerCheckpoints,
+  refineCheckpoints,
   type StackLayer,
   type StackOptions,
   type StackState,
+  undecidedCheckpoints,
 } from './checkpointing.js';
 export { within } from './extent.js';
 export * from './initializers.js';
@@ -23,6 +25,7 @@ export {
   type TokenLossInput,
   tokenLossKind,
 } from './losses/token-loss.js';
+export { tokenLosses, type VocabularyLossOptions, vocabularyLoss } from './losses/vocabulary-loss.js';
 export {
   addLosses,
   type CountedWeight,
@@ -35,6 +38,6 @@ export {
 export { namingParts } from './memory/naming-parts.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
-export { Buffer, joinPath, Parameter, type ReadState, valueOwner } from './parameter.js';
+export { Buffer, joinPath, Parameter, type ReadState, type Running, valueOwner } from './parameter.js';
 export { type Extent, evaluationPass, type Pass, trainingPass } from './pass.js';
 export { type CheckpointedPart, checkpoint, recomputeCheaply } from './recompute.js';

@@ -14,11 +14,28 @@ export async function enterWorld(options: TrainerOptions): Promise<Ranks> {
   const place = placeOf();
   checkPlace(place, options);
   const { devices } = options;
+  requireDivisible(options, place.launcher === 'none' && devices !== 'auto' ? devices : place.size);
   if (place.launcher === 'none' && devices !== 'auto' && devices > 1) {
     const exitCode = await launchLocalRanks({ ranks: devices });
     process.exit(exitCode);
   }
   return new Ranks(joinWorld({ timeoutSeconds: options.rank_timeout }).communicator);
+}
+
+/** A step that ranks cannot divide would leave some of them idle in each. */
+function requireDivisible(options: TrainerOptions, ranks: number): void {
+  const { accumulate_over, accumulate_grad_batches: batches } = options;
+  if (accumulate_over === 'each_rank') return;
+  const counts = typeof batches === 'number' ? [batches] : Object.values(batches);
+  const odd = counts.find((count) => count % ranks !== 0);
+  if (odd === undefined) return;
+  const divisors = Array.from({ length: odd }, (_, i) => i + 1).filter((count) => odd % count === 0);
+  throw new AnemoneError({
+    code: 'trainer.indivisible',
+    path: 'trainer.accumulate_grad_batches',
+    message: `${ranks} ranks cannot divide the ${odd} batches of a step among them`,
+    hint: `use ${divisors.join(', ')} ranks, or a multiple of ${ranks} batches`,
+  });
 }
 
 function checkPlace({ launcher, size }: Place, { devices, num_nodes }: TrainerOptions): void {

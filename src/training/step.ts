@@ -8,6 +8,8 @@ export interface MicroStep {
   readonly random: CounterRandom;
   /** The rank whose batch it is, where it is another's: then the batch has no inputs. */
   readonly rank?: number;
+  /** Of a batch of another rank whose loss or gradient is not finite: whether its data is. */
+  readonly hasFiniteData?: boolean;
 }
 
 export interface StepResult {
@@ -26,4 +28,18 @@ export interface StepResult {
   /** Examples and units of all batches. */
   readonly examples: number;
   readonly units: number;
+  /** Set where the loss is scaled and did not fit: the step is not to blame and changed nothing. */
+  readonly overflow?: Overflow;
+}
+
+/** A step whose gradients, or loss, float16 did not hold. */
+export interface Overflow {
+  readonly steps: readonly MicroStep[];
+  /** The loss scale of the step, and that of the next. */
+  readonly scale: number;
+  readonly next: number;
+  /** Steps that overflowed so far, this one included. */
+  readonly skipped: number;
+  /** There is no smaller scale to try. */
+  readonly isLast: boolean;
 }

@@ -4,6 +4,7 @@ import { type ConfigNode, type ConfigWarning, hasTarget, withPosition } from '..
 import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
 import { coresOfRank, placeOf } from '../distributed/index.js';
 import { type CreateEngineOptions, createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
+import { engineFor } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView, QuietView, viewFor } from './progress/progress-view.js';
 import { RUN_FOLDER } from './run-folder.js';
 import type { TrainerOptions } from './trainer-options.js';
@@ -39,7 +40,9 @@ export function trainerServices(
   // Rank 0 speaks for all.
   const isSilent = placeOf().rank > 0;
   const view = isSilent ? new QuietView(() => {}) : givenServices.view;
-  if (engine) scope.registerValue(ENGINE, engine);
+  const ofPrecision = (made: Engine) => engineFor(trainer.options.precision, made);
+  if (engine) scope.registerFactory(ENGINE, () => ofPrecision(engine));
+  else if (container.isRegistered(ENGINE)) scope.registerFactory(ENGINE, () => ofPrecision(container.resolve(ENGINE))); // biome-ignore format: one line reads better
   if (view) scope.registerValue(PROGRESS_VIEW, view);
   if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
   if (isSilent) {
@@ -59,7 +62,7 @@ export function trainerServices(
       const { engine: options } = trainer.options;
       const madeEngine = withPosition(options, () => engineOf(options, scope));
       owns(madeEngine);
-      return madeEngine;
+      return ofPrecision(madeEngine);
     })
     .registerDefault(SEED, () => trainer.options.seed)
     .registerDefault(PROGRESS_VIEW, () => viewFor(process.stderr, trainer.options.enable_progress_bar))

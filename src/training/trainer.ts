@@ -25,6 +25,7 @@ import { type Evaluation, evaluate } from './evaluate.js';
 import type { FitParts } from './fit/fit-parts.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
+import { LossScale } from './fit/loss-scale.js';
 import { keepWithin } from './fit/memory-budget.js';
 import { MemoryCheck } from './fit/memory-check.js';
 import type { Lever } from './fit/memory-levers.js';
@@ -36,6 +37,7 @@ import { resume } from './fit/resume.js';
 import { requireSameRun } from './fit/same-run.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
+import { describePrecision, productTypeOf } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { RUN_FOLDER } from './run-folder.js';
@@ -70,6 +72,7 @@ export interface RunPlan {
 type ReadyParts = Pick<
   FitParts,
   | 'engine'
+  | 'lossScale'
   | 'memory'
   | 'model'
   | 'optimizer'
@@ -372,6 +375,7 @@ export class Trainer {
     limit: TrainerOptions['limit_val_batches'],
     options: EvaluationOptions,
   ): Promise<Evaluation> {
+    await describePrecision(this.options.precision, this.engine, undefined);
     if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
     if (options.checkpoint) {
       const checkpoint = await resolveCheckpoint(options.checkpoint);
@@ -419,6 +423,8 @@ export class Trainer {
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
+    if (resumed?.state.lossScale) ready.lossScale?.restore(resumed.state.lossScale);
+    await this.sayPrecision(ready.lossScale);
     return new FitRun({
       ...ready,
       callbacks,
@@ -436,6 +442,11 @@ export class Trainer {
     });
   }
 
+  private async sayPrecision(lossScale: LossScale | undefined): Promise<void> {
+    const line = await describePrecision(this.options.precision, this.engine, lossScale?.describe());
+    if (line !== undefined) this.say(line);
+  }
+
   /** What a run needs of config, data and engine. */
   private async ready(
     model: TrainableModel,
@@ -444,6 +455,7 @@ export class Trainer {
     ranks: Ranks,
   ): Promise<ReadyParts> {
     const { options, engine } = this;
+    await describePrecision(options.precision, engine, undefined);
     // What is wrong in the config shows before any data is read.
     const container = this.container && this.services;
     const optim = section(model.config['optim']);
@@ -462,7 +474,17 @@ export class Trainer {
     );
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
     const clipping = { algorithm, limit: limit || undefined };
-    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, ranks);
+    const isScaled = productTypeOf(options.precision) === 'float16';
+    const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
+    const programs = new StepPrograms(
+      engine,
+      model,
+      optimizer,
+      clipping,
+      options.accumulation,
+      lossScale,
+      ranks,
+    );
     const memory = new MemoryCheck({
       source,
       programs,
@@ -476,7 +498,19 @@ export class Trainer {
       const say = (text: string) => this.say(text);
       keepWithin({ bytes: options.memory_budget, module: model.module, memory, programs, say, position });
     }
-    return { model, engine, options, optimizer, scheduler, programs, plan, memory, source, validation };
+    return {
+      model,
+      engine,
+      options,
+      optimizer,
+      scheduler,
+      programs,
+      lossScale,
+      plan,
+      memory,
+      source,
+      validation,
+    };
   }
 
   private async drive(run: FitRun): Promise<void> {

@@ -2,7 +2,16 @@
 import { AnemoneError } from '../../errors/index.js';
 import { registerGradients } from '../autodiff/index.js';
 import { signalAround, throwIfCancelled } from '../cancellation.js';
-import type { Engine, EngineStats, HostTensors, Program, RunOptions, Tensors } from '../engine.js';
+import {
+  type Engine,
+  type EngineStats,
+  type HostTensors,
+  noStats,
+  type Program,
+  type RunOptions,
+  type Tensors,
+} from '../engine.js';
+import { type LowType, rehearsalOf } from '../precision.js';
 import { type ProgramState, withScope } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
@@ -14,7 +23,7 @@ import { download, fromHost } from './foreign-types.js';
  * (tfjs-node). Nothing is compiled; a "program" is the function itself.
  */
 export class EagerEngine implements Engine {
-  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0, sessions: 0 };
+  readonly stats: EngineStats = noStats();
   private readonly values = new Map<ProgramState, Tensor>();
 
   /** `backend` is the tfjs backend's name, already registered. */
@@ -47,6 +56,10 @@ export class EagerEngine implements Engine {
     }
     await this.use();
     this.replace(state, fromHost({ dtype: state.dtype, shape: state.shape, data: value.slice() }));
+  }
+
+  async lowProducts(type: LowType): Promise<string> {
+    return `rehearsed: ${rehearsalOf(type)}`;
   }
 
   release(states: Iterable<ProgramState>): void {

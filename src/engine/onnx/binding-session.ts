@@ -1,18 +1,20 @@
-// A session of onnxruntime-node's binding, for machines without koffi and for providers other than the CPU. On the CPU the
-// native binding is called directly, because the public API copies every output into a fresh buffer even when a buffer
-// for it was given; the binding itself has by then already written into ours. Other providers, and builds without the
-// expected binding, take the public way.
+// A session of onnxruntime-node's binding, for machines without koffi and for providers whose device is not known. On the CPU and
+// on devices whose memory states stay in, the native binding is called directly, because the public API copies every output
+// into a fresh buffer even when a buffer for it was given; the binding itself has by then already written into ours. Other
+// providers, and builds without the expected binding, take the public way.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type * as ort from 'onnxruntime-common';
 import { AnemoneError } from '../../errors/index.js';
-import type { HostTensor } from '../tensors.js';
+import { allocate, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
+import { copyKey, copyModel } from './copy-model.js';
 import { onnxruntime, onnxruntimePath } from './onnxruntime.js';
-import { PlacementProbe } from './placement.js';
-import type { Session, SessionModel, SessionOptions } from './session.js';
+import { deviceOf } from './providers.js';
+import { type DeviceTensor, isOnDevice, type RunTensor } from './run-tensor.js';
+import type { DeviceAllocator, DeviceSession, SessionModel, SessionOptions } from './session.js';
 
 type OrtTensors = Record<string, ort.Tensor>;
-type HostTensors = Readonly<Record<string, HostTensor>>;
+type RunTensors = Readonly<Record<string, RunTensor>>;
 
 interface NativeSession {
   loadModel(buffer: ArrayBuffer, offset: number, length: number, options: object): void;
@@ -41,6 +43,8 @@ function nativeBinding(): Binding | null {
     const require = createRequire(import.meta.url);
     const file = join(dirname(onnxruntimePath()), 'binding.js');
     const loaded = (require(file) as { binding: Binding }).binding;
+    const { Tensor } = onnxruntime();
+    Object.assign(ResultTensor, { fromGpuBuffer: Tensor.fromGpuBuffer.bind(Tensor) });
     loaded.initOrtOnce(3, ResultTensor, true);
     binding = loaded;
   } catch {
@@ -53,14 +57,15 @@ function nativeBinding(): Binding | null {
 export async function createBindingSession(
   { bytes }: SessionModel,
   options: SessionOptions,
-): Promise<Session> {
-  const native = options.provider === 'cpu' ? nativeBinding() : null;
+): Promise<DeviceSession> {
+  const takesResults = options.provider === 'cpu' || deviceOf(options.provider) !== undefined;
+  const native = takesResults ? nativeBinding() : null;
   return native ? nativeSession(native, bytes, options) : await publicSession(bytes, options);
 }
 
 function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
   return {
-    executionProviders: [options.provider],
+    executionProviders: [{ name: options.provider, ...options.providerOptions }],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -77,10 +82,11 @@ function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOp
   };
 }
 
-function nativeSession(native: Binding, model: Uint8Array, options: SessionOptions): Session {
+function nativeSession(native: Binding, model: Uint8Array, options: SessionOptions): DeviceSession {
   const session = new native.InferenceSession();
   session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, sessionOptions(options));
   return {
+    allocator: () => new BindingAllocator(native, options),
     async run(feeds, fetches) {
       // Making a tensor is what the flag stops, so it comes first.
       const [feedTensors, fetchTensors] = [asOrt(feeds), asOrt(fetches)];
@@ -101,36 +107,65 @@ function nativeSession(native: Binding, model: Uint8Array, options: SessionOptio
   };
 }
 
-async function publicSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
-  let probe = options.onPlacement && !options.profile ? new PlacementProbe() : undefined;
-  const profiled = probe ? { ...options, profile: probe.prefix } : options;
-  const session = await onnxruntime()
-    .InferenceSession.create(model, sessionOptions(profiled))
-    .catch((cause) => {
-      probe?.discard();
-      throw cause;
-    });
-  const reportPlacement = () => {
-    if (!probe) return;
-    session.endProfiling();
-    options.onPlacement?.(probe.take());
-    probe = undefined;
-  };
+async function publicSession(model: Uint8Array, options: SessionOptions): Promise<DeviceSession> {
+  const session = await onnxruntime().InferenceSession.create(model, sessionOptions(options));
   return {
+    allocator() {
+      throw new Error(`provider ${options.provider} is given memory of the host`);
+    },
     async run(feeds, fetches) {
       const results = await session.run(asOrt(feeds), Object.keys(fetches));
       for (const [name, target] of Object.entries(fetches)) {
-        copyBytes(results[name].data as Float32Array, target.data);
+        copyBytes(results[name].data as Float32Array, (target as HostTensor).data);
       }
-      reportPlacement();
     },
     release: forget,
-    async dispose() {
-      await session.release();
-      probe?.discard();
-    },
+    dispose: () => session.release(),
     endProfiling: () => session.endProfiling(),
   };
+}
+
+/** Makes tensors on a device, as results of sessions that copy. */
+class BindingAllocator implements DeviceAllocator {
+  private readonly live = new Set<ort.Tensor>();
+  /** By the kind of tensor that they copy. */
+  private readonly homes = new Map<string, NativeSession>();
+
+  constructor(
+    private readonly native: Binding,
+    private readonly options: SessionOptions,
+  ) {}
+
+  allocate(spec: TensorSpec): DeviceTensor {
+    const { dtype, shape } = spec;
+    const x = toOrt({ dtype, shape, data: allocate(dtype, sizeOf(shape)) });
+    const { y } = this.home(spec).run({ x }, { y: null }, {}) as { readonly y: ort.Tensor };
+    this.live.add(y);
+    return { dtype, shape, handle: y };
+  }
+
+  free({ handle }: DeviceTensor): void {
+    const tensor = handle as ort.Tensor;
+    if (this.live.delete(tensor)) tensor.dispose();
+  }
+
+  dispose(): void {
+    for (const tensor of this.live) tensor.dispose();
+    this.live.clear();
+    for (const home of this.homes.values()) home.dispose();
+    this.homes.clear();
+  }
+
+  private home(spec: TensorSpec): NativeSession {
+    const known = this.homes.get(copyKey(spec));
+    if (known) return known;
+    const home = new this.native.InferenceSession();
+    const { bytes } = copyModel(spec);
+    const onDevice = { ...sessionOptions(this.options), preferredOutputLocation: 'gpu-buffer' };
+    home.loadModel(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength, onDevice);
+    this.homes.set(copyKey(spec), home);
+    return home;
+  }
 }
 
 /** Bit by bit, for a float16 may be a number in one array and a pattern in the other. */
@@ -144,9 +179,10 @@ function copyBytes(from: ArrayBufferView, to: ArrayBufferView): void {
 const tensors = new WeakMap<HostTensor, ort.Tensor>();
 
 /** The binding's tensors over the same data; that of a tensor is made once. */
-function asOrt(values: HostTensors): OrtTensors {
+function asOrt(values: RunTensors): OrtTensors {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
+      if (isOnDevice(value)) return [name, value.handle as ort.Tensor];
       let tensor = tensors.get(value);
       if (!tensor) {
         tensor = toOrt(value);
@@ -157,8 +193,8 @@ function asOrt(values: HostTensors): OrtTensors {
   );
 }
 
-function forget(values: Iterable<HostTensor>): void {
-  for (const value of values) tensors.delete(value);
+function forget(values: Iterable<RunTensor>): void {
+  for (const value of values) if (!isOnDevice(value)) tensors.delete(value);
 }
 
 /** @throws AnemoneError `engine.element-type` for what the binding has no type for */

@@ -12,6 +12,7 @@ import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
 import { takesWeights } from './open-session.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import type { Loan, PassingBuffers } from './passing-buffers.js';
+import type { RunTensor } from './run-tensor.js';
 import type { Session, SessionOptions } from './session.js';
 import type { Part, Sessions } from './sessions.js';
 import type { StateStore } from './state-store.js';
@@ -99,6 +100,8 @@ export class CompiledProgram {
   private async runParts(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
     const { traced, apply } = this;
     const { signal } = options;
+    await store.place(traced.states.keys());
+    await store.makeRoom([...traced.updates.keys()].filter((state) => !this.isInPlace(state)));
     const values = this.feeds(inputs, store, options.random);
     const results = this.results(store);
     const loan = this.buffers.lend();
@@ -138,9 +141,9 @@ export class CompiledProgram {
   }
 
   /** Where results go: outputs into memory of their own, new values of states over the old ones or beside them. */
-  private results(store: StateStore): Map<string, HostTensor> {
+  private results(store: StateStore): Map<string, RunTensor> {
     const { traced } = this;
-    const results = new Map<string, HostTensor>();
+    const results = new Map<string, RunTensor>();
     for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
     for (const [state, value] of traced.updates) {
       results.set(value.name, this.isInPlace(state) ? store.current(state) : store.next(state));
@@ -151,8 +154,8 @@ export class CompiledProgram {
   /** @throws AnemoneError `engine.half-updated`: states that are written over cannot be had back */
   private async runApply(
     { rest, flat }: Apply,
-    values: Map<string, HostTensor>,
-    results: Map<string, HostTensor>,
+    values: Map<string, RunTensor>,
+    results: Map<string, RunTensor>,
     store: StateStore,
     loan: Loan,
   ): Promise<void> {
@@ -188,8 +191,8 @@ export class CompiledProgram {
     inputs: HostTensors,
     store: StateStore,
     random: CounterRandom | undefined,
-  ): Map<string, HostTensor> {
-    const values = new Map<string, HostTensor>();
+  ): Map<string, RunTensor> {
+    const values = new Map<string, RunTensor>();
     for (const [key, value] of this.traced.inputs) values.set(value.name, inputs[key]);
     for (const [state, value] of this.traced.states) values.set(value.name, store.current(state));
     this.traced.random.forEach((site, i) => {
@@ -199,7 +202,7 @@ export class CompiledProgram {
     return values;
   }
 
-  private runHostCall(index: number, values: Map<string, HostTensor>): void {
+  private runHostCall(index: number, values: Map<string, RunTensor>): void {
     const call = this.traced.calls[index];
     const results = callHost(
       call,
@@ -218,7 +221,7 @@ export class CompiledProgram {
   private releaseAllBut(
     read: Iterable<OnnxValue>,
     written: Iterable<OnnxValue>,
-    tensors: readonly (readonly [string, HostTensor])[],
+    tensors: readonly (readonly [string, RunTensor])[],
   ): void {
     const session = this.allParts.find(({ session }) => session !== undefined)?.session;
     const keptNames = new Set([...read, ...written].map(({ name }) => name));
@@ -230,15 +233,15 @@ export class CompiledProgram {
 
 async function runPart(
   { graph, session }: Part,
-  values: Map<string, HostTensor>,
-  results: ReadonlyMap<string, HostTensor>,
+  values: Map<string, RunTensor>,
+  results: ReadonlyMap<string, RunTensor>,
   signal?: AbortSignal,
 ): Promise<void> {
   if (!session) return;
-  const feeds: Record<string, HostTensor> = {};
-  for (const { name } of graph.inputs) feeds[name] = values.get(name) as HostTensor;
-  const fetches: Record<string, HostTensor> = {};
-  for (const { name } of graph.outputs) fetches[name] = results.get(name) as HostTensor;
+  const feeds: Record<string, RunTensor> = {};
+  for (const { name } of graph.inputs) feeds[name] = values.get(name) as RunTensor;
+  const fetches: Record<string, RunTensor> = {};
+  for (const { name } of graph.outputs) fetches[name] = results.get(name) as RunTensor;
   await session.run(feeds, fetches, signal);
   for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
 }

@@ -2,6 +2,7 @@
 import type { HostTensor, TensorSpec } from '../tensors.js';
 import type { FlatMember, FlatUpdate, FlatWrite } from './passes/flat-update.js';
 import type { Loan } from './passing-buffers.js';
+import type { RunTensor } from './run-tensor.js';
 import type { Session } from './session.js';
 import type { StateStore } from './state-store.js';
 
@@ -16,7 +17,7 @@ const LINE = 16;
 export async function runFlatUpdate(
   update: FlatUpdate,
   session: Session,
-  values: ReadonlyMap<string, HostTensor>,
+  values: ReadonlyMap<string, RunTensor>,
   store: StateStore,
   loan: Loan,
 ): Promise<void> {
@@ -27,7 +28,7 @@ export async function runFlatUpdate(
       feeds[name] = values.get(member.scalars[i]) as HostTensor;
     });
     const reads = member.reads.map((name) => values.get(name) as HostTensor);
-    const states = member.writes.map(([state]) => store.current(state));
+    const states = member.writes.map(([state]) => store.currentOnHost(state));
     for (const [from, to] of stretches(member)) {
       update.reads.forEach((name, i) => {
         feeds[name] = viewOf(reads[i], from, to);

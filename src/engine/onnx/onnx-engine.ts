@@ -11,16 +11,21 @@ import type {
   RunOptions,
   Tensors,
 } from '../engine.js';
+import { noStats } from '../engine.js';
+import type { LowType } from '../precision.js';
 import type { ProgramState } from '../scope.js';
 import { checkTensor, type HostData } from '../tensors.js';
 import { SharedWorkspace } from './capi/workspace.js';
+import { DeviceMemory } from './device-memory.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, programMemory } from './live-memory.js';
-import { mayPlanMemory } from './open-session.js';
+import { lowProductsOn } from './low-products.js';
+import { mayPlanMemory, openHome } from './open-session.js';
 import { PassingBuffers } from './passing-buffers.js';
 import { describeFallback, type Placement } from './placement.js';
 import { limitsOf } from './provider-limits.js';
-import { checkProvider, requireProvider } from './providers.js';
+import { checkProvider, deviceOf, requireProvider } from './providers.js';
+import { isOnDevice } from './run-tensor.js';
 import type { SessionOptions } from './session.js';
 import { Sessions } from './sessions.js';
 import { SignatureCache } from './signature-cache.js';
@@ -58,8 +63,9 @@ const DEFAULT_MAX_SIGNATURES = 64;
  */
 export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
-  readonly stats: EngineStats = { compilations: 0, compileSeconds: 0, evictions: 0, runs: 0, sessions: 0 };
-  private readonly store = new StateStore();
+  readonly stats: EngineStats = noStats();
+  private readonly store: StateStore;
+  private device: DeviceMemory | undefined;
   private readonly buffers = new PassingBuffers();
   private readonly sessions = new Sessions(this.stats);
   /** A run that has not ended. */
@@ -84,6 +90,7 @@ export class OnnxEngine implements Engine {
       ...(options.plannedMemory === false ? {} : { workspace: this.workspace }),
       ...(options.profile ? { profile: options.profile } : {}),
     };
+    this.store = new StateStore(deviceOf(provider) && (() => this.deviceMemory()));
   }
 
   compile(name: string, fn: (inputs: Tensors) => Tensors, options: CompileOptions = {}): Program {
@@ -126,12 +133,18 @@ export class OnnxEngine implements Engine {
 
   async read(state: ProgramState): Promise<HostData> {
     while (this.busy) await this.busy;
-    return this.store.current(state).data.slice();
+    const isCopy = isOnDevice(this.store.current(state));
+    const { data } = await this.store.read(state);
+    return isCopy ? data : data.slice();
   }
 
   async write(state: ProgramState, value: HostData, given = false): Promise<void> {
     while (this.busy) await this.busy;
     this.store.set(state, given ? value : value.slice());
+  }
+
+  lowProducts(type: LowType): Promise<string> {
+    return lowProductsOn(this.session, type);
   }
 
   release(states: Iterable<ProgramState>): void {
@@ -160,7 +173,17 @@ export class OnnxEngine implements Engine {
     this.programs.clear();
     this.generations.clear();
     this.store.clear();
+    await this.device?.dispose();
+    this.device = undefined;
     this.workspace.clear();
+  }
+
+  /** Where states are, on a provider with a device. */
+  private deviceMemory(): DeviceMemory {
+    const { provider, threads, optimization, arena } = this.session;
+    const options = { provider, threads, optimization, arena };
+    this.device ??= new DeviceMemory((model) => openHome(model, options), this.stats);
+    return this.device;
   }
 }
 

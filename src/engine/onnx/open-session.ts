@@ -1,14 +1,16 @@
 // Chooses how ONNX Runtime is reached: by its C API, or by the binding of onnxruntime-node where koffi is not installed, for
-// providers other than the CPU, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
+// providers whose device is not known, and where ANEMONE_ORT says so. What goes wrong becomes errors of this library.
 import { AnemoneError, isOutOfMemory } from '../../errors/index.js';
 import { throwIfCancelled } from '../cancellation.js';
-import type { HostTensor } from '../tensors.js';
 import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
 import { runsInForeseenOrder } from './capi/execution-order.js';
-import { isProviderFailure, missingProvider } from './providers.js';
-import type { Session, SessionModel, SessionOptions } from './session.js';
+import { PlacementProbe } from './placement.js';
+import { ProbedSession } from './probed-session.js';
+import { deviceOf, isProviderFailure, missingProvider } from './providers.js';
+import type { RunTensor } from './run-tensor.js';
+import type { DeviceAllocator, DeviceSession, Session, SessionModel, SessionOptions } from './session.js';
 
 /** `binding` or `capi` in place of what is found best. */
 const CHOICE = 'ANEMONE_ORT';
@@ -16,9 +18,7 @@ const CHOICE = 'ANEMONE_ORT';
 /** @throws AnemoneError `engine.out-of-memory`, `engine.provider-unavailable`, `engine.onnxruntime*` */
 export async function openSession(model: SessionModel, options: SessionOptions): Promise<Session> {
   try {
-    const api = options.provider === 'cpu' ? chosenApi() : undefined;
-    const session = api ? createCapiSession(api, model, options) : await createBindingSession(model, options);
-    return new GuardedSession(session);
+    return new GuardedSession(await opened(model, options));
   } catch (cause) {
     if (cause instanceof AnemoneError) throw cause;
     if (isProviderFailure(messageOf(cause))) throw missingProvider(options.provider, cause);
@@ -26,19 +26,48 @@ export async function openSession(model: SessionModel, options: SessionOptions):
   }
 }
 
+/** A session that tensors on its device can belong to. @throws AnemoneError as `openSession` */
+export async function openHome(model: SessionModel, options: SessionOptions): Promise<DeviceSession> {
+  const session = await openSession(model, options);
+  return session as GuardedSession;
+}
+
+async function opened(model: SessionModel, options: SessionOptions): Promise<DeviceSession> {
+  if (!options.onPlacement || options.profile) return openedBy(model, options);
+  const probe = new PlacementProbe();
+  try {
+    const session = await openedBy(model, { ...options, profile: probe.prefix });
+    return new ProbedSession(session, probe, options.onPlacement);
+  } catch (cause) {
+    probe.discard();
+    throw cause;
+  }
+}
+
+function openedBy(model: SessionModel, options: SessionOptions): Promise<DeviceSession> {
+  const api = usesCapi(options.provider) ? chosenApi() : undefined;
+  if (!api) return createBindingSession(model, options);
+  return Promise.resolve(createCapiSession(api, model, options));
+}
+
+/** Whether a provider is reached by the C API, where that can be had. */
+function usesCapi(provider: string): boolean {
+  return provider === 'cpu' || deviceOf(provider) !== undefined;
+}
+
 /** Whether a provider's sessions take weights that are not in the model's bytes. @throws AnemoneError see `openSession` */
 export function takesWeights(provider: string): boolean {
-  return runsHostCalls(provider);
+  return provider === 'cpu' && chosenApi() !== undefined;
 }
 
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
 export function runsHostCalls(provider: string): boolean {
-  return provider === 'cpu' && chosenApi() !== undefined;
+  return usesCapi(provider) && chosenApi() !== undefined;
 }
 
 /** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */
 export function mayPlanMemory({ provider, workspace, optimization, arena }: SessionOptions): boolean {
-  return runsHostCalls(provider) && workspace !== undefined && optimization === 'disabled' && !arena;
+  return takesWeights(provider) && workspace !== undefined && optimization === 'disabled' && !arena;
 }
 
 let foreseen: Promise<boolean> | undefined;
@@ -98,8 +127,8 @@ function warnOfBinding(failure: unknown): void {
 }
 
 /** A session whose failures are errors of this library. */
-class GuardedSession implements Session {
-  constructor(private readonly inner: Session) {}
+class GuardedSession implements DeviceSession {
+  constructor(private readonly inner: DeviceSession) {}
 
   async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
     throwIfCancelled(signal);
@@ -110,8 +139,12 @@ class GuardedSession implements Session {
     }
   }
 
-  release(tensors: Iterable<HostTensor>): void {
+  release(tensors: Iterable<RunTensor>): void {
     this.inner.release(tensors);
+  }
+
+  allocator(): DeviceAllocator {
+    return this.inner.allocator();
   }
 
   dispose(): Promise<void> {
@@ -123,7 +156,7 @@ class GuardedSession implements Session {
   }
 }
 
-type Tensors = Readonly<Record<string, HostTensor>>;
+type Tensors = Readonly<Record<string, RunTensor>>;
 
 function ortError(what: string, cause: unknown): AnemoneError {
   const text = messageOf(cause);

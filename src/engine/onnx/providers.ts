@@ -1,5 +1,5 @@
 // ONNX Runtime's execution providers by the names used here: which exist, which this machine's library has,
-// and what to tell a user whose choice cannot run. Not where sessions are made (native-session.ts).
+// and what to tell a user whose choice cannot run. Not where sessions are made (open-session.ts).
 import { AnemoneError, didYouMean } from '../../errors/index.js';
 import { ONNXRUNTIME_VERSION, onnxruntime } from './onnxruntime.js';
 
@@ -7,6 +7,27 @@ import { ONNXRUNTIME_VERSION, onnxruntime } from './onnxruntime.js';
 export const PROVIDERS = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
 /** One of {@link PROVIDERS}. */
 export type Provider = (typeof PROVIDERS)[number];
+
+/** A device with memory of its own, where states stay between runs. */
+export interface ProviderDevice {
+  /** What ONNX Runtime's C API calls the provider. */
+  readonly name: string;
+  /** What it calls the memory. */
+  readonly memory: string;
+}
+
+/**
+ * Providers whose memory is known. That of cuda is called `Cuda` and would stand here; without such a device to run it on, it is
+ * not.
+ */
+const DEVICES: Readonly<Partial<Record<Provider, ProviderDevice>>> = {
+  webgpu: { name: 'WebGPU', memory: 'WebGPU_Buffer' },
+};
+
+/** The device of a provider; undefined where programs are given memory of the host. */
+export function deviceOf(provider: string): ProviderDevice | undefined {
+  return DEVICES[provider as Provider];
+}
 
 const REMEDIES: Readonly<Record<Exclude<Provider, 'cpu'>, string>> = {
   webgpu:

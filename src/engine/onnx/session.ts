@@ -1,14 +1,17 @@
-// What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host into tensors of
-// the host. `open-session.ts` makes them.
-import type { HostTensor } from '../tensors.js';
+// What a session is, whichever way ONNX Runtime is reached: computes one graph, from tensors of the host or of its device into
+// others. `open-session.ts` makes them.
+import type { TensorSpec } from '../tensors.js';
 import type { Workspace } from './capi/workspace.js';
 import type { HostCallNode } from './host-call-node.js';
 import type { OnnxInitializer } from './onnx-graph.js';
 import type { MemoryPlan } from './passes/memory-plan.js';
 import type { Placement } from './placement.js';
+import type { DeviceTensor, RunTensor } from './run-tensor.js';
 
 export interface SessionOptions {
   readonly provider: string;
+  /** What the provider is told, by ONNX Runtime's names. */
+  readonly providerOptions?: Readonly<Record<string, string>>;
   readonly threads: number;
   readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
   readonly arena: boolean;
@@ -37,16 +40,31 @@ export interface SessionModel {
 
 export interface Session {
   /**
-   * Computes into the data of `fetches`. Every input and output of the model is named.
+   * Computes into `fetches`. Every input and output of the model is named.
    * @param signal ends the run where that can be, with `engine.cancelled`
    */
   run(
-    feeds: Readonly<Record<string, HostTensor>>,
-    fetches: Readonly<Record<string, HostTensor>>,
+    feeds: Readonly<Record<string, RunTensor>>,
+    fetches: Readonly<Record<string, RunTensor>>,
     signal?: AbortSignal,
   ): Promise<void>;
   /** Gives up what it keeps of tensors that no later run gets. */
-  release(tensors: Iterable<HostTensor>): void;
+  release(tensors: Iterable<RunTensor>): void;
   dispose(): Promise<void>;
   endProfiling(): void;
+}
+
+/** Makes and frees tensors on the device of a session, which must outlive them. */
+export interface DeviceAllocator {
+  /** @throws Error what ONNX Runtime says */
+  allocate(spec: TensorSpec): DeviceTensor;
+  free(tensor: DeviceTensor): void;
+  /** Frees what is left. */
+  dispose(): void;
+}
+
+/** A session that can say where its device's memory is. */
+export interface DeviceSession extends Session {
+  /** Throws where its provider computes in memory of the host. */
+  allocator(): DeviceAllocator;
 }

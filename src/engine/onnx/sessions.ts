@@ -1,15 +1,16 @@
 // The sessions of an engine. Programs of several signatures share those whose graphs are equal: the update of a training
 // step does not depend on the shapes of its inputs.
 import type { EngineStats } from '../engine.js';
-import type { HostTensor } from '../tensors.js';
 import { hostCallsOf } from './host-call-node.js';
-import { executionOrder } from './live-memory.js';
 import { encodeModel } from './model-proto.js';
 import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
 import { computesAsPlanned, openSession } from './open-session.js';
 import { withCanonicalNames } from './passes/canonical-names.js';
 import { runsAsWritten } from './passes/foreseen-operators.js';
 import { planMemory } from './passes/memory-plan.js';
+import { executionOrder } from './passes/node-order.js';
+import { deviceOf } from './providers.js';
+import { bytesOfTensor, isOnDevice, type RunTensor } from './run-tensor.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';
 
 /** A graph that is run at once. */
@@ -80,12 +81,21 @@ export class Sessions {
     }
   }
 
+  private countCrossing(feeds: Tensors, fetches: Tensors): void {
+    this.stats.bytesToDevice += hostBytesOf(feeds);
+    this.stats.bytesToHost += hostBytesOf(fetches);
+  }
+
   private async opened(model: SessionModel, options: SessionOptions): Promise<Session> {
     const session = await openSession(model, options);
     this.stats.sessions++;
     let isOpen = true;
+    const crosses = deviceOf(options.provider) !== undefined;
     return {
-      run: (feeds, fetches, signal) => session.run(feeds, fetches, signal),
+      run: (feeds, fetches, signal) => {
+        if (crosses) this.countCrossing(feeds, fetches);
+        return session.run(feeds, fetches, signal);
+      },
       release: (tensors) => session.release(tensors),
       endProfiling: () => session.endProfiling(),
       dispose: async () => {
@@ -97,7 +107,14 @@ export class Sessions {
   }
 }
 
-type Tensors = Readonly<Record<string, HostTensor>>;
+type Tensors = Readonly<Record<string, RunTensor>>;
+
+function hostBytesOf(tensors: Tensors): number {
+  return Object.values(tensors).reduce(
+    (sum, tensor) => sum + (isOnDevice(tensor) ? 0 : bytesOfTensor(tensor)),
+    0,
+  );
+}
 
 /** What one user of a session has of it, with the user's names. */
 class SharedSession implements Session {
@@ -119,7 +136,7 @@ class SharedSession implements Session {
     return this.session.run(this.renamed(feeds), this.renamed(fetches), signal);
   }
 
-  release(tensors: Iterable<HostTensor>): void {
+  release(tensors: Iterable<RunTensor>): void {
     this.session.release(tensors);
   }
 

@@ -79,6 +79,7 @@ export class SignatureCache {
         limits,
         callsAreNodes,
         ordered: keepsOrder(session),
+        apart: session.provider === 'cpu',
       });
       this.lastTrace = { key, traced };
     }
@@ -111,7 +112,7 @@ export class SignatureCache {
     const traced = this.trace(inputs);
     this.lastTrace = undefined;
     this.checkOrder(traced);
-    const weights = this.constantsOf(traced);
+    const weights = await this.constantsOf(traced);
     const versions = new Map([...weights.keys()].map((state) => [state, this.options.store.version(state)]));
     const program = await CompiledProgram.create(traced, this.options, {
       weights: [...weights.values()],
@@ -134,18 +135,21 @@ export class SignatureCache {
     });
   }
 
-  private constantsOf({ states, updates }: TracedProgram): ReadonlyMap<ProgramState, OnnxInitializer> {
+  private async constantsOf({
+    states,
+    updates,
+  }: TracedProgram): Promise<ReadonlyMap<ProgramState, OnnxInitializer>> {
     const { constantStates, store, session } = this.options;
     if (!constantStates) return new Map();
     const read = [...states].filter(([state]) => !updates.has(state));
     const bytes = read.reduce((sum, [state]) => sum + bytesOf(state.dtype, state.size), 0);
     if (bytes > MOST_IN_MODEL && !takesWeights(session.provider)) return new Map();
-    return new Map(
-      read.map(([state, { name, shape, dtype }]) => {
-        const bytes = hostBytes(store.current(state).data, state.dtype);
-        return [state, { name, shape, dtype, bytes }];
-      }),
-    );
+    const constants = new Map<ProgramState, OnnxInitializer>();
+    for (const [state, { name, shape, dtype }] of read) {
+      const { data } = await store.read(state);
+      constants.set(state, { name, shape, dtype, bytes: hostBytes(data, state.dtype) });
+    }
+    return constants;
   }
 }
 

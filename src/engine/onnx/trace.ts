@@ -8,6 +8,7 @@ import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builde
 import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
+import { autocast } from './passes/autocast.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import { flattenUpdates } from './passes/flat-updates.js';
 import { mayUpdateInPlace } from './passes/in-place.js';
@@ -54,6 +55,8 @@ export interface TraceOptions {
   readonly callsAreNodes?: boolean;
   /** Nothing is folded away: values may wait for others to save memory. Default true. */
   readonly ordered?: boolean;
+  /** Updates are made when the outputs are known, over the old values where that can be. Default: where the graph is whole. */
+  readonly apart?: boolean;
 }
 
 let kernelsRegistered = false;
@@ -61,7 +64,13 @@ let kernelsRegistered = false;
 export function trace(
   fn: (inputs: Tensors) => Tensors,
   inputs: Readonly<Record<string, TensorSpec>>,
-  { limits = NO_LIMITS, anyShape = false, callsAreNodes = false, ordered = true }: TraceOptions = {},
+  {
+    limits = NO_LIMITS,
+    anyShape = false,
+    callsAreNodes = false,
+    ordered = true,
+    apart = true,
+  }: TraceOptions = {},
 ): TracedProgram {
   const backend = traceBackend();
   backend.limits = limits;
@@ -83,7 +92,7 @@ export function trace(
         ]);
         const userInputs = new Map(entries.map(([key], i) => [key, scope.inputs[i]]));
         const results = withScope(scope, () => fn(Object.fromEntries(tensors)));
-        return assemble(scope, userInputs, results);
+        return assemble(scope, userInputs, results, apart);
       } finally {
         tf.engine().endScope();
         scope.dispose();
@@ -92,7 +101,12 @@ export function trace(
   );
 }
 
-function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Tensors): TracedProgram {
+function assemble(
+  scope: TraceScope,
+  inputs: Map<string, OnnxValue>,
+  results: Tensors,
+  apart: boolean,
+): TracedProgram {
   const taken = new Set<string>();
   const outputs = new Map(Object.entries(results).map(([key, t]) => [key, outputValue(scope, t, taken)]));
   const updates = new Map([...scope.assigned].map(([state, t]) => [state, outputValue(scope, t, taken)]));
@@ -101,7 +115,7 @@ function assemble(scope: TraceScope, inputs: Map<string, OnnxValue>, results: Te
   const { calls } = whole;
   const shapeOf = (name: string) => traceBackend().shapeOfName(name);
   const split =
-    whole.segments.length === 1 && scope.callsAreNodes
+    apart && whole.segments.length === 1 && scope.callsAreNodes
       ? splitUpdates(whole.segments[0], new Set([...outputs.values()].map(({ name }) => name)), shapeOf)
       : undefined;
   const segments = split ? [split.compute] : whole.segments;
@@ -172,6 +186,7 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
  * Helper nodes whose shape was not recorded (transposes inside a convolution) are made again instead.
  */
 function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Pick<TracedProgram, 'segments' | 'calls'> {
+  castProducts(scope, outputs);
   const whole = finishGraph(scope.root.nodes, scope.inputs, outputs, []);
   const parts: OnnxNode[][] = [[]];
   const calls: HostCall[] = [];
@@ -207,6 +222,22 @@ function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Pick<TracedProgr
     );
   });
   return { segments, calls };
+}
+
+/** Puts products that were made inside `inLowPrecision` in 16 bits. */
+function castProducts({ root, callsAreNodes, inputs }: TraceScope, outputs: readonly OnnxValue[]): void {
+  const backend = traceBackend();
+  const { nodes } = finishGraph(root.nodes, inputs, outputs, []);
+  const cast = autocast(nodes, {
+    products: backend.limits.lowProducts,
+    fresh: () => root.names.fresh(),
+    describe: (name) => backend.shapeOfName(name),
+    // Values of 16 bits do not cross a cut: those without a known shape are made again behind it.
+    record: (value) => {
+      if (callsAreNodes || value.dtype === 'float32') backend.describe(value);
+    },
+  });
+  if (cast !== nodes) root.replace(cast);
 }
 
 /** The values a list of nodes takes from outside. */

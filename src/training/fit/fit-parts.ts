@@ -9,6 +9,7 @@ import type { MetricsLogger } from '../loggers/logger.js';
 import type { ProgressView } from '../progress/progress-view.js';
 import type { RunProgress } from '../run-progress.js';
 import type { TrainerOptions } from '../trainer-options.js';
+import type { LossScale } from './loss-scale.js';
 import type { MemoryCheck } from './memory-check.js';
 import type { FitPlan } from './plan.js';
 import type { Ranks } from './ranks.js';
@@ -23,6 +24,8 @@ export interface FitParts {
   readonly scheduler: Scheduler;
   readonly programs: StepPrograms;
   readonly ranks: Ranks;
+  /** Where products are computed in float16. */
+  readonly lossScale: LossScale | undefined;
   readonly plan: FitPlan;
   readonly memory: MemoryCheck;
   readonly source: BatchSource;

@@ -9,6 +9,7 @@ import type { MicroStep } from '../step.js';
 import { batchesOfStepAt } from '../trainer-options.js';
 import type { StepBatches } from './batch-stream.js';
 import type { FitRun } from './fit-run.js';
+import { handleOverflow } from './overflow.js';
 
 /** Decoded samples that go to the loggers after a validation. */
 const SHOWN_SAMPLES = 5;
@@ -52,8 +53,12 @@ async function trainStep(run: FitRun, taken: StepBatches, waitSeconds: number): 
   // Nothing has changed, and the batches are taken again on resume.
   if (!result) return;
   nonfinite.remember(result.gradNorm, result.loss);
-  if (result.refused.length > 0) {
-    await ranks.together(() => nonfinite.handle(run, result, microSteps), 'a step that is not finite');
+  const { overflow } = result;
+  if (overflow || result.refused.length > 0) {
+    await ranks.together(async () => {
+      if (overflow) await handleOverflow(run, result, overflow, microSteps);
+      if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
+    }, 'a step that is not finite');
   }
   if (result.empty.length > 0) await reportEmpty(run, result.empty);
   // Before anything of the step is saved: what goes on from there owes the validation that is due now.

@@ -4,6 +4,7 @@ import { CounterRandom } from '../../random/index.js';
 import type { MicroStep } from '../step.js';
 import type { UnitWeights } from './accumulation.js';
 import type { Ranks } from './ranks.js';
+import { areFinite } from './scaled-step.js';
 
 /** A batch whose loss and gradient were computed. */
 export interface MeasuredStep {
@@ -14,20 +15,21 @@ export interface MeasuredStep {
 }
 
 /** What is told of a batch. */
-type Told = Pick<Batch, 'size' | 'units' | 'names'> & Omit<MeasuredStep, 'step'>;
+type Told = Pick<Batch, 'size' | 'units' | 'names'> &
+  Omit<MeasuredStep, 'step'> & { readonly hasFiniteData: boolean };
 
 /** The batches of all ranks, in the order of batches; those of others have no inputs. */
 export function measuredByAll(ranks: Ranks, own: readonly MeasuredStep[]): readonly MeasuredStep[] {
   if (!ranks.areSeveral) return own;
   const told = own.map(({ step: { batch }, terms, finite }): Told => {
     const { size, units, names } = batch;
-    return { size, units, names, terms, finite };
+    return { size, units, names, terms, finite, hasFiniteData: finite || areFinite(batch.inputs) };
   });
   return ranks.exchange(told, 'losses of the step').flatMap((list, rank) => {
     if (rank === ranks.rank) return own;
-    return list.map(({ size, units, names, terms, finite }): MeasuredStep => {
+    return list.map(({ size, units, names, hasFiniteData, ...measured }): MeasuredStep => {
       const batch = { inputs: {}, size, units, names };
-      return { step: { batch, random: new CounterRandom(0), rank }, terms, finite };
+      return { step: { batch, random: new CounterRandom(0), rank, hasFiniteData }, ...measured };
     });
   });
 }

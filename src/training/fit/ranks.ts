@@ -79,6 +79,16 @@ export class Ranks {
     return exchange(this.communicator, value, label);
   }
 
+  /** The numbers of all ranks, as many from each. */
+  gather(numbers: Float32Array, label: string): Float32Array[] {
+    const all = new Float32Array(numbers.length * this.size);
+    const tensor = (data: Float32Array) => ({ dtype: 'float32' as const, shape: [data.length], data });
+    this.communicator.allGather(tensor(numbers), tensor(all), label);
+    return Array.from({ length: this.size }, (_, rank) =>
+      all.subarray(rank * numbers.length, (rank + 1) * numbers.length),
+    );
+  }
+
   /** What rank 0 says; `value` is asked there alone. Where it throws, all ranks do. */
   async ofFirst<T>(value: () => T | Promise<T>, label: string): Promise<T> {
     const own = this.isFirst ? await this.orTellAll(value, label) : undefined;

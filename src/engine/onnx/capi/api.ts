@@ -39,8 +39,10 @@ const FUNCTIONS = {
   AddCustomOpDomain: [28, P, [P, P]],
   CreateRunOptions: [39, P, [P]],
   RunOptionsSetTerminate: [46, P, [P]],
+  CreateTensorAsOrtValue: [48, P, [P, P, 'size_t', 'int', P]],
   CreateTensorWithData: [49, P, [P, P, 'size_t', P, 'size_t', 'int', P]],
   GetTensorMutableData: [51, P, [P, P]],
+  CreateMemoryInfo: [68, P, ['str', 'int', 'int', 'int', P]],
   CreateCpuMemoryInfo: [69, P, ['int', 'int', P]],
   AllocatorFree: [76, P, [P, P]],
   GetAllocatorWithDefaultOptions: [78, P, [P]],
@@ -48,6 +50,7 @@ const FUNCTIONS = {
   KernelContext_GetInput: [90, P, [P, 'size_t', P]],
   KernelContext_GetOutput: [91, P, [P, 'size_t', P, 'size_t', P]],
   ReleaseStatus: [93, 'void', [P]],
+  ReleaseMemoryInfo: [94, 'void', [P]],
   ReleaseSession: [95, 'void', [P]],
   ReleaseValue: [96, 'void', [P]],
   ReleaseRunOptions: [97, 'void', [P]],
@@ -58,6 +61,8 @@ const FUNCTIONS = {
   CreateThreadingOptions: [121, P, [P]],
   ReleaseThreadingOptions: [122, 'void', [P]],
   AddSessionConfigEntry: [130, P, [P, 'str', 'str']],
+  CreateAllocator: [131, P, [P, P, P]],
+  ReleaseAllocator: [132, 'void', [P]],
   SetGlobalIntraOpNumThreads: [147, P, [P, 'int']],
   SetGlobalInterOpNumThreads: [148, P, [P, 'int']],
   SetGlobalSpinControl: [149, P, [P, 'int']],
@@ -66,6 +71,7 @@ const FUNCTIONS = {
   ReleasePrepackedWeightsContainer: [167, 'void', [P]],
   CreateSessionFromArrayWithPrepackedWeightsContainer: [169, P, [P, P, 'size_t', P, P, P]],
   AddExternalInitializers: [210, P, [P, P, P, 'size_t']],
+  SessionOptionsAppendExecutionProvider: [216, P, [P, 'str', P, P, 'size_t']],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 type FunctionName = keyof typeof FUNCTIONS;

@@ -1,14 +1,17 @@
-// A session of ONNX Runtime's C API, on the CPU.
+// A session of ONNX Runtime's C API, on the CPU or on a device.
 
 import { cancelled } from '../../cancellation.js';
 import { openLibrary, type Pointer } from '../../native/koffi.js';
-import type { HostTensor } from '../../tensors.js';
 import { returnFreedMemory } from '../host-memory.js';
 import type { MemoryPlan } from '../passes/memory-plan.js';
-import type { Session, SessionModel, SessionOptions } from '../session.js';
+import { deviceOf } from '../providers.js';
+import type { RunTensor } from '../run-tensor.js';
+import type { DeviceSession, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';
+import { Names } from './names.js';
+import { NativeDeviceAllocator } from './native-device.js';
 import { type NativeValue, NativeValues } from './native-value.js';
 import { PackedWeights } from './packed-weights.js';
 import { PlannedValues } from './planned-values.js';
@@ -34,11 +37,11 @@ interface Shared {
 const sharedOf = new WeakMap<OrtApi, Shared>();
 
 /** @throws OrtError */
-export function createCapiSession(api: OrtApi, model: SessionModel, options: SessionOptions): Session {
+export function createCapiSession(api: OrtApi, model: SessionModel, options: SessionOptions): DeviceSession {
   return new CapiSession(api, model, options);
 }
 
-class CapiSession implements Session {
+class CapiSession implements DeviceSession {
   private readonly values: NativeValues;
   private readonly inputs: Arguments;
   private readonly outputs: Arguments;
@@ -70,8 +73,8 @@ class CapiSession implements Session {
   }
 
   async run(
-    feeds: Readonly<Record<string, HostTensor>>,
-    fetches: Readonly<Record<string, HostTensor>>,
+    feeds: Readonly<Record<string, RunTensor>>,
+    fetches: Readonly<Record<string, RunTensor>>,
     signal?: AbortSignal,
   ): Promise<void> {
     const { inputs, outputs, values } = this;
@@ -118,8 +121,14 @@ class CapiSession implements Session {
     }
   }
 
-  release(tensors: Iterable<HostTensor>): void {
+  release(tensors: Iterable<RunTensor>): void {
     for (const tensor of tensors) this.values.release(tensor);
+  }
+
+  allocator(): NativeDeviceAllocator {
+    const device = deviceOf(this.options.provider);
+    if (!device) throw new Error(`provider ${this.options.provider} computes in the memory of the host`);
+    return new NativeDeviceAllocator(this.api, this.open(), device.memory);
   }
 
   async dispose(): Promise<void> {
@@ -246,26 +255,6 @@ class Holdings {
   }
 }
 
-/** Names as C has them. */
-class Names {
-  readonly pointers: BigUint64Array;
-  /** The characters that `pointers` points to. */
-  private readonly characters: Buffer;
-
-  constructor(
-    api: OrtApi,
-    readonly keys: readonly string[],
-  ) {
-    this.characters = Buffer.from(keys.map((name) => `${name}\0`).join('') || '\0');
-    this.pointers = new BigUint64Array(keys.length);
-    let at = api.koffi.address(this.characters);
-    keys.forEach((name, i) => {
-      this.pointers[i] = at;
-      at += BigInt(Buffer.byteLength(name) + 1);
-    });
-  }
-}
-
 /** The inputs, or the outputs, of a run: their names, and room for pointers to their values. */
 class Arguments {
   readonly values: BigUint64Array;
@@ -290,11 +279,11 @@ class Arguments {
   }
 
   /** ONNX Runtime would read a missing value's pointer. */
-  fill(tensors: Readonly<Record<string, HostTensor | undefined>>, values: NativeValues): void {
+  fill(tensors: Readonly<Record<string, RunTensor | undefined>>, values: NativeValues): void {
     this.keys.forEach((key, i) => {
       const tensor = tensors[key];
       if (!tensor) throw new Error(`there is no tensor for "${key}"`);
-      this.values[i] = values.of(tensor).pointer;
+      this.values[i] = values.pointerOf(tensor);
     });
   }
 }
@@ -309,11 +298,25 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
     api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? FATAL_ONLY);
     if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
     if (options.profile) api.call('EnableProfiling', pointer, options.profile);
+    if (options.provider !== 'cpu') appendProvider(api, pointer, options);
     return pointer;
   } catch (error) {
     api.release('ReleaseSessionOptions', pointer);
     throw error;
   }
+}
+
+/** @throws OrtError where the library has no such provider */
+function appendProvider(
+  api: OrtApi,
+  session: Pointer,
+  { provider, providerOptions = {} }: SessionOptions,
+): void {
+  const keys = new Names(api, Object.keys(providerOptions));
+  const values = new Names(api, Object.values(providerOptions));
+  const name = deviceOf(provider)?.name ?? provider;
+  const count = keys.keys.length;
+  api.call('SessionOptionsAppendExecutionProvider', session, name, keys.pointers, values.pointers, count);
 }
 
 function sharedBy(api: OrtApi): Shared {

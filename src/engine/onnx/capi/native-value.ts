@@ -3,6 +3,7 @@
 import type { Pointer } from '../../native/koffi.js';
 import { type HostTensor, sizeOf } from '../../tensors.js';
 import { bytesOfType, type OnnxType, type OnnxValue, onnxType } from '../onnx-graph.js';
+import { isOnDevice, type RunTensor } from '../run-tensor.js';
 import type { OrtApi } from './api.js';
 
 /** `OrtDeviceAllocator` and `OrtMemTypeDefault` of the header. */
@@ -28,8 +29,12 @@ export class NativeValues {
     this.abandoned = new FinalizationRegistry((pointer) => api.release('ReleaseValue', pointer));
   }
 
-  /** The value of a tensor, whose data must stay where it is. */
-  of(tensor: HostTensor): NativeValue {
+  /** What the value of a tensor is reached by; data on the host must stay where it is. */
+  pointerOf(tensor: RunTensor): Pointer {
+    return isOnDevice(tensor) ? (tensor.handle as Pointer) : this.of(tensor).pointer;
+  }
+
+  private of(tensor: HostTensor): NativeValue {
     const keptValue = this.kept.get(tensor);
     if (keptValue) return keptValue.whole();
     const value = this.make(tensor);
@@ -71,7 +76,8 @@ export class NativeValues {
   }
 
   /** Gives up the value of a tensor; the tensor itself is the caller's. */
-  release(tensor: HostTensor): void {
+  release(tensor: RunTensor): void {
+    if (isOnDevice(tensor)) return;
     const value = this.kept.get(tensor);
     if (!value) return;
     this.kept.delete(tensor);
