@@ -21,6 +21,14 @@ export {
   type RunOptions,
   type Tensors,
 } from './engine.js';
+export {
+  type Koffi,
+  koffi,
+  type NativeFunction,
+  type NativeLibrary,
+  openLibrary,
+  type Pointer,
+} from './native/koffi.js';
 export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {
