@@ -21,6 +21,7 @@ export {
   type RunOptions,
   type Tensors,
 } from './engine.js';
+export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export {
   type Koffi,
   koffi,
@@ -29,7 +30,6 @@ export {
   openLibrary,
   type Pointer,
 } from './native/koffi.js';
-export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {
   EXPORT_OPSET,
