@@ -43,6 +43,7 @@ import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import {
   accumulationAt,
+  optionsFor,
   type TrainerOptions,
   type TrainerSection,
   trainerOptions,
@@ -418,7 +419,8 @@ export class Trainer {
 
   /** What a run needs of config, data and engine. */
   private async ready(model: TrainableModel, data: FitOptions, seed: number): Promise<ReadyParts> {
-    const { options, engine } = this;
+    const { engine } = this;
+    const options = optionsFor(model, this.options);
     await describePrecision(options.precision, engine, undefined);
     // What is wrong in the config shows before any data is read.
     const container = this.container && this.services;
