@@ -360,3 +360,23 @@ export function accumulationAt(options: TrainerOptions, epoch: number): number {
     .sort((a, b) => b.first - a.first);
   return startedEntries[0]?.count ?? 1;
 }
+
+/**
+ * The options for a model that says itself how many batches make a step: its config counts steps where others count
+ * batches, as Megatron's do.
+ */
+export function optionsFor(
+  { batchesPerStep = 1 }: { readonly batchesPerStep?: number },
+  options: TrainerOptions,
+): TrainerOptions {
+  if (batchesPerStep === 1 || options.accumulate_grad_batches !== 1) return options;
+  const scaled = (interval: Interval): Interval =>
+    'batches' in interval ? { batches: interval.batches * batchesPerStep } : interval;
+  return {
+    ...options,
+    accumulate_grad_batches: batchesPerStep,
+    val_check_interval: scaled(options.val_check_interval),
+    limit_val_batches: scaled(options.limit_val_batches),
+    limit_train_batches: scaled(options.limit_train_batches),
+  };
+}

@@ -46,6 +46,7 @@ import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import {
   batchesOfStepAt,
+  optionsFor,
   type TrainerOptions,
   type TrainerSection,
   trainerOptions,
@@ -454,7 +455,8 @@ export class Trainer {
     seed: number,
     ranks: Ranks,
   ): Promise<ReadyParts> {
-    const { options, engine } = this;
+    const { engine } = this;
+    const options = optionsFor(model, this.options);
     await describePrecision(options.precision, engine, undefined);
     // What is wrong in the config shows before any data is read.
     const container = this.container && this.services;
