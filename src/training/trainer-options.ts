@@ -228,6 +228,11 @@ export const trainerSchema = defineSchema(
       format: lossScaleFormat,
       default: 'dynamic',
     },
+    convert_precision: {
+      doc: 'Whether a run may go on from a checkpoint whose weights are stored in other bits (16-true, bf16-true, the others); they are rounded then, or stay as they were rounded.',
+      format: 'boolean',
+      default: false,
+    },
     devices: { doc: 'Devices; 1 only (-1 and auto mean 1).', format: onlyOne('device'), default: 1 },
     num_nodes: { doc: 'Machines; 1 only.', format: onlyOne('machine'), default: 1 },
     nonfinite: {

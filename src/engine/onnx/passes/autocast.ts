@@ -54,6 +54,9 @@ class Autocast {
   /** Values that products have made in 16 bits, by `type name` of what they were cast to. */
   private readonly exact = new Map<string, string>();
 
+  /** Casts of values that the graph is given in 16 bits, such as stored weights: each use has its own. */
+  private readonly stored = new Set<string>();
+
   /** @param inputs of a body; undefined: the graph itself, which takes nothing from around */
   constructor(
     private nodes: readonly OnnxNode[],
@@ -68,6 +71,7 @@ class Autocast {
     for (const node of this.nodes) for (const name of node.outputs) this.makers.set(name, node);
     for (const nodes of this.behind.values())
       for (const node of nodes) for (const name of node.outputs) this.makers.set(name, node);
+    for (const node of this.nodes) this.noteStored(node);
     for (const uses of this.usesByValue(bodies)) this.castValue(uses.all, uses.lastRead);
     return [...this.behindOf(undefined), ...this.nodes.flatMap((node) => [this.finished(node), ...this.behindOf(node)])]; // biome-ignore format: one line reads better
   }
@@ -86,6 +90,14 @@ class Autocast {
       return replaced;
     });
     return wanted;
+  }
+
+  private noteStored({ op, inputs, outputs, attributes }: OnnxNode): void {
+    if (op !== 'Cast' || attributes['to'] !== onnxType.float32 || this.makers.has(inputs[0])) return;
+    const type = this.tools.describe(inputs[0])?.dtype;
+    if (type !== 'float16' && type !== 'bfloat16') return;
+    this.exact.set(`${type} ${outputs[0]}`, inputs[0]);
+    this.stored.add(outputs[0]);
   }
 
   /** All uses of each value in each type, and when the value is last read as it is. */
@@ -129,7 +141,8 @@ class Autocast {
     let low = exact;
     for (const [i, group] of near(uses).entries()) {
       // A value that is there anyway is rounded again: nothing else then waits for the use.
-      const isThere = i === 0 || !this.makers.has(name) || lastRead >= group[0].at;
+      const isThere =
+        i === 0 || !this.makers.has(name) || (lastRead >= group[0].at && !this.stored.has(name));
       if (!exact && (low === undefined || (isThere && !native))) low = this.cast(name, name, type);
       const rounded = exact && isThere ? name : undefined;
       const result = native ? (low as string) : (rounded ?? this.cast(low as string, name, 'float32'));

@@ -25,9 +25,14 @@ export function runsAsWritten(
   shapeOf: (name: string) => OnnxValue | undefined,
 ): boolean {
   const isHalf = (name: string): boolean => HALF.has(shapeOf(name)?.dtype ?? '');
-  if ([...inputs, ...outputs].some(({ dtype }) => HALF.has(dtype))) return false;
+  const given = new Set(
+    [...inputs, ...outputs].flatMap(({ name, dtype }) => (HALF.has(dtype) ? [name] : [])),
+  );
+  const takesHalf = (name: string): boolean => given.has(name) || isHalf(name);
   // Casts have kernels for all types.
-  return nodes.every((node) => isKnown(node) && (node.op === 'Cast' || !node.outputs.some(isHalf)));
+  return nodes.every(
+    (node) => isKnown(node) && (node.op === 'Cast' || ![...node.inputs, ...node.outputs].some(takesHalf)),
+  );
 }
 
 function isKnown({ op, domain }: OnnxNode): boolean {
