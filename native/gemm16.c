@@ -35,13 +35,13 @@ static inline uint32_t pair(float even, float odd) { return rounded(even) | roun
 
 // Packs `width` rows or columns of a matrix, whose elements lie `s` apart across them and `ks` along k, as panels of `panel`:
 // word q of line i holds k = 2q and 2q + 1. Missing lines and a missing last k are zeros.
-static inline __attribute__((always_inline)) void pack_panel(const float *x, long s, long ks, int width, int panel, int k,
+static inline __attribute__((always_inline)) void pack_panel(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int panel, int k,
                                                              uint32_t *to) {
   int whole = k / 2, words = (k + 1) / 2;
   if (s == 1) {
     for (int q = 0; q < words; q++) {
-      const float *even = x + 2L * q * ks, *odd = even + ks;
-      uint32_t *line = to + (long)q * panel;
+      const float *even = x + (ptrdiff_t)2 * q * ks, *odd = even + ks;
+      uint32_t *line = to + (ptrdiff_t)q * panel;
       if (q < whole)
         for (int i = 0; i < width; i++) line[i] = pair(even[i], odd[i]);
       else
@@ -54,43 +54,43 @@ static inline __attribute__((always_inline)) void pack_panel(const float *x, lon
   for (int q0 = 0; q0 < words; q0 += 16) {
     int count = words - q0 < 16 ? words - q0 : 16;
     for (int i = 0; i < width; i++) {
-      const float *row = x + i * s + 2L * q0 * ks;
+      const float *row = x + i * s + (ptrdiff_t)2 * q0 * ks;
       if (ks == 1 && q0 + count <= whole)
         for (int q = 0; q < count; q++) lines[i][q] = pair(row[2 * q], row[2 * q + 1]);
       else
         for (int q = 0; q < count; q++)
-          lines[i][q] = pair(row[2L * q * ks], q0 + q < whole ? row[(2L * q + 1) * ks] : 0);
+          lines[i][q] = pair(row[(ptrdiff_t)2 * q * ks], q0 + q < whole ? row[((ptrdiff_t)2 * q + 1) * ks] : 0);
     }
     for (int q = 0; q < count; q++) {
-      uint32_t *line = to + (long)(q0 + q) * panel;
+      uint32_t *line = to + (ptrdiff_t)(q0 + q) * panel;
       for (int i = 0; i < width; i++) line[i] = lines[i][q];
       for (int i = width; i < panel; i++) line[i] = 0;
     }
   }
 }
 
-static void pack_a(const float *x, long s, long ks, int width, int k, uint32_t *to) {
+static void pack_a(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
   pack_panel(x, s, ks, width, MR, k, to);
 }
-static void pack_b(const float *x, long s, long ks, int width, int k, uint32_t *to) {
+static void pack_b(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
   pack_panel(x, s, ks, width, NR, k, to);
 }
 // The compiler makes vectors of these.
-static FAST void pack_a_fast(const float *x, long s, long ks, int width, int k, uint32_t *to) {
+static FAST void pack_a_fast(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
   pack_panel(x, s, ks, width, MR, k, to);
 }
-static FAST void pack_b_fast(const float *x, long s, long ks, int width, int k, uint32_t *to) {
+static FAST void pack_b_fast(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
   pack_panel(x, s, ks, width, NR, k, to);
 }
 
 // What is done with a tile: c = alpha * sum + (d, or what was there before, or 0).
 typedef struct {
   float *c;
-  long ldc;
+  ptrdiff_t ldc;
   int rows, columns;
   float alpha;
   const float *d;
-  long drs, dcs;
+  ptrdiff_t drs, dcs;
 } tile;
 
 typedef float lanes __attribute__((vector_size(64)));
@@ -145,38 +145,38 @@ MULTIPLY(multiply_fast, FAST, ADD_FAST)
 // A block of k and of columns: op(B) is packed, then the rows are multiplied.
 typedef struct {
   const product *p;
-  long k0, n0;
+  ptrdiff_t k0, n0;
   int k, n, narrow;
   uint32_t *b;
   int failed;
 } block;
 
-static inline long words_of(int k) { return (k + 1) / 2; }
+static inline ptrdiff_t words_of(int k) { return (k + 1) / 2; }
 
 static void pack_part(void *data, size_t i) {
   block *x = data;
   const product *p = x->p;
-  long j = (long)i * NR;
+  ptrdiff_t j = (ptrdiff_t)i * NR;
   int width = x->n - j < NR ? (int)(x->n - j) : NR;
   const float *from = p->b + x->k0 * p->brs + (x->n0 + j) * p->bcs;
-  (use_portable ? pack_b : pack_b_fast)(from, p->bcs, p->brs, width, x->k, x->b + (long)i * words_of(x->k) * NR);
+  (use_portable ? pack_b : pack_b_fast)(from, p->bcs, p->brs, width, x->k, x->b + (ptrdiff_t)i * words_of(x->k) * NR);
 }
 
 static void multiply_part(void *data, size_t i) {
   block *x = data;
   const product *p = x->p;
-  long columns = (x->n + x->narrow - 1) / x->narrow, words = words_of(x->k);
-  long i0 = (long)(i / columns) * MC, j0 = (long)(i % columns) * x->narrow;
+  ptrdiff_t columns = (x->n + x->narrow - 1) / x->narrow, words = words_of(x->k);
+  ptrdiff_t i0 = (ptrdiff_t)(i / columns) * MC, j0 = (ptrdiff_t)(i % columns) * x->narrow;
   int m = p->m - i0 < MC ? (int)(p->m - i0) : MC;
-  long end = j0 + x->narrow < x->n ? j0 + x->narrow : x->n;
+  ptrdiff_t end = j0 + x->narrow < x->n ? j0 + x->narrow : x->n;
   uint32_t a[MC * ((KC + 1) / 2)] __attribute__((aligned(64)));
   for (int r = 0; r < m; r += MR) {
     const float *from = p->a + (i0 + r) * p->ars + x->k0 * p->acs;
     (use_portable ? pack_a : pack_a_fast)(from, p->ars, p->acs, m - r < MR ? m - r : MR, x->k, a + r * words);
   }
-  for (long j = j0; j < end; j += NR)
+  for (ptrdiff_t j = j0; j < end; j += NR)
     for (int r = 0; r < m; r += MR) {
-      long row = i0 + r, column = x->n0 + j;
+      ptrdiff_t row = i0 + r, column = x->n0 + j;
       tile t = {p->c + row * p->n + column, p->n, m - r < MR ? m - r : MR, end - j < NR ? (int)(end - j) : NR, p->alpha,
                 0, 0, 0};
       if (x->k0 > 0) t.d = t.c, t.drs = p->n, t.dcs = 1;
@@ -193,26 +193,26 @@ static const pool one_thread = {0, alone};
 
 // The numbers of C where there is nothing to add up.
 static void only_summand(const product *p) {
-  for (long i = 0; i < p->m; i++)
-    for (long j = 0; j < p->n; j++) p->c[i * p->n + j] = p->d ? p->d[i * p->drs + j * p->dcs] : 0;
+  for (ptrdiff_t i = 0; i < p->m; i++)
+    for (ptrdiff_t j = 0; j < p->n; j++) p->c[i * p->n + j] = p->d ? p->d[i * p->drs + j * p->dcs] : 0;
 }
 
 int gemm16(const product *p, const pool *threads) {
   if (p->m == 0 || p->n == 0) return 0;
   if (p->k == 0) return only_summand(p), 0;
   // A multiple of the width of a panel, and of the line of a cache.
-  long n = p->n < NC ? (p->n + NR - 1) / NR * NR : NC, k = p->k < KC ? p->k : KC;
+  ptrdiff_t n = p->n < NC ? (p->n + NR - 1) / NR * NR : NC, k = p->k < KC ? p->k : KC;
   uint32_t *memory = malloc((size_t)n * words_of((int)k) * 4 + 64);
   if (!memory) return 1;
   uint32_t *b = (uint32_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
   if ((double)p->m * p->n * p->k < 2e5) threads = &one_thread;
-  long rows = (p->m + MC - 1) / MC;
-  for (long n0 = 0; n0 < p->n; n0 += NC)
-    for (long k0 = 0; k0 < p->k; k0 += KC) {
+  ptrdiff_t rows = (p->m + MC - 1) / MC;
+  for (ptrdiff_t n0 = 0; n0 < p->n; n0 += NC)
+    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += KC) {
       block x = {p, k0, n0, p->k - k0 < KC ? (int)(p->k - k0) : KC, p->n - n0 < NC ? (int)(p->n - n0) : NC, NC, b, 0};
       // Few rows of blocks are not enough for all threads.
       if (rows < FEW) x.narrow = NARROW;
-      long columns = (x.n + x.narrow - 1) / x.narrow;
+      ptrdiff_t columns = (x.n + x.narrow - 1) / x.narrow;
       threads->run(threads->context, pack_part, (x.n + NR - 1) / NR, &x);
       threads->run(threads->context, multiply_part, rows * columns, &x);
     }

@@ -6,12 +6,12 @@
 
 // One product: C [m,n] = alpha * op(A) [m,k] * op(B) [k,n] + D. An element of a matrix lies at row * rs + column * cs.
 typedef struct {
-  long m, n, k;
+  ptrdiff_t m, n, k;
   const float *a, *b;
-  long ars, acs, brs, bcs;
+  ptrdiff_t ars, acs, brs, bcs;
   float alpha;
   const float *d; // summand, or null
-  long drs, dcs;
+  ptrdiff_t drs, dcs;
   float *c; // rows of n
 } product;
 
