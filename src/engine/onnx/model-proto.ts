@@ -89,10 +89,15 @@ function writeExternal(
   writer.int32(14, 1);
 }
 
+/** What a model calls a node. */
+export function nodeName({ op, outputs }: OnnxNode): string {
+  return `${op}_${outputs[0]}`;
+}
+
 function writeNode(writer: ProtoWriter, node: OnnxNode): void {
   for (const input of node.inputs) writer.string(1, input);
   for (const output of node.outputs) writer.string(2, output);
-  writer.string(3, `${node.op}_${node.outputs[0]}`).string(4, node.op);
+  writer.string(3, nodeName(node)).string(4, node.op);
   for (const [name, value] of Object.entries(node.attributes)) {
     writer.message(5, (w) => writeAttribute(w, name, value));
   }

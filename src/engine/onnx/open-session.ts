@@ -16,7 +16,7 @@ import type { DeviceAllocator, DeviceSession, Session, SessionModel, SessionOpti
 /** `binding` or `capi` in place of what is found best. */
 const CHOICE = 'ANEMONE_ORT';
 
-/** @throws AnemoneError `engine.out-of-memory`, `engine.provider-unavailable`, `engine.onnxruntime*` */
+/** @throws AnemoneError `engine.out-of-memory`, `engine.provider-unavailable`, `engine.device-*`, `engine.onnxruntime*` */
 export async function openSession(model: SessionModel, options: SessionOptions): Promise<Session> {
   try {
     return new GuardedSession(await opened(model, options));
@@ -175,7 +175,31 @@ function ortError(what: string, cause: unknown): AnemoneError {
       cause,
     });
   }
-  return new AnemoneError({ code: 'engine.onnxruntime', message: `${what}: ${text}`, cause });
+  return (
+    deviceError(text, cause) ??
+    new AnemoneError({ code: 'engine.onnxruntime', message: `${what}: ${text}`, cause })
+  );
+}
+
+/** What a device says that is gone, or that has refused a buffer before: whoever used that is told so. */
+function deviceError(text: string, cause: unknown): AnemoneError | undefined {
+  if (/device\]? (is|was) lost|device lost|DEVICE_LOST|DXGI_ERROR_DEVICE/i.test(text)) {
+    return new AnemoneError({
+      code: 'engine.device-lost',
+      message: 'the device was lost while it computed: its driver was reset or ended, or it was taken away',
+      hint: 'the same command goes on from the last checkpoint; if it happens again, use a smaller batch or provider cpu',
+      cause,
+    });
+  }
+  if (/due to a previous error|OUT_OF_DEVICE_MEMORY|max buffer size limit/i.test(text)) {
+    return new AnemoneError({
+      code: 'engine.device-memory',
+      message: 'the device has no memory for what a program computes',
+      hint: 'use fewer or shorter examples in a batch (batch_size, batch_duration, max_duration), or provider cpu',
+      cause,
+    });
+  }
+  return undefined;
 }
 
 function messageOf(cause: unknown): string {

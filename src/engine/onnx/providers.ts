@@ -14,6 +14,8 @@ export interface ProviderDevice {
   readonly name: string;
   /** What it calls the memory. */
   readonly memory: string;
+  /** Option that names nodes for the CPU, one a line. */
+  readonly onHost: string;
 }
 
 /**
@@ -21,7 +23,11 @@ export interface ProviderDevice {
  * not.
  */
 const DEVICES: Readonly<Partial<Record<Provider, ProviderDevice>>> = {
-  webgpu: { name: 'WebGPU', memory: 'WebGPU_Buffer' },
+  webgpu: {
+    name: 'WebGPU',
+    memory: 'WebGPU_Buffer',
+    onHost: 'forceCpuNodeNames',
+  },
 };
 
 /** The device of a provider; undefined where programs are given memory of the host. */

@@ -150,7 +150,7 @@ class CapiSession implements DeviceSession {
   }
 }
 
-type SessionContents = Pick<SessionModel, 'bytes' | 'calls' | 'weights' | 'generation'>;
+type SessionContents = Pick<SessionModel, 'bytes' | 'calls' | 'weights' | 'generation' | 'onHost'>;
 
 /** A session of ONNX Runtime, and what it keeps bare pointers to. */
 class Holdings {
@@ -177,7 +177,7 @@ class Holdings {
       shared.values.make({ dtype, shape, data: bytes }),
     );
     try {
-      this.session = this.open(model.bytes, options);
+      this.session = this.open(model.bytes, { ...options, ...providerOptionsOf(model, options) });
     } catch (error) {
       this.releaseWeights();
       throw error;
@@ -309,6 +309,16 @@ function sessionOptions(
     api.release('ReleaseSessionOptions', pointer);
     throw error;
   }
+}
+
+/** What the provider is told of a model. */
+function providerOptionsOf(
+  { onHost = [] }: SessionContents,
+  { provider, providerOptions = {} }: SessionOptions,
+): Pick<SessionOptions, 'providerOptions'> {
+  const key = deviceOf(provider)?.onHost;
+  if (!key || onHost.length === 0) return { providerOptions };
+  return { providerOptions: { ...providerOptions, [key]: onHost.join('\n') } };
 }
 
 /** @throws OrtError where the library has no such provider */
