@@ -79,7 +79,7 @@ export {
   withScope,
 } from './scope.js';
 export { State } from './state.js';
-export { storedType, storedValues, typeStoredAs } from './stored-types.js';
+export { numbersOfType, storedType, storedValues, storeIn, typeStoredAs } from './stored-types.js';
 export {
   allocate,
   bytesOf,

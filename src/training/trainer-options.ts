@@ -234,6 +234,11 @@ export const trainerSchema = defineSchema(
       format: lossScaleFormat,
       default: 'dynamic',
     },
+    convert_precision: {
+      doc: 'Whether a run may go on from a checkpoint whose weights are stored in other bits (16-true, bf16-true, the others); they are rounded then, or stay as they were rounded.',
+      format: 'boolean',
+      default: false,
+    },
     devices: {
       doc: 'Ranks on each machine that train together: a count, or a list with one entry for each; auto and -1 mean 1, or as many as mpirun has started.',
       format: devices,

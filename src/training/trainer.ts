@@ -10,7 +10,7 @@ import {
   withPosition,
 } from '../config/index.js';
 import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
-import { cancellable, ENGINE, type Engine } from '../engine/index.js';
+import { cancellable, ENGINE, type Engine, storeIn } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -37,7 +37,7 @@ import { resume } from './fit/resume.js';
 import { requireSameRun } from './fit/same-run.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
-import { describePrecision, productTypeOf } from './precision.js';
+import { describePrecision, productTypeOf, storedTypeOf } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { RUN_FOLDER } from './run-folder.js';
@@ -419,7 +419,7 @@ export class Trainer {
         source,
         artifacts: await model.artifacts(),
       },
-      parts: { model, engine, optimizer, scheduler, callbacks },
+      parts: { model, engine, optimizer, scheduler, callbacks, convertPrecision: options.convert_precision },
       say,
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
@@ -465,6 +465,8 @@ export class Trainer {
     const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
     const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     model.module.seed = seed;
+    const stored = storedTypeOf(options.precision);
+    if (stored) await storeIn(stored, [...model.module.parameters(), ...optimizer.slots], engine);
     await this.closeTest();
     const { train: source, validation, test } = await openData(model, data);
     this.testData = { model, sources: test };

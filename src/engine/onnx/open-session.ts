@@ -6,6 +6,7 @@ import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
 import { runsInForeseenOrder } from './capi/execution-order.js';
+import { gemm16Domain } from './capi/gemm16.js';
 import { PlacementProbe } from './placement.js';
 import { ProbedSession } from './probed-session.js';
 import { deviceOf, isProviderFailure, missingProvider } from './providers.js';
@@ -63,6 +64,12 @@ export function takesWeights(provider: string): boolean {
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
 export function runsHostCalls(provider: string): boolean {
   return usesCapi(provider) && chosenApi() !== undefined;
+}
+
+/** Whether a provider's sessions know the operator Gemm16. @throws AnemoneError see `openSession` */
+export function hasGemm16(provider: string): boolean {
+  const api = provider === 'cpu' ? chosenApi() : undefined;
+  return api !== undefined && gemm16Domain(api) !== undefined;
 }
 
 /** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */

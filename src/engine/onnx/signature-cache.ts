@@ -6,7 +6,7 @@ import { bytesOf, type TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import { checkGraphFits } from './device-limit.js';
 import type { OnnxInitializer } from './onnx-graph.js';
-import { runsHostCalls, takesWeights } from './open-session.js';
+import { hasGemm16, runsHostCalls, takesWeights } from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
@@ -79,7 +79,7 @@ export class SignatureCache {
     if (this.lastTrace?.key !== key) {
       const callsAreNodes = runsHostCalls(session.provider);
       const traced = trace(fn, inputs, {
-        limits,
+        limits: hasGemm16(session.provider) ? { ...limits, lowProducts: 'operator' } : limits,
         callsAreNodes,
         ordered: keepsOrder(session),
         apart: session.provider === 'cpu',

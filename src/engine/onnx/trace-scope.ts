@@ -25,7 +25,8 @@ export class TraceScope implements ProgramScope {
   readonly randomSites: RandomSite[] = [];
   /** Values that wait for others. */
   barriers = 0;
-  private readonly stateTensors = new Map<ProgramState, Tensor>();
+  /** What states are now, in programs. */
+  private readonly values = new Map<ProgramState, Tensor>();
   /** Tensors that outlive tidy scopes while the program is traced; tfjs would count them for ever. */
   private readonly kept: Tensor[] = [];
 
@@ -48,18 +49,31 @@ export class TraceScope implements ProgramScope {
   }
 
   read(state: ProgramState): Tensor {
-    const known = this.assigned.get(state) ?? this.stateTensors.get(state);
+    const known = this.values.get(state);
     if (known) return known;
     const name = `s${this.stateInputs.size}`;
     this.stateInputs.set(state, name);
-    const tensor = this.keep(this.input(name, state.shape, state.dtype));
-    this.stateTensors.set(state, tensor);
-    return tensor;
+    return this.keepValue(state, this.keep(this.input(name, state.shape, state.dtype)));
   }
 
   assign(state: ProgramState, value: Tensor): void {
-    checkAssigned(state, value.shape, this.backend.typeOf(value));
-    this.assigned.set(state, this.keep(tf.clone(value)));
+    const type = this.backend.typeOf(value);
+    const stored = type === state.computedAs ? this.cast(value, state.dtype) : value;
+    checkAssigned(state, value.shape, this.backend.typeOf(stored));
+    const kept = this.keep(tf.clone(stored));
+    this.assigned.set(state, kept);
+    this.keepValue(state, kept);
+  }
+
+  /** What programs see of a state, from what the engine holds; not in a loop, if it is first seen there. */
+  private keepValue(state: ProgramState, stored: Tensor): Tensor {
+    const { computedAs = state.dtype } = state;
+    const value =
+      computedAs === state.dtype
+        ? stored
+        : this.keep(this.backend.within(this.root, () => this.cast(stored, computedAs)));
+    this.values.set(state, value);
+    return value;
   }
 
   /** Call when the graph has been taken. */

@@ -9,6 +9,7 @@ import type { RunTensor } from '../run-tensor.js';
 import type { DeviceSession, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
+import { gemm16Domain } from './gemm16.js';
 import { HostCalls } from './host-calls.js';
 import { Names } from './names.js';
 import { NativeDeviceAllocator } from './native-device.js';
@@ -204,11 +205,11 @@ class Holdings {
 
   private open(bytes: Uint8Array, options: SessionOptions): Pointer {
     const { api, shared, weights } = this;
-    const domain = this.calls.length > 0 ? shared.hostCalls?.domain : undefined;
+    const domains = [this.calls.length > 0 ? shared.hostCalls?.domain : undefined, gemm16Domain(api)];
     return inEnvironment(
       api,
       options.threads,
-      () => this.withWeights(sessionOptions(api, options, domain)),
+      () => this.withWeights(sessionOptions(api, options, domains)),
       (environment, given) => {
         if (weights.length === 0)
           return api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, given);
@@ -288,7 +289,11 @@ class Arguments {
   }
 }
 
-function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | undefined): Pointer {
+function sessionOptions(
+  api: OrtApi,
+  options: SessionOptions,
+  domains: readonly (Pointer | undefined)[],
+): Pointer {
   const pointer = api.make('CreateSessionOptions');
   try {
     // Measured: memory patterns cost half as much memory again and no time is won.
@@ -296,7 +301,7 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
     api.call(options.arena ? 'EnableCpuMemArena' : 'DisableCpuMemArena', pointer);
     api.call('SetSessionGraphOptimizationLevel', pointer, OPTIMIZATION[options.optimization]);
     api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? FATAL_ONLY);
-    if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
+    for (const domain of domains) if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
     if (options.profile) api.call('EnableProfiling', pointer, options.profile);
     if (options.provider !== 'cpu') appendProvider(api, pointer, options);
     return pointer;
