@@ -1,15 +1,19 @@
 // The job that this process is a rank of: joined once, whoever asks first.
-import { AnemoneError } from '../errors/index.js';
 import type { Communicator } from './communicator.js';
 import { LocalCommunicator } from './local/local-communicator.js';
+import { MpiCommunicator } from './mpi/mpi-communicator.js';
+import { startMpi } from './mpi/start.js';
 import { type Place, placeOf, VARIABLES } from './place.js';
 import { SelfCommunicator } from './self.js';
+import { isEndTold } from './told.js';
 
 export interface World extends Place {
   /** Of all ranks. */
   readonly communicator: Communicator;
   /** Until the returned function is called, the end of this process is a failure that ends the others. */
   begin(): () => void;
+  /** Whether such work is under way. */
+  isWorking(): boolean;
 }
 
 export interface JoinOptions {
@@ -26,8 +30,13 @@ let joined: World | undefined;
 export function joinWorld({ timeoutSeconds = 600 }: JoinOptions = {}): World {
   if (joined) return joined;
   const place = placeOf();
-  joined = { ...place, communicator: communicatorOf(place, timeoutSeconds), begin };
-  if (place.size > 1) process.on('exit', endWithProcess);
+  joined = {
+    ...place,
+    communicator: communicatorOf(place, timeoutSeconds),
+    begin,
+    isWorking: () => working > 0,
+  };
+  if (place.launcher !== 'none') process.on('exit', endWithProcess);
   return joined;
 }
 
@@ -44,7 +53,12 @@ function begin(): () => void {
 }
 
 function endWithProcess(code: number): void {
-  if (working === 0) return;
+  const communicator = joined?.communicator;
+  if (communicator instanceof MpiCommunicator && (isEndTold() || (working === 0 && code === 0))) {
+    communicator.finish();
+    return;
+  }
+  if (isEndTold() || (working === 0 && !(communicator instanceof MpiCommunicator))) return;
   if (code === 0) {
     process.stderr.write(
       'error: the process ended in the middle of its work (process.exit, or nothing left to wait for)\n',
@@ -62,11 +76,16 @@ export function joinedWorld(): World | undefined {
   return joined;
 }
 
-function communicatorOf({ launcher, rank, size }: Place, timeoutSeconds: number): Communicator {
+/** For tests: elements of one call of MPI. */
+const MOST_VARIABLE = 'ANEMONE_MPI_MOST_ELEMENTS';
+
+function communicatorOf(place: Place, timeoutSeconds: number): Communicator {
+  const { launcher, rank, size } = place;
   if (launcher === 'none') return new SelfCommunicator();
   if (launcher === 'local') {
     const segment = process.env[VARIABLES.segment] as string;
     return new LocalCommunicator({ rank, size, segment, timeoutSeconds });
   }
-  throw new AnemoneError({ code: 'distributed.mpi', message: 'MPI is not supported yet' });
+  const most = Number(process.env[MOST_VARIABLE]);
+  return startMpi(place, { timeoutSeconds, ...(most > 0 && { mostElements: most }) });
 }

@@ -383,7 +383,9 @@ export class Trainer {
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
     }
     try {
-      const pass = () => evaluate(model, this.engine, sources, { prefix, limit, view: this.view });
+      const { view, entered: ranks } = this;
+      const pass = () =>
+        evaluate(model, this.engine, sources, { prefix, limit, view, ...(ranks && { ranks }) });
       return await cancellable(options.signal, pass);
     } finally {
       this.view.end();

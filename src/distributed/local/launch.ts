@@ -5,9 +5,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { AnemoneError, readableLines } from '../../errors/index.js';
+import { ENDED_ELSEWHERE } from '../ended-elsewhere.js';
 import { VARIABLES } from '../place.js';
 import { createSegment, markEnded, removeSegment } from './segment.js';
-import { ENDED_ELSEWHERE } from './waiting.js';
 
 export interface LaunchOptions {
   readonly ranks: number;

@@ -1,7 +1,8 @@
 // How a rank waits for others of its machine: it looks again and again, at first without a pause, and while it waits notices
 // that the job has ended or that somebody does not come.
 import { availableParallelism } from 'node:os';
-import { AnemoneError } from '../../errors/index.js';
+import type { AnemoneError } from '../../errors/index.js';
+import { ENDED_ELSEWHERE, EndedElsewhere } from '../ended-elsewhere.js';
 
 export interface WaitingOptions {
   /** Ranks of this machine: where they are more than cores, a pause lets the others run. */
@@ -42,19 +43,5 @@ export class Waiting {
       Atomics.wait(this.nap, 0, 0, pause);
       pause = Math.min(LONGEST_PAUSE_MS, 1.5 * pause);
     }
-  }
-}
-
-/** Exit code of a local rank that stopped because another had failed. */
-export const ENDED_ELSEWHERE = 75;
-
-/** Another rank has failed, and says why. */
-export class EndedElsewhere extends AnemoneError {
-  override readonly exitCode: number;
-
-  /** @param exitCode for this process */
-  constructor(exitCode: number) {
-    super({ code: 'distributed.ended', message: 'another rank has failed, and this one stops' });
-    this.exitCode = exitCode;
   }
 }

@@ -3,16 +3,16 @@
 import {
   type Communicator,
   copyElements,
-  ENDED_ELSEWHERE,
   EndedElsewhere,
   exchange,
   exchangeFailure,
+  isTold,
   joinedWorld,
   SelfCommunicator,
   zeroElements,
 } from '../../distributed/index.js';
 import { after, bytesOf, type RawTensor, rawHostCall, sizeOf, type Tensor } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { type AnemoneError, reportOf } from '../../errors/index.js';
 
 /** Gradients are sent together up to so many bytes: small ones one by one would cost a meeting each. */
 const BUCKET_BYTES = 8 * 2 ** 20;
@@ -54,9 +54,9 @@ export class Ranks {
     return this.rank === 0;
   }
 
-  /** For a rank that ends because another has failed with `exitCode`, and says why. */
-  exitCodeElsewhere(exitCode: number): number {
-    return this.communicator.kind === 'local' ? ENDED_ELSEWHERE : exitCode;
+  /** The error to throw where all ranks have found the same: rank 0 says it. */
+  sayAlike(error: AnemoneError): unknown {
+    return exchangeFailure(this.communicator, error, 'what all ranks have found');
   }
 
   /** See `World.begin`. */
@@ -71,7 +71,11 @@ export class Ranks {
   leave(error: unknown): void {
     if (!this.areSeveral) return;
     if (error instanceof EndedElsewhere) process.exit(error.exitCode);
-    this.communicator.abort(exitCodeOf(error));
+    if (isTold(error)) return;
+    const { text, exitCode } = reportOf(error);
+    // MPI ends this process too, before it can say anything.
+    if (this.communicator.kind === 'mpi') process.stderr.write(`rank ${this.rank}: ${text}`);
+    this.communicator.abort(exitCode);
   }
 
   /** What all ranks say, in their order. */
@@ -141,14 +145,10 @@ export class Ranks {
     try {
       return await act();
     } catch (error) {
-      if (!(error instanceof EndedElsewhere)) exchangeFailure(this.communicator, exitCodeOf(error), label);
-      throw error;
+      if (error instanceof EndedElsewhere) throw error;
+      throw exchangeFailure(this.communicator, error, label);
     }
   }
-}
-
-function exitCodeOf(error: unknown): number {
-  return error instanceof AnemoneError ? error.exitCode : 1;
 }
 
 function bucketsOf(gradients: readonly NamedTensor[]): NamedTensor[][] {

@@ -1,6 +1,6 @@
 // Whether all ranks are about to do the same: another config, data set or library on one machine would train nonsense, or hang.
 import { createHash } from 'node:crypto';
-import { EndedElsewhere, libraryVersion } from '../../distributed/index.js';
+import { libraryVersion } from '../../distributed/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { BatchSource } from '../../model/index.js';
 import type { RunProgress } from '../run-progress.js';
@@ -24,13 +24,14 @@ export function requireSameRun(ranks: Ranks, start: RunStart): void {
   const all = ranks.exchange(identityOf(start), 'identity of the run');
   const differences = all.flatMap((identity, rank) => differencesOf(all[0], identity, rank));
   if (differences.length === 0) return;
-  if (!ranks.isFirst) throw new EndedElsewhere(ranks.exitCodeElsewhere(2));
-  throw new AnemoneError({
-    code: 'distributed.other-run',
-    message: `the ranks are not about to train the same: ${differences[0]}`,
-    lines: differences.slice(1).map((difference) => `  ${difference}`),
-    hint: 'start all ranks with the same config, data and version of the library',
-  });
+  throw ranks.sayAlike(
+    new AnemoneError({
+      code: 'distributed.other-run',
+      message: `the ranks are not about to train the same: ${differences[0]}`,
+      lines: differences.slice(1).map((difference) => `  ${difference}`),
+      hint: 'start all ranks with the same config, data and version of the library',
+    }),
+  );
 }
 
 function identityOf({ config, seed, train, validation, progress }: RunStart): Identity {
