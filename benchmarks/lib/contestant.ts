@@ -89,8 +89,12 @@ export function summarize({ name, samples }: Contestant): Summary {
 }
 
 /** Ours over theirs, round by round: the machine's mood cancels out. */
-export function ratio(ours: Contestant, theirs: Contestant): { median: number; min: number; max: number } {
-  const ratios = ours.samples.map((s, i) => s.seconds / theirs.samples[i].seconds);
+export function ratio(
+  ours: Contestant,
+  theirs: Contestant,
+  of: 'seconds' | 'cpu' = 'seconds',
+): { median: number; min: number; max: number } {
+  const ratios = ours.samples.map((s, i) => s[of] / theirs.samples[i][of]);
   return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
 }
 

@@ -4,6 +4,7 @@ import { configFromObject } from '../../src/config/index.js';
 import { type Engine, float32, int32 } from '../../src/engine/index.js';
 import type { Batch } from '../../src/model/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import type { Precision } from '../../src/training/precision.js';
 
 export interface Sizes {
   readonly threads: number;
@@ -18,6 +19,10 @@ export interface Sizes {
   readonly tokens: number;
   /** Whether layers are computed again for the gradient. Default no. */
   readonly checkpoint?: 'full' | 'selective';
+  /** Default 32-true. */
+  readonly precision?: Precision;
+  /** Into how many parts a batch is cut for the convolutions of the subsampling. Default 1. */
+  readonly parts?: number;
 }
 
 /** `more` adds keys to the `model` section. */
@@ -42,6 +47,7 @@ export function transducer(sizes: Sizes, engine: Engine, more: object = {}): Enc
         dropout: 0.1,
         dropout_emb: 0,
         dropout_att: 0.1,
+        ...(sizes.parts ? { subsampling_conv_chunking_factor: sizes.parts } : {}),
         ...(sizes.checkpoint ? { activations_checkpoint_granularity: sizes.checkpoint } : {}),
       },
       decoder: {

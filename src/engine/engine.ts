@@ -1,6 +1,7 @@
 // The interface of engines.
 import { token } from '../container/index.js';
 import type { CounterRandom } from '../random/index.js';
+import type { LowType } from './precision.js';
 import type { ProgramMemory } from './program-memory.js';
 import type { ProgramState } from './scope.js';
 import type { HostData, HostTensor, TensorSpec } from './tensors.js';
@@ -105,6 +106,12 @@ export interface Engine {
    * @param given the value's memory is the engine's from now on, which then need not copy it
    */
   write(state: ProgramState, value: HostData, given?: boolean): Promise<void>;
+  /**
+   * How programs made by `withProductsIn`, or inside `inLowPrecision`, compute products in `type`: the end of a sentence. Absent
+   * where it is not known that they do.
+   * @throws AnemoneError `engine.precision` where they cannot
+   */
+  lowProducts?(type: LowType): Promise<string>;
   /** Forgets the value of states that are no longer used. */
   release(states: Iterable<ProgramState>): void;
   /** Forgets all programs and states and gives back their memory. */

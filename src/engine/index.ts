@@ -21,6 +21,7 @@ export {
   type RunOptions,
   type Tensors,
 } from './engine.js';
+export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {
   EXPORT_OPSET,
@@ -35,12 +36,14 @@ export { OnnxEngine, type OnnxEngineOptions } from './onnx/onnx-engine.js';
 export { describeFallback, type Placement } from './onnx/placement.js';
 export { PROVIDERS, type Provider, supportedProviders } from './onnx/providers.js';
 export * from './operators/index.js';
+export type { LowType } from './precision.js';
 export { after, later } from './primitives/after.js';
 export { cast, constant, typeOf } from './primitives/element-types.js';
 export { hostCall, rawHostCall } from './primitives/host-call.js';
 export { inPart } from './primitives/in-part.js';
 export { keepWhere } from './primitives/keep-where.js';
 export { type NativeOptions, nativeOp } from './primitives/native-op.js';
+export { inFullPrecision, inLowPrecision } from './primitives/product-precision.js';
 export {
   bernoulliMask,
   type MaskFactors,

@@ -34,6 +34,53 @@ export const checkpointFields = {
 /** Values of `checkpointFields`; absent ones are null. */
 export type CheckpointConfig = Partial<ConfigOf<typeof checkpointFields>>;
 
+/** A key that another one contradicts, as a message says it. */
+interface Conflict {
+  readonly key: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** What is wrong with the keys taken together; empty: nothing. */
+function conflictsOf(
+  {
+    activations_checkpoint_granularity: granularity = null,
+    activations_checkpoint_method: method = null,
+    activations_checkpoint_num_layers: count = null,
+  }: CheckpointConfig,
+  hasAttention: boolean,
+): readonly Conflict[] {
+  const prefix = 'activations_checkpoint_';
+  const isFull = granularity === 'full';
+  const how = granularity === null ? 'needs' : 'is for';
+  const message = `${how} ${prefix}granularity: full`;
+  return [
+    ...(method !== null && !isFull ? [{ key: `${prefix}method`, message }] : []),
+    ...(count !== null && !isFull ? [{ key: `${prefix}num_layers`, message }] : []),
+    ...(granularity === 'selective' && !hasAttention
+      ? [
+          {
+            key: `${prefix}granularity`,
+            message: 'selective computes attention again, and there is none',
+            hint: 'use full',
+          },
+        ]
+      : []),
+  ];
+}
+
+/**
+ * For the `refine` of a schema with `checkpointFields`: keys that contradict each other are faults of the config.
+ * @param hasAttention whether the layers have attention, which `selective` is about
+ */
+export function refineCheckpoints(
+  { hasAttention } = { hasAttention: true },
+): (config: CheckpointConfig, report: (key: string, message: string, hint?: string) => void) => void {
+  return (config, report) => {
+    for (const { key, message, hint } of conflictsOf(config, hasAttention)) report(key, message, hint);
+  };
+}
+
 /** Layers that are computed one after the other, and kept or computed again together. */
 interface LayerGroup {
   readonly first: number;
@@ -76,13 +123,13 @@ export class LayerCheckpoints {
   readonly isConfigured: boolean;
 
   /**
-   * @param section key of the section that `config` is, for messages
+   * @param section key of the section that `config` is in `model`, for messages
    * @throws AnemoneError `nn.checkpointing` for keys that contradict, or a stack without attention
    */
   constructor(
     config: CheckpointConfig,
     private readonly layers: readonly Module[],
-    private readonly section = 'encoder',
+    readonly section = 'encoder',
   ) {
     const {
       activations_checkpoint_granularity: granularity = null,
@@ -90,15 +137,13 @@ export class LayerCheckpoints {
       activations_checkpoint_num_layers: count = null,
     } = config;
     this.isConfigured = granularity !== null;
-    if (granularity === null && method !== null)
-      this.fail('method', 'needs activations_checkpoint_granularity: full');
-    if (granularity === null && count !== null)
-      this.fail('num_layers', 'needs activations_checkpoint_granularity: full');
-    if (granularity === 'selective') {
-      if (method !== null) this.fail('method', 'is for activations_checkpoint_granularity: full');
-      if (count !== null) this.fail('num_layers', 'is for activations_checkpoint_granularity: full');
-      this.recomputeAttention();
+    const attentions = attentionOf(layers);
+    const [conflict] = conflictsOf(config, attentions.length > 0 || layers.length === 0);
+    if (conflict) {
+      const { key, message, hint } = conflict;
+      throw new AnemoneError({ code: 'nn.checkpointing', path: `${section}.${key}`, message, hint });
     }
+    if (granularity === 'selective') for (const attention of attentions) attention.recomputesWeights = true;
     if (granularity === 'full' && method === 'block') this.use(count ?? 1);
     else if (granularity === 'full') {
       this.recomputedLayers = layers.length;
@@ -183,26 +228,10 @@ export class LayerCheckpoints {
     }
     return groups;
   }
-
-  private recomputeAttention(): void {
-    const attentions = this.layers
-      .flatMap((layer) => [...layer.modules()])
-      .filter((module) => module instanceof Attention);
-    if (attentions.length === 0 && this.layers.length > 0) {
-      this.fail('granularity', 'selective computes attention again, and there is none', 'use full');
-    }
-    for (const attention of attentions) attention.recomputesWeights = true;
-  }
-
-  private fail(key: string, message: string, hint?: string): never {
-    throw new AnemoneError({
-      code: 'nn.checkpointing',
-      path: `${this.section}.activations_checkpoint_${key}`,
-      message,
-      hint,
-    });
-  }
 }
+
+const attentionOf = (layers: readonly Module[]): readonly Attention[] =>
+  layers.flatMap((layer) => [...layer.modules()]).filter((module) => module instanceof Attention);
 
 /** The tensors from `start` on have no gradient. */
 function withConstants(tensors: readonly Tensor[], start: number): Tensor[] {
@@ -224,4 +253,9 @@ export function checkpointsOf(root: Module): readonly LayerCheckpoints[] {
     const { checkpoints } = module as { readonly checkpoints?: unknown };
     return checkpoints instanceof LayerCheckpoints ? [checkpoints] : [];
   });
+}
+
+/** Those of them whose keys do not say what is computed again. */
+export function undecidedCheckpoints(root: Module): readonly LayerCheckpoints[] {
+  return checkpointsOf(root).filter(({ isConfigured }) => !isConfigured);
 }

@@ -3,9 +3,11 @@ export {
   checkpointFields,
   checkpointsOf,
   LayerCheckpoints,
+  refineCheckpoints,
   type StackLayer,
   type StackOptions,
   type StackState,
+  undecidedCheckpoints,
 } from './checkpointing.js';
 export { within } from './extent.js';
 export * from './initializers.js';
@@ -23,6 +25,7 @@ export {
   type TokenLossInput,
   tokenLossKind,
 } from './losses/token-loss.js';
+export { tokenLosses, type VocabularyLossOptions, vocabularyLoss } from './losses/vocabulary-loss.js';
 export {
   addLosses,
   type CountedWeight,

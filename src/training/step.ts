@@ -21,4 +21,18 @@ export interface StepResult {
   readonly refused: readonly MicroStep[];
   /** Batches whose loss weighs 0; they changed nothing. */
   readonly empty: readonly MicroStep[];
+  /** Set where the loss is scaled and did not fit: the step is not to blame and changed nothing. */
+  readonly overflow?: Overflow;
+}
+
+/** A step whose gradients, or loss, float16 did not hold. */
+export interface Overflow {
+  readonly steps: readonly MicroStep[];
+  /** The loss scale of the step, and that of the next. */
+  readonly scale: number;
+  readonly next: number;
+  /** Steps that overflowed so far, this one included. */
+  readonly skipped: number;
+  /** There is no smaller scale to try. */
+  readonly isLast: boolean;
 }

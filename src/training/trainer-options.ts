@@ -21,6 +21,8 @@ import {
   sectionOrComponent,
 } from '../config/index.js';
 import { type CreateEngineOptions, engineKind, engineProblems } from '../engine/index.js';
+import { lossScaleFormat } from './fit/loss-scale.js';
+import { precisionFormat } from './precision.js';
 
 /** A time as a config says it: `DD:HH:MM:SS`, or a sum of units. */
 export type Duration =
@@ -67,27 +69,6 @@ export function parseBytes(value: unknown): number {
 
 const byteCount = () =>
   customFormat<number, string>('a size such as 6GB or 512MiB', parseBytes, { type: 'string' });
-
-/** Lightning's names of reduced precision. */
-const REDUCED = [16, '16', '16-mixed', '16-true', 'bf16', 'bf16-mixed', 'bf16-true'] as const;
-
-/** Reduced precision saves time and memory elsewhere; a config that asks for it means the same model without. */
-const precision: Format<32, 32 | '32' | '32-true' | (typeof REDUCED)[number]> = {
-  expected: `32, or ${REDUCED.map(String).join(', ')} (all computed in 32 bits)`,
-  accepts: () => true,
-  check: (value, at) => {
-    if (REDUCED.some((name) => name === value)) {
-      at.warn(`"precision" has no effect: the computation is in 32 bits, not ${String(value)}`);
-    } else if (value !== 32 && value !== '32' && value !== '32-true') {
-      at.report({
-        message: `expected 32, got ${JSON.stringify(value)}: all is computed in 32 bits`,
-        hint: `use precision: 32; ${REDUCED.slice(2).join(', ')} are accepted and mean the same`,
-      });
-    }
-    return 32;
-  },
-  jsonSchema: () => ({ enum: [32, '32', '32-true', ...REDUCED] }),
-};
 
 /** The options of an engine, taken as they are. */
 const engineOptions: Format<ConfigNode & CreateEngineOptions, CreateEngineOptions | Loaded> = {
@@ -238,9 +219,14 @@ export const trainerSchema = defineSchema(
     },
     enable_progress_bar: { doc: 'The live progress line.', format: 'boolean', default: true },
     precision: {
-      doc: 'Bits of the computation, always 32; reduced precision is told of and not done.',
-      format: precision,
-      default: 32,
+      doc: 'Bits of products and of stored weights, by Lightning’s names: 32, 16-mixed (or 16), bf16-mixed (or bf16), 16-true, bf16-true; see docs/precision.md.',
+      format: precisionFormat,
+      default: '32-true',
+    },
+    loss_scale: {
+      doc: 'Factor of the loss where products are computed in float16: dynamic (or pytorch) as GradScaler’s, megatron, a constant, or a mapping.',
+      format: lossScaleFormat,
+      default: 'dynamic',
     },
     devices: { doc: 'Devices; 1 only (-1 and auto mean 1).', format: onlyOne('device'), default: 1 },
     num_nodes: { doc: 'Machines; 1 only.', format: onlyOne('machine'), default: 1 },
@@ -294,8 +280,8 @@ export const trainerSchema = defineSchema(
       detect_anomaly: { instead: 'a non-finite loss is always explained', harmless: [false, null] },
       profiler: { instead: 'timings are in the log', harmless: [null] },
       plugins: { instead: 'there are none', harmless: [null] },
-      amp_backend: { instead: 'precision is 32', harmless: ['native', null] },
-      amp_level: { instead: 'precision is 32', harmless: [null] },
+      amp_backend: { instead: 'precision says all of it', harmless: ['native', null] },
+      amp_level: { instead: 'precision says all of it', harmless: [null] },
       overfit_batches: { instead: 'use limit_train_batches', harmless: [0, null] },
       fast_dev_run: { instead: 'use limit_*_batches', harmless: [false, null] },
       reload_dataloaders_every_n_epochs: {

@@ -3,6 +3,7 @@
 import { type ConfigNode, type ConfigWarning, hasTarget, withPosition } from '../config/index.js';
 import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
 import { createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
+import { engineFor } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView, viewFor } from './progress/progress-view.js';
 import { RUN_FOLDER } from './run-folder.js';
 import type { TrainerOptions } from './trainer-options.js';
@@ -35,7 +36,9 @@ export function trainerServices(
 ): Container {
   const scope = container.scope();
   const { engine, view, warnings } = givenServices;
-  if (engine) scope.registerValue(ENGINE, engine);
+  const ofPrecision = (made: Engine) => engineFor(trainer.options.precision, made);
+  if (engine) scope.registerFactory(ENGINE, () => ofPrecision(engine));
+  else if (container.isRegistered(ENGINE)) scope.registerFactory(ENGINE, () => ofPrecision(container.resolve(ENGINE))); // biome-ignore format: one line reads better
   if (view) scope.registerValue(PROGRESS_VIEW, view);
   if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
   if (container.isRegistered(LOG)) {
@@ -52,7 +55,7 @@ export function trainerServices(
       const { engine: options } = trainer.options;
       const madeEngine = withPosition(options, () => engineOf(options, scope));
       owns(madeEngine);
-      return madeEngine;
+      return ofPrecision(madeEngine);
     })
     .registerDefault(SEED, () => trainer.options.seed)
     .registerDefault(PROGRESS_VIEW, () => viewFor(process.stderr, trainer.options.enable_progress_bar))

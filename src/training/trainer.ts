@@ -24,6 +24,7 @@ import { type Evaluation, evaluate } from './evaluate.js';
 import type { FitParts } from './fit/fit-parts.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
+import { LossScale } from './fit/loss-scale.js';
 import { keepWithin } from './fit/memory-budget.js';
 import { MemoryCheck } from './fit/memory-check.js';
 import type { Lever } from './fit/memory-levers.js';
@@ -33,6 +34,7 @@ import { FitPlan } from './fit/plan.js';
 import { resume } from './fit/resume.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
+import { describePrecision, productTypeOf } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { RUN_FOLDER } from './run-folder.js';
@@ -67,6 +69,7 @@ export interface RunPlan {
 type ReadyParts = Pick<
   FitParts,
   | 'engine'
+  | 'lossScale'
   | 'memory'
   | 'model'
   | 'optimizer'
@@ -343,6 +346,7 @@ export class Trainer {
     limit: TrainerOptions['limit_val_batches'],
     options: EvaluationOptions,
   ): Promise<Evaluation> {
+    await describePrecision(this.options.precision, this.engine, undefined);
     if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
     if (options.checkpoint) {
       const checkpoint = await resolveCheckpoint(options.checkpoint);
@@ -389,6 +393,8 @@ export class Trainer {
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
+    if (resumed?.state.lossScale) ready.lossScale?.restore(resumed.state.lossScale);
+    await this.sayPrecision(ready.lossScale);
     return new FitRun({
       ...ready,
       callbacks,
@@ -405,9 +411,15 @@ export class Trainer {
     });
   }
 
+  private async sayPrecision(lossScale: LossScale | undefined): Promise<void> {
+    const line = await describePrecision(this.options.precision, this.engine, lossScale?.describe());
+    if (line !== undefined) this.say(line);
+  }
+
   /** What a run needs of config, data and engine. */
   private async ready(model: TrainableModel, data: FitOptions, seed: number): Promise<ReadyParts> {
     const { options, engine } = this;
+    await describePrecision(options.precision, engine, undefined);
     // What is wrong in the config shows before any data is read.
     const container = this.container && this.services;
     const optim = section(model.config['optim']);
@@ -426,7 +438,9 @@ export class Trainer {
     );
     const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
     const clipping = { algorithm, limit: limit || undefined };
-    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation);
+    const isScaled = productTypeOf(options.precision) === 'float16';
+    const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
+    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale);
     const memory = new MemoryCheck({
       source,
       programs,
@@ -440,7 +454,19 @@ export class Trainer {
       const say = (text: string) => this.say(text);
       keepWithin({ bytes: options.memory_budget, module: model.module, memory, programs, say, position });
     }
-    return { model, engine, options, optimizer, scheduler, programs, plan, memory, source, validation };
+    return {
+      model,
+      engine,
+      options,
+      optimizer,
+      scheduler,
+      programs,
+      lossScale,
+      plan,
+      memory,
+      source,
+      validation,
+    };
   }
 
   private async drive(run: FitRun): Promise<void> {

@@ -2,7 +2,7 @@
 import { defineSchema } from '../config/index.js';
 import { component } from '../container/index.js';
 import { AnemoneError } from '../errors/index.js';
-import { checkpointFields, SmoothedCrossEntropyLoss, tokenLossKind } from '../nn/index.js';
+import { checkpointFields, refineCheckpoints, SmoothedCrossEntropyLoss, tokenLossKind } from '../nn/index.js';
 import { TokenClassifier, type TokenClassifierConfig } from './token-classifier.js';
 import { TransformerDecoder, type TransformerDecoderConfig } from './transformer-decoder.js';
 import { TransformerEncoder, type TransformerEncoderConfig } from './transformer-encoder.js';
@@ -43,7 +43,7 @@ const decoderConfigSchema = defineSchema(
       default: false,
     },
   },
-  { doc: 'Sizes.' },
+  { doc: 'Sizes.', refine: refineCheckpoints() },
 );
 
 export const transformerDecoderSchema = defineSchema(
@@ -69,7 +69,10 @@ export const transformerEncoderSchema = defineSchema(
     mask_future: { doc: 'Frames see only those before them.', format: 'boolean', default: false },
     pre_ln_final_layer_norm: finalNorm,
   },
-  { doc: 'Transformer layers between the encoder and the decoder; none with num_layers: 0.' },
+  {
+    doc: 'Transformer layers between the encoder and the decoder; none with num_layers: 0.',
+    refine: refineCheckpoints(),
+  },
 );
 
 export const tokenClassifierSchema = defineSchema(

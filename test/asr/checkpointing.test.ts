@@ -1,5 +1,8 @@
 // Gradient checkpointing by Megatron's keys, on every encoder, decoder and Transformer: the bits are those of plain training.
 import { afterAll, describe, expect, it } from 'vitest';
+import { rnntDecoderSchema } from '../../src/asr/decoders/config.js';
+import { RNNTDecoder } from '../../src/asr/decoders/rnnt-decoder.js';
+import { conformerEncoderSchema } from '../../src/asr/encoders/conformer-config.js';
 import { ConformerEncoder } from '../../src/asr/encoders/conformer-encoder.js';
 import { convAsrEncoderSchema } from '../../src/asr/encoders/conv-asr-config.js';
 import { ConvASREncoder } from '../../src/asr/encoders/conv-asr-encoder.js';
@@ -21,6 +24,7 @@ import {
 } from '../../src/engine/index.js';
 import { type CheckpointConfig, checkpointsOf, Module, trainingPass } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import { transformerDecoderSchema, transformerEncoderSchema } from '../../src/transformer/components.js';
 import { TransformerDecoder, TransformerEncoder } from '../../src/transformer/index.js';
 
 const BATCH = 2;
@@ -107,6 +111,10 @@ class EncoderDecoder extends Module {
   }
 }
 
+/** Some token for each frame, x [B,T,F] → [B,T]. */
+const tokensOf = (x: Tensor): Tensor =>
+  tf.cast(tf.minimum(tf.mul(tf.abs(tf.squeeze(tf.slice(x, [0, 0, 0], [-1, -1, 1]), [2])), 4), 11), 'int32');
+
 const block = { filters: 8, repeat: 2, kernel: [3], stride: [1], dilation: [1], dropout: 0.1, residual: true, separable: true }; // biome-ignore format: one line reads better
 const convolutional = (jasper: readonly object[], keys: Keys) =>
   new ConvASREncoder(convAsrEncoderSchema.parse({ feat_in: BINS, activation: 'relu', jasper, ...keys }));
@@ -149,6 +157,14 @@ const STACKS: Record<string, Kind> = {
     make: (keys) => {
       const dense = { ...block, residual_dense: true };
       return ofEncoder(convolutional([{ ...block, residual: false }, dense, dense, block], keys));
+    },
+  },
+  'prediction network': {
+    attends: false,
+    make: (keys) => {
+      const prednet = { pred_hidden: 8, rnn_hidden_size: 12, pred_rnn_layers: 3, dropout: 0.1, ...keys };
+      const module = new RNNTDecoder({ prednet, vocab_size: 12 });
+      return { module, forward: (x) => [module.forward(tokensOf(x), trainingPass)] };
     },
   },
   Transformers: {
@@ -247,19 +263,62 @@ describe.each(Object.entries(STACKS))('checkpointing of: %s', (name, { make, att
       for (const checkpoints of checkpointsOf(stack.module)) checkpoints.use(count);
       return (await stepOf(onnx, stack, { frames: 16 * FRAMES })).peak as number;
     };
-    const [none, one, all] = [await peakOf(0), await peakOf(1), await peakOf(4)];
+    const [none, two, all] = [await peakOf(0), await peakOf(2), await peakOf(4)];
     if (dense) expect(all).toBeLessThanOrEqual(none);
-    else expect([all < one, one < none], `${name}: ${[none, one, all]}`).toEqual([true, true]);
+    else expect([all < two, two < none], `${name}: ${[none, two, all]}`).toEqual([true, true]);
   });
 });
 
-it.each([
-  [{ activations_checkpoint_method: 'block' }, 'encoder.activations_checkpoint_method'],
-  [{ activations_checkpoint_num_layers: 2 }, 'encoder.activations_checkpoint_num_layers'],
-  [{ ...SELECTIVE, activations_checkpoint_method: 'uniform' }, 'encoder.activations_checkpoint_method'],
-  [{ ...SELECTIVE, activations_checkpoint_num_layers: 1 }, 'encoder.activations_checkpoint_num_layers'],
-] as const)('keys that contradict each other are an error: %j', (keys, path) => {
+const CONTRADICTIONS: readonly (readonly [Keys, string])[] = [
+  [{ activations_checkpoint_method: 'block' }, 'method'],
+  [{ activations_checkpoint_num_layers: 2 }, 'num_layers'],
+  [{ ...SELECTIVE, activations_checkpoint_method: 'uniform' }, 'method'],
+  [{ ...SELECTIVE, activations_checkpoint_num_layers: 1 }, 'num_layers'],
+];
+it.each(CONTRADICTIONS)('keys that contradict each other are an error: %j', (keys, key) => {
   expect(() => STACKS['Conformer'].make(keys)).toThrow(
-    expect.objectContaining({ code: 'nn.checkpointing', path }),
+    expect.objectContaining({ code: 'nn.checkpointing', path: `encoder.activations_checkpoint_${key}` }),
   );
 });
+
+describe.each([
+  ['Conformer', conformerEncoderSchema, { feat_in: 8, d_model: 8, n_layers: 1 }, ''],
+  ['Squeezeformer', squeezeformerEncoderSchema, { feat_in: 8, d_model: 8, n_layers: 1 }, ''],
+  ['LSTM encoder', rnnEncoderSchema, { feat_in: 8, d_model: 8, n_layers: 1, proj_size: 4 }, ''],
+  ['convolutional encoder', convAsrEncoderSchema, { feat_in: 8, jasper: [block], activation: 'relu' }, ''],
+  ['Transformer', transformerEncoderSchema, { hidden_size: 8, inner_size: 8, num_layers: 1 }, ''],
+  [
+    'Transformer decoder',
+    transformerDecoderSchema,
+    { hidden_size: 8, inner_size: 8, num_layers: 1 },
+    'config_dict',
+  ],
+  ['prediction network', rnntDecoderSchema, { pred_hidden: 8 }, 'prednet'],
+] as const)(
+  'a config is told before anything is made that it contradicts itself: %s',
+  (name, schema, size, part) => {
+    const problemsOf = (keys: Keys): string[] => {
+      const section = { ...size, ...keys };
+      return schema
+        .validate(part ? { [part]: section } : section)
+        .errors.map(({ path, message }) => `${path}: ${message}`);
+    };
+
+    it.each(CONTRADICTIONS)('%j', (keys, key) => {
+      expect(problemsOf({})).toEqual([]);
+      const path = part ? `${part}.` : '';
+      expect(problemsOf(keys)).toContainEqual(
+        expect.stringMatching(
+          `${path}activations_checkpoint_${key}: (needs|is for) activations_checkpoint_granularity: full`,
+        ),
+      );
+    });
+
+    it('selective without attention', () => {
+      const attends = /former/.test(name);
+      expect(problemsOf(SELECTIVE)).toEqual(
+        attends ? [] : [expect.stringMatching(/selective computes attention again, and there is none/)],
+      );
+    });
+  },
+);

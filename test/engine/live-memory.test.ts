@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OnnxEngine, tf } from '../../src/engine/index.js';
-import { executionOrder, peakOf } from '../../src/engine/onnx/live-memory.js';
+import { peakOf } from '../../src/engine/onnx/live-memory.js';
+import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../../src/engine/onnx/onnx-graph.js';
 import { ValueSizes } from '../../src/engine/onnx/value-sizes.js';
 

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { float32, OnnxEngine, State, type Tensor, tf, valueAndGrads } from '../../src/engine/index.js';
 import { SharedWorkspace } from '../../src/engine/onnx/capi/workspace.js';
-import { executionOrder } from '../../src/engine/onnx/live-memory.js';
+import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import {
   bytesOfType,
   type OnnxGraph,
@@ -103,6 +103,26 @@ describe('a plan of memory', () => {
     };
     expect(chain('Transpose')).toBe(2 * 4 * LARGE);
     expect(chain('Exp')).toBe(4 * LARGE);
+  });
+
+  it('writes over the one input that an operator copies first, if it reads no other in that memory', () => {
+    const shapes = new Map<string, OnnxValue>();
+    const bytes = (...nodes: OnnxNode[]): number => {
+      for (const name of nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]))
+        shapes.set(name, { name, shape: [LARGE], dtype: 'float32' });
+      const graph = { nodes, inputs: [shapes.get('x') as OnnxValue], outputs: [shapes.get('y') as OnnxValue], initializers: [] }; // biome-ignore format: one line reads better
+      return planMemory(graph, nodes, (name) => shapes.get(name)).bytes / (4 * LARGE);
+    };
+    const [first, last] = [node('Transpose', ['x'], ['a']), node('Transpose', ['b'], ['y'])];
+    expect(bytes(first, node('Softmax', ['a'], ['b']), last)).toBe(1);
+    expect(bytes(first, node('ScatterElements', ['a', 'x', 'x'], ['b']), last)).toBe(1);
+    expect(bytes(first, node('Gemm', ['x', 'x', 'a'], ['b']), last)).toBe(1);
+    expect(bytes(first, node('Gemm', ['x', 'a', 'a'], ['b']), last)).toBe(2);
+    const view = node('Reshape', ['a', 'shape'], ['v']);
+    expect(bytes(first, view, node('Gemm', ['x', 'v', 'a'], ['b']), last)).toBe(2);
+    expect(bytes(first, node('Gemm', ['a', 'x'], ['b']), last)).toBe(2);
+    expect(bytes(first, node('ScatterElements', ['x', 'x', 'a'], ['b']), last)).toBe(2);
+    expect(bytes(first, node('Softmax', ['a'], ['b'], 'other'), last)).toBe(2);
   });
 
   it('leaves to the caller what is its own, to the heap what is small, and to itself what a host call sees', () => {

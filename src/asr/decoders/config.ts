@@ -5,6 +5,7 @@ import {
   type FieldDefinitions,
   type GivenConfigOf,
 } from '../../config/index.js';
+import { checkpointFields, refineCheckpoints } from '../../nn/index.js';
 
 const byModel = 'Set by the model from its tokenizer.';
 const rate = { format: 'number', min: 0, below: 1 } as const;
@@ -32,9 +33,12 @@ const prednetFields = {
     default: 0,
   },
   weights_init_scale: { doc: 'Factor on all initial LSTM weights.', format: 'number', default: 1 },
+  ...checkpointFields,
 } as const satisfies FieldDefinitions;
 
-const prednetSchema = defineSchema('prednet', prednetFields);
+const prednetSchema = defineSchema('prednet', prednetFields, {
+  refine: refineCheckpoints({ hasAttention: false }),
+});
 
 const rnntDecoderFields = {
   prednet: { doc: 'The recurrent network.', format: prednetSchema },

@@ -1,7 +1,16 @@
 // The part of the joint network that would hold [B,T,U+1,K]: from the two projections to the
 // log-probabilities of the lattice's arcs. Works in blocks of time, so that a bound on the number of
 // elements holds in both directions; the gradient computes a block again instead of keeping it.
-import { keepWhere, later, maskFactors, maskFromFactors, scan, type Tensor, tf } from '../../engine/index.js';
+import {
+  inFullPrecision,
+  keepWhere,
+  later,
+  maskFactors,
+  maskFromFactors,
+  scan,
+  type Tensor,
+  tf,
+} from '../../engine/index.js';
 import { customGradient } from '../../nn/index.js';
 
 /** Activation between the sum of the projections and the output layer. */
@@ -308,7 +317,8 @@ class JointBlock {
     const [batch, rows, frames] = this.dims;
     const picks = this.heads.map(({ size, arcs }, i) => {
       const grouped = tf.reshape(logProbabilities[i], [batch * rows, frames, size]);
-      return tf.reshape(tf.matMul(grouped, selectors[i], false, true), [batch, rows, frames, arcs.length]);
+      const picked = inFullPrecision(() => tf.matMul(grouped, selectors[i], false, true));
+      return tf.reshape(picked, [batch, rows, frames, arcs.length]);
     });
     return picks.length === 1 ? picks[0] : tf.concat(picks, 3);
   }
@@ -347,7 +357,8 @@ class JointBlock {
     const { size, arcs, normalise } = this.heads[i];
     const count = batch * rows * frames;
     const byRow = tf.reshape(dPicks, [batch * rows, frames, arcs.length]);
-    const chosenLogits = tf.reshape(tf.matMul(byRow, selectors), [count, size]);
+    const chosen = inFullPrecision(() => tf.matMul(byRow, selectors));
+    const chosenLogits = tf.reshape(chosen, [count, size]);
     const total = tf.reshape(tf.sum(dPicks, 3), [count, 1]);
     const exactLogits =
       normalise === 'none' ? chosenLogits : tf.sub(chosenLogits, tf.mul(tf.exp(logProbabilities), total));

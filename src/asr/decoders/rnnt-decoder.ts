@@ -7,10 +7,12 @@ import {
   Embedding,
   evaluationPass,
   type Initializer,
+  LayerCheckpoints,
   Lstm,
   type LstmBiasInit,
   type Module,
   type Pass,
+  type StackLayer,
   uniform,
 } from '../../nn/index.js';
 import { type ResolvedPrednet, type RNNTDecoderConfig, rnntDecoderSchema } from './config.js';
@@ -25,6 +27,7 @@ export class RNNTDecoder extends PredictionNetwork {
   readonly layers: number;
   /** Cells of a layer. */
   readonly cells: number;
+  readonly checkpoints: LayerCheckpoints;
   private readonly embed: Embedding;
   private readonly lstm: Lstm;
   private readonly dropout: number;
@@ -58,6 +61,8 @@ export class RNNTDecoder extends PredictionNetwork {
         biasInit: biasInit(prednet, scale),
       }),
     );
+    const stack = Array.from({ length: this.layers }, () => this.lstm);
+    this.checkpoints = new LayerCheckpoints(prednet, stack, 'decoder.prednet');
     this.adapters = this.child('adapter_layer', new AdapterSlot({ width: this.width }));
   }
 
@@ -74,7 +79,9 @@ export class RNNTDecoder extends PredictionNetwork {
     const [batch] = targets.shape;
     const tokens = this.embed.forward(tf.transpose(targets));
     const input = tf.concat([tf.zeros([1, batch, this.width]), tokens], 0);
-    const output = dropout(this.lstm.forward(input, pass), this.dropout, pass);
+    const layer: StackLayer = ([below], k, pass) => [this.lstm.layer(k, below, pass)];
+    const [top] = this.checkpoints.through([input], () => ({ layer, pass }));
+    const output = dropout(top, this.dropout, pass);
     return pass.tap(this.path, this.adapters.forward(tf.transpose(output, [1, 0, 2]), pass));
   }
 

@@ -1,6 +1,6 @@
 // The heads of a joint whose outputs follow a transducer variant, and the order of the picks the losses expect:
 // blank, next label, then big blanks or durations.
-import { type Tensor, tf } from '../../engine/index.js';
+import { inFullPrecision, type Tensor, tf } from '../../engine/index.js';
 import { arcSelectors, type JointHead } from './joint-picks.js';
 import { outputLayout, type TransducerVariant } from './transducer-variant.js';
 
@@ -37,7 +37,8 @@ export function picksOfLogits(logits: Tensor, targets: Tensor, heads: readonly J
   const parts = sizes.length === 1 ? [byRow] : tf.split(byRow, sizes, 3);
   const picks = parts.map((part, i) => {
     const grouped = tf.reshape(tf.logSoftmax(part), [batch * rows, frames, sizes[i]]);
-    return tf.matMul(grouped, arcSelectors(targets, heads[i]), false, true);
+    const selectors = arcSelectors(targets, heads[i]);
+    return inFullPrecision(() => tf.matMul(grouped, selectors, false, true));
   });
   const joined = picks.length === 1 ? picks[0] : tf.concat(picks, 2);
   return tf.reshape(joined, [batch, rows, frames, joined.shape[2]!]);

@@ -8,7 +8,7 @@ import {
   oneOf,
   pairOf,
 } from '../../config/index.js';
-import { checkpointFields } from '../../nn/index.js';
+import { checkpointFields, refineCheckpoints } from '../../nn/index.js';
 
 /** [left, right] frames of attention context, -1 for unlimited. */
 export type ContextSize = readonly [number, number];
@@ -50,6 +50,12 @@ const conformerFields = {
     default: 4,
   },
   subsampling_conv_channels: { doc: 'Channels; -1 for d_model.', format: 'int', default: -1 },
+  subsampling_conv_chunking_factor: {
+    doc: 'Parts, a power of 2, into which a batch is cut for the 2-D convolutions of the subsampling, which are computed again for the gradient: less memory. 1, -1: none.',
+    format: 'int',
+    min: -1,
+    default: 1,
+  },
   causal_downsampling: { doc: 'See the past only.', format: 'boolean', default: false },
   ff_expansion_factor: { doc: 'Hidden over outer width of the feed-forward blocks.', ...size, default: 4 },
   reduction: {
@@ -148,9 +154,14 @@ export type ResolvedConformerConfig = ConfigOf<typeof conformerFields>;
 
 export const conformerEncoderSchema = defineSchema('ConformerEncoder', conformerFields, {
   doc: 'The Conformer (Gulati et al. 2020).',
+  refine: (config, report) => {
+    refineCheckpoints()(config, report);
+    const parts = config.subsampling_conv_chunking_factor;
+    if (parts !== -1 && !Number.isInteger(Math.log2(parts)))
+      report('subsampling_conv_chunking_factor', `${parts} is neither a power of 2 nor -1`);
+  },
   ignored: {
     pos_emb_max_len: 'position tables grow as needed',
-    subsampling_conv_chunking_factor: { instead: 'convolutions are not cut', harmless: [1, -1] },
     use_pytorch_sdpa: 'the engine chooses the kernels',
     use_pytorch_sdpa_backends: 'the engine chooses the kernels',
     sync_max_audio_length: 'position tables need no synchronisation',

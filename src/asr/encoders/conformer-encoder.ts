@@ -250,6 +250,7 @@ function preEncode(c: ResolvedConformerConfig): Subsampling | Linear {
     channels: c.subsampling_conv_channels > 0 ? c.subsampling_conv_channels : c.d_model,
     causal: c.causal_downsampling,
     nemoCompat: c.nemo_compat,
+    parts: c.subsampling_conv_chunking_factor,
   });
 }
 

@@ -1,6 +1,6 @@
 // Options of the convolutional encoders (Jasper, QuartzNet, Citrinet, ContextNet): NeMo's keys and defaults.
 import { defineSchema, type InferConfig, listOf, oneOf } from '../../config/index.js';
-import { checkpointFields } from '../../nn/index.js';
+import { checkpointFields, refineCheckpoints } from '../../nn/index.js';
 
 const count = { format: 'int', min: 1 } as const;
 const perKernel = oneOf('int', listOf('int', { min: 1, max: 1 }));
@@ -106,6 +106,7 @@ export const convAsrEncoderSchema = defineSchema(
   },
   {
     doc: 'Convolutional encoder: Jasper, QuartzNet, Citrinet or ContextNet, by its blocks.',
+    refine: refineCheckpoints({ hasAttention: false }),
     ignored: {
       quantize: { instead: 'nothing is quantised', harmless: [false] },
     },

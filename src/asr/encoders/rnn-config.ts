@@ -1,6 +1,6 @@
 // Options of the recurrent encoder: NeMo's keys, NeMo's defaults.
 import { defineSchema, type InferConfig } from '../../config/index.js';
-import { checkpointFields } from '../../nn/index.js';
+import { checkpointFields, refineCheckpoints } from '../../nn/index.js';
 import { subsamplingTypes } from './conformer-config.js';
 
 const size = { format: 'int', min: 1 } as const;
@@ -42,7 +42,10 @@ export const rnnEncoderSchema = defineSchema(
     },
     ...checkpointFields,
   },
-  { doc: 'Layers of LSTMs with projected outputs (He et al. 2019).' },
+  {
+    doc: 'Layers of LSTMs with projected outputs (He et al. 2019).',
+    refine: refineCheckpoints({ hasAttention: false }),
+  },
 );
 
 /** A checked `encoder` section of an RNNEncoder. */

@@ -1,6 +1,6 @@
 // Options of the Squeezeformer encoder: NeMo's keys, NeMo's defaults.
 import { defineSchema, type InferConfig, listOf } from '../../config/index.js';
-import { checkpointFields } from '../../nn/index.js';
+import { checkpointFields, refineCheckpoints } from '../../nn/index.js';
 
 const rate = { format: 'number', min: 0, below: 1 } as const;
 const size = { format: 'int', min: 1 } as const;
@@ -60,6 +60,7 @@ export const squeezeformerEncoderSchema = defineSchema(
   },
   {
     doc: 'The Squeezeformer (Kim et al. 2022).',
+    refine: refineCheckpoints(),
     ignored: { pos_emb_max_len: 'position tables grow as needed' },
   },
 );

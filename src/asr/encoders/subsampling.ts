@@ -15,6 +15,7 @@ import {
   recomputeCheaply,
   uniform,
 } from '../../nn/index.js';
+import { inBatchParts, ofRows, type Rows } from './batch-parts.js';
 import type { NemoCompat, SubsamplingType } from './conformer-config.js';
 
 export interface SubsamplingOptions {
@@ -26,6 +27,8 @@ export interface SubsamplingOptions {
   readonly channels: number;
   readonly causal: boolean;
   readonly nemoCompat: NemoCompat;
+  /** Into how many parts a batch is cut for the convolutions, to take less memory; default 1. See `batchParts`. */
+  readonly parts?: number;
 }
 
 /** Frames and their number per item. */
@@ -76,7 +79,7 @@ interface Stage {
 }
 
 /** [B,T,F,C] to another image, or at last to [B,T,d]. */
-type ImageLayer = (image: Tensor) => Tensor;
+type ImageLayer = (image: Tensor, rows: Rows) => Tensor;
 
 /** Strided (`striding`, `dw_striding`) or pooled (`vggnet`) stages, each halving time and frequency, then `out`. */
 export class ConvSubsampling extends Subsampling {
@@ -132,7 +135,7 @@ export class ConvSubsampling extends Subsampling {
         layers.push((image) => module.forward(image));
         if (module.stride > 1) shorten(stage.length);
         const mask = relu ? currentMask() : undefined;
-        if (relu) layers.push((image) => maskedRelu(image, mask));
+        if (relu) layers.push((image, rows) => maskedRelu(image, mask && ofRows(mask, rows)));
       }
       if (stage.pool) {
         layers.push(maxPoolCeil);
@@ -144,15 +147,23 @@ export class ConvSubsampling extends Subsampling {
     return { x: pass.tap(this.path, projected), lengths: remaining, frames: batchFrames };
   }
 
+  /** The layers one after the other, the whole batch at once or by `parts`. */
+  private through(layers: readonly ImageLayer[], image: Tensor, pass: Pass): Tensor {
+    return inBatchParts(image, this.options.parts ?? 1, pass, (part, rows) =>
+      this.throughRows(layers, part, rows, pass),
+    );
+  }
+
   /** The first convolution sees one channel: it is cheap, and what it makes is the largest tensor of all. */
-  private through(
+  private throughRows(
     [convolution, activation, next, ...rest]: readonly ImageLayer[],
     image: Tensor,
+    rows: Rows,
     pass: Pass,
   ): Tensor {
-    const first = ([image]: Tensor[]): Tensor => next(activation(convolution(image)));
+    const first = ([image]: Tensor[]): Tensor => next(activation(convolution(image, rows), rows), rows);
     const start = recomputeCheaply(first, [image], pass, image.size * this.options.channels);
-    return rest.reduce((image, layer) => layer(image), start);
+    return rest.reduce((image, layer) => layer(image, rows), start);
   }
 
   /** [B,T',F',C] → [B,T',d]. The stored weight orders its input channel-major, the image is channels-last. */

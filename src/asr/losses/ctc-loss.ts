@@ -1,6 +1,6 @@
 // Connectionist temporal classification (Graves et al. 2006), inside a program; blank is any class, NeMo
 // uses the last.
-import { type HostTensor, hostCall, scan, type Tensor, tf } from '../../engine/index.js';
+import { type HostTensor, hostCall, inFullPrecision, scan, type Tensor, tf } from '../../engine/index.js';
 import { customGradient } from '../../nn/index.js';
 import { ctcGradient } from './ctc-lattice-host.js';
 import { impossible, logAddExp, shiftColumns } from './log-space.js';
@@ -33,7 +33,8 @@ export function ctcCosts(input: CtcInput, options: CtcOptions = {}): Tensor {
   const states = stateLabels(targets, blank);
   const count = states.shape[1]!;
   const oneHot = tf.cast(tf.oneHot(tf.reshape(states, [batch * count]) as tf.Tensor1D, classes), 'float32');
-  const picks = tf.matMul(logProbabilities, tf.reshape(oneHot, [batch, count, classes]), false, true);
+  const selectors = tf.reshape(oneHot, [batch, count, classes]);
+  const picks = inFullPrecision(() => tf.matMul(logProbabilities, selectors, false, true));
   const zeroInfinity = options.zeroInfinity ?? true;
   return options.implementation === 'host'
     ? hostCosts(picks, targets, frames, tokens, zeroInfinity)

@@ -74,6 +74,7 @@ const OWN_KEYS = {
   encoder: ['nemo_compat', ...TRAINING_KEYS],
   transf_encoder: TRAINING_KEYS,
   'transf_decoder.config_dict': TRAINING_KEYS,
+  'decoder.prednet': TRAINING_KEYS,
 };
 
 /**

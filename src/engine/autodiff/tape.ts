@@ -122,17 +122,24 @@ function innerProduct(outputs: readonly Tensor[], dys: readonly Tensor[]): Tenso
   return products.reduce((sum, product) => tf.add(sum, product));
 }
 
-/** Operations whose gradients have a surrounding: the innermost counts. */
-const surrounded = new WeakSet<TapeNode>();
+/** Operations whose gradients belong to a part. */
+const surrounded = new WeakSet<object>();
 
-/** Runs `fn`, and later the gradients of the operations that it records inside `within`. */
-export function gradientsWithin<R>(within: <T>(run: () => T) => T, fn: () => R): R {
+/**
+ * Runs `fn`, and later the gradients of the operations that it records inside `within`.
+ * @param seen operations that have such a surrounding of this kind; the innermost counts
+ */
+export function gradientsWithin<R>(
+  within: <T>(run: () => T) => T,
+  fn: () => R,
+  seen: WeakSet<object> = surrounded,
+): R {
   const before = tape().state.activeTape?.length ?? 0;
   const result = fn();
   for (const node of tape().state.activeTape?.slice(before) ?? []) {
     const { gradient } = node;
-    if (!gradient || surrounded.has(node)) continue;
-    surrounded.add(node);
+    if (!gradient || seen.has(node)) continue;
+    seen.add(node);
     node.gradient = (dys) => {
       const grads = within(() => gradient(dys));
       return Object.fromEntries(Object.entries(grads).map(([name, grad]) => [name, () => within(grad)]));

@@ -11,6 +11,7 @@ import {
   type RunOptions,
   type Tensors,
 } from '../engine.js';
+import { type LowType, rehearsalOf } from '../precision.js';
 import { type ProgramState, withScope } from '../scope.js';
 import type { HostData } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
@@ -55,6 +56,10 @@ export class EagerEngine implements Engine {
     }
     await this.use();
     this.replace(state, fromHost({ dtype: state.dtype, shape: state.shape, data: value.slice() }));
+  }
+
+  async lowProducts(type: LowType): Promise<string> {
+    return `rehearsed: ${rehearsalOf(type)}`;
   }
 
   release(states: Iterable<ProgramState>): void {

@@ -6,6 +6,7 @@ import { registerGradients } from '../autodiff/index.js';
 import { tf } from '../tf.js';
 import { EagerEngine } from './eager-engine.js';
 import { addExplicitPadding } from './explicit-padding.js';
+import { addRoundedProducts } from './rounded-products.js';
 
 /** Which tfjs-node is loaded, and how. */
 export interface TensorFlowOptions {
@@ -27,6 +28,7 @@ export function createTensorFlowEngine(options: TensorFlowOptions = {}): EagerEn
   // tfjs-node brings tfjs's own gradients along; every engine differentiates by our tables.
   registerGradients(true);
   addExplicitPadding(BACKEND);
+  addRoundedProducts(BACKEND);
   if (!tf.findBackend(BACKEND)) {
     throw new AnemoneError({
       code: 'engine.tensorflow',

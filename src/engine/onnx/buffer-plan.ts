@@ -5,7 +5,7 @@
 import { producers, usedNames } from './graph-builder.js';
 import type { OnnxGraph, OnnxNode } from './onnx-graph.js';
 import { VIEWS } from './passes/in-place.js';
-import { IN_PLACE as PLANNED_IN_PLACE } from './passes/memory-plan.js';
+import { overwritableInputs } from './passes/memory-plan.js';
 import type { ValueSizes } from './value-sizes.js';
 
 /** Operators whose CPU kernels write over their first input where nobody else needs it (measured, one by one). */
@@ -30,18 +30,19 @@ export interface PlannedBuffer {
 
 /** How values get their memory. */
 export interface Allocation {
-  /** Operators whose result may take the memory of an input that nobody else needs. */
-  readonly inPlace: ReadonlySet<string>;
-  /** Of all inputs, or of the first. */
-  readonly anyInput: boolean;
+  /** Inputs of a node whose memory its result may take where nobody else needs them. */
+  readonly overwritable: (node: OnnxNode) => readonly string[];
   /** Buffers wait to be used again. */
   readonly reuses: boolean;
 }
 
 /** What ONNX Runtime does by itself. */
-export const BY_RUNTIME: Allocation = { inPlace: IN_PLACE, anyInput: false, reuses: true };
+export const BY_RUNTIME: Allocation = {
+  overwritable: ({ op, domain, inputs }) => (domain === '' && IN_PLACE.has(op) ? inputs.slice(0, 1) : []),
+  reuses: true,
+};
 /** What our plan does (passes/memory-plan.ts), which needs no more than is alive. */
-export const BY_PLAN: Allocation = { inPlace: PLANNED_IN_PLACE, anyInput: true, reuses: false };
+export const BY_PLAN: Allocation = { overwritable: overwritableInputs, reuses: false };
 
 /** @param order of the graph's nodes, as they are run */
 export function planBuffers(
@@ -110,12 +111,10 @@ class BufferPlanner {
   }
 
   private bufferFor(node: OnnxNode, key: string, bytes: number): Buffer {
-    const { inPlace, anyInput, reuses } = this.allocation;
-    if (node.domain === '' && inPlace.has(node.op)) {
-      for (const name of anyInput ? node.inputs : node.inputs.slice(0, 1)) {
-        const input = this.bufferOf.get(name);
-        if (input && !input.outside && input.uses === 1 && input.key === key) return input;
-      }
+    const { overwritable, reuses } = this.allocation;
+    for (const name of overwritable(node)) {
+      const input = this.bufferOf.get(name);
+      if (input && !input.outside && input.uses === 1 && input.key === key) return input;
     }
     const again = key === '' || !reuses ? -1 : this.free.findIndex((buffer) => buffer.key === key);
     if (again >= 0) return this.free.splice(again, 1)[0];

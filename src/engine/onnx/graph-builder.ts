@@ -3,6 +3,7 @@
 // no output needs is dropped when the graph is finished.
 import { createHash } from 'node:crypto';
 import { currentPart } from '../part.js';
+import { isProduct, productType } from '../precision.js';
 import type { DType } from '../tensors.js';
 import type { AttributeValue, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-graph.js';
 
@@ -83,11 +84,14 @@ export class GraphBuilder {
     const domain = options.domain ?? '';
     const hasBody = Object.values(attributes).some((a) => typeof a === 'object' && 'graph' in a);
     const alone = hasBody || this.names.sharing === 'memory';
-    const key = alone ? '' : `${domain}|${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}`;
+    const lowType = isProduct(op) ? productType() : undefined;
+    const key = alone
+      ? ''
+      : `${domain}|${op}|${inputs.join()}|${JSON.stringify(attributes)}|${count}|${lowType ?? ''}`;
     const known = alone ? undefined : this.find(key);
     if (known) return known;
     const outputs = Array.from({ length: count }, () => this.names.fresh());
-    this.add({ op, domain, inputs, outputs, attributes, part: currentPart() });
+    this.add({ op, domain, inputs, outputs, attributes, part: currentPart(), ...(lowType && { lowType }) });
     if (!alone) this.emitted.set(key, outputs);
     return outputs;
   }
@@ -107,6 +111,13 @@ export class GraphBuilder {
 
   one(op: string, inputs: readonly string[], options: EmitOptions = {}): string {
     return this.emit(op, inputs, options)[0];
+  }
+
+  /** Puts other nodes in the place of those that there are. */
+  replace(nodes: readonly OnnxNode[]): void {
+    this.nodes.splice(0, this.nodes.length);
+    this.producers.clear();
+    for (const node of nodes) this.add(node);
   }
 
   /** The node that makes `name`, in this graph or around it. */

@@ -5,9 +5,9 @@ import type { LiveValues, ProgramMemory } from '../program-memory.js';
 import type { ProgramState } from '../scope.js';
 import { sizeOf } from '../tensors.js';
 import { BY_PLAN, BY_RUNTIME, type PlannedBuffer, planBuffers } from './buffer-plan.js';
-import { producers, usedNames } from './graph-builder.js';
 import { isHostCall } from './host-call-node.js';
 import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-graph.js';
+import { executionOrder } from './passes/node-order.js';
 import type { TracedProgram } from './trace.js';
 import { ValueSizes } from './value-sizes.js';
 
@@ -159,33 +159,4 @@ function countNodes({ nodes }: OnnxGraph): number {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
-}
-
-/**
- * ONNX Runtime's default order: depth first from the nodes whose results nobody uses, the last of them first, and at
- * each node from its latest input on; a node stands behind its inputs.
- */
-export function executionOrder({ nodes }: OnnxGraph): OnnxNode[] {
-  const made = producers(nodes);
-  const index = new Map(nodes.map((node, i) => [node, i]));
-  const inputsOf = (node: OnnxNode): OnnxNode[] => {
-    const found = new Set(usedNames(node).map((name) => made.get(name)));
-    found.delete(undefined);
-    return ([...found] as OnnxNode[]).sort((a, b) => (index.get(a) ?? 0) - (index.get(b) ?? 0));
-  };
-  const used = new Set(nodes.flatMap(inputsOf));
-  const stack = nodes.filter((node) => !used.has(node)).map((node) => ({ node, done: false }));
-  const seen = new Set<OnnxNode>();
-  const order: OnnxNode[] = [];
-  for (let entry = stack.pop(); entry; entry = stack.pop()) {
-    if (entry.done) {
-      order.push(entry.node);
-      continue;
-    }
-    if (seen.has(entry.node)) continue;
-    seen.add(entry.node);
-    stack.push({ node: entry.node, done: true });
-    for (const node of inputsOf(entry.node)) if (!seen.has(node)) stack.push({ node, done: false });
-  }
-  return order;
 }

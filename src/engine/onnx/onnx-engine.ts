@@ -12,6 +12,7 @@ import type {
   Tensors,
 } from '../engine.js';
 import { noStats } from '../engine.js';
+import type { LowType } from '../precision.js';
 import type { ProgramState } from '../scope.js';
 import { checkTensor, type HostData } from '../tensors.js';
 import { type Adapter, adapterOf, nameSoftware } from './adapter.js';
@@ -19,6 +20,7 @@ import { SharedWorkspace } from './capi/workspace.js';
 import { DeviceMemory } from './device-memory.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, programMemory } from './live-memory.js';
+import { lowProductsOn } from './low-products.js';
 import { mayPlanMemory, openHome } from './open-session.js';
 import { PassingBuffers } from './passing-buffers.js';
 import { describeFallback, type Placement } from './placement.js';
@@ -144,6 +146,10 @@ export class OnnxEngine implements Engine {
   async write(state: ProgramState, value: HostData, given = false): Promise<void> {
     while (this.busy) await this.busy;
     this.store.set(state, given ? value : value.slice());
+  }
+
+  lowProducts(type: LowType): Promise<string> {
+    return lowProductsOn(this.session, type);
   }
 
   /** Bytes of states on the provider's device now. */

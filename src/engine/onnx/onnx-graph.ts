@@ -1,4 +1,5 @@
 // An ONNX graph as plain data: what is recorded while a function is traced, and written by `model-proto.ts`.
+import type { LowType } from '../precision.js';
 import { bytesOf, type DType } from '../tensors.js';
 
 /** Element types of onnx.TensorProto. */
@@ -46,6 +47,8 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** What it is a part of: see `inPart`. */
   readonly part?: string;
+  /** Of a product that is computed in 16 bits: in which; see passes/autocast.ts. */
+  readonly lowType?: LowType;
 }
 
 export interface OnnxValue {

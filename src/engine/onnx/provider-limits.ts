@@ -1,5 +1,6 @@
 // What the kernels of a provider cannot do, or do wrongly, and a trace for it works around. Found by comparing each
 // operator with the reference over many shapes, in ONNX Runtime 1.30.
+import type { LowProducts } from './passes/autocast.js';
 
 export interface ProviderLimits {
   /** Only operators of the ONNX standard: those of ONNX Runtime's own have no kernels there. */
@@ -12,6 +13,8 @@ export interface ProviderLimits {
   readonly nativeOperators: ReadonlySet<string> | 'all';
   /** ConvTranspose is right only where a group has one output channel for each of its inputs. */
   readonly plainGroups: boolean;
+  /** How products in 16 bits are computed. */
+  readonly lowProducts: LowProducts;
   /** Loops of up to so many nodes, all iterations together, are written out. 0: none. */
   readonly unrolledNodes: number;
   /** Kernels are missing for what `passes/around-gaps.ts` puts other nodes in place of. */
@@ -24,6 +27,7 @@ export const NO_LIMITS: ProviderLimits = {
   mostOutputs: Number.POSITIVE_INFINITY,
   nativeOperators: 'all',
   plainGroups: false,
+  lowProducts: 'rehearsed',
   unrolledNodes: 0,
   gaps: false,
 };
@@ -43,6 +47,7 @@ const WEBGPU: ProviderLimits = {
   // Each output is a storage buffer, as is the input; every device has at least 8 of them in a shader.
   mostOutputs: 7,
   plainGroups: true,
+  lowProducts: 'native',
   // There are no loops: the CPU leads them. What is longer runs on the CPU whole.
   unrolledNodes: 12_000,
   gaps: true,
@@ -50,7 +55,7 @@ const WEBGPU: ProviderLimits = {
 
 const BY_PROVIDER: Readonly<Record<string, ProviderLimits>> = {
   cpu: NO_LIMITS,
-  cuda: NO_LIMITS,
+  cuda: { ...NO_LIMITS, lowProducts: 'native' },
   webgpu: WEBGPU,
 };
 

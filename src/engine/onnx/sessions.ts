@@ -2,13 +2,13 @@
 // step does not depend on the shapes of its inputs.
 import type { EngineStats } from '../engine.js';
 import { hostCallsOf } from './host-call-node.js';
-import { executionOrder } from './live-memory.js';
 import { encodeModel, nodeName } from './model-proto.js';
 import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
 import { computesAsPlanned, openSession } from './open-session.js';
 import { withCanonicalNames } from './passes/canonical-names.js';
 import { runsAsWritten } from './passes/foreseen-operators.js';
 import { planMemory } from './passes/memory-plan.js';
+import { executionOrder } from './passes/node-order.js';
 import { deviceOf } from './providers.js';
 import { bytesOfTensor, isOnDevice, type RunTensor } from './run-tensor.js';
 import type { Session, SessionModel, SessionOptions } from './session.js';

@@ -114,6 +114,11 @@ export class TraceBackend implements tf.KernelBackend {
     return this.shapes;
   }
 
+  /** Says shape and type of a graph value that no tensor stands for. */
+  describe(value: OnnxValue): void {
+    this.shapes.set(value.name, value);
+  }
+
   /** A new tensor (tfjs TensorInfo) that is graph value `name`, of shape `raw` broadcast to `shape`. */
   value(name: string, shape: readonly number[], dtype: DType, raw: readonly number[] = shape): tf.TensorInfo {
     this.shapes.set(name, { name, shape: raw, dtype });

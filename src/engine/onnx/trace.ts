@@ -9,6 +9,7 @@ import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
 import { aroundGaps } from './passes/around-gaps.js';
+import { autocast } from './passes/autocast.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import { flattenUpdates } from './passes/flat-updates.js';
 import { mayUpdateInPlace } from './passes/in-place.js';
@@ -193,6 +194,7 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
  * Helper nodes whose shape was not recorded (transposes inside a convolution) are made again instead.
  */
 function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Cut {
+  castProducts(scope, outputs);
   const whole = finishGraph(scope.root.nodes, scope.inputs, outputs, []);
   const parts: OnnxNode[][] = [[]];
   const calls: HostCall[] = [];
@@ -228,6 +230,22 @@ function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Cut {
     );
   });
   return { segments, calls };
+}
+
+/** Puts products that were made inside `inLowPrecision` in 16 bits. */
+function castProducts({ root, callsAreNodes, inputs }: TraceScope, outputs: readonly OnnxValue[]): void {
+  const backend = traceBackend();
+  const { nodes } = finishGraph(root.nodes, inputs, outputs, []);
+  const cast = autocast(nodes, {
+    products: backend.limits.lowProducts,
+    fresh: () => root.names.fresh(),
+    describe: (name) => backend.shapeOfName(name),
+    // Values of 16 bits do not cross a cut: those without a known shape are made again behind it.
+    record: (value) => {
+      if (callsAreNodes || value.dtype === 'float32') backend.describe(value);
+    },
+  });
+  if (cast !== nodes) root.replace(cast);
 }
 
 /** The values a list of nodes takes from outside. */

@@ -1,6 +1,6 @@
 // Batch normalisation over all positions of a batch (Ioffe & Szegedy 2015), PyTorch's BatchNorm1d on
 // channels-last data. The batch's padding counts, as it does in NeMo; what a compiled shape adds beyond it does not.
-import { type Tensor, tf } from '../../engine/index.js';
+import { inFullPrecision, type Tensor, tf } from '../../engine/index.js';
 import { ones, zeros } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Buffer, Parameter } from '../parameter.js';
@@ -92,7 +92,7 @@ interface Moments {
 /** Moments of rows [N,C]; of those with a share [N,1], if there is one. */
 function moments(rows: Tensor, share: Tensor | undefined): Moments {
   const average = (x: Tensor): Tensor =>
-    share ? tf.reshape(tf.matMul(share, x, true, false), [x.shape[1]!]) : tf.mean(x, 0);
+    share ? tf.reshape(inFullPrecision(() => tf.matMul(share, x, true, false)), [x.shape[1]!]) : tf.mean(x, 0); // biome-ignore format: one line reads better
   const mean = average(rows);
   return { mean, variance: average(tf.square(tf.sub(rows, mean))) };
 }

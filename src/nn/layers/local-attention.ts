@@ -1,7 +1,7 @@
 // Attention of each frame to its neighbourhood only, in blocks, so that memory grows with T·w rather than T²
 // (Longformer: Beltagy et al. 2020, with Transformer-XL's positions), NeMo's rel_pos_local_attn. A few global
 // frames may attend to all and be attended by all.
-import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
+import { inFullPrecision, type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Pass } from '../pass.js';
 import { type AttentionMask, type AttentionOptions, RelativeMultiHeadAttention } from './attention.js';
@@ -177,7 +177,8 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
     const places = tf.reshape(this.globalPlaces(count), [1, 1, count]);
     const place = tf.cast(tf.equal(time, places), 'float32');
     const otherFrames = tf.sub(tf.scalar(1), tf.sum(place, -1, true));
-    return tf.add(tf.mul(x, otherFrames), tf.matMul(place, rows));
+    const placed = inFullPrecision(() => tf.matMul(place, rows));
+    return tf.add(tf.mul(x, otherFrames), placed);
   }
 }
 

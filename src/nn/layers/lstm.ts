@@ -93,13 +93,14 @@ export class Lstm extends Module {
    * padding is read like anything else. Steps before padding never depend on it in one direction.
    */
   forward(x: Tensor, pass: Pass, valid?: Tensor): Tensor {
-    let sequence = x;
-    this.weights.forEach((directions, k) => {
-      if (k > 0) sequence = dropout(sequence, this.options.dropout ?? 0, pass);
-      const outputs = directions.map((weights, i) => this.run(sequence, weights, i === 1, valid));
-      sequence = outputs.length === 1 ? outputs[0] : tf.concat(outputs, 2);
-    });
-    return sequence;
+    return this.weights.reduce((sequence, _, k) => this.layer(k, sequence, pass, valid), x);
+  }
+
+  /** What layer k makes of what the one below has made, [S,B,in] → [S,B,P] or [S,B,2P]. */
+  layer(k: number, below: Tensor, pass: Pass, valid?: Tensor): Tensor {
+    const sequence = k > 0 ? dropout(below, this.options.dropout ?? 0, pass) : below;
+    const outputs = this.weights[k].map((weights, i) => this.run(sequence, weights, i === 1, valid));
+    return outputs.length === 1 ? outputs[0] : tf.concat(outputs, 2);
   }
 
   /** x [S,B,in] → [S,B,P] */

@@ -118,9 +118,6 @@ function leavesOf(config: Readonly<Record<string, unknown>>, prefix = ''): Map<s
 /** Leaving a key out and writing its default is the same. */
 function sameMeaning(path: string, before: Section, after: Section): boolean {
   const [section, key] = path.split('.');
-  // All values of `precision` are trained alike, so that their checked values are equal; who asks for another one should
-  // hear of it all the same.
-  if (key === 'precision') return false;
   const [was, is] = [before, after].map((config) => meaningOf(section, config)?.[key]);
   return was !== undefined && JSON.stringify(was) === JSON.stringify(is);
 }

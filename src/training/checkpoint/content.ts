@@ -1,5 +1,6 @@
 // The types of what a checkpoint holds.
 import type { State } from '../../engine/index.js';
+import type { LossScaleState } from '../fit/loss-scale.js';
 import type { LogEntry, LoggedAtStep } from '../loggers/logger.js';
 import type { IntervalSums } from '../progress/throughput.js';
 import type { RunProgress } from '../run-progress.js';
@@ -38,6 +39,8 @@ export interface CheckpointState {
   readonly unlogged?: readonly LogEntry[];
   readonly nonfinite?: NonfiniteState;
   readonly data?: DataIdentity;
+  /** Where the loss is scaled. */
+  readonly lossScale?: LossScaleState;
 }
 
 /** What is remembered of steps whose loss or gradient was not finite, and of those before them. */

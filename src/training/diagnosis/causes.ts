@@ -1,5 +1,6 @@
 // Guesses at why a step was not finite, from what was measured. Each is a sentence a person can act on.
-import type { HostTensors } from '../../engine/index.js';
+import type { HostTensors, LowType } from '../../engine/index.js';
+import { type Precision, productTypeOf } from '../precision.js';
 import type { Diagnosis } from './diagnose.js';
 import type { Measurement } from './probe.js';
 
@@ -15,6 +16,7 @@ export interface Evidence {
   readonly clipped: boolean;
   /** Reported for the step itself. */
   readonly gradNorm: number;
+  readonly precision?: Precision | undefined;
 }
 
 /** Below this, exp() of a value still fits float32. */
@@ -27,7 +29,7 @@ export function likelyCauses(evidence: Evidence): string[] {
     ...badWeights(evidence),
     ...explosion(evidence),
     ...learningRate(evidence),
-    ...range(evidence.diagnosis),
+    ...range(evidence.diagnosis, productTypeOf(evidence.precision ?? '32-true')),
   ];
   if (causes.length > 0) return causes;
   return evidence.diagnosis.first
@@ -90,7 +92,12 @@ function learningRate({ learningRate: rate, scheduler }: Evidence): string[] {
   return [`the learning rate is ${rate.toPrecision(3)}, high for this kind of model${noam}`];
 }
 
-function range({ measurements, first }: Diagnosis): string[] {
+function range({ measurements, first }: Diagnosis, type: LowType | undefined): string[] {
+  if (type === 'float16' && first && first.stage !== 'input' && first.stage !== 'weight') {
+    return [
+      'products are computed in float16, which ends at 65504: use precision bf16-mixed or 32, or keep that layer small',
+    ];
+  }
   const upTo = first === undefined ? measurements : measurements.slice(0, measurements.indexOf(first));
   const largest = upTo
     .filter(({ stage }) => stage === 'output' || stage === 'output gradient')

@@ -23,6 +23,7 @@ import { groupParts, safeTensor } from '../checkpoint/writer.js';
 import { writing } from '../io-error.js';
 import { folderAbove, foldersBelow, someOf } from '../nearby.js';
 import { spelledNumber, spellNonfinite } from '../nonfinite-json.js';
+import { type Precision, precisionFormat } from '../precision.js';
 import type { Explanation } from './explanation.js';
 
 /** Start of the names of dumps; the step follows. */
@@ -37,6 +38,10 @@ export interface StepRecord extends Explanation {
   readonly scheduler: string;
   readonly clipped: boolean;
   readonly texts: readonly string[] | null;
+  /** Absent in dumps of earlier versions: 32-true. */
+  readonly precision?: Precision | undefined;
+  /** Where the loss is scaled. */
+  readonly lossScale?: number | undefined;
 }
 
 const recordShape = defineSchema('step.json', {
@@ -54,6 +59,8 @@ const recordShape = defineSchema('step.json', {
   scheduler: { doc: 'Name of the schedule.', format: 'string' },
   clipped: { doc: 'Whether gradients were clipped.', format: 'boolean' },
   texts: { doc: 'Transcripts.', format: listOf('string'), nullable: true },
+  precision: { doc: 'Precision of the run.', format: precisionFormat, optional: true },
+  lossScale: { doc: 'Scale of the loss.', format: 'number', above: 0, optional: true },
 });
 
 /** Bytes of one file of a dump. */

@@ -64,8 +64,24 @@ export class NonfiniteHandler {
       await run.log({ 'train/skipped_steps': this.skipped });
       return;
     }
-    const { step, diagnosis } = await this.locate(run, result.refused);
-    const record = this.record(run, result, step, diagnosis, counters.get(step) ?? run.progress.batches);
+    throw await this.explained(run, result, counters);
+  }
+
+  /**
+   * A step that changed nothing, as the error that ends the run; it is written down for replay.
+   * @param hint what to do
+   */
+  async explained(
+    run: FailingRun,
+    result: StepResult,
+    counters: ReadonlyMap<MicroStep, number>,
+    hint = 'fix the cause and resume; trainer.nonfinite=skip drops such steps instead',
+  ): Promise<AnemoneError> {
+    const lossScale = result.overflow?.scale ?? result.logs['loss_scale'];
+    const refusedSteps = result.overflow?.steps ?? result.refused;
+    const { step, diagnosis } = await this.locate(run, refusedSteps, lossScale);
+    const counter = counters.get(step) ?? run.progress.batches;
+    const record = { ...this.record(run, result, step, diagnosis, counter), ...(lossScale && { lossScale }) };
     const text = explain(record, diagnosis);
     const target = await freeFolder(this.folder, `${DUMP_PREFIX}${record.step}`);
     const savedFolder = await writeDump(target, {
@@ -81,11 +97,11 @@ export class NonfiniteHandler {
         `could not be written for replay: ${error instanceof Error ? error.message : String(error)}`,
     );
     const [what, ...more] = text.split('\n');
-    throw new AnemoneError({
+    return new AnemoneError({
       code: 'training.nonfinite',
       message: `training stopped before the update: ${what}`,
       lines: [...more, `  the batch and the weights are ${savedFolder}`],
-      hint: 'fix the cause and resume; trainer.nonfinite=skip drops such steps instead',
+      hint,
       details: { step: record.step, dump: target, first: describeFirst(diagnosis) },
     });
   }
@@ -94,10 +110,11 @@ export class NonfiniteHandler {
   private async locate(
     run: FailingRun,
     refusedSteps: readonly MicroStep[],
+    lossScale: number | undefined,
   ): Promise<{ step: MicroStep; diagnosis: Diagnosis }> {
     let fallback: { step: MicroStep; diagnosis: Diagnosis } | undefined;
     for (const step of refusedSteps) {
-      const diagnosis = await diagnose(run.model, run.engine, step.batch.inputs, step.random);
+      const diagnosis = await diagnose(run.model, run.engine, step.batch.inputs, step.random, lossScale);
       if (diagnosis.first) return { step, diagnosis };
       fallback ??= { step, diagnosis };
     }
@@ -125,9 +142,10 @@ export class NonfiniteHandler {
       scheduler: run.scheduler.name,
       clipped: limit !== null && limit > 0,
     };
-    const causes = likelyCauses({ ...facts, diagnosis, inputs: batch.inputs, texts: batch.texts });
+    const { precision } = run.options;
+    const causes = likelyCauses({ ...facts, precision, diagnosis, inputs: batch.inputs, texts: batch.texts });
     const texts = batch.texts ?? null;
-    return { ...facts, causes, seed, counter, texts, engine: run.engine.name };
+    return { ...facts, causes, seed, counter, texts, engine: run.engine.name, precision };
   }
 }
 

@@ -1,6 +1,7 @@
 // Repeats a step that training wrote down and explains it again.
 import type { Engine } from '../../engine/index.js';
 import type { TrainableModel } from '../../model/index.js';
+import { engineFor } from '../precision.js';
 import { likelyCauses } from './causes.js';
 import { type Diagnosis, diagnose } from './diagnose.js';
 import { dumpRandom, restoreDump, type StepDump } from './dump.js';
@@ -25,7 +26,8 @@ export async function replay(
 ): Promise<Replay> {
   await restoreDump(dump, model, engine, source);
   const { record, inputs } = dump;
-  const diagnosis = await diagnose(model, engine, inputs, dumpRandom(record));
+  const computing = engineFor(record.precision ?? '32-true', engine);
+  const diagnosis = await diagnose(model, computing, inputs, dumpRandom(record), record.lossScale);
   const causes = likelyCauses({ ...record, diagnosis, inputs, texts: record.texts ?? undefined });
   return { diagnosis, text: explain({ ...record, causes }, diagnosis) };
 }

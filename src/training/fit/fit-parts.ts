@@ -9,6 +9,7 @@ import type { MetricsLogger } from '../loggers/logger.js';
 import type { ProgressView } from '../progress/progress-view.js';
 import type { RunProgress } from '../run-progress.js';
 import type { TrainerOptions } from '../trainer-options.js';
+import type { LossScale } from './loss-scale.js';
 import type { MemoryCheck } from './memory-check.js';
 import type { FitPlan } from './plan.js';
 import type { StepPrograms } from './step-programs.js';
@@ -21,6 +22,8 @@ export interface FitParts {
   readonly optimizer: Optimizer;
   readonly scheduler: Scheduler;
   readonly programs: StepPrograms;
+  /** Where products are computed in float16. */
+  readonly lossScale: LossScale | undefined;
   readonly plan: FitPlan;
   readonly memory: MemoryCheck;
   readonly source: BatchSource;

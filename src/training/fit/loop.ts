@@ -8,6 +8,7 @@ import { formatNumber } from '../progress/progress-view.js';
 import type { MicroStep } from '../step.js';
 import { accumulationAt } from '../trainer-options.js';
 import { type FitRun, sum } from './fit-run.js';
+import { handleOverflow } from './overflow.js';
 
 /** Decoded samples that go to the loggers after a validation. */
 const SHOWN_SAMPLES = 5;
@@ -49,6 +50,7 @@ async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: nu
   // Nothing has changed, and the batches are taken again on resume.
   if (!result) return;
   nonfinite.remember(result.gradNorm, result.loss);
+  if (result.overflow) await handleOverflow(run, result, result.overflow, microSteps);
   if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
   if (result.empty.length > 0) await reportEmpty(run, result.empty);
   // Before anything of the step is saved: what goes on from there owes the validation that is due now.

@@ -1,6 +1,6 @@
 // Training within a given amount of memory: as few layers as possible are computed again for the gradient.
 import { AnemoneError } from '../../errors/index.js';
-import { checkpointsOf, type LayerCheckpoints, type Module } from '../../nn/index.js';
+import { type LayerCheckpoints, type Module, undecidedCheckpoints } from '../../nn/index.js';
 import type { MemoryCheck } from './memory-check.js';
 import { spokenBytes } from './memory-text.js';
 import type { StepPrograms } from './step-programs.js';
@@ -21,7 +21,7 @@ export interface MemoryBudget {
  * @throws AnemoneError `trainer.memory-budget` when all of them are not enough, with the least that is
  */
 export function keepWithin({ bytes, module, memory, programs, say, position }: MemoryBudget): void {
-  const stacks = checkpointsOf(module).filter(({ isConfigured }) => !isConfigured);
+  const stacks = undecidedCheckpoints(module);
   const layers = stacks.reduce((sum, { layerCount }) => sum + layerCount, 0);
   const takenWith = (count: number): number | undefined => {
     useLayers(stacks, count);

@@ -4,9 +4,9 @@
 import type { TensorSpec } from '../../engine/index.js';
 import { AnemoneError, isOutOfMemory } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
-import type { Module } from '../../nn/index.js';
+import { type Module, undecidedCheckpoints } from '../../nn/index.js';
 import { type FreeMemory, freeMemory } from '../system/free-memory.js';
-import { type Lever, leverLines, leversOf } from './memory-levers.js';
+import { type Lever, leverLines, leversOf, type OtherPlans } from './memory-levers.js';
 import { fitsInto, keptBytes, type MemoryPlan, memoryItems, totalOf, wantedBytes } from './memory-plan.js';
 import { freeText, moduleTable, planSentence, planTable, spokenBytes } from './memory-text.js';
 import type { StepPrograms } from './step-programs.js';
@@ -16,7 +16,7 @@ export type MemoryCheckMode = boolean | 'warn';
 
 export interface MemoryCheckParts {
   readonly source: BatchSource;
-  readonly programs: Pick<StepPrograms, 'memoryOf'>;
+  readonly programs: Pick<StepPrograms, 'memoryOf' | 'forget'>;
   readonly module: Module;
   readonly mode: MemoryCheckMode;
   /** Whether gradients of several batches are added up before an update. */
@@ -56,7 +56,27 @@ export class MemoryCheck {
     if (!outline) return [];
     const withSize = (size: number, accumulates: boolean) =>
       this.planOf(outline.inputsFor(size), `${size}`, accumulates);
-    return leversOf(plan, outline, { withSize, accumulates: parts.accumulates });
+    const withRecomputation = () => this.recomputed(outline);
+    return leversOf(plan, outline, { withSize, withRecomputation, accumulates: parts.accumulates });
+  }
+
+  /** The largest batch with the layers of all stacks computed again. The model is as before afterwards. */
+  private recomputed(outline: BatchOutline): ReturnType<NonNullable<OtherPlans['withRecomputation']>> {
+    const { programs, module, accumulates } = this.parts;
+    const stacks = undecidedCheckpoints(module).filter(
+      ({ recomputed, layerCount }) => recomputed < layerCount,
+    );
+    if (stacks.length === 0) return undefined;
+    const before = stacks.map(({ recomputed }) => recomputed);
+    try {
+      for (const stack of stacks) stack.use(stack.layerCount);
+      programs.forget();
+      const plan = this.planOf(outline.inputs, outline.text, accumulates);
+      return plan && { plan, sections: stacks.map(({ section }) => section) };
+    } finally {
+      for (const [i, stack] of stacks.entries()) stack.use(before[i]);
+      programs.forget();
+    }
   }
 
   /**

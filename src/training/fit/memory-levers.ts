@@ -16,16 +16,21 @@ export interface OtherPlans {
   /** The plan with so many examples in the largest batch. */
   withSize(size: number, accumulates: boolean): MemoryPlan | undefined;
   readonly accumulates: boolean;
+  /** The plan with the layers of all stacks computed again, and the sections of the stacks; undefined: there are none. */
+  withRecomputation?(): { readonly plan: MemoryPlan; readonly sections: readonly string[] } | undefined;
 }
 
 /** What helps a plan that does not fit, or is to be smaller, the simplest first. */
 export function leversOf(plan: MemoryPlan, outline: BatchOutline, others: OtherPlans): readonly Lever[] {
   if (fitsInto(plan)) {
-    return [...smallerBatch(plan, outline, others, Math.floor(outline.size / 2)), ...checkpointing(plan)];
+    return [
+      ...smallerBatch(plan, outline, others, Math.floor(outline.size / 2)),
+      ...checkpointing(plan, others),
+    ];
   }
   const size = largestFitting(plan, outline, others);
-  if (size === 0) return [...checkpointing(plan), { text: outline.advice(0), bytes: 0 }];
-  return [...smallerBatch(plan, outline, others, size), ...checkpointing(plan)];
+  if (size === 0) return [...checkpointing(plan, others), { text: outline.advice(0), bytes: 0 }];
+  return [...smallerBatch(plan, outline, others, size), ...checkpointing(plan, others)];
 }
 
 /** The most examples of the same length that fit; 0 when not even one does. */
@@ -68,16 +73,28 @@ function smallerBatch(
 }
 
 /** Of each layer only its input is kept, and one layer at a time is computed again. */
-function checkpointing({ alive }: MemoryPlan): readonly Lever[] {
+function checkpointing(plan: MemoryPlan, { withRecomputation }: OtherPlans): readonly Lever[] {
+  const recomputed = withRecomputation?.();
+  if (!recomputed) return ofRepeatedLayers(plan);
+  const bytes = plan.totalBytes - recomputed.plan.totalBytes;
+  if (bytes <= 0) return [];
+  const keys = recomputed.sections.map(
+    (section) => `model.${section}.activations_checkpoint_granularity: full`,
+  );
+  return [{ text: `gradient checkpointing, ${keys.join(', ')}`, bytes }];
+}
+
+/** The same where the model's stacks are no `LayerCheckpoints`: an estimate from what its layers keep. */
+function ofRepeatedLayers({ alive }: MemoryPlan): readonly Lever[] {
   const layers = repeatedLayers(memoryByModule(alive));
   if (!layers) return [];
   const { path, count, bytes } = layers;
   const inside = alive.filter(({ part }) => part.replace(/(^|\.)\d+(?=\.|$)/g, '$1*').startsWith(path));
   const saved = bytes - bytes / count - count * usualSize(inside);
   if (saved <= 0) return [];
-  const owner = path.split('.')[0];
-  const keys = `activations_checkpoint_granularity: full, activations_checkpoint_method: uniform, activations_checkpoint_num_layers: 1`;
-  return [{ text: `gradient checkpointing of ${path} (estimated), model.${owner}: {${keys}}`, bytes: saved }];
+  return [
+    { text: `gradient checkpointing of ${path} (estimated), by LayerCheckpoints in the code`, bytes: saved },
+  ];
 }
 
 /** The median size of values: in a layer most have the shape of its input. */

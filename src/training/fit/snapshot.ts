@@ -12,10 +12,11 @@ export type RunState = Pick<
 >;
 
 export async function snapshot(parts: FitParts, state: RunState): Promise<CheckpointContent> {
-  const { model, engine, optimizer, scheduler, callbacks } = parts;
+  const { model, engine, optimizer, scheduler, callbacks, lossScale } = parts;
   return {
     state: {
       ...state,
+      ...(lossScale && { lossScale: lossScale.state() }),
       seed: parts.seed,
       engine: engine.name,
       optimizer: { name: optimizer.name, groups: optimizer.groups.map((group) => group.name) },

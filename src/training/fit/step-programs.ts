@@ -41,6 +41,8 @@ import {
   weightRatios,
   weightsBy,
 } from './accumulation.js';
+import type { LossScale } from './loss-scale.js';
+import { afterScaledStep } from './scaled-step.js';
 
 export interface Clipping {
   readonly algorithm: 'norm' | 'value';
@@ -53,6 +55,7 @@ const SCALARS = '$scalars';
 const KEEP = '$keep';
 const SIZE = '$size';
 const RATIO = '$ratio:';
+const LOSS_SCALE = '$loss_scale';
 
 /** What a step takes. */
 export interface StepMemory extends ProgramMemory {
@@ -80,6 +83,8 @@ export class StepPrograms {
     private readonly optimizer: Optimizer,
     private readonly clipping: Clipping,
     private readonly accumulation: Accumulation = 'large_batch',
+    /** What the loss is multiplied by, and the gradients divided by. */
+    private readonly lossScale?: LossScale,
   ) {
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
     const { module } = model;
@@ -102,8 +107,11 @@ export class StepPrograms {
   ): Promise<StepResult> {
     // Lightning divides the last step of an epoch as if it had all its batches.
     const missingBatches = this.accumulation === 'mean_of_batches' ? wholeStep - steps.length : 0;
-    if (steps.length === 1 && missingBatches === 0) return this.runFused(steps[0], scalars);
-    return this.runAccumulated(steps, scalars, missingBatches);
+    const isAlone = steps.length === 1 && missingBatches === 0;
+    const result = isAlone
+      ? await this.runFused(steps[0], scalars)
+      : await this.runAccumulated(steps, scalars, missingBatches);
+    return this.lossScale ? afterScaledStep(result, this.lossScale) : result;
   }
 
   /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
@@ -111,10 +119,10 @@ export class StepPrograms {
     const scalars = { [SCALARS]: this.optimizer.scalars(1, (lr) => lr) };
     const programs: readonly (readonly [Program, Readonly<Record<string, TensorSpec>>])[] = accumulates
       ? [
-          [this.micro, { ...batch, [KEEP]: SCALAR, [SIZE]: SCALAR }],
+          [this.micro, { ...batch, ...this.scaleInput(), [KEEP]: SCALAR, [SIZE]: SCALAR }],
           [this.apply, { ...scalars, [KEEP]: SCALAR }],
         ]
-      : [[this.fused, { ...batch, ...scalars }]];
+      : [[this.fused, { ...batch, ...this.scaleInput(), ...scalars }]];
     const memories: ProgramMemory[] = [];
     for (const [program, inputs] of programs) {
       const memory = program.memory?.(inputs);
@@ -140,7 +148,7 @@ export class StepPrograms {
     const { inputs, size } = step.batch;
     const empty = (out: HostTensors) => isEmpty(measuredWeights(out, size));
     const out = await this.fused.run(
-      { ...inputs, [SCALARS]: scalars },
+      { ...inputs, ...this.scaleInput(), [SCALARS]: scalars },
       { random: step.random, commitIf: (out) => !empty(out) && allFinite(out) },
     );
     if (empty(out)) return { ...NOTHING, empty: [step] };
@@ -169,11 +177,14 @@ export class StepPrograms {
       if (isEmpty(weights)) empty.push(step);
       else if (allFinite(out)) acceptedWeights.push(weights);
       else refusedSteps.push(step);
+      // With another scale they will be finite: the step is not made without them.
+      if (refusedSteps.length > 0 && this.lossScale?.isDynamic) break;
     }
     if (empty.length === steps.length) return { ...NOTHING, empty };
     const { loss, ...logs } = means.summary();
     const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty };
-    if (acceptedWeights.length === 0) return { ...unusable, refused: refusedSteps };
+    const isOverflow = refusedSteps.length > 0 && this.lossScale?.isDynamic;
+    if (acceptedWeights.length === 0 || isOverflow) return { ...unusable, refused: refusedSteps };
     const { reference } = knownRatios ?? weightRatios(acceptedWeights);
     const keep = float32([1 / (unitTotal(acceptedWeights, reference) + missingBatches)], []);
     const out = await this.apply.run({ [SCALARS]: scalars, [KEEP]: keep }, { commitIf: allFinite });
@@ -187,7 +198,8 @@ export class StepPrograms {
   private accumulate(step: MicroStep, keep: boolean, ratios: WeightRatios | undefined): Promise<HostTensors> {
     const { size } = step.batch;
     const commitIf = (out: HostTensors) => !isEmpty(lossWeights(measuredTerms(out, size))) && allFinite(out);
-    return this.micro.run(microInputs(step.batch, keep, ratios?.ratios), { random: step.random, commitIf });
+    const inputs = { ...microInputs(step.batch, keep, ratios?.ratios), ...this.scaleInput() };
+    return this.micro.run(inputs, { random: step.random, commitIf });
   }
 
   /** A loss of several weights needs those of all batches before the first gradient; one of one weight does not. */
@@ -207,29 +219,30 @@ export class StepPrograms {
   private async unitsOf(step: MicroStep): Promise<readonly string[]> {
     if (this.units) return this.units;
     const options = { random: step.random, commitIf: () => false };
-    const out = await this.micro.run(microInputs(step.batch, false), options);
+    const inputs = { ...microInputs(step.batch, false), ...this.scaleInput() };
+    const out = await this.micro.run(inputs, options);
     this.units = Object.keys(lossWeights(measuredTerms(out, step.batch.size)));
     return this.units;
   }
 
   private fusedStep(inputs: Tensors): Tensors {
-    const { [SCALARS]: scalars, ...batch } = inputs;
+    const { [SCALARS]: scalars, [LOSS_SCALE]: scale, ...batch } = inputs;
     const { grads, outputs } = this.gradients((keep) => {
       const output = this.model.trainingStep(batch, trainingPass);
       keep({ ...scalarOutputs(output), ...weightOutputs(output) });
       return output.loss;
-    });
+    }, scale);
     return { ...outputs, gradNorm: this.update(grads, scalars) };
   }
 
   private microStep(inputs: Tensors): Tensors {
-    const { [KEEP]: keep, [SIZE]: size } = inputs;
+    const { [KEEP]: keep, [SIZE]: size, [LOSS_SCALE]: scale } = inputs;
     const batch = Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('$')));
     const { grads, outputs } = this.gradients((keep) => {
       const output = this.output(batch, trainingPass);
       keep({ ...scalarOutputs(output), ...termOutputs(output) });
       return summedLoss(output, size, (unit) => inputs[RATIO + unit]);
-    });
+    }, scale);
     this.accumulators.forEach((sum, i) => {
       sum.assign(tf.add(tf.mul(sum.tensor(), keep), grads[i]));
     });
@@ -256,17 +269,26 @@ export class StepPrograms {
     return this.accumulation === 'mean_of_batches' ? countingAlike(output) : output;
   }
 
-  /** Gradients of what `step` returns, and the outputs that it wants kept. */
-  private gradients(step: (keepOutputs: (outputs: Tensors) => void) => Tensor): {
-    grads: readonly Tensor[];
-    outputs: Tensors;
-  } {
+  private scaleInput(): HostTensors {
+    return this.lossScale ? { [LOSS_SCALE]: float32([this.lossScale.scale], []) } : {};
+  }
+
+  /**
+   * Gradients of what `step` returns, and the outputs that it wants kept.
+   * @param scale of the loss while it is differentiated, a scalar
+   */
+  private gradients(
+    step: (keepOutputs: (outputs: Tensors) => void) => Tensor,
+    scale: Tensor | undefined,
+  ): { grads: readonly Tensor[]; outputs: Tensors } {
     const keptOutputs: Tensors = {};
     // Differentiation closes a memory scope of its own, which the outputs must outlive.
     const keep = (outputs: Tensors) => {
       for (const [key, scalar] of Object.entries(outputs)) keptOutputs[key] = tf.keep(tf.clone(scalar));
     };
-    const { grads } = valueAndGrads(() => step(keep), this.optimizer.parameters);
+    const loss = () => (scale ? tf.mul(step(keep), scale) : step(keep));
+    const { grads: scaledGrads } = valueAndGrads(loss, this.optimizer.parameters);
+    const grads = scale ? unscaled(scaledGrads, scale) : scaledGrads;
     const outputs: Tensors = {};
     for (const [key, scalar] of Object.entries(keptOutputs)) {
       outputs[key] = tf.clone(scalar);
@@ -280,6 +302,12 @@ export class StepPrograms {
     if (limit === undefined) return grads;
     return algorithm === 'norm' ? clipByNorm(grads, norm, limit) : clipByValue(grads, limit);
   }
+}
+
+/** A scale of a power of two leaves no trace. */
+function unscaled(grads: readonly Tensor[], scale: Tensor): readonly Tensor[] {
+  const share = tf.div(tf.scalar(1), scale);
+  return grads.map((grad) => tf.mul(grad, share));
 }
 
 function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights = {}): HostTensors {

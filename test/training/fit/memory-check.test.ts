@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AnemoneError } from '../../../src/errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../../src/model/index.js';
-import { Module } from '../../../src/nn/index.js';
+import { LayerCheckpoints, Module } from '../../../src/nn/index.js';
 import { MemoryCheck, type MemoryCheckMode } from '../../../src/training/fit/memory-check.js';
 import type { StepPrograms } from '../../../src/training/fit/step-programs.js';
 
@@ -43,7 +43,8 @@ const programs = {
       accumulatedBytes: sums ? 300 * MIB : 0,
     };
   },
-} as Pick<StepPrograms, 'memoryOf'>;
+  forget: () => undefined,
+} as Pick<StepPrograms, 'memoryOf' | 'forget'>;
 
 function checkOf(availableMib: number, mode: MemoryCheckMode = true, parts: object = {}) {
   const said: string[] = [];
@@ -97,6 +98,23 @@ describe('the memory check', () => {
     // Of 1600 MiB in 4 layers a layer and 4 inputs of 16 MiB stay.
     expect(text).toContain('1.1 GiB less: gradient checkpointing of encoder.layers.*');
     expect(text).toMatch(/encoder\.layers\.\* \(4\) +1\.6 GiB {2}conv 1\.6 GiB/);
+  });
+
+  it('traces the step with all layers computed again where it can, and leaves the model as it was', () => {
+    const checkpoints = new LayerCheckpoints({}, [new Root(), new Root()], 'encoder');
+    const root = Object.assign(new Root(), { checkpoints });
+    // Each layer that is computed again takes a quarter less.
+    const memoryOf: typeof programs.memoryOf = (inputs, sums) => {
+      const memory = programs.memoryOf(inputs, sums);
+      return memory && { ...memory, aliveBytes: memory.aliveBytes * (1 - checkpoints.recomputed / 4) };
+    };
+    const parts = { module: root, programs: { ...programs, memoryOf } };
+    const text = refusal(() => checkOf(1024, true, parts).check.beforeRun()).lines.join('\n');
+    // Half of 16 × 150 MiB.
+    expect(text).toContain(
+      '1.2 GiB less: gradient checkpointing, model.encoder.activations_checkpoint_granularity: full',
+    );
+    expect(checkpoints.recomputed).toBe(0);
   });
 
   it('says where not even one example fits', () => {

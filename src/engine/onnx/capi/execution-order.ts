@@ -3,9 +3,9 @@
 
 import type { HostTensor } from '../../tensors.js';
 import { hostCallNode, hostCallsOf } from '../host-call-node.js';
-import { executionOrder } from '../live-memory.js';
 import { encodeModel } from '../model-proto.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx-graph.js';
+import { executionOrder } from '../passes/node-order.js';
 import type { Session, SessionModel } from '../session.js';
 import { OrtError } from './api.js';
 

@@ -27,9 +27,28 @@ const LEAST_BYTES = 1 << 14;
 const ALIGNMENT = 64;
 
 /** Operators that may write each number of their result over the one of an input that it is computed of. */
-export const IN_PLACE: ReadonlySet<string> = new Set([
+const IN_PLACE: ReadonlySet<string> = new Set([
   'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Abs', 'Sqrt', 'Exp', 'Relu', 'Sigmoid', 'Tanh', 'Reciprocal',
 ]); // biome-ignore format: a table
+
+/**
+ * Operators that may write their result over one input, by its place, if no other is in the same memory: they copy it first,
+ * unless it lies there already, or work row by row.
+ */
+const OVER_ONE_INPUT: ReadonlyMap<string, number> = new Map([
+  ['Softmax', 0],
+  ['LogSoftmax', 0],
+  ['ScatterElements', 0],
+  ['Gemm', 2],
+]);
+
+/** Inputs of a node whose memory its result may take, if they are of its shape and nobody needs them after it. */
+export function overwritableInputs({ op, domain, inputs }: OnnxNode): readonly string[] {
+  if (domain !== '') return [];
+  if (IN_PLACE.has(op)) return inputs;
+  const only = inputs[OVER_ONE_INPUT.get(op) ?? inputs.length];
+  return only && inputs.filter((name) => name === only).length === 1 ? [only] : [];
+}
 
 /** Memory that is written by one node and read last by another, with the value that is written first. */
 interface Buffer {
@@ -100,14 +119,19 @@ class Lifetimes {
 
   /** The buffer of an input that nobody needs after `node`, number `i`, and that its result may take. */
   private overwritable(node: OnnxNode, value: OnnxValue, i: number): Buffer | undefined {
-    if (!IN_PLACE.has(node.op) || node.domain !== '') return undefined;
-    for (const name of node.inputs) {
+    for (const name of overwritableInputs(node)) {
       const buffer = this.bufferOf.get(name);
       const shape = this.shapeOf(name);
       if (buffer?.last !== i || shape?.dtype !== value.dtype) continue;
+      if (!IN_PLACE.has(node.op) && this.isReadTwice(buffer, node)) continue;
       if (shape.shape.join() === value.shape.join()) return buffer;
     }
     return undefined;
+  }
+
+  /** Whether several inputs are in that memory. */
+  private isReadTwice(buffer: Buffer, { inputs }: OnnxNode): boolean {
+    return inputs.filter((name) => this.bufferOf.get(name) === buffer).length > 1;
   }
 }
 

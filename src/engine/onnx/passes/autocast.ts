@@ -1,0 +1,249 @@
+// Computes the marked products of a graph in 16 bits (automatic mixed precision, Micikevicius et al. 2018). Rehearsed: the
+// operands are rounded by a cast there and back, and the product is computed in float32, of the numbers that a device with
+// 16-bit products would see; where that would write float16, the result is rounded too, so that what overflows there overflows
+// here. Native: the product itself takes and makes 16 bits.
+import type { LowType } from '../../precision.js';
+import { usedNames } from '../graph-builder.js';
+import { type OnnxGraph, type OnnxNode, type OnnxValue, onnxType } from '../onnx-graph.js';
+import { executionOrder } from './node-order.js';
+
+/** How products in 16 bits are computed. */
+export type LowProducts = 'rehearsed' | 'native';
+
+/** What the pass asks of the tracer. */
+export interface AutocastTools {
+  readonly products: LowProducts;
+  fresh(): string;
+  /** Shape and type of a value, where they are known. */
+  describe(name: string): OnnxValue | undefined;
+  /** Takes note of a new value. */
+  record(value: OnnxValue): void;
+}
+
+/** Uses further apart, in nodes, have casts of their own: what waits from the forward pass for the gradient takes 16 bits then. */
+const NEAR = 64;
+
+/** The nodes with their marked products in 16 bits; the same list where there are none. */
+export function autocast(nodes: readonly OnnxNode[], tools: AutocastTools): readonly OnnxNode[] {
+  return new Autocast(nodes, undefined, tools).run();
+}
+
+/** A place where a value is needed in 16 bits, or rounded to them. */
+interface Use {
+  readonly node: OnnxNode;
+  /** When the node is run. */
+  readonly at: number;
+  readonly name: string;
+  readonly type: LowType;
+  /** What the node calls the result already: the body of a loop. */
+  readonly as: string;
+}
+
+/** A value from around the body of a loop, which needs it rounded. */
+type Wanted = Pick<Use, 'name' | 'type' | 'as'>;
+
+/** One list of nodes: a graph, or the body of a loop. */
+class Autocast {
+  /** Of a body: what its loop is to provide. */
+  readonly wanted: Wanted[] = [];
+  private readonly makers = new Map<string, OnnxNode>();
+  /** New nodes, by the node that they come behind; undefined: in front of all. */
+  private readonly behind = new Map<OnnxNode | undefined, OnnxNode[]>();
+  /** New names of what nodes take. */
+  private readonly renamed = new Map<OnnxNode, Map<string, string>>();
+  /** Values that products have made in 16 bits, by `type name` of what they were cast to. */
+  private readonly exact = new Map<string, string>();
+
+  /** @param inputs of a body; undefined: the graph itself, which takes nothing from around */
+  constructor(
+    private nodes: readonly OnnxNode[],
+    private readonly inputs: ReadonlySet<string> | undefined,
+    private readonly tools: AutocastTools,
+  ) {}
+
+  run(): readonly OnnxNode[] {
+    if (!this.nodes.some(hasProducts)) return this.nodes;
+    const bodies = this.castBodies();
+    this.nodes = this.nodes.map((node) => this.withRoundedResult(node));
+    for (const node of this.nodes) for (const name of node.outputs) this.makers.set(name, node);
+    for (const nodes of this.behind.values())
+      for (const node of nodes) for (const name of node.outputs) this.makers.set(name, node);
+    for (const uses of this.usesByValue(bodies)) this.castValue(uses.all, uses.lastRead);
+    return [...this.behindOf(undefined), ...this.nodes.flatMap((node) => [this.finished(node), ...this.behindOf(node)])]; // biome-ignore format: one line reads better
+  }
+
+  /** What products in a loop take from around is rounded once, before the loop. */
+  private castBodies(): ReadonlyMap<OnnxNode, readonly Wanted[]> {
+    const wanted = new Map<OnnxNode, readonly Wanted[]>();
+    this.nodes = this.nodes.map((node) => {
+      const entry = bodyOf(node);
+      if (!entry?.body.nodes.some(hasProducts)) return node;
+      const { key, body } = entry;
+      const pass = new Autocast(body.nodes, new Set(body.inputs.map(({ name }) => name)), this.tools);
+      const graph = { ...body, nodes: pass.run() };
+      const replaced = { ...node, attributes: { ...node.attributes, [key]: { graph } } };
+      wanted.set(replaced, pass.wanted);
+      return replaced;
+    });
+    return wanted;
+  }
+
+  /** All uses of each value in each type, and when the value is last read as it is. */
+  private usesByValue(
+    bodies: ReadonlyMap<OnnxNode, readonly Wanted[]>,
+  ): readonly { readonly all: readonly Use[]; readonly lastRead: number }[] {
+    const order = executionOrder({ nodes: this.nodes });
+    const lastRead = new Map<string, number>();
+    const uses = new Map<string, Use[]>();
+    const add = (use: Use) => {
+      const key = `${use.type} ${use.name}`;
+      uses.set(key, [...(uses.get(key) ?? []), use]);
+    };
+    order.forEach((node, at) => {
+      const type = node.lowType;
+      const operands = type ? node.inputs.slice(0, this.operandCount) : [];
+      if (type) for (const name of new Set(operands)) add({ node, at, name, type, as: name });
+      for (const wanted of bodies.get(node) ?? []) add({ node, at, ...wanted });
+      const asItIs = type ? node.inputs.slice(this.operandCount) : usedNames(node);
+      for (const name of asItIs) lastRead.set(name, at);
+    });
+    return [...uses.values()].map((all) => ({ all, lastRead: lastRead.get(all[0].name) ?? -1 }));
+  }
+
+  /** Inputs of a product that are rounded; a summand stays as it is, if it may. */
+  private get operandCount(): number {
+    return this.tools.products === 'native' ? 3 : 2;
+  }
+
+  /** @param uses in the order in which they are run */
+  private castValue(uses: readonly Use[], lastRead: number): void {
+    const [{ name, type }] = uses;
+    if (this.isOutside(name)) {
+      const as = this.tools.fresh();
+      this.wanted.push({ name, type, as });
+      for (const use of uses) this.rename(use, as);
+      return;
+    }
+    const exact = this.exact.get(`${type} ${name}`);
+    const native = this.tools.products === 'native';
+    let low = exact;
+    for (const [i, group] of near(uses).entries()) {
+      // A value that is there anyway is rounded again: nothing else then waits for the use.
+      const isThere = i === 0 || !this.makers.has(name) || lastRead >= group[0].at;
+      if (!exact && (low === undefined || (isThere && !native))) low = this.cast(name, name, type);
+      const rounded = exact && isThere ? name : undefined;
+      const result = native ? (low as string) : (rounded ?? this.cast(low as string, name, 'float32'));
+      for (const use of group) this.rename(use, result);
+    }
+  }
+
+  private isOutside(name: string): boolean {
+    return this.inputs !== undefined && !this.inputs.has(name) && !this.makers.has(name);
+  }
+
+  private rename({ node, as }: Use, result: string): void {
+    const names = this.renamed.get(node) ?? new Map<string, string>();
+    this.renamed.set(node, names.set(as, result));
+  }
+
+  /**
+   * A cast of the value `name` right behind what makes it. A node is run when it is first needed, and of two inputs the one that
+   * was made earlier last: what is cast for a gradient is so when that is there.
+   * @param like whose shape it has
+   */
+  private cast(name: string, like: string, to: LowType | 'float32'): string {
+    const output = this.tools.fresh();
+    const maker = this.makers.get(name);
+    this.insert(maker, castNode(name, output, to, maker?.part));
+    this.describeAs(output, like, to);
+    return output;
+  }
+
+  private insert(maker: OnnxNode | undefined, node: OnnxNode): void {
+    this.behind.set(maker, [...(this.behind.get(maker) ?? []), node]);
+    for (const name of node.outputs) this.makers.set(name, node);
+  }
+
+  private describeAs(name: string, like: string, dtype: LowType | 'float32'): void {
+    const known = this.tools.describe(like);
+    if (known) this.tools.record({ name, shape: known.shape, dtype });
+  }
+
+  /** A product that makes float16, as devices do; of bfloat16 the sum in float32 is kept where it can be. */
+  private withRoundedResult(node: OnnxNode): OnnxNode {
+    const { lowType, part } = node;
+    const native = this.tools.products === 'native';
+    if (lowType === undefined || (lowType === 'bfloat16' && !native)) return node;
+    const [name] = node.outputs;
+    const low = this.tools.fresh();
+    const made = native ? low : this.tools.fresh();
+    if (!native) this.describeAs(made, name, 'float32');
+    this.describeAs(low, name, lowType);
+    const product = { ...node, outputs: [made] };
+    if (!native) this.insert(product, castNode(made, low, lowType, part));
+    this.insert(product, castNode(low, name, 'float32', part));
+    this.exact.set(`${lowType} ${name}`, low);
+    return product;
+  }
+
+  private finished(node: OnnxNode): OnnxNode {
+    const { lowType, ...plain } = node;
+    const names = this.renamed.get(node);
+    if (!names) return plain;
+    const inputs = node.inputs.map((name, i) =>
+      lowType && i < this.operandCount ? (names.get(name) ?? name) : name,
+    );
+    const entry = bodyOf(node);
+    if (!entry) return { ...plain, inputs };
+    const graph = withNames(entry.body, names);
+    return { ...plain, attributes: { ...node.attributes, [entry.key]: { graph } } };
+  }
+
+  private behindOf(node: OnnxNode | undefined): readonly OnnxNode[] {
+    return (this.behind.get(node) ?? []).flatMap((next) => [next, ...this.behindOf(next)]);
+  }
+}
+
+/** Uses in groups, of which each is near the one before it. */
+function near(uses: readonly Use[]): readonly (readonly Use[])[] {
+  const groups: Use[][] = [];
+  for (const use of uses) {
+    const group = groups.at(-1);
+    if (group && use.at - (group.at(-1)?.at ?? 0) <= NEAR) group.push(use);
+    else groups.push([use]);
+  }
+  return groups;
+}
+
+function hasProducts(node: OnnxNode): boolean {
+  return node.lowType !== undefined || (bodyOf(node)?.body.nodes.some(hasProducts) ?? false);
+}
+
+function bodyOf({ attributes }: OnnxNode): { readonly key: string; readonly body: OnnxGraph } | undefined {
+  for (const [key, attribute] of Object.entries(attributes)) {
+    if (typeof attribute === 'object' && 'graph' in attribute) return { key, body: attribute.graph };
+  }
+  return undefined;
+}
+
+/** A body that takes values by other names, in the bodies inside too. */
+function withNames(body: OnnxGraph, names: ReadonlyMap<string, string>): OnnxGraph {
+  const nodes = body.nodes.map((node) => {
+    const inputs = node.inputs.map((name) => names.get(name) ?? name);
+    const entry = bodyOf(node);
+    if (!entry) return { ...node, inputs };
+    const graph = withNames(entry.body, names);
+    return { ...node, inputs, attributes: { ...node.attributes, [entry.key]: { graph } } };
+  });
+  return { ...body, nodes };
+}
+
+function castNode(
+  input: string,
+  output: string,
+  to: LowType | 'float32',
+  part: string | undefined,
+): OnnxNode {
+  const attributes = { to: onnxType[to] };
+  return { op: 'Cast', domain: '', inputs: [input], outputs: [output], attributes, ...(part && { part }) };
+}

@@ -1,0 +1,97 @@
+// A stack of decoder layers (Vaswani et al. 2017, without cross-attention; Radford et al. 2018), for language models.
+import type { AttentionCache, Tensor, Tensors } from '../../engine/index.js';
+import {
+  type CheckpointConfig,
+  LayerCheckpoints,
+  Module,
+  type Pass,
+  type StackLayer,
+} from '../../nn/index.js';
+import { DecoderLayer } from './layer.js';
+import { DecoderNorm } from './norm.js';
+import type { DecoderNames, DecoderOptions } from './options.js';
+import { RotaryPositions } from './rotary.js';
+import type { SequenceContext } from './self-attention.js';
+
+/** Keys and values of all layers, `keys.i` and `values.i` [B,G,room,D], and how much of the room is filled. */
+export interface DecoderCache {
+  readonly memory: Tensors;
+  /** Positions of each row, the new ones included, less 1: int32 [B]. */
+  readonly lastPlaces: Tensor;
+  /** Positions of the longest row: int32 [1]. */
+  readonly total: Tensor;
+}
+
+/** Size of a head in the cache: the operator of attention over one wants a multiple of 8. */
+export function cachedHeadSize({ headSize }: Pick<DecoderOptions, 'headSize'>): number {
+  return Math.ceil(headSize / 8) * 8;
+}
+
+export class CausalDecoder extends Module {
+  readonly checkpoints: LayerCheckpoints;
+  private readonly stack: readonly DecoderLayer[];
+  private readonly finalNorm: DecoderNorm | undefined;
+  private readonly rotary: RotaryPositions | undefined;
+  private readonly localRotary: RotaryPositions | undefined;
+
+  /** @param section of a config that holds the checkpointing keys, for messages */
+  constructor(
+    readonly options: DecoderOptions,
+    names: DecoderNames,
+    checkpointing: CheckpointConfig = {},
+    section = 'model',
+  ) {
+    super();
+    const { layers, width, norm, epsilon, rotary, positions } = options;
+    this.stack = this.children(
+      names.layers,
+      Array.from({ length: layers }, (_, i) => new DecoderLayer(options, i, names.layer)),
+    );
+    if (options.order !== 'post_ln')
+      this.finalNorm = this.child(names.finalNorm, new DecoderNorm(width, norm, epsilon));
+    const { localRotary } = options;
+    if (localRotary)
+      this.localRotary = this.child('local_rotary_pos_emb', new RotaryPositions(positions, localRotary));
+    if (rotary) this.rotary = this.child('rotary_pos_emb', new RotaryPositions(positions, rotary));
+    this.checkpoints = new LayerCheckpoints(checkpointing, this.stack, section);
+  }
+
+  /** x [B,T,d] → same shape. */
+  forward(x: Tensor, context: Omit<SequenceContext, 'rotary'>, pass: Pass): Tensor {
+    const layer: StackLayer = ([x], i, pass) => [
+      this.stack[i].forward(x, { ...context, rotary: this.rotaryOf(i) }, pass),
+    ];
+    const [y] = this.checkpoints.through([x], () => ({ layer, pass }));
+    return this.finish(y, pass);
+  }
+
+  /**
+   * S new positions after those in the cache. x [B,S,d], positions int32 [B,S] → `hidden` [B,S,d] and the new `keys.i` and
+   * `values.i`.
+   */
+  extend(x: Tensor, positions: Tensor, { memory, lastPlaces, total }: DecoderCache, pass: Pass): Tensors {
+    const out: Tensors = {};
+    let y = x;
+    this.stack.forEach((layer, i) => {
+      const cache: AttentionCache = {
+        key: memory[`keys.${i}`],
+        value: memory[`values.${i}`],
+        lastPlaces,
+        total,
+      };
+      const next = layer.extend(y, cache, { positions, rotary: this.rotaryOf(i) }, pass);
+      y = next.y;
+      out[`keys.${i}`] = next.key;
+      out[`values.${i}`] = next.value;
+    });
+    return { ...out, hidden: this.finish(y, pass) };
+  }
+
+  private rotaryOf(layer: number): RotaryPositions | undefined {
+    return this.options.windows?.[layer] === undefined ? this.rotary : (this.localRotary ?? this.rotary);
+  }
+
+  private finish(x: Tensor, pass: Pass): Tensor {
+    return pass.tap(this.path, this.finalNorm ? this.finalNorm.forward(x) : x);
+  }
+}

@@ -1,0 +1,10 @@
+// The face of the causal decoder's bricks.
+
+export { type CausalAttentionOptions, causalAttention } from './causal-attention.js';
+export { CausalDecoder, cachedHeadSize, type DecoderCache } from './causal-decoder.js';
+export { Dense } from './dense.js';
+export { isGated, type MlpActivation } from './mlp.js';
+export { DecoderNorm, type NormKind } from './norm.js';
+export { coreNames, type DecoderNames, type DecoderOptions, legacyNames } from './options.js';
+export { type RotaryOptions, type RotaryScaling, rotaryFrequencies } from './rotary.js';
+export type { SequenceContext } from './self-attention.js';

@@ -1,0 +1,147 @@
+// Self-attention of a decoder layer: over a whole sequence for training, or of new positions over a cache for generation.
+import { type AttentionCache, groupQueryAttention, type Tensor, tf } from '../../engine/index.js';
+import { Attention, normal, type Pass } from '../../nn/index.js';
+import { causalAttention } from './causal-attention.js';
+import { Dense } from './dense.js';
+import { DecoderNorm } from './norm.js';
+import type { DecoderOptions, LayerNames } from './options.js';
+import type { RotaryPositions } from './rotary.js';
+
+/** What all layers know of a sequence. */
+export interface SequenceContext {
+  /** int32 [B,T]; default: from 0 on. */
+  readonly positions?: Tensor | undefined;
+  /** Which document each position is of, int32 [B,T]; default: all are of one. */
+  readonly documents?: Tensor | undefined;
+  /** Turns queries and keys. */
+  readonly rotary?: RotaryPositions | undefined;
+}
+
+/** Queries, keys and values come from one map, whose rows are Megatron's: of each group its queries, its key, its value. */
+export class DecoderAttention extends Attention {
+  private readonly qkv: Dense;
+  private readonly projection: Dense;
+  private readonly queryNorm: DecoderNorm | undefined;
+  private readonly keyNorm: DecoderNorm | undefined;
+  private readonly window: number | undefined;
+
+  constructor(
+    private readonly options: DecoderOptions,
+    index: number,
+    names: LayerNames,
+  ) {
+    super();
+    const {
+      width,
+      heads,
+      groups,
+      headSize,
+      bias,
+      queryBias = bias,
+      projectionBias = bias,
+      initStd,
+      scalesInit,
+      layers,
+    } = options;
+    const weightInit = normal(initStd);
+    const outInit = scalesInit ? normal(initStd / Math.sqrt(2 * layers)) : weightInit;
+    this.window = options.windows?.[index];
+    const rows = (heads + 2 * groups) * headSize;
+    this.qkv = this.child(names.qkv, new Dense(width, rows, { bias: queryBias, weightInit }));
+    if (options.normsQueries) {
+      const norm = () => new DecoderNorm(headSize, options.norm, options.epsilon);
+      this.queryNorm = this.child(names.queryNorm, norm());
+      this.keyNorm = this.child(names.keyNorm, norm());
+    }
+    const back = new Dense(heads * headSize, width, { bias: projectionBias, weightInit: outInit });
+    this.projection = this.child(names.projection, back);
+  }
+
+  /** x [B,T,d] → same shape. */
+  forward(x: Tensor, context: SequenceContext, pass: Pass): Tensor {
+    const { heads, groups, headSize, attentionDropout = 0, scale, softcap } = this.options;
+    const [batch, length] = x.shape as [number, number];
+    const [query, key, value] = this.split(x);
+    const { positions, documents, rotary } = context;
+    const turn = (x: Tensor): Tensor => (rotary ? rotary.turn(x, positions) : x);
+    const byHead = (x: Tensor, count: number): Tensor =>
+      tf.transpose(tf.reshape(x, [batch, length, count, headSize]), [0, 2, 1, 3]);
+    const look = ([q, k, v]: Tensor[]): Tensor =>
+      causalAttention(q, k, v, {
+        scale,
+        softcap,
+        window: this.window,
+        documents,
+        dropout: pass.training ? attentionDropout : 0,
+      });
+    const heard = this.look(
+      look,
+      [turn(byHead(query, heads)), turn(byHead(key, groups)), byHead(value, groups)],
+      pass,
+    );
+    const joined = tf.reshape(tf.transpose(heard, [0, 2, 1, 3]), [batch, length, heads * headSize]);
+    return pass.tap(this.path, this.projection.forward(joined));
+  }
+
+  /**
+   * S new positions after those in the cache. x [B,S,d], `context.positions` int32 [B,S].
+   * @returns y as x, and the cache's keys and values with the new ones, [B,G,room,D]
+   */
+  extend(
+    x: Tensor,
+    cache: AttentionCache,
+    context: SequenceContext,
+  ): { y: Tensor; key: Tensor; value: Tensor } {
+    const { heads, groups, headSize, scale, softcap } = this.options;
+    const [query, key, value] = this.split(x);
+    const { positions, rotary } = context;
+    const turn = (x: Tensor, count: number): Tensor =>
+      rotary ? rotary.turnFlat(x, count, positions as Tensor) : x;
+    const room = cache.key.shape[2]!;
+    const wide = (x: Tensor, count: number): Tensor => this.widened(x, count, cache.key.shape[3]!);
+    const [q, k, v] = [wide(turn(query, heads), heads), wide(turn(key, groups), groups), wide(value, groups)];
+    const heard = groupQueryAttention(q, k, v, cache, room, {
+      heads,
+      groups,
+      scale: scale ?? 1 / Math.sqrt(headSize),
+      ...(softcap === undefined ? {} : { softcap }),
+      ...(this.window === undefined ? {} : { window: this.window }),
+    });
+    const [batch, steps] = x.shape as [number, number];
+    const size = cache.key.shape[3]!;
+    const output =
+      size === headSize
+        ? heard.output
+        : tf.slice(
+            tf.reshape(heard.output, [batch, steps, heads, size]),
+            [0, 0, 0, 0],
+            [batch, steps, heads, headSize],
+          );
+    const joined = tf.reshape(output, [batch, steps, heads * headSize]);
+    return { y: this.projection.forward(joined), key: heard.key, value: heard.value };
+  }
+
+  /** x [B,S,count·D] with heads of the cache's size, filled up with zeros. */
+  private widened(x: Tensor, count: number, size: number): Tensor {
+    const { headSize } = this.options;
+    if (size === headSize) return x;
+    const [batch, steps] = x.shape as [number, number];
+    const byHead = tf.reshape(x, [batch, steps, count, headSize]);
+    const padded = tf.pad(byHead, [[0, 0], [0, 0], [0, 0], [0, size - headSize]]); // biome-ignore format: one line reads better
+    return tf.reshape(padded, [batch, steps, count * size]);
+  }
+
+  /** Queries [B,T,N·D], keys and values [B,T,G·D] of x [B,T,d]. */
+  private split(x: Tensor): [Tensor, Tensor, Tensor] {
+    const { heads, groups, headSize } = this.options;
+    const [batch, length] = x.shape as [number, number];
+    const repeats = heads / groups;
+    const all = tf.reshape(this.qkv.forward(x), [batch, length, groups, repeats + 2, headSize]);
+    const [query, key, value] = tf.split(all, [repeats, 1, 1], 3);
+    const flat = (x: Tensor, count: number, norm?: DecoderNorm): Tensor => {
+      const heads = norm ? norm.forward(tf.reshape(x, [batch, length, count, headSize])) : x;
+      return tf.reshape(heads, [batch, length, count * headSize]);
+    };
+    return [flat(query, heads, this.queryNorm), flat(key, groups, this.keyNorm), flat(value, groups)];
+  }
+}

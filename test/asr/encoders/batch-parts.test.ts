@@ -1,0 +1,94 @@
+// Convolutions of the subsampling by parts of a batch: outputs of the whole batch bit for bit, gradients but for the order of
+// their sums, in less memory.
+import { afterAll, describe, expect, it } from 'vitest';
+import { batchParts } from '../../../src/asr/encoders/batch-parts.js';
+import { conformerEncoderSchema } from '../../../src/asr/encoders/conformer-config.js';
+import { ConformerEncoder } from '../../../src/asr/encoders/conformer-encoder.js';
+import {
+  createReferenceEngine,
+  type Engine,
+  float32,
+  int32,
+  OnnxEngine,
+  type Tensor,
+  tf,
+  valueAndGrads,
+} from '../../../src/engine/index.js';
+import { evaluationPass, trainingPass } from '../../../src/nn/index.js';
+import { CounterRandom } from '../../../src/random/index.js';
+
+const BATCH = 5;
+const FRAMES = 32;
+const BINS = 8;
+const onnx = new OnnxEngine({ threads: 1 });
+afterAll(() => onnx.dispose());
+
+type Kind = 'striding' | 'dw_striding' | 'vggnet';
+
+const encoder = (parts: number, subsampling: Kind, nemo_compat: '1.x' | '2.5' = '2.5') =>
+  new ConformerEncoder({ feat_in: BINS, d_model: 8, n_heads: 2, n_layers: 1, subsampling, subsampling_factor: 4, subsampling_conv_channels: 4, conv_kernel_size: 5, nemo_compat, subsampling_conv_chunking_factor: parts }); // biome-ignore format: one line reads better
+
+/** The encoded frames [B,T',d] in evaluation, and in training their loss and gradients. */
+async function stepOf(engine: Engine, module: ConformerEncoder, frames = FRAMES) {
+  const parameters = [...module.parameters()];
+  const program = engine.compile('step', ({ x, lengths }) => {
+    const batchFrames = tf.tensor1d([frames - 2], 'int32');
+    const encoded = (training: boolean): Tensor =>
+      module.forward(x, lengths, { ...(training ? trainingPass : evaluationPass), batchFrames }).encoded;
+    const { value, grads } = valueAndGrads(() => tf.sum(tf.sin(encoded(true))) as tf.Scalar, parameters);
+    const named = Object.fromEntries(grads.map((grad, i) => [parameters[i].name, grad]));
+    return { encoded: encoded(false), loss: value, ...named };
+  });
+  const data = Float32Array.from({ length: BATCH * frames * BINS }, (_, i) => new CounterRandom(3).normal(i));
+  const lengths = [2, 9, 3, 20, 7].map((less) => frames - less);
+  const inputs = { x: float32(data, [BATCH, frames, BINS]), lengths: int32(lengths, [BATCH]) };
+  const out = await program.run(inputs, { random: new CounterRandom(5) });
+  const peak = program.peakBytes?.(inputs) as number;
+  program.dispose();
+  const numbers = (name: string) => Array.from(out[name].data as Float32Array);
+  return { encoded: numbers('encoded'), grads: parameters.map(({ name }) => numbers(name)), peak };
+}
+
+describe.each(['striding', 'dw_striding', 'vggnet'] as const)('parts of a batch: %s', (kind) => {
+  it.each([
+    [2, '2.5'],
+    [4, '1.x'],
+    [16, '2.5'],
+  ] as const)('%i parts, as NeMo %s masks, give what the whole batch gives', async (parts, compat) => {
+    const whole = await stepOf(onnx, encoder(1, kind, compat));
+    const cut = await stepOf(onnx, encoder(parts, kind, compat));
+    expect(cut.encoded).toEqual(whole.encoded);
+    for (const [i, grad] of whole.grads.entries()) {
+      const scale = Math.max(1e-3, ...grad.map(Math.abs));
+      const worst = Math.max(...grad.map((g, k) => Math.abs(g - cut.grads[i][k])));
+      expect(worst / scale).toBeLessThan(1e-5);
+    }
+  });
+
+  it('takes less memory the more parts there are', async () => {
+    const peakOf = async (parts: number) => (await stepOf(onnx, encoder(parts, kind), 16 * FRAMES)).peak;
+    const [whole, two, four] = [await peakOf(1), await peakOf(2), await peakOf(4)];
+    expect([four < two, two < whole], `${[whole, two, four]}`).toEqual([true, true]);
+  });
+});
+
+it('an engine that computes at once gives the same', async () => {
+  const [eager, compiled] = [await stepOf(createReferenceEngine(), encoder(2, 'striding')), await stepOf(onnx, encoder(2, 'striding'))]; // biome-ignore format: one line reads better
+  for (const [i, value] of eager.encoded.entries()) expect(compiled.encoded[i]).toBeCloseTo(value, 4);
+});
+
+it('a batch is cut as NeMo cuts it', () => {
+  const sizes = (batch: number, parts: number) => batchParts(batch, parts).map(({ count }) => count);
+  expect(sizes(8, 4)).toEqual([2, 2, 2, 2]);
+  expect(sizes(5, 2)).toEqual([2, 2, 1]);
+  expect(sizes(3, 8)).toEqual([1, 1, 1]);
+});
+
+it('parts are -1 or a power of 2', () => {
+  const errors = (parts: number) =>
+    conformerEncoderSchema
+      .validate({ feat_in: 8, d_model: 8, n_layers: 1, subsampling_conv_chunking_factor: parts })
+      .errors.map(({ message }) => message);
+  for (const parts of [-1, 1, 2, 8]) expect(errors(parts)).toEqual([]);
+  for (const parts of [0, 3, 6]) expect(errors(parts)).toHaveLength(1);
+});
