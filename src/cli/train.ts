@@ -57,11 +57,17 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
       await dryRun(section, config, trainer, warnings, options);
       return;
     }
+    // Where several ranks are to be started, what follows runs in each of them.
+    await trainer.ranks();
     const folder = await expManager(trainer, config['exp_manager']);
     const adaptation = isAdaptation(section) ? await adaptedModel(section, trainer) : undefined;
     const model = adaptation?.model ?? (await createFromConfig(config, trainer));
     if (warnings.length > 0) trainer.say(formatWarnings(warnings));
     const { outcome, testSets } = await trainer.fit(model, options.test ? {} : { test: [] });
+    if (!(await trainer.ranks()).isFirst) {
+      if (outcome.kind === 'interrupted') process.exitCode = exitCodeOf(outcome.reason);
+      return;
+    }
     if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, trainer);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);

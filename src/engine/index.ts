@@ -22,6 +22,14 @@ export {
   type Tensors,
 } from './engine.js';
 export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
+export {
+  type Koffi,
+  koffi,
+  type NativeFunction,
+  type NativeLibrary,
+  openLibrary,
+  type Pointer,
+} from './native/koffi.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {
   EXPORT_OPSET,
