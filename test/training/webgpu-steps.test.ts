@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EncDecCTCModel, SpeechModel } from '../../src/asr/index.js';
 import type { Engine, HostTensors, Placement } from '../../src/engine/index.js';
-import { families, type Sizes, SMALL } from '../asr/families.js';
+import { families, SMALL } from '../asr/families.js';
 import { tinyModel } from '../asr/support.js';
 import { batchOf } from '../asr/training.js';
 import { webgpuWorks } from '../engine/webgpu.js';
@@ -21,18 +21,26 @@ const LR = 1e-3;
 
 interface Kind {
   readonly name: string;
-  /** Draws random bits. */
+  /** Draws random bits, which cross. */
   readonly random: boolean;
+  /** Bytes of inputs that no step reads. Default 0. */
+  readonly unread?: number;
   make(engine: Engine): Promise<{ model: SpeechModel; inputs: HostTensors }>;
 }
 
-const family = (name: string, sizes: Sizes = SMALL): Kind => ({
+/** Short, so that a device in software is through the lattices of losses soon. */
+const SPEECH = ['ab', 'c'];
+
+/** @param speech in place of the family's own */
+const family = (name: string, more: Partial<Kind> = {}, speech?: readonly string[]): Kind => ({
   name,
   random: false,
-  make: (engine) => {
+  ...more,
+  make: async (engine) => {
     const found = families.find((one) => one.name === name);
     if (!found) throw new Error(`there is no family "${name}"`);
-    return found.make(engine, sizes);
+    const { model, inputs } = await found.make(engine, SMALL);
+    return { model, inputs: speech ? batchOf(model, speech).inputs : inputs };
   },
 });
 
@@ -56,20 +64,21 @@ const convolutional: Kind = {
       joint: undefined,
     });
     const model: EncDecCTCModel = asr.EncDecCTCModel.fromConfig(config, { seed: 3, engine });
-    return { model, inputs: batchOf(model, ['abc', 'ca']).inputs };
+    return { model, inputs: batchOf(model, SPEECH).inputs };
   },
 };
 
 const always = [
   convolutional,
-  family('CTC'),
-  family('RNN-T with an LSTM'),
-  family('hybrid of TDT and CTC'),
-  family('multitask'),
+  family('RNN-T with an LSTM', {}, SPEECH),
+  // TDT draws whether a step is counted as RNN-T's.
+  family('hybrid of TDT and CTC', { random: true }, SPEECH),
+  // A Transformer decoder over a Conformer. The lengths of its two prompts only matter to decoding.
+  family('multitask', { unread: 8 }),
 ];
 const slow = families
   .filter(({ name }) => !always.some((kind) => kind.name === name))
-  .map(({ name }) => family(name));
+  .map(({ name }) => family(name, { random: /^TDT/.test(name) }));
 
 interface Steps {
   readonly losses: readonly number[];
@@ -122,7 +131,7 @@ async function stepsOn(provider: string, kind: Kind): Promise<Steps> {
 }
 
 describe.each([...always, ...slow])('$name on webgpu', (kind) => {
-  it('trains as on the CPU, on the device alone', async ({ skip }) => {
+  it('trains as on the CPU, on the device alone', { timeout: 600_000 }, async ({ skip }) => {
     skip(!works, NO_DRIVER);
     skip(!process.env['ANEMONE_ALL_TESTS'] && !always.includes(kind), 'slow: ANEMONE_ALL_TESTS=1 runs it');
     const wanted = await stepsOn('cpu', kind);
@@ -146,7 +155,7 @@ describe.each([...always, ...slow])('$name on webgpu', (kind) => {
     expect(Object.keys(found.placement['webgpu']).filter((op) => /^Memcpy/.test(op))).toEqual([]);
     for (const { up, down } of found.crossed) {
       if (kind.random) expect(up).toBeGreaterThan(found.given);
-      else expect(up).toBe(found.given);
+      else expect(up).toBe(found.given - (kind.unread ?? 0));
       // Loss, norm, and what the loss was divided by.
       expect(down).toBeLessThanOrEqual(8 * 4);
     }

@@ -45,7 +45,7 @@ function nativeBinding(): Binding | null {
     const loaded = (require(file) as { binding: Binding }).binding;
     const { Tensor } = onnxruntime();
     Object.assign(ResultTensor, { fromGpuBuffer: Tensor.fromGpuBuffer.bind(Tensor) });
-    loaded.initOrtOnce(3, ResultTensor, true);
+    loaded.initOrtOnce(4, ResultTensor, true);
     binding = loaded;
   } catch {
     binding = null;

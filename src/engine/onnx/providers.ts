@@ -16,6 +16,8 @@ export interface ProviderDevice {
   readonly memory: string;
   /** Option that names nodes for the CPU, one a line. */
   readonly onHost: string;
+  /** What the provider is always told. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /**
@@ -27,6 +29,8 @@ const DEVICES: Readonly<Partial<Record<Provider, ProviderDevice>>> = {
     name: 'WebGPU',
     memory: 'WebGPU_Buffer',
     onHost: 'forceCpuNodeNames',
+    // Without it the places that ArgMax gives are cast by the CPU.
+    options: { enableInt64: '1' },
   },
 };
 

@@ -316,9 +316,10 @@ function providerOptionsOf(
   { onHost = [] }: SessionContents,
   { provider, providerOptions = {} }: SessionOptions,
 ): Pick<SessionOptions, 'providerOptions'> {
-  const key = deviceOf(provider)?.onHost;
-  if (!key || onHost.length === 0) return { providerOptions };
-  return { providerOptions: { ...providerOptions, [key]: onHost.join('\n') } };
+  const device = deviceOf(provider);
+  if (!device) return { providerOptions };
+  const forHost = onHost.length > 0 ? { [device.onHost]: onHost.join('\n') } : {};
+  return { providerOptions: { ...device.options, ...providerOptions, ...forHost } };
 }
 
 /** @throws OrtError where the library has no such provider */
