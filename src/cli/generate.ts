@@ -74,7 +74,6 @@ async function generate(path: string, overrides: string[], options: GenerateComm
       });
     }
     const isLive = prompts.length === 1 && !options.json;
-    if (isLive) show(prompts[0]);
     const results = await model.generate(prompts, {
       ...given(options),
       engine: trainer.engine,
@@ -82,17 +81,26 @@ async function generate(path: string, overrides: string[], options: GenerateComm
       minTokens: options.minTokens,
       seed: options.seed,
       stop: options.stop,
-      ...(isLive && { onText: (_: number, text: string) => show(text) }),
+      ...(isLive && { onText: printerAfter(prompts[0]) }),
     });
     if (options.json)
       showJson(`${JSON.stringify(results.map((result, i) => ({ prompt: prompts[i], ...result })), null, 2)}\n`); // biome-ignore format: one line
-    else if (isLive) show('\n');
+    else if (isLive) show(results[0].text === '' ? `${prompts[0]}\n` : '\n');
     else
       for (const [i, { text }] of results.entries())
         show(`${prompts[i]}${text}\n${i + 1 < results.length ? '\n' : ''}`);
   } finally {
     await trainer.dispose();
   }
+}
+
+/** Prints what is added, and the prompt before it: nothing is printed of a prompt that is refused. */
+function printerAfter(prompt: string): (row: number, text: string) => void {
+  let isFirst = true;
+  return (_, text) => {
+    show(isFirst ? prompt + text : text);
+    isFirst = false;
+  };
 }
 
 /** What was asked for of how tokens are drawn. */

@@ -71,6 +71,10 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
   }
 
+  dataKeyOf(kind: string): string {
+    return `model.data.data_prefix.${kind}`;
+  }
+
   override async trainingSource(): Promise<BatchSource | undefined> {
     return this.data.open('train');
   }

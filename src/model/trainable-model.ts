@@ -138,6 +138,8 @@ export interface TrainableModel {
    * open it then. Default true.
    */
   readonly testsOwnData?: boolean;
+  /** The key of the config that names data of a kind (`train`, `validation`, `test`). Default: KIND_ds.manifest_filepath. */
+  dataKeyOf?(kind: string): string;
   /** Batches of a step where the trainer's `accumulate_grad_batches` is 1, as Megatron's configs say it. Default 1. */
   readonly batchesPerStep?: number;
   /**

@@ -377,7 +377,7 @@ export class Trainer {
     options: EvaluationOptions,
   ): Promise<Evaluation> {
     await describePrecision(this.options.precision, this.engine, undefined);
-    if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
+    if (sources.length === 0) throw noData(model, prefix === 'val' ? 'validation' : prefix);
     if (options.checkpoint) {
       const checkpoint = await resolveCheckpoint(options.checkpoint);
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
@@ -472,9 +472,9 @@ export class Trainer {
     await this.closeTest();
     const { train: source, validation, test } = await openData(model, data);
     this.testData = { model, sources: test };
-    if (!source) throw noData('train');
+    if (!source) throw noData(model, 'train');
     const plan = new FitPlan(options, source, validation, ranks.size);
-    if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
+    if (plan.batchesIn(0) === 0) throw noData(model, 'train', 'the training set has no batches');
     const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
       createScheduler(sched, plan.totalSteps, container),
     );
@@ -586,10 +586,14 @@ function section(value: unknown): ConfigNode {
   return isMapping(value) ? value : EMPTY_SECTION;
 }
 
-function noData(kind: string, message = `the model's config names no ${kind} data`): AnemoneError {
+function noData(
+  model: TrainableModel,
+  kind: string,
+  message = `the model's config names no ${kind} data`,
+): AnemoneError {
   return new AnemoneError({
     code: 'trainer.no-data',
     message,
-    hint: `set model.${kind}_ds.manifest_filepath`,
+    hint: `set ${model.dataKeyOf?.(kind) ?? `model.${kind}_ds.manifest_filepath`}`,
   });
 }
