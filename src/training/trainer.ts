@@ -448,6 +448,11 @@ export class Trainer {
   private async sayPrecision(lossScale: LossScale | undefined): Promise<void> {
     const line = await describePrecision(this.options.precision, this.engine, lossScale?.describe());
     if (line !== undefined) this.say(line);
+    if (!lossScale && this.options.loss_scale !== 'dynamic') {
+      this.say(
+        `trainer.loss_scale has no effect: with precision ${this.options.precision} nothing is float16`,
+      );
+    }
   }
 
   /** What a run needs of config, data and engine. */

@@ -46,7 +46,7 @@ describe('a graph for a device', () => {
       const found = fetches[name].data;
       const most = Math.max(...Array.from(wanted[key].data, Math.abs));
       found.forEach((value, i) => {
-        expect(Math.abs(value - wanted[key].data[i]) / most).toBeLessThan(2 ** -9);
+        expect(Math.abs(value - wanted[key].data[i]) / most).toBeLessThan(2 ** -8); // four products, each off by a place of 2^-10
       });
     }
     await reference.dispose();

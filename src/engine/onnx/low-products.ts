@@ -11,7 +11,7 @@ import type { SessionOptions } from './session.js';
 export async function lowProductsOn(session: SessionOptions, type: LowType): Promise<string> {
   const { provider } = session;
   if (provider === 'cpu' && type === 'bfloat16' && hasGemm16(provider)) {
-    return 'in bfloat16, summed in float32, by the instructions of avx512_bf16; convolutions are rehearsed';
+    return 'computed of operands in bfloat16 and summed in float32: products by the instructions of avx512_bf16, convolutions rehearsed';
   }
   if (provider === 'cpu') return `rehearsed: ${rehearsalOf(type)}`;
   const native = `computed in ${type} by the device`;
