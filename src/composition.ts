@@ -3,6 +3,7 @@ import { adapterKind } from './adapters/index.js';
 import { asrComponents, asrKinds } from './asr/index.js';
 import { type ComponentDescriptor, type ConfigSection, Container, type KindOf } from './container/index.js';
 import { engineComponents, engineKind } from './engine/index.js';
+import { lmComponents } from './lm/index.js';
 import { dataSourceKind } from './model/index.js';
 import { optimizerKind, schedulerKind } from './optim/index.js';
 import { tokenizerKind } from './text/index.js';
@@ -17,6 +18,7 @@ import {
 /** Every component of this library. */
 export const components: readonly ComponentDescriptor[] = [
   ...asrComponents,
+  ...lmComponents,
   ...trainingComponents,
   ...engineComponents,
 ];

@@ -9,6 +9,7 @@ export {
 } from '../adapters/index.js';
 export type { Hypothesis } from '../generation/index.js';
 export type { ModelContext, ModelServices } from '../model/index.js';
+export { type ModelFactory, modelKind } from '../model/index.js';
 export {
   type InitFromOptions,
   initFrom,
@@ -128,7 +129,7 @@ export {
   preprocessorKind,
   specAugmentKind,
 } from './models/kinds.js';
-export { familyComponents, type ModelFactory, modelKind } from './models/model-component.js';
+export { familyComponents } from './models/model-component.js';
 export { type KeptPart, type ModelFamily, type StageBound, vocabularyPart } from './models/model-family.js';
 export { commonFields, commonIgnored } from './models/model-schema.js';
 export { EncDecMultiTaskModel, type MultiTaskSection } from './models/multitask-model.js';

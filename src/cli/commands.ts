@@ -6,6 +6,7 @@ import { registerComponents } from './components.js';
 import { register as config } from './config.js';
 import { register as evaluate } from './evaluate.js';
 import { register as exportModel } from './export.js';
+import { register as generate } from './generate.js';
 import { register as inspect } from './inspect.js';
 import { register as manifest } from './manifest.js';
 import { containerWith } from './own-components.js';
@@ -20,6 +21,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   train,
   evaluate,
   transcribe,
+  generate,
   inspect,
   exportModel,
   tokenizer,

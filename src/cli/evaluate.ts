@@ -32,7 +32,10 @@ export function register(program: Command): void {
       )
       .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
       .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
-      .option('--manifest <file...>', 'evaluate on these manifests instead')
+      .option(
+        '--manifest <file...>',
+        'evaluate on these manifests instead; with a language model, on these texts',
+      )
       .option('--batch-size <n>', 'utterances a batch')
       .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
       .option('--engine <name>', 'onnxruntime, tensorflow or reference')
@@ -57,7 +60,13 @@ async function evaluate(
   const { weights, engine, import: modules } = options;
   const { files, overrides: after } = splitOverrides(options.manifest ?? []);
   const ownOptions = { ...options, manifest: files.length > 0 ? files : undefined };
-  const changes = (config: Config) => [...setChanges(section, ownOptions, config), ...overrides, ...after];
+  const { isLanguageModel } = await import('../lm/index.js');
+  const changes = (config: Config) => {
+    const chosen = isLanguageModel(config['model'])
+      ? textChanges(kind, ownOptions)
+      : setChanges(section, ownOptions, config);
+    return [...chosen, ...overrides, ...after];
+  };
   const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine, modules });
   try {
     const { metrics, samples, seconds } = await trainer[kind](model);
@@ -68,6 +77,15 @@ async function evaluate(
   } finally {
     await trainer.dispose();
   }
+}
+
+/** Overrides that make a language model read other texts. */
+function textChanges(kind: Kind, { manifest, batchSize }: EvaluateOptions): string[] {
+  const split = kind === 'test' ? 'test' : 'validation';
+  const files = (manifest ?? []).map((file) => JSON.stringify(file));
+  const texts = files.length > 0 ? [`++model.data.data_prefix={${split}: [${files.join(', ')}]}`] : [];
+  const size = batchSize === undefined ? [] : [`++model.micro_batch_size=${batchSize}`, `++model.global_batch_size=${batchSize}`]; // biome-ignore format: one line
+  return [...texts, ...size];
 }
 
 /** Overrides that make `section` read other manifests or batches. */

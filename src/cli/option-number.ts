@@ -20,3 +20,14 @@ export function notNegative(text: string): number {
   }
   return value;
 }
+
+/** A parser of numbers above one bound, and at most another. */
+export function above(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value > least && value <= most) return value;
+    throw new InvalidArgumentError(
+      `expected a number above ${least}${most < Number.POSITIVE_INFINITY ? `, at most ${most}` : ''}.`,
+    );
+  };
+}

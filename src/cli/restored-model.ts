@@ -13,6 +13,7 @@ export async function loadArchive(
   container: Container,
 ): Promise<TrainedModel> {
   const { restoreConfig, restoreModel } = await import('../asr/index.js');
+  const { isLanguageModel, restoreLanguageModel } = await import('../lm/index.js');
   const { isMapping } = await import('../config/index.js');
   const { AnemoneError } = await import('../errors/index.js');
   const { Trainer } = await import('../training/index.js');
@@ -21,10 +22,11 @@ export async function loadArchive(
     throw new AnemoneError({ code: 'cli.option', path: '--weights', message });
   }
   const overrides = overridesOf(options, await restoreConfig(path));
-  const { trainer: section } = await restoreConfig(path, overrides);
+  const { trainer: section, model: node } = await restoreConfig(path, overrides);
+  const restore = isLanguageModel(node) ? restoreLanguageModel : restoreModel;
   const trainer = new Trainer(isMapping(section) ? section : {}, { container });
   try {
-    return { trainer, model: await restoreModel(path, trainer, { overrides }), path };
+    return { trainer, model: await restore(path, trainer, { overrides }), path };
   } catch (error) {
     await trainer.dispose();
     throw error;

@@ -41,4 +41,6 @@ export {
   TranscriptionSource,
 } from './speech/transcription.js';
 export { type UnknownText, unknownTextOf } from './speech/unknown-text.js';
+export { readTokenSet, type TextTokens, type TokenSet } from './text/token-set.js';
+export { type TextBatch, TokenSource, type TokenSourceOptions } from './text/token-source.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

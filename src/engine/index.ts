@@ -21,6 +21,7 @@ export {
   type RunOptions,
   type Tensors,
 } from './engine.js';
+export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export {
   type Koffi,
   koffi,
@@ -29,7 +30,6 @@ export {
   openLibrary,
   type Pointer,
 } from './native/koffi.js';
-export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {
   EXPORT_OPSET,
@@ -79,7 +79,7 @@ export {
   withScope,
 } from './scope.js';
 export { State } from './state.js';
-export { storedType, storedValues, typeStoredAs } from './stored-types.js';
+export { numbersOfType, storedType, storedValues, storeIn, typeStoredAs } from './stored-types.js';
 export {
   allocate,
   bytesOf,

@@ -33,6 +33,7 @@ export {
 } from './data-source.js';
 export { Model, type ModelConfig } from './model.js';
 export { MODEL_FILES, ModelFiles } from './model-files.js';
+export { type ModelFactory, modelKind, type RecognisingComponent, recognisesSections } from './model-kind.js';
 export { checkSize, type SectionPlace } from './model-size.js';
 export { type HeatMap, isReportContributor, type ReportContributor } from './report-contribution.js';
 export {

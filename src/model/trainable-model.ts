@@ -54,6 +54,8 @@ export interface BatchSource {
   batches?(epoch: number, numbers: readonly number[]): AsyncIterable<Batch>;
   /** The batch that takes the most memory, known before it is made; absent where no such thing is known. */
   largestBatch?(): BatchOutline;
+  /** What a mean loss comes to beside itself, for the log: `perplexity`. */
+  figures?(loss: number): Readonly<Record<string, number>>;
   /** Of the examples: another data set has another one, whatever its files are called. Absent where nothing is known. */
   digest?(): string;
   /** Gauges for the log line: `queue` (batches ready), `waitSeconds` (spent waiting by the consumer so far). */
@@ -136,6 +138,10 @@ export interface TrainableModel {
    * open it then. Default true.
    */
   readonly testsOwnData?: boolean;
+  /** The key of the config that names data of a kind (`train`, `validation`, `test`). Default: KIND_ds.manifest_filepath. */
+  dataKeyOf?(kind: string): string;
+  /** Batches of a step where the trainer's `accumulate_grad_batches` is 1, as Megatron's configs say it. Default 1. */
+  readonly batchesPerStep?: number;
   /**
    * Loss of one batch. Runs inside a program: pure tfjs ops, parameters through `parameter.tensor()`.
    * `inputs` are the tensors of `Batch.inputs`.

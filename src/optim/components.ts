@@ -106,6 +106,17 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
   }),
   component({
     kind: optimizerKind,
+    name: 'fused_adam',
+    aliases: ['megatron_fused_adam', 'distributed_fused_adam'],
+    schema: defineSchema(
+      'fused_adam',
+      { ...adamFields, weight_decay: decay(0) },
+      { doc: 'Adam with decoupled weight decay, by the names of Megatron’s configs (Apex).' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new AdamRule({ ...o, decoupled: true }) }),
+  }),
+  component({
+    kind: optimizerKind,
     name: 'adadelta',
     aliases: torch('Adadelta'),
     schema: defineSchema(

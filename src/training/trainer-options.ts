@@ -234,6 +234,11 @@ export const trainerSchema = defineSchema(
       format: lossScaleFormat,
       default: 'dynamic',
     },
+    convert_precision: {
+      doc: 'Whether a run may go on from a checkpoint whose weights are stored in other bits (16-true, bf16-true, the others); they are rounded then, or stay as they were rounded.',
+      format: 'boolean',
+      default: false,
+    },
     devices: {
       doc: 'Ranks on each machine that train together: a count, or a list with one entry for each; auto and -1 mean 1, or as many as mpirun has started.',
       format: devices,
@@ -359,4 +364,24 @@ export function accumulationAt(options: TrainerOptions, epoch: number): number {
     .filter(({ first }) => first <= epoch)
     .sort((a, b) => b.first - a.first);
   return startedEntries[0]?.count ?? 1;
+}
+
+/**
+ * The options for a model that says itself how many batches make a step: its config counts steps where others count
+ * batches, as Megatron's do.
+ */
+export function optionsFor(
+  { batchesPerStep = 1 }: { readonly batchesPerStep?: number },
+  options: TrainerOptions,
+): TrainerOptions {
+  if (batchesPerStep === 1 || options.accumulate_grad_batches !== 1) return options;
+  const scaled = (interval: Interval): Interval =>
+    'batches' in interval ? { batches: interval.batches * batchesPerStep } : interval;
+  return {
+    ...options,
+    accumulate_grad_batches: batchesPerStep,
+    val_check_interval: scaled(options.val_check_interval),
+    limit_val_batches: scaled(options.limit_val_batches),
+    limit_train_batches: scaled(options.limit_train_batches),
+  };
 }

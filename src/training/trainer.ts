@@ -10,7 +10,7 @@ import {
   withPosition,
 } from '../config/index.js';
 import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
-import { cancellable, ENGINE, type Engine } from '../engine/index.js';
+import { cancellable, ENGINE, type Engine, storeIn } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -37,7 +37,7 @@ import { resume } from './fit/resume.js';
 import { requireSameRun } from './fit/same-run.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
-import { describePrecision, productTypeOf } from './precision.js';
+import { describePrecision, productTypeOf, storedTypeOf } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { RUN_FOLDER } from './run-folder.js';
@@ -46,6 +46,7 @@ import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import {
   batchesOfStepAt,
+  optionsFor,
   type TrainerOptions,
   type TrainerSection,
   trainerOptions,
@@ -376,7 +377,7 @@ export class Trainer {
     options: EvaluationOptions,
   ): Promise<Evaluation> {
     await describePrecision(this.options.precision, this.engine, undefined);
-    if (sources.length === 0) throw noData(prefix === 'val' ? 'validation' : prefix);
+    if (sources.length === 0) throw noData(model, prefix === 'val' ? 'validation' : prefix);
     if (options.checkpoint) {
       const checkpoint = await resolveCheckpoint(options.checkpoint);
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
@@ -420,7 +421,7 @@ export class Trainer {
         source,
         artifacts: await model.artifacts(),
       },
-      parts: { model, engine, optimizer, scheduler, callbacks },
+      parts: { model, engine, optimizer, scheduler, callbacks, convertPrecision: options.convert_precision },
       say,
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
@@ -456,7 +457,8 @@ export class Trainer {
     seed: number,
     ranks: Ranks,
   ): Promise<ReadyParts> {
-    const { options, engine } = this;
+    const { engine } = this;
+    const options = optionsFor(model, this.options);
     await describePrecision(options.precision, engine, undefined);
     // What is wrong in the config shows before any data is read.
     const container = this.container && this.services;
@@ -465,12 +467,14 @@ export class Trainer {
     const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
     const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     model.module.seed = seed;
+    const stored = storedTypeOf(options.precision);
+    if (stored) await storeIn(stored, [...model.module.parameters(), ...optimizer.slots], engine);
     await this.closeTest();
     const { train: source, validation, test } = await openData(model, data);
     this.testData = { model, sources: test };
-    if (!source) throw noData('train');
+    if (!source) throw noData(model, 'train');
     const plan = new FitPlan(options, source, validation, ranks.size);
-    if (plan.batchesIn(0) === 0) throw noData('train', 'the training set has no batches');
+    if (plan.batchesIn(0) === 0) throw noData(model, 'train', 'the training set has no batches');
     const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
       createScheduler(sched, plan.totalSteps, container),
     );
@@ -582,10 +586,14 @@ function section(value: unknown): ConfigNode {
   return isMapping(value) ? value : EMPTY_SECTION;
 }
 
-function noData(kind: string, message = `the model's config names no ${kind} data`): AnemoneError {
+function noData(
+  model: TrainableModel,
+  kind: string,
+  message = `the model's config names no ${kind} data`,
+): AnemoneError {
   return new AnemoneError({
     code: 'trainer.no-data',
     message,
-    hint: `set model.${kind}_ds.manifest_filepath`,
+    hint: `set ${model.dataKeyOf?.(kind) ?? `model.${kind}_ds.manifest_filepath`}`,
   });
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { OnnxEngine, tf } from '../../src/engine/index.js';
 import { peakOf } from '../../src/engine/onnx/live-memory.js';
-import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../../src/engine/onnx/onnx-graph.js';
+import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import { ValueSizes } from '../../src/engine/onnx/value-sizes.js';
 
 const node = (

@@ -2,7 +2,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { float32, OnnxEngine, State, type Tensor, tf, valueAndGrads } from '../../src/engine/index.js';
 import { SharedWorkspace } from '../../src/engine/onnx/capi/workspace.js';
-import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import {
   bytesOfType,
   type OnnxGraph,
@@ -12,6 +11,7 @@ import {
 import { computesAsPlanned } from '../../src/engine/onnx/open-session.js';
 import { runsAsWritten } from '../../src/engine/onnx/passes/foreseen-operators.js';
 import { planMemory } from '../../src/engine/onnx/passes/memory-plan.js';
+import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
 import { sizeOf } from '../../src/engine/tensors.js';
 import { CounterRandom } from '../../src/random/index.js';
 import { byWay } from './ways.js';

@@ -3,14 +3,14 @@ import { type ConfigNode, type Loaded, requireMapping } from '../../config/index
 import { type Container, LOG } from '../../container/index.js';
 import { ENGINE } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import { type ModelContext, modelScope, type TrainableModel } from '../../model/index.js';
+import { type ModelContext, type ModelFactory, modelScope, type TrainableModel } from '../../model/index.js';
 import { initFromConfig, type RestoreOptions } from '../../nemo/index.js';
 import { restoreSpeechArchive } from '../nemo/speech-archive.js';
 import { type Adaptation, type AdaptationSection, adaptModel } from './adaptation.js';
 import { checkConfig, configComponents } from './check-config.js';
 import { asrComponents, type StockSection, type StockTarget } from './families.js';
 import { type FineTuningSection, fineTunedModel, isFineTuning } from './fine-tune.js';
-import { archivesOf, type ModelFactory } from './model-component.js';
+import { archivesOf } from './model-component.js';
 import { modelClass } from './section-family.js';
 import { SpeechModel } from './speech-model.js';
 

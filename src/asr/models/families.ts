@@ -2,13 +2,14 @@
 // those that are made of others come after these.
 import type { Loaded } from '../../config/index.js';
 import type { ComponentDescriptor, KindOf } from '../../container/index.js';
+import { modelKind } from '../../model/index.js';
 import { brickComponents } from './bricks.js';
 import { ctcFamily } from './ctc-family.js';
 import { EncDecCTCModel, EncDecCTCModelBPE } from './ctc-model.js';
 import { hybridFamily } from './hybrid-family.js';
 import { EncDecHybridRNNTCTCBPEModel, EncDecHybridRNNTCTCModel } from './hybrid-model.js';
 import { speechKinds } from './kinds.js';
-import { familyComponents, modelKind } from './model-component.js';
+import { familyComponents } from './model-component.js';
 import { multiTaskFamily } from './multitask-family.js';
 import { EncDecMultiTaskModel } from './multitask-model.js';
 import { promptHybridFamily } from './prompt-hybrid-family.js';

@@ -1,28 +1,11 @@
-// Models by name, so that a configuration's `target` says which one it describes.
+// The components of families of speech models.
 import type { ConfigNode } from '../../config/index.js';
-import {
-  type ComponentDescriptor,
-  type ComponentRegistry,
-  component,
-  defineKind,
-} from '../../container/index.js';
-import type { ModelContext, TrainableModel } from '../../model/index.js';
+import { type ComponentDescriptor, type ComponentRegistry, component } from '../../container/index.js';
+import { type ModelContext, type ModelFactory, modelKind } from '../../model/index.js';
 import type { SpeechParts } from '../nemo/saved-config.js';
 import type { ArchiveSections } from '../nemo/speech-archive.js';
 import type { ModelFamily } from './model-family.js';
 import type { SpeechModel } from './speech-model.js';
-
-/** Makes models of one class. A model component builds this, for a model needs more than its config. */
-export interface ModelFactory {
-  /**
-   * Makes a model of the config that has a `model` section, or of that section itself.
-   * @throws AnemoneErrors all mistakes of the section
-   */
-  fromConfig(node: ConfigNode, context?: ModelContext): TrainableModel;
-}
-
-/** Models as a kind of component: what `target` of a `model` section may name. */
-export const modelKind = defineKind<ModelFactory>('model', 'a model');
 
 /** A class whose instances have what functions of a family read of them. */
 interface FamilyClass<M extends SpeechParts> extends ModelFactory {

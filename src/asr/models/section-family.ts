@@ -4,6 +4,7 @@
 import { type ConfigNode, isMapping, pathOf, positionOf } from '../../config/index.js';
 import type { ComponentDescriptor, ComponentRegistry } from '../../container/index.js';
 import { AnemoneError, asText } from '../../errors/index.js';
+import { recognisesSections } from '../../model/index.js';
 import { modelComponents } from './families.js';
 import { familyOf } from './model-component.js';
 
@@ -78,6 +79,11 @@ export function modelClass(model: ConfigNode, components: ComponentRegistry): st
   const models = components.list('model');
   const knownNames = models.flatMap(({ name, aliases }) => [name, ...aliases]);
   const recognised = typeof target === 'string' ? undefined : recogniser(model, models);
+  const own =
+    typeof target === 'string'
+      ? undefined
+      : models.findLast((c) => recognisesSections(c) && c.recognises(model));
+  if (own) return own.name;
   if (recognised && !modelComponents.includes(recognised)) return recognised.name;
   const foreignFamily =
     typeof target === 'string' ? namedFamily(target) : FOREIGN.find(({ is }) => is(model));

@@ -38,6 +38,7 @@ export class StepMeter {
       totalEpochs: plan.epochs,
       ...rates,
       names: source.names ?? NAMELESS,
+      figures: source.figures?.(rates.loss) ?? {},
       learningRate,
       compilations: engine.stats.compilations,
       compileSeconds: engine.stats.compileSeconds,
@@ -53,7 +54,7 @@ export class StepMeter {
     this.throughput = new Throughput();
     return {
       'train/loss': status.loss,
-      ...grouped('train', logs),
+      ...grouped('train', { ...source.figures?.(status.loss), ...logs }),
       'train/learning_rate': learningRate,
       'train/grad_norm': gradNorm,
       'train/epoch': epoch + batch / Math.max(1, plan.batchesIn(epoch)),

@@ -21,6 +21,8 @@ export interface StepStatus {
   readonly compileSeconds: number;
   /** How the data calls its examples and units. */
   readonly names: { readonly example: string; readonly unit: string };
+  /** What the loss comes to, by name: `perplexity`. Absent: nothing. */
+  readonly figures?: Readonly<Record<string, number>>;
   /** Share of all cores that the process took, 0 to 1. */
   readonly cpuShare: number;
   readonly rssBytes: number;
@@ -127,6 +129,7 @@ export function describeStep(s: StepStatus): string {
     `step ${of(s.step, s.totalSteps)}`,
     `epoch ${of(s.epoch, s.totalEpochs)}`,
     `loss ${formatNumber(s.loss)}`,
+    ...Object.entries(s.figures ?? {}).map(([name, value]) => `${name} ${formatNumber(value)}`),
     `lr ${s.learningRate.toExponential(2)}`,
     `${s.examplesPerSecond.toFixed(1)} ${s.names.example}/s`,
     `${s.unitsPerSecond.toFixed(0)} ${s.names.unit}/s`,

@@ -32,6 +32,7 @@ export class CausalDecoder extends Module {
   private readonly stack: readonly DecoderLayer[];
   private readonly finalNorm: DecoderNorm | undefined;
   private readonly rotary: RotaryPositions | undefined;
+  private readonly localRotary: RotaryPositions | undefined;
 
   /** @param section of a config that holds the checkpointing keys, for messages */
   constructor(
@@ -48,14 +49,18 @@ export class CausalDecoder extends Module {
     );
     if (options.order !== 'post_ln')
       this.finalNorm = this.child(names.finalNorm, new DecoderNorm(width, norm, epsilon));
+    const { localRotary } = options;
+    if (localRotary)
+      this.localRotary = this.child('local_rotary_pos_emb', new RotaryPositions(positions, localRotary));
     if (rotary) this.rotary = this.child('rotary_pos_emb', new RotaryPositions(positions, rotary));
     this.checkpoints = new LayerCheckpoints(checkpointing, this.stack, section);
   }
 
   /** x [B,T,d] → same shape. */
   forward(x: Tensor, context: Omit<SequenceContext, 'rotary'>, pass: Pass): Tensor {
-    const whole = { ...context, rotary: this.rotary };
-    const layer: StackLayer = ([x], i, pass) => [this.stack[i].forward(x, whole, pass)];
+    const layer: StackLayer = ([x], i, pass) => [
+      this.stack[i].forward(x, { ...context, rotary: this.rotaryOf(i) }, pass),
+    ];
     const [y] = this.checkpoints.through([x], () => ({ layer, pass }));
     return this.finish(y, pass);
   }
@@ -74,12 +79,16 @@ export class CausalDecoder extends Module {
         lastPlaces,
         total,
       };
-      const next = layer.extend(y, cache, { positions, rotary: this.rotary }, pass);
+      const next = layer.extend(y, cache, { positions, rotary: this.rotaryOf(i) }, pass);
       y = next.y;
       out[`keys.${i}`] = next.key;
       out[`values.${i}`] = next.value;
     });
     return { ...out, hidden: this.finish(y, pass) };
+  }
+
+  private rotaryOf(layer: number): RotaryPositions | undefined {
+    return this.options.windows?.[layer] === undefined ? this.rotary : (this.localRotary ?? this.rotary);
   }
 
   private finish(x: Tensor, pass: Pass): Tensor {

@@ -27,10 +27,14 @@ export interface DecoderOptions {
   readonly bias: boolean;
   /** Biases of queries, keys and values, where they differ (Qwen 2). Default: `bias`. */
   readonly queryBias?: boolean;
+  /** Biases of what attention gives, where they differ. Default: `bias`. */
+  readonly projectionBias?: boolean;
   /** Queries and keys are normalised by head (Henry et al. 2020; Qwen 3). Default false. */
   readonly normsQueries?: boolean;
   /** Rotary positions; none: positions are the embedding's, or nobody's. */
   readonly rotary?: RotaryOptions | undefined;
+  /** Those of layers with a window, where they differ (Gemma 3). Default: `rotary`. */
+  readonly localRotary?: RotaryOptions | undefined;
   /** Most positions. */
   readonly positions: number;
   /** Factor of the scores. Default 1/√D. */

@@ -31,7 +31,18 @@ export class DecoderAttention extends Attention {
     names: LayerNames,
   ) {
     super();
-    const { width, heads, groups, headSize, bias, queryBias = bias, initStd, scalesInit, layers } = options;
+    const {
+      width,
+      heads,
+      groups,
+      headSize,
+      bias,
+      queryBias = bias,
+      projectionBias = bias,
+      initStd,
+      scalesInit,
+      layers,
+    } = options;
     const weightInit = normal(initStd);
     const outInit = scalesInit ? normal(initStd / Math.sqrt(2 * layers)) : weightInit;
     this.window = options.windows?.[index];
@@ -42,7 +53,7 @@ export class DecoderAttention extends Attention {
       this.queryNorm = this.child(names.queryNorm, norm());
       this.keyNorm = this.child(names.keyNorm, norm());
     }
-    const back = new Dense(heads * headSize, width, { bias, weightInit: outInit });
+    const back = new Dense(heads * headSize, width, { bias: projectionBias, weightInit: outInit });
     this.projection = this.child(names.projection, back);
   }
 

@@ -1,0 +1,70 @@
+// What NeMo's keys of a Megatron GPT say of its network.
+import type { MlpActivation, NormKind } from '../transformer/index.js';
+import type { GptModelConfig } from './gpt-schema.js';
+import type { NetworkOptions } from './network.js';
+
+const ACTIVATIONS: Readonly<Record<string, MlpActivation>> = {
+  relu: 'relu',
+  'squared-relu': 'squared_relu',
+  silu: 'silu',
+  'approx-gelu': 'quick_gelu',
+  'openai-gelu': 'gelu_tanh',
+  reglu: 'reglu',
+  swiglu: 'swiglu',
+};
+
+/** @param vocabulary tokens of the tokenizer */
+export function gptArchitecture(config: GptModelConfig, vocabulary: number): NetworkOptions {
+  const { hidden_size: width, num_attention_heads: heads, encoder_seq_length: length } = config;
+  const { make_vocab_size_divisible_by: multiple, seq_len_interpolation_factor: factor } = config;
+  const headSize = config.kv_channels ?? width / heads;
+  const isRotary = config.position_embedding_type === 'rope';
+  const window = config.window_size?.[0];
+  return {
+    layers: config.num_layers,
+    width,
+    inner: config.ffn_hidden_size ?? 4 * width,
+    heads,
+    groups: config.num_query_groups ?? heads,
+    headSize,
+    activation: activationOf(config),
+    norm: config.normalization.replace('low_precision_', '') as NormKind,
+    epsilon: config.layernorm_epsilon,
+    order: config.transformer_block_type,
+    bias: config.bias,
+    rotary: isRotary
+      ? {
+          size: headSize,
+          percentage: config.rotary_percentage,
+          base: config.rotary_base,
+          scaling: factor === null ? undefined : { kind: 'linear', factor },
+        }
+      : undefined,
+    positions: config.max_position_embeddings ?? length,
+    // Megatron counts the positions before a query's own.
+    windows: window === undefined ? undefined : Array.from({ length: config.num_layers }, () => window + 1),
+    hiddenDropout: config.hidden_dropout,
+    attentionDropout: config.attention_dropout,
+    innerDropout: config.ffn_dropout,
+    initStd: config.init_method_std,
+    scalesInit: config.use_scaled_init_method,
+    vocabulary,
+    rows: Math.ceil(vocabulary / multiple) * multiple,
+    learnsPositions: config.position_embedding_type === 'learned_absolute',
+    tiesHead: config.share_embeddings_and_output_weights,
+  };
+}
+
+/** NeMo's fused gelu is the form with a tanh; so is OpenAI's. */
+function activationOf({
+  activation,
+  bias_activation_fusion: fuses,
+  openai_gelu: openai,
+  bias,
+}: GptModelConfig): MlpActivation {
+  const name = activation.replace('fast-', '');
+  const isTanh = openai || (fuses && bias);
+  if (name === 'gelu') return isTanh ? 'gelu_tanh' : 'gelu';
+  if (name === 'geglu') return isTanh ? 'geglu_tanh' : 'geglu';
+  return ACTIVATIONS[name];
+}

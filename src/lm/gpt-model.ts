@@ -1,0 +1,152 @@
+// NeMo's MegatronGPTModel: a causal language model, pre-trained on text.
+import { type ConfigNode, configFromValues, toYaml } from '../config/index.js';
+import type { Container } from '../container/index.js';
+import type { Engine, Program, Tensors } from '../engine/index.js';
+import { tf } from '../engine/index.js';
+import {
+  type BatchSource,
+  buildModel,
+  type Evaluator,
+  Model,
+  type ModelContext,
+  type Section,
+  type StepOutput,
+} from '../model/index.js';
+import type { ArchivedConfig } from '../nemo/index.js';
+import type { Pass } from '../nn/index.js';
+import type { Tokenizer } from '../text/index.js';
+import { brickComponents } from './bricks.js';
+import { CacheRunner } from './generation/cache-runner.js';
+import { type Generated, type GenerateOptions, generate } from './generation/generate.js';
+import { gptArchitecture } from './gpt-architecture.js';
+import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
+import { LanguageNetwork } from './network.js';
+import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+import { TextData } from './text-data.js';
+import { languageTokenizer } from './tokenizer.js';
+
+/** What NeMo calls the class. */
+const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
+
+export class MegatronGPTModel extends Model<GptModelConfig> {
+  readonly tokenizer: Tokenizer;
+  readonly network: LanguageNetwork;
+  /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
+  readonly batchesPerStep: number;
+  private readonly data: TextData;
+  private lossPrograms = new WeakMap<Engine, Program>();
+  private runners = new WeakMap<Engine, CacheRunner>();
+
+  /** Use `fromConfig`. */
+  constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
+    super(node, settings, scope, brickComponents);
+    this.tokenizer = languageTokenizer(settings.tokenizer, scope);
+    const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
+    const naming = settings.mcore_gpt ? 'core' : 'legacy';
+    this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
+    this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
+    this.data = new TextData(settings, this.tokenizer);
+  }
+
+  /**
+   * A model from the `model` section of a config.
+   * @throws AnemoneErrors with all mistakes of the section
+   */
+  static fromConfig(node: GptModelSection, context: ModelContext = {}): MegatronGPTModel {
+    return buildModel(
+      context,
+      brickComponents,
+      (scope, options) => new this(node as ConfigNode, gptModelSchema.parse(node, options), scope),
+    );
+  }
+
+  /** The `model` section, with the groups of Megatron: norms and biases do not decay. */
+  override get config(): Section {
+    const config = super.config;
+    if (config['optim_param_groups']) return config;
+    const still = { weight_decay: 0 };
+    const names = [...this.parameters()].filter(({ shape }) => shape.length === 1).map(({ name }) => name);
+    const ends = [...new Set(names.map((name) => name.slice(name.lastIndexOf('.') + 1)))];
+    const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
+    return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
+  }
+
+  dataKeyOf(kind: string): string {
+    return `model.data.data_prefix.${kind}`;
+  }
+
+  override async trainingSource(): Promise<BatchSource | undefined> {
+    return this.data.open('train');
+  }
+
+  override async validationSources(): Promise<readonly BatchSource[]> {
+    const source = await this.data.open('validation');
+    return source ? [source] : [];
+  }
+
+  override async testSources(): Promise<readonly BatchSource[]> {
+    const source = await this.data.open('test');
+    return source ? [source] : [];
+  }
+
+  /** The mean loss of the targets. inputs: `tokens` and `labels` int32 [B,T], `lossMask` [B,T]; see `TokenSource`. */
+  override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
+    const { tokens, labels, lossMask, positions, documents } = inputs;
+    const total = tf.sum(lossMask);
+    const sum = this.network.loss({ tokens, positions, documents }, labels, lossMask, pass);
+    return { loss: tf.div(sum, tf.maximum(total, tf.scalar(1))), weight: total };
+  }
+
+  override evaluator(engine: Engine): Evaluator {
+    let program = this.lossPrograms.get(engine);
+    if (!program) {
+      program = lossProgram(this.network, engine);
+      this.lossPrograms.set(engine, program);
+    }
+    return new PerplexityEvaluator(program);
+  }
+
+  /**
+   * Goes on with each prompt.
+   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `asr.no-engine`
+   */
+  async generate(
+    prompts: readonly string[],
+    options: GenerateOptions & { readonly engine?: Engine } = {},
+  ): Promise<Generated[]> {
+    const engine = this.engineFor(options.engine, 'generate');
+    let runner = this.runners.get(engine);
+    if (!runner) {
+      runner = new CacheRunner(engine, this.network);
+      this.runners.set(engine, runner);
+    }
+    return generate(runner, this.tokenizer, prompts, options);
+  }
+
+  override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.tokenizer.files();
+  }
+
+  override nemoConfig(name: (file: string, bytes: Uint8Array) => string): ArchivedConfig {
+    const artifacts = new Map<string, Uint8Array>();
+    const { optim_param_groups: _, data: __, ...config } = this.config;
+    const tokenizer: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
+    for (const [file, bytes] of this.tokenizer.files()) {
+      const member = name(file, bytes);
+      artifacts.set(member, bytes);
+      if (file === 'tokenizer.model') tokenizer['model'] = `nemo:${member}`;
+    }
+    const written = {
+      ...config,
+      target: TARGET,
+      nemo_version: config['nemo_version'] ?? '1.23.0',
+      tokenizer,
+    };
+    return { yaml: toYaml(configFromValues(written)), artifacts };
+  }
+
+  protected override networkChanged(): void {
+    this.lossPrograms = new WeakMap();
+    this.runners = new WeakMap();
+  }
+}

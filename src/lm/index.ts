@@ -1,0 +1,12 @@
+// The public face of the lm folder: language models.
+export { restoreLanguageModel } from './archive.js';
+export { isLanguageModel, lmComponents } from './components.js';
+export type { Generated, GenerateOptions } from './generation/generate.js';
+export { nextToken, type SamplingOptions } from './generation/sampling.js';
+export { MegatronGPTModel } from './gpt-model.js';
+export { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
+export { architectureOf, type HuggingFaceConfig } from './huggingface/architecture.js';
+export { type HuggingFaceFolder, openHuggingFace } from './huggingface/folder.js';
+export { networkWeights } from './huggingface/weights.js';
+export { LanguageNetwork, type NamingScheme, type NetworkOptions, type TokenInputs } from './network.js';
+export { PerplexityEvaluator } from './perplexity.js';

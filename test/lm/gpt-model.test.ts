@@ -1,0 +1,202 @@
+// MegatronGPTModel from a config: trained, saved, restored, resumed; what it generates; what its config may say.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createFromConfig } from '../../src/asr/index.js';
+import { createDefaultContainer } from '../../src/composition.js';
+import { configFromObject, loadConfig } from '../../src/config/index.js';
+import { int32, OnnxEngine } from '../../src/engine/index.js';
+import { MegatronGPTModel, nextToken, restoreLanguageModel } from '../../src/lm/index.js';
+import { evaluationPass } from '../../src/nn/index.js';
+import { Trainer } from '../../src/training/index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'gpt-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const corpus = join(folder, 'corpus.txt');
+writeFileSync(corpus, 'the cat sat on the mat. the dog sat on the log.\n'.repeat(120));
+
+const section = (more: object = {}) => ({
+  micro_batch_size: 2,
+  global_batch_size: 4,
+  encoder_seq_length: 24,
+  num_layers: 2,
+  hidden_size: 32,
+  num_attention_heads: 4,
+  hidden_dropout: 0.1,
+  attention_dropout: 0.1,
+  tokenizer: { library: 'byte-level' },
+  data: { data_prefix: [corpus] },
+  optim: { name: 'fused_adam', lr: 3e-3, weight_decay: 0.01 },
+  ...more,
+});
+const options = { max_steps: 12, max_epochs: -1, val_check_interval: 6, limit_val_batches: 3, check_val_every_n_epoch: null, gradient_clip_val: 1 } as const; // biome-ignore format: one line
+
+async function trained(more: object, trainerOptions: object, fit: object = {}) {
+  const trainer = new Trainer({ ...options, ...trainerOptions }, { container: createDefaultContainer() });
+  const model = (await createFromConfig(
+    configFromObject({ model: section(more) }),
+    trainer,
+  )) as MegatronGPTModel;
+  const result = await trainer.fit(model, { test: [], ...fit });
+  return { trainer, model, result };
+}
+
+describe('a run', () => {
+  it('learns, is saved as .nemo, and comes back with the same perplexity and the same words', async () => {
+    const { trainer, model } = await trained({}, { max_steps: 40 });
+    const { metrics } = await trainer.validate(model);
+    expect(metrics['val/perplexity']).toBeLessThan(40);
+    expect(metrics['val/perplexity']).toBeCloseTo(Math.exp(metrics['val/loss'] as number), 6);
+    // A byte is a token here, but for the ends of documents.
+    expect(metrics['val/bits_per_byte']).toBeCloseTo((metrics['val/loss'] as number) / Math.LN2, 1);
+    const path = join(folder, 'gpt.nemo');
+    await model.saveTo(path, { engine: trainer.engine });
+    const words = await model.generate(['the cat'], { engine: trainer.engine, tokensToGenerate: 12 });
+    const engine = new OnnxEngine({ threads: 1 });
+    const again = await restoreLanguageModel(path, { engine, log: () => {} });
+    expect(await again.generate(['the cat'], { engine, tokensToGenerate: 12 })).toEqual(words);
+    expect(words[0].text.length).toBeGreaterThan(0);
+    await engine.dispose();
+    await trainer.dispose();
+  });
+
+  it('of micro-batches gives the weights of whole batches', async () => {
+    const weights = async (micro: number) => {
+      const off = { hidden_dropout: 0, attention_dropout: 0, micro_batch_size: micro };
+      const { trainer, model } = await trained(off, { max_steps: 3, limit_val_batches: 0 });
+      const value = await trainer.engine.read(model.network.table);
+      await trainer.dispose();
+      return value;
+    };
+    const [single, whole] = [await weights(1), await weights(4)];
+    single.forEach((value, i) => {
+      expect(Math.abs((value as number) - (whole[i] as number))).toBeLessThan(2e-4);
+    });
+  });
+});
+
+describe('generation', () => {
+  const engine = new OnnxEngine({ threads: 1 });
+  afterAll(() => engine.dispose());
+  const model = MegatronGPTModel.fromConfig(configFromObject(section({ init_method_std: 0.5 })), {
+    engine,
+    seed: 3,
+  });
+
+  it('gives the likeliest tokens of the whole network, of prompts of unequal lengths together or alone', async () => {
+    const prompts = ['a', 'the mat', 'dog on'];
+    const together = await model.generate(prompts, { tokensToGenerate: 8 });
+    const logits = engine.compile('logits', ({ tokens }) => ({ logits: model.network.logits({ tokens }, evaluationPass) })); // biome-ignore format: one line
+    for (const [i, prompt] of prompts.entries()) {
+      const ids = model.tokenizer.textToIds(prompt);
+      for (const token of together[i].tokens) {
+        const out = await logits.run({ tokens: int32(ids, [1, ids.length]) });
+        const rows = out['logits'].shape[2];
+        const last = (out['logits'].data as Float32Array).slice((ids.length - 1) * rows).slice(0, 259);
+        expect(last[token]).toBeCloseTo(Math.max(...last), 4);
+        ids.push(token);
+      }
+      expect((await model.generate([prompt], { tokensToGenerate: 8 }))[0]).toEqual(together[i]);
+    }
+  });
+
+  it('draws the same for a seed, whatever is beside it, and ends at a stop text or where positions end', async () => {
+    const drawn = { temperature: 1.5, topK: 20, seed: 5, tokensToGenerate: 10 };
+    const [one] = await model.generate(['the mat'], drawn);
+    expect((await model.generate(['x', 'the mat'], drawn))[1]).toEqual(one);
+    expect((await model.generate(['the mat'], { ...drawn, seed: 6 }))[0].tokens).not.toEqual(one.tokens);
+    const stop = one.text[4];
+    const ended = (await model.generate(['the mat'], { ...drawn, stop: [stop] }))[0];
+    expect(ended).toMatchObject({ reason: 'stop', text: one.text.slice(0, one.text.indexOf(stop)) });
+    const full = (await model.generate(['the mat'], { ...drawn, tokensToGenerate: 100, minTokens: 100 }))[0];
+    expect(full).toMatchObject({ reason: 'length' });
+    expect(full.tokens).toHaveLength(24 - 7);
+  });
+
+  it('streams what it returns', async () => {
+    let text = '';
+    const [whole] = await model.generate(['mat'], { tokensToGenerate: 15, temperature: 2, onText: (_, added) => { text += added; } }); // biome-ignore format: one line
+    expect(text).toBe(whole.text);
+  });
+
+  it('refuses prompts that do not fit', async () => {
+    await expect(model.generate(['x'.repeat(24)])).rejects.toThrow(/24 tokens/);
+  });
+});
+
+describe('sampling', () => {
+  const logits = () => Float32Array.from([1, 4, 3, 2]);
+  const shares = (more: object) => {
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 4000; i++) counts[nextToken(logits(), { temperature: 1, ...more }, [1], i)]++;
+    return counts.map((count) => count / 4000);
+  };
+  const softmax = (values: number[]) => {
+    const total = values.reduce((sum, v) => sum + Math.exp(v), 0);
+    return values.map((v) => Math.exp(v) / total);
+  };
+
+  it.each([
+    ['all', {}, softmax([1, 4, 3, 2])],
+    ['a temperature', { temperature: 2 }, softmax([0.5, 2, 1.5, 1])],
+    ['top-k', { topK: 2 }, [0, ...softmax([4, 3]), 0]],
+    ['top-p', { topP: 0.7 }, [0, ...softmax([4, 3]), 0]],
+    ['a penalty', { repetitionPenalty: 2 }, softmax([1, 2, 3, 2])],
+  ])('draws from %s', (_, more, expected) => {
+    shares(more).forEach((share, i) => {
+      expect(Math.abs(share - expected[i])).toBeLessThan(0.03);
+    });
+  });
+
+  it('takes the likeliest where nothing says how to draw', () => {
+    expect(nextToken(logits(), {}, [], 0)).toBe(1);
+  });
+});
+
+describe('a config', () => {
+  it('is NeMo’s own, without a key that has no effect', () => {
+    const path = join(import.meta.dirname, '../../conf/lm/megatron_gpt_config.yaml');
+    const config = loadConfig(path, [
+      `model.data.data_prefix=${corpus}`,
+      'model.tokenizer.library=byte-level',
+    ]);
+    const warnings: string[] = [];
+    const model = MegatronGPTModel.fromConfig(config['model'] as never, {
+      log: (line) => void warnings.push(line),
+    });
+    expect(warnings).toEqual([]);
+    // 12 layers of 12 d² weights, 9 d biases and 4 d of norms; 384 rows of the table, 512 positions, the last norm.
+    const d = 768;
+    expect(model.parameterCount()).toBe(12 * (12 * d * d + 13 * d) + (384 + 512) * d + 2 * d);
+    expect(readFileSync(path, 'utf8')).toContain('fused_adam');
+  });
+
+  it.each([
+    [{ num_attention_heads: 5 }, /num_attention_heads/],
+    [{ num_query_groups: 3 }, /num_query_groups/],
+    [{ global_batch_size: 5 }, /global_batch_size/],
+    [{ max_position_embeddings: 8 }, /max_position_embeddings/],
+    [{ position_embedding_type: 'alibi' }, /position_embedding_type/],
+    [{ hiden_size: 32 }, /hidden_size/],
+    [{ tokenizer: { library: 'sentencepiece' } }, /model.tokenizer.model/],
+  ])('that is wrong says where: %j', (more, expected) => {
+    const make = () => MegatronGPTModel.fromConfig(configFromObject(section(more)));
+    expect(make).toThrow(expected);
+  });
+
+  it('names keys that have no effect', () => {
+    const lines: string[] = [];
+    MegatronGPTModel.fromConfig(configFromObject(section({ tensor_model_parallel_size: 2 })), {
+      log: (line) => void lines.push(line),
+    });
+    expect(lines.join()).toMatch(/tensor_model_parallel_size/);
+  });
+
+  it('lets norms and biases not decay', () => {
+    const model = MegatronGPTModel.fromConfig(
+      configFromObject(section({ bias: false, normalization: 'rmsnorm' })),
+    );
+    expect(model.config['optim_param_groups']).toEqual({ '*norm.weight': { weight_decay: 0 } });
+  });
+});
