@@ -1,11 +1,16 @@
 // One rank of a test: rank.ts PLAN [...]. What it checks, it throws.
 import { writeFileSync } from 'node:fs';
-import { exchange, joinWorld } from '../../../src/distributed/index.js';
-import { reportOf } from '../../../src/errors/index.js';
+import { exchange, joinWorld, reportAmongRanks, type World } from '../../../src/distributed/index.js';
 import { conform } from './conformance.js';
 
 const [plan, argument] = process.argv.slice(2);
-const { communicator, rank, size, begin } = joinWorld({ timeoutSeconds: plan === 'absent' ? 1 : 60 });
+let world: World;
+try {
+  world = joinWorld({ timeoutSeconds: plan === 'absent' ? 1 : 60 });
+} catch (error) {
+  end(error);
+}
+const { communicator, rank, size, begin } = world;
 const x = { dtype: 'float32', shape: [4], data: new Float32Array(4).fill(rank) } as const;
 
 /** Comes to an all-reduce again and again, until somebody ends it. */
@@ -43,6 +48,7 @@ const plans: Readonly<Record<string, () => void>> = {
     }
     work();
   },
+  work,
   leave: () => {
     begin();
     if (rank === 1) process.exit(0);
@@ -53,7 +59,11 @@ const plans: Readonly<Record<string, () => void>> = {
 try {
   plans[plan]();
 } catch (error) {
-  const { text, exitCode } = reportOf(error);
+  end(error);
+}
+
+function end(error: unknown): never {
+  const { text, exitCode } = reportAmongRanks(error);
   process.stderr.write(text);
-  process.exitCode = exitCode;
+  process.exit(exitCode);
 }
