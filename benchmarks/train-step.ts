@@ -1,9 +1,11 @@
 // One training step (forward, loss, backward, AdamW) of a Conformer-transducer, ours against PyTorch's, in turn.
-//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8] [--checkpoint full]
+//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8] [--checkpoint full] [--precision bf16-mixed]
 // With --checkpoint (full or selective) a third contestant is ours with gradient checkpointing.
+// With --precision (16-mixed, bf16-mixed) the contestants are ours in that and in 32, and PyTorch's with torch.autocast.
 // The peer is set up by benchmarks/peers/setup.sh; without it only ours is timed.
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { Precision } from '../src/training/precision.js';
 import { Contestant, machine, peerPython, peerScript, ratio, summarize, table } from './lib/contestant.js';
 import type { Sizes } from './lib/model.js';
 
@@ -17,6 +19,7 @@ const { values: flags } = parseArgs({
     batch: { type: 'string', default: '8' },
     seconds: { type: 'string', default: '8' },
     checkpoint: { type: 'string' },
+    precision: { type: 'string' },
   },
 });
 const sizes: Sizes = {
@@ -29,6 +32,7 @@ const sizes: Sizes = {
   batch: Number(flags.batch),
   frames: Number(flags.seconds) * 100,
   tokens: Number(flags.seconds) * 6,
+  ...(flags.precision ? { precision: flags.precision as Precision } : {}),
 };
 const argument = JSON.stringify(sizes);
 const child = fileURLToPath(new URL('lib/train-step-child.ts', import.meta.url));
@@ -41,13 +45,19 @@ const checkpointed = flags.checkpoint
       JSON.stringify({ ...sizes, checkpoint: flags.checkpoint }),
     ])
   : undefined;
+const { precision: _, ...in32 } = sizes;
+const plain = flags.precision
+  ? await Contestant.start('in 32 bits', process.execPath, ['--import', 'tsx', child, JSON.stringify(in32)])
+  : undefined;
 const python = peerPython();
 const peer = python
   ? await Contestant.start('pytorch', python, [peerScript('train_step.py'), argument], {
       OMP_NUM_THREADS: flags.threads,
     })
   : undefined;
-const contestants = [ours, checkpointed, peer].flatMap((started) => (started ? [started.contestant] : []));
+const contestants = [ours, plain, checkpointed, peer].flatMap((started) =>
+  started ? [started.contestant] : [],
+);
 for (let round = 0; round < WARM_UP + Number(flags.rounds); round++) {
   for (const contestant of contestants) await contestant.run(round >= WARM_UP);
 }
@@ -70,4 +80,8 @@ if (ratios) {
   console.log(
     `time ours/PyTorch: ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)}), peak memory ${ratios.peakRss.toFixed(2)}`,
   );
+}
+if (plain) {
+  const { median, min, max } = ratio(ours.contestant, plain.contestant);
+  console.log(`time ${flags.precision}/32: ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`);
 }

@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -72,6 +73,9 @@ export function fillPlatform(folder, platform) {
   copyAll(join(source, 'dist'), join(folder, 'dist'), (name) => !name.endsWith('.map'));
   copyAll(join(source, library), join(folder, library), (name, siblings) => !isCopy(name, siblings));
   copyAll(notices, folder, () => true);
+  // Operators of our own, where scripts/native.sh has built them: without them products in bfloat16 are rehearsed.
+  const own = join(root, 'native', 'build', platform);
+  if (existsSync(own)) copyAll(own, join(folder, library), () => true);
   writeFileSync(
     join(folder, 'package.json'),
     `${JSON.stringify({ ...manifest(os, cpu, version), nativeFiles: sizesIn(folder, library) }, null, 2)}\n`,
@@ -80,7 +84,7 @@ export function fillPlatform(folder, platform) {
     join(folder, 'README.md'),
     `# ONNX Runtime ${version} for Node.js on ${platform}\n\n` +
       `The files of [onnxruntime-node](https://www.npmjs.com/package/onnxruntime-node) ${version} for this platform, ` +
-      'unchanged, without its install script.\nAn optional dependency of [anemone-ml](https://www.npmjs.com/package/anemone-ml). ' +
+      "unchanged, without its install script; and, on linux-x64 and win32-x64, anemone-ml's own library of operators (libanemone.so, anemone.dll).\nAn optional dependency of [anemone-ml](https://www.npmjs.com/package/anemone-ml). " +
       'Made by Microsoft: LICENSE, ThirdPartyNotices.txt.\n',
   );
 }

@@ -4,6 +4,7 @@ import { configFromObject } from '../../src/config/index.js';
 import { type Engine, float32, int32 } from '../../src/engine/index.js';
 import type { Batch } from '../../src/model/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import type { Precision } from '../../src/training/precision.js';
 
 export interface Sizes {
   readonly threads: number;
@@ -18,6 +19,8 @@ export interface Sizes {
   readonly tokens: number;
   /** Whether layers are computed again for the gradient. Default no. */
   readonly checkpoint?: 'full' | 'selective';
+  /** Default 32-true. */
+  readonly precision?: Precision;
   /** Into how many parts a batch is cut for the convolutions of the subsampling. Default 1. */
   readonly parts?: number;
 }

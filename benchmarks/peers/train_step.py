@@ -1,4 +1,5 @@
 """Times training steps of the PyTorch peer on request: reads "run" lines, writes one JSON line a step."""
+import contextlib
 import json
 import os
 import resource
@@ -26,15 +27,20 @@ feature_lengths = torch.tensor([frames - (i * frames) // (8 * batch) for i in ra
 targets = torch.randint(0, config["vocabulary"], (batch, tokens))
 target_lengths = torch.tensor([tokens - i % 5 for i in range(batch)])
 model.train()
+lowType = {"16": torch.float16, "bf": torch.bfloat16}.get(config.get("precision", "32-true")[:2])
+autocast = (lambda: torch.autocast("cpu", dtype=lowType)) if lowType else contextlib.nullcontext
+scaler = torch.amp.GradScaler("cpu", enabled=lowType == torch.float16)
 print(json.dumps({"ready": True, "parameters": sum(p.numel() for p in model.parameters()), "torch": torch.__version__}), flush=True)
 for line in sys.stdin:
     if line.strip() != "run":
         break
     start, cpu = time.perf_counter(), time.process_time()
-    loss = model.loss(features, feature_lengths, targets, target_lengths)
+    with autocast():
+        loss = model.loss(features, feature_lengths, targets, target_lengths)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
     value = loss.item()
     print(json.dumps({
         "seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu, "loss": value,

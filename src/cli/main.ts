@@ -5,7 +5,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { exitOnClosedPipe, printable, reportOf } from '../errors/index.js';
+import { type ErrorReport, exitOnClosedPipe, printable, reportOf } from '../errors/index.js';
 import { commands } from './commands.js';
 import { tell } from './print.js';
 import { refuseRepeated } from './strict-options.js';
@@ -40,10 +40,20 @@ export async function run(argv: readonly string[]): Promise<number> {
     // commander has printed its own message; help and version are no errors.
     if (error instanceof CommanderError)
       return error.exitCode === 0 || error.code === 'commander.help' ? 0 : 2;
-    const { text, exitCode } = reportOf(error);
+    const { text, exitCode } = await report(error);
     tell(text);
     return exitCode;
   }
+}
+
+/** What is printed; ranks of MPI that fail alike agree on who speaks. */
+async function report(error: unknown): Promise<ErrorReport> {
+  const isRank = ['OMPI_COMM_WORLD_SIZE', 'PMI_SIZE', 'PMIX_RANK'].some(
+    (name) => process.env[name] !== undefined,
+  );
+  if (!isRank) return reportOf(error);
+  const { reportAmongRanks } = await import('../distributed/index.js');
+  return reportAmongRanks(error);
 }
 
 /** A message of commander's, which quotes words as they are: one with a line end must not begin a line of ours. */

@@ -57,22 +57,30 @@ async function train(file: string, overrides: string[], options: TrainOptions): 
       await dryRun(section, config, trainer, warnings, options);
       return;
     }
+    // Where several ranks are to be started, what follows runs in each of them.
+    const ranks = await trainer.ranks();
     const folder = await expManager(trainer, config['exp_manager']);
     const adaptation = isAdaptation(section) ? await adaptedModel(section, trainer) : undefined;
     const model = adaptation?.model ?? (await createFromConfig(config, trainer));
     if (warnings.length > 0) trainer.say(formatWarnings(warnings));
     const { outcome, testSets } = await trainer.fit(model, options.test ? {} : { test: [] });
-    if (adaptation && outcome.kind !== 'interrupted') await saveAdapters(adaptation, folder, trainer);
+    if (adaptation && outcome.kind !== 'interrupted' && ranks.isFirst)
+      await saveAdapters(adaptation, folder, trainer);
     if (outcome.kind === 'interrupted') {
       process.exitCode = exitCodeOf(outcome.reason);
     } else if (testSets.length > 0) {
       const { describeEvaluation } = await import('./evaluation-report.js');
-      const best = folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
-      if (best) trainer.say(`testing ${printable(best.path)}`);
-      const findings = await trainer.test(model, { checkpoint: best?.path });
-      show(await describeEvaluation(findings, options.samples));
+      const find = async () => {
+        const best =
+          folder === undefined ? undefined : await resolveCheckpoint(folder).catch(() => undefined);
+        return best?.path;
+      };
+      const best = await ranks.ofFirst(find, 'best checkpoint');
+      if (best) trainer.say(`testing ${printable(best)}`);
+      const findings = await trainer.test(model, { checkpoint: best });
+      if (ranks.isFirst) show(await describeEvaluation(findings, options.samples));
     }
-    if (folder !== undefined) show(await describeFolder(folder));
+    if (folder !== undefined && ranks.isFirst) show(await describeFolder(folder));
   } finally {
     await trainer.dispose();
   }

@@ -78,8 +78,18 @@ class ExampleSource<E> implements BatchSource {
   }
 
   async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
+    const count = Math.max(0, this.batchesInEpoch() - from);
+    yield* this.batches(
+      epoch,
+      Array.from({ length: count }, (_, i) => from + i),
+    );
+  }
+
+  /** Every example is gone through; those of the batches with these numbers are collated. */
+  async *batches(epoch: number, numbers: readonly number[]): AsyncGenerator<Batch, void, undefined> {
     const { batchSize } = this.options;
     const last = this.batchesInEpoch();
+    const wanted = new Set(numbers);
     let heldExamples: E[] = [];
     let batch = 0;
     let number = 0;
@@ -88,7 +98,7 @@ class ExampleSource<E> implements BatchSource {
       number++;
       heldExamples.push(example);
       if (heldExamples.length < batchSize && number < this.count) continue;
-      if (batch >= from) yield await this.batchOf(heldExamples, { epoch, first: batch * batchSize });
+      if (wanted.has(batch)) yield await this.batchOf(heldExamples, { epoch, first: batch * batchSize });
       batch++;
       heldExamples = [];
     }

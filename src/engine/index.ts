@@ -22,6 +22,14 @@ export {
   type Tensors,
 } from './engine.js';
 export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
+export {
+  type Koffi,
+  koffi,
+  type NativeFunction,
+  type NativeLibrary,
+  openLibrary,
+  type Pointer,
+} from './native/koffi.js';
 export { checkExport } from './onnx/export/check-export.js';
 export {
   EXPORT_OPSET,
@@ -71,7 +79,7 @@ export {
   withScope,
 } from './scope.js';
 export { State } from './state.js';
-export { storedType, storedValues, typeStoredAs } from './stored-types.js';
+export { numbersOfType, storedType, storedValues, storeIn, typeStoredAs } from './stored-types.js';
 export {
   allocate,
   bytesOf,

@@ -27,8 +27,9 @@ class LowPrecisionEngine implements Engine {
     return this.inner.stats;
   }
 
+  /** Steps of decoding, which hold their weights laid out for float32, stay in that. */
   compile(name: string, fn: (inputs: Tensors) => Tensors, options?: CompileOptions): Program {
-    const { type } = this;
+    const type = options?.constantStates ? undefined : this.type;
     return this.inner.compile(name, (inputs) => withProductType(type, () => fn(inputs)), options);
   }
 

@@ -69,9 +69,12 @@ export interface ProgramState {
   /** For messages. */
   readonly name: string;
   readonly shape: readonly number[];
+  /** What the engine holds. */
   readonly dtype: DType;
+  /** What programs see of it. Default: `dtype`. */
+  readonly computedAs?: DType;
   readonly size: number;
-  /** First value, asked for when the engine first needs it. */
+  /** First value, of either type, asked for when the engine first needs it. */
   initialValue(): HostData;
 }
 

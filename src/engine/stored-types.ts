@@ -1,11 +1,17 @@
 // The names that element types have in safetensors files, and values of a file as those of a type.
 import {
+  fromBfloat16,
+  fromFloat16,
   type SafeTensor,
   type SafetensorsDtype,
   tensorToFloat32,
   toBfloat16,
   toFloat16,
 } from '../formats/index.js';
+import type { Engine } from './engine.js';
+import type { LowType } from './precision.js';
+import type { ProgramState } from './scope.js';
+import type { State } from './state.js';
 import { allocate, type DType, type HostData, holds } from './tensors.js';
 
 const NAMES = {
@@ -43,6 +49,39 @@ export function storedValues(tensor: SafeTensor, dtype: DType): HostData {
     for (let i = 0; i < wide.length; i++) wide[i] = asBigInt(numbers[i]);
   } else for (let i = 0; i < values.length; i++) values[i] = Number(numbers[i]);
   return values;
+}
+
+/** A state's first value, in the type that it is held in. */
+export function firstValue(state: Pick<ProgramState, 'dtype' | 'initialValue'>): HostData {
+  return valuesAs(state.dtype, state.initialValue());
+}
+
+/** Numbers of float32 in a type of 16 bits, rounded to it; what has the type already as it is. */
+export function valuesAs(dtype: DType, values: HostData): HostData {
+  if (dtype === 'float16' && !holds(values, dtype)) return toFloat16(values);
+  if (dtype === 'bfloat16' && !holds(values, dtype)) return toBfloat16(values);
+  return values;
+}
+
+/** The numbers of elements of a type, as float32 where that is of 16 bits. */
+export function numbersOfType(dtype: DType, values: HostData): HostData {
+  if (dtype === 'float16') return fromFloat16(values);
+  return dtype === 'bfloat16' ? fromBfloat16(values) : values;
+}
+
+/** Holds states of float32 in 16 bits from now on, in an engine and in files; programs go on computing with float32. */
+export async function storeIn(
+  type: LowType,
+  states: Iterable<State>,
+  engine: Pick<Engine, 'read' | 'release' | 'write'>,
+): Promise<void> {
+  for (const state of states) {
+    if (state.dtype !== 'float32') continue;
+    const value = valuesAs(type, await engine.read(state));
+    engine.release([state]);
+    state.storeAs(type);
+    await engine.write(state, value, true);
+  }
 }
 
 function asBigInt(value: number | bigint): bigint {

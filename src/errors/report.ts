@@ -11,6 +11,10 @@ export interface ErrorReport {
 
 /** The text for stderr (with a final newline) and the exit code of an error. */
 export function reportOf(error: unknown): ErrorReport {
+  // The rank that has failed says why.
+  if (error instanceof AnemoneError && error.code === 'distributed.ended') {
+    return { text: '', exitCode: error.exitCode };
+  }
   if (error instanceof AnemoneError) {
     return { text: `error: ${readableLines(error.message)}\n`, exitCode: error.exitCode };
   }

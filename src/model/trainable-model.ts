@@ -50,6 +50,8 @@ export interface BatchSource {
   batchesInEpoch(epoch: number): number;
   /** Batches `from`, from+1, … of the epoch. Ending the iteration early frees what was prefetched. */
   epoch(epoch: number, from?: number): AsyncIterable<Batch>;
+  /** The batches of the epoch with these numbers, ascending: those of one rank among several. Absent: all are made. */
+  batches?(epoch: number, numbers: readonly number[]): AsyncIterable<Batch>;
   /** The batch that takes the most memory, known before it is made; absent where no such thing is known. */
   largestBatch?(): BatchOutline;
   /** What a mean loss comes to beside itself, for the log: `perplexity`. */
@@ -109,6 +111,12 @@ export interface EvaluationSummary {
 export interface Evaluator {
   /** Takes one more batch into account. */
   add(batch: Batch): Promise<void>;
+  /**
+   * The two halves of `add`, for batches that several ranks evaluate: what is found in a batch, which JSON can hold, and taking
+   * it into account, in the order of batches. Without them each rank evaluates all batches.
+   */
+  find?(batch: Batch): Promise<unknown>;
+  take?(finding: unknown): void;
   /** Metrics and samples of all batches so far. */
   summary(): EvaluationSummary;
 }

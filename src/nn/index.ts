@@ -38,6 +38,6 @@ export {
 export { namingParts } from './memory/naming-parts.js';
 export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
-export { Buffer, joinPath, Parameter, type ReadState, valueOwner } from './parameter.js';
+export { Buffer, joinPath, Parameter, type ReadState, type Running, valueOwner } from './parameter.js';
 export { type Extent, evaluationPass, type Pass, trainingPass } from './pass.js';
 export { type CheckpointedPart, checkpoint, recomputeCheaply } from './recompute.js';

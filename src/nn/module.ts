@@ -2,7 +2,7 @@
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import type { Initializer } from './initializers.js';
 import { namePattern } from './name-pattern.js';
-import { Buffer, joinPath, Parameter } from './parameter.js';
+import { Buffer, joinPath, Parameter, type Running } from './parameter.js';
 
 /**
  * A node in the tree of modules, the counterpart of PyTorch's `nn.Module`. Names are those of NeMo's state dict
@@ -39,15 +39,16 @@ export abstract class Module {
 
   /**
    * Registers a value that is not trained, such as a running statistic.
-   * @param options `persistent` (default true): checkpoints and archives hold it
+   * @param options `persistent` (default true): checkpoints and archives hold it; `running`: how batches change it
    */
   protected buffer(
     label: string,
     shape: readonly number[],
     initial: () => Float32Array | Int32Array,
-    options: { dtype?: 'float32' | 'int32'; persistent?: boolean } = {},
+    options: { dtype?: 'float32' | 'int32'; persistent?: boolean; running?: Running } = {},
   ): Buffer {
-    return this.register(label, new Buffer(this, label, shape, initial, options.dtype, options.persistent));
+    const { dtype, persistent, running } = options;
+    return this.register(label, new Buffer(this, label, shape, initial, dtype, persistent, running));
   }
 
   /**

@@ -42,6 +42,12 @@ export function valueOwner(state: State): State {
 /** The value to write for a state; undefined: the one it has. */
 export type ReadState = (state: State) => Promise<HostData | undefined>;
 
+/**
+ * How each batch of training changes a buffer: it keeps a share of its value and something of the batch is added, or batches
+ * are counted. Ranks that train together put their buffers together by it.
+ */
+export type Running = { readonly keeps: number } | 'count';
+
 /** A non-trained value of a module (running statistics, tables). */
 export class Buffer extends State {
   constructor(
@@ -52,6 +58,8 @@ export class Buffer extends State {
     dtype: 'float32' | 'int32' = 'float32',
     /** Non-persistent buffers are left out of state dicts. */
     readonly persistent = true,
+    /** Absent: batches do not change it. */
+    readonly running?: Running,
   ) {
     super(label, shape, dtype, initial);
   }

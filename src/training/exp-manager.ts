@@ -40,30 +40,54 @@ export async function expManager(
   if (config === undefined || config === null) return undefined;
   const warnings: ConfigWarning[] = [];
   const options = expManagerSchema.parse(config, { warnings, lookup: trainer.services.components });
-  const folder = trainer.services.resolve(RUN_FOLDER).path ?? (await runFolder(options));
+  const ranks = await trainer.ranks();
+  // Rank 0 writes all files; the others know where they are.
+  const folder = await ranks.ofFirst(
+    async () => trainer.services.resolve(RUN_FOLDER).path ?? (await runFolder(options)),
+    'folder of the run',
+  );
+  if (isMapping(config)) trainer.recorded['exp_manager'] = config as ConfigNode;
+  const checkpoints = checkpointCallback(options, folder);
+  let found: readonly Checkpoint[] = [];
+  const paths = await ranks.ofFirst(async () => {
+    await openFolder(trainer, options, folder, checkpoints.options.folder);
+    trainer.warn(warnings);
+    found = await resumption(options, checkpoints.options.folder, (text) => trainer.say(text));
+    return found.map(({ path }) => path);
+  }, 'checkpoints of the run');
+  if (!ranks.isFirst) {
+    trainer.logFolder = folder;
+    const find = () => Promise.all(paths.map((path) => resolveCheckpoint(path)));
+    found = await ranks.together(find, 'checkpoints on all machines');
+  } else await ranks.together(() => {}, 'checkpoints on all machines');
+  const [newest, ...older] = found;
+  trainer.resumeFrom = newest;
+  trainer.resumeInstead = older;
+  if (ranks.isFirst) addLoggers(trainer, options, folder);
+  addCallbacks(trainer, options);
+  if (ranks.isFirst) addWriters(trainer, options, folder, checkpoints);
+  return folder;
+}
+
+/** Makes the folders of a run and keeps other processes out of them. */
+async function openFolder(
+  trainer: Trainer,
+  options: ExpManagerOptions,
+  folder: string,
+  checkpointFolder: string,
+): Promise<void> {
   await writing(folder, async () => makeFolder(folder));
   await lockFolder(trainer, folder);
   await writing(folder, () => writeFile(join(folder, 'cmd-args.log'), `${process.argv.join(' ')}\n`));
   trainer.enterFolder(folder);
-  trainer.warn(warnings);
-  if (isMapping(config)) trainer.recorded['exp_manager'] = config as ConfigNode;
   for (const file of options.files_to_copy ?? []) {
     const copy = join(folder, basename(file));
     await writing(copy, () => copyFile(file, copy));
   }
-  const checkpoints = checkpointCallback(options, folder);
   if (options.checkpoint_callback_params?.dirpath && options.create_checkpoint_callback) {
-    const { folder: elsewhere } = checkpoints.options;
-    await writing(elsewhere, async () => makeFolder(elsewhere));
-    await lockFolder(trainer, elsewhere);
+    await writing(checkpointFolder, async () => makeFolder(checkpointFolder));
+    await lockFolder(trainer, checkpointFolder);
   }
-  const say = (text: string) => trainer.say(text);
-  const [newest, ...older] = await resumption(options, checkpoints.options.folder, say);
-  trainer.resumeFrom = newest;
-  trainer.resumeInstead = older;
-  addLoggers(trainer, options, folder);
-  addCallbacks(trainer, options, folder, checkpoints);
-  return folder;
 }
 
 /** Keeps other processes out until the trainer is disposed. */
@@ -159,13 +183,8 @@ function addLoggers(trainer: Trainer, options: ExpManagerOptions, folder: string
   if (options.create_jsonl_logger) trainer.loggers.push(new JsonLinesLogger(join(folder, 'metrics.jsonl')));
 }
 
-function addCallbacks(
-  trainer: Trainer,
-  options: ExpManagerOptions,
-  folder: string,
-  checkpoints: CheckpointCallback,
-): void {
-  const { callbacks } = trainer;
+/** Callbacks that every rank needs: what they decide, all decide alike. */
+function addCallbacks({ callbacks }: Trainer, options: ExpManagerOptions): void {
   if (options.ema?.enable) callbacks.push(emaOf(options.ema));
   if (options.log_step_timing) {
     callbacks.push(new StepTiming(options.step_timing_kwargs?.buffer_size));
@@ -174,6 +193,15 @@ function addCallbacks(
   if (options.create_early_stopping_callback) {
     callbacks.push(earlyStoppingOf(options.early_stopping_callback_params ?? earlyStoppingSchema.parse({})));
   }
+}
+
+/** Callbacks that write files. */
+function addWriters(
+  { callbacks }: Trainer,
+  options: ExpManagerOptions,
+  folder: string,
+  checkpoints: CheckpointCallback,
+): void {
   if (options.create_report) callbacks.push(new ReportCallback(folder, options.name ?? 'default'));
   if (options.create_checkpoint_callback) callbacks.push(checkpoints, nemoFile(options, checkpoints));
 }

@@ -52,6 +52,11 @@ export function productTypeOf(precision: Precision): LowType | undefined {
   return precision.startsWith('bf16') ? 'bfloat16' : 'float16';
 }
 
+/** The type that weights and moments are stored in; undefined: float32. */
+export function storedTypeOf(precision: Precision): LowType | undefined {
+  return precision.endsWith('-true') ? productTypeOf(precision) : undefined;
+}
+
 /** The engine that a run of this precision computes on. */
 export function engineFor(precision: Precision, engine: Engine): Engine {
   const type = productTypeOf(precision);
@@ -68,5 +73,8 @@ export async function describePrecision(
   if (!type) return undefined;
   const how = await lowProductsOf(engine, type);
   const scale = lossScale === undefined ? '' : `; loss scale ${lossScale}`;
-  return `precision ${precision}: products and convolutions are ${how}; weights, moments and all else are float32${scale}`;
+  const stored = storedTypeOf(precision)
+    ? `weights and moments are stored in ${type}, and steps smaller than its last digit are lost; all else is float32`
+    : 'weights, moments and all else are float32';
+  return `precision ${precision}: products and convolutions are ${how}; ${stored}${scale}`;
 }

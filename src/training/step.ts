@@ -6,6 +6,10 @@ import type { CounterRandom } from '../random/index.js';
 export interface MicroStep {
   readonly batch: Batch;
   readonly random: CounterRandom;
+  /** The rank whose batch it is, where it is another's: then the batch has no inputs. */
+  readonly rank?: number;
+  /** Of a batch of another rank whose loss or gradient is not finite: whether its data is. */
+  readonly hasFiniteData?: boolean;
 }
 
 export interface StepResult {
@@ -21,6 +25,9 @@ export interface StepResult {
   readonly refused: readonly MicroStep[];
   /** Batches whose loss weighs 0; they changed nothing. */
   readonly empty: readonly MicroStep[];
+  /** Examples and units of all batches. */
+  readonly examples: number;
+  readonly units: number;
   /** Set where the loss is scaled and did not fit: the step is not to blame and changed nothing. */
   readonly overflow?: Overflow;
 }

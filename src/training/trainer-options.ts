@@ -23,6 +23,7 @@ import {
 import { type CreateEngineOptions, engineKind, engineProblems } from '../engine/index.js';
 import { lossScaleFormat } from './fit/loss-scale.js';
 import { precisionFormat } from './precision.js';
+import { devices, strategy } from './rank-options.js';
 
 /** A time as a config says it: `DD:HH:MM:SS`, or a sum of units. */
 export type Duration =
@@ -54,6 +55,17 @@ export function parseDuration(value: unknown): number {
 
 const duration = () =>
   customFormat<number, Duration>('a time such as 00:04:00:00', parseDuration, { type: ['string', 'object'] });
+
+/** Seconds as a number, or a time. */
+const rankTimeout = customFormat<number, number | Duration>(
+  'seconds, or a time such as 00:00:10:00',
+  (value) => {
+    const seconds = typeof value === 'number' ? value : parseDuration(value);
+    if (!(seconds > 0)) throw new Error('more than 0 seconds');
+    return seconds;
+  },
+  { type: ['number', 'string', 'object'] },
+);
 
 const BYTE_UNITS: Readonly<Record<string, number>> = {
   B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40,
@@ -95,17 +107,6 @@ const engineOptions: Format<ConfigNode & CreateEngineOptions, CreateEngineOption
 const engine: Format<ConfigNode, CreateEngineOptions | Loaded | { readonly _target_: string }> =
   sectionOrComponent(engineOptions, engineKind.kind);
 
-/** `what` counts things of which there is one; -1 and "auto" mean "all there are". */
-function onlyOne(what: string) {
-  return customFormat<number, number | string | readonly number[]>(`one ${what}`, (value) => {
-    const isOneDevice = [1, -1, '1', '-1', 'auto'].includes(value as number | string);
-    if (!isOneDevice && !(Array.isArray(value) && value.length === 1)) {
-      throw new Error(`training on several is not supported yet; use 1`);
-    }
-    return 1;
-  });
-}
-
 /** `n`, or `{epoch: n, …}`: from that epoch on. */
 const accumulation = oneOf(
   customFormat('an integer ≥ 1', (value) => {
@@ -124,7 +125,7 @@ const accumulation = oneOf(
 );
 
 const wholeEpoch: Interval = { fraction: 1 };
-const oneProcess = 'there is one process and one device';
+const samplers = 'each rank makes its own batches';
 
 /** The schema of the `trainer` section. */
 export const trainerSchema = defineSchema(
@@ -153,6 +154,11 @@ export const trainerSchema = defineSchema(
       doc: 'What accumulated batches are to an update: large_batch, one batch with all their examples; mean_of_batches, all alike, whatever their sizes, as in Lightning.',
       format: ['large_batch', 'mean_of_batches'],
       default: 'large_batch',
+    },
+    accumulate_over: {
+      doc: 'Whose batches numbers of batches count: those of each_rank, so that more ranks make larger steps, as in Lightning; or of all_ranks together, so that any number of ranks makes the same steps.',
+      format: ['each_rank', 'all_ranks'],
+      default: 'each_rank',
     },
     gradient_clip_val: {
       doc: 'Limit of the gradient; null or 0 turns clipping off.',
@@ -228,8 +234,33 @@ export const trainerSchema = defineSchema(
       format: lossScaleFormat,
       default: 'dynamic',
     },
-    devices: { doc: 'Devices; 1 only (-1 and auto mean 1).', format: onlyOne('device'), default: 1 },
-    num_nodes: { doc: 'Machines; 1 only.', format: onlyOne('machine'), default: 1 },
+    convert_precision: {
+      doc: 'Whether a run may go on from a checkpoint whose weights are stored in other bits (16-true, bf16-true, the others); they are rounded then, or stay as they were rounded.',
+      format: 'boolean',
+      default: false,
+    },
+    devices: {
+      doc: 'Ranks on each machine that train together: a count, or a list with one entry for each; auto and -1 mean 1, or as many as mpirun has started.',
+      format: devices,
+      default: 1,
+    },
+    num_nodes: {
+      doc: 'Machines; several are started with mpirun or srun.',
+      format: 'int',
+      min: 1,
+      default: 1,
+    },
+    strategy: {
+      doc: 'How ranks train together: ddp, each with the whole model; auto means the same. A strategy of Lightning may be given by its _target_.',
+      format: strategy,
+      nullable: true,
+      default: 'auto',
+    },
+    rank_timeout: {
+      doc: 'How long ranks wait for each other before the run ends, in seconds or DD:HH:MM:SS.',
+      format: rankTimeout,
+      default: 600,
+    },
     nonfinite: {
       doc: 'What a NaN or infinite loss or gradient does: stop explains it and ends, skip drops the step.',
       format: ['stop', 'skip'],
@@ -262,7 +293,6 @@ export const trainerSchema = defineSchema(
     doc: 'The training loop; keys as in PyTorch Lightning.',
     ignored: {
       accelerator: { instead: 'trainer.engine chooses what computes', harmless: ['auto', 'cpu', null] },
-      strategy: { instead: oneProcess, harmless: ['auto', 'ddp', null] },
       gpus: { instead: 'trainer.engine chooses what computes', harmless: [0, null] },
       logger: { instead: 'exp_manager makes the loggers', harmless: [false, null] },
       enable_checkpointing: { instead: 'exp_manager makes the checkpoints', harmless: [false, null] },
@@ -273,9 +303,9 @@ export const trainerSchema = defineSchema(
       min_steps: { instead: 'no minimum is kept', harmless: [null, 0] },
       enable_model_summary: { instead: 'parameters are counted in one line', harmless: [true, false, null] },
       weights_summary: { instead: 'parameters are counted in one line', harmless: [null] },
-      sync_batchnorm: { instead: oneProcess, harmless: [false, null] },
-      replace_sampler_ddp: { instead: oneProcess, harmless: [false, true, null] },
-      use_distributed_sampler: { instead: oneProcess, harmless: [false, true, null] },
+      sync_batchnorm: { instead: 'batch norm takes the statistics of each batch', harmless: [false, null] },
+      replace_sampler_ddp: { instead: samplers, harmless: [false, true, null] },
+      use_distributed_sampler: { instead: samplers, harmless: [false, true, null] },
       benchmark: { instead: 'there is nothing to tune', harmless: [false, true, null] },
       detect_anomaly: { instead: 'a non-finite loss is always explained', harmless: [false, null] },
       profiler: { instead: 'timings are in the log', harmless: [null] },
@@ -315,7 +345,17 @@ export function countOf(limit: Interval, total: number): number {
   return 'batches' in limit ? Math.min(limit.batches, total) : Math.floor(limit.fraction * total);
 }
 
-/** Batches per update in an epoch. */
+/** Batches of all ranks together that make an update in an epoch. */
+export function batchesOfStepAt(options: TrainerOptions, epoch: number, ranks: number): number {
+  return accumulationAt(options, epoch) * ranksCounted(options, ranks);
+}
+
+/** By what numbers of batches in the options are multiplied to be those of all ranks. */
+export function ranksCounted({ accumulate_over }: TrainerOptions, ranks: number): number {
+  return accumulate_over === 'each_rank' ? ranks : 1;
+}
+
+/** Batches per update in an epoch, as the option says. */
 export function accumulationAt(options: TrainerOptions, epoch: number): number {
   const setting = options.accumulate_grad_batches;
   if (typeof setting === 'number') return setting;

@@ -2,9 +2,10 @@
 // from its config.
 import { type ConfigNode, type ConfigWarning, hasTarget, withPosition } from '../config/index.js';
 import { CONFIG_WARNINGS, type Container, LOG, SEED } from '../container/index.js';
-import { createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
+import { coresOfRank, placeOf } from '../distributed/index.js';
+import { type CreateEngineOptions, createEngine, ENGINE, type Engine, engineKind } from '../engine/index.js';
 import { engineFor } from './precision.js';
-import { PROGRESS_VIEW, type ProgressView, viewFor } from './progress/progress-view.js';
+import { PROGRESS_VIEW, type ProgressView, QuietView, viewFor } from './progress/progress-view.js';
 import { RUN_FOLDER } from './run-folder.js';
 import type { TrainerOptions } from './trainer-options.js';
 
@@ -35,13 +36,19 @@ export function trainerServices(
   { trainer, owns, keep, folder }: DefaultSources,
 ): Container {
   const scope = container.scope();
-  const { engine, view, warnings } = givenServices;
+  const { engine, warnings } = givenServices;
+  // Rank 0 speaks for all.
+  const isSilent = placeOf().rank > 0;
+  const view = isSilent ? new QuietView(() => {}) : givenServices.view;
   const ofPrecision = (made: Engine) => engineFor(trainer.options.precision, made);
   if (engine) scope.registerFactory(ENGINE, () => ofPrecision(engine));
   else if (container.isRegistered(ENGINE)) scope.registerFactory(ENGINE, () => ofPrecision(container.resolve(ENGINE))); // biome-ignore format: one line reads better
   if (view) scope.registerValue(PROGRESS_VIEW, view);
   if (warnings) scope.registerValue(CONFIG_WARNINGS, (newWarnings) => void warnings.push(...newWarnings));
-  if (container.isRegistered(LOG)) {
+  if (isSilent) {
+    scope.registerValue(LOG, () => {});
+    scope.registerValue(CONFIG_WARNINGS, () => {});
+  } else if (container.isRegistered(LOG)) {
     scope.registerFactory(LOG, () => {
       const log = container.resolve(LOG);
       return (text) => {
@@ -69,5 +76,9 @@ export function trainerServices(
 
 /** The engine that `trainer.engine` names: one of the library's, or a component. */
 function engineOf(options: ConfigNode, container: Container): Engine {
-  return hasTarget(options) ? container.instantiate(options, engineKind) : createEngine(options);
+  if (hasTarget(options)) return container.instantiate(options, engineKind);
+  // Ranks of one machine share its cores.
+  const threads =
+    placeOf().localSize > 1 && options['threads'] === undefined ? { threads: coresOfRank() } : {};
+  return createEngine({ ...(options as CreateEngineOptions), ...threads });
 }

@@ -10,7 +10,7 @@ import {
   withPosition,
 } from '../config/index.js';
 import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
-import { cancellable, ENGINE, type Engine } from '../engine/index.js';
+import { cancellable, ENGINE, type Engine, storeIn } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
@@ -20,6 +20,7 @@ import type { Checkpoint } from './checkpoint/reader.js';
 import { restoreWeights, type WeightChoice } from './checkpoint/weights.js';
 import { callbackKind, trainingComponents } from './components.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
+import { enterWorld } from './enter-world.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import type { FitParts } from './fit/fit-parts.js';
 import { FitRun } from './fit/fit-run.js';
@@ -31,10 +32,12 @@ import type { Lever } from './fit/memory-levers.js';
 import { fitsInto, type MemoryPlan } from './fit/memory-plan.js';
 import { type GivenData, listOf, openData } from './fit/open-data.js';
 import { FitPlan } from './fit/plan.js';
+import { Ranks } from './fit/ranks.js';
 import { resume } from './fit/resume.js';
+import { requireSameRun } from './fit/same-run.js';
 import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
-import { describePrecision, productTypeOf } from './precision.js';
+import { describePrecision, productTypeOf, storedTypeOf } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { RUN_FOLDER } from './run-folder.js';
@@ -42,7 +45,7 @@ import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import {
-  accumulationAt,
+  batchesOfStepAt,
   optionsFor,
   type TrainerOptions,
   type TrainerSection,
@@ -126,6 +129,7 @@ export class Trainer {
   private made: Engine | undefined;
   /** Test sets that a fit opened, for the test of its model. */
   private testData: { readonly model: TrainableModel; readonly sources: readonly BatchSource[] } | undefined;
+  private entered: Ranks | undefined;
   /** The latest fit: metrics of a test of its model belong to it. */
   private ended: FitRun | undefined;
 
@@ -191,6 +195,17 @@ export class Trainer {
     this.folder = folder;
   }
 
+  /**
+   * The ranks that train; `fit` and `expManager` come here first. With `trainer.devices` above 1 this starts them, unless a
+   * launcher has: processes that run this program again, which come here too. The process that started them only waits for
+   * them, and ends with them: what follows runs in the ranks.
+   * @throws AnemoneError `trainer.devices`, `trainer.num-nodes`, `distributed.*`
+   */
+  async ranks(): Promise<Ranks> {
+    this.entered ??= await enterWorld(this.options);
+    return this.entered;
+  }
+
   /** Tells of keys without effect. */
   warn(warnings: readonly ConfigWarning[]): void {
     if (warnings.length > 0) this.services.resolve(CONFIG_WARNINGS)(warnings);
@@ -212,21 +227,35 @@ export class Trainer {
    *   callbacks save and the model keeps, and the outcome is `interrupted`
    */
   async fit(model: TrainableModel, options: FitOptions = {}): Promise<FitResult> {
-    const ends = [outliveReaders(), ...this.locks.map((lock) => lock.begin())];
+    const ranks = await this.ranks();
+    const ends = [outliveReaders(), ranks.begin(), ...this.locks.map((lock) => lock.begin())];
     try {
-      return await this.fitAlone(model, options);
+      return await this.fitAmong(ranks, model, options);
+    } catch (error) {
+      ranks.leave(error);
+      throw error;
     } finally {
       for (const end of ends) end();
     }
   }
 
-  private async fitAlone(model: TrainableModel, options: FitOptions): Promise<FitResult> {
+  private async fitAmong(ranks: Ranks, model: TrainableModel, options: FitOptions): Promise<FitResult> {
     const checkpoints = options.checkpoint
       ? [await resolveCheckpoint(options.checkpoint)]
       : this.resumeFrom
         ? [this.resumeFrom, ...this.resumeInstead]
         : [];
-    const run = await this.prepare(model, checkpoints, options);
+    const run = await ranks.together(
+      () => this.prepare(ranks, model, checkpoints, options),
+      'start of the run',
+    );
+    requireSameRun(ranks, {
+      config: run.config,
+      seed: run.seed,
+      train: run.parts.source,
+      validation: run.parts.validation,
+      progress: run.parts.progress,
+    });
     const { signal } = options;
     const onAbort = () => run.stop({ kind: 'interrupted', reason: ABORTED });
     if (signal?.aborted) onAbort();
@@ -259,7 +288,7 @@ export class Trainer {
    * @throws AnemoneError what `fit` would throw before its first step, but for `trainer.memory`
    */
   async plan(model: TrainableModel, options: FitOptions = {}): Promise<RunPlan> {
-    const ready = await this.ready(model, options, this.seed);
+    const ready = await this.ready(model, options, this.seed, new Ranks());
     const { memory, plan, source, validation } = ready;
     const test = this.testData?.sources ?? [];
     try {
@@ -354,7 +383,9 @@ export class Trainer {
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
     }
     try {
-      const pass = () => evaluate(model, this.engine, sources, { prefix, limit, view: this.view });
+      const { view, entered: ranks } = this;
+      const pass = () =>
+        evaluate(model, this.engine, sources, { prefix, limit, view, ...(ranks && { ranks }) });
       return await cancellable(options.signal, pass);
     } finally {
       this.view.end();
@@ -364,6 +395,7 @@ export class Trainer {
 
   /** @param checkpoints to go on from: the first that is whole */
   private async prepare(
+    ranks: Ranks,
     model: TrainableModel,
     checkpoints: readonly Checkpoint[],
     data: FitOptions,
@@ -371,7 +403,7 @@ export class Trainer {
     const { options, engine, view } = this;
     // Before the data is opened: its order and augmentation follow the same seed.
     const seed = checkpoints[0]?.state.seed ?? this.seed;
-    const ready = await this.ready(model, data, seed);
+    const ready = await this.ready(model, data, seed, ranks);
     const { optimizer, scheduler, source } = ready;
     ready.memory.beforeRun();
     // The checkpoint holds what the other callbacks know after a validation, so it is saved after them.
@@ -389,7 +421,7 @@ export class Trainer {
         source,
         artifacts: await model.artifacts(),
       },
-      parts: { model, engine, optimizer, scheduler, callbacks },
+      parts: { model, engine, optimizer, scheduler, callbacks, convertPrecision: options.convert_precision },
       say,
     });
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
@@ -399,7 +431,8 @@ export class Trainer {
     return new FitRun({
       ...ready,
       callbacks,
-      loggers: this.loggers,
+      loggers: ranks.isFirst ? this.loggers : [],
+      ranks,
       view,
       say,
       nonfinite,
@@ -418,7 +451,12 @@ export class Trainer {
   }
 
   /** What a run needs of config, data and engine. */
-  private async ready(model: TrainableModel, data: FitOptions, seed: number): Promise<ReadyParts> {
+  private async ready(
+    model: TrainableModel,
+    data: FitOptions,
+    seed: number,
+    ranks: Ranks,
+  ): Promise<ReadyParts> {
     const { engine } = this;
     const options = optionsFor(model, this.options);
     await describePrecision(options.precision, engine, undefined);
@@ -429,11 +467,13 @@ export class Trainer {
     const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
     const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
     model.module.seed = seed;
+    const stored = storedTypeOf(options.precision);
+    if (stored) await storeIn(stored, [...model.module.parameters(), ...optimizer.slots], engine);
     await this.closeTest();
     const { train: source, validation, test } = await openData(model, data);
     this.testData = { model, sources: test };
     if (!source) throw noData(model, 'train');
-    const plan = new FitPlan(options, source, validation);
+    const plan = new FitPlan(options, source, validation, ranks.size);
     if (plan.batchesIn(0) === 0) throw noData(model, 'train', 'the training set has no batches');
     const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
       createScheduler(sched, plan.totalSteps, container),
@@ -442,13 +482,21 @@ export class Trainer {
     const clipping = { algorithm, limit: limit || undefined };
     const isScaled = productTypeOf(options.precision) === 'float16';
     const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
-    const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale);
+    const programs = new StepPrograms(
+      engine,
+      model,
+      optimizer,
+      clipping,
+      options.accumulation,
+      lossScale,
+      ranks,
+    );
     const memory = new MemoryCheck({
       source,
       programs,
       module: model.module,
       mode: options.memory_check,
-      accumulates: accumulationAt(options, 0) > 1,
+      accumulates: batchesOfStepAt(options, 0, ranks.size) > 1,
       say: (text) => this.say(text),
     });
     if (options.memory_budget !== null) {

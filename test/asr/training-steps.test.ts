@@ -1,19 +1,11 @@
 // Loss and gradients of a training step of every model family do not depend on how many threads compute them, nor on
-// when, and are those of the reference; on webgpu too, where a driver answers.
+// when, and are those of the reference. Whole steps on webgpu: test/training/webgpu-steps.test.ts.
 import { describe, expect, it } from 'vitest';
-import type { Engine } from '../../src/engine/index.js';
+import { createReferenceEngine, type Engine, OnnxEngine, valueAndGrads } from '../../src/engine/index.js';
+import { trainingPass } from '../../src/nn/index.js';
+import { CounterRandom } from '../../src/random/index.js';
 import { byWay, type Way } from '../engine/ways.js';
-import { webgpuWorks } from '../engine/webgpu.js';
-
-const works = await webgpuWorks();
-const { createReferenceEngine, OnnxEngine, valueAndGrads } = await import('../../src/engine/index.js');
-const { trainingPass } = await import('../../src/nn/index.js');
-const { CounterRandom } = await import('../../src/random/index.js');
-const { families, SMALL, WIDE } = await import('./families.js');
-
-const NO_DRIVER = 'no Vulkan driver answers (Debian: chromium and libvulkan1 bring one in software)';
-/** Compared on webgpu each time: between them they have all kinds of losses and decoders but for variants. */
-const QUICK: ReadonlySet<string> = new Set(['CTC', 'hybrid of TDT and CTC']);
+import { families, SMALL, WIDE } from './families.js';
 
 type Results = Readonly<Record<string, ArrayLike<number>>>;
 
@@ -83,13 +75,5 @@ describe.each(families)('a step of $name', (family) => {
   it('is that of the reference', async () => {
     const [wanted] = await stepsOf(family, createReferenceEngine(), { sizes: SMALL });
     expect(above(differences(await compiled(), wanted, 1e-3), 1e-3)).toEqual([]);
-  });
-
-  it('is that of the reference on webgpu', async ({ skip }) => {
-    skip(!works, NO_DRIVER);
-    skip(!process.env['ANEMONE_ALL_TESTS'] && !QUICK.has(family.name), 'slow: ANEMONE_ALL_TESTS=1 runs it');
-    const engine = new OnnxEngine({ provider: 'webgpu', onPlacement: () => {} });
-    const [found] = await stepsOf(family, engine, { sizes: SMALL });
-    expect(above(differences(found, await compiled(), 1e-3), 2e-3)).toEqual([]);
   });
 });

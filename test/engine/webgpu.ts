@@ -4,7 +4,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 
-const SWIFTSHADER = [
+export const SWIFTSHADER = [
   '/usr/lib/chromium/vk_swiftshader_icd.json',
   '/usr/lib64/chromium/vk_swiftshader_icd.json',
 ];

@@ -6,14 +6,17 @@ import {
   createReferenceEngine,
   type Engine,
   float32,
+  type LowType,
   OnnxEngine,
   type Tensor,
   type Tensors,
   tf,
+  withProductsIn,
 } from '../../src/engine/index.js';
 import { type Batch, type StepOutput, weightedOutput } from '../../src/model/index.js';
 import { addLosses, scaleLoss, weightedLoss } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import { LossScale } from '../../src/training/fit/loss-scale.js';
 import { Callback, expManager, Trainer } from '../../src/training/index.js';
 import { GradientProbe, type ProbeOptions } from './gradient-probe.js';
 import { RecordingView, temporaryFolder, weightsOf } from './helpers.js';
@@ -84,19 +87,20 @@ function tenBatches(): Batch[] {
 async function gradientOf(
   loss: Loss,
   batches: readonly Batch[],
-  { whole, ...options }: ProbeOptions & { readonly whole?: number } = {},
+  { whole, type, ...options }: ProbeOptions & { readonly whole?: number; readonly type?: LowType } = {},
 ) {
-  const engine = createReferenceEngine();
+  const reference = createReferenceEngine();
+  const engine = type ? withProductsIn(reference, type) : reference;
   const probe = new GradientProbe(engine, toy(loss), options);
   const { result, gradients } = await probe.run(batches, whole);
   await engine.dispose();
   return { result, gradient: [...gradients.values()].flatMap((values) => [...values]) };
 }
 
-function expectClose(found: readonly number[], wanted: readonly number[]): void {
+function expectClose(found: readonly number[], wanted: readonly number[], most = 1e-6): void {
   const scale = Math.max(...wanted.map(Math.abs));
   const worst = Math.max(...wanted.map((value, i) => Math.abs(value - found[i])));
-  expect(worst / scale).toBeLessThan(1e-6);
+  expect(worst / scale).toBeLessThan(most);
 }
 
 describe.each(Object.entries(losses))('%s of ten accumulated batches', (_name, loss) => {
@@ -110,6 +114,20 @@ describe.each(Object.entries(losses))('%s of ten accumulated batches', (_name, l
       expect(cut.result.logs[name]).toBeCloseTo(value, 5);
     }
     expect(cut.result.gradNorm).toBeCloseTo(whole.result.gradNorm, 5);
+  });
+
+  // The sum over a batch is rounded where the mean over all was: to one place of the type.
+  it.each([
+    ['float16', 2 ** -10],
+    ['bfloat16', 2 ** -7],
+  ] as const)('is so with products in %s', async (type, place) => {
+    const lossScale = type === 'float16' ? LossScale.from({ defaults: 'pytorch', init_scale: 128 } as never) : undefined; // biome-ignore format: one line reads better
+    const whole = await gradientOf(loss, [rows(0, ROWS)], { type, lossScale });
+    const cut = await gradientOf(loss, tenBatches(), { type, lossScale });
+    const exact = await gradientOf(loss, [rows(0, ROWS)]);
+    expect(whole.gradient).not.toEqual(exact.gradient);
+    expectClose(cut.gradient, whole.gradient, place);
+    expect(cut.result.loss / whole.result.loss).toBeCloseTo(1, 3);
   });
 
   it('is clipped when it has been divided', async () => {

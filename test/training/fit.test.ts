@@ -182,7 +182,8 @@ describe('trainer options', () => {
   it('names every problem', () => {
     expect(() => trainer({ max_epoch: 3 })).toThrow(/max_epochs/);
     expect(() => trainer({ precision: 64 })).toThrow(/precision: .*64/);
-    expect(() => trainer({ devices: 4 })).toThrow(/not supported yet/);
+    expect(() => trainer({ devices: 0 })).toThrow(/devices/);
+    expect(() => trainer({ strategy: 'fsdp' })).toThrow(/no strategy "fsdp"/);
     expect(() => trainer({ gradient_clip_algorithm: 'nrom' })).toThrow(/norm/);
     expect(() => trainer({ max_time: '1h' })).toThrow(/days, hours/);
   });

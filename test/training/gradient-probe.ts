@@ -5,12 +5,14 @@ import type { Parameter } from '../../src/nn/index.js';
 import type { Optimizer } from '../../src/optim/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 import type { Accumulation } from '../../src/training/fit/accumulation.js';
+import type { LossScale } from '../../src/training/fit/loss-scale.js';
 import { type Clipping, StepPrograms } from '../../src/training/fit/step-programs.js';
 import type { StepResult } from '../../src/training/step.js';
 
 export interface ProbeOptions {
   readonly accumulation?: Accumulation | undefined;
   readonly clipping?: Clipping;
+  readonly lossScale?: LossScale | undefined;
 }
 
 export class GradientProbe {
@@ -21,7 +23,7 @@ export class GradientProbe {
   constructor(
     private readonly engine: Engine,
     model: TrainableModel,
-    { accumulation, clipping = { algorithm: 'norm', limit: undefined } }: ProbeOptions = {},
+    { accumulation, clipping = { algorithm: 'norm', limit: undefined }, lossScale }: ProbeOptions = {},
   ) {
     this.parameters = [...model.module.parameters()].filter(({ trainable }) => trainable);
     this.slots = this.parameters.map(({ name, shape }) => new State(`kept/${name}`, shape));
@@ -35,7 +37,7 @@ export class GradientProbe {
         for (const [i, grad] of grads.entries()) this.slots[i].assign(grad);
       },
     };
-    this.programs = new StepPrograms(engine, model, keeper, clipping, accumulation);
+    this.programs = new StepPrograms(engine, model, keeper, clipping, accumulation, lossScale);
   }
 
   /** @param whole batches of a whole step, where these are fewer */

@@ -1,6 +1,13 @@
 // trainer.precision: Lightning's names, what is refused, what a run says and does.
 import { describe, expect, it } from 'vitest';
-import { createReferenceEngine, type Engine, OnnxEngine, type Tensors, tf } from '../../src/engine/index.js';
+import {
+  createReferenceEngine,
+  type Engine,
+  numbersOfType,
+  OnnxEngine,
+  type Tensors,
+  tf,
+} from '../../src/engine/index.js';
 import type { AnemoneError } from '../../src/errors/index.js';
 import type { Pass } from '../../src/nn/index.js';
 import {
@@ -279,5 +286,77 @@ describe('a scale that collapses', () => {
     const { error, committed } = await fitted({ options: { precision: 16 }, toy: { poison: { batch: 2, value: Number.NaN } }, folder: temporaryFolder() }); // biome-ignore format: one line reads better
     expect(committed.length).toBe(2);
     expect(error?.message).toContain('first not finite: the input x');
+  });
+});
+
+describe.each(engines)('weights stored in 16 bits on %s', (_name, make) => {
+  it.each([
+    ['16-true', 'float16', 11],
+    ['bf16-true', 'bfloat16', 8],
+  ] as const)(
+    '%s: they and the moments are %s at every step, in checkpoints too',
+    async (precision, type, digits) => {
+      const folder = temporaryFolder();
+      const optim = { name: 'adamw', lr: 0.01, eps: 1e-3 };
+      const options = {
+        precision,
+        max_epochs: 9,
+        ...(precision === '16-true' && { loss_scale: { init_scale: 256 } }),
+      };
+      const run = await fitted({
+        options: { ...options, max_steps: 4 },
+        toy: { optim },
+        engine: make(),
+        folder,
+      });
+      const said = run.view.lines.find((line) => line.startsWith('precision'));
+      expect(said).toContain(`weights and moments are stored in ${type}`);
+      expect(run.losses.every(Number.isFinite)).toBe(true);
+      for (const parameter of run.model.module.parameters()) {
+        expect(parameter.dtype).toBe(type);
+        const numbers = numbersOfType(type, await run.engine.read(parameter));
+        // No number has more digits than the type.
+        for (const number of numbers) {
+          const unit = 2 ** (Math.floor(Math.log2(Math.abs(number) || 1)) - digits + 1);
+          expect(Number.isInteger(number / unit) || Math.abs(number) < 2 ** -14).toBe(true);
+        }
+      }
+      const { checkpoints } = await listCheckpoints(`${folder}/checkpoints`);
+      const name = type === 'float16' ? 'F16' : 'BF16';
+      for (const group of ['weights', 'optimizer']) {
+        const tensors = [...(await checkpoints[0].tensors(group))].filter(([tensor]) => !tensor.includes('running_mean')); // biome-ignore format: one line reads better
+        expect(tensors.length).toBeGreaterThan(3);
+        for (const [, tensor] of tensors) expect(tensor.dtype).toBe(name);
+      }
+      const resumed = await fitted({
+        options: { ...options, max_steps: 8 },
+        toy: { optim },
+        engine: make(),
+        folder,
+      });
+      const whole = await fitted({ options: { ...options, max_steps: 8 }, toy: { optim }, engine: make() });
+      expect(resumed.weights).toEqual(whole.weights);
+    },
+  );
+
+  it('are not taken over by a run of another precision unless it says so', async () => {
+    const folder = temporaryFolder();
+    await fitted({ options: { precision: 'bf16-true', max_steps: 2 }, engine: make(), folder });
+    const other = { precision: '32-true', max_steps: 4, max_epochs: 3 } as const;
+    const refused = await fitted({ options: other, engine: make(), folder });
+    expect(refused.error).toMatchObject({ code: 'checkpoint.precision', path: 'trainer.precision' });
+    expect(refused.error?.message).toContain('in bfloat16, the run in float32');
+    const taken = await fitted({ options: { ...other, convert_precision: true }, engine: make(), folder });
+    expect(taken.fit?.progress.step).toBe(4);
+    expect([...taken.model.module.parameters()].map(({ dtype }) => dtype)).toEqual(Array(4).fill('float32'));
+  });
+
+  it('have averages in float32', async () => {
+    const ema = new EmaCallback({ decay: 0.5, everyNSteps: 1, validateOriginalWeights: false });
+    const run = await fitted({ options: { precision: 'bf16-true', max_steps: 3 }, engine: make(), callbacks: [ema] }); // biome-ignore format: one line reads better
+    const averages = ema.tensors({ model: run.model });
+    expect(averages.map(({ dtype }) => dtype)).toEqual(Array(4).fill('float32'));
+    const [first] = await run.engine.read(averages[0]);
+    expect(Math.abs(first)).toBeLessThan(1);
   });
 });

@@ -50,7 +50,9 @@ export class ToyModule extends Module {
     super();
     this.first = this.child('first', new ToyLayer(FEATURES, hidden));
     this.second = this.child('second', new ToyLayer(hidden, 1));
-    this.seen = this.buffer('running_mean', [FEATURES], () => new Float32Array(FEATURES));
+    this.seen = this.buffer('running_mean', [FEATURES], () => new Float32Array(FEATURES), {
+      running: { keeps: 0.9 },
+    });
   }
 
   forward(x: Tensor, pass: Pass): Tensor {

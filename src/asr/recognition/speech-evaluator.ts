@@ -5,14 +5,22 @@ import {
   type EvaluatedSample,
   type EvaluationSummary,
   type Evaluator,
+  type MeasuredTerm,
 } from '../../model/index.js';
 import { ErrorRate, type Tokenizer } from '../../text/index.js';
 import { plainTerms } from './evaluation-losses.js';
-import { InnerMetrics } from './inter-ctc-evaluation.js';
+import { InnerMetrics, type InnerRecognition } from './inter-ctc-evaluation.js';
 import type { Recognizer } from './recognizer.js';
 
 /** Pairs of reference and hypothesis kept for the eye. */
 const samplesKept = 20;
+
+/** What is recognised in a batch. */
+export interface SpeechFinding {
+  readonly terms: readonly MeasuredTerm[];
+  readonly inner: readonly InnerRecognition[];
+  readonly samples: readonly EvaluatedSample[];
+}
 
 export class SpeechEvaluator implements Evaluator {
   private readonly words = new ErrorRate('word');
@@ -33,19 +41,34 @@ export class SpeechEvaluator implements Evaluator {
   }
 
   async add(batch: Batch): Promise<void> {
+    this.take(await this.find(batch));
+  }
+
+  async find(batch: Batch): Promise<SpeechFinding> {
     this.onBatch(batch);
     const recognition = await this.recognizer.recognize(batch.inputs, this.withLoss, true);
     const { hypotheses, losses = {}, inner = [] } = recognition;
-    this.losses.add(recognition.lossTerms?.(batch.size) ?? plainTerms(losses, batch.size));
-    const references = Array.from({ length: batch.size }, (_, i) => this.reference(batch, i));
-    this.inner.add(inner, references);
-    for (const [i, reference] of references.entries()) {
-      const hypothesis = this.textOf(hypotheses[i].tokens);
-      this.words.add(reference, hypothesis);
-      this.characters.add(reference, hypothesis);
-      if (this.samples.length < samplesKept) {
-        this.samples.push({ name: batch.names[i], reference, hypothesis });
-      }
+    return {
+      terms: recognition.lossTerms?.(batch.size) ?? plainTerms(losses, batch.size),
+      inner: inner.map(({ place, hypotheses }) => ({ place, hypotheses })),
+      samples: Array.from({ length: batch.size }, (_, i) => ({
+        name: batch.names[i],
+        reference: this.reference(batch, i),
+        hypothesis: this.textOf(hypotheses[i].tokens),
+      })),
+    };
+  }
+
+  take({ terms, inner, samples }: SpeechFinding): void {
+    this.losses.add(terms);
+    this.inner.add(
+      inner,
+      samples.map(({ reference }) => reference),
+    );
+    for (const sample of samples) {
+      this.words.add(sample.reference, sample.hypothesis);
+      this.characters.add(sample.reference, sample.hypothesis);
+      if (this.samples.length < samplesKept) this.samples.push(sample);
     }
   }
 

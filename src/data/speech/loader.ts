@@ -158,8 +158,19 @@ export class SpeechSource implements BatchSource {
    *   `data.worker-timeout`, `data.cache-write`, `data.closed`
    */
   async *epoch(epoch: number, from = 0): AsyncGenerator<SpeechBatch, void, undefined> {
+    const count = Math.max(0, this.plan(epoch).length - from);
+    const numbers = Array.from({ length: count }, (_, i) => from + i);
+    let yielded = 0;
+    for await (const batch of this.batches(epoch, numbers)) {
+      yielded++;
+      yield batch;
+    }
+    if (yielded === 0 && from === 0 && this.givesUp) throw this.hopeless();
+  }
+
+  /** The batches with these numbers; one without a usable recording is left out where nothing may stand in for it. */
+  async *batches(epoch: number, numbers: readonly number[]): AsyncGenerator<SpeechBatch, void, undefined> {
     const plan = this.plan(epoch);
-    const numbers = Array.from({ length: Math.max(0, plan.length - from) }, (_, i) => from + i);
     const workers = this.recipe ? this.options.loader.workers : 0;
     const { width: bins } = this.options.pipeline.frontEnd.config;
     const madeBatches = prefetch(
@@ -171,13 +182,7 @@ export class SpeechSource implements BatchSource {
       },
       this.prefetched,
     );
-    let yielded = 0;
-    for await (const batch of madeBatches) {
-      if (!batch) continue;
-      yielded++;
-      yield batch;
-    }
-    if (yielded === 0 && from === 0 && this.givesUp) throw this.hopeless();
+    for await (const batch of madeBatches) if (batch) yield batch;
   }
 
   async close(): Promise<void> {

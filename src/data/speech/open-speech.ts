@@ -1,6 +1,5 @@
 // From a data section of the configuration to a running BatchSource: reads the manifests, filters, encodes
 // the transcripts, picks buckets, sets up workers and cache. What it decided is told to `log`.
-import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import {
   type AugmentationMaker,
@@ -12,6 +11,7 @@ import {
   plainCopy,
 } from '../../audio/index.js';
 import { positionOf, withPosition } from '../../config/index.js';
+import { coresOfRank } from '../../distributed/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { CounterRandom } from '../../random/index.js';
 import { type BatchingConfig, describeEstimate } from './batching/index.js';
@@ -211,7 +211,7 @@ async function makePipeline(
 }
 
 async function makeLoader(section: DataSection): Promise<LoaderConfig> {
-  const cores = availableParallelism();
+  const cores = coresOfRank();
   const workers = Math.min(section.num_workers ?? Math.max(1, Math.floor(cores / 2)), cores);
   const bound = section.feature_cache_gb;
   const cacheBudget =

@@ -13,6 +13,7 @@ import {
 } from '../engine.js';
 import { type LowType, rehearsalOf } from '../precision.js';
 import { type ProgramState, withScope } from '../scope.js';
+import { firstValue } from '../stored-types.js';
 import type { HostData } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { EagerScope } from './eager-scope.js';
@@ -80,7 +81,7 @@ export class EagerEngine implements Engine {
   private valueOf(state: ProgramState): Tensor {
     let value = this.values.get(state);
     if (!value) {
-      value = tf.keep(fromHost({ dtype: state.dtype, shape: state.shape, data: state.initialValue() }));
+      value = tf.keep(fromHost({ dtype: state.dtype, shape: state.shape, data: firstValue(state) }));
       this.values.set(state, value);
     }
     return value;

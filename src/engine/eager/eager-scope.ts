@@ -11,6 +11,8 @@ import { cast, fromHost, toHost, typeOf } from './foreign-types.js';
 
 export class EagerScope implements ProgramScope {
   readonly assigned = new Map<ProgramState, Tensor>();
+  /** Values of states in the type that programs compute with, by those that the engine holds. */
+  private readonly computed = new Map<Tensor, Tensor>();
   private site = 0;
   private readonly retained = new Set<Tensor>();
 
@@ -20,14 +22,20 @@ export class EagerScope implements ProgramScope {
   ) {}
 
   read(state: ProgramState): Tensor {
-    return this.assigned.get(state) ?? this.currentValue(state);
+    const stored = this.assigned.get(state) ?? this.currentValue(state);
+    const { computedAs = state.dtype } = state;
+    if (computedAs === state.dtype) return stored;
+    const value = this.computed.get(stored) ?? tf.keep(cast(stored, computedAs));
+    this.computed.set(stored, value);
+    return value;
   }
 
   assign(state: ProgramState, value: Tensor): void {
-    checkAssigned(state, value.shape, typeOf(value));
+    const stored = typeOf(value) === state.computedAs ? cast(value, state.dtype) : value;
+    checkAssigned(state, value.shape, typeOf(stored));
     // A copy of its own: the value may die with the tidy scope it was made in (differentiation has one).
     this.assigned.get(state)?.dispose();
-    this.assigned.set(state, tf.keep(tf.clone(value)));
+    this.assigned.set(state, tf.keep(tf.clone(stored)));
   }
 
   randomBits(count: number, bits: number): Tensor {
@@ -82,7 +90,7 @@ export class EagerScope implements ProgramScope {
 
   /** Call when the program has run. */
   dispose(): void {
-    for (const tensor of this.retained) tensor.dispose();
+    for (const tensor of [...this.retained, ...this.computed.values()]) tensor.dispose();
   }
 
   /** Everything is computed in the order in which it is written. */

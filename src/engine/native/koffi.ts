@@ -20,12 +20,14 @@ export type NativeType = object;
 
 export interface NativeLibrary {
   func(declaration: string): NativeFunction;
+  /** The address of a variable. @throws Error where there is none of that name */
+  symbol(name: string): unknown;
 }
 
 /** What is used of koffi. */
 export interface Koffi {
   config(settings: { readonly sync_stack_size?: number; readonly async_stack_size?: number }): void;
-  load(path: string | null): NativeLibrary;
+  load(path: string | null, options?: { readonly global?: boolean }): NativeLibrary;
   proto(name: string, result: string, parameters: readonly string[]): NativeType;
   pointer(type: NativeType): NativeType;
   array(type: string, length: number): NativeType;
@@ -52,14 +54,19 @@ export function koffi(): Koffi | undefined {
 
 /**
  * Opens a shared library for the rest of the process; `null` is the process itself, with libc.
+ * @param options.global libraries opened later find its functions (RTLD_GLOBAL)
  * @throws Error what the system's loader says
  */
-export function openLibrary(koffi: Koffi, path: string | null): NativeLibrary {
+export function openLibrary(
+  koffi: Koffi,
+  path: string | null,
+  options: { readonly global?: boolean } = {},
+): NativeLibrary {
   const handles = libraryHandles();
   const key = path ?? '';
   let library = handles.get(key);
   if (!library) {
-    library = koffi.load(path);
+    library = koffi.load(path, options);
     handles.set(key, library);
   }
   return library;

@@ -45,7 +45,7 @@ function nativeBinding(): Binding | null {
     const loaded = (require(file) as { binding: Binding }).binding;
     const { Tensor } = onnxruntime();
     Object.assign(ResultTensor, { fromGpuBuffer: Tensor.fromGpuBuffer.bind(Tensor) });
-    loaded.initOrtOnce(3, ResultTensor, true);
+    loaded.initOrtOnce(4, ResultTensor, true);
     binding = loaded;
   } catch {
     binding = null;
@@ -55,17 +55,26 @@ function nativeBinding(): Binding | null {
 
 /** @throws Error what ONNX Runtime says */
 export async function createBindingSession(
-  { bytes }: SessionModel,
+  { bytes, onHost = [] }: SessionModel,
   options: SessionOptions,
 ): Promise<DeviceSession> {
   const takesResults = options.provider === 'cpu' || deviceOf(options.provider) !== undefined;
   const native = takesResults ? nativeBinding() : null;
-  return native ? nativeSession(native, bytes, options) : await publicSession(bytes, options);
+  const settings = sessionOptions(options, onHost);
+  return native
+    ? nativeSession(native, bytes, options, settings)
+    : await publicSession(bytes, options, settings);
 }
 
-function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
+/** @param onHost names of nodes for the CPU, which the binding has an option for with webgpu */
+function sessionOptions(options: SessionOptions, onHost: readonly string[] = []): Settings {
+  const provider = {
+    name: options.provider,
+    ...options.providerOptions,
+    ...(onHost.length > 0 ? { forceCpuNodeNames: onHost } : {}),
+  };
   return {
-    executionProviders: [{ name: options.provider, ...options.providerOptions }],
+    executionProviders: [provider],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -82,9 +91,16 @@ function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOp
   };
 }
 
-function nativeSession(native: Binding, model: Uint8Array, options: SessionOptions): DeviceSession {
+type Settings = ort.InferenceSession.SessionOptions;
+
+function nativeSession(
+  native: Binding,
+  model: Uint8Array,
+  options: SessionOptions,
+  settings: Settings,
+): DeviceSession {
   const session = new native.InferenceSession();
-  session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, sessionOptions(options));
+  session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, settings);
   return {
     allocator: () => new BindingAllocator(native, options),
     async run(feeds, fetches) {
@@ -107,8 +123,12 @@ function nativeSession(native: Binding, model: Uint8Array, options: SessionOptio
   };
 }
 
-async function publicSession(model: Uint8Array, options: SessionOptions): Promise<DeviceSession> {
-  const session = await onnxruntime().InferenceSession.create(model, sessionOptions(options));
+async function publicSession(
+  model: Uint8Array,
+  options: SessionOptions,
+  settings: Settings,
+): Promise<DeviceSession> {
+  const session = await onnxruntime().InferenceSession.create(model, settings);
   return {
     allocator() {
       throw new Error(`provider ${options.provider} is given memory of the host`);

@@ -1,17 +1,11 @@
 // Memory of a provider's device, where states stay between runs. What is in it belongs to a session, its home: a buffer
 // whose session is released ends the process, and programs, with theirs, come and go.
-import { AnemoneError } from '../../errors/index.js';
 import type { EngineStats } from '../engine.js';
 import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
 import { copyKey, copyModel } from './copy-model.js';
+import { checkFits } from './device-limit.js';
 import { bytesOfTensor, type DeviceTensor } from './run-tensor.js';
 import type { DeviceAllocator, DeviceSession, Session, SessionModel } from './session.js';
-
-/** What a device can hold, where it says so. */
-export interface DeviceBounds {
-  /** Bytes of one tensor. */
-  readonly largestTensor: number;
-}
 
 /** Types that every device computes on. Values of others are fed and fetched at every run. */
 const HELD: readonly DType[] = ['float32', 'int32'];
@@ -29,11 +23,12 @@ export class DeviceMemory {
   /**
    * @param open makes a session of the provider
    * @param stats where bytes that are copied are counted
+   * @param largestTensor bytes that a tensor may have
    */
   constructor(
     private readonly open: (model: SessionModel) => Promise<DeviceSession>,
     private readonly stats: EngineStats,
-    private readonly bounds: DeviceBounds = { largestTensor: Number.POSITIVE_INFINITY },
+    private readonly largestTensor = Number.POSITIVE_INFINITY,
   ) {
     const home = open(copyModel(HOME));
     this.copies.set(copyKey(HOME), home);
@@ -50,7 +45,7 @@ export class DeviceMemory {
   /** Room for a tensor. @param name whose it is @throws AnemoneError `engine.device-limit` */
   async allocate(spec: TensorSpec, name: string): Promise<DeviceTensor> {
     const bytes = bytesOfTensor(spec);
-    if (bytes > this.bounds.largestTensor) throw tooLarge(name, spec, this.bounds);
+    checkFits(spec, name, this.largestTensor);
     const tensor = (await this.allocator).allocate(spec);
     this.bytes += bytes;
     return tensor;
@@ -95,13 +90,4 @@ export class DeviceMemory {
     this.copies.set(key, known);
     return known;
   }
-}
-
-function tooLarge(name: string, spec: TensorSpec, { largestTensor }: DeviceBounds): AnemoneError {
-  return new AnemoneError({
-    code: 'engine.device-limit',
-    path: name,
-    message: `${name} [${spec.shape.join(', ')}] has ${bytesOfTensor(spec)} bytes, a buffer of the device at most ${largestTensor}`,
-    hint: 'make it smaller, or compute on provider cpu',
-  });
 }

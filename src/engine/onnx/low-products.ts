@@ -4,12 +4,15 @@ import { type LowType, rehearsalOf } from '../precision.js';
 import type { HostTensor } from '../tensors.js';
 import { encodeModel } from './model-proto.js';
 import { type OnnxGraph, onnxType } from './onnx-graph.js';
-import { openSession } from './open-session.js';
+import { hasGemm16, openSession } from './open-session.js';
 import type { SessionOptions } from './session.js';
 
 /** @throws AnemoneError `engine.precision` where they cannot be computed */
 export async function lowProductsOn(session: SessionOptions, type: LowType): Promise<string> {
   const { provider } = session;
+  if (provider === 'cpu' && type === 'bfloat16' && hasGemm16(provider)) {
+    return 'in bfloat16, summed in float32, by the instructions of avx512_bf16; convolutions are rehearsed';
+  }
   if (provider === 'cpu') return `rehearsed: ${rehearsalOf(type)}`;
   const native = `computed in ${type} by the device`;
   if (provider === 'cuda') return native;

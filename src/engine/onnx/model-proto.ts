@@ -3,6 +3,7 @@ import { ProtoWriter } from '../../formats/index.js';
 import { HOST_CALL_DOMAIN, hostCallsOf, isHostCall } from './host-call-node.js';
 import {
   type AttributeValue,
+  GEMM16_DOMAIN,
   type OnnxGraph,
   type OnnxNode,
   type OnnxValue,
@@ -29,11 +30,23 @@ export function encodeModel(graph: OnnxGraph, options: ModelOptions = {}): Uint8
   if (hostCallsOf(graph.nodes).length > 0) {
     writer.message(8, (w) => w.string(1, HOST_CALL_DOMAIN).int64(2, 1));
   }
+  if (usesDomain(graph.nodes, GEMM16_DOMAIN))
+    writer.message(8, (w) => w.string(1, GEMM16_DOMAIN).int64(2, 1));
   if (ownOperators) writer.message(8, (w) => w.string(1, 'com.microsoft').int64(2, 1));
   for (const [key, value] of Object.entries(metadata)) {
     writer.message(14, (w) => w.string(1, key).string(2, value));
   }
   return writer.finish();
+}
+
+function usesDomain(nodes: readonly OnnxNode[], domain: string): boolean {
+  return nodes.some(
+    (node) =>
+      node.domain === domain ||
+      Object.values(node.attributes).some(
+        (value) => typeof value === 'object' && 'graph' in value && usesDomain(value.graph.nodes, domain),
+      ),
+  );
 }
 
 function writeGraph(writer: ProtoWriter, graph: OnnxGraph, name: string): void {
@@ -76,10 +89,15 @@ function writeExternal(
   writer.int32(14, 1);
 }
 
+/** What a model calls a node. */
+export function nodeName({ op, outputs }: OnnxNode): string {
+  return `${op}_${outputs[0]}`;
+}
+
 function writeNode(writer: ProtoWriter, node: OnnxNode): void {
   for (const input of node.inputs) writer.string(1, input);
   for (const output of node.outputs) writer.string(2, output);
-  writer.string(3, `${node.op}_${node.outputs[0]}`).string(4, node.op);
+  writer.string(3, nodeName(node)).string(4, node.op);
   for (const [name, value] of Object.entries(node.attributes)) {
     writer.message(5, (w) => writeAttribute(w, name, value));
   }

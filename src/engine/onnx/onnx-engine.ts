@@ -15,6 +15,7 @@ import { noStats } from '../engine.js';
 import type { LowType } from '../precision.js';
 import type { ProgramState } from '../scope.js';
 import { checkTensor, type HostData } from '../tensors.js';
+import { type Adapter, adapterOf, nameSoftware } from './adapter.js';
 import { SharedWorkspace } from './capi/workspace.js';
 import { DeviceMemory } from './device-memory.js';
 import { keepFreedMemory } from './host-memory.js';
@@ -65,6 +66,7 @@ export class OnnxEngine implements Engine {
   readonly name = 'onnxruntime';
   readonly stats: EngineStats = noStats();
   private readonly store: StateStore;
+  private readonly adapter: Adapter | undefined;
   private device: DeviceMemory | undefined;
   private readonly buffers = new PassingBuffers();
   private readonly sessions = new Sessions(this.stats);
@@ -81,6 +83,8 @@ export class OnnxEngine implements Engine {
     keepFreedMemory();
     const provider = checkProvider(options.provider ?? 'cpu');
     requireProvider(provider);
+    this.adapter = adapterOf(provider);
+    if (this.adapter) nameSoftware(this.adapter);
     this.onPlacement = options.onPlacement ?? warnOfFallback();
     this.session = {
       provider,
@@ -100,6 +104,7 @@ export class OnnxEngine implements Engine {
       fn,
       session: { ...this.session, ...(provider === 'cpu' ? {} : { onPlacement }) },
       limits: limitsOf(provider),
+      largestTensor: this.adapter?.largestTensor,
       sessions: this.sessions,
       buffers: this.buffers,
       stats: this.stats,
@@ -147,6 +152,11 @@ export class OnnxEngine implements Engine {
     return lowProductsOn(this.session, type);
   }
 
+  /** Bytes of states on the provider's device now. */
+  get deviceBytes(): number {
+    return this.device?.bytes ?? 0;
+  }
+
   release(states: Iterable<ProgramState>): void {
     this.store.release(states);
   }
@@ -182,7 +192,11 @@ export class OnnxEngine implements Engine {
   private deviceMemory(): DeviceMemory {
     const { provider, threads, optimization, arena } = this.session;
     const options = { provider, threads, optimization, arena };
-    this.device ??= new DeviceMemory((model) => openHome(model, options), this.stats);
+    this.device ??= new DeviceMemory(
+      (model) => openHome(model, options),
+      this.stats,
+      this.adapter?.largestTensor,
+    );
     return this.device;
   }
 }

@@ -15,6 +15,9 @@ export const onnxType = {
 } as const satisfies Record<DType, number>;
 export type OnnxType = DType;
 
+/** The domain of operators of our own in C (native/). */
+export const GEMM16_DOMAIN = 'anemone';
+
 /** Bytes of one element, by its number in onnx.TensorProto; those of several in a byte count as one. */
 const BYTES: Readonly<Record<number, number>> = {
   1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2,

@@ -46,6 +46,14 @@ export function onnxruntimeFolder(): string {
   return join(root, 'bin', nodeApi(join(root, 'bin')), process.platform, process.arch);
 }
 
+/** The folder of native libraries in our package for this platform; undefined where it is not installed. */
+export function platformFolder(): string | undefined {
+  const main = packages.locate(platformPackage());
+  if (main === undefined) return undefined;
+  const bin = join(dirname(dirname(main)), 'bin');
+  return join(bin, nodeApi(bin), process.platform, process.arch);
+}
+
 /** The folder for the version of Node's interface that a package was built for. */
 function nodeApi(folder: string): string {
   const usual = 'napi-v6';

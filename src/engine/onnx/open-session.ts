@@ -6,6 +6,7 @@ import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
 import { runsInForeseenOrder } from './capi/execution-order.js';
+import { gemm16Domain } from './capi/gemm16.js';
 import { PlacementProbe } from './placement.js';
 import { ProbedSession } from './probed-session.js';
 import { deviceOf, isProviderFailure, missingProvider } from './providers.js';
@@ -15,7 +16,7 @@ import type { DeviceAllocator, DeviceSession, Session, SessionModel, SessionOpti
 /** `binding` or `capi` in place of what is found best. */
 const CHOICE = 'ANEMONE_ORT';
 
-/** @throws AnemoneError `engine.out-of-memory`, `engine.provider-unavailable`, `engine.onnxruntime*` */
+/** @throws AnemoneError `engine.out-of-memory`, `engine.provider-unavailable`, `engine.device-*`, `engine.onnxruntime*` */
 export async function openSession(model: SessionModel, options: SessionOptions): Promise<Session> {
   try {
     return new GuardedSession(await opened(model, options));
@@ -63,6 +64,12 @@ export function takesWeights(provider: string): boolean {
 /** Whether nodes of a provider's sessions may be functions of ours. @throws AnemoneError see `openSession` */
 export function runsHostCalls(provider: string): boolean {
   return usesCapi(provider) && chosenApi() !== undefined;
+}
+
+/** Whether a provider's sessions know the operator Gemm16. @throws AnemoneError see `openSession` */
+export function hasGemm16(provider: string): boolean {
+  const api = provider === 'cpu' ? chosenApi() : undefined;
+  return api !== undefined && gemm16Domain(api) !== undefined;
 }
 
 /** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */
@@ -168,7 +175,31 @@ function ortError(what: string, cause: unknown): AnemoneError {
       cause,
     });
   }
-  return new AnemoneError({ code: 'engine.onnxruntime', message: `${what}: ${text}`, cause });
+  return (
+    deviceError(text, cause) ??
+    new AnemoneError({ code: 'engine.onnxruntime', message: `${what}: ${text}`, cause })
+  );
+}
+
+/** What a device says that is gone, or that has refused a buffer before: whoever used that is told so. */
+function deviceError(text: string, cause: unknown): AnemoneError | undefined {
+  if (/device\]? (is|was) lost|device lost|DEVICE_LOST|DXGI_ERROR_DEVICE/i.test(text)) {
+    return new AnemoneError({
+      code: 'engine.device-lost',
+      message: 'the device was lost while it computed: its driver was reset or ended, or it was taken away',
+      hint: 'the same command goes on from the last checkpoint; if it happens again, use a smaller batch or provider cpu',
+      cause,
+    });
+  }
+  if (/due to a previous error|OUT_OF_DEVICE_MEMORY|max buffer size limit/i.test(text)) {
+    return new AnemoneError({
+      code: 'engine.device-memory',
+      message: 'the device has no memory for what a program computes',
+      hint: 'use fewer or shorter examples in a batch (batch_size, batch_duration, max_duration), or provider cpu',
+      cause,
+    });
+  }
+  return undefined;
 }
 
 function messageOf(cause: unknown): string {

@@ -15,6 +15,10 @@ export interface ProviderLimits {
   readonly plainGroups: boolean;
   /** How products in 16 bits are computed. */
   readonly lowProducts: LowProducts;
+  /** Loops of up to so many nodes, all iterations together, are written out. 0: none. */
+  readonly unrolledNodes: number;
+  /** Kernels are missing for what `passes/around-gaps.ts` puts other nodes in place of. */
+  readonly gaps: boolean;
 }
 
 export const NO_LIMITS: ProviderLimits = {
@@ -24,6 +28,8 @@ export const NO_LIMITS: ProviderLimits = {
   nativeOperators: 'all',
   plainGroups: false,
   lowProducts: 'rehearsed',
+  unrolledNodes: 0,
+  gaps: false,
 };
 
 /** A file for others has operators of the standard only. */
@@ -42,6 +48,9 @@ const WEBGPU: ProviderLimits = {
   mostOutputs: 7,
   plainGroups: true,
   lowProducts: 'native',
+  // There are no loops: the CPU leads them. What is longer runs on the CPU whole.
+  unrolledNodes: 12_000,
+  gaps: true,
 };
 
 const BY_PROVIDER: Readonly<Record<string, ProviderLimits>> = {

@@ -14,6 +14,10 @@ export interface ProviderDevice {
   readonly name: string;
   /** What it calls the memory. */
   readonly memory: string;
+  /** Option that names nodes for the CPU, one a line. */
+  readonly onHost: string;
+  /** What the provider is always told. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /**
@@ -21,7 +25,13 @@ export interface ProviderDevice {
  * not.
  */
 const DEVICES: Readonly<Partial<Record<Provider, ProviderDevice>>> = {
-  webgpu: { name: 'WebGPU', memory: 'WebGPU_Buffer' },
+  webgpu: {
+    name: 'WebGPU',
+    memory: 'WebGPU_Buffer',
+    onHost: 'forceCpuNodeNames',
+    // Without it the places that ArgMax gives are cast by the CPU.
+    options: { enableInt64: '1' },
+  },
 };
 
 /** The device of a provider; undefined where programs are given memory of the host. */

@@ -10,7 +10,7 @@ import type { DeviceTensor, RunTensor } from './run-tensor.js';
 
 export interface SessionOptions {
   readonly provider: string;
-  /** What the provider is told, by ONNX Runtime's names. */
+  /** What the provider is told, by the names that ONNX Runtime's C API has for it. */
   readonly providerOptions?: Readonly<Record<string, string>>;
   readonly threads: number;
   readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
@@ -32,6 +32,8 @@ export interface SessionModel {
   readonly calls: readonly HostCallNode[];
   /** Initializers that its bytes only name. Their own bytes stay where they are, and must not change. */
   readonly weights: readonly OnnxInitializer[];
+  /** Names of nodes that the CPU runs, whatever kernels the provider has. */
+  readonly onHost?: readonly string[];
   /** Sessions of one generation hold equal weights, and lay them out for their products once for all. */
   readonly generation: object;
   /** Where values in between are to lie. They are outputs of the model, after those that are named. */

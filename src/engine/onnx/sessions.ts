@@ -2,7 +2,7 @@
 // step does not depend on the shapes of its inputs.
 import type { EngineStats } from '../engine.js';
 import { hostCallsOf } from './host-call-node.js';
-import { encodeModel } from './model-proto.js';
+import { encodeModel, nodeName } from './model-proto.js';
 import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
 import { computesAsPlanned, openSession } from './open-session.js';
 import { withCanonicalNames } from './passes/canonical-names.js';
@@ -176,7 +176,25 @@ async function modelOf(
     inputs: names(graph.inputs),
     outputs: names(graph.outputs),
     calls: hostCallsOf(graph.nodes),
+    ...(deviceOf(options.provider) ? { onHost: loopNodes(graph) } : {}),
     weights: graph.initializers.filter(({ external }) => external !== undefined),
     generation,
   };
+}
+
+/**
+ * Loops that were not written out, with what is in them: led by the CPU over a body on the device, every iteration would wait
+ * for copies.
+ */
+function loopNodes({ nodes }: OnnxGraph): string[] {
+  return nodes.flatMap((node) => {
+    const bodies = Object.values(node.attributes).flatMap((a) =>
+      typeof a === 'object' && 'graph' in a ? [a.graph] : [],
+    );
+    return bodies.length > 0 ? [nodeName(node), ...bodies.flatMap(allNodes)] : [];
+  });
+}
+
+function allNodes(graph: OnnxGraph): string[] {
+  return [...graph.nodes.map(nodeName), ...loopNodes(graph)];
 }

@@ -4,8 +4,9 @@ import type { EngineStats, HostTensors, Tensors } from '../engine.js';
 import type { ProgramState } from '../scope.js';
 import { bytesOf, type TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
+import { checkGraphFits } from './device-limit.js';
 import type { OnnxInitializer } from './onnx-graph.js';
-import { runsHostCalls, takesWeights } from './open-session.js';
+import { hasGemm16, runsHostCalls, takesWeights } from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
@@ -27,6 +28,8 @@ export interface SignatureCacheOptions {
   readonly constantStates: boolean;
   /** Of the engine's programs with constant states. */
   readonly generations: WeightGenerations;
+  /** Bytes of the largest tensor that the device holds, where that is known. */
+  readonly largestTensor?: number | undefined;
   /** Most signatures kept. */
   readonly limit: number;
 }
@@ -76,7 +79,7 @@ export class SignatureCache {
     if (this.lastTrace?.key !== key) {
       const callsAreNodes = runsHostCalls(session.provider);
       const traced = trace(fn, inputs, {
-        limits,
+        limits: hasGemm16(session.provider) ? { ...limits, lowProducts: 'operator' } : limits,
         callsAreNodes,
         ordered: keepsOrder(session),
         apart: session.provider === 'cpu',
@@ -112,6 +115,11 @@ export class SignatureCache {
     const traced = this.trace(inputs);
     this.lastTrace = undefined;
     this.checkOrder(traced);
+    const { largestTensor } = this.options;
+    if (largestTensor !== undefined) {
+      const describe = (name: string) => traced.shapes.get(name);
+      for (const segment of traced.segments) checkGraphFits(segment, describe, largestTensor);
+    }
     const weights = await this.constantsOf(traced);
     const versions = new Map([...weights.keys()].map((state) => [state, this.options.store.version(state)]));
     const program = await CompiledProgram.create(traced, this.options, {

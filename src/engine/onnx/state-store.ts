@@ -3,6 +3,7 @@
 // reads them on, and come back when somebody reads them.
 import { AnemoneError } from '../../errors/index.js';
 import type { ProgramState } from '../scope.js';
+import { firstValue } from '../stored-types.js';
 import { allocate, checkTensor, type HostData, type HostTensor } from '../tensors.js';
 import type { DeviceMemory } from './device-memory.js';
 import { isOnDevice, type RunTensor } from './run-tensor.js';
@@ -139,7 +140,7 @@ export class StateStore {
   private slot(state: ProgramState): Slot {
     let slot = this.slots.get(state);
     if (!slot) {
-      slot = this.newSlot(state, state.initialValue());
+      slot = this.newSlot(state, firstValue(state));
       this.slots.set(state, slot);
     }
     return slot;

@@ -1,5 +1,5 @@
 // The program being traced: states become inputs (and outputs when assigned), random bits become inputs,
-// loops become Scan nodes, host calls nodes of their own.
+// loops become Scan nodes or are written out, host calls become nodes of their own.
 import { AnemoneError } from '../../errors/index.js';
 import type { HostFunction, NativeCall, ProgramScope, ProgramState, ScanBody, ScanResult } from '../scope.js';
 import { checkAssigned } from '../state-misfit.js';
@@ -7,9 +7,10 @@ import { type DType, type HostTensor, standInOf, type TensorSpec } from '../tens
 import { type Tensor, tf } from '../tf.js';
 import { finishGraph, GraphBuilder } from './graph-builder.js';
 import { hostCallNode } from './host-call-node.js';
-import { type OnnxValue, onnxType } from './onnx-graph.js';
+import { type OnnxGraph, type OnnxValue, onnxType } from './onnx-graph.js';
 import { hasNative } from './provider-limits.js';
 import type { TraceBackend } from './trace-backend.js';
+import { type Loop, mayUnroll, unroll } from './unrolled-loop.js';
 
 export interface RandomSite {
   readonly name: string;
@@ -24,7 +25,8 @@ export class TraceScope implements ProgramScope {
   readonly randomSites: RandomSite[] = [];
   /** Values that wait for others. */
   barriers = 0;
-  private readonly stateTensors = new Map<ProgramState, Tensor>();
+  /** What states are now, in programs. */
+  private readonly values = new Map<ProgramState, Tensor>();
   /** Tensors that outlive tidy scopes while the program is traced; tfjs would count them for ever. */
   private readonly kept: Tensor[] = [];
 
@@ -47,18 +49,31 @@ export class TraceScope implements ProgramScope {
   }
 
   read(state: ProgramState): Tensor {
-    const known = this.assigned.get(state) ?? this.stateTensors.get(state);
+    const known = this.values.get(state);
     if (known) return known;
     const name = `s${this.stateInputs.size}`;
     this.stateInputs.set(state, name);
-    const tensor = this.keep(this.input(name, state.shape, state.dtype));
-    this.stateTensors.set(state, tensor);
-    return tensor;
+    return this.keepValue(state, this.keep(this.input(name, state.shape, state.dtype)));
   }
 
   assign(state: ProgramState, value: Tensor): void {
-    checkAssigned(state, value.shape, this.backend.typeOf(value));
-    this.assigned.set(state, this.keep(tf.clone(value)));
+    const type = this.backend.typeOf(value);
+    const stored = type === state.computedAs ? this.cast(value, state.dtype) : value;
+    checkAssigned(state, value.shape, this.backend.typeOf(stored));
+    const kept = this.keep(tf.clone(stored));
+    this.assigned.set(state, kept);
+    this.keepValue(state, kept);
+  }
+
+  /** What programs see of a state, from what the engine holds; not in a loop, if it is first seen there. */
+  private keepValue(state: ProgramState, stored: Tensor): Tensor {
+    const { computedAs = state.dtype } = state;
+    const value =
+      computedAs === state.dtype
+        ? stored
+        : this.keep(this.backend.within(this.root, () => this.cast(stored, computedAs)));
+    this.values.set(state, value);
+    return value;
   }
 
   /** Call when the graph has been taken. */
@@ -89,7 +104,7 @@ export class TraceScope implements ProgramScope {
       bodyInputs.push({ name, shape, dtype });
       return backend.tensor(backend.value(name, shape, dtype));
     };
-    const result = backend.within(inner, () => {
+    backend.within(inner, () => {
       const carry = init.map((x) => parameter(x.shape, backend.typeOf(x)));
       const slices = xs.map((x) => parameter(x.shape.slice(1), backend.typeOf(x)));
       const out = body(carry, slices);
@@ -104,29 +119,39 @@ export class TraceScope implements ProgramScope {
         });
         bodyOutputs.push({ name, shape: tensor.shape, dtype: backend.typeOf(tensor) });
       }
-      return out;
     });
-    const direction = (count: number) => Array.from({ length: count }, () => (reverse ? 1 : 0));
-    const names = outer.emit(
-      'Scan',
-      [...init, ...xs].map((x) => backend.name(x, true)),
-      {
-        outputs: bodyOutputs.length,
-        attributes: {
-          // The body's own inputs stay even when unused: Scan counts them.
-          body: { graph: { ...finishGraph(inner.nodes, [], bodyOutputs, []), inputs: bodyInputs } },
-          num_scan_inputs: xs.length,
-          scan_input_directions: direction(xs.length),
-          ...(result.ys.length > 0 ? { scan_output_directions: direction(result.ys.length) } : {}),
-        },
-      },
-    );
+    // The body's own inputs stay even when unused: Scan counts them.
+    const graph: OnnxGraph = { ...finishGraph(inner.nodes, [], bodyOutputs, []), inputs: bodyInputs };
+    const nameOf = (x: Tensor) => backend.name(x, true);
+    const loop = { body: graph, init: init.map(nameOf), xs: xs.map(nameOf), steps, reverse };
+    const names = this.loop(loop, bodyOutputs.length - init.length);
     const tensors = names.map((name, i) => {
       const { shape, dtype } = bodyOutputs[i];
       const full = i < init.length ? shape : [steps, ...shape];
       return backend.tensor(backend.value(name, full, dtype));
     });
     return { carry: tensors.slice(0, init.length), ys: tensors.slice(init.length) };
+  }
+
+  /** The names of what a loop leaves. */
+  private loop(loop: Loop, outputs: number): string[] {
+    const { backend } = this;
+    const graph = backend.current;
+    if (!backend.anyShape && mayUnroll(loop, backend.limits.unrolledNodes)) {
+      const know = (name: string, { shape, dtype }: OnnxValue) => void backend.value(name, shape, dtype);
+      return unroll(graph, loop, (name) => backend.shapeOfName(name), know);
+    }
+    const { body, init, xs, reverse } = loop;
+    const direction = (count: number) => Array.from({ length: count }, () => (reverse ? 1 : 0));
+    return graph.emit('Scan', [...init, ...xs], {
+      outputs: init.length + outputs,
+      attributes: {
+        body: { graph: body },
+        num_scan_inputs: xs.length,
+        scan_input_directions: direction(xs.length),
+        ...(outputs > 0 ? { scan_output_directions: direction(outputs) } : {}),
+      },
+    });
   }
 
   /** A reshape to the same shape, which is put together from empty pieces of the others' shapes: nothing is copied. */

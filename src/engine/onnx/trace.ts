@@ -8,6 +8,7 @@ import { finishGraph, GraphBuilder, GraphNames, usedNames } from './graph-builde
 import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
+import { aroundGaps } from './passes/around-gaps.js';
 import { autocast } from './passes/autocast.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import { flattenUpdates } from './passes/flat-updates.js';
@@ -111,9 +112,9 @@ function assemble(
   const outputs = new Map(Object.entries(results).map(([key, t]) => [key, outputValue(scope, t, taken)]));
   const updates = new Map([...scope.assigned].map(([state, t]) => [state, outputValue(scope, t, taken)]));
   const all = [...outputs.values(), ...updates.values()];
-  const whole = cut(scope, all);
-  const { calls } = whole;
   const shapeOf = (name: string) => traceBackend().shapeOfName(name);
+  const whole = withoutGaps(cut(scope, all), shapeOf);
+  const { calls } = whole;
   const split =
     apart && whole.segments.length === 1 && scope.callsAreNodes
       ? splitUpdates(whole.segments[0], new Set([...outputs.values()].map(({ name }) => name)), shapeOf)
@@ -140,6 +141,13 @@ function assemble(
     random: scope.randomSites,
     shapes: traceBackend().knownShapes,
   };
+}
+
+type Cut = Pick<TracedProgram, 'segments' | 'calls'>;
+
+function withoutGaps(whole: Cut, describe: (name: string) => OnnxValue | undefined): Cut {
+  if (!traceBackend().limits.gaps) return whole;
+  return { ...whole, segments: whole.segments.map((segment) => aroundGaps(segment, describe)) };
 }
 
 function applyPart(
@@ -185,7 +193,7 @@ function outputValue(scope: TraceScope, tensor: Tensor, taken: Set<string>): Onn
  * Splits the recorded nodes at host calls; values that cross a cut become outputs and inputs of segments.
  * Helper nodes whose shape was not recorded (transposes inside a convolution) are made again instead.
  */
-function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Pick<TracedProgram, 'segments' | 'calls'> {
+function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Cut {
   castProducts(scope, outputs);
   const whole = finishGraph(scope.root.nodes, scope.inputs, outputs, []);
   const parts: OnnxNode[][] = [[]];

@@ -40,9 +40,15 @@ export class BatchNorm extends Module {
     this.momentum = options.momentum ?? 0.1;
     this.weight = this.parameter('weight', [features], ones);
     this.bias = this.parameter('bias', [features], zeros);
-    this.runningMean = this.buffer('running_mean', [features], () => new Float32Array(features));
-    this.runningVar = this.buffer('running_var', [features], () => new Float32Array(features).fill(1));
-    this.batchesTracked = this.buffer('num_batches_tracked', [], () => new Int32Array(1), { dtype: 'int32' });
+    const running = { keeps: 1 - this.momentum };
+    this.runningMean = this.buffer('running_mean', [features], () => new Float32Array(features), { running });
+    this.runningVar = this.buffer('running_var', [features], () => new Float32Array(features).fill(1), {
+      running,
+    });
+    this.batchesTracked = this.buffer('num_batches_tracked', [], () => new Int32Array(1), {
+      dtype: 'int32',
+      running: 'count',
+    });
   }
 
   /** x [..., C] → same shape; under `pass.extent` x is [B,T,C]. */

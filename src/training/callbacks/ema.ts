@@ -1,5 +1,5 @@
 // The callback that averages weights.
-import { type Engine, type Program, State, tf } from '../../engine/index.js';
+import { type Engine, numbersOfType, type Program, State, tf } from '../../engine/index.js';
 import type { TrainableModel } from '../../model/index.js';
 import type { Parameter } from '../../nn/index.js';
 import type { JsonValue } from '../checkpoint/content.js';
@@ -116,7 +116,8 @@ export class EmaCallback extends Callback {
   }
 
   private async copyWeights(engine: Engine): Promise<void> {
-    for (const { parameter, average } of this.pairs)
-      await engine.write(average, await engine.read(parameter));
+    for (const { parameter, average } of this.pairs) {
+      await engine.write(average, numbersOfType(parameter.dtype, await engine.read(parameter)));
+    }
   }
 }

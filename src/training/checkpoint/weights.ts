@@ -1,5 +1,5 @@
 // The weights of a checkpoint: loaded into an engine for evaluation, or state by state for a file of another format.
-import type { Engine, State } from '../../engine/index.js';
+import { type Engine, type State, storedValues } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { TrainableModel } from '../../model/index.js';
 import type { ReadState } from '../../nn/index.js';
@@ -30,7 +30,7 @@ export async function restoreWeights(
   const averages = await checkpoint.tensors('ema');
   for (const parameter of model.module.parameters()) {
     const average = averages.get(`ema/${parameter.name}`);
-    if (average) await engine.write(parameter, average.data as Float32Array);
+    if (average) await engine.write(parameter, storedValues(average, parameter.dtype));
   }
 }
 
@@ -48,7 +48,7 @@ export async function checkpointValues(
   const averages = choice !== 'raw' && checkpoint.has('ema') ? await checkpoint.tensors('ema') : undefined;
   return async (state: State) => {
     const tensor = averages?.get(`ema/${state.name}`) ?? weights.get(state.name);
-    if (tensor) return tensor.data as Float32Array | Int32Array;
+    if (tensor) return storedValues(tensor, state.dtype);
     throw new AnemoneError({
       code: 'checkpoint.mismatch',
       path: state.name,

@@ -64,6 +64,8 @@ export class NonfiniteHandler {
       await run.log({ 'train/skipped_steps': this.skipped });
       return;
     }
+    // The rank that has the first of them explains it.
+    if (result.refused[0].rank !== undefined) return;
     throw await this.explained(run, result, counters);
   }
 
@@ -78,8 +80,8 @@ export class NonfiniteHandler {
     hint = 'fix the cause and resume; trainer.nonfinite=skip drops such steps instead',
   ): Promise<AnemoneError> {
     const lossScale = result.overflow?.scale ?? result.logs['loss_scale'];
-    const refusedSteps = result.overflow?.steps ?? result.refused;
-    const { step, diagnosis } = await this.locate(run, refusedSteps, lossScale);
+    const ownSteps = (result.overflow?.steps ?? result.refused).filter(({ rank }) => rank === undefined);
+    const { step, diagnosis } = await this.locate(run, ownSteps, lossScale);
     const counter = counters.get(step) ?? run.progress.batches;
     const record = { ...this.record(run, result, step, diagnosis, counter), ...(lossScale && { lossScale }) };
     const text = explain(record, diagnosis);

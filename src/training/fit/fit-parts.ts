@@ -12,6 +12,7 @@ import type { TrainerOptions } from '../trainer-options.js';
 import type { LossScale } from './loss-scale.js';
 import type { MemoryCheck } from './memory-check.js';
 import type { FitPlan } from './plan.js';
+import type { Ranks } from './ranks.js';
 import type { StepPrograms } from './step-programs.js';
 
 /** Ready-made parts of a run. */
@@ -22,6 +23,7 @@ export interface FitParts {
   readonly optimizer: Optimizer;
   readonly scheduler: Scheduler;
   readonly programs: StepPrograms;
+  readonly ranks: Ranks;
   /** Where products are computed in float16. */
   readonly lossScale: LossScale | undefined;
   readonly plan: FitPlan;

@@ -6,8 +6,8 @@ import type { Callback, Outcome, StepReport } from '../callbacks/callback.js';
 import type { CheckpointContent } from '../checkpoint/content.js';
 import type { FailingRun } from '../diagnosis/nonfinite.js';
 import type { MicroStep, StepResult } from '../step.js';
-import { accumulationAt } from '../trainer-options.js';
-import { BatchStream } from './batch-stream.js';
+import { batchesOfStepAt } from '../trainer-options.js';
+import { BatchStream, type StepBatches } from './batch-stream.js';
 import { FirstFailure } from './first-failure.js';
 import type { FitParts } from './fit-parts.js';
 import { RunLog } from './run-log.js';
@@ -17,6 +17,7 @@ import { StepMeter } from './step-meter.js';
 export class FitRun implements FailingRun {
   readonly metrics: Record<string, number>;
   outcome: Outcome | undefined;
+  private request: Outcome | undefined;
   private readonly failures = new FirstFailure();
   private readonly runLog: RunLog;
   private readonly meter: StepMeter;
@@ -86,15 +87,33 @@ export class FitRun implements FailingRun {
     return this.outcome?.kind === 'interrupted';
   }
 
-  /** Whether the run ends here; a limit that is reached becomes its outcome. */
+  /** Whether the run ends here; a limit that is reached becomes its outcome, and so does what another rank was asked for. */
   isOver(): boolean {
+    this.agree();
     const reason = this.parts.plan.finished(this.progress);
-    if (reason) this.stop({ kind: 'finished', reason });
+    // All ranks have come as far.
+    if (reason) this.outcome ??= { kind: 'finished', reason };
     return this.outcome !== undefined;
   }
 
   stop(outcome: Outcome): void {
-    this.outcome ??= outcome;
+    // Of several ranks all end at the same step: at the next one, when they have heard of it.
+    if (this.parts.ranks.areSeveral) this.request ??= outcome;
+    else this.outcome ??= outcome;
+  }
+
+  /** Takes over the first outcome that any rank was asked for. The time of the run is that of rank 0. */
+  agree(): void {
+    const { ranks, progress } = this.parts;
+    if (!ranks.areSeveral) return;
+    const all = ranks.exchange({ request: this.request, seconds: progress.seconds }, 'step of the run');
+    progress.seconds = all[0].seconds;
+    this.outcome ??= all.find(({ request }) => request)?.request;
+  }
+
+  /** Whether this rank is asked to end the run, and the others may not know. */
+  get isAskedToEnd(): boolean {
+    return this.request !== undefined;
   }
 
   say(text: string): void {
@@ -141,11 +160,12 @@ export class FitRun implements FailingRun {
   }
 
   /** Batches of the next step; none at the end of the epoch. */
-  async takeBatches(): Promise<Batch[]> {
+  async takeBatches(): Promise<StepBatches> {
     const { epoch, batch } = this.progress;
-    const { source, plan } = this.parts;
-    this.stream ??= new BatchStream(source, epoch, batch, plan.batchesIn(epoch) - batch);
-    return this.stream.take(accumulationAt(this.options, epoch));
+    const { source, plan, ranks } = this.parts;
+    const perStep = batchesOfStepAt(this.options, epoch, ranks.size);
+    this.stream ??= new BatchStream(source, epoch, batch, plan.batchesIn(epoch) - batch, perStep, ranks);
+    return this.stream.take();
   }
 
   async closeStream(): Promise<void> {
@@ -154,8 +174,8 @@ export class FitRun implements FailingRun {
   }
 
   /** Batches with the keys of their dropout streams, and the counter of each. */
-  microSteps(batches: readonly Batch[]): ReadonlyMap<MicroStep, number> {
-    const { batches: first } = this.progress;
+  microSteps({ batches, offset }: StepBatches): ReadonlyMap<MicroStep, number> {
+    const first = this.progress.batches + offset;
     return new Map(
       batches.map((batch, i) => [{ batch, random: this.randomness.derive(first + i) }, first + i]),
     );
@@ -175,12 +195,12 @@ export class FitRun implements FailingRun {
   }
 
   /** Counts a step; the progress then says whether a validation is due. */
-  advance(batches: readonly Batch[], { committed }: StepResult): void {
+  advance(count: number, { committed, examples }: StepResult): void {
     const { progress, plan } = this.parts;
     const before = { batch: progress.batch, batches: progress.batches };
-    progress.batch += batches.length;
-    progress.batches += batches.length;
-    progress.examples += sum(batches, ({ size }) => size);
+    progress.batch += count;
+    progress.batches += count;
+    progress.examples += examples;
     progress.step++;
     if (committed) progress.updates++;
     progress.validationPending = plan.validationDue(progress, before);

@@ -6,8 +6,9 @@ import { monitored, type StepReport } from '../callbacks/callback.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
 import { formatNumber } from '../progress/progress-view.js';
 import type { MicroStep } from '../step.js';
-import { accumulationAt } from '../trainer-options.js';
-import { type FitRun, sum } from './fit-run.js';
+import { batchesOfStepAt } from '../trainer-options.js';
+import type { StepBatches } from './batch-stream.js';
+import type { FitRun } from './fit-run.js';
 import { handleOverflow } from './overflow.js';
 
 /** Decoded samples that go to the loggers after a validation. */
@@ -23,7 +24,7 @@ export async function trainLoop(run: FitRun): Promise<void> {
   while (!run.isOver()) {
     const started = performance.now();
     const batches = await run.takeBatches();
-    if (batches.length === 0) {
+    if (batches.count === 0) {
       await endEpoch(run);
       continue;
     }
@@ -34,32 +35,37 @@ export async function trainLoop(run: FitRun): Promise<void> {
 }
 
 /** One optimizer step: loss, gradients, clipping and update are one program, or one for each accumulated batch and one more. */
-async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: number): Promise<void> {
-  const { memory, programs, nonfinite } = run.parts;
+async function trainStep(run: FitRun, taken: StepBatches, waitSeconds: number): Promise<void> {
+  const { memory, programs, nonfinite, ranks } = run.parts;
+  const { batches } = taken;
   const started = performance.now();
   const learningRate = run.learningRate();
-  const microSteps = run.microSteps(batches);
-  const wholeStep = accumulationAt(run.options, run.progress.epoch);
+  const microSteps = run.microSteps(taken);
+  const wholeStep = batchesOfStepAt(run.options, run.progress.epoch, ranks.size);
   const scalars = run.optimizerScalars(learningRate);
   for (const batch of batches) memory.beforeBatch(batch);
   const result = await unlessCancelled(run, () =>
     programs.run([...microSteps.keys()], scalars, wholeStep).catch((error: unknown) => {
-      throw memory.explained(error, largestOf(batches));
+      const largest = largestOf(batches);
+      throw largest ? memory.explained(error, largest) : error;
     }),
   );
   // Nothing has changed, and the batches are taken again on resume.
   if (!result) return;
   nonfinite.remember(result.gradNorm, result.loss);
-  if (result.overflow) await handleOverflow(run, result, result.overflow, microSteps);
-  if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
+  const { overflow } = result;
+  if (overflow || result.refused.length > 0) {
+    await ranks.together(async () => {
+      if (overflow) await handleOverflow(run, result, overflow, microSteps);
+      if (result.refused.length > 0) await nonfinite.handle(run, result, microSteps);
+    }, 'a step that is not finite');
+  }
   if (result.empty.length > 0) await reportEmpty(run, result.empty);
   // Before anything of the step is saved: what goes on from there owes the validation that is due now.
-  run.advance(batches, result);
+  run.advance(taken.count, result);
   const report: StepReport = {
     ...result,
     learningRate,
-    examples: sum(batches, ({ size }) => size),
-    units: sum(batches, ({ units }) => units),
     seconds: secondsSince(started),
     waitSeconds,
   };
@@ -69,8 +75,11 @@ async function trainStep(run: FitRun, batches: readonly Batch[], waitSeconds: nu
 }
 
 /** The batch of the most examples. */
-function largestOf(batches: readonly Batch[]): Batch {
-  return batches.reduce((largest, batch) => (batch.size > largest.size ? batch : largest));
+function largestOf(batches: readonly Batch[]): Batch | undefined {
+  return batches.reduce<Batch | undefined>(
+    (largest, batch) => (largest && batch.size <= largest.size ? largest : batch),
+    undefined,
+  );
 }
 
 /** Batches in which nothing counts are told and counted: the data may not be what it should. */
@@ -88,6 +97,7 @@ async function validate(run: FitRun): Promise<void> {
   for (const callback of run.callbacks) await callback.onValidationStart(run);
   const evaluation = await unlessCancelled(run, () => evaluateOn(run, run.options.limit_val_batches));
   // Cut short by a signal: it stays due and is done on resume.
+  run.agree();
   if (!evaluation || run.isInterrupted) return;
   run.progress.validationPending = false;
   await reportValidation(run, evaluation);
@@ -101,21 +111,23 @@ async function sanityCheck(run: FitRun): Promise<void> {
   if (run.validates && wantedSteps !== 0 && !run.parts.resumed) {
     const limit = wantedSteps < 0 ? { fraction: 1 } : { batches: wantedSteps };
     await unlessCancelled(run, () => evaluateOn(run, limit, 'sanity check of '));
+    run.agree();
   }
   if (!run.outcome && !run.validates) run.progress.validationPending = false;
 }
 
 function evaluateOn(run: FitRun, limit: Interval, label = ''): Promise<Evaluation> {
   const { model, engine } = run;
-  const { validation, view } = run.parts;
-  const interrupted = () => run.isInterrupted;
-  return evaluate(model, engine, validation, { prefix: 'val', limit, view, label, interrupted });
+  const { validation, view, ranks } = run.parts;
+  const interrupted = () => run.isInterrupted || run.isAskedToEnd;
+  return evaluate(model, engine, validation, { prefix: 'val', limit, view, label, interrupted, ranks });
 }
 
 /** What `fn` returns; undefined where the run's signal has ended it. */
 async function unlessCancelled<R>(run: FitRun, fn: () => Promise<R>): Promise<R | undefined> {
   try {
-    return await cancellable(run.parts.signal, fn);
+    // One rank among several ends between steps, with the others.
+    return await cancellable(run.parts.ranks.areSeveral ? undefined : run.parts.signal, fn);
   } catch (error) {
     if (isCancelled(error) && run.isInterrupted) return undefined;
     throw error;

@@ -11,6 +11,8 @@ export async function handleOverflow(
   counters: ReadonlyMap<MicroStep, number>,
 ): Promise<void> {
   if (isLast) {
+    // The rank that has the first of the batches explains it.
+    if (result.overflow?.steps[0]?.rank !== undefined) return;
     const hint = `the loss scale has shrunk to ${scale} and it still overflows: use precision bf16-mixed or 32, or fix the named layer`;
     throw await run.parts.nonfinite.explained(run, result, counters, hint);
   }

@@ -1,9 +1,10 @@
 // The arithmetic of a fit, from the options and the sizes of the data: how many batches, when to validate,
 // when it is over. No state.
+import type { Interval } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { BatchSource } from '../../model/index.js';
 import type { RunProgress } from '../run-progress.js';
-import { accumulationAt, countOf, type TrainerOptions } from '../trainer-options.js';
+import { batchesOfStepAt, countOf, ranksCounted, type TrainerOptions } from '../trainer-options.js';
 
 /** Lightning's limit for a run that names none. */
 const DEFAULT_EPOCHS = 1000;
@@ -19,6 +20,8 @@ export class FitPlan {
     private readonly options: TrainerOptions,
     private readonly source: BatchSource,
     validation: readonly BatchSource[],
+    /** How many train together: numbers of batches in the options are those of one, as in Lightning. */
+    private readonly ranks = 1,
   ) {
     const limit = options.limit_val_batches;
     const off = 'batches' in limit ? limit.batches === 0 : limit.fraction === 0;
@@ -29,7 +32,8 @@ export class FitPlan {
 
   /** Batches of an epoch that are used. */
   batchesIn(epoch: number): number {
-    return countOf(this.options.limit_train_batches, this.source.batchesInEpoch(epoch));
+    const { limit_train_batches: limit } = this.options;
+    return countOf(this.ofAllRanks(limit), this.source.batchesInEpoch(epoch));
   }
 
   /** Why the run is over at this point, or undefined. */
@@ -48,7 +52,8 @@ export class FitPlan {
     before: { readonly batch: number; readonly batches: number },
   ): boolean {
     if (!this.validates) return false;
-    const { val_check_interval: every, check_val_every_n_epoch: epochs } = this.options;
+    const { val_check_interval, check_val_every_n_epoch: epochs } = this.options;
+    const every = this.ofAllRanks(val_check_interval);
     const inEpoch = this.batchesIn(progress.epoch);
     if ('batches' in every && epochs === null) {
       return crosses(before.batches, progress.batches, every.batches);
@@ -59,13 +64,18 @@ export class FitPlan {
     return crosses(before.batch, progress.batch, interval);
   }
 
+  private ofAllRanks(interval: Interval): Interval {
+    if (!('batches' in interval)) return interval;
+    return { batches: interval.batches * ranksCounted(this.options, this.ranks) };
+  }
+
   private countSteps(): number | undefined {
     const { max_steps } = this.options;
     if (this.epochs === undefined) return max_steps >= 0 ? max_steps : undefined;
     let steps = 0;
     const first = this.batchesIn(0);
     for (let epoch = 0; epoch < this.epochs; epoch++) {
-      steps += Math.ceil(first / accumulationAt(this.options, epoch));
+      steps += Math.ceil(first / batchesOfStepAt(this.options, epoch, this.ranks));
       if (max_steps >= 0 && steps >= max_steps) return max_steps;
     }
     return steps;

@@ -1,6 +1,6 @@
 // Going on from a checkpoint: what changed since is told, and one that turns out to be damaged is named and the one
 // before it is used.
-import type { Engine } from '../../engine/index.js';
+import { type Engine, storedType, typeStoredAs } from '../../engine/index.js';
 import { AnemoneError, printable } from '../../errors/index.js';
 import type { TrainableModel } from '../../model/index.js';
 import type { Optimizer, Scheduler } from '../../optim/index.js';
@@ -9,7 +9,7 @@ import { applyTensors } from '../checkpoint/apply.js';
 import { changesSince, type RunIdentity } from '../checkpoint/changes.js';
 import type { JsonValue } from '../checkpoint/content.js';
 import { type Checkpoint, damaged } from '../checkpoint/reader.js';
-import { restoreWeights } from '../checkpoint/weights.js';
+import { restoreWeights, weightStates } from '../checkpoint/weights.js';
 
 export interface Resumption {
   readonly now: RunIdentity;
@@ -80,11 +80,13 @@ export interface RestoredParts {
   readonly optimizer: Optimizer;
   readonly scheduler: Scheduler;
   readonly callbacks: readonly Callback[];
+  /** Whether weights that are stored in other bits are taken over, rounded where they have to be. */
+  readonly convertPrecision: boolean;
 }
 
 /**
  * Loads everything a fit goes on from. What can be seen to be wrong is, before anything is changed.
- * @throws AnemoneError `checkpoint.damaged`, `checkpoint.mismatch`, `checkpoint.optimizer`
+ * @throws AnemoneError `checkpoint.damaged`, `checkpoint.mismatch`, `checkpoint.optimizer`, `checkpoint.precision`
  */
 export async function restoreRun(checkpoint: Checkpoint, run: RestoredParts): Promise<void> {
   const { state, path } = checkpoint;
@@ -103,6 +105,7 @@ export async function restoreRun(checkpoint: Checkpoint, run: RestoredParts): Pr
     if (problem !== undefined) throw damaged(path, `the state of ${run.scheduler.name}: ${problem}`);
     run.scheduler.restore(state.scheduler.state);
   }
+  if (!run.convertPrecision) await refuseOtherTypes(checkpoint, run);
   await restoreWeights(checkpoint, run.model, run.engine);
   await applyTensors(await checkpoint.tensors('optimizer'), run.optimizer.slots, run.engine, path);
   for (const callback of run.callbacks) {
@@ -111,6 +114,28 @@ export async function restoreRun(checkpoint: Checkpoint, run: RestoredParts): Pr
     const states = callback.tensors(run);
     if (states.length > 0 && checkpoint.has(callback.name)) {
       await applyTensors(await checkpoint.tensors(callback.name), states, run.engine, path);
+    }
+  }
+}
+
+/** Rounding weights, or going on from rounded ones, is not what a resumed run is expected to do. */
+async function refuseOtherTypes(checkpoint: Checkpoint, { model, optimizer }: RestoredParts): Promise<void> {
+  const groups = [
+    ['weights', weightStates(model)],
+    ['optimizer', optimizer.slots],
+  ] as const;
+  for (const [group, states] of groups) {
+    const tensors = await checkpoint.tensors(group);
+    for (const { name, dtype } of states) {
+      const stored = tensors.get(name)?.dtype;
+      if (stored === undefined || stored === storedType(dtype)) continue;
+      throw new AnemoneError({
+        code: 'checkpoint.precision',
+        path: 'trainer.precision',
+        message: `the checkpoint holds ${name} in ${typeStoredAs(stored) ?? stored}, the run in ${dtype}`,
+        position: { file: checkpoint.path },
+        hint: 'keep the precision, or set trainer.convert_precision=true to go on with converted values',
+      });
     }
   }
 }

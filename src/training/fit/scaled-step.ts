@@ -11,13 +11,15 @@ export function afterScaledStep(result: StepResult, lossScale: LossScale): StepR
   if (result.committed) lossScale.succeeded();
   if (result.committed || result.refused.length === 0) return { ...result, logs };
   // A number that is not finite in the data is so at any scale.
-  if (result.refused.some(({ batch }) => !areFinite(batch.inputs))) return { ...result, logs };
+  if (result.refused.some(({ batch, hasFiniteData }) => !(hasFiniteData ?? areFinite(batch.inputs))))
+    return { ...result, logs };
   const isLast = lossScale.overflowed(result.loss);
   const { scale: next, skipped } = lossScale.state();
   const overflow = { steps: result.refused, scale, next, skipped, isLast };
   return { ...result, logs, refused: [], overflow };
 }
 
-function areFinite(inputs: HostTensors): boolean {
+/** Whether the numbers of a batch are. */
+export function areFinite(inputs: HostTensors): boolean {
   return Object.values(inputs).every(({ dtype, data }) => dtype !== 'float32' || data.every(Number.isFinite));
 }

@@ -42,6 +42,9 @@ import {
   weightsBy,
 } from './accumulation.js';
 import type { LossScale } from './loss-scale.js';
+import { RankBuffers } from './rank-buffers.js';
+import { type MeasuredStep, measuredByAll, unitsOfAll, weightsOfAll } from './rank-steps.js';
+import { Ranks } from './ranks.js';
 import { afterScaledStep } from './scaled-step.js';
 
 export interface Clipping {
@@ -74,6 +77,7 @@ export class StepPrograms {
   private readonly apply: Program;
   private readonly weights: Program;
   private readonly accumulators: readonly State[];
+  private readonly buffers: RankBuffers;
   /** Of the weights of the loss, once they are known. */
   private units: readonly string[] | undefined;
 
@@ -85,9 +89,11 @@ export class StepPrograms {
     private readonly accumulation: Accumulation = 'large_batch',
     /** What the loss is multiplied by, and the gradients divided by. */
     private readonly lossScale?: LossScale,
+    private readonly ranks = new Ranks(),
   ) {
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
     const { module } = model;
+    this.buffers = new RankBuffers(engine, module, ranks);
     this.fused = engine.compile('train-step', (inputs) => namingParts(module, () => this.fusedStep(inputs)));
     this.micro = engine.compile('train-micro-step', (inputs) =>
       namingParts(module, () => this.microStep(inputs)),
@@ -106,11 +112,11 @@ export class StepPrograms {
     wholeStep = steps.length,
   ): Promise<StepResult> {
     // Lightning divides the last step of an epoch as if it had all its batches.
-    const missingBatches = this.accumulation === 'mean_of_batches' ? wholeStep - steps.length : 0;
-    const isAlone = steps.length === 1 && missingBatches === 0;
+    const isWhole = this.accumulation !== 'mean_of_batches' || steps.length === wholeStep;
+    const isAlone = steps.length === 1 && isWhole && !this.ranks.areSeveral;
     const result = isAlone
       ? await this.runFused(steps[0], scalars)
-      : await this.runAccumulated(steps, scalars, missingBatches);
+      : await this.buffers.during((combine) => this.runAccumulated(steps, scalars, wholeStep, combine));
     return this.lossScale ? afterScaledStep(result, this.lossScale) : result;
   }
 
@@ -151,47 +157,59 @@ export class StepPrograms {
       { ...inputs, ...this.scaleInput(), [SCALARS]: scalars },
       { random: step.random, commitIf: (out) => !empty(out) && allFinite(out) },
     );
-    if (empty(out)) return { ...NOTHING, empty: [step] };
+    const sizes = sizesOf([step]);
+    if (empty(out)) return { ...NOTHING, ...sizes, empty: [step] };
     const { loss, ...logs } = scalarValues(out);
     const committed = allFinite(out);
     const refusedSteps = committed ? [] : [step];
-    return { loss, logs, gradNorm: out['gradNorm'].data[0], committed, refused: refusedSteps, empty: [] };
+    const gradNorm = out['gradNorm'].data[0];
+    return { loss, logs, gradNorm, committed, refused: refusedSteps, empty: [], ...sizes };
   }
 
-  /** @param missingBatches batches that the sum is divided by beside those of the step */
   private async runAccumulated(
     steps: readonly MicroStep[],
     scalars: HostTensors[string],
-    missingBatches: number,
+    wholeStep: number,
+    combineBuffers: (counted: number) => Promise<void>,
   ): Promise<StepResult> {
     const knownRatios = await this.ratiosOf(steps);
+    const own: MeasuredStep[] = [];
+    let counted = 0;
+    for (const step of steps) {
+      const out = await this.accumulate(step, counted > 0, knownRatios);
+      const measured = { step, terms: measuredTerms(out, step.batch.size), finite: allFinite(out) };
+      if (measured.finite && !isEmpty(lossWeights(measured.terms))) counted++;
+      own.push(measured);
+    }
+    const all = measuredByAll(this.ranks, own);
+    await combineBuffers(counted);
+    this.ranks.contributes = counted > 0;
     const acceptedWeights: UnitWeights[] = [];
     const refusedSteps: MicroStep[] = [];
     const empty: MicroStep[] = [];
     const means = new BatchMeans();
-    for (const step of steps) {
-      const out = await this.accumulate(step, acceptedWeights.length > 0, knownRatios);
-      const terms = measuredTerms(out, step.batch.size);
+    for (const { step, terms, finite } of all) {
       const weights = lossWeights(terms);
       means.add(terms);
       if (isEmpty(weights)) empty.push(step);
-      else if (allFinite(out)) acceptedWeights.push(weights);
+      else if (finite) acceptedWeights.push(weights);
       else refusedSteps.push(step);
-      // With another scale they will be finite: the step is not made without them.
-      if (refusedSteps.length > 0 && this.lossScale?.isDynamic) break;
     }
-    if (empty.length === steps.length) return { ...NOTHING, empty };
+    const sizes = sizesOf(all.map(({ step }) => step));
+    if (empty.length === all.length) return { ...NOTHING, ...sizes, empty };
     const { loss, ...logs } = means.summary();
-    const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty };
+    const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty, ...sizes };
+    // With another scale they will be finite: the step is not made without them.
     const isOverflow = refusedSteps.length > 0 && this.lossScale?.isDynamic;
     if (acceptedWeights.length === 0 || isOverflow) return { ...unusable, refused: refusedSteps };
+    const missingBatches = this.accumulation === 'mean_of_batches' ? wholeStep - all.length : 0;
     const { reference } = knownRatios ?? weightRatios(acceptedWeights);
     const keep = float32([1 / (unitTotal(acceptedWeights, reference) + missingBatches)], []);
     const out = await this.apply.run({ [SCALARS]: scalars, [KEEP]: keep }, { commitIf: allFinite });
     const gradNorm = out['gradNorm'].data[0];
-    const countedSteps = steps.filter((step) => !empty.includes(step));
+    const countedSteps = all.map(({ step }) => step).filter((step) => !empty.includes(step));
     if (!allFinite(out)) return { ...unusable, gradNorm, refused: countedSteps };
-    return { loss, gradNorm, logs, committed: true, refused: refusedSteps, empty };
+    return { loss, gradNorm, logs, committed: true, refused: refusedSteps, empty, ...sizes };
   }
 
   /** Adds the gradient of a batch to that of those before it, if there are any, unless it is empty or not finite. */
@@ -205,24 +223,23 @@ export class StepPrograms {
   /** A loss of several weights needs those of all batches before the first gradient; one of one weight does not. */
   private async ratiosOf(steps: readonly MicroStep[]): Promise<WeightRatios | undefined> {
     if (this.accumulation === 'mean_of_batches') return undefined;
-    const units = await this.unitsOf(steps[0]);
+    this.units ??= unitsOfAll(this.ranks, steps[0] && (await this.unitsOf(steps[0])));
+    const { units } = this;
     if (units.length === 1) return undefined;
     const all: UnitWeights[] = [];
     for (const { batch } of steps) {
       const countedWeights = measuredWeights(await this.weights.run(batch.inputs), batch.size);
       all.push(weightsBy(units, countedWeights, batch.size));
     }
-    return weightRatios(all);
+    return weightRatios(weightsOfAll(this.ranks, all));
   }
 
   /** What the loss is divided by, from a run that changes nothing: a program's outputs are known when it has run. */
   private async unitsOf(step: MicroStep): Promise<readonly string[]> {
-    if (this.units) return this.units;
     const options = { random: step.random, commitIf: () => false };
     const inputs = { ...microInputs(step.batch, false), ...this.scaleInput() };
     const out = await this.micro.run(inputs, options);
-    this.units = Object.keys(lossWeights(measuredTerms(out, step.batch.size)));
-    return this.units;
+    return Object.keys(lossWeights(measuredTerms(out, step.batch.size)));
   }
 
   private fusedStep(inputs: Tensors): Tensors {
@@ -250,7 +267,11 @@ export class StepPrograms {
   }
 
   private applyStep({ [SCALARS]: scalars, [KEEP]: share }: Tensors): Tensors {
-    const grads = this.accumulators.map((sum) => tf.mul(sum.tensor(), share));
+    const gradients = this.accumulators.map((sum, i) => ({
+      name: this.optimizer.parameters[i].name,
+      tensor: sum.tensor(),
+    }));
+    const grads = this.ranks.sums(gradients).map((sum) => tf.mul(sum, share));
     return { gradNorm: this.update(grads, scalars) };
   }
 
@@ -318,6 +339,14 @@ function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights
     [KEEP]: scalar(keep ? 1 : 0),
     [SIZE]: scalar(size),
     ...Object.fromEntries(ratioInputs),
+  };
+}
+
+/** Examples and units of all batches of a step. */
+function sizesOf(steps: readonly MicroStep[]): Pick<StepResult, 'examples' | 'units'> {
+  return {
+    examples: steps.reduce((sum, { batch }) => sum + batch.size, 0),
+    units: steps.reduce((sum, { batch }) => sum + batch.units, 0),
   };
 }
 

@@ -42,10 +42,10 @@ describe('onnxruntime on webgpu against reference', () => {
 
   it('reports which nodes ran on the CPU', () => {
     expect(Object.keys(placement).sort()).toEqual(['cpu', 'webgpu']);
-    // What ONNX Runtime 1.30 has no WebGPU kernel for. Scan itself does, its body does not.
-    expect(Object.keys(placement['cpu'])).toEqual(expect.arrayContaining(['Sign', 'Scan']));
-    for (const op of ['Gemm', 'MatMul', 'FusedMatMul', 'Conv', 'Softmax', 'ScatterElements'])
-      expect(placement['cpu']).not.toHaveProperty(op);
-    expect(describeFallback(placement)).toMatch(/^\d+ of \d+ nodes ran on the CPU: Sign \d+/);
+    // What ONNX Runtime 1.30 has no WebGPU kernel for and nothing else stands for: tests for what is no number, which WGSL
+    // need not pass, casts of their results, and host calls.
+    const { Cast: _, ...others } = placement['cpu'];
+    expect(Object.keys(others).sort()).toEqual(['Call', 'IsInf', 'IsNaN']);
+    expect(describeFallback(placement)).toMatch(/^\d+ of \d+ nodes ran on the CPU: .*IsNaN \d+/);
   });
 });

@@ -95,6 +95,8 @@ export class OrtApi {
   private readonly pointerSlot = new BigUint64Array(1);
   /** Version of the library. */
   readonly version: string;
+  /** Where the table of functions is, for libraries of ours. */
+  readonly table: Pointer;
 
   /** @throws OrtError for a library that has no table of this version; Error of the system's loader */
   constructor(
@@ -111,6 +113,7 @@ export class OrtApi {
     const apiOf = koffi.decode(getApi, prototypeOf(koffi, 'GetApi', P, ['uint32_t'])) as NativeFunction;
     const table = isOld ? null : (apiOf(version) as Pointer | null);
     if (!table) throw new OrtError(0, `ONNX Runtime ${this.version} has no C API of version ${version}`);
+    this.table = table;
     this.functions = readTable(koffi, table);
   }
 

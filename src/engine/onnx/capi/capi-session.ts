@@ -9,6 +9,7 @@ import type { RunTensor } from '../run-tensor.js';
 import type { DeviceSession, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
+import { gemm16Domain } from './gemm16.js';
 import { HostCalls } from './host-calls.js';
 import { Names } from './names.js';
 import { NativeDeviceAllocator } from './native-device.js';
@@ -149,7 +150,7 @@ class CapiSession implements DeviceSession {
   }
 }
 
-type SessionContents = Pick<SessionModel, 'bytes' | 'calls' | 'weights' | 'generation'>;
+type SessionContents = Pick<SessionModel, 'bytes' | 'calls' | 'weights' | 'generation' | 'onHost'>;
 
 /** A session of ONNX Runtime, and what it keeps bare pointers to. */
 class Holdings {
@@ -176,7 +177,7 @@ class Holdings {
       shared.values.make({ dtype, shape, data: bytes }),
     );
     try {
-      this.session = this.open(model.bytes, options);
+      this.session = this.open(model.bytes, { ...options, ...providerOptionsOf(model, options) });
     } catch (error) {
       this.releaseWeights();
       throw error;
@@ -204,11 +205,11 @@ class Holdings {
 
   private open(bytes: Uint8Array, options: SessionOptions): Pointer {
     const { api, shared, weights } = this;
-    const domain = this.calls.length > 0 ? shared.hostCalls?.domain : undefined;
+    const domains = [this.calls.length > 0 ? shared.hostCalls?.domain : undefined, gemm16Domain(api)];
     return inEnvironment(
       api,
       options.threads,
-      () => this.withWeights(sessionOptions(api, options, domain)),
+      () => this.withWeights(sessionOptions(api, options, domains)),
       (environment, given) => {
         if (weights.length === 0)
           return api.make('CreateSessionFromArray', environment, bytes, bytes.byteLength, given);
@@ -288,7 +289,11 @@ class Arguments {
   }
 }
 
-function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | undefined): Pointer {
+function sessionOptions(
+  api: OrtApi,
+  options: SessionOptions,
+  domains: readonly (Pointer | undefined)[],
+): Pointer {
   const pointer = api.make('CreateSessionOptions');
   try {
     // Measured: memory patterns cost half as much memory again and no time is won.
@@ -296,7 +301,7 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
     api.call(options.arena ? 'EnableCpuMemArena' : 'DisableCpuMemArena', pointer);
     api.call('SetSessionGraphOptimizationLevel', pointer, OPTIMIZATION[options.optimization]);
     api.call('SetSessionLogSeverityLevel', pointer, options.logSeverity ?? FATAL_ONLY);
-    if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
+    for (const domain of domains) if (domain !== undefined) api.call('AddCustomOpDomain', pointer, domain);
     if (options.profile) api.call('EnableProfiling', pointer, options.profile);
     if (options.provider !== 'cpu') appendProvider(api, pointer, options);
     return pointer;
@@ -304,6 +309,17 @@ function sessionOptions(api: OrtApi, options: SessionOptions, domain: Pointer | 
     api.release('ReleaseSessionOptions', pointer);
     throw error;
   }
+}
+
+/** What the provider is told of a model. */
+function providerOptionsOf(
+  { onHost = [] }: SessionContents,
+  { provider, providerOptions = {} }: SessionOptions,
+): Pick<SessionOptions, 'providerOptions'> {
+  const device = deviceOf(provider);
+  if (!device) return { providerOptions };
+  const forHost = onHost.length > 0 ? { [device.onHost]: onHost.join('\n') } : {};
+  return { providerOptions: { ...device.options, ...providerOptions, ...forHost } };
 }
 
 /** @throws OrtError where the library has no such provider */

@@ -3,8 +3,8 @@
 import type { Pointer } from '../../native/koffi.js';
 import { type OrtApi, OrtError } from './api.js';
 
-/** `ORT_LOGGING_LEVEL_ERROR` of the header. */
-const ERRORS_ONLY = 3;
+/** `ORT_LOGGING_LEVEL_FATAL` of the header: what fails comes back as a status. (A device's errors are logged, too, as they happen.) */
+const FATAL_ONLY = 4;
 const LOG_ID = 'anemone';
 
 interface Environment {
@@ -58,7 +58,7 @@ function makeEnvironment(api: OrtApi, threads: number): Pointer {
     api.call('SetGlobalIntraOpNumThreads', threading, threads);
     api.call('SetGlobalInterOpNumThreads', threading, 1);
     api.call('SetGlobalSpinControl', threading, 0);
-    return api.make('CreateEnvWithGlobalThreadPools', ERRORS_ONLY, LOG_ID, threading);
+    return api.make('CreateEnvWithGlobalThreadPools', FATAL_ONLY, LOG_ID, threading);
   } finally {
     api.release('ReleaseThreadingOptions', threading);
   }

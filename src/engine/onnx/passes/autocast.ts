@@ -1,14 +1,22 @@
 // Computes the marked products of a graph in 16 bits (automatic mixed precision, Micikevicius et al. 2018). Rehearsed: the
 // operands are rounded by a cast there and back, and the product is computed in float32, of the numbers that a device with
 // 16-bit products would see; where that would write float16, the result is rounded too, so that what overflows there overflows
-// here. Native: the product itself takes and makes 16 bits.
+// here. Native: the product itself takes and makes 16 bits. By an operator of our own, matrix products in bfloat16 round their
+// operands themselves; convolutions are rehearsed.
 import type { LowType } from '../../precision.js';
 import { usedNames } from '../graph-builder.js';
-import { type OnnxGraph, type OnnxNode, type OnnxValue, onnxType } from '../onnx-graph.js';
+import {
+  type AttributeValue,
+  GEMM16_DOMAIN,
+  type OnnxGraph,
+  type OnnxNode,
+  type OnnxValue,
+  onnxType,
+} from '../onnx-graph.js';
 import { executionOrder } from './node-order.js';
 
 /** How products in 16 bits are computed. */
-export type LowProducts = 'rehearsed' | 'native';
+export type LowProducts = 'rehearsed' | 'native' | 'operator';
 
 /** What the pass asks of the tracer. */
 export interface AutocastTools {
@@ -54,6 +62,9 @@ class Autocast {
   /** Values that products have made in 16 bits, by `type name` of what they were cast to. */
   private readonly exact = new Map<string, string>();
 
+  /** Casts of values that the graph is given in 16 bits, such as stored weights: each use has its own. */
+  private readonly stored = new Set<string>();
+
   /** @param inputs of a body; undefined: the graph itself, which takes nothing from around */
   constructor(
     private nodes: readonly OnnxNode[],
@@ -64,12 +75,24 @@ class Autocast {
   run(): readonly OnnxNode[] {
     if (!this.nodes.some(hasProducts)) return this.nodes;
     const bodies = this.castBodies();
-    this.nodes = this.nodes.map((node) => this.withRoundedResult(node));
+    this.nodes = this.nodes.map((node) => this.withRoundedResult(this.byOperator(node)));
     for (const node of this.nodes) for (const name of node.outputs) this.makers.set(name, node);
     for (const nodes of this.behind.values())
       for (const node of nodes) for (const name of node.outputs) this.makers.set(name, node);
+    for (const node of this.nodes) this.noteStored(node);
     for (const uses of this.usesByValue(bodies)) this.castValue(uses.all, uses.lastRead);
     return [...this.behindOf(undefined), ...this.nodes.flatMap((node) => [this.finished(node), ...this.behindOf(node)])]; // biome-ignore format: one line reads better
+  }
+
+  /** A product by the operator that rounds by itself, where that is wanted and can do it. */
+  private byOperator(node: OnnxNode): OnnxNode {
+    const { lowType, op, inputs, attributes, ...rest } = node;
+    if (this.tools.products !== 'operator' || lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op)) return node;
+    const { transA = 0, transB = 0, alpha = ONE, beta = ONE, ...others } = attributes;
+    const isPlain = Object.keys(others).length === 0 && (inputs.length === 2 || numberOf(beta) === 1);
+    if (!isPlain) return node;
+    const own = { transA, transB, alpha: { float: numberOf(alpha) } };
+    return { ...rest, op: 'Gemm16', domain: GEMM16_DOMAIN, inputs, attributes: own };
   }
 
   /** What products in a loop take from around is rounded once, before the loop. */
@@ -86,6 +109,14 @@ class Autocast {
       return replaced;
     });
     return wanted;
+  }
+
+  private noteStored({ op, inputs, outputs, attributes }: OnnxNode): void {
+    if (op !== 'Cast' || attributes['to'] !== onnxType.float32 || this.makers.has(inputs[0])) return;
+    const type = this.tools.describe(inputs[0])?.dtype;
+    if (type !== 'float16' && type !== 'bfloat16') return;
+    this.exact.set(`${type} ${outputs[0]}`, inputs[0]);
+    this.stored.add(outputs[0]);
   }
 
   /** All uses of each value in each type, and when the value is last read as it is. */
@@ -129,7 +160,8 @@ class Autocast {
     let low = exact;
     for (const [i, group] of near(uses).entries()) {
       // A value that is there anyway is rounded again: nothing else then waits for the use.
-      const isThere = i === 0 || !this.makers.has(name) || lastRead >= group[0].at;
+      const isThere =
+        i === 0 || !this.makers.has(name) || (lastRead >= group[0].at && !this.stored.has(name));
       if (!exact && (low === undefined || (isThere && !native))) low = this.cast(name, name, type);
       const rounded = exact && isThere ? name : undefined;
       const result = native ? (low as string) : (rounded ?? this.cast(low as string, name, 'float32'));
@@ -202,6 +234,13 @@ class Autocast {
   private behindOf(node: OnnxNode | undefined): readonly OnnxNode[] {
     return (this.behind.get(node) ?? []).flatMap((next) => [next, ...this.behindOf(next)]);
   }
+}
+
+const MATRIX_PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'FusedMatMul']);
+const ONE = { float: 1 };
+
+function numberOf(attribute: AttributeValue): number {
+  return typeof attribute === 'object' && 'float' in attribute ? attribute.float : Number(attribute);
 }
 
 /** Uses in groups, of which each is near the one before it. */

@@ -2,7 +2,7 @@
 // session is made, and one of half precision gets conversions beside it: the nodes are then run in another order than that of the graph as
 // it was written, and nothing can be planned by it.
 import { HOST_CALL_DOMAIN } from '../host-call-node.js';
-import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx-graph.js';
+import { GEMM16_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
 
 const OPERATORS: ReadonlySet<string> = new Set([
   'Abs', 'Add', 'And', 'ArgMax', 'ArgMin', 'Cast', 'Ceil', 'Clip', 'Concat', 'Conv', 'ConvTranspose', 'Cos', 'CumSum', 'Div',
@@ -25,12 +25,21 @@ export function runsAsWritten(
   shapeOf: (name: string) => OnnxValue | undefined,
 ): boolean {
   const isHalf = (name: string): boolean => HALF.has(shapeOf(name)?.dtype ?? '');
-  if ([...inputs, ...outputs].some(({ dtype }) => HALF.has(dtype))) return false;
+  const given = new Set(
+    [...inputs, ...outputs].flatMap(({ name, dtype }) => (HALF.has(dtype) ? [name] : [])),
+  );
+  const takesHalf = (name: string): boolean => given.has(name) || isHalf(name);
   // Casts have kernels for all types.
-  return nodes.every((node) => isKnown(node) && (node.op === 'Cast' || !node.outputs.some(isHalf)));
+  return nodes.every(
+    (node) => isKnown(node) && (node.op === 'Cast' || ![...node.inputs, ...node.outputs].some(takesHalf)),
+  );
 }
 
 function isKnown({ op, domain }: OnnxNode): boolean {
   if (domain === '') return OPERATORS.has(op);
-  return domain === HOST_CALL_DOMAIN || (domain === 'com.microsoft' && OWN_OPERATORS.has(op));
+  return (
+    domain === HOST_CALL_DOMAIN ||
+    domain === GEMM16_DOMAIN ||
+    (domain === 'com.microsoft' && OWN_OPERATORS.has(op))
+  );
 }

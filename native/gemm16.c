@@ -1,0 +1,237 @@
+// The product: blocks of op(B) are packed once for all threads, blocks of op(A) by each; a tile of 14 x 32 numbers of C stays in
+// registers over a block of k (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"). Packing
+// rounds to bfloat16 and puts two neighbours along k in one word, which is what vdpbf16ps multiplies and adds.
+#include "gemm16.h"
+#include <immintrin.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MR = 14, NR = 32, KC = 512, MC = MR * 9, NC = 4096, NARROW = 512, FEW = 16 };
+
+#define FAST __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+
+static int use_portable;
+
+int gemm16_is_fast(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#else
+  return 0;
+#endif
+}
+
+void gemm16_use_portable(int portable) { use_portable = portable; }
+
+// To nearest, ties to even; a NaN stays one.
+static inline uint32_t rounded(float x) {
+  uint32_t u;
+  memcpy(&u, &x, 4);
+  uint32_t r = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+  return (u & 0x7fffffff) > 0x7f800000 ? (u >> 16) | 0x40 : r;
+}
+
+static inline uint32_t pair(float even, float odd) { return rounded(even) | rounded(odd) << 16; }
+
+// Packs `width` rows or columns of a matrix, whose elements lie `s` apart across them and `ks` along k, as panels of `panel`:
+// word q of line i holds k = 2q and 2q + 1. Missing lines and a missing last k are zeros.
+static inline __attribute__((always_inline)) void pack_panel(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int panel, int k,
+                                                             uint32_t *to) {
+  int whole = k / 2, words = (k + 1) / 2;
+  if (s == 1) {
+    for (int q = 0; q < words; q++) {
+      const float *even = x + (ptrdiff_t)2 * q * ks, *odd = even + ks;
+      uint32_t *line = to + (ptrdiff_t)q * panel;
+      if (q < whole)
+        for (int i = 0; i < width; i++) line[i] = pair(even[i], odd[i]);
+      else
+        for (int i = 0; i < width; i++) line[i] = pair(even[i], 0);
+      for (int i = width; i < panel; i++) line[i] = 0;
+    }
+    return;
+  }
+  uint32_t lines[NR][16];
+  for (int q0 = 0; q0 < words; q0 += 16) {
+    int count = words - q0 < 16 ? words - q0 : 16;
+    for (int i = 0; i < width; i++) {
+      const float *row = x + i * s + (ptrdiff_t)2 * q0 * ks;
+      if (ks == 1 && q0 + count <= whole)
+        for (int q = 0; q < count; q++) lines[i][q] = pair(row[2 * q], row[2 * q + 1]);
+      else
+        for (int q = 0; q < count; q++)
+          lines[i][q] = pair(row[(ptrdiff_t)2 * q * ks], q0 + q < whole ? row[((ptrdiff_t)2 * q + 1) * ks] : 0);
+    }
+    for (int q = 0; q < count; q++) {
+      uint32_t *line = to + (ptrdiff_t)(q0 + q) * panel;
+      for (int i = 0; i < width; i++) line[i] = lines[i][q];
+      for (int i = width; i < panel; i++) line[i] = 0;
+    }
+  }
+}
+
+static void pack_a(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
+  pack_panel(x, s, ks, width, MR, k, to);
+}
+static void pack_b(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
+  pack_panel(x, s, ks, width, NR, k, to);
+}
+// The compiler makes vectors of these.
+static FAST void pack_a_fast(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
+  pack_panel(x, s, ks, width, MR, k, to);
+}
+static FAST void pack_b_fast(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
+  pack_panel(x, s, ks, width, NR, k, to);
+}
+
+// What is done with a tile: c = alpha * sum + (d, or what was there before, or 0).
+typedef struct {
+  float *c;
+  ptrdiff_t ldc;
+  int rows, columns;
+  float alpha;
+  const float *d;
+  ptrdiff_t drs, dcs;
+} tile;
+
+typedef float lanes __attribute__((vector_size(64)));
+typedef uint32_t words16 __attribute__((vector_size(64)));
+// The same anywhere in memory.
+typedef float loose_lanes __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t loose_words __attribute__((vector_size(64), aligned(4), may_alias));
+
+// sum + odd products + even products, 16 of each. By every CPU:
+#define ADD_PORTABLE(sum, x, y) \
+  ((sum) + (lanes)((x) & 0xffff0000u) * (lanes)((y) & 0xffff0000u) + (lanes)((x) << 16) * (lanes)((y) << 16))
+// And by the instruction.
+#define ADD_FAST(sum, x, y) ((lanes)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(x), (__m512bh)(y)))
+
+// Both are this code.
+#define MULTIPLY(name, target, ADD) \
+  static target void name(int count, const uint32_t *a, const uint32_t *b, const tile *t) { \
+    lanes sum[MR][2]; \
+    memset(sum, 0, sizeof sum); \
+    for (int q = 0; q < count; q++, a += MR, b += NR) { \
+      words16 left = *(const loose_words *)b, right = *(const loose_words *)(b + 16); \
+      _Pragma("GCC unroll 14") for (int i = 0; i < MR; i++) { \
+        words16 x = (words16){0} + a[i]; \
+        sum[i][0] = ADD(sum[i][0], x, left); \
+        sum[i][1] = ADD(sum[i][1], x, right); \
+      } \
+    } \
+    _Pragma("GCC unroll 14") for (int i = 0; i < MR; i++) finish_row(t, i, sum[i]); \
+  }
+
+// A row of a tile, from registers to C.
+static inline __attribute__((always_inline)) void finish_row(const tile *t, int i, const lanes *sum) {
+  if (i >= t->rows) return;
+  float *c = t->c + i * t->ldc;
+  const float *d = t->d ? t->d + i * t->drs : 0;
+  if (t->columns == NR && (!d || t->dcs == 1)) {
+    for (int h = 0; h < 2; h++) {
+      lanes value = t->alpha * sum[h];
+      if (d) value += *(const loose_lanes *)(d + 16 * h);
+      *(loose_lanes *)(c + 16 * h) = value;
+    }
+    return;
+  }
+  float row[NR];
+  memcpy(row, sum, sizeof row);
+  for (int j = 0; j < t->columns; j++) c[j] = t->alpha * row[j] + (d ? d[j * t->dcs] : 0);
+}
+
+MULTIPLY(multiply, , ADD_PORTABLE)
+MULTIPLY(multiply_fast, FAST, ADD_FAST)
+
+// A block of k and of columns: op(B) is packed, then the rows are multiplied.
+typedef struct {
+  const product *p;
+  ptrdiff_t k0, n0;
+  int k, n, narrow;
+  uint32_t *b;
+  int failed;
+} block;
+
+static inline ptrdiff_t words_of(int k) { return (k + 1) / 2; }
+
+static void pack_part(void *data, size_t i) {
+  block *x = data;
+  const product *p = x->p;
+  ptrdiff_t j = (ptrdiff_t)i * NR;
+  int width = x->n - j < NR ? (int)(x->n - j) : NR;
+  const float *from = p->b + x->k0 * p->brs + (x->n0 + j) * p->bcs;
+  (use_portable ? pack_b : pack_b_fast)(from, p->bcs, p->brs, width, x->k, x->b + (ptrdiff_t)i * words_of(x->k) * NR);
+}
+
+static void multiply_part(void *data, size_t i) {
+  block *x = data;
+  const product *p = x->p;
+  ptrdiff_t columns = (x->n + x->narrow - 1) / x->narrow, words = words_of(x->k);
+  ptrdiff_t i0 = (ptrdiff_t)(i / columns) * MC, j0 = (ptrdiff_t)(i % columns) * x->narrow;
+  int m = p->m - i0 < MC ? (int)(p->m - i0) : MC;
+  ptrdiff_t end = j0 + x->narrow < x->n ? j0 + x->narrow : x->n;
+  uint32_t a[MC * ((KC + 1) / 2)] __attribute__((aligned(64)));
+  for (int r = 0; r < m; r += MR) {
+    const float *from = p->a + (i0 + r) * p->ars + x->k0 * p->acs;
+    (use_portable ? pack_a : pack_a_fast)(from, p->ars, p->acs, m - r < MR ? m - r : MR, x->k, a + r * words);
+  }
+  for (ptrdiff_t j = j0; j < end; j += NR)
+    for (int r = 0; r < m; r += MR) {
+      ptrdiff_t row = i0 + r, column = x->n0 + j;
+      tile t = {p->c + row * p->n + column, p->n, m - r < MR ? m - r : MR, end - j < NR ? (int)(end - j) : NR, p->alpha,
+                0, 0, 0};
+      if (x->k0 > 0) t.d = t.c, t.drs = p->n, t.dcs = 1;
+      else if (p->d) t.d = p->d + row * p->drs + column * p->dcs, t.drs = p->drs, t.dcs = p->dcs;
+      (use_portable ? multiply : multiply_fast)((int)words, a + r * words, x->b + j / NR * words * NR, &t);
+    }
+}
+
+static void alone(void *context, parallel_fn fn, size_t count, void *data) {
+  (void)context;
+  for (size_t i = 0; i < count; i++) fn(data, i);
+}
+static const pool one_thread = {0, alone};
+
+// The numbers of C where there is nothing to add up.
+static void only_summand(const product *p) {
+  for (ptrdiff_t i = 0; i < p->m; i++)
+    for (ptrdiff_t j = 0; j < p->n; j++) p->c[i * p->n + j] = p->d ? p->d[i * p->drs + j * p->dcs] : 0;
+}
+
+int gemm16(const product *p, const pool *threads) {
+  if (p->m == 0 || p->n == 0) return 0;
+  if (p->k == 0) return only_summand(p), 0;
+  // A multiple of the width of a panel, and of the line of a cache.
+  ptrdiff_t n = p->n < NC ? (p->n + NR - 1) / NR * NR : NC, k = p->k < KC ? p->k : KC;
+  uint32_t *memory = malloc((size_t)n * words_of((int)k) * 4 + 64);
+  if (!memory) return 1;
+  uint32_t *b = (uint32_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+  if ((double)p->m * p->n * p->k < 2e5) threads = &one_thread;
+  ptrdiff_t rows = (p->m + MC - 1) / MC;
+  for (ptrdiff_t n0 = 0; n0 < p->n; n0 += NC)
+    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += KC) {
+      block x = {p, k0, n0, p->k - k0 < KC ? (int)(p->k - k0) : KC, p->n - n0 < NC ? (int)(p->n - n0) : NC, NC, b, 0};
+      // Few rows of blocks are not enough for all threads.
+      if (rows < FEW) x.narrow = NARROW;
+      ptrdiff_t columns = (x.n + x.narrow - 1) / x.narrow;
+      threads->run(threads->context, pack_part, (x.n + NR - 1) / NR, &x);
+      threads->run(threads->context, multiply_part, rows * columns, &x);
+    }
+  free(memory);
+  return 0;
+}
+
+typedef struct {
+  const product *products;
+  int failed;
+} many;
+
+static void one_of_many(void *data, size_t i) {
+  many *x = data;
+  if (gemm16(x->products + i, &one_thread)) x->failed = 1;
+}
+
+int gemm16_many(const product *p, size_t count, const pool *threads) {
+  many x = {p, 0};
+  threads->run(threads->context, one_of_many, count, &x);
+  return x.failed;
+}

@@ -1,0 +1,59 @@
+// One rank of a test: rank.ts PLAN [...]. What it checks, it throws.
+import { writeFileSync } from 'node:fs';
+import { exchange, joinWorld } from '../../../src/distributed/index.js';
+import { reportOf } from '../../../src/errors/index.js';
+import { conform } from './conformance.js';
+
+const [plan, argument] = process.argv.slice(2);
+const { communicator, rank, size, begin } = joinWorld({ timeoutSeconds: plan === 'absent' ? 1 : 60 });
+const x = { dtype: 'float32', shape: [4], data: new Float32Array(4).fill(rank) } as const;
+
+/** Comes to an all-reduce again and again, until somebody ends it. */
+function work(label = 'gradients'): never {
+  for (;;) communicator.allReduce(x, 'sum', label);
+}
+
+const plans: Readonly<Record<string, () => void>> = {
+  conform: () => conform(communicator),
+  exchange: () => {
+    const all = exchange(
+      communicator,
+      { rank, text: 'ü'.repeat(rank * 1000), number: rank / 0 - 0 },
+      'values',
+    );
+    if (rank === 0)
+      writeFileSync(argument, JSON.stringify(all.map(({ text, number }) => [text.length, String(number)])));
+  },
+  disagree: () => {
+    if (rank === 1) communicator.broadcast(x, 0, 'weights');
+    else work();
+  },
+  absent: () => {
+    if (rank === size - 1) for (;;);
+    work();
+  },
+  die: () => {
+    if (rank === 1) process.kill(process.pid, 'SIGKILL');
+    work();
+  },
+  throw: () => {
+    if (rank === 1) {
+      process.stderr.write('error: the disk of rank 1 is full\n');
+      process.exit(2);
+    }
+    work();
+  },
+  leave: () => {
+    begin();
+    if (rank === 1) process.exit(0);
+    work();
+  },
+};
+// As the command line does it.
+try {
+  plans[plan]();
+} catch (error) {
+  const { text, exitCode } = reportOf(error);
+  process.stderr.write(text);
+  process.exitCode = exitCode;
+}

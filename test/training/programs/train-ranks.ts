@@ -1,0 +1,45 @@
+// A training run of several ranks, for tests: train-ranks.ts FOLDER TRAINER_JSON [SECONDS_A_BATCH]
+import { existsSync } from 'node:fs';
+import { createReferenceEngine } from '../../../src/engine/index.js';
+import { reportOf } from '../../../src/errors/index.js';
+import { Callback, exitCodeOf, expManager, Trainer } from '../../../src/training/index.js';
+import { ToyModel } from '../toy-model.js';
+
+const [folder, options, delay = '0'] = process.argv.slice(2);
+
+/** Throws on rank 1 when the test asks for it. */
+class Thrower extends Callback {
+  readonly name = 'thrower';
+  override async onStep(): Promise<void> {
+    if (existsSync(`${folder}/throw`) && process.env['ANEMONE_RANK'] === '1')
+      throw new Error('rank 1 has had enough');
+  }
+}
+
+try {
+  const trainer = new Trainer(
+    { log_every_n_steps: 1, gradient_clip_val: 0.5, ...JSON.parse(options) },
+    { engine: createReferenceEngine(), callbacks: [new Thrower()] },
+  );
+  await expManager(trainer, {
+    explicit_log_dir: folder,
+    name: 'toy',
+    create_tensorboard_logger: false,
+    create_csv_logger: true,
+    resume_if_exists: true,
+    resume_ignore_no_checkpoint: true,
+    checkpoint_callback_params: { every_n_train_steps: 2, save_top_k: 2 },
+    ema: { enable: true, decay: 0.95 },
+  });
+  const model = new ToyModel({
+    delay: 1000 * Number(delay),
+    batches: 10,
+    optim: { name: 'adamw', lr: 0.02, sched: { name: 'CosineAnnealing', warmup_steps: 5 } },
+  });
+  const { outcome } = await trainer.fit(model);
+  if (outcome.kind === 'interrupted') process.exitCode = exitCodeOf(outcome.reason);
+} catch (error) {
+  const { text, exitCode } = reportOf(error);
+  process.stderr.write(text);
+  process.exitCode = exitCode;
+}
