@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { above, wholeNumber } from './option-number.js';
 import { importOption } from './own-components.js';
 import { show, showJson } from './print.js';
+import type { TrainedModelOptions } from './trained-model-options.js';
 
 interface GenerateCommandOptions {
   readonly prompt: readonly string[];
@@ -29,7 +30,7 @@ export function register(program: Command): void {
     .description(
       'Writes on from prompts with a language model. The likeliest tokens, unless one says how to draw.',
     )
-    .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
+    .argument('<checkpoint>', 'a .ckpt folder, a .nemo or .gguf file, or a run: its best checkpoint is taken')
     .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
     .option('--prompt <text>', 'what to go on from; repeatable', several, [])
     .option('--file <path>', 'a prompt a line')
@@ -51,8 +52,6 @@ export function register(program: Command): void {
 
 async function generate(path: string, overrides: string[], options: GenerateCommandOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { MegatronGPTModel } = await import('../lm/index.js');
-  const { loadTrainedModel } = await import('./trained-model.js');
   const prompts = [...options.prompt, ...(options.file === undefined ? [] : await linesOf(options.file))];
   if (prompts.length === 0) {
     const message = 'nothing says what to go on from';
@@ -64,15 +63,10 @@ async function generate(path: string, overrides: string[], options: GenerateComm
     });
   }
   const { weights, engine, import: modules } = options;
-  const { model, trainer } = await loadTrainedModel(path, { overrides, weights, engine, modules });
+  const { model, trainer } = path.endsWith('.gguf')
+    ? await ggufModel(path, overrides, engine)
+    : await trainedModel(path, { overrides, weights, engine, modules });
   try {
-    if (!(model instanceof MegatronGPTModel)) {
-      throw new AnemoneError({
-        code: 'cli.no-language-model',
-        message: `${path} holds no language model`,
-        hint: 'anemone transcribe is for speech models',
-      });
-    }
     const isLive = prompts.length === 1 && !options.json;
     const results = await model.generate(prompts, {
       ...given(options),
@@ -91,6 +85,39 @@ async function generate(path: string, overrides: string[], options: GenerateComm
         show(`${prompts[i]}${text}\n${i + 1 < results.length ? '\n' : ''}`);
   } finally {
     await trainer.dispose();
+  }
+}
+
+/** The model of a checkpoint or archive. @throws AnemoneError `cli.no-language-model` */
+async function trainedModel(path: string, options: TrainedModelOptions) {
+  const { AnemoneError } = await import('../errors/index.js');
+  const { MegatronGPTModel } = await import('../lm/index.js');
+  const { loadTrainedModel } = await import('./trained-model.js');
+  const { model, trainer } = await loadTrainedModel(path, options);
+  if (model instanceof MegatronGPTModel) return { model, trainer };
+  await trainer.dispose();
+  throw new AnemoneError({
+    code: 'cli.no-language-model',
+    message: `${path} holds no language model`,
+    hint: 'anemone transcribe is for speech models',
+  });
+}
+
+/** The model of a GGUF file, which has no config to change. @throws AnemoneError `cli.override`, `gguf.*` */
+async function ggufModel(path: string, overrides: readonly string[], engine: string | undefined) {
+  const { AnemoneError } = await import('../errors/index.js');
+  const { PretrainedLanguageModel } = await import('../lm/index.js');
+  const { Trainer } = await import('../training/index.js');
+  if (overrides.length > 0) {
+    const message = 'a .gguf file has no config that could be changed';
+    throw new AnemoneError({ code: 'cli.override', message, position: { file: `override ${overrides[0]}` } });
+  }
+  const trainer = new Trainer(engine === undefined ? {} : { engine: { name: engine } });
+  try {
+    return { trainer, model: await PretrainedLanguageModel.fromGguf(path, trainer.engine) };
+  } catch (error) {
+    await trainer.dispose();
+    throw error;
   }
 }
 

@@ -10,3 +10,4 @@ export { type HuggingFaceFolder, openHuggingFace } from './huggingface/folder.js
 export { networkWeights } from './huggingface/weights.js';
 export { LanguageNetwork, type NamingScheme, type NetworkOptions, type TokenInputs } from './network.js';
 export { PerplexityEvaluator } from './perplexity.js';
+export { PretrainedLanguageModel } from './pretrained/pretrained-model.js';

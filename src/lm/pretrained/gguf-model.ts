@@ -1,0 +1,112 @@
+// Models of GGUF files: Llama's family, its weights under the names of transformers, and the byte-level BPE that the file holds.
+import { AnemoneError } from '../../errors/index.js';
+import type { GgufFile, GgufValue, WeightFile } from '../../formats/index.js';
+import { ByteBpeTokenizer, type Tokenizer } from '../../text/index.js';
+import { architectureOf } from '../huggingface/architecture.js';
+import type { NetworkOptions } from '../network.js';
+
+/** @throws AnemoneError `gguf.unsupported`, `lm.huggingface` */
+export function ggufArchitecture(file: GgufFile): NetworkOptions {
+  const family = file.metadata.get('general.architecture');
+  if (family !== 'llama') throw unsupported(file, `the architecture "${String(family)}"`, 'llama is');
+  const number = (key: string): number | undefined => {
+    const value = file.metadata.get(`llama.${key}`);
+    return value === undefined ? undefined : Number(value);
+  };
+  const table = file.tensors.get('token_embd.weight')?.shape;
+  return architectureOf(
+    {
+      model_type: 'llama',
+      hidden_size: number('embedding_length'),
+      intermediate_size: number('feed_forward_length'),
+      num_hidden_layers: number('block_count'),
+      num_attention_heads: number('attention.head_count'),
+      num_key_value_heads: number('attention.head_count_kv'),
+      max_position_embeddings: number('context_length'),
+      rms_norm_eps: number('attention.layer_norm_rms_epsilon'),
+      rope_theta: number('rope.freq_base'),
+      vocab_size: table?.[0],
+      tie_word_embeddings: !file.tensors.has('output.weight'),
+    },
+    file.name,
+  );
+}
+
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/^token_embd\.weight$/, 'model.embed_tokens.weight'],
+  [/^output_norm\.weight$/, 'model.norm.weight'],
+  [/^output\.weight$/, 'lm_head.weight'],
+  [/^blk\.(\d+)\.attn_norm\.weight$/, 'model.layers.$1.input_layernorm.weight'],
+  [/^blk\.(\d+)\.ffn_norm\.weight$/, 'model.layers.$1.post_attention_layernorm.weight'],
+  [/^blk\.(\d+)\.attn_([qkv])\.weight$/, 'model.layers.$1.self_attn.$2_proj.weight'],
+  [/^blk\.(\d+)\.attn_output\.weight$/, 'model.layers.$1.self_attn.o_proj.weight'],
+  [/^blk\.(\d+)\.ffn_(gate|up|down)\.weight$/, 'model.layers.$1.mlp.$2_proj.weight'],
+];
+
+/** The tensors by the names of transformers; rows of queries and keys are brought back into its order. */
+export function ggufWeights(file: GgufFile, { headSize }: NetworkOptions): WeightFile {
+  const theirs = new Map<string, string>();
+  for (const name of file.tensors.keys()) {
+    const [pattern, to] = NAMES.find(([pattern]) => pattern.test(name)) ?? [/$^/, name];
+    theirs.set(name.replace(pattern, to), name);
+  }
+  const shapeOf = (name: string) => file.tensors.get(theirs.get(name) as string)?.shape ?? [];
+  return {
+    name: file.name,
+    entries: new Map(
+      [...theirs.keys()].map((name) => [name, { dtype: 'F32' as const, shape: shapeOf(name) }]),
+    ),
+    read: async (name) => {
+      const shape = shapeOf(name);
+      const data = await file.read(theirs.get(name) as string);
+      const isTurned = /\.self_attn\.[qk]_proj\.weight$/.test(name);
+      return { dtype: 'F32', shape, data: isTurned ? halvesApart(data, headSize, shape[1]) : data };
+    },
+    close: async () => {},
+  };
+}
+
+/** llama.cpp has neighbouring rows where transformers has rows half a head apart. */
+function halvesApart(data: Float32Array, headSize: number, columns: number): Float32Array {
+  const out = new Float32Array(data.length);
+  const half = headSize / 2;
+  for (let row = 0; row * columns < data.length; row++) {
+    const [head, at] = [Math.floor(row / headSize), row % headSize];
+    const to = head * headSize + (at % 2) * half + (at >> 1);
+    out.set(data.subarray(row * columns, (row + 1) * columns), to * columns);
+  }
+  return out;
+}
+
+/** Pre-tokenizers of llama.cpp whose words are GPT-2's; those that split digits first. */
+const SPLITS_DIGITS: Readonly<Record<string, boolean>> = { 'gpt-2': false, default: false, smollm: true };
+
+/** @throws AnemoneError `gguf.unsupported` for another tokenizer than byte-level BPE */
+export function ggufTokenizer(file: GgufFile): Tokenizer {
+  const get = (key: string): GgufValue | undefined => file.metadata.get(`tokenizer.ggml.${key}`);
+  const [kind, pre] = [String(get('model')), String(get('pre') ?? 'default')];
+  if (kind !== 'gpt2' || !Object.hasOwn(SPLITS_DIGITS, pre))
+    throw unsupported(file, `the tokenizer "${kind}" (${pre})`, 'gpt2 with the words of gpt-2 or smollm is');
+  const texts = (key: string): string[] => ((get(key) ?? []) as readonly GgufValue[]).map(String);
+  const vocabulary = texts('tokens');
+  const types = ((get('token_type') ?? []) as readonly GgufValue[]).map(Number);
+  const token = (key: string): string | undefined => {
+    const id = get(`${key}_token_id`);
+    return id === undefined ? undefined : vocabulary[Number(id)];
+  };
+  return new ByteBpeTokenizer({
+    vocabulary,
+    merges: texts('merges'),
+    // 3: control, 4: the user's own
+    specials: vocabulary.filter((_, id) => types[id] === 3 || types[id] === 4),
+    splitsDigits: SPLITS_DIGITS[pre],
+    bos: token('bos'),
+    eos: token('eos'),
+    pad: token('padding'),
+    unk: token('unknown'),
+  });
+}
+
+function unsupported(file: GgufFile, what: string, hint: string): AnemoneError {
+  return new AnemoneError({ code: 'gguf.unsupported', position: { file: file.name }, message: `${what} is not supported`, hint }); // biome-ignore format: one line
+}
