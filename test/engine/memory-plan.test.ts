@@ -160,7 +160,8 @@ describe('a graph that ONNX Runtime may take apart', () => {
     ['Call', 'anemone.host', true],
     ['Mish', '', false],
     ['Exp', 'com.microsoft', false],
-    ['Gemm16', 'anemone', false],
+    ['Gemm16', 'anemone', true],
+    ['Gemm16', 'other', false],
   ])('%s of domain "%s" is run as written: %s', (op, domain, expected) => {
     expect(runsAsWritten(graph(op, domain), value('float32'))).toBe(expected);
   });
