@@ -428,6 +428,8 @@ export class Trainer {
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
     if (resumed?.state.lossScale) ready.lossScale?.restore(resumed.state.lossScale);
     await this.sayPrecision(ready.lossScale);
+    const ranksLine = ranks.describe(batchesOfStepAt(ready.options, 0, ranks.size));
+    if (ranksLine !== undefined) say(ranksLine);
     return new FitRun({
       ...ready,
       callbacks,

@@ -54,6 +54,14 @@ export class Ranks {
     return this.rank === 0;
   }
 
+  /** What is said of several ranks at the start of a run; undefined for one. @param batches of a step, of all ranks */
+  describe(batches: number): string | undefined {
+    if (!this.areSeveral) return undefined;
+    const where = this.communicator.kind === 'mpi' ? 'by MPI' : 'on this machine';
+    const own = batches / this.size;
+    return `${this.size} ranks ${where} sum their gradients; a step takes ${batches} batches, ${own} of each`;
+  }
+
   /** The error to throw where all ranks have found the same: rank 0 says it. */
   sayAlike(error: AnemoneError): unknown {
     return exchangeFailure(this.communicator, error, 'what all ranks have found');
