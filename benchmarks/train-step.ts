@@ -1,12 +1,15 @@
 // One training step (forward, loss, backward, AdamW) of a Conformer-transducer, ours against PyTorch's, in turn.
-//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8] [--checkpoint full] [--precision bf16-mixed]
-// With --checkpoint (full or selective) a third contestant is ours with gradient checkpointing.
+//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8] [--checkpoint full [--parts 4]]
+//     [--precision bf16-mixed] [--avx512]
+// With --checkpoint (full or selective) a third contestant is ours with gradient checkpointing; --parts cuts its batch for the
+// convolutions of the subsampling. --avx512 adds PyTorch whose MKL takes the path of Intel CPUs, where a C compiler is there.
 // With --precision (16-mixed, bf16-mixed) the contestants are ours in that and in 32, and PyTorch's with torch.autocast.
 // The peer is set up by benchmarks/peers/setup.sh; without it only ours is timed.
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Precision } from '../src/training/precision.js';
 import { Contestant, machine, peerPython, peerScript, ratio, summarize, table } from './lib/contestant.js';
+import { mklAsOnIntel } from './lib/mkl.js';
 import type { Sizes } from './lib/model.js';
 
 const WARM_UP = 2;
@@ -19,6 +22,8 @@ const { values: flags } = parseArgs({
     batch: { type: 'string', default: '8' },
     seconds: { type: 'string', default: '8' },
     checkpoint: { type: 'string' },
+    parts: { type: 'string', default: '1' },
+    avx512: { type: 'boolean', default: false },
     precision: { type: 'string' },
   },
 });
@@ -42,7 +47,7 @@ const checkpointed = flags.checkpoint
       '--import',
       'tsx',
       child,
-      JSON.stringify({ ...sizes, checkpoint: flags.checkpoint }),
+      JSON.stringify({ ...sizes, checkpoint: flags.checkpoint, parts: Number(flags.parts) }),
     ])
   : undefined;
 const { precision: _, ...in32 } = sizes;
@@ -55,13 +60,22 @@ const peer = python
       OMP_NUM_THREADS: flags.threads,
     })
   : undefined;
-const contestants = [ours, plain, checkpointed, peer].flatMap((started) =>
+const intel = python && flags.avx512 ? mklAsOnIntel() : undefined;
+const avx512 =
+  python && intel
+    ? await Contestant.start('pytorch 512', python, [peerScript('train_step.py'), argument], {
+        OMP_NUM_THREADS: flags.threads,
+        ...intel.env,
+      })
+    : undefined;
+const contestants = [ours, plain, checkpointed, avx512, peer].flatMap((started) =>
   started ? [started.contestant] : [],
 );
 for (let round = 0; round < WARM_UP + Number(flags.rounds); round++) {
   for (const contestant of contestants) await contestant.run(round >= WARM_UP);
 }
 for (const contestant of contestants) contestant.end();
+intel?.remove();
 
 const rows = contestants.map(summarize);
 const ratios = peer
@@ -80,6 +94,16 @@ if (ratios) {
   console.log(
     `time ours/PyTorch: ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)}), peak memory ${ratios.peakRss.toFixed(2)}`,
   );
+}
+if (avx512) {
+  const { median, min, max } = ratio(ours.contestant, avx512.contestant);
+  console.log(
+    `time ours/PyTorch with AVX-512 in MKL: ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`,
+  );
+}
+if (checkpointed) {
+  const { median, min, max } = ratio(checkpointed.contestant, ours.contestant, 'cpu');
+  console.log(`CPU time checkpointed/plain: ${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`);
 }
 if (plain) {
   const { median, min, max } = ratio(ours.contestant, plain.contestant);
