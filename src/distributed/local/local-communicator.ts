@@ -24,6 +24,9 @@ export interface LocalRank {
   readonly ended?: () => number;
 }
 
+/** Processes of a busy machine may take so long to start, however short the time is that ranks wait later. */
+const START_SECONDS = 60;
+
 export class LocalCommunicator implements Communicator {
   readonly kind = 'local';
   readonly ordered = true;
@@ -42,7 +45,7 @@ export class LocalCommunicator implements Communicator {
     const ended = () => segment.ended || (options.ended?.() ?? 0);
     this.waiting = new Waiting({ ranks: size, timeoutSeconds: options.timeoutSeconds, ended });
     segment.store(this.rank, WORD.process, process.pid);
-    this.barrier('start of the job');
+    this.waiting.during(START_SECONDS, () => this.barrier('start of the job'));
     // All have mapped it: its file is not needed, whatever becomes of the ranks.
     if (this.rank === 0) removeSegment(options.segment);
   }

@@ -21,9 +21,21 @@ export class Waiting {
   private readonly looks: number;
   private readonly nap = new Int32Array(new SharedArrayBuffer(4));
   private readonly parent = process.ppid;
+  /** The time-out is no shorter than this now. */
+  private leastSeconds = 0;
 
   constructor(private readonly options: WaitingOptions) {
     this.looks = options.ranks <= availableParallelism() ? LOOKS : 20;
+  }
+
+  /** Runs `fn`, which waits for `leastSeconds` at least before it gives up. */
+  during(leastSeconds: number, fn: () => void): void {
+    this.leastSeconds = leastSeconds;
+    try {
+      fn();
+    } finally {
+      this.leastSeconds = 0;
+    }
   }
 
   /**
@@ -33,7 +45,8 @@ export class Waiting {
    */
   until(ready: () => boolean, late: (seconds: number) => AnemoneError): void {
     for (let look = 0; look < this.looks; look++) if (ready()) return;
-    const { timeoutSeconds, ended } = this.options;
+    const { ended } = this.options;
+    const timeoutSeconds = Math.max(this.options.timeoutSeconds, this.leastSeconds);
     const started = performance.now();
     let pause = SHORTEST_PAUSE_MS;
     while (!ready()) {
