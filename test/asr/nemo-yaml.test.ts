@@ -217,7 +217,7 @@ describe('anemone train', () => {
     expect(code, err).toBe(0);
     expect(err.match(/These keys of the config have no effect/g)).toHaveLength(1);
     const listed = err.match(/"(\w+)" has no effect/g)?.map((line) => line.split('"')[1]);
-    expect(listed).toEqual(['strategy', 'create_wandb_logger', 'log_prediction', 'pin_memory', 'hydra']);
+    expect(listed).toEqual(['create_wandb_logger', 'log_prediction', 'pin_memory', 'hydra']);
   });
 
   it('fine-tunes the archive that a config without a network names', async () => {
