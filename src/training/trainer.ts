@@ -7,13 +7,12 @@ import {
   isMapping,
   positionOf,
   toYaml,
-  withPosition,
 } from '../config/index.js';
 import { CONFIG_WARNINGS, Container, LOG, SEED } from '../container/index.js';
-import { cancellable, ENGINE, type Engine, storeIn } from '../engine/index.js';
+import { cancellable, ENGINE, type Engine } from '../engine/index.js';
 import { AnemoneError, outliveReaders } from '../errors/index.js';
 import type { BatchSource, EvaluatedSample, TrainableModel } from '../model/index.js';
-import { createOptimizer, createScheduler } from '../optim/index.js';
+import { type AssembledParts, assembleParts, noData, precisionLines } from './assemble.js';
 import type { Callback, Outcome } from './callbacks/callback.js';
 import { resolveCheckpoint } from './checkpoint/folder.js';
 import type { Checkpoint } from './checkpoint/reader.js';
@@ -22,22 +21,16 @@ import { callbackKind, trainingComponents } from './components.js';
 import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { enterWorld } from './enter-world.js';
 import { type Evaluation, evaluate } from './evaluate.js';
-import type { FitParts } from './fit/fit-parts.js';
 import { FitRun } from './fit/fit-run.js';
 import { trainLoop } from './fit/loop.js';
-import { LossScale } from './fit/loss-scale.js';
-import { keepWithin } from './fit/memory-budget.js';
-import { MemoryCheck } from './fit/memory-check.js';
 import type { Lever } from './fit/memory-levers.js';
 import { fitsInto, type MemoryPlan } from './fit/memory-plan.js';
-import { type GivenData, listOf, openData } from './fit/open-data.js';
-import { FitPlan } from './fit/plan.js';
+import { type GivenData, listOf } from './fit/open-data.js';
 import { Ranks } from './fit/ranks.js';
 import { resume } from './fit/resume.js';
 import { requireSameRun } from './fit/same-run.js';
-import { StepPrograms } from './fit/step-programs.js';
 import type { MetricsLogger } from './loggers/logger.js';
-import { describePrecision, productTypeOf, storedTypeOf } from './precision.js';
+import { describePrecision } from './precision.js';
 import { PROGRESS_VIEW, type ProgressView } from './progress/progress-view.js';
 import { TeeView } from './progress/tee-view.js';
 import { RUN_FOLDER } from './run-folder.js';
@@ -46,7 +39,6 @@ import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
 import {
   batchesOfStepAt,
-  optionsFor,
   type TrainerOptions,
   type TrainerSection,
   trainerOptions,
@@ -69,21 +61,6 @@ export interface RunPlan {
   /** Data sets that were opened, by name. */
   readonly sets: readonly string[];
 }
-
-type ReadyParts = Pick<
-  FitParts,
-  | 'engine'
-  | 'lossScale'
-  | 'memory'
-  | 'model'
-  | 'optimizer'
-  | 'options'
-  | 'plan'
-  | 'programs'
-  | 'scheduler'
-  | 'source'
-  | 'validation'
->;
 
 /** What is given here wins over what is registered in the container, and this over the config. */
 export interface TrainerDependencies extends GivenServices {
@@ -427,7 +404,7 @@ export class Trainer {
     const nonfinite = new NonfiniteHandler(skip ? 'skip' : 'stop', dumpFolder(this.logFolder));
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
     if (resumed?.state.lossScale) ready.lossScale?.restore(resumed.state.lossScale);
-    await this.sayPrecision(ready.lossScale);
+    for (const line of await precisionLines(options, engine, ready.lossScale)) say(line);
     const ranksLine = ranks.describe(batchesOfStepAt(ready.options, 0, ranks.size));
     if (ranksLine !== undefined) say(ranksLine);
     return new FitRun({
@@ -447,83 +424,28 @@ export class Trainer {
     });
   }
 
-  private async sayPrecision(lossScale: LossScale | undefined): Promise<void> {
-    const line = await describePrecision(this.options.precision, this.engine, lossScale?.describe());
-    if (line !== undefined) this.say(line);
-    if (!lossScale && this.options.loss_scale !== 'dynamic') {
-      this.say(
-        `trainer.loss_scale has no effect: with precision ${this.options.precision} nothing is float16`,
-      );
-    }
-  }
-
   /** What a run needs of config, data and engine. */
-  private async ready(
+  private ready(
     model: TrainableModel,
     data: FitOptions,
     seed: number,
     ranks: Ranks,
-  ): Promise<ReadyParts> {
-    const { engine } = this;
-    const options = optionsFor(model, this.options);
-    await describePrecision(options.precision, engine, undefined);
-    // What is wrong in the config shows before any data is read.
-    const container = this.container && this.services;
-    const optim = section(model.config['optim']);
-    const sched = isMapping(optim['sched']) ? optim['sched'] : undefined;
-    const groups = section(model.config['optim_param_groups']) as Record<string, Record<string, unknown>>;
-    const optimizer = createOptimizer(optim, model.module.parameters(), groups, container);
-    model.module.seed = seed;
-    const stored = storedTypeOf(options.precision);
-    if (stored) await storeIn(stored, [...model.module.parameters(), ...optimizer.slots], engine);
-    await this.closeTest();
-    const { train: source, validation, test } = await openData(model, data);
-    this.testData = { model, sources: test };
-    if (!source) throw noData(model, 'train');
-    const plan = new FitPlan(options, source, validation, ranks.size);
-    if (plan.batchesIn(0) === 0) throw noData(model, 'train', 'the training set has no batches');
-    const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
-      createScheduler(sched, plan.totalSteps, container),
-    );
-    const { gradient_clip_val: limit, gradient_clip_algorithm: algorithm } = options;
-    const clipping = { algorithm, limit: limit || undefined };
-    const isScaled = productTypeOf(options.precision) === 'float16';
-    const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
-    const programs = new StepPrograms(
-      engine,
+  ): Promise<AssembledParts> {
+    return assembleParts({
       model,
-      optimizer,
-      clipping,
-      options.accumulation,
-      lossScale,
+      data,
+      seed,
       ranks,
-    );
-    const memory = new MemoryCheck({
-      source,
-      programs,
-      module: model.module,
-      mode: options.memory_check,
-      accumulates: batchesOfStepAt(options, 0, ranks.size) > 1,
+      options: this.options,
+      engine: this.engine,
+      container: this.container && this.services,
+      budgetPosition: positionOf(section(this.recorded['trainer']), 'memory_budget'),
+      beforeData: () => this.closeTest(),
+      opened: (sources) => {
+        this.testData = { model, sources };
+      },
       say: (text) => this.say(text),
     });
-    if (options.memory_budget !== null) {
-      const position = positionOf(section(this.recorded['trainer']), 'memory_budget');
-      const say = (text: string) => this.say(text);
-      keepWithin({ bytes: options.memory_budget, module: model.module, memory, programs, say, position });
-    }
-    return {
-      model,
-      engine,
-      options,
-      optimizer,
-      scheduler,
-      programs,
-      lossScale,
-      plan,
-      memory,
-      source,
-      validation,
-    };
   }
 
   private async drive(run: FitRun): Promise<void> {
@@ -591,16 +513,4 @@ function codeOf(error: unknown): string | undefined {
 
 function section(value: unknown): ConfigNode {
   return isMapping(value) ? value : EMPTY_SECTION;
-}
-
-function noData(
-  model: TrainableModel,
-  kind: string,
-  message = `the model's config names no ${kind} data`,
-): AnemoneError {
-  return new AnemoneError({
-    code: 'trainer.no-data',
-    message,
-    hint: `set ${model.dataKeyOf?.(kind) ?? `model.${kind}_ds.manifest_filepath`}`,
-  });
 }
