@@ -26,7 +26,7 @@ function seenBy(kind: string, variables: Readonly<Record<string, string>>): Seen
   const program = fileURLToPath(new URL('faulty-device-program.ts', import.meta.url));
   const { stdout, stderr, status, signal } = spawnSync(process.execPath, ['--import', 'tsx', program, kind], {
     encoding: 'utf8',
-    env: { ...process.env, XDG_RUNTIME_DIR: tmpdir(), NODE_OPTIONS: '', ...variables },
+    env: { ...process.env, XDG_RUNTIME_DIR: tmpdir(), NODE_OPTIONS: '', NODE_NO_WARNINGS: '', ...variables },
   });
   expect({ status, signal, stderr: status === 0 ? '' : stderr }).toEqual({
     status: 0,
