@@ -181,14 +181,18 @@ interface Step {
   readonly peak: number | undefined;
 }
 
-/** Loss, gradients and running statistics of a step. */
-async function stepOf(
-  engine: Engine,
-  { module, forward }: Stack,
-  { between = false, frames = FRAMES } = {},
-): Promise<Step> {
-  const parameters = [...module.parameters()].filter(({ trainable }) => trainable);
-  const program = engine.compile('step', ({ x, lengths }) => {
+interface StepOptions {
+  /** Whether the loss is also of a layer in between. Default no. */
+  readonly between?: boolean;
+  readonly frames?: number;
+}
+
+const trainedOf = (module: Module) => [...module.parameters()].filter(({ trainable }) => trainable);
+
+/** Loss and gradients. */
+function programOf(engine: Engine, { module, forward }: Stack, between = false) {
+  const parameters = trainedOf(module);
+  return engine.compile('step', ({ x, lengths }) => {
     const { value, grads } = valueAndGrads(
       () =>
         forward(x, lengths, between)
@@ -198,9 +202,31 @@ async function stepOf(
     );
     return { loss: value, ...Object.fromEntries(grads.map((grad, i) => [parameters[i].name, grad])) };
   });
-  const inputs = { x: noise([BATCH, frames, BINS], 3), lengths: int32([frames - 2, frames - 9], [BATCH]) };
+}
+
+const inputsOf = (frames: number) => ({
+  x: noise([BATCH, frames, BINS], 3),
+  lengths: int32([frames - 2, frames - 9], [BATCH]),
+});
+
+/** The most that is alive at once in a step, which is not run. */
+function peakOf(stack: Stack, frames: number): number {
+  const program = programOf(onnx, stack);
+  const peak = program.peakBytes?.(inputsOf(frames)) as number;
+  program.dispose();
+  return peak;
+}
+
+/** Loss, gradients and running statistics of a step. */
+async function stepOf(
+  engine: Engine,
+  stack: Stack,
+  { between = false, frames = FRAMES }: StepOptions = {},
+): Promise<Step> {
+  const program = programOf(engine, stack, between);
+  const inputs = inputsOf(frames);
   const out = await program.run(inputs, { random: new CounterRandom(5) });
-  const buffers = await Promise.all([...module.buffers()].map(async (buffer) => [buffer.name, Array.from(await engine.read(buffer))] as const)); // biome-ignore format: one line reads better
+  const buffers = await Promise.all([...stack.module.buffers()].map(async (buffer) => [buffer.name, Array.from(await engine.read(buffer))] as const)); // biome-ignore format: one line reads better
   const peak = program.peakBytes?.(inputs);
   program.dispose();
   return {
@@ -257,13 +283,12 @@ describe.each(Object.entries(STACKS))('checkpointing of: %s', (name, { make, att
 
   // What dense layers see of those before the last is kept.
   const takesLess = dense ? 'no more' : 'less';
-  it(`takes ${takesLess} memory the more layers it has`, async () => {
-    const peakOf = async (count: number) => {
+  it(`takes ${takesLess} memory the more layers it has`, () => {
+    const [none, two, all] = [0, 2, 4].map((count) => {
       const stack = make({});
       for (const checkpoints of checkpointsOf(stack.module)) checkpoints.use(count);
-      return (await stepOf(onnx, stack, { frames: 16 * FRAMES })).peak as number;
-    };
-    const [none, two, all] = [await peakOf(0), await peakOf(2), await peakOf(4)];
+      return peakOf(stack, 16 * FRAMES);
+    });
     if (dense) expect(all).toBeLessThanOrEqual(none);
     else expect([all < two, two < none], `${name}: ${[none, two, all]}`).toEqual([true, true]);
   });

@@ -29,9 +29,9 @@ const encoder = (parts: number, subsampling: Kind, nemo_compat: '1.x' | '2.5' = 
   new ConformerEncoder({ feat_in: BINS, d_model: 8, n_heads: 2, n_layers: 1, subsampling, subsampling_factor: 4, subsampling_conv_channels: 4, conv_kernel_size: 5, nemo_compat, subsampling_conv_chunking_factor: parts }); // biome-ignore format: one line reads better
 
 /** The encoded frames [B,T',d] in evaluation, and in training their loss and gradients. */
-async function stepOf(engine: Engine, module: ConformerEncoder, frames = FRAMES) {
+function programOf(engine: Engine, module: ConformerEncoder, frames: number) {
   const parameters = [...module.parameters()];
-  const program = engine.compile('step', ({ x, lengths }) => {
+  return engine.compile('step', ({ x, lengths }) => {
     const batchFrames = tf.tensor1d([frames - 2], 'int32');
     const encoded = (training: boolean): Tensor =>
       module.forward(x, lengths, { ...(training ? trainingPass : evaluationPass), batchFrames }).encoded;
@@ -39,14 +39,28 @@ async function stepOf(engine: Engine, module: ConformerEncoder, frames = FRAMES)
     const named = Object.fromEntries(grads.map((grad, i) => [parameters[i].name, grad]));
     return { encoded: encoded(false), loss: value, ...named };
   });
+}
+
+function inputsOf(frames: number) {
   const data = Float32Array.from({ length: BATCH * frames * BINS }, (_, i) => new CounterRandom(3).normal(i));
   const lengths = [2, 9, 3, 20, 7].map((less) => frames - less);
-  const inputs = { x: float32(data, [BATCH, frames, BINS]), lengths: int32(lengths, [BATCH]) };
-  const out = await program.run(inputs, { random: new CounterRandom(5) });
-  const peak = program.peakBytes?.(inputs) as number;
+  return { x: float32(data, [BATCH, frames, BINS]), lengths: int32(lengths, [BATCH]) };
+}
+
+async function stepOf(engine: Engine, module: ConformerEncoder) {
+  const program = programOf(engine, module, FRAMES);
+  const out = await program.run(inputsOf(FRAMES), { random: new CounterRandom(5) });
   program.dispose();
   const numbers = (name: string) => Array.from(out[name].data as Float32Array);
-  return { encoded: numbers('encoded'), grads: parameters.map(({ name }) => numbers(name)), peak };
+  return { encoded: numbers('encoded'), grads: [...module.parameters()].map(({ name }) => numbers(name)) };
+}
+
+/** The most that is alive at once in a step, which is not run. */
+function peakOf(module: ConformerEncoder, frames: number): number {
+  const program = programOf(onnx, module, frames);
+  const peak = program.peakBytes?.(inputsOf(frames)) as number;
+  program.dispose();
+  return peak;
 }
 
 describe.each(['striding', 'dw_striding', 'vggnet'] as const)('parts of a batch: %s', (kind) => {
@@ -65,9 +79,8 @@ describe.each(['striding', 'dw_striding', 'vggnet'] as const)('parts of a batch:
     }
   });
 
-  it('takes less memory the more parts there are', async () => {
-    const peakOf = async (parts: number) => (await stepOf(onnx, encoder(parts, kind), 16 * FRAMES)).peak;
-    const [whole, two, four] = [await peakOf(1), await peakOf(2), await peakOf(4)];
+  it('takes less memory the more parts there are', () => {
+    const [whole, two, four] = [1, 2, 4].map((parts) => peakOf(encoder(parts, kind), 16 * FRAMES));
     expect([four < two, two < whole], `${[whole, two, four]}`).toEqual([true, true]);
   });
 });
