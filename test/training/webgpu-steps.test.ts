@@ -133,7 +133,10 @@ async function stepsOn(provider: string, kind: Kind): Promise<Steps> {
 describe.each([...always, ...slow])('$name on webgpu', (kind) => {
   it('trains as on the CPU, on the device alone', { timeout: 600_000 }, async ({ skip }) => {
     skip(!works, NO_DRIVER);
-    skip(!process.env['ANEMONE_WEBGPU_STEPS'] && !always.includes(kind), 'slow: ANEMONE_WEBGPU_STEPS=1 runs it');
+    skip(
+      !process.env['ANEMONE_WEBGPU_STEPS'] && !always.includes(kind),
+      'slow: ANEMONE_WEBGPU_STEPS=1 runs it',
+    );
     const wanted = await stepsOn('cpu', kind);
     const found = await stepsOn('webgpu', kind);
 
