@@ -16,6 +16,7 @@ export interface GgufTensor {
   readonly offset: number;
 }
 
+/** An open GGUF file: metadata, and tensors that are read when they are asked for. */
 export interface GgufFile {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, GgufValue>;
@@ -57,7 +58,10 @@ const FIRST_READ = 1 << 24;
 const MOST_HEADER = 1 << 29;
 const MOST_ENTRIES = 1 << 20;
 
-/** @throws AnemoneError `gguf.damaged`, `gguf.unsupported` */
+/**
+ * Reads the metadata and the list of tensors of a GGUF file; tensors are read when they are asked for.
+ * @throws AnemoneError `gguf.damaged`, `gguf.unsupported`
+ */
 export async function readGguf(source: ByteSource): Promise<GgufFile> {
   for (let size = FIRST_READ; ; size *= 4) {
     const header = new HeaderReader(await source.read(0, size), source.name);

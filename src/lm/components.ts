@@ -28,4 +28,5 @@ export function isLanguageModel(section: unknown): boolean {
   return target === gpt.name || gpt.aliases.includes(target);
 }
 
+/** The language models that configs may name. */
 export const lmComponents: readonly ComponentDescriptor[] = [gpt];

@@ -28,6 +28,9 @@ import { languageTokenizer } from './tokenizer.js';
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
 
+/**
+ * A GPT of Megatron, as NeMo's MegatronGPTModel (1.23) configures it: trained on text, evaluated by perplexity, and able to write.
+ */
 export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly tokenizer: Tokenizer;
   readonly network: LanguageNetwork;
@@ -71,6 +74,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
   }
 
+  /** The key of the config that names text of a kind (`train`, `validation`, `test`), for messages. */
   dataKeyOf(kind: string): string {
     return `model.data.data_prefix.${kind}`;
   }

@@ -207,6 +207,7 @@ const ignored = {
   }),
 } as const satisfies IgnoredKeys;
 
+/** The keys of NeMo 1.23's megatron_gpt_config.yaml, with its defaults. */
 export const gptModelSchema = defineSchema(
   'MegatronGPTModel',
   {
@@ -256,4 +257,5 @@ export const gptModelSchema = defineSchema(
 
 /** A `model` section of this family: a loaded one, or its keys. */
 export type GptModelSection = SectionInput<typeof gptModelSchema>;
+/** A checked `model` section of a MegatronGPTModel. */
 export type GptModelConfig = ReturnType<typeof gptModelSchema.parse>;

@@ -66,6 +66,7 @@ const networkNames = {
   },
 } as const satisfies Record<string, NetworkNames>;
 
+/** How weights are named in files: as legacy Megatron's or as Megatron core's. */
 export type NamingScheme = keyof typeof networkNames;
 
 /** Tokens and what is known of their places; see `SequenceContext`. */
@@ -83,6 +84,7 @@ class Head extends Module {
   }
 }
 
+/** Tokens to logits: embeddings, positions, decoder and head. tokens int32 [B,T] → logits [B,T,V]. */
 export class LanguageNetwork extends Module {
   readonly decoder: CausalDecoder;
   private readonly words: Embedding;

@@ -14,6 +14,7 @@ export function lossProgram(network: LanguageNetwork, engine: Engine): Program {
   });
 }
 
+/** Loss in nats a token, perplexity, and bits per byte of text, over all targets of a set. */
 export class PerplexityEvaluator implements Evaluator {
   private nats = 0;
   private targets = 0;

@@ -116,6 +116,7 @@ export interface Evaluator {
    * it into account, in the order of batches. Without them each rank evaluates all batches.
    */
   find?(batch: Batch): Promise<unknown>;
+  /** Takes what `find` of another rank has returned, in the order of batches. */
   take?(finding: unknown): void;
   /** Metrics and samples of all batches so far. */
   summary(): EvaluationSummary;

@@ -5,6 +5,7 @@ import type { Tokenizer } from './tokenizer.js';
 const SPECIALS = ['<pad>', '<bos>', '<eos>'] as const;
 const BYTES = 256;
 
+/** The bytes of UTF-8 as tokens, and the special tokens behind them. */
 export class ByteTokenizer implements Tokenizer {
   readonly vocabSize = BYTES + SPECIALS.length;
   readonly vocabulary: readonly string[] = [

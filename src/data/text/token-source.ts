@@ -12,6 +12,7 @@ export interface TextBatch extends Batch {
   readonly bytes: number;
 }
 
+/** How a row of tokens is cut into samples and batches. */
 export interface TokenSourceOptions {
   readonly name: string;
   /** Tokens of a sample; it has one more, for the last target. */
@@ -31,6 +32,9 @@ export interface TokenSourceOptions {
   readonly separatesDocuments?: boolean;
 }
 
+/**
+ * Samples of equal length cut from a row of tokens. Which sample comes when is a function of the seed and its number in the run.
+ */
 export class TokenSource implements BatchSource {
   readonly names = { example: 'samples', unit: 'tokens' } as const;
   /** Samples of an epoch. */
@@ -56,6 +60,7 @@ export class TokenSource implements BatchSource {
     });
   }
 
+  /** What it is called in messages. */
   get name(): string {
     return this.options.name;
   }

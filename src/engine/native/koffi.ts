@@ -18,7 +18,9 @@ export interface NativeFunction {
 /** A C type of koffi's. */
 export type NativeType = object;
 
+/** A shared library that is open. */
 export interface NativeLibrary {
+  /** The function of a C declaration, such as `int getpid()`. */
   func(declaration: string): NativeFunction;
   /** The address of a variable. @throws Error where there is none of that name */
   symbol(name: string): unknown;
@@ -26,16 +28,27 @@ export interface NativeLibrary {
 
 /** What is used of koffi. */
 export interface Koffi {
+  /** Settings of the process; they count before the first load. */
   config(settings: { readonly sync_stack_size?: number; readonly async_stack_size?: number }): void;
+  /** Opens a library; null is the process itself. */
   load(path: string | null, options?: { readonly global?: boolean }): NativeLibrary;
+  /** The type of a function, for callbacks and pointers to functions. */
   proto(name: string, result: string, parameters: readonly string[]): NativeType;
+  /** The type of a pointer to `type`. */
   pointer(type: NativeType): NativeType;
+  /** The type of an array of `length` elements. */
   array(type: string, length: number): NativeType;
+  /** The value of `type` at an address. */
   decode(pointer: Pointer, type: NativeType): unknown;
+  /** Writes a value of `type` to an address. */
   encode(pointer: Pointer, type: string, value: unknown): void;
+  /** Where memory of ours lies. */
   address(memory: ArrayBufferView): Pointer;
+  /** Memory at an address, which is not copied and belongs to who made it. */
   view(pointer: Pointer, bytes: number): ArrayBuffer;
+  /** The address of a function of ours, which C may call until it is unregistered. */
   register(callback: (...args: never[]) => unknown, type: NativeType): Pointer;
+  /** Ends that. */
   unregister(callback: Pointer): void;
 }
 

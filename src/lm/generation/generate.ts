@@ -4,6 +4,7 @@ import type { Tokenizer } from '../../text/index.js';
 import type { CacheRunner } from './cache-runner.js';
 import { nextToken, type SamplingOptions } from './sampling.js';
 
+/** How much is written, when it ends, and how tokens are drawn. */
 export interface GenerateOptions extends SamplingOptions {
   /** Most new tokens. Default 30, NeMo's. */
   readonly tokensToGenerate?: number;
@@ -17,6 +18,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly onText?: (row: number, text: string) => void;
 }
 
+/** A text that was written after a prompt. */
 export interface Generated {
   /** What was added to the prompt. */
   readonly text: string;

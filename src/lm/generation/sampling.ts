@@ -19,6 +19,7 @@ export interface SamplingOptions {
 }
 
 /**
+ * The next token of a text: the likeliest, or one that is drawn.
  * @param logits [V] of one text; they are changed
  * @param seen tokens of the text
  * @param place of the token in its text, which with the seed decides what is drawn

@@ -26,7 +26,10 @@ const PLAIN: Readonly<Record<string, MlpActivation>> = {
 const LLAMA_LIKE = ['llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3_text'] as const;
 type LlamaLike = (typeof LLAMA_LIKE)[number];
 
-/** @throws AnemoneError `lm.huggingface` for a family or a setting that is not supported */
+/**
+ * The network that a Hugging Face `config.json` describes.
+ * @throws AnemoneError `lm.huggingface` for a family or a setting that is not supported
+ */
 export function architectureOf(config: HuggingFaceConfig, file = 'config.json'): NetworkOptions {
   const read = new ConfigReader(config, file);
   const family = read.text('model_type');

@@ -15,7 +15,10 @@ export interface HuggingFaceFolder {
   readonly weights: WeightFile;
 }
 
-/** @throws AnemoneError `lm.huggingface`, `weights.*` */
+/**
+ * Opens a folder of Hugging Face: config.json and safetensors, one file or several with an index.
+ * @throws AnemoneError `lm.huggingface`, `weights.*`
+ */
 export async function openHuggingFace(folder: string): Promise<HuggingFaceFolder> {
   const file = join(folder, 'config.json');
   const config = (await readJson(file, 'mapping', {

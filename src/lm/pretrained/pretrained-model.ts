@@ -9,6 +9,7 @@ import { networkWeights } from '../huggingface/weights.js';
 import { LanguageNetwork } from '../network.js';
 import { ggufArchitecture, ggufTokenizer, ggufWeights } from './gguf-model.js';
 
+/** A network and tokenizer from a file of others, which can write. */
 export class PretrainedLanguageModel {
   private runner: CacheRunner | undefined;
 

@@ -32,6 +32,7 @@ const CHARACTERS: readonly string[] = (() => {
 })();
 const BYTES: ReadonlyMap<string, number> = new Map(CHARACTERS.map((character, byte) => [character, byte]));
 
+/** Byte-level BPE (Radford et al. 2019): text is cut by a pattern, and the bytes of each piece are merged by rank. */
 export class ByteBpeTokenizer implements Tokenizer {
   readonly unkId: number;
   readonly bosId: number;

@@ -27,6 +27,7 @@ export function cachedHeadSize({ headSize }: Pick<DecoderOptions, 'headSize'>): 
   return Math.ceil(headSize / 8) * 8;
 }
 
+/** The layers of a decoder-only Transformer and its last norm. hidden states [B,T,d] → [B,T,d]. */
 export class CausalDecoder extends Module {
   readonly checkpoints: LayerCheckpoints;
   private readonly stack: readonly DecoderLayer[];
