@@ -5,11 +5,10 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { type ErrorReport, exitOnClosedPipe, printable, reportOf } from '../errors/index.js';
+import { type ErrorReport, exitOnClosedPipe, packageVersion, printable, reportOf } from '../errors/index.js';
 import { commands } from './commands.js';
 import { tell } from './print.js';
 import { refuseRepeated } from './strict-options.js';
-import { packageVersion } from './version.js';
 
 /** The whole program; tests parse with it, `run` executes it. */
 export function createProgram(): Command {

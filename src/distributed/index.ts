@@ -3,7 +3,6 @@ export type { Communicator, Elements, Pending, Reduction } from './communicator.
 export { coresOfRank } from './cores.js';
 export { ENDED_ELSEWHERE, EndedElsewhere } from './ended-elsewhere.js';
 export { exchange, exchangeFailure } from './exchange.js';
-export { libraryVersion } from './library-version.js';
 export { type LaunchOptions, launchLocalRanks } from './local/launch.js';
 export { LocalCommunicator, type LocalRank } from './local/local-communicator.js';
 export { createSegment } from './local/segment.js';

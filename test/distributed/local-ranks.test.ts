@@ -71,3 +71,17 @@ describe('a local rank that fails ends the job, and is named', () => {
     expect(left).toEqual([]);
   });
 });
+
+it('on Windows local ranks are refused in one line, before anything is started', async () => {
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor;
+  Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
+  try {
+    await expect(launch(2, 'conform')).rejects.toMatchObject({
+      code: 'distributed.shared-memory',
+      path: 'trainer.devices',
+      exitCode: 2,
+    });
+  } finally {
+    Object.defineProperty(process, 'platform', platform);
+  }
+});

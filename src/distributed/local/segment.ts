@@ -50,9 +50,18 @@ let made = 0;
 
 /**
  * Makes the file of a segment for `size` ranks and returns its path.
- * @throws AnemoneError `distributed.shared-memory` where there is no room for it
+ * @throws AnemoneError `distributed.shared-memory` where there is no room for it, and on Windows
  */
 export function createSegment(size: number): string {
+  if (process.platform === 'win32') {
+    throw new AnemoneError({
+      code: 'distributed.shared-memory',
+      path: 'trainer.devices',
+      message:
+        'several ranks on one machine need memory that processes share, which Windows does not have here',
+      hint: 'use devices: 1, which uses all cores',
+    });
+  }
   const path = join(folder(), `anemone-${process.pid}-${++made}-${Math.trunc(performance.timeOrigin)}`);
   const file = openSync(path, 'wx', 0o600);
   try {

@@ -1,7 +1,6 @@
 // Whether all ranks are about to do the same: another config, data set or library on one machine would train nonsense, or hang.
 import { createHash } from 'node:crypto';
-import { libraryVersion } from '../../distributed/index.js';
-import { AnemoneError } from '../../errors/index.js';
+import { AnemoneError, packageVersion } from '../../errors/index.js';
 import type { BatchSource } from '../../model/index.js';
 import type { RunProgress } from '../run-progress.js';
 import type { Ranks } from './ranks.js';
@@ -37,7 +36,7 @@ export function requireSameRun(ranks: Ranks, start: RunStart): void {
 function identityOf({ config, seed, train, validation, progress }: RunStart): Identity {
   const sets = [train, ...validation];
   return {
-    'version of the library': libraryVersion(),
+    'version of the library': packageVersion(),
     config: short(config),
     seed,
     ...Object.fromEntries(sets.map((set) => [`data set ${set.name}`, dataOf(set)])),
