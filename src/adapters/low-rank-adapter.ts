@@ -2,7 +2,7 @@
 // y = Wx + (alpha / rank) · B(Ax).
 import { gemm, type Tensor, tf } from '../engine/index.js';
 import { AnemoneError } from '../errors/index.js';
-import { dropout, type Initializer, type Linear, type LinearUpdate, Module, normal, type Parameter, type Pass, uniform, zeros } from '../nn/index.js'; // biome-ignore format: one line
+import { dropout, type FusedRows, type Initializer, type Linear, type LinearUpdate, Module, normal, type Parameter, type Pass, uniform, zeros } from '../nn/index.js'; // biome-ignore format: one line
 import { Adapter } from './adapter.js';
 import type { TargetOptions } from './target-modules.js';
 
@@ -57,7 +57,7 @@ export class LowRankPair extends Module {
 export class LowRankAdapter extends Adapter implements LinearUpdate {
   /** By part; `''` is the whole map. */
   readonly pairs = new Map<string, LowRankPair>();
-  private map: Linear | undefined;
+  private rows: FusedRows | undefined;
 
   constructor(readonly config: LowRankConfig) {
     super({ stochastic_depth: 0, l2_lambda: 0 });
@@ -65,14 +65,14 @@ export class LowRankAdapter extends Adapter implements LinearUpdate {
 
   /** Makes its weights for a map. @param parts those that get a pair of their own; none: one pair for the whole */
   fit(map: Linear, parts: readonly string[]): void {
-    this.map = map;
     const { dim } = this.config;
     if (parts.length === 0) {
       this.pairs.set('', this.child('', new LowRankPair(dim, map.inFeatures, map.outFeatures, this.config)));
       return;
     }
-    const { groups } = map.rows as NonNullable<Linear['rows']>;
-    for (const { name, rows } of map.rows?.parts ?? []) {
+    this.rows = map.rows as FusedRows;
+    const { groups } = this.rows;
+    for (const { name, rows } of this.rows.parts) {
       if (!parts.includes(name)) continue;
       const pair = new LowRankPair(dim, map.inFeatures, groups * rows, this.config);
       this.pairs.set(name, this.child(`${name}_adapter`, pair));
@@ -96,7 +96,7 @@ export class LowRankAdapter extends Adapter implements LinearUpdate {
     const whole = this.pairs.get('');
     if (whole) return whole.product(x, this.scale);
     const count = x.shape[0];
-    const { groups, parts } = this.map?.rows as NonNullable<Linear['rows']>;
+    const { groups, parts } = this.rows as FusedRows;
     const columns = parts.map(({ name, rows }) => {
       const pair = this.pairs.get(name);
       return pair

@@ -91,10 +91,10 @@ async function generate(path: string, overrides: string[], options: GenerateComm
 /** The model of a checkpoint or archive. @throws AnemoneError `cli.no-language-model` */
 async function trainedModel(path: string, options: TrainedModelOptions) {
   const { AnemoneError } = await import('../errors/index.js');
-  const { MegatronGPTModel } = await import('../lm/index.js');
+  const { MegatronGPTModel, MegatronGPTSFTModel } = await import('../lm/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
   const { model, trainer } = await loadTrainedModel(path, options);
-  if (model instanceof MegatronGPTModel) return { model, trainer };
+  if (model instanceof MegatronGPTModel || model instanceof MegatronGPTSFTModel) return { model, trainer };
   await trainer.dispose();
   throw new AnemoneError({
     code: 'cli.no-language-model',

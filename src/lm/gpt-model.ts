@@ -22,6 +22,7 @@ import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
 import { languageTokenizer } from './tokenizer.js';
 
@@ -66,12 +67,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** The `model` section, with the groups of Megatron: norms and biases do not decay. */
   override get config(): Section {
     const config = super.config;
-    if (config['optim_param_groups']) return config;
-    const still = { weight_decay: 0 };
-    const names = [...this.parameters()].filter(({ shape }) => shape.length === 1).map(({ name }) => name);
-    const ends = [...new Set(names.map((name) => name.slice(name.lastIndexOf('.') + 1)))];
-    const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
-    return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
+    const groups = config['optim_param_groups'] ?? stillGroups(this.parameters());
+    return groups ? { ...config, optim_param_groups: groups } : config;
   }
 
   /** The key of the config that names text of a kind (`train`, `validation`, `test`), for messages. */

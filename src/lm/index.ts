@@ -1,6 +1,6 @@
 // The public face of the lm folder: language models.
 export { restoreLanguageModel } from './archive.js';
-export { isLanguageModel, lmComponents } from './components.js';
+export { isLanguageModel, isTuning, lmComponents } from './components.js';
 export type { Generated, GenerateOptions } from './generation/generate.js';
 export { nextToken, type SamplingOptions } from './generation/sampling.js';
 export { MegatronGPTModel } from './gpt-model.js';
@@ -11,3 +11,6 @@ export { networkWeights } from './huggingface/weights.js';
 export { LanguageNetwork, type NamingScheme, type NetworkOptions, type TokenInputs } from './network.js';
 export { PerplexityEvaluator } from './perplexity.js';
 export { PretrainedLanguageModel } from './pretrained/pretrained-model.js';
+export { isPeftFolder, peftBase } from './tuning/peft-folder.js';
+export { MegatronGPTSFTModel } from './tuning/tuned-model.js';
+export { type TuningConfig, type TuningSection, tuningSchema } from './tuning/tuning-schema.js';
