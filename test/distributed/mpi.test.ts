@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { bundledProgram } from '../bundled-program.js';
 import { skipUnless } from '../skipping.js';
 
-const program = fileURLToPath(new URL('programs/rank.ts', import.meta.url));
+const program = await bundledProgram(new URL('programs/rank.ts', import.meta.url));
 const ENVIRONMENT = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
 
 /** Debian's names; both can be installed side by side. */
@@ -24,7 +24,7 @@ function run(
   variables: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   const [launcher, ...options] = LAUNCHERS[kind];
-  const args = [...options, '-np', String(ranks), process.execPath, '--import', 'tsx', program, plan];
+  const args = [...options, '-np', String(ranks), process.execPath, program, plan];
   const child = spawn(launcher, args, {
     env: { ...ENVIRONMENT, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, listCheckpoints, readMetricRows } from '../../src/training/index.js';
+import { bundledProgram } from '../bundled-program.js';
 import { temporaryFolder } from './helpers.js';
 
-const program = fileURLToPath(new URL('programs/train-ranks.ts', import.meta.url));
+const program = await bundledProgram(new URL('programs/train-ranks.ts', import.meta.url));
 /** A step is four batches, whoever makes them. */
 const STEP = { accumulate_over: 'all_ranks', accumulate_grad_batches: 4, val_check_interval: 10 };
 
@@ -16,7 +16,7 @@ interface Run {
 }
 
 function start(folder: string, trainer: object, delay = 0): Run {
-  const args = ['--import', 'tsx', program, folder, JSON.stringify(trainer), String(delay)];
+  const args = [program, folder, JSON.stringify(trainer), String(delay)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';
   child.stderr.on('data', (chunk: Buffer) => {
