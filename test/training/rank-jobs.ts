@@ -48,7 +48,8 @@ export class Job {
   constructor(folder: string, { launcher = 'local ranks', trainer, delay = 0, model = {} }: JobOptions) {
     const own = [process.execPath, program, folder, JSON.stringify(trainer), String(delay), JSON.stringify(model)]; // biome-ignore format: one line reads better
     const launch = LAUNCHERS[launcher];
-    const [command, ...args] = launch.length === 0 ? own : [...launch, '-np', String(trainer.devices), ...own];
+    const [command, ...args] =
+      launch.length === 0 ? own : [...launch, '-np', String(trainer.devices), ...own];
     this.process = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' },
@@ -80,7 +81,8 @@ export class Job {
     const found = new Map<number, number>();
     for (const pid of descendantsOf(this.process.pid as number)) {
       const rank = RANK_VARIABLE.exec(textOf(`/proc/${pid}/environ`))?.[1];
-      if (rank !== undefined && textOf(`/proc/${pid}/cmdline`).includes(program)) found.set(Number(rank), pid);
+      if (rank !== undefined && textOf(`/proc/${pid}/cmdline`).includes(program))
+        found.set(Number(rank), pid);
     }
     return found;
   }

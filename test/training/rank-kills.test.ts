@@ -80,44 +80,51 @@ describe.runIf(process.platform === 'linux')('a run whose ranks are killed', () 
   describe.each(['local ranks', 'Open MPI', 'MPICH'] as const)('%s', (launcher) => {
     skipUnless(isInstalled(launcher), `${launcher} is not installed`);
 
-    it('ends, loses nothing that was saved, and goes on to where an undisturbed one ends', async () => {
-      const folder = temporaryFolder();
-      const seed = Date.now();
-      const random = new CounterRandom(seed, launcher);
-      let killed = 0;
-      let longest = 0;
-      for (let k = 0; k < KILLS; k++) {
-        const [devices, moment, victim] = [[2, 4][random.integer(3 * k, 2)], random.integer(3 * k + 1, 400), random.integer(3 * k + 2, 4)]; // biome-ignore format: one line reads better
-        const hint = `seed ${seed}, kill ${k}: ${devices} ranks`;
-        const job = new Job(folder, { launcher, trainer: { ...STEP, devices }, delay: 0.02 });
-        await job.printed('step ');
-        // Every other one while rank 0 writes a checkpoint.
-        if (k % 2 === 0) await wait(moment);
-        else await writing(folder, job);
-        const end = await killOne(job, k % 2 === 0 ? victim % devices : 0);
-        if (end.killed) {
-          killed++;
-          longest = Math.max(longest, end.milliseconds);
-          expect(end.text.match(NAMED[launcher]), `${hint}\n${end.text}`).toHaveLength(1);
-          expect(end.text, hint).not.toMatch(/^\s+at /m);
+    it(
+      'ends, loses nothing that was saved, and goes on to where an undisturbed one ends',
+      async () => {
+        const folder = temporaryFolder();
+        const seed = Date.now();
+        const random = new CounterRandom(seed, launcher);
+        let killed = 0;
+        let longest = 0;
+        for (let k = 0; k < KILLS; k++) {
+          const [devices, moment, victim] = [[2, 4][random.integer(3 * k, 2)], random.integer(3 * k + 1, 400), random.integer(3 * k + 2, 4)]; // biome-ignore format: one line reads better
+          const hint = `seed ${seed}, kill ${k}: ${devices} ranks`;
+          const job = new Job(folder, { launcher, trainer: { ...STEP, devices }, delay: 0.02 });
+          await job.printed('step ');
+          // Every other one while rank 0 writes a checkpoint.
+          if (k % 2 === 0) await wait(moment);
+          else await writing(folder, job);
+          const end = await killOne(job, k % 2 === 0 ? victim % devices : 0);
+          if (end.killed) {
+            killed++;
+            longest = Math.max(longest, end.milliseconds);
+            expect(end.text.match(NAMED[launcher]), `${hint}\n${end.text}`).toHaveLength(1);
+            expect(end.text, hint).not.toMatch(/^\s+at /m);
+          }
+          expect(await corruptFiles(folder), hint).toEqual([]);
         }
-        expect(await corruptFiles(folder), hint).toEqual([]);
-      }
-      expect(killed).toBeGreaterThan(KILLS / 2);
-      if (KILLS > 2) console.info(`${launcher}: ${killed} of ${KILLS} killed, all ended within ${longest.toFixed(0)} ms`);
-      await train(folder, { launcher, trainer: { ...STEP, devices: 2 } });
+        expect(killed).toBeGreaterThan(KILLS / 2);
+        if (KILLS > 2)
+          console.info(
+            `${launcher}: ${killed} of ${KILLS} killed, all ended within ${longest.toFixed(0)} ms`,
+          );
+        await train(folder, { launcher, trainer: { ...STEP, devices: 2 } });
 
-      const [expected, actual] = [await curve(whole), await curve(folder)];
-      expect(actual.map(({ step }) => step)).toEqual(expected.map(({ step }) => step));
-      expected.forEach((row, i) => {
-        for (const [key, value] of Object.entries(row)) {
-          const difference = Math.abs(actual[i][key] - value);
-          const hint = `seed ${seed}: ${key} in row ${i}`;
-          expect(difference, hint).toBeLessThanOrEqual(1e-4 * Math.max(1e-3, Math.abs(value)));
-        }
-      });
-      expect((await lastOf(folder)).state.progress.step).toBe(STEPS);
-      expect(unfinishedFiles(folder)).toEqual([]);
-    }, 60_000 * Math.max(2, KILLS));
+        const [expected, actual] = [await curve(whole), await curve(folder)];
+        expect(actual.map(({ step }) => step)).toEqual(expected.map(({ step }) => step));
+        expected.forEach((row, i) => {
+          for (const [key, value] of Object.entries(row)) {
+            const difference = Math.abs(actual[i][key] - value);
+            const hint = `seed ${seed}: ${key} in row ${i}`;
+            expect(difference, hint).toBeLessThanOrEqual(1e-4 * Math.max(1e-3, Math.abs(value)));
+          }
+        });
+        expect((await lastOf(folder)).state.progress.step).toBe(STEPS);
+        expect(unfinishedFiles(folder)).toEqual([]);
+      },
+      60_000 * Math.max(2, KILLS),
+    );
   });
 });
