@@ -2,12 +2,12 @@
 import type { Engine } from '../../engine/index.js';
 import { fileSource, readGguf } from '../../formats/index.js';
 import { loadWeights } from '../../nn/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import { ggufTokenizer, type Tokenizer } from '../../text/index.js';
 import { CacheRunner } from '../generation/cache-runner.js';
 import { type Generated, type GenerateOptions, generate } from '../generation/generate.js';
 import { networkWeights } from '../huggingface/weights.js';
 import { LanguageNetwork } from '../network.js';
-import { ggufArchitecture, ggufTokenizer, ggufWeights } from './gguf-model.js';
+import { ggufArchitecture, ggufWeights } from './gguf-model.js';
 
 /** A network and tokenizer from a file of others, which can write. */
 export class PretrainedLanguageModel {
