@@ -67,5 +67,8 @@ it('bits of a text are the sum over its tokens', () => {
   const model = new KneserNey(text, V, 3);
   const other = [1, 2, 3, 5, 1];
   const bits = other.map((token, i) => -Math.log2(model.probability(other.slice(0, i), token)));
-  expect(model.bits(other)).toBeCloseTo(bits.reduce((a, b) => a + b, 0), 10);
+  expect(model.bits(other)).toBeCloseTo(
+    bits.reduce((a, b) => a + b, 0),
+    10,
+  );
 });
