@@ -62,6 +62,28 @@ describe('ranks that train together', () => {
     });
   });
 
+  it.each(['local ranks', 'Open MPI'] as const)(
+    'make the numbers of one with the batches of all, where batch norm is over ranks: %s',
+    async (launcher) => {
+      if (!isInstalled(launcher)) return;
+      // 40 examples: two steps of 16, and one of 8, which is one rank's.
+      const [one, two] = [temporaryFolder(), temporaryFolder()];
+      const trainer = { max_steps: 7, check_val_every_n_epoch: 1, sync_batchnorm: true };
+      const model = (batch: number) => ({ normalised: { examples: 40, batch } });
+      await trainJob(one, { trainer: { ...trainer, devices: 1 }, model: model(16) });
+      await trainJob(two, { launcher, trainer: { ...trainer, devices: 2 }, model: model(8) });
+      // Batches of another size are another share of an epoch.
+      const numbers = async (folder: string) =>
+        (await curve(folder)).map(({ 'train/epoch': _, ...row }) => row);
+      expectClose(await numbers(two), await numbers(one));
+      const [expected, actual] = [await weights(one), await weights(two)];
+      expect(actual.length).toBe(expected.length);
+      actual.forEach((value, i) => {
+        expect(Math.abs(value - expected[i])).toBeLessThanOrEqual(1e-5);
+      });
+    },
+  );
+
   it('refuse a batch that they cannot divide', async () => {
     const { code, text } = await start(temporaryFolder(), { ...STEP, devices: 3, max_steps: 3 }).ended;
     expect(code).toBe(2);
