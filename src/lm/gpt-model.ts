@@ -17,7 +17,8 @@ import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
 import { CacheRunner } from './generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from './generation/generate.js';
+import { generate, generateParts, type TextPart, type Writer } from './generation/generate.js';
+import type { Generated, GenerateOptions } from './generation/options.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
@@ -111,20 +112,23 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   /**
-   * Goes on with each prompt.
-   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `asr.no-engine`
+   * Goes on with each prompt; the samples of a prompt follow each other.
+   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
+   *   `asr.no-engine`
    */
   async generate(
     prompts: readonly string[],
     options: GenerateOptions & { readonly engine?: Engine } = {},
   ): Promise<Generated[]> {
-    const engine = this.engineFor(options.engine, 'generate');
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, this.network);
-      this.runners.set(engine, runner);
-    }
-    return generate(runner, this.tokenizer, prompts, options);
+    return generate(this.writer(options.engine), prompts, options);
+  }
+
+  /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
+  stream(
+    prompts: readonly string[],
+    options: GenerateOptions & { readonly engine?: Engine } = {},
+  ): AsyncIterable<TextPart> {
+    return generateParts(this.writer(options.engine), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -147,6 +151,16 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
       tokenizer,
     };
     return { yaml: toYaml(configFromValues(written)), artifacts };
+  }
+
+  private writer(given: Engine | undefined): Writer {
+    const engine = this.engineFor(given, 'generate');
+    let runner = this.runners.get(engine);
+    if (!runner) {
+      runner = new CacheRunner(engine, this.network);
+      this.runners.set(engine, runner);
+    }
+    return { runner, tokenizer: this.tokenizer };
   }
 
   protected override networkChanged(): void {

@@ -1,7 +1,8 @@
 // The public face of the lm folder: language models.
 export { restoreLanguageModel } from './archive.js';
 export { isLanguageModel, lmComponents } from './components.js';
-export type { Generated, GenerateOptions } from './generation/generate.js';
+export type { TextPart } from './generation/generate.js';
+export type { Generated, GenerateOptions, ScoredToken } from './generation/options.js';
 export { nextToken, type SamplingOptions } from './generation/sampling.js';
 export { MegatronGPTModel } from './gpt-model.js';
 export { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';

@@ -46,7 +46,8 @@ export function networkWeights(file: WeightFile, options: NetworkOptions, prefix
       message: `${data.length} numbers, where the config wants [${recipe.shape.join(', ')}]`,
     });
   };
-  return { name: file.name, entries, read };
+  // What recipes make is nobody else's: an engine may keep it.
+  return { name: file.name, entries, read, resident: true };
 }
 
 /** Masks that old files hold, angles, and the head where it is the embedding. */

@@ -4,7 +4,8 @@ import { fileSource, readGguf } from '../../formats/index.js';
 import { loadWeights } from '../../nn/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import { CacheRunner } from '../generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from '../generation/generate.js';
+import { generate, generateParts, type TextPart, type Writer } from '../generation/generate.js';
+import type { Generated, GenerateOptions } from '../generation/options.js';
 import { networkWeights } from '../huggingface/weights.js';
 import { LanguageNetwork } from '../network.js';
 import { ggufArchitecture, ggufTokenizer, ggufWeights } from './gguf-model.js';
@@ -40,7 +41,16 @@ export class PretrainedLanguageModel {
 
   /** See `MegatronGPTModel.generate`. Special tokens in prompts stand for themselves, such as those of a chat's turns. */
   generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generated[]> {
+    return generate(this.writer(), prompts, options);
+  }
+
+  /** See `MegatronGPTModel.stream`. */
+  stream(prompts: readonly string[], options: GenerateOptions = {}): AsyncIterable<TextPart> {
+    return generateParts(this.writer(), prompts, options);
+  }
+
+  private writer(): Writer {
     this.runner ??= new CacheRunner(this.engine, this.network);
-    return generate(this.runner, this.tokenizer, prompts, options);
+    return { runner: this.runner, tokenizer: this.tokenizer };
   }
 }
