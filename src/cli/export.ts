@@ -4,11 +4,15 @@ import { printable } from '../errors/index.js';
 import type { TrainableModel } from '../model/index.js';
 import type { Trainer } from '../training/index.js';
 import type { OnnxOptions } from './export-onnx.js';
+import { above } from './option-number.js';
 import { importOption } from './own-components.js';
 import { tell } from './print.js';
 
-interface ExportOptions extends OnnxOptions {
+interface ExportOptions extends Omit<OnnxOptions, 'for'> {
+  readonly for?: OnnxOptions['for'] | 'huggingface';
   readonly weights: string;
+  readonly dtype?: string;
+  readonly shardSize?: number;
   readonly import: readonly string[];
 }
 
@@ -30,13 +34,18 @@ const WRITERS: Readonly<Record<string, Writer>> = {
 export function register(program: Command): void {
   program
     .command('export')
-    .description('Write a trained model for others: .nemo for NeMo, .onnx for ONNX Runtime, .safetensors.')
-    .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
+    .description(
+      'Write a trained model for others: .nemo for NeMo, .onnx for ONNX Runtime, .safetensors, a folder for transformers.',
+    )
+    .argument(
+      '<checkpoint>',
+      'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken; with --for huggingface also .gguf, or such a folder',
+    )
     .argument(
       '<file>',
       'OUTPUT.nemo, OUTPUT.safetensors (weights alone) or OUTPUT.onnx; of a transducer ' +
         'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made, of a multitask model decoder-OUTPUT.onnx; ' +
-        'with --for sherpa a folder',
+        'with --for sherpa or huggingface a folder',
     )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--decoder <branch>', 'to .onnx, of a hybrid model: rnnt (default) or ctc')
@@ -44,8 +53,14 @@ export function register(program: Command): void {
     .option(
       '--for <program>',
       'in ONNX, for nemo (default) or sherpa: a folder with model.onnx, or encoder.onnx, decoder.onnx and ' +
-        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them',
+        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or huggingface: config.json, safetensors and tokenizer of a ' +
+        'language model, as transformers takes them',
     )
+    .option(
+      '--dtype <type>',
+      'for huggingface: float32, float16 or bfloat16 (default: as weights were stored)',
+    )
+    .option('--shard-size <gigabytes>', 'for huggingface: most of a file of weights (default 5)', above(0))
     .option('--streaming', 'to .onnx: an encoder for streams, whose caches go in and out')
     .option(
       '--att-context-size <left,right>',
@@ -58,9 +73,22 @@ export function register(program: Command): void {
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
-  if (options.for !== undefined && options.for !== 'nemo' && options.for !== 'sherpa') {
-    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo or sherpa' });
+  if (options.for === 'huggingface') {
+    const { exportToHuggingFace } = await import('./export-huggingface.js');
+    return exportToHuggingFace(checkpoint, file, options);
   }
+  if (options.for !== undefined && options.for !== 'nemo' && options.for !== 'sherpa') {
+    throw new AnemoneError({
+      code: 'cli.option',
+      path: '--for',
+      message: 'expected nemo, sherpa or huggingface',
+    });
+  }
+  for (const key of ['dtype', 'shardSize'] as const) {
+    const path = key === 'dtype' ? '--dtype' : '--shard-size';
+    if (options[key] !== undefined) throw new AnemoneError({ code: 'cli.option', path, message: 'is for --for huggingface' }); // biome-ignore format: one line
+  }
+  const asked = { ...options, for: options.for };
   const kind = options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
   const write = WRITERS[kind];
   if (!write) {

@@ -23,11 +23,20 @@ import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+import { type WeightBits, weightOnly } from './pretrained/weight-only.js';
 import { TextData } from './text-data.js';
 import { languageTokenizer } from './tokenizer.js';
 
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
+
+/** Options of generation, and what it is computed with. */
+export interface GptGenerateOptions extends GenerateOptions {
+  /** Default: the one that the model was given. */
+  readonly engine?: Engine;
+  /** Products with weights of 8 or 4 bits (MatMulNBits), as the weights are now. Default: as they are. */
+  readonly bits?: WeightBits;
+}
 
 /**
  * A GPT of Megatron, as NeMo's MegatronGPTModel (1.23) configures it: trained on text, evaluated by perplexity, and able to write.
@@ -116,19 +125,26 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
    * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
    *   `asr.no-engine`
    */
-  async generate(
-    prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): Promise<Generated[]> {
-    return generate(this.writer(options.engine), prompts, options);
+  async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    const { writer, dispose } = await this.writer(options);
+    try {
+      return await generate(writer, prompts, options);
+    } finally {
+      dispose();
+    }
   }
 
   /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
-  stream(
+  async *stream(
     prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): AsyncIterable<TextPart> {
-    return generateParts(this.writer(options.engine), prompts, options);
+    options: GptGenerateOptions = {},
+  ): AsyncGenerator<TextPart, void> {
+    const { writer, dispose } = await this.writer(options);
+    try {
+      yield* generateParts(writer, prompts, options);
+    } finally {
+      dispose();
+    }
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -153,14 +169,28 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return { yaml: toYaml(configFromValues(written)), artifacts };
   }
 
-  private writer(given: Engine | undefined): Writer {
+  /** Rounded weights are those of now, and are not kept: training may go on. */
+  private async writer({
+    engine: given,
+    bits,
+  }: GptGenerateOptions): Promise<{ writer: Writer; dispose: () => void }> {
     const engine = this.engineFor(given, 'generate');
+    const { network, tokenizer } = this;
+    if (bits) {
+      const rounded = await weightOnly(network, engine, bits);
+      const runner = new CacheRunner(engine, network, rounded.tracing);
+      const dispose = (): void => {
+        runner.dispose();
+        rounded.release();
+      };
+      return { writer: { runner, tokenizer }, dispose };
+    }
     let runner = this.runners.get(engine);
     if (!runner) {
-      runner = new CacheRunner(engine, this.network);
+      runner = new CacheRunner(engine, network);
       this.runners.set(engine, runner);
     }
-    return { runner, tokenizer: this.tokenizer };
+    return { writer: { runner, tokenizer }, dispose: () => {} };
   }
 
   protected override networkChanged(): void {

@@ -58,6 +58,12 @@ export class CacheRunner {
     return { sequences: new CachedSequences(this.step, memory, lengths), logits };
   }
 
+  /** Frees compiled code. */
+  dispose(): void {
+    this.prefill.dispose();
+    this.step.dispose();
+  }
+
   private async readOneByOne(
     prompts: readonly (readonly number[])[],
     memory: HostTensors,
