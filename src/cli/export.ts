@@ -21,7 +21,7 @@ type Writer = (
   model: TrainableModel,
   trainer: Trainer,
   file: string,
-  options: ExportOptions,
+  options: OnnxOptions,
 ) => Promise<readonly string[]>;
 
 const WRITERS: Readonly<Record<string, Writer>> = {
@@ -95,11 +95,11 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
     const message = 'the name of the file must end in .nemo, .safetensors or .onnx';
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
-  if (kind !== 'onnx') await (await import('./export-onnx.js')).onlyOnnx(options);
+  if (kind !== 'onnx') await (await import('./export-onnx.js')).onlyOnnx(asked);
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
-    for (const writtenFile of await write(model, trainer, file, options)) {
+    for (const writtenFile of await write(model, trainer, file, asked)) {
       tell(`${printable(writtenFile)} is of the model of ${printable(path)}\n`);
     }
   } finally {

@@ -1,4 +1,5 @@
 // NeMo's MegatronGPTModel: a causal language model, pre-trained on text.
+import { basename } from 'node:path';
 import { type ConfigNode, configFromValues, toYaml } from '../config/index.js';
 import type { Container } from '../container/index.js';
 import type { Engine, Program, Tensors } from '../engine/index.js';
@@ -157,8 +158,9 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const tokenizer: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
     for (const [file, bytes] of this.tokenizer.files()) {
       const member = name(file, bytes);
-      artifacts.set(member, bytes);
-      if (file === 'tokenizer.model') tokenizer['model'] = `nemo:${member}`;
+      const key = tokenizerKeyOf(file, tokenizer);
+      artifacts.set(key ? member : file, bytes);
+      if (key) tokenizer[key] = `nemo:${member}`;
     }
     const written = {
       ...config,
@@ -197,4 +199,13 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     this.lossPrograms = new WeakMap();
     this.runners = new WeakMap();
   }
+}
+
+/** Under which key of the section an archive names this file of the tokenizer; none for those that are found beside it. */
+function tokenizerKeyOf(file: string, section: Record<string, unknown>): string | undefined {
+  const keys = ['model', 'vocab_file', 'merge_file', 'tokenizer_file'];
+  const written = keys.find((key) => typeof section[key] === 'string' && basename(section[key]) === file);
+  if (written) return written;
+  if (file === 'tokenizer.model') return 'model';
+  return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
 }

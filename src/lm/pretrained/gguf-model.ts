@@ -1,7 +1,7 @@
-// Models of GGUF files: Llama and Qwen, their weights under the names of transformers, and the byte-level BPE that the file holds.
+// Models of GGUF files: Llama and Qwen, their weights under the names of transformers.
 import { AnemoneError } from '../../errors/index.js';
 import type { GgufFile, GgufValue, WeightFile } from '../../formats/index.js';
-import { ByteBpeTokenizer, type Tokenizer } from '../../text/index.js';
+import type { Tokenizer } from '../../text/index.js';
 import { architectureOf, type HuggingFaceConfig } from '../huggingface/architecture.js';
 import type { NetworkOptions } from '../network.js';
 
@@ -105,35 +105,6 @@ function halvesApart(data: Float32Array, headSize: number, columns: number): Flo
     out.set(data.subarray(row * columns, (row + 1) * columns), to * columns);
   }
   return out;
-}
-
-/** Pre-tokenizers of llama.cpp whose words are GPT-2's; those that split digits first. */
-const SPLITS_DIGITS: Readonly<Record<string, boolean>> = { 'gpt-2': false, default: false, smollm: true };
-
-/** @throws AnemoneError `gguf.unsupported` for another tokenizer than byte-level BPE */
-export function ggufTokenizer(file: GgufFile): Tokenizer {
-  const get = (key: string): GgufValue | undefined => file.metadata.get(`tokenizer.ggml.${key}`);
-  const [kind, pre] = [String(get('model')), String(get('pre') ?? 'default')];
-  if (kind !== 'gpt2' || !Object.hasOwn(SPLITS_DIGITS, pre))
-    throw unsupported(file, `the tokenizer "${kind}" (${pre})`, 'gpt2 with the words of gpt-2 or smollm is');
-  const texts = (key: string): string[] => ((get(key) ?? []) as readonly GgufValue[]).map(String);
-  const vocabulary = texts('tokens');
-  const types = ((get('token_type') ?? []) as readonly GgufValue[]).map(Number);
-  const token = (key: string): string | undefined => {
-    const id = get(`${key}_token_id`);
-    return id === undefined ? undefined : vocabulary[Number(id)];
-  };
-  return new ByteBpeTokenizer({
-    vocabulary,
-    merges: texts('merges'),
-    // 3: control, 4: the user's own
-    specials: vocabulary.filter((_, id) => types[id] === 3 || types[id] === 4),
-    splitsDigits: SPLITS_DIGITS[pre],
-    bos: token('bos'),
-    eos: token('eos'),
-    pad: token('padding'),
-    unk: token('unknown'),
-  });
 }
 
 function unsupported(file: GgufFile, what: string, hint: string): AnemoneError {

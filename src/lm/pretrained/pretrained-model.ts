@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import { fileSource, readGguf } from '../../formats/index.js';
 import { loadWeights } from '../../nn/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import { ggufTokenizer, type Tokenizer } from '../../text/index.js';
 import { CacheRunner } from '../generation/cache-runner.js';
 import { generate, generateParts, type TextPart, type Writer } from '../generation/generate.js';
 import type { Generated, GenerateOptions } from '../generation/options.js';
@@ -13,7 +13,7 @@ import { openHuggingFace } from '../huggingface/folder.js';
 import { folderTokenizer } from '../huggingface/tokenizer.js';
 import { networkWeights } from '../huggingface/weights.js';
 import { LanguageNetwork } from '../network.js';
-import { ggufArchitecture, ggufConfig, ggufEnds, ggufTokenizer, ggufWeights } from './gguf-model.js';
+import { ggufArchitecture, ggufConfig, ggufEnds, ggufWeights } from './gguf-model.js';
 import { type WeightBits, weightOnly } from './weight-only.js';
 
 /** How a model of others is opened. */
