@@ -1,9 +1,8 @@
 // `anemone export --for huggingface`: a language model as the folder that transformers loads.
 import type { ExportType } from '../lm/index.js';
-import type { OnnxOptions } from './export-onnx.js';
 import { tell } from './print.js';
 
-interface Options extends OnnxOptions {
+interface Options {
   readonly weights: string;
   readonly dtype?: string;
   /** Gigabytes. */

@@ -1,6 +1,6 @@
 // A model as a folder of Hugging Face: config.json, safetensors (several with an index where they are large), tokenizer.
 import { mkdtempSync, readdirSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
@@ -59,6 +59,8 @@ export async function writeHuggingFace(
     for (const [name, json] of files) await writeFile(join(temporary, name), `${JSON.stringify(json, null, 2)}\n`); // biome-ignore format: one line
     for (const [name, bytes] of model.tokenizer.files()) await writeFile(join(temporary, name), bytes);
     await writeWeights(temporary, model.network, engine, type, shardBytes);
+    // mkdtemp makes folders that only their owner may read.
+    await chmod(temporary, 0o777 & ~process.umask());
     await rm(folder, { recursive: true, force: true });
     await rename(temporary, folder);
     return readdirSync(folder).sort();
