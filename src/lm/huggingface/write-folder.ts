@@ -57,7 +57,7 @@ export async function writeHuggingFace(
       ['generation_config.json', generationConfig(model)],
     ]);
     for (const [name, json] of files) await writeFile(join(temporary, name), `${JSON.stringify(json, null, 2)}\n`); // biome-ignore format: one line
-    for (const [name, bytes] of model.tokenizer.files()) await writeFile(join(temporary, name), bytes);
+    for (const [name, bytes] of tokenizerFiles(model.tokenizer.files())) await writeFile(join(temporary, name), bytes); // biome-ignore format: one line
     await writeWeights(temporary, model.network, engine, type, shardBytes);
     // mkdtemp makes folders that only their owner may read.
     await chmod(temporary, 0o777 & ~process.umask());
@@ -68,6 +68,15 @@ export async function writeHuggingFace(
     await rm(temporary, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** A tokenizer.json is read as it is by one class alone; by others transformers would change what it does. */
+function tokenizerFiles(files: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
+  const name = 'tokenizer_config.json';
+  if (!files.has('tokenizer.json')) return files;
+  const text = new TextDecoder().decode(files.get(name) ?? new TextEncoder().encode('{}'));
+  const config = { tokenizer_class: 'PreTrainedTokenizerFast', ...(JSON.parse(text) as object) };
+  return new Map([...files, [name, new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)]]);
 }
 
 function refuseFull(folder: string): void {
