@@ -17,8 +17,9 @@ import type { ArchivedConfig } from '../nemo/index.js';
 import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
-import { CacheRunner } from './generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from './generation/generate.js';
+import type { TextPart } from './generation/generate.js';
+import type { Generated } from './generation/options.js';
+import { type GptGenerateOptions, Writers } from './generation/writers.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
@@ -40,7 +41,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly batchesPerStep: number;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private runners = new WeakMap<Engine, CacheRunner>();
+  private writers: Writers;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
@@ -49,6 +50,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
+    this.writers = new Writers(this.network, this.tokenizer);
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
     this.data = new TextData(settings, this.tokenizer);
   }
@@ -109,20 +111,17 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   /**
-   * Goes on with each prompt.
-   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `asr.no-engine`
+   * Goes on with each prompt; the samples of a prompt follow each other.
+   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
+   *   `asr.no-engine`
    */
-  async generate(
-    prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): Promise<Generated[]> {
-    const engine = this.engineFor(options.engine, 'generate');
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, this.network);
-      this.runners.set(engine, runner);
-    }
-    return generate(runner, this.tokenizer, prompts, options);
+  generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writers.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  }
+
+  /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncGenerator<TextPart, void> {
+    return this.writers.stream(this.engineFor(options.engine, 'stream'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -150,7 +149,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.runners = new WeakMap();
+    this.writers = new Writers(this.network, this.tokenizer);
   }
 }
 
