@@ -1,4 +1,5 @@
 // NeMo's MegatronGPTModel: a causal language model, pre-trained on text.
+import { basename } from 'node:path';
 import { type ConfigNode, configFromValues, toYaml } from '../config/index.js';
 import type { Container } from '../container/index.js';
 import type { Engine, Program, Tensors } from '../engine/index.js';
@@ -16,12 +17,14 @@ import type { ArchivedConfig } from '../nemo/index.js';
 import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
-import { CacheRunner } from './generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from './generation/generate.js';
+import type { TextPart } from './generation/generate.js';
+import type { Generated } from './generation/options.js';
+import { type GptGenerateOptions, Writers } from './generation/writers.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
 import { languageTokenizer } from './tokenizer.js';
 
@@ -38,7 +41,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly batchesPerStep: number;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private runners = new WeakMap<Engine, CacheRunner>();
+  private writers: Writers;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
@@ -47,6 +50,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
+    this.writers = new Writers(this.network, this.tokenizer);
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
     this.data = new TextData(settings, this.tokenizer);
   }
@@ -66,12 +70,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** The `model` section, with the groups of Megatron: norms and biases do not decay. */
   override get config(): Section {
     const config = super.config;
-    if (config['optim_param_groups']) return config;
-    const still = { weight_decay: 0 };
-    const names = [...this.parameters()].filter(({ shape }) => shape.length === 1).map(({ name }) => name);
-    const ends = [...new Set(names.map((name) => name.slice(name.lastIndexOf('.') + 1)))];
-    const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
-    return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
+    const groups = config['optim_param_groups'] ?? stillGroups(this.parameters());
+    return groups ? { ...config, optim_param_groups: groups } : config;
   }
 
   /** The key of the config that names text of a kind (`train`, `validation`, `test`), for messages. */
@@ -111,20 +111,17 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   /**
-   * Goes on with each prompt.
-   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `asr.no-engine`
+   * Goes on with each prompt; the samples of a prompt follow each other.
+   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
+   *   `asr.no-engine`
    */
-  async generate(
-    prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): Promise<Generated[]> {
-    const engine = this.engineFor(options.engine, 'generate');
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, this.network);
-      this.runners.set(engine, runner);
-    }
-    return generate(runner, this.tokenizer, prompts, options);
+  generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writers.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  }
+
+  /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncGenerator<TextPart, void> {
+    return this.writers.stream(this.engineFor(options.engine, 'stream'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -137,8 +134,9 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const tokenizer: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
     for (const [file, bytes] of this.tokenizer.files()) {
       const member = name(file, bytes);
-      artifacts.set(member, bytes);
-      if (file === 'tokenizer.model') tokenizer['model'] = `nemo:${member}`;
+      const key = tokenizerKeyOf(file, tokenizer);
+      artifacts.set(key ? member : file, bytes);
+      if (key) tokenizer[key] = `nemo:${member}`;
     }
     const written = {
       ...config,
@@ -151,6 +149,15 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.runners = new WeakMap();
+    this.writers = new Writers(this.network, this.tokenizer);
   }
+}
+
+/** Under which key of the section an archive names this file of the tokenizer; none for those that are found beside it. */
+function tokenizerKeyOf(file: string, section: Record<string, unknown>): string | undefined {
+  const keys = ['model', 'vocab_file', 'merge_file', 'tokenizer_file'];
+  const written = keys.find((key) => typeof section[key] === 'string' && basename(section[key]) === file);
+  if (written) return written;
+  if (file === 'tokenizer.model') return 'model';
+  return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
 }

@@ -14,16 +14,16 @@ const tokenizerSchema = defineSchema(
   'tokenizer',
   {
     library: {
-      doc: 'byte-level, sentencepiece, or megatron and huggingface for byte-level BPE.',
-      format: ['megatron', 'sentencepiece', 'huggingface', 'byte-level'],
+      doc: 'megatron: GPT-2’s vocab_file and merge_file; huggingface: tokenizer.json; sentencepiece; tiktoken; byte-level: bytes, no file.',
+      format: ['megatron', 'sentencepiece', 'huggingface', 'byte-level', 'tiktoken'],
       default: 'megatron',
     },
-    type: { doc: 'GPT2BPETokenizer for megatron; the folder of tokenizer.json for huggingface.', format: 'string', ...optional }, // biome-ignore format: one line
+    type: { doc: 'GPT2BPETokenizer for megatron; the folder of tokenizer.json for huggingface; the encoding for tiktoken.', format: 'string', ...optional }, // biome-ignore format: one line
     model: { doc: 'The SentencePiece model.', format: 'string', ...optional },
-    vocab_file: { doc: 'vocab.json of GPT-2.', format: 'string', ...optional },
+    vocab_file: { doc: 'vocab.json of GPT-2, or the vocabulary of tiktoken.', format: 'string', ...optional },
     merge_file: { doc: 'merges.txt of GPT-2.', format: 'string', ...optional },
     tokenizer_file: {
-      doc: 'tokenizer.json, instead of vocab_file and merge_file.',
+      doc: 'tokenizer.json, for huggingface and megatron.',
       format: 'string',
       ...optional,
     },

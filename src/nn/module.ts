@@ -100,6 +100,14 @@ export abstract class Module {
     return module;
   }
 
+  /** Takes a child away; there may be none. */
+  protected removeChild(label: string): void {
+    const member = this.members.get(label);
+    if (!(member instanceof Module)) return;
+    member.parent = undefined;
+    this.members.delete(label);
+  }
+
   /** All parameters below, in order of registration. */
   *parameters(): Iterable<Parameter> {
     for (const member of this.walk()) if (member instanceof Parameter) yield member;
