@@ -79,10 +79,16 @@ async function evaluate(
   const { weights, engine, import: modules } = options;
   const { files, overrides: after } = splitOverrides(options.manifest ?? []);
   const ownOptions = { ...options, manifest: files.length > 0 ? files : undefined };
+<<<<<<< HEAD
+=======
+  const { isLanguageModel, isTuning } = await import('../lm/index.js');
+>>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   const changes = (config: Config) => {
-    const chosen = isLanguageModel(config['model'])
-      ? textChanges(kind, ownOptions)
-      : setChanges(section, ownOptions, config);
+    const chosen = isTuning(config['model'])
+      ? rowChanges(kind, ownOptions, config['model'] as Config)
+      : isLanguageModel(config['model'])
+        ? textChanges(kind, ownOptions)
+        : setChanges(section, ownOptions, config);
     return [...chosen, ...overrides, ...after];
   };
   const { model, trainer } = await loadTrainedModel(path, { overrides: changes, weights, engine, modules });
@@ -95,6 +101,21 @@ async function evaluate(
   } finally {
     await trainer.dispose();
   }
+}
+
+/** Overrides that make a tuned language model read other rows, as it reads those of its config. */
+function rowChanges(kind: Kind, { manifest, batchSize }: EvaluateOptions, model: Config): string[] {
+  const name = `${kind === 'test' ? 'test' : 'validation'}_ds`;
+  const data = model['data'] as Readonly<Record<string, object | null | undefined>> | null;
+  const like = data?.[name] ?? data?.['validation_ds'] ?? data?.['train_ds'] ?? {};
+  const section = {
+    ...like,
+    ...(manifest !== undefined && { file_names: manifest, names: null }),
+    ...(batchSize !== undefined && { micro_batch_size: Number(batchSize) }),
+    shuffle: false,
+    drop_last: false,
+  };
+  return manifest === undefined && batchSize === undefined ? [] : [`++model.data.${name}=${JSON.stringify(section)}`]; // biome-ignore format: one line
 }
 
 /** Overrides that make a language model read other texts. */

@@ -11,8 +11,12 @@ import { tell } from './print.js';
 interface ExportOptions extends Omit<OnnxOptions, 'for'> {
   readonly for?: OnnxOptions['for'] | 'huggingface';
   readonly weights: string;
+<<<<<<< HEAD
   readonly dtype?: string;
   readonly shardSize?: number;
+=======
+  readonly merge?: boolean;
+>>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   readonly import: readonly string[];
 }
 
@@ -27,6 +31,7 @@ type Writer = (
 const WRITERS: Readonly<Record<string, Writer>> = {
   nemo: writeNemo,
   safetensors: writeSafetensors,
+  peft: writePeft,
   onnx: async (model, _trainer, file, options) =>
     (await import('./export-onnx.js')).exportToOnnx(model, file, options),
 };
@@ -48,13 +53,18 @@ export function register(program: Command): void {
         'with --for sherpa or huggingface a folder',
     )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
+    .option('--merge', 'add low-rank adapters (LoRA) to the weights beside which they stand')
     .option('--decoder <branch>', 'to .onnx, of a hybrid model: rnnt (default) or ctc')
     .option('--max-frames <count>', 'to .onnx: encoder frames that the files take at least (default 5000)')
     .option(
       '--for <program>',
       'in ONNX, for nemo (default) or sherpa: a folder with model.onnx, or encoder.onnx, decoder.onnx and ' +
+<<<<<<< HEAD
         'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or huggingface: config.json, safetensors and tokenizer of a ' +
         'language model, as transformers takes them',
+=======
+        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or peft: a folder of Hugging Face’s PEFT with the adapter',
+>>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
     )
     .option(
       '--dtype <type>',
@@ -73,6 +83,7 @@ export function register(program: Command): void {
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
+<<<<<<< HEAD
   if (options.for === 'huggingface') {
     const { exportToHuggingFace } = await import('./export-huggingface.js');
     return exportToHuggingFace(checkpoint, file, options);
@@ -90,21 +101,62 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
   }
   const asked = { ...options, for: options.for };
   const kind = options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
+=======
+  if (options.for !== undefined && !['nemo', 'sherpa', 'peft'].includes(options.for)) {
+    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo, sherpa or peft' });
+  }
+  const kind =
+    options.for === 'peft' ? 'peft' : options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
+>>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   const write = WRITERS[kind];
   if (!write) {
     const message = 'the name of the file must end in .nemo, .safetensors or .onnx';
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
+<<<<<<< HEAD
   if (kind !== 'onnx') await (await import('./export-onnx.js')).onlyOnnx(asked);
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
     for (const writtenFile of await write(model, trainer, file, asked)) {
+=======
+  if (kind !== 'onnx' && kind !== 'peft') await (await import('./export-onnx.js')).onlyOnnx(options);
+  const { weights, import: modules } = options;
+  const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
+  try {
+    if (options.merge) await merge(model, trainer);
+    for (const writtenFile of await write(model, trainer, file, options)) {
+>>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
       tell(`${printable(writtenFile)} is of the model of ${printable(path)}\n`);
     }
   } finally {
     await trainer.dispose();
   }
+}
+
+/** @throws AnemoneError `cli.no-adapter` */
+async function merge(model: TrainableModel, trainer: Trainer): Promise<void> {
+  const { AnemoneError } = await import('../errors/index.js');
+  const { Model } = await import('../model/index.js');
+  if (!(model instanceof Model) || model.adapters.names.length === 0) {
+    throw new AnemoneError({ code: 'cli.no-adapter', path: '--merge', message: 'the model has no adapters' });
+  }
+  await model.mergeAdapters(undefined, { engine: trainer.engine });
+}
+
+async function writePeft(
+  model: TrainableModel,
+  trainer: Trainer,
+  folder: string,
+): Promise<readonly string[]> {
+  const { AnemoneError } = await import('../errors/index.js');
+  const { MegatronGPTSFTModel } = await import('../lm/index.js');
+  if (!(model instanceof MegatronGPTSFTModel)) {
+    const message = 'folders of PEFT are for language models that were tuned by LoRA';
+    throw new AnemoneError({ code: 'cli.option', path: '--for', message });
+  }
+  await model.savePeft(folder, { engine: trainer.engine });
+  return [folder];
 }
 
 async function writeNemo(model: TrainableModel, trainer: Trainer, file: string): Promise<readonly string[]> {

@@ -24,7 +24,11 @@ import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+<<<<<<< HEAD
 import { type WeightBits, weightOnly } from './pretrained/weight-only.js';
+=======
+import { stillGroups } from './still-groups.js';
+>>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
 import { TextData } from './text-data.js';
 import { languageTokenizer } from './tokenizer.js';
 
@@ -77,12 +81,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** The `model` section, with the groups of Megatron: norms and biases do not decay. */
   override get config(): Section {
     const config = super.config;
-    if (config['optim_param_groups']) return config;
-    const still = { weight_decay: 0 };
-    const names = [...this.parameters()].filter(({ shape }) => shape.length === 1).map(({ name }) => name);
-    const ends = [...new Set(names.map((name) => name.slice(name.lastIndexOf('.') + 1)))];
-    const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
-    return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
+    const groups = config['optim_param_groups'] ?? stillGroups(this.parameters());
+    return groups ? { ...config, optim_param_groups: groups } : config;
   }
 
   /** The key of the config that names text of a kind (`train`, `validation`, `test`), for messages. */

@@ -94,7 +94,7 @@ export class LanguageNetwork extends Module {
 
   constructor(
     readonly options: NetworkOptions,
-    naming: NamingScheme = 'legacy',
+    readonly naming: NamingScheme = 'legacy',
     checkpointing: CheckpointConfig = {},
   ) {
     super();
@@ -132,13 +132,10 @@ export class LanguageNetwork extends Module {
   /** Σ weight · loss over the tokens. labels int32 [B,T], weights [B,T] → scalar. */
   loss(inputs: TokenInputs, labels: Tensor, weights: Tensor, pass: Pass): Tensor {
     const { hidden, flatLabels } = this.flat(inputs, labels, pass);
-    return vocabularyLoss(
-      hidden,
-      this.table.tensor(),
-      flatLabels,
-      tf.reshape(weights, [-1]),
-      this.lossOptions,
-    );
+    return vocabularyLoss(hidden, this.table.tensor(), flatLabels, tf.reshape(weights, [-1]), {
+      ...this.lossOptions,
+      trainsTable: this.table.trainable,
+    });
   }
 
   /** The loss of each token, [B,T]. */

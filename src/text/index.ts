@@ -1,6 +1,12 @@
 // Text: tokenizers and their training, normalisation, and the metrics that compare texts.
 export type { ReadFile } from '../container/index.js';
 export { AggregateTokenizer } from './aggregate-tokenizer.js';
+export {
+  ByteBpeTrainer,
+  type ByteBpeTrainOptions,
+  trainByteBpe,
+  writeByteBpeFolder,
+} from './bpe/train/byte-bpe-trainer.js';
 export { ByteTokenizer } from './byte-tokenizer.js';
 export { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
 export { CanaryTokenizer } from './canary/canary-tokenizer.js';
