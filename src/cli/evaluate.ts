@@ -67,7 +67,7 @@ async function evaluate(
   overrides: string[],
   options: EvaluateOptions,
 ): Promise<void> {
-  const { PretrainedLanguageModel, isLanguageModel } = await import('../lm/index.js');
+  const { isLanguageModel, isTuning, PretrainedLanguageModel } = await import('../lm/index.js');
   const hasWindow = [options.context, options.stride, options.tokens].some((value) => value !== undefined);
   if (hasWindow || PretrainedLanguageModel.isAt(path)) {
     const { measureTexts } = await import('./measure-texts.js');
@@ -79,10 +79,6 @@ async function evaluate(
   const { weights, engine, import: modules } = options;
   const { files, overrides: after } = splitOverrides(options.manifest ?? []);
   const ownOptions = { ...options, manifest: files.length > 0 ? files : undefined };
-<<<<<<< HEAD
-=======
-  const { isLanguageModel, isTuning } = await import('../lm/index.js');
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   const changes = (config: Config) => {
     const chosen = isTuning(config['model'])
       ? rowChanges(kind, ownOptions, config['model'] as Config)

@@ -11,12 +11,9 @@ import { tell } from './print.js';
 interface ExportOptions extends Omit<OnnxOptions, 'for'> {
   readonly for?: OnnxOptions['for'] | 'huggingface';
   readonly weights: string;
-<<<<<<< HEAD
   readonly dtype?: string;
   readonly shardSize?: number;
-=======
   readonly merge?: boolean;
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   readonly import: readonly string[];
 }
 
@@ -59,12 +56,9 @@ export function register(program: Command): void {
     .option(
       '--for <program>',
       'in ONNX, for nemo (default) or sherpa: a folder with model.onnx, or encoder.onnx, decoder.onnx and ' +
-<<<<<<< HEAD
         'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or huggingface: config.json, safetensors and tokenizer of a ' +
-        'language model, as transformers takes them',
-=======
-        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or peft: a folder of Hugging Face’s PEFT with the adapter',
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
+        'language model, as transformers takes them' +
+        'or peft: a folder of Hugging Face’s PEFT with the adapter',
     )
     .option(
       '--dtype <type>',
@@ -83,16 +77,15 @@ export function register(program: Command): void {
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
-<<<<<<< HEAD
   if (options.for === 'huggingface') {
     const { exportToHuggingFace } = await import('./export-huggingface.js');
     return exportToHuggingFace(checkpoint, file, options);
   }
-  if (options.for !== undefined && options.for !== 'nemo' && options.for !== 'sherpa') {
+  if (options.for !== undefined && !['nemo', 'sherpa', 'peft'].includes(options.for)) {
     throw new AnemoneError({
       code: 'cli.option',
       path: '--for',
-      message: 'expected nemo, sherpa or huggingface',
+      message: 'expected nemo, sherpa, peft or huggingface',
     });
   }
   for (const key of ['dtype', 'shardSize'] as const) {
@@ -100,33 +93,19 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
     if (options[key] !== undefined) throw new AnemoneError({ code: 'cli.option', path, message: 'is for --for huggingface' }); // biome-ignore format: one line
   }
   const asked = { ...options, for: options.for };
-  const kind = options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
-=======
-  if (options.for !== undefined && !['nemo', 'sherpa', 'peft'].includes(options.for)) {
-    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo, sherpa or peft' });
-  }
   const kind =
     options.for === 'peft' ? 'peft' : options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   const write = WRITERS[kind];
   if (!write) {
     const message = 'the name of the file must end in .nemo, .safetensors or .onnx';
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
-<<<<<<< HEAD
-  if (kind !== 'onnx') await (await import('./export-onnx.js')).onlyOnnx(asked);
-  const { weights, import: modules } = options;
-  const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
-  try {
-    for (const writtenFile of await write(model, trainer, file, asked)) {
-=======
-  if (kind !== 'onnx' && kind !== 'peft') await (await import('./export-onnx.js')).onlyOnnx(options);
+  if (kind !== 'onnx' && kind !== 'peft') await (await import('./export-onnx.js')).onlyOnnx(asked);
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
     if (options.merge) await merge(model, trainer);
-    for (const writtenFile of await write(model, trainer, file, options)) {
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
+    for (const writtenFile of await write(model, trainer, file, asked)) {
       tell(`${printable(writtenFile)} is of the model of ${printable(path)}\n`);
     }
   } finally {

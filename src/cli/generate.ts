@@ -110,7 +110,6 @@ async function generate(path: string, overrides: string[], options: GenerateComm
 /** @throws AnemoneError `cli.option` */
 async function checkTogether(prompts: readonly string[], options: GenerateCommandOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
-<<<<<<< HEAD
   const wrong = (path: string, message: string, hint?: string) =>
     new AnemoneError({ code: 'cli.option', path, message, hint });
   const { chat, system, beams, lengthPenalty, logProbs, json, jsonl, samples } = options;
@@ -149,17 +148,6 @@ async function writeAll(
   const withPrompt = (result: Generated, row: number) => ({
     prompt: shown[Math.floor(row / samples)],
     ...result,
-=======
-  const { MegatronGPTModel, MegatronGPTSFTModel } = await import('../lm/index.js');
-  const { loadTrainedModel } = await import('./trained-model.js');
-  const { model, trainer } = await loadTrainedModel(path, options);
-  if (model instanceof MegatronGPTModel || model instanceof MegatronGPTSFTModel) return { model, trainer };
-  await trainer.dispose();
-  throw new AnemoneError({
-    code: 'cli.no-language-model',
-    message: `${path} holds no language model`,
-    hint: 'anemone transcribe is for speech models',
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
   });
   const before = (row: number): string => (chat ? '' : shown[Math.floor(row / samples)]);
   if (json) {

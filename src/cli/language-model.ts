@@ -33,6 +33,8 @@ export interface LanguageModelOptions extends TrainedModelOptions {
   readonly overrides: readonly string[];
   /** Of weights in generation. */
   readonly bits?: WeightBits | undefined;
+  /** Adds low-rank adapters to the weights beside which they stand. */
+  readonly merges?: boolean | undefined;
 }
 
 /** @throws AnemoneError `cli.no-language-model`, `cli.override`, and what opening throws */
@@ -44,10 +46,10 @@ export async function openLanguageModel(path: string, options: LanguageModelOpti
 /** The model of a checkpoint or archive. */
 async function trained(path: string, options: LanguageModelOptions): Promise<LanguageModel> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { MegatronGPTModel } = await import('../lm/index.js');
+  const { MegatronGPTModel, MegatronGPTSFTModel } = await import('../lm/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
   const { model, trainer } = await loadTrainedModel(path, options);
-  if (!(model instanceof MegatronGPTModel)) {
+  if (!(model instanceof MegatronGPTModel || model instanceof MegatronGPTSFTModel)) {
     await trainer.dispose();
     throw new AnemoneError({
       code: 'cli.no-language-model',
@@ -55,6 +57,7 @@ async function trained(path: string, options: LanguageModelOptions): Promise<Lan
       hint: 'anemone transcribe is for speech models',
     });
   }
+  if (options.merges) await model.mergeAdapters(undefined, { engine: trainer.engine });
   const { network, tokenizer } = model;
   const own = { engine: trainer.engine, ...(options.bits && { bits: options.bits }) };
   return {

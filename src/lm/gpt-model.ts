@@ -17,31 +17,19 @@ import type { ArchivedConfig } from '../nemo/index.js';
 import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
-import { CacheRunner } from './generation/cache-runner.js';
-import { generate, generateParts, type TextPart, type Writer } from './generation/generate.js';
-import type { Generated, GenerateOptions } from './generation/options.js';
+import type { TextPart } from './generation/generate.js';
+import { type GptGenerateOptions, ModelWriter } from './generation/model-writer.js';
+import type { Generated } from './generation/options.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
-<<<<<<< HEAD
-import { type WeightBits, weightOnly } from './pretrained/weight-only.js';
-=======
 import { stillGroups } from './still-groups.js';
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
 import { TextData } from './text-data.js';
 import { languageTokenizer } from './tokenizer.js';
 
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
-
-/** Options of generation, and what it is computed with. */
-export interface GptGenerateOptions extends GenerateOptions {
-  /** Default: the one that the model was given. */
-  readonly engine?: Engine;
-  /** Products with weights of 8 or 4 bits (MatMulNBits), as the weights are now. Default: as they are. */
-  readonly bits?: WeightBits;
-}
 
 /**
  * A GPT of Megatron, as NeMo's MegatronGPTModel (1.23) configures it: trained on text, evaluated by perplexity, and able to write.
@@ -53,7 +41,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly batchesPerStep: number;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private runners = new WeakMap<Engine, CacheRunner>();
+  private readonly writer: ModelWriter;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
@@ -63,6 +51,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
+    this.writer = new ModelWriter(this.network, this.tokenizer);
     this.data = new TextData(settings, this.tokenizer);
   }
 
@@ -124,28 +113,15 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /**
    * Goes on with each prompt; the samples of a prompt follow each other.
    * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
-   *   `asr.no-engine`
+   *   `engine.cancelled`, `asr.no-engine`
    */
   async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
-    const { writer, dispose } = await this.writer(options);
-    try {
-      return await generate(writer, prompts, options);
-    } finally {
-      dispose();
-    }
+    return this.writer.generate(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
-  async *stream(
-    prompts: readonly string[],
-    options: GptGenerateOptions = {},
-  ): AsyncGenerator<TextPart, void> {
-    const { writer, dispose } = await this.writer(options);
-    try {
-      yield* generateParts(writer, prompts, options);
-    } finally {
-      dispose();
-    }
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncIterable<TextPart> {
+    return this.writer.stream(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -171,33 +147,9 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return { yaml: toYaml(configFromValues(written)), artifacts };
   }
 
-  /** Rounded weights are those of now, and are not kept: training may go on. */
-  private async writer({
-    engine: given,
-    bits,
-  }: GptGenerateOptions): Promise<{ writer: Writer; dispose: () => void }> {
-    const engine = this.engineFor(given, 'generate');
-    const { network, tokenizer } = this;
-    if (bits) {
-      const rounded = await weightOnly(network, engine, bits);
-      const runner = new CacheRunner(engine, network, rounded.tracing);
-      const dispose = (): void => {
-        runner.dispose();
-        rounded.release();
-      };
-      return { writer: { runner, tokenizer }, dispose };
-    }
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, network);
-      this.runners.set(engine, runner);
-    }
-    return { writer: { runner, tokenizer }, dispose: () => {} };
-  }
-
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.runners = new WeakMap();
+    this.writer.forget();
   }
 }
 

@@ -1,10 +1,6 @@
 // A linear map whose bias is added by the product's own operator.
 import { gemm, type Tensor, tf } from '../../engine/index.js';
-<<<<<<< HEAD
-import { type Initializer, Linear, productWithStandIn, zeros } from '../../nn/index.js';
-=======
-import { type FusedRows, type Initializer, Linear, zeros } from '../../nn/index.js';
->>>>>>> ec2651f17324be9b4bf3b36f63fa25ab34a0de8c
+import { type FusedRows, type Initializer, Linear, productWithStandIn, zeros } from '../../nn/index.js';
 
 /** As `Linear`, [.., in] → [.., out], in one pass over the result. Biases start at 0. */
 export class Dense extends Linear {
