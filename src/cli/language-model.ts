@@ -33,6 +33,8 @@ export interface LanguageModelOptions extends TrainedModelOptions {
   readonly overrides: readonly string[];
   /** Of weights in generation. */
   readonly bits?: WeightBits | undefined;
+  /** Adds low-rank adapters to the weights beside which they stand. */
+  readonly merges?: boolean | undefined;
 }
 
 /** @throws AnemoneError `cli.no-language-model`, `cli.override`, and what opening throws */
@@ -55,6 +57,7 @@ async function trained(path: string, options: LanguageModelOptions): Promise<Lan
       hint: 'anemone transcribe is for speech models',
     });
   }
+  if (options.merges) await model.mergeAdapters(undefined, { engine: trainer.engine });
   const { network, tokenizer } = model;
   const own = { engine: trainer.engine, ...(options.bits && { bits: options.bits }) };
   return {

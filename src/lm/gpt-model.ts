@@ -18,8 +18,8 @@ import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
 import type { TextPart } from './generation/generate.js';
+import { type GptGenerateOptions, ModelWriter } from './generation/model-writer.js';
 import type { Generated } from './generation/options.js';
-import { type GptGenerateOptions, Writers } from './generation/writers.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
@@ -41,7 +41,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly batchesPerStep: number;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private writers: Writers;
+  private readonly writer: ModelWriter;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
@@ -50,8 +50,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
-    this.writers = new Writers(this.network, this.tokenizer);
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
+    this.writer = new ModelWriter(this.network, this.tokenizer);
     this.data = new TextData(settings, this.tokenizer);
   }
 
@@ -113,15 +113,15 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /**
    * Goes on with each prompt; the samples of a prompt follow each other.
    * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
-   *   `asr.no-engine`
+   *   `engine.cancelled`, `asr.no-engine`
    */
-  generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
-    return this.writers.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writer.generate(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
-  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncGenerator<TextPart, void> {
-    return this.writers.stream(this.engineFor(options.engine, 'stream'), prompts, options);
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncIterable<TextPart> {
+    return this.writer.stream(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -149,7 +149,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.writers = new Writers(this.network, this.tokenizer);
+    this.writer.forget();
   }
 }
 
