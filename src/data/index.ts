@@ -42,6 +42,20 @@ export {
 } from './speech/transcription.js';
 export { type UnknownText, unknownTextOf } from './speech/unknown-text.js';
 export { type DocumentOptions, documentParts, isJsonLines, type TextPart } from './text/documents.js';
+export { BlendedSamples } from './text/blended-samples.js';
+export {
+  type BlendIndex,
+  blendCounts,
+  blendIndex,
+  type GptIndex,
+  type GptIndexOptions,
+  gptIndex,
+  splitBounds,
+} from './text/gpt-index.js';
+export type { IndexPlace } from './text/index-cache.js';
+export { IndexedSamples, type IndexedSamplesOptions } from './text/indexed-samples.js';
+export { RowSamples, type RowSamplesOptions } from './text/row-samples.js';
+export type { SampleSet } from './text/sample-set.js';
 export { readTokenSet, type TextTokens, type TokenSet } from './text/token-set.js';
 export { type TextBatch, TokenSource, type TokenSourceOptions } from './text/token-source.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';
