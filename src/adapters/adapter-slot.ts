@@ -5,6 +5,7 @@ import { AnemoneError } from '../errors/index.js';
 import { type AttentionMask, Module, type Pass } from '../nn/index.js';
 import { type Adapter, FeatureAdapter } from './adapter.js';
 import { AttentionAdapter, type AttentionPositions } from './attention-adapter.js';
+import type { AdapterPlace } from './linear-place.js';
 
 export interface AdapterSlotOptions {
   /** Width d of what passes through. */
@@ -17,7 +18,7 @@ export interface AdapterSlotOptions {
  * The place in a network where adapters stand, NeMo's `adapter_layer`: any number of them by name, each enabled or
  * not. Modules that can be adapted have one; empty, it changes nothing.
  */
-export class AdapterSlot extends Module {
+export class AdapterSlot extends Module implements AdapterPlace {
   private readonly adapters = new Map<string, { readonly adapter: Adapter; enabled: boolean }>();
 
   constructor(readonly options: AdapterSlotOptions) {
@@ -62,6 +63,16 @@ export class AdapterSlot extends Module {
   enable(name: string, enabled: boolean): void {
     const entry = this.adapters.get(name);
     if (entry) entry.enabled = enabled;
+  }
+
+  /** Width d of what passes through. */
+  get width(): number {
+    return this.options.width;
+  }
+
+  /** Takes an adapter away for good. */
+  remove(name: string): void {
+    if (this.adapters.delete(name)) this.removeChild(name);
   }
 
   /** Whether an enabled adapter looks at more than one frame. */

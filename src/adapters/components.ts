@@ -1,9 +1,10 @@
 // The adapters as components: NeMo's keys.
-import { defineSchema } from '../config/index.js';
+import { defineSchema, type FieldDefinitions, listOf } from '../config/index.js';
 import { component, defineKind } from '../container/index.js';
 import type { Adapter } from './adapter.js';
 import { AttentionAdapter } from './attention-adapter.js';
 import { LinearAdapter } from './linear-adapter.js';
+import { LowRankAdapter } from './low-rank-adapter.js';
 
 /** Adapters as a kind of component: what `_target_` of an adapter's section may name. */
 export const adapterKind = defineKind<Adapter>('adapter', 'an adapter');
@@ -98,10 +99,35 @@ export const attentionAdapterSchema = defineSchema(
   },
 );
 
+const inits = ['xavier', 'normal', 'kaiming', 'zero'] as const;
+
+/** Keys of NeMo's `lora_tuning`, and of its LoRA of version 2. */
+export const lowRankFields = {
+  dim: { doc: 'Rank r: width between the two maps (NeMo 1: adapter_dim).', format: 'int', min: 1, default: 32 },
+  alpha: { doc: 'What is added is multiplied by alpha / dim. null: by 1.', format: 'number', above: 0, nullable: true, default: null },
+  dropout: { doc: 'In training (NeMo 1: adapter_dropout).', ...rate, default: 0 },
+  dropout_position: { doc: 'Dropout of what goes in (pre, as in PEFT) or of what is added.', format: ['pre', 'post'], default: 'post' },
+  target_modules: {
+    doc: 'Linear maps: attention_qkv, attention_dense, mlp_fc1, mlp_fc2, attention, mlp, all; names of maps (linear_q, q_proj, pointwise_conv1); or patterns over their paths (*.layers.0.*).',
+    format: listOf('string'),
+    default: ['attention_qkv'],
+  },
+  variant: { doc: 'Of maps that stand for several, such as queries, keys and values: one pair for all (nemo) or one for each (canonical, as in PEFT).', format: ['nemo', 'canonical'], default: 'nemo' },
+  layer_selection: { doc: 'Layers by number, from 1 on. null: all.', format: listOf('int'), nullable: true, default: null },
+  column_init_method: { doc: 'How the first map starts.', format: inits, default: 'xavier' },
+  row_init_method: { doc: 'How the second map starts; at zero a new adapter changes nothing.', format: inits, default: 'zero' },
+} as const satisfies FieldDefinitions; // biome-ignore format: a table
+
+export const lowRankSchema = defineSchema(
+  'LoRA',
+  { ...lowRankFields, enabled },
+  { doc: 'Low-rank adapters beside linear maps (Hu et al. 2021), in language and speech models.' },
+);
+
 const plainAdd = { stochastic_depth: 0, l2_lambda: 0 };
 const module = 'nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module';
 
-/** NeMo's adapters: the linear one, and self-attention with relative and with absolute positions. */
+/** NeMo's adapters: the linear one, low-rank ones beside linear maps, and self-attention with relative and with absolute positions. */
 export const adapterComponents = [
   component({
     kind: adapterKind,
@@ -110,6 +136,13 @@ export const adapterComponents = [
     schema: linearAdapterSchema,
     create: (config) =>
       new LinearAdapter({ ...config, adapter_strategy: config.adapter_strategy ?? plainAdd }),
+  }),
+  component({
+    kind: adapterKind,
+    name: 'LoRA',
+    aliases: ['nemo.collections.llm.peft.lora.LoRA', 'nemo.collections.llm.peft.LoRA'],
+    schema: lowRankSchema,
+    create: (config) => new LowRankAdapter(config),
   }),
   ...(['rel_pos', 'abs_pos'] as const).map((positions) => {
     const name =

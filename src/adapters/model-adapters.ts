@@ -9,12 +9,17 @@ import {
   resolveConfig,
 } from '../config/index.js';
 import type { Container } from '../container/index.js';
+import type { Engine } from '../engine/index.js';
 import { AnemoneError, didYouMean } from '../errors/index.js';
 import { BatchNorm, type Module } from '../nn/index.js';
 import { AdapterSlot } from './adapter-slot.js';
 import { adapterKind } from './components.js';
 import { keptConfig, widthKey } from './kept-config.js';
+import { type AdapterPlace, LinearPlace } from './linear-place.js';
+import type { LowRankAdapter } from './low-rank-adapter.js';
+import { mergeInto } from './merge.js';
 import { GLOBAL_CONFIG } from './section.js';
+import { adaptedMaps, type TargetOptions } from './target-modules.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -27,7 +32,9 @@ interface Entry {
   readonly module: string;
   readonly config: Section;
   enabled: boolean;
-  slots: readonly AdapterSlot[];
+  slots: readonly AdapterPlace[];
+  /** Which linear maps are adapted; undefined for adapters with slots of their own. */
+  readonly targets: TargetOptions | undefined;
 }
 
 /** How a model is frozen around its adapters: NeMo's unfreeze_enabled_adapters. */
@@ -90,7 +97,7 @@ export class ModelAdapters {
   /** Looks for the adapters anew, after modules of the model were replaced by others that have the same ones. */
   relocate(): void {
     for (const entry of this.entries.values()) {
-      entry.slots = modulesOf(entry.module).flatMap((place) => this.slotsOf(place, 'adapters'));
+      entry.slots = this.placesOf(entry, 'adapters');
     }
   }
 
@@ -124,20 +131,24 @@ export class ModelAdapters {
         message: `"${name}" cannot be an adapter's name`,
       });
     }
-    const slots = modulesOf(module).flatMap((place) => this.slotsOf(place, path));
     const { components } = this.container;
     const writtenSection = components.recall(config as ConfigNode, adapterKind.kind)
       ? (config as ConfigNode)
       : placed(name, config);
     const descriptor = components.findFor(writtenSection, adapterKind.kind, '_target_', undefined, path);
     const key = widthKey(descriptor);
+    const isLowRank = 'target_modules' in descriptor.schema.fields;
+    const targets = isLowRank
+      ? (this.container.instantiate(writtenSection, adapterKind) as LowRankAdapter).config
+      : undefined;
+    const slots = this.placesOf({ module, targets }, path);
     for (const slot of slots) {
-      const width = key === undefined ? {} : { [key]: slot.options.width };
+      const width = key === undefined ? {} : { [key]: slot.width };
       slot.add(name, this.container.instantiate(writtenSection, adapterKind, { with: width }));
     }
     const { enabled = true, ...rest } = resolveConfig(writtenSection) as Section;
-    const keptSection = keptConfig(rest, descriptor, slots.at(-1)?.options.width ?? -1);
-    this.entries.set(name, { module, config: keptSection, enabled: true, slots });
+    const keptSection = keptConfig(rest, descriptor, slots.at(-1)?.width ?? -1);
+    this.entries.set(name, { module, config: keptSection, enabled: true, slots, targets });
     this.enable(name, enabled === true);
   }
 
@@ -166,9 +177,36 @@ export class ModelAdapters {
   }
 
   /** The adapter of this name in each module that has it. @throws AnemoneError `adapter.unknown` */
-  modulesOf(name: string): (readonly [AdapterSlot, Module])[] {
+  modulesOf(name: string): (readonly [AdapterPlace, Module])[] {
     const [known, { slots }] = this.find(name);
     return slots.map((slot) => [slot, slot.get(known) as Module]);
+  }
+
+  /** Its linear maps and low-rank adapters. @throws AnemoneError `adapter.unknown`, `adapter.no-merge` for other kinds */
+  mapsOf(name: string): readonly (readonly [LinearPlace, LowRankAdapter])[] {
+    const [known, { slots }] = this.find(name);
+    return slots.map((slot) => {
+      if (slot instanceof LinearPlace) return [slot, slot.get(known) as LowRankAdapter] as const;
+      throw new AnemoneError({
+        code: 'adapter.no-merge',
+        path: known,
+        message: 'this adapter is no product of two maps beside a linear one',
+        hint: 'LoRA is',
+      });
+    });
+  }
+
+  /**
+   * Adds a low-rank adapter to the weights of the maps beside which it stands, and takes it away.
+   * @throws AnemoneError `adapter.unknown`, `adapter.no-merge`
+   */
+  async merge(fullName: string, engine: Pick<Engine, 'read' | 'write'>): Promise<void> {
+    const [name] = this.find(fullName);
+    for (const [place, adapter] of this.mapsOf(name)) {
+      await mergeInto(place.map, adapter, engine);
+      place.remove(name);
+    }
+    this.entries.delete(name);
   }
 
   /** `module:name`, as NeMo writes it. @throws AnemoneError `adapter.unknown` */
@@ -191,19 +229,41 @@ export class ModelAdapters {
     });
   }
 
+  private placesOf({ module, targets }: Pick<Entry, 'module' | 'targets'>, path: string): AdapterPlace[] {
+    if (!targets) return modulesOf(module).flatMap((place) => this.slotsOf(place, path));
+    // Where there is no encoder, as in a language model, the whole network is meant.
+    const roots = module === '' && !this.partOf('encoder') ? [this.model] : modulesOf(module).map((place) => this.partOf(place) ?? noPart(place, path)); // biome-ignore format: one line
+    return adaptedMaps(roots, targets, path).map(({ map, parts }) => new LinearPlace(map, parts));
+  }
+
+  private partOf(place: string): Module | undefined {
+    return (this.model as unknown as Readonly<Record<string, Module | undefined>>)[place];
+  }
+
   private slotsOf(place: string, path: string): AdapterSlot[] {
-    const module = (this.model as unknown as Readonly<Record<string, Module | undefined>>)[place];
+    const module = this.partOf(place);
     const slots = [...(module?.modules() ?? [])].filter((part) => part instanceof AdapterSlot);
     if (slots.length > 0) return slots;
+    if (!module) return noPart(place, path);
     throw new AnemoneError({
       code: 'adapter.no-place',
       path,
-      message: module
-        ? `${module.constructor.name} takes no adapters`
-        : `this model has no ${place} to put an adapter into`,
-      hint: 'adapters go into ConformerEncoder, SqueezeformerEncoder, ConvASREncoder, RNNTDecoder, RNNTJoint and ConvASRDecoder',
+      message: `${module.constructor.name} takes no adapters`,
+      hint: `${PLACES}; LoRA goes beside any linear map`,
     });
   }
+}
+
+const PLACES =
+  'adapters go into ConformerEncoder, SqueezeformerEncoder, ConvASREncoder, RNNTDecoder, RNNTJoint and ConvASRDecoder';
+
+function noPart(place: string, path: string): never {
+  throw new AnemoneError({
+    code: 'adapter.no-place',
+    path,
+    message: `this model has no ${place} to put an adapter into`,
+    hint: PLACES,
+  });
 }
 
 /** A section that a program gives, at its place in a config. */

@@ -109,6 +109,7 @@ export {
   isSpeechModel,
   type ModelConfigInput,
   type OwnModelSection,
+  openModel,
   restoreModel,
 } from './models/components.js';
 export { classifierSizes } from './models/ctc-family.js';

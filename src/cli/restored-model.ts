@@ -13,7 +13,9 @@ export async function loadArchive(
   container: Container,
 ): Promise<TrainedModel> {
   const { restoreConfig, restoreModel } = await import('../asr/index.js');
-  const { isLanguageModel, restoreLanguageModel } = await import('../lm/index.js');
+  const { isLanguageModel, isTuning, MegatronGPTSFTModel, restoreLanguageModel } = await import(
+    '../lm/index.js'
+  );
   const { isMapping } = await import('../config/index.js');
   const { AnemoneError } = await import('../errors/index.js');
   const { Trainer } = await import('../training/index.js');
@@ -26,6 +28,7 @@ export async function loadArchive(
   const restore = isLanguageModel(node) ? restoreLanguageModel : restoreModel;
   const trainer = new Trainer(isMapping(section) ? section : {}, { container });
   try {
+    if (isTuning(node)) return { trainer, model: await MegatronGPTSFTModel.restore(path, trainer, overrides), path }; // biome-ignore format: one line
     return { trainer, model: await restore(path, trainer, { overrides }), path };
   } catch (error) {
     await trainer.dispose();

@@ -8,7 +8,7 @@ import { overridesOf, type TrainedModel, type TrainedModelOptions } from './trai
 /** @throws AnemoneError `checkpoint.*`, and everything wrong in the config after overrides */
 export async function loadTrainedModel(path: string, options: TrainedModelOptions): Promise<TrainedModel> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { createModel, sealedBut } = await import('../asr/index.js');
+  const { openModel, sealedBut } = await import('../asr/index.js');
   const { withOverrides } = await import('../config/index.js');
   const { resolveCheckpoint, restoreWeights, Trainer } = await import('../training/index.js');
   if (!['auto', 'raw', 'ema'].includes(options.weights)) {
@@ -26,7 +26,7 @@ export async function loadTrainedModel(path: string, options: TrainedModelOption
   const { services } = trainer;
   // A checkpoint may be a stranger's: the files that it names must be in it, or named by the user.
   const context = { services, container, artifacts, sealed: sealedBut(overrides) };
-  const model = createModel(config['model'] as ConfigNode, context);
+  const model = await openModel(config['model'] as ConfigNode, context);
   await restoreWeights(checkpoint, model, trainer.engine, options.weights as 'auto' | 'raw' | 'ema');
   return { trainer, model, path: checkpoint.path };
 }

@@ -41,6 +41,14 @@ export {
   TranscriptionSource,
 } from './speech/transcription.js';
 export { type UnknownText, unknownTextOf } from './speech/unknown-text.js';
+export {
+  type AnswerOptions,
+  type AnswerRow,
+  type ChatText,
+  type ChatTurn,
+  readAnswerRows,
+} from './text/answer-rows.js';
+export { AnswerSource, type AnswerSourceOptions } from './text/answer-source.js';
 export { type DocumentOptions, documentParts, isJsonLines, type TextPart } from './text/documents.js';
 export { BlendedSamples } from './text/blended-samples.js';
 export {

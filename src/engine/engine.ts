@@ -27,6 +27,11 @@ export interface RunOptions {
    * compute beside it; one engine makes one run at a time.
    */
   readonly signal?: AbortSignal;
+  /**
+   * Where outputs of these names are written, instead of into new memory, which they are then given back in. A tensor may be an
+   * input too: operators that work in place, such as attention over a cache, then do.
+   */
+  readonly into?: HostTensors;
 }
 
 /** A compiled function. One compilation per signature of input shapes; see EngineStats. */
@@ -44,6 +49,8 @@ export interface Program {
   peakBytes?(inputs: Readonly<Record<string, TensorSpec>>): number;
   /** All that such a run takes, and what is alive when it takes the most. Absent where `peakBytes` is. */
   memory?(inputs: Readonly<Record<string, TensorSpec>>): ProgramMemory;
+  /** Multiplications and additions of the products and convolutions of such a run. Absent where `memory` is. */
+  flops?(inputs: Readonly<Record<string, TensorSpec>>): number;
   /** Call when the function computes another way from now on: what was traced and compiled is not used again. */
   forget?(): void;
   /** Frees compiled code (not states). */

@@ -18,12 +18,14 @@ import type { ArchivedConfig } from '../nemo/index.js';
 import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
-import { CacheRunner } from './generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from './generation/generate.js';
+import type { TextPart } from './generation/generate.js';
+import type { Generated } from './generation/options.js';
+import { type GptGenerateOptions, Writers } from './generation/writers.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
 import { modelTokenizer } from './tokenizer.js';
 
@@ -40,7 +42,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly batchesPerStep: number;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private runners = new WeakMap<Engine, CacheRunner>();
+  private writers: Writers;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
@@ -49,6 +51,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
+    this.writers = new Writers(this.network, this.tokenizer);
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
     this.data = new TextData(settings, this.tokenizer);
   }
@@ -68,12 +71,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** The `model` section, with the groups of Megatron: norms and biases do not decay. */
   override get config(): Section {
     const config = super.config;
-    if (config['optim_param_groups']) return config;
-    const still = { weight_decay: 0 };
-    const names = [...this.parameters()].filter(({ shape }) => shape.length === 1).map(({ name }) => name);
-    const ends = [...new Set(names.map((name) => name.slice(name.lastIndexOf('.') + 1)))];
-    const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
-    return { ...config, optim_param_groups: Object.fromEntries(patterns.map((pattern) => [pattern, still])) };
+    const groups = config['optim_param_groups'] ?? stillGroups(this.parameters());
+    return groups ? { ...config, optim_param_groups: groups } : config;
   }
 
   /** The key of the config that names text of a kind (`train`, `validation`, `test`), for messages. */
@@ -113,20 +112,17 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   /**
-   * Goes on with each prompt.
-   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `asr.no-engine`
+   * Goes on with each prompt; the samples of a prompt follow each other.
+   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
+   *   `asr.no-engine`
    */
-  async generate(
-    prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): Promise<Generated[]> {
-    const engine = this.engineFor(options.engine, 'generate');
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, this.network);
-      this.runners.set(engine, runner);
-    }
-    return generate(runner, this.tokenizer, prompts, options);
+  generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writers.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  }
+
+  /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncGenerator<TextPart, void> {
+    return this.writers.stream(this.engineFor(options.engine, 'stream'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -154,7 +150,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.runners = new WeakMap();
+    this.writers = new Writers(this.network, this.tokenizer);
   }
 }
 

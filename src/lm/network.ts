@@ -9,6 +9,7 @@ import {
   normal,
   type Parameter,
   type Pass,
+  productWithStandIn,
   tokenLosses,
   type VocabularyLossOptions,
   vocabularyLoss,
@@ -93,7 +94,7 @@ export class LanguageNetwork extends Module {
 
   constructor(
     readonly options: NetworkOptions,
-    naming: NamingScheme = 'legacy',
+    readonly naming: NamingScheme = 'legacy',
     checkpointing: CheckpointConfig = {},
   ) {
     super();
@@ -112,6 +113,11 @@ export class LanguageNetwork extends Module {
     return this.head?.weight ?? this.words.weight;
   }
 
+  /** What hidden states are multiplied by: the maps of the layers, and the head. */
+  matrices(): readonly Parameter[] {
+    return [...[...this.decoder.parameters()].filter(({ shape }) => shape.length === 2), this.table];
+  }
+
   /** Hidden states of the last layer, [B,T,d]. */
   hidden({ tokens, positions, documents }: TokenInputs, pass: Pass): Tensor {
     const x = this.embed(tokens, positions, pass);
@@ -126,13 +132,10 @@ export class LanguageNetwork extends Module {
   /** Σ weight · loss over the tokens. labels int32 [B,T], weights [B,T] → scalar. */
   loss(inputs: TokenInputs, labels: Tensor, weights: Tensor, pass: Pass): Tensor {
     const { hidden, flatLabels } = this.flat(inputs, labels, pass);
-    return vocabularyLoss(
-      hidden,
-      this.table.tensor(),
-      flatLabels,
-      tf.reshape(weights, [-1]),
-      this.lossOptions,
-    );
+    return vocabularyLoss(hidden, this.table.tensor(), flatLabels, tf.reshape(weights, [-1]), {
+      ...this.lossOptions,
+      trainsTable: this.table.trainable,
+    });
   }
 
   /** The loss of each token, [B,T]. */
@@ -162,7 +165,9 @@ export class LanguageNetwork extends Module {
   private logitsOf(hidden: Tensor): Tensor {
     const { logitSoftcap: softcap, width } = this.options;
     const flat = tf.reshape(hidden, [-1, width]) as tf.Tensor2D;
-    const product = tf.matMul(flat, this.table.tensor() as tf.Tensor2D, false, true);
+    const product =
+      productWithStandIn(flat, this.table) ??
+      tf.matMul(flat, this.table.tensor() as tf.Tensor2D, false, true);
     const logits = softcap
       ? tf.mul(tf.tanh(tf.div(product, tf.scalar(softcap))), tf.scalar(softcap))
       : product;

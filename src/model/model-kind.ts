@@ -11,6 +11,8 @@ export interface ModelFactory {
    * @throws AnemoneErrors all mistakes of the section
    */
   fromConfig(node: ConfigNode, context?: ModelContext): TrainableModel;
+  /** The same for models that are made of files, and have weights from the start. It wins where it is there. */
+  open?(node: ConfigNode, context: ModelContext): Promise<TrainableModel>;
 }
 
 /** Models as a kind of component: what `target` of a `model` section may name. */

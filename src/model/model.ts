@@ -120,6 +120,19 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   }
 
   /**
+   * Adds a low-rank adapter (LoRA) to the weights beside which it stands, and takes it away: the model computes the same up to
+   * rounding, without the adapter's products.
+   * @param name default: all that there are
+   * @throws AnemoneError `adapter.unknown`, `adapter.no-merge` for adapters of other kinds, `asr.no-engine`
+   */
+  async mergeAdapters(name?: string, options: { readonly engine?: Engine } = {}): Promise<void> {
+    const engine = this.engineFor(options.engine, 'mergeAdapters');
+    for (const each of name === undefined ? this.adapters.names : [name])
+      await this.adapters.merge(each, engine);
+    this.networkChanged();
+  }
+
+  /**
    * Writes adapters alone, in the format of NeMo's `save_adapters`.
    * @param options.names default: all of them
    * @throws AnemoneError `adapter.unknown`, `asr.no-engine`

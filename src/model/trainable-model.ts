@@ -1,7 +1,7 @@
 // The contract between models, data and the Trainer. Models (asr/, lm/) implement it, data/ makes the
 // batches, training/ drives it; none of them knows more of the others than this file says.
 
-import type { Engine, HostTensors, Tensor, TensorSpec, Tensors } from '../engine/index.js';
+import type { Engine, HostTensors, State, Tensor, TensorSpec, Tensors } from '../engine/index.js';
 import type { SourcePosition } from '../errors/index.js';
 import type { LossTerm, LossWeight, Module, Pass, ReadState } from '../nn/index.js';
 
@@ -156,6 +156,8 @@ export interface TrainableModel {
   trainingStep(inputs: Tensors, pass: Pass): StepOutput;
   /** Fresh accumulators of validation/test metrics. */
   evaluator(engine: Engine): Evaluator;
+  /** What a checkpoint holds, where that is not all of the module's state. */
+  checkpointStates?(): readonly State[];
   /** Files that a checkpoint must carry to be self-contained (tokenizer model), by name. */
   artifacts(): Promise<ReadonlyMap<string, Uint8Array>>;
 }

@@ -44,27 +44,27 @@ export class TransformerAttention extends Attention {
 
   /** queries [B,T,d], keys [B,K,d], bias [B,1,T or 1,K] (0, or -10000 for what is not to be seen) → [B,T,d]. */
   forward(queries: Tensor, keys: Tensor, bias: Tensor, pass: Pass): Tensor {
-    return this.attend(queries, this.memory(keys), bias, pass);
+    return this.attend(queries, this.memory(keys, keys, pass), bias, pass);
   }
 
-  /** x [B,K,d]; what the values are made of is the same, and may be named by itself. */
-  memory(x: Tensor, forValues: Tensor = x): Memory {
+  /** x [B,K,d]; what the values are made of is mostly the same. */
+  memory(x: Tensor, forValues: Tensor, pass: Pass): Memory {
     return {
-      keys: this.split(tf.mul(this.keyNet.forward(x), this.scale())),
-      values: this.split(this.valueNet.forward(forValues)),
+      keys: this.split(tf.mul(this.keyNet.forward(x, pass), this.scale())),
+      values: this.split(this.valueNet.forward(forValues, pass)),
     };
   }
 
   /** As `forward`, with the keys' projections at hand. */
   attend(queries: Tensor, { keys, values }: Memory, bias: Tensor, pass: Pass): Tensor {
-    const query = this.split(tf.mul(this.queryNet.forward(queries), this.scale()));
+    const query = this.split(tf.mul(this.queryNet.forward(queries, pass), this.scale()));
     const look = ([query, keys, values]: Tensor[]): Tensor => {
       const scores = tf.add(tf.matMul(query, keys, false, true), bias);
       return tf.matMul(dropout(tf.softmax(scores), this.sizes.attn_score_dropout, pass), values);
     };
     const context = this.look(look, [query, keys, values], pass);
     const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), queries.shape);
-    const y = dropout(this.outProjection.forward(mergedHeads), this.sizes.attn_layer_dropout, pass);
+    const y = dropout(this.outProjection.forward(mergedHeads, pass), this.sizes.attn_layer_dropout, pass);
     return pass.tap(this.path, y);
   }
 

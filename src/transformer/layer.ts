@@ -80,7 +80,7 @@ export class TransformerLayer extends Module {
   ): { y: Tensor; added: Memory } {
     let addedMemory: Memory | undefined;
     const attend: Block = (y) => {
-      const ownMemory = this.selfAttention.memory(y);
+      const ownMemory = this.selfAttention.memory(y, y, pass);
       addedMemory = ownMemory;
       const memory = {
         keys: tf.concat([past.keys, ownMemory.keys], 2),
@@ -93,8 +93,8 @@ export class TransformerLayer extends Module {
   }
 
   /** Keys and values of the other sequence, [B,K,d]; see `TransformerAttention.memory`. */
-  crossMemory(states: Tensor, forValues: Tensor = states): Memory {
-    return (this.crossAttention as TransformerAttention).memory(states, forValues);
+  crossMemory(states: Tensor, forValues: Tensor, pass: Pass): Memory {
+    return (this.crossAttention as TransformerAttention).memory(states, forValues, pass);
   }
 
   private blocks(x: Tensor, attend: Block, pass: Pass, cross?: CrossAttention): Tensor {

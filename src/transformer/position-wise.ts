@@ -23,7 +23,7 @@ export class PositionWiseFF extends Module {
 
   /** x [...,d] → same shape. */
   forward(x: Tensor, pass: Pass): Tensor {
-    const hidden = activationByName(this.sizes.hidden_act)(this.denseIn.forward(x));
-    return pass.tap(this.path, dropout(this.denseOut.forward(hidden), this.sizes.ffn_dropout, pass));
+    const hidden = activationByName(this.sizes.hidden_act)(this.denseIn.forward(x, pass));
+    return pass.tap(this.path, dropout(this.denseOut.forward(hidden, pass), this.sizes.ffn_dropout, pass));
   }
 }

@@ -2,6 +2,7 @@
 import { type Tensor, type Tensors, tf } from '../engine/index.js';
 import {
   type CheckpointConfig,
+  evaluationPass,
   frameMask,
   LayerCheckpoints,
   LayerNorm,
@@ -108,7 +109,9 @@ export class TransformerDecoder extends Module {
     const shared = [encoder.states, encoder.states];
     const layer: StackLayer = ([x], i, pass, [forValues, states]) => {
       const own = this.body.layers[i];
-      return [own.forward(x, bias, pass, { memory: own.crossMemory(states, forValues), bias: crossBias })];
+      return [
+        own.forward(x, bias, pass, { memory: own.crossMemory(states, forValues, pass), bias: crossBias }),
+      ];
     };
     const embedded = this.embedding.forward(tokens, pass);
     const [x] = this.checkpoints.through([embedded], () => ({ layer, pass }), { shared });
@@ -128,7 +131,7 @@ export class TransformerDecoder extends Module {
     const seenStates: Tensor[] = [];
     let x = this.embedding.after(tokens, before, pass);
     this.body.layers.forEach((layer, i) => {
-      const cross = { memory: layer.crossMemory(states), bias: crossBias };
+      const cross = { memory: layer.crossMemory(states, states, pass), bias: crossBias };
       // tf.gather stands here because tf.unstack would trace a Reshape that takes the empty axis of a past of length 0
       // for one to be copied.
       const layerPast = tf.gather(past, tf.scalar(i, 'int32'));
@@ -143,7 +146,7 @@ export class TransformerDecoder extends Module {
   crossMemory(states: Tensor): Tensors {
     const out: Tensors = {};
     this.body.layers.forEach((layer, i) => {
-      const { keys, values } = layer.crossMemory(states);
+      const { keys, values } = layer.crossMemory(states, states, evaluationPass);
       out[`crossKeys.${i}`] = keys;
       out[`crossValues.${i}`] = values;
     });

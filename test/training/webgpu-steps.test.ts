@@ -70,7 +70,6 @@ const convolutional: Kind = {
 
 const always = [
   convolutional,
-  family('RNN-T with an LSTM', {}, SPEECH),
   // TDT draws whether a step is counted as RNN-T's.
   family('hybrid of TDT and CTC', { random: true }, SPEECH),
   // A Transformer decoder over a Conformer. The lengths of its two prompts only matter to decoding.

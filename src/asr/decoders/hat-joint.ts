@@ -21,9 +21,12 @@ export class HATJoint extends TransducerJoint {
   constructor(config: RNNTJointConfig) {
     super(config);
     const { joint_hidden: width } = config.jointnet;
-    this.out = this.child(`joint_net.${this.outputIndex}`, new Linear(width, config.num_classes));
+    this.out = this.child(
+      `joint_net.${this.outputIndex}`,
+      new Linear(width, config.num_classes, { adapts: false }),
+    );
     // Tanh, dropout, linear: the dropout counts even where it is 0.
-    this.blank = this.child('blank_pred.2', new Linear(width, 1));
+    this.blank = this.child('blank_pred.2', new Linear(width, 1, { adapts: false }));
   }
 
   override get vocabularyLayers(): readonly Module[] {

@@ -17,7 +17,10 @@ export class RNNTJoint extends TransducerJoint {
   constructor(config: RNNTJointConfig) {
     super(config);
     const { joint_hidden: width } = config.jointnet;
-    this.out = this.child(`joint_net.${this.outputIndex}`, new Linear(width, this.classes));
+    this.out = this.child(
+      `joint_net.${this.outputIndex}`,
+      new Linear(width, this.classes, { adapts: false }),
+    );
   }
 
   override get vocabularyLayers(): readonly Module[] {

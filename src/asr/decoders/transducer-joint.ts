@@ -75,12 +75,12 @@ export abstract class TransducerJoint extends Module {
 
   /** encoded [B,T,d] → [B,T,J]. */
   projectEncoder(encoded: Tensor, pass: Pass = evaluationPass): Tensor {
-    return pass.tap(this.enc.path, this.enc.forward(encoded));
+    return pass.tap(this.enc.path, this.enc.forward(encoded, pass));
   }
 
   /** prediction [..., H] → [..., J]. */
   projectPrediction(prediction: Tensor, pass: Pass = evaluationPass): Tensor {
-    return pass.tap(this.pred.path, this.pred.forward(prediction));
+    return pass.tap(this.pred.path, this.pred.forward(prediction, pass));
   }
 
   /** The two projections together, of shapes that broadcast: [..., J]. */

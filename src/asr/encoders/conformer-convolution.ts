@@ -64,9 +64,9 @@ export class ConformerConvolution extends Module {
   forward(x: Tensor, valid: Tensor, pass: Pass, past?: Past): Tensor {
     const activation = this.gated ? glu : silu;
     const overTime = ([x]: Tensor[]): Tensor => this.overTime(tf.mul(activation(x), valid), past);
-    const mixed = recomputeCheaply(overTime, [this.pointwise1.forward(x)], pass);
+    const mixed = recomputeCheaply(overTime, [this.pointwise1.forward(x, pass)], pass);
     const normed = this.norm.forward(mixed, pass);
-    const y = recomputeCheaply(([x]) => this.pointwise2.forward(silu(x)), [normed], pass);
+    const y = recomputeCheaply(([x]) => this.pointwise2.forward(silu(x), pass), [normed], pass);
     return pass.tap(this.path, y);
   }
 

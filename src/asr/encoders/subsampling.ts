@@ -221,9 +221,9 @@ export class ConvSubsampling extends Subsampling {
 
   private projection(count: number): Linear {
     const { channels, featIn, featOut, kind } = this.options;
-    if (kind !== 'dw_striding') return new Linear(channels * this.binsOut, featOut);
+    if (kind !== 'dw_striding') return new Linear(channels * this.binsOut, featOut, { adapts: false });
     const init = uniform((featOut * (featIn / count)) ** -0.5);
-    return new Linear(channels * this.binsOut, featOut, { weightInit: init, biasInit: init });
+    return new Linear(channels * this.binsOut, featOut, { weightInit: init, biasInit: init, adapts: false });
   }
 
   private reduced(length: number): number {

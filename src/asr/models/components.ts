@@ -37,13 +37,23 @@ export function createModel<const T extends string>(
 ): TrainableModel;
 export function createModel(node: Loaded, context?: ModelContext): TrainableModel;
 export function createModel(section: object, context: ModelContext = {}): TrainableModel {
-  const node = section as ConfigNode;
-  requireMapping(node, 'model');
+  const node = requireMapping(section, 'model');
   const scope = modelScope(context, asrComponents);
+  return factoryOf(node, scope).fromConfig(node, scope);
+}
+
+/** As `createModel`, also for models that are made of files, such as those that are restored to be tuned. */
+export async function openModel(section: Loaded, context: ModelContext = {}): Promise<TrainableModel> {
+  const node = requireMapping(section, 'model');
+  const scope = modelScope(context, asrComponents);
+  const factory = factoryOf(node, scope);
+  return factory.open ? factory.open(node, scope) : factory.fromConfig(node, scope);
+}
+
+function factoryOf(node: ConfigNode, scope: Container): ModelFactory {
   const { components } = scope;
   const descriptor = components.findFor(node, 'model', 'target', modelClass(node, components), 'model');
-  const factory = scope.build(descriptor, {}) as ModelFactory;
-  return factory.fromConfig(node, scope);
+  return scope.build(descriptor, {}) as ModelFactory;
 }
 
 /**
@@ -75,7 +85,7 @@ export async function createFromConfig(
     const families = archivesOf(scope.components);
     return fineTunedModel(config, speechModelOf('init_from_nemo_model'), scope, families);
   }
-  const model = createModel(config['model'] as ConfigNode, scope);
+  const model = await openModel(config['model'] as ConfigNode, scope);
   await initFromConfig(model.module, config, scope.resolve(ENGINE), say ?? scope.resolve(LOG));
   return model;
 }

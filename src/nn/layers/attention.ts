@@ -54,8 +54,8 @@ export class MultiHeadAttention extends Attention {
   /** x [B,T,d] → [B,T,d]. */
   forward(x: Tensor, mask: AttentionMask, pass: Pass): Tensor {
     const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
-    const query = this.split(tf.mul(this.linearQ.forward(x), scale));
-    const keys = this.split(this.linearK.forward(x));
+    const query = this.split(tf.mul(this.linearQ.forward(x, pass), scale));
+    const keys = this.split(this.linearK.forward(x, pass));
     return this.attend([query, keys], ([query, keys]) => tf.matMul(query, keys, false, true), x, mask, pass);
   }
 
@@ -86,7 +86,7 @@ export class MultiHeadAttention extends Attention {
         pass,
       );
     };
-    const values = this.split(this.linearV.forward(seenFrames));
+    const values = this.split(this.linearV.forward(seenFrames, pass));
     const context = this.look(look, [values, ...queriesAndKeys], pass);
     const [batch, frames] = x.shape;
     const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
@@ -95,7 +95,7 @@ export class MultiHeadAttention extends Attention {
 
   /** The output projection. context [B,T,inner], all heads side by side, to [B,T,width]. */
   protected project(context: Tensor, pass: Pass): Tensor {
-    return pass.tap(this.path, this.linearOut.forward(context));
+    return pass.tap(this.path, this.linearOut.forward(context, pass));
   }
 }
 
@@ -134,7 +134,7 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
    */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor, keys: Tensor = x): Tensor {
     if (!positions) return super.forward(x, mask, pass);
-    const queriesAndKeys = [this.linearQ.forward(x), this.split(this.linearK.forward(keys))];
+    const queriesAndKeys = [this.linearQ.forward(x, pass), this.split(this.linearK.forward(keys, pass))];
     return this.attend(queriesAndKeys, ([q, k]) => this.scores(q, k, positions), x, mask, pass, keys);
   }
 

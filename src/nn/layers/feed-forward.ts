@@ -36,8 +36,8 @@ export class FeedForward extends Module {
   forward(x: Tensor, pass: Pass): Tensor {
     const activation = this.options.activation ?? silu;
     const y = recomputeCheaply(
-      ([hidden]) => this.linear2.forward(dropout(activation(hidden), this.options.dropout ?? 0, pass)),
-      [this.linear1.forward(x)],
+      ([hidden]) => this.linear2.forward(dropout(activation(hidden), this.options.dropout ?? 0, pass), pass),
+      [this.linear1.forward(x, pass)],
       pass,
     );
     return pass.tap(this.path, y);

@@ -17,7 +17,7 @@ export { Embedding, type EmbeddingOptions } from './embedding.js';
 export { FeedForward, type FeedForwardOptions } from './feed-forward.js';
 export { GroupNorm } from './group-norm.js';
 export { LayerNorm, layerNormOp } from './layer-norm.js';
-export { Linear, type LinearOptions, linear } from './linear.js';
+export { type FusedRows, Linear, type LinearOptions, type LinearUpdate, linear } from './linear.js';
 export {
   type LocalAttentionOptions,
   LocalMultiHeadAttention,

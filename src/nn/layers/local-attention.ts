@@ -49,8 +49,8 @@ export class LocalMultiHeadAttention extends RelativeMultiHeadAttention {
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor): Tensor {
     if (!positions)
       throw new AnemoneError({ code: 'nn.positions', message: 'local attention needs positions' });
-    const q = this.linearQ.forward(x);
-    const [k, v] = [this.split(this.linearK.forward(x)), this.split(this.linearV.forward(x))];
+    const q = this.linearQ.forward(x, pass);
+    const [k, v] = [this.linearK, this.linearV].map((map) => this.split(map.forward(x, pass)));
     const look = ([x, q, k, v]: Tensor[]): Tensor => this.context(x, { q, k, v }, positions, mask, pass);
     return this.project(this.look(look, [x, q, k, v], pass), pass);
   }

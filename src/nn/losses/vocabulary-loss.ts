@@ -11,6 +11,8 @@ export interface VocabularyLossOptions {
   readonly softcap?: number | undefined;
   /** Most bytes of the logits that are in memory at once. Default 32 MiB. */
   readonly mostBytes?: number;
+  /** Whether the table's gradient is wanted, which costs a third of the products. Default true. */
+  readonly trainsTable?: boolean;
 }
 
 const MOST_BYTES = 2 ** 25;
@@ -40,6 +42,7 @@ export function vocabularyLoss(
   const [count, width] = hidden.shape as [number, number];
   const chunks = chunksOf(count, table.shape[0], options.mostBytes);
   const words = wordMask(table.shape[0], options.words);
+  const { trainsTable = true } = options;
   const forward = () => {
     const losses: Tensor[] = [];
     const grads: Tensor[] = [];
@@ -47,21 +50,23 @@ export function vocabularyLoss(
     for (let start = 0; start < count; start += chunks.rows) {
       const rows = Math.min(chunks.rows, count - start);
       // A chunk begins when the one before is done with: its logits can then be where those were.
-      const x = later(tf.slice(hidden, [start, 0], [rows, width]), dTable ? [dTable] : []);
+      const before = dTable ?? grads.at(-1);
+      const x = later(tf.slice(hidden, [start, 0], [rows, width]), before ? [before] : []);
       const label = tf.slice(labels, [start], [rows]);
       const weight = tf.reshape(tf.slice(weights, [start], [rows]), [-1, 1]);
       const { loss, dLogits } = chunkLoss(x, label, weight, table, words, options.softcap);
       losses.push(loss);
       grads.push(tf.mul(gemm(dLogits, table), weight));
+      if (!trainsTable) continue;
       const dRows = grads[grads.length - 1];
       dTable = gemm(later(dLogits, [dRows]), tf.mul(x, weight), dTable, { transposeA: true });
     }
     const loss = losses.reduce((sum, loss) => tf.add(sum, loss));
     const dHidden = grads.length === 1 ? grads[0] : tf.concat(grads, 0);
-    const done = dTable as Tensor;
-    return { value: loss, saved: [later(dHidden, [done]), done] };
+    if (!dTable) return { value: loss, saved: [dHidden] };
+    return { value: loss, saved: [later(dHidden, [dTable]), dTable] };
   };
-  return customGradient([hidden, table], forward, (dy, gradients) =>
+  return customGradient(trainsTable ? [hidden, table] : [hidden], forward, (dy, gradients) =>
     gradients.map((gradient) => tf.mul(gradient, dy)),
   );
 }

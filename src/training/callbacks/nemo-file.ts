@@ -61,7 +61,10 @@ export class NemoFileCallback extends Callback {
     try {
       const source = await this.source(run);
       if (!source) return;
-      await run.model.saveTo(target, { engine: run.engine, instead: await checkpointValues(source) });
+      await run.model.saveTo(target, {
+        engine: run.engine,
+        instead: await checkpointValues(source, 'auto', run.model),
+      });
       run.say(`saved ${printable(target)}`);
     } catch (error) {
       // A model for which NeMo has no parts is trained all the same; it only gets no .nemo file.

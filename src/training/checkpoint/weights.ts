@@ -6,9 +6,9 @@ import type { ReadState } from '../../nn/index.js';
 import { applyTensors } from './apply.js';
 import type { Checkpoint } from './reader.js';
 
-/** Parameters and persistent buffers, in the model's order. */
+/** Parameters and persistent buffers, in the model's order; of some models those alone that training may change. */
 export function weightStates(model: TrainableModel): readonly State[] {
-  return [...model.module.stateDict().values()];
+  return model.checkpointStates?.() ?? [...model.module.stateDict().values()];
 }
 
 /** `ema`: averaged weights, which the run must have kept; `auto`: averaged where kept. */
@@ -37,16 +37,20 @@ export async function restoreWeights(
 /**
  * Reads weights without loading them into an engine first.
  * @param choice `auto`: averaged where kept
+ * @param model what it does not keep in checkpoints stays as it is
  * @throws AnemoneError `checkpoint.no-ema`, `checkpoint.damaged`; the function: `checkpoint.mismatch`
  */
 export async function checkpointValues(
   checkpoint: Checkpoint,
   choice: WeightChoice = 'auto',
+  model?: TrainableModel,
 ): Promise<ReadState> {
   if (choice === 'ema' && !checkpoint.has('ema')) throw noAverage(checkpoint.path);
   const weights = await checkpoint.tensors('weights');
   const averages = choice !== 'raw' && checkpoint.has('ema') ? await checkpoint.tensors('ema') : undefined;
+  const held = model?.checkpointStates && new Set(model.checkpointStates());
   return async (state: State) => {
+    if (held && !held.has(state)) return undefined;
     const tensor = averages?.get(`ema/${state.name}`) ?? weights.get(state.name);
     if (tensor) return storedValues(tensor, state.dtype);
     throw new AnemoneError({

@@ -46,6 +46,7 @@ import { RankBuffers } from './rank-buffers.js';
 import { type MeasuredStep, measuredByAll, unitsOfAll, weightsOfAll } from './rank-steps.js';
 import { Ranks } from './ranks.js';
 import { afterScaledStep } from './scaled-step.js';
+import { SharedStatistics } from './shared-statistics.js';
 
 export interface Clipping {
   readonly algorithm: 'norm' | 'value';
@@ -78,6 +79,8 @@ export class StepPrograms {
   private readonly weights: Program;
   private readonly accumulators: readonly State[];
   private readonly buffers: RankBuffers;
+  /** Where batch norm takes the batches of all ranks together. */
+  private readonly statistics: SharedStatistics | undefined;
   /** Of the weights of the loss, once they are known. */
   private units: readonly string[] | undefined;
 
@@ -90,10 +93,12 @@ export class StepPrograms {
     /** What the loss is multiplied by, and the gradients divided by. */
     private readonly lossScale?: LossScale,
     private readonly ranks = new Ranks(),
+    syncsBatchNorm = false,
   ) {
+    this.statistics = syncsBatchNorm && ranks.areSeveral ? new SharedStatistics(ranks) : undefined;
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
     const { module } = model;
-    this.buffers = new RankBuffers(engine, module, ranks);
+    this.buffers = new RankBuffers(engine, module, ranks, this.statistics !== undefined);
     this.fused = engine.compile('train-step', (inputs) => namingParts(module, () => this.fusedStep(inputs)));
     this.micro = engine.compile('train-micro-step', (inputs) =>
       namingParts(module, () => this.microStep(inputs)),
@@ -172,10 +177,12 @@ export class StepPrograms {
     wholeStep: number,
     combineBuffers: (counted: number) => Promise<void>,
   ): Promise<StepResult> {
+    this.statistics?.beginStep(steps.length);
     const knownRatios = await this.ratiosOf(steps);
     const own: MeasuredStep[] = [];
     let counted = 0;
-    for (const step of steps) {
+    for (const [i, step] of steps.entries()) {
+      this.statistics?.beginBatch(i);
       const out = await this.accumulate(step, counted > 0, knownRatios);
       const measured = { step, terms: measuredTerms(out, step.batch.size), finite: allFinite(out) };
       if (measured.finite && !isEmpty(lossWeights(measured.terms))) counted++;
@@ -236,6 +243,7 @@ export class StepPrograms {
 
   /** What the loss is divided by, from a run that changes nothing: a program's outputs are known when it has run. */
   private async unitsOf(step: MicroStep): Promise<readonly string[]> {
+    this.statistics?.beginBatch(0);
     const options = { random: step.random, commitIf: () => false };
     const inputs = { ...microInputs(step.batch, false), ...this.scaleInput() };
     const out = await this.micro.run(inputs, options);
@@ -256,7 +264,7 @@ export class StepPrograms {
     const { [KEEP]: keep, [SIZE]: size, [LOSS_SCALE]: scale } = inputs;
     const batch = Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('$')));
     const { grads, outputs } = this.gradients((keep) => {
-      const output = this.output(batch, trainingPass);
+      const output = this.output(batch, this.statistics?.pass ?? trainingPass);
       keep({ ...scalarOutputs(output), ...termOutputs(output) });
       return summedLoss(output, size, (unit) => inputs[RATIO + unit]);
     }, scale);

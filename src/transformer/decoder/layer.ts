@@ -53,7 +53,7 @@ export class DecoderLayer extends Module {
   ): { y: Tensor; key: Tensor; value: Tensor } {
     let present: { key: Tensor; value: Tensor } | undefined;
     const attend = (x: Tensor): Tensor => {
-      const { y, ...added } = this.attention.extend(x, cache, context);
+      const { y, ...added } = this.attention.extend(x, cache, context, pass);
       present = added;
       return y;
     };

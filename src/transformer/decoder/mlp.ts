@@ -62,8 +62,11 @@ export class DecoderMlp extends Module {
   ) {
     super();
     const { activation, bias, inInit, outInit } = options;
-    const hidden = isGated(activation) ? 2 * inner : inner;
-    this.up = this.child(names.up, new Dense(width, hidden, { bias, weightInit: inInit }));
+    const gated = ['gate', 'up'].map((name) => ({ name, rows: inner }));
+    const up = isGated(activation)
+      ? new Dense(width, 2 * inner, { bias, weightInit: inInit, rows: { groups: 1, parts: gated } })
+      : new Dense(width, inner, { bias, weightInit: inInit });
+    this.up = this.child(names.up, up);
     this.down = this.child(names.down, new Dense(inner, width, { bias, weightInit: outInit }));
   }
 
@@ -71,8 +74,8 @@ export class DecoderMlp extends Module {
   forward(x: Tensor, pass: Pass): Tensor {
     const { activation, dropout: rate } = this.options;
     const between = ([hidden]: Tensor[]): Tensor =>
-      this.down.forward(dropout(activated(hidden, activation), rate, pass));
-    return pass.tap(this.path, recomputeCheaply(between, [this.up.forward(x)], pass));
+      this.down.forward(dropout(activated(hidden, activation), rate, pass), pass);
+    return pass.tap(this.path, recomputeCheaply(between, [this.up.forward(x, pass)], pass));
   }
 }
 

@@ -47,7 +47,13 @@ export class DecoderAttention extends Attention {
     const outInit = scalesInit ? normal(initStd / Math.sqrt(2 * layers)) : weightInit;
     this.window = options.windows?.[index];
     const rows = (heads + 2 * groups) * headSize;
-    this.qkv = this.child(names.qkv, new Dense(width, rows, { bias: queryBias, weightInit }));
+    const parts = [
+      { name: 'q', rows: (heads / groups) * headSize },
+      { name: 'k', rows: headSize },
+      { name: 'v', rows: headSize },
+    ];
+    const qkv = new Dense(width, rows, { bias: queryBias, weightInit, rows: { groups, parts } });
+    this.qkv = this.child(names.qkv, qkv);
     if (options.normsQueries) {
       const norm = () => new DecoderNorm(headSize, options.norm, options.epsilon);
       this.queryNorm = this.child(names.queryNorm, norm());
@@ -61,7 +67,7 @@ export class DecoderAttention extends Attention {
   forward(x: Tensor, context: SequenceContext, pass: Pass): Tensor {
     const { heads, groups, headSize, attentionDropout = 0, scale, softcap } = this.options;
     const [batch, length] = x.shape as [number, number];
-    const [query, key, value] = this.split(x);
+    const [query, key, value] = this.split(x, pass);
     const { positions, documents, rotary } = context;
     const turn = (x: Tensor): Tensor => (rotary ? rotary.turn(x, positions) : x);
     const byHead = (x: Tensor, count: number): Tensor =>
@@ -80,7 +86,7 @@ export class DecoderAttention extends Attention {
       pass,
     );
     const joined = tf.reshape(tf.transpose(heard, [0, 2, 1, 3]), [batch, length, heads * headSize]);
-    return pass.tap(this.path, this.projection.forward(joined));
+    return pass.tap(this.path, this.projection.forward(joined, pass));
   }
 
   /**
@@ -91,9 +97,10 @@ export class DecoderAttention extends Attention {
     x: Tensor,
     cache: AttentionCache,
     context: SequenceContext,
+    pass: Pass,
   ): { y: Tensor; key: Tensor; value: Tensor } {
     const { heads, groups, headSize, scale, softcap } = this.options;
-    const [query, key, value] = this.split(x);
+    const [query, key, value] = this.split(x, pass);
     const { positions, rotary } = context;
     const turn = (x: Tensor, count: number): Tensor =>
       rotary ? rotary.turnFlat(x, count, positions as Tensor) : x;
@@ -118,7 +125,7 @@ export class DecoderAttention extends Attention {
             [batch, steps, heads, headSize],
           );
     const joined = tf.reshape(output, [batch, steps, heads * headSize]);
-    return { y: this.projection.forward(joined), key: heard.key, value: heard.value };
+    return { y: this.projection.forward(joined, pass), key: heard.key, value: heard.value };
   }
 
   /** x [B,S,count·D] with heads of the cache's size, filled up with zeros. */
@@ -132,11 +139,11 @@ export class DecoderAttention extends Attention {
   }
 
   /** Queries [B,T,N·D], keys and values [B,T,G·D] of x [B,T,d]. */
-  private split(x: Tensor): [Tensor, Tensor, Tensor] {
+  private split(x: Tensor, pass: Pass): [Tensor, Tensor, Tensor] {
     const { heads, groups, headSize } = this.options;
     const [batch, length] = x.shape as [number, number];
     const repeats = heads / groups;
-    const all = tf.reshape(this.qkv.forward(x), [batch, length, groups, repeats + 2, headSize]);
+    const all = tf.reshape(this.qkv.forward(x, pass), [batch, length, groups, repeats + 2, headSize]);
     const [query, key, value] = tf.split(all, [repeats, 1, 1], 3);
     const flat = (x: Tensor, count: number, norm?: DecoderNorm): Tensor => {
       const heads = norm ? norm.forward(tf.reshape(x, [batch, length, count, headSize])) : x;

@@ -1,18 +1,17 @@
-// A training run of several ranks, for tests: train-ranks.ts FOLDER TRAINER_JSON [SECONDS_A_BATCH]
+// A training run of several ranks, for tests: train-ranks.ts FOLDER TRAINER_JSON [SECONDS_A_BATCH] [MODEL_JSON]
 import { existsSync } from 'node:fs';
+import { joinedWorld, reportAmongRanks } from '../../../src/distributed/index.js';
 import { createReferenceEngine } from '../../../src/engine/index.js';
-import { reportOf } from '../../../src/errors/index.js';
 import { Callback, exitCodeOf, expManager, Trainer } from '../../../src/training/index.js';
 import { ToyModel } from '../toy-model.js';
 
-const [folder, options, delay = '0'] = process.argv.slice(2);
+const [folder, options, delay = '0', model = '{}'] = process.argv.slice(2);
 
 /** Throws on rank 1 when the test asks for it. */
 class Thrower extends Callback {
   readonly name = 'thrower';
   override async onStep(): Promise<void> {
-    if (existsSync(`${folder}/throw`) && process.env['ANEMONE_RANK'] === '1')
-      throw new Error('rank 1 has had enough');
+    if (existsSync(`${folder}/throw`) && joinedWorld()?.rank === 1) throw new Error('rank 1 has had enough');
   }
 }
 
@@ -31,15 +30,16 @@ try {
     checkpoint_callback_params: { every_n_train_steps: 2, save_top_k: 2 },
     ema: { enable: true, decay: 0.95 },
   });
-  const model = new ToyModel({
+  const toy = new ToyModel({
     delay: 1000 * Number(delay),
     batches: 10,
     optim: { name: 'adamw', lr: 0.02, sched: { name: 'CosineAnnealing', warmup_steps: 5 } },
+    ...JSON.parse(model),
   });
-  const { outcome } = await trainer.fit(model);
+  const { outcome } = await trainer.fit(toy);
   if (outcome.kind === 'interrupted') process.exitCode = exitCodeOf(outcome.reason);
 } catch (error) {
-  const { text, exitCode } = reportOf(error);
+  const { text, exitCode } = reportAmongRanks(error);
   process.stderr.write(text);
   process.exitCode = exitCode;
 }

@@ -1,0 +1,13 @@
+// Which parameters do not decay where a config does not say: norms and biases, as in Megatron.
+import type { Parameter } from '../nn/index.js';
+
+/** `optim_param_groups` for parameters of one axis; undefined where there are none. */
+export function stillGroups(
+  parameters: Iterable<Parameter>,
+): Readonly<Record<string, { readonly weight_decay: 0 }>> | undefined {
+  const still = [...parameters].filter(({ shape, trainable }) => trainable && shape.length === 1);
+  if (still.length === 0) return undefined;
+  const ends = [...new Set(still.map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))];
+  const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
+  return Object.fromEntries(patterns.map((pattern) => [pattern, { weight_decay: 0 as const }]));
+}
