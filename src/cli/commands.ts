@@ -10,6 +10,7 @@ import { register as generate } from './generate.js';
 import { register as inspect } from './inspect.js';
 import { register as manifest } from './manifest.js';
 import { containerWith } from './own-components.js';
+import { register as preprocess } from './preprocess.js';
 import { register as replay } from './replay.js';
 import { register as tokenizer } from './tokenizer.js';
 import { register as train } from './train.js';
@@ -25,6 +26,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   inspect,
   exportModel,
   tokenizer,
+  preprocess,
   manifest,
   config,
   components,

@@ -62,6 +62,12 @@ export {
 } from './text/gpt-index.js';
 export type { IndexPlace } from './text/index-cache.js';
 export { IndexedSamples, type IndexedSamplesOptions } from './text/indexed-samples.js';
+export {
+  type PreprocessedSet,
+  type PreprocessOptions,
+  type PreprocessProgress,
+  preprocess,
+} from './text/preprocess.js';
 export { RowSamples, type RowSamplesOptions } from './text/row-samples.js';
 export type { SampleSet } from './text/sample-set.js';
 export { readTokenSet, type TextTokens, type TokenSet } from './text/token-set.js';
