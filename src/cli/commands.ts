@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import { registerComponents } from './components.js';
 import { register as config } from './config.js';
+import { register as data } from './data.js';
 import { register as evaluate } from './evaluate.js';
 import { register as exportModel } from './export.js';
 import { register as generate } from './generate.js';
@@ -27,6 +28,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   exportModel,
   tokenizer,
   preprocess,
+  data,
   manifest,
   config,
   components,

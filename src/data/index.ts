@@ -49,8 +49,17 @@ export {
   readAnswerRows,
 } from './text/answer-rows.js';
 export { AnswerSource, type AnswerSourceOptions } from './text/answer-source.js';
-export { type DocumentOptions, documentParts, isJsonLines, type TextPart } from './text/documents.js';
 export { BlendedSamples } from './text/blended-samples.js';
+export {
+  checkTextSet,
+  type ShownSample,
+  shownSamples,
+  type TextCheckOptions,
+  type TextFinding,
+  type TextSetReport,
+  vocabularyFindings,
+} from './text/check-texts.js';
+export { type DocumentOptions, documentParts, isJsonLines, type TextPart } from './text/documents.js';
 export {
   type BlendIndex,
   blendCounts,
