@@ -7,6 +7,7 @@ import { tf } from '../engine/index.js';
 import {
   type BatchSource,
   buildModel,
+  type DataLimits,
   type Evaluator,
   Model,
   type ModelContext,
@@ -26,7 +27,7 @@ import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
 import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
-import { languageTokenizer } from './tokenizer.js';
+import { modelTokenizer } from './tokenizer.js';
 
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
@@ -46,7 +47,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
     super(node, settings, scope, brickComponents);
-    this.tokenizer = languageTokenizer(settings.tokenizer, scope);
+    this.tokenizer = modelTokenizer(settings.tokenizer, scope);
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
@@ -79,8 +80,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return `model.data.data_prefix.${kind}`;
   }
 
-  override async trainingSource(): Promise<BatchSource | undefined> {
-    return this.data.open('train');
+  override async trainingSource(limits: DataLimits = {}): Promise<BatchSource | undefined> {
+    return this.data.open('train', limits);
   }
 
   override async validationSources(): Promise<readonly BatchSource[]> {
