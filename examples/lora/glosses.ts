@@ -17,7 +17,10 @@ const data = readFileSync(join(values.wordnet, 'data.noun'));
 /** The definition at a place of data.noun, without its examples. */
 function glossAt(offset: number): string {
   const line = data.subarray(offset, data.indexOf(10, offset)).toString('latin1');
-  return line.slice(line.indexOf('|') + 1).split(/; "/)[0].trim();
+  return line
+    .slice(line.indexOf('|') + 1)
+    .split(/; "/)[0]
+    .trim();
 }
 
 const rows: { offset: number; input: string; output: string }[] = [];

@@ -7,7 +7,7 @@ export interface OnnxOptions {
   /** Branch of a hybrid model. */
   readonly decoder?: string | undefined;
   /** Whose files. */
-  readonly for?: 'nemo' | 'sherpa' | undefined;
+  readonly for?: 'nemo' | 'sherpa' | 'peft' | undefined;
   readonly streaming?: boolean | undefined;
   /** LEFT,RIGHT as typed. */
   readonly attContextSize?: string;
