@@ -61,7 +61,7 @@ export async function exportToOnnx(
   return model.export(file, {
     decoder,
     maxFrames: frames,
-    for: program,
+    for: program === 'peft' ? undefined : program,
     streaming: streaming && (context ? { attContextSize: context } : true),
   });
 }

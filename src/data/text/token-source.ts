@@ -37,6 +37,7 @@ export interface TokenSourceOptions {
  */
 export class TokenSource implements BatchSource {
   readonly names = { example: 'samples', unit: 'tokens' } as const;
+  readonly measuresRate = true;
   /** Samples of an epoch. */
   private readonly samples: number;
   private readonly bytesPerToken: number;
@@ -63,6 +64,11 @@ export class TokenSource implements BatchSource {
   /** What it is called in messages. */
   get name(): string {
     return this.options.name;
+  }
+
+  /** Targets of a batch, but for ends of documents that are masked. */
+  get unitsPerBatch(): number {
+    return this.options.length * this.options.batchSize;
   }
 
   batchesInEpoch(): number {
@@ -170,6 +176,7 @@ export class TokenSource implements BatchSource {
       },
       size: places.length,
       units: targets,
+      targets,
       bytes: targets * this.bytesPerToken,
       names: places.map((place) => `${this.name}, sample ${place}`),
     };
