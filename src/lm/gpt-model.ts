@@ -40,6 +40,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly network: LanguageNetwork;
   /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
   readonly batchesPerStep: number;
+  /** Where they grow (`rampup_batch_size`): of the step after so many samples. */
+  readonly batchesOfStep: ((examples: number) => number) | undefined;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
   private readonly writer: ModelWriter;
@@ -53,6 +55,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
     this.writer = new ModelWriter(this.network, this.tokenizer);
+    this.batchesOfStep = rampUp(settings);
     this.data = new TextData(settings, this.tokenizer);
   }
 
@@ -161,4 +164,16 @@ function tokenizerKeyOf(file: string, section: Record<string, unknown>): string 
   if (written) return written;
   if (file === 'tokenizer.model') return 'model';
   return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
+}
+
+/** Megatron's ramp-up of the batch size: one increment after each equal share of its samples. */
+function rampUp({
+  rampup_batch_size: ramp,
+  global_batch_size: global,
+  micro_batch_size: micro,
+}: GptModelConfig): ((examples: number) => number) | undefined {
+  if (ramp === null) return undefined;
+  const [start, added, samples] = ramp;
+  const perIncrement = (samples * added) / Math.max(global - start, 1);
+  return (examples) => Math.min(start + added * Math.floor(examples / perIncrement), global) / micro;
 }

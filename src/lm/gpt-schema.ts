@@ -144,7 +144,6 @@ function onlySpeed<K extends string>(keys: Readonly<Record<K, readonly unknown[]
 const ignored = {
   restore_from_path: unsupported('init_from_nemo_model starts from an archive', null),
   resume_from_checkpoint: unsupported('exp_manager.resume_if_exists goes on', null),
-  rampup_batch_size: unsupported('all steps are of global_batch_size', null),
   tensor_model_parallel_size: unsupported('one process has the whole model', 1),
   pipeline_model_parallel_size: unsupported('one process has the whole model', 1),
   virtual_pipeline_model_parallel_size: unsupported('one process has the whole model', null),
@@ -219,6 +218,11 @@ export const gptModelSchema = defineSchema(
     nemo_version: { doc: 'Version that wrote the configuration; only kept.', format: 'string', ...optional },
     micro_batch_size: { doc: 'Samples that are computed at once.', ...count, default: 4 },
     global_batch_size: { doc: 'Samples of a step: a multiple of micro_batch_size.', ...count, default: 8 },
+    rampup_batch_size: {
+      doc: 'Steps grow to global_batch_size: [samples of the first, samples added at a time, samples in which all is added].',
+      format: listOf('int'),
+      ...optional,
+    },
     seed: { doc: 'Of the order of the samples.', format: 'nat', default: 1234 },
     ...networkFields,
     tokenizer: {
@@ -252,6 +256,24 @@ export const gptModelSchema = defineSchema(
       const { micro_batch_size: micro, global_batch_size: global } = config;
       if (global % micro !== 0)
         report('global_batch_size', `${global} is no multiple of micro_batch_size, ${micro}`);
+      const { rampup_batch_size: ramp } = config;
+      if (ramp !== null) {
+        const [start, added, samples] = ramp;
+        if (ramp.length !== 3 || ramp.some((value) => !(value > 0)))
+          report('rampup_batch_size', 'expected three numbers above 0: [start, increment, samples]');
+        else if (start > global || (global - start) % added !== 0)
+          report('rampup_batch_size', `steps of ${added} samples do not lead from ${start} to ${global}`);
+        else if (start % micro !== 0 || added % micro !== 0)
+          report(
+            'rampup_batch_size',
+            `${start} and ${added} must be multiples of micro_batch_size, ${micro}`,
+          );
+        else if (samples < (global - start) / added)
+          report(
+            'rampup_batch_size',
+            `${samples} samples are too few to grow ${(global - start) / added} times`,
+          );
+      }
       const most = config.max_position_embeddings ?? config.encoder_seq_length;
       if (config.position_embedding_type === 'learned_absolute' && most < config.encoder_seq_length)
         report('max_position_embeddings', `samples have ${config.encoder_seq_length} tokens`);
