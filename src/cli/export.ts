@@ -11,9 +11,9 @@ import { tell } from './print.js';
 interface ExportOptions extends Omit<OnnxOptions, 'for'> {
   readonly for?: OnnxOptions['for'] | 'huggingface';
   readonly weights: string;
+  readonly merge?: boolean;
   readonly dtype?: string;
   readonly shardSize?: number;
-  readonly merge?: boolean;
   readonly import: readonly string[];
 }
 
@@ -56,9 +56,8 @@ export function register(program: Command): void {
     .option(
       '--for <program>',
       'in ONNX, for nemo (default) or sherpa: a folder with model.onnx, or encoder.onnx, decoder.onnx and ' +
-        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or huggingface: config.json, safetensors and tokenizer of a ' +
-        'language model, as transformers takes them' +
-        'or peft: a folder of Hugging Face’s PEFT with the adapter',
+        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; peft: a folder of Hugging Face’s PEFT with the adapter; or ' +
+        'huggingface: config.json, safetensors and tokenizer of a language model, as transformers takes them',
     )
     .option(
       '--dtype <type>',

@@ -49,6 +49,8 @@ export interface Program {
   peakBytes?(inputs: Readonly<Record<string, TensorSpec>>): number;
   /** All that such a run takes, and what is alive when it takes the most. Absent where `peakBytes` is. */
   memory?(inputs: Readonly<Record<string, TensorSpec>>): ProgramMemory;
+  /** Multiplications and additions of the products and convolutions of such a run. Absent where `memory` is. */
+  flops?(inputs: Readonly<Record<string, TensorSpec>>): number;
   /** Call when the function computes another way from now on: what was traced and compiled is not used again. */
   forget?(): void;
   /** Frees compiled code (not states). */

@@ -74,7 +74,7 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
   const clipping = { algorithm, limit: limit || undefined };
   const isScaled = productTypeOf(options.precision) === 'float16';
   const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
-  const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale, ranks, options.sync_batchnorm); // biome-ignore format: one line reads better
+  const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale, ranks, { syncsBatchNorm: options.sync_batchnorm, overlaps: options.overlap_grad_sync }); // biome-ignore format: one line reads better
   const memory = new MemoryCheck({
     source,
     programs,
