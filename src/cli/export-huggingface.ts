@@ -25,7 +25,12 @@ export async function exportToHuggingFace(path: string, folder: string, options:
       path: '--dtype',
       message: `expected ${Object.keys(TYPES).join(', ')}`,
     });
-  const model = await openLanguageModel(path, { overrides: [], weights, modules, merges: options.merge });
+  const model = await openLanguageModel(path, {
+    overrides: [],
+    weights,
+    modules,
+    merges: options.merge ?? false,
+  });
   try {
     const files = await writeHuggingFace(folder, model.exported, model.engine, {
       type: dtype === undefined ? model.storedAs : TYPES[dtype],

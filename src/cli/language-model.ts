@@ -33,7 +33,7 @@ export interface LanguageModelOptions extends TrainedModelOptions {
   readonly overrides: readonly string[];
   /** Of weights in generation. */
   readonly bits?: WeightBits | undefined;
-  /** Adds low-rank adapters to the weights beside which they stand. */
+  /** Whether low-rank adapters are added to the weights beside which they stand, which must then be there. Default: they stay. */
   readonly merges?: boolean | undefined;
 }
 
@@ -56,6 +56,12 @@ async function trained(path: string, options: LanguageModelOptions): Promise<Lan
       message: `${path} holds no language model`,
       hint: 'anemone transcribe is for speech models',
     });
+  }
+  const hasAdapters = model.adapters.names.length > 0;
+  if (options.merges !== undefined && options.merges !== hasAdapters) {
+    await trainer.dispose();
+    const message = hasAdapters ? 'the model has adapters, which have no place in the folder' : 'the model has no adapters'; // biome-ignore format: one line
+    throw new AnemoneError({ code: 'cli.no-adapter', path: '--merge', message, ...(hasAdapters && { hint: 'give --merge' }) }); // biome-ignore format: one line
   }
   if (options.merges) await model.mergeAdapters(undefined, { engine: trainer.engine });
   const { network, tokenizer } = model;
