@@ -27,6 +27,9 @@ class Loss(torch.nn.Module):
 
 
 def work(rank, config, ranks, port, read):
+    # Gloo prints to the standard output, where answers go.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     dist.init_process_group("gloo", rank=rank, world_size=ranks)
     torch.set_num_threads(config["threads"])
@@ -47,7 +50,7 @@ def work(rank, config, ranks, port, read):
     )
     lines = os.fdopen(read) if rank == 0 else None
     if rank == 0:
-        print(json.dumps({"ready": True, "torch": torch.__version__}), flush=True)
+        print(json.dumps({"ready": True, "torch": torch.__version__}), file=answers, flush=True)
     while True:
         go = torch.tensor([int(rank == 0 and lines.readline().strip() == "run")])
         dist.broadcast(go, 0)
@@ -63,7 +66,7 @@ def work(rank, config, ranks, port, read):
             print(json.dumps({
                 "seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu, "loss": loss.item(),
                 "rssMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            }), flush=True)
+            }), file=answers, flush=True)
     dist.destroy_process_group()
 
 
