@@ -12,6 +12,8 @@ export interface Sample {
   readonly cpu: number;
   readonly rssMb: number;
   readonly loss?: number;
+  /** Tokens of each text that was written. */
+  readonly texts?: readonly (readonly number[])[];
 }
 
 export class Contestant {

@@ -14,6 +14,9 @@ interface EvaluateOptions {
   readonly weights: string;
   readonly engine?: string;
   readonly samples: number;
+  readonly context?: number;
+  readonly stride?: number;
+  readonly tokens?: number;
   readonly json?: boolean;
   readonly import: readonly string[];
 }
@@ -30,7 +33,10 @@ export function register(program: Command): void {
       .description(
         `Metrics of a checkpoint on the ${kind === 'test' ? 'test' : 'validation'} set of its config.`,
       )
-      .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
+      .argument(
+        '<checkpoint>',
+        'a .ckpt folder, a .nemo file, a run (its best checkpoint is taken), or a language model: also .gguf, or a folder of Hugging Face',
+      )
       .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
       .option(
         '--manifest <file...>',
@@ -40,6 +46,13 @@ export function register(program: Command): void {
       .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
       .option('--engine <name>', 'onnxruntime, tensorflow or reference')
       .option('--samples <n>', 'aligned reference/hypothesis pairs to print', wholeNumber(0), 5)
+      .option(
+        '--context <n>',
+        'of a language model: tokens of the window that moves over each text',
+        wholeNumber(2),
+      )
+      .option('--stride <n>', 'and so many at a time (default: half of the window)', wholeNumber(1))
+      .option('--tokens <n>', 'and only the first n tokens of each text', wholeNumber(2))
       .option('--json', 'print metrics and samples as JSON')
       .addOption(importOption())
       .action((path: string, overrides: string[], options: EvaluateOptions) =>
@@ -54,13 +67,18 @@ async function evaluate(
   overrides: string[],
   options: EvaluateOptions,
 ): Promise<void> {
+  const { isLanguageModel, isTuning, PretrainedLanguageModel } = await import('../lm/index.js');
+  const hasWindow = [options.context, options.stride, options.tokens].some((value) => value !== undefined);
+  if (hasWindow || PretrainedLanguageModel.isAt(path)) {
+    const { measureTexts } = await import('./measure-texts.js');
+    return measureTexts(path, overrides, options);
+  }
   const { loadTrainedModel } = await import('./trained-model.js');
   const { describeEvaluation } = await import('./evaluation-report.js');
   const section = kind === 'test' ? 'model.test_ds' : 'model.validation_ds';
   const { weights, engine, import: modules } = options;
   const { files, overrides: after } = splitOverrides(options.manifest ?? []);
   const ownOptions = { ...options, manifest: files.length > 0 ? files : undefined };
-  const { isLanguageModel, isTuning } = await import('../lm/index.js');
   const changes = (config: Config) => {
     const chosen = isTuning(config['model'])
       ? rowChanges(kind, ownOptions, config['model'] as Config)

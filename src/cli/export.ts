@@ -4,12 +4,16 @@ import { printable } from '../errors/index.js';
 import type { TrainableModel } from '../model/index.js';
 import type { Trainer } from '../training/index.js';
 import type { OnnxOptions } from './export-onnx.js';
+import { above } from './option-number.js';
 import { importOption } from './own-components.js';
 import { tell } from './print.js';
 
-interface ExportOptions extends OnnxOptions {
+interface ExportOptions extends Omit<OnnxOptions, 'for'> {
+  readonly for?: OnnxOptions['for'] | 'huggingface';
   readonly weights: string;
   readonly merge?: boolean;
+  readonly dtype?: string;
+  readonly shardSize?: number;
   readonly import: readonly string[];
 }
 
@@ -18,7 +22,7 @@ type Writer = (
   model: TrainableModel,
   trainer: Trainer,
   file: string,
-  options: ExportOptions,
+  options: OnnxOptions,
 ) => Promise<readonly string[]>;
 
 const WRITERS: Readonly<Record<string, Writer>> = {
@@ -32,13 +36,18 @@ const WRITERS: Readonly<Record<string, Writer>> = {
 export function register(program: Command): void {
   program
     .command('export')
-    .description('Write a trained model for others: .nemo for NeMo, .onnx for ONNX Runtime, .safetensors.')
-    .argument('<checkpoint>', 'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken')
+    .description(
+      'Write a trained model for others: .nemo for NeMo, .onnx for ONNX Runtime, .safetensors, a folder for transformers.',
+    )
+    .argument(
+      '<checkpoint>',
+      'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken; with --for huggingface also .gguf, or such a folder',
+    )
     .argument(
       '<file>',
       'OUTPUT.nemo, OUTPUT.safetensors (weights alone) or OUTPUT.onnx; of a transducer ' +
         'encoder-OUTPUT.onnx and decoder_joint-OUTPUT.onnx are made, of a multitask model decoder-OUTPUT.onnx; ' +
-        'with --for sherpa a folder',
+        'with --for sherpa or huggingface a folder',
     )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--merge', 'add low-rank adapters (LoRA) to the weights beside which they stand')
@@ -47,8 +56,14 @@ export function register(program: Command): void {
     .option(
       '--for <program>',
       'in ONNX, for nemo (default) or sherpa: a folder with model.onnx, or encoder.onnx, decoder.onnx and ' +
-        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; or peft: a folder of Hugging Face’s PEFT with the adapter',
+        'joiner.onnx, and tokens.txt, as sherpa-onnx takes them; peft: a folder of Hugging Face’s PEFT with the adapter; or ' +
+        'huggingface: config.json, safetensors and tokenizer of a language model, as transformers takes them',
     )
+    .option(
+      '--dtype <type>',
+      'for huggingface: float32, float16 or bfloat16 (default: as weights were stored)',
+    )
+    .option('--shard-size <gigabytes>', 'for huggingface: most of a file of weights (default 5)', above(0))
     .option('--streaming', 'to .onnx: an encoder for streams, whose caches go in and out')
     .option(
       '--att-context-size <left,right>',
@@ -61,9 +76,22 @@ export function register(program: Command): void {
 async function exportModel(checkpoint: string, file: string, options: ExportOptions): Promise<void> {
   const { AnemoneError } = await import('../errors/index.js');
   const { loadTrainedModel } = await import('./trained-model.js');
-  if (options.for !== undefined && !['nemo', 'sherpa', 'peft'].includes(options.for)) {
-    throw new AnemoneError({ code: 'cli.option', path: '--for', message: 'expected nemo, sherpa or peft' });
+  if (options.for === 'huggingface') {
+    const { exportToHuggingFace } = await import('./export-huggingface.js');
+    return exportToHuggingFace(checkpoint, file, options);
   }
+  if (options.for !== undefined && !['nemo', 'sherpa', 'peft'].includes(options.for)) {
+    throw new AnemoneError({
+      code: 'cli.option',
+      path: '--for',
+      message: 'expected nemo, sherpa, peft or huggingface',
+    });
+  }
+  for (const key of ['dtype', 'shardSize'] as const) {
+    const path = key === 'dtype' ? '--dtype' : '--shard-size';
+    if (options[key] !== undefined) throw new AnemoneError({ code: 'cli.option', path, message: 'is for --for huggingface' }); // biome-ignore format: one line
+  }
+  const asked = { ...options, for: options.for };
   const kind =
     options.for === 'peft' ? 'peft' : options.for === 'sherpa' ? 'onnx' : (/\.(\w+)$/.exec(file)?.[1] ?? '');
   const write = WRITERS[kind];
@@ -71,12 +99,12 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
     const message = 'the name of the file must end in .nemo, .safetensors or .onnx';
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
-  if (kind !== 'onnx' && kind !== 'peft') await (await import('./export-onnx.js')).onlyOnnx(options);
+  if (kind !== 'onnx' && kind !== 'peft') await (await import('./export-onnx.js')).onlyOnnx(asked);
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
     if (options.merge) await merge(model, trainer);
-    for (const writtenFile of await write(model, trainer, file, options)) {
+    for (const writtenFile of await write(model, trainer, file, asked)) {
       tell(`${printable(writtenFile)} is of the model of ${printable(path)}\n`);
     }
   } finally {

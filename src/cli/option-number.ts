@@ -31,3 +31,28 @@ export function above(least: number, most = Number.POSITIVE_INFINITY): (text: st
     );
   };
 }
+
+/** A parser of numbers from one bound to another. */
+export function between(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected a number from ${least} to ${most}.`);
+  };
+}
+
+/** Any number. */
+export function finite(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('expected a number.');
+}
+
+/** A parser of some numbers alone. */
+export function oneOf(values: readonly number[]): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && values.includes(value)) return value;
+    throw new InvalidArgumentError(`expected ${values.join(' or ')}.`);
+  };
+}

@@ -1,4 +1,5 @@
-// `anemone tokenizer train`: transcripts to a SentencePiece or WordPiece model, in the folder layout NeMo uses;
+// `anemone tokenizer train`: transcripts to a SentencePiece or WordPiece model, in the folder layout NeMo uses, and texts to
+// byte-level BPE;
 // `anemone tokenizer special`: the special tokens of multitask models.
 import type { Command } from 'commander';
 import { printable } from '../errors/index.js';
@@ -17,6 +18,10 @@ interface TokenizerOptions {
   readonly normalization?: string;
   readonly lowerCase: boolean;
   readonly specials: boolean;
+  readonly words?: string;
+  readonly minFrequency?: string;
+  readonly specialTokens?: string[];
+  readonly jsonKey: string;
   readonly hardVocabLimit: boolean;
   readonly maxSentenceLength?: string;
 }
@@ -34,6 +39,9 @@ const OPTION_WORDS = {
   normalization: '--normalization',
   lowercase: '--lower-case',
   dataRoot: '--out',
+  words: '--words',
+  minFrequency: '--min-frequency',
+  specials: '--special-tokens',
 };
 
 export function register(program: Command): void {
@@ -50,19 +58,33 @@ export function register(program: Command): void {
   const trainCommand = tokenizer
     .command('train')
     .description(
-      'Train a SentencePiece or WordPiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE or DIR/tokenizer_wpe_vSIZE for model.tokenizer.dir.',
+      'Train a SentencePiece or WordPiece tokenizer; writes DIR/tokenizer_spe_TYPE_vSIZE or DIR/tokenizer_wpe_vSIZE for model.tokenizer.dir. --type byte-bpe: byte-level BPE for language models; writes DIR/tokenizer_byte_bpe_vSIZE for model.tokenizer.type, with library: huggingface.',
     )
     .option('--manifest <file...>', 'take the transcripts of manifests', [])
-    .option('--text <file...>', 'take text files, a sentence a line', [])
+    .option(
+      '--text <file...>',
+      'take text files, a sentence a line; byte-bpe: documents of .txt, .jsonl, also as .gz',
+      [],
+    )
     .option('--out <dir>', 'folder to make the tokenizer folder in', '.')
     .option('--vocab-size <n>', 'number of tokens, special ones included (required)')
-    .option('--type <type>', 'bpe, unigram, char or word (SentencePiece), wpe (WordPiece)', 'bpe')
+    .option('--type <type>', 'bpe, unigram, char or word (SentencePiece), wpe (WordPiece), byte-bpe', 'bpe')
     .option('--character-coverage <share>', 'share of the characters that must be covered, 0.98 to 1')
     .option('--normalization <name>', 'identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf (default nmt_nfkc)')
     .option('--lower-case', 'lower-case the text first; with wpe, strip its accents too', false)
     .option('--no-hard-vocab-limit', 'make a smaller vocabulary where the text allows none of this size')
     .option('--max-sentence-length <bytes>', 'longer lines are left out (default: 4192)')
     .option('--specials', 'add <s> and </s>', false)
+    .option(
+      '--words <name>',
+      'byte-bpe: words of gpt2 (default), gpt2-digits, llama3, qwen2, o200k, tekken or deepseek',
+    )
+    .option('--min-frequency <n>', 'byte-bpe: pairs that are rarer are not merged (default 2)')
+    .option(
+      '--special-tokens <text...>',
+      'byte-bpe: tokens that stand for themselves, the end of a text first (default <|endoftext|>)',
+    )
+    .option('--json-key <key>', 'byte-bpe: key of the text in JSON lines', 'text')
     .action(train);
   requireOptions(trainCommand, '--vocab-size');
 }
@@ -79,6 +101,11 @@ async function train(options: TokenizerOptions): Promise<void> {
     const { AnemoneError } = await import('../errors/index.js');
     throw new AnemoneError({ code: 'cli.option', path: '--vocab-size', message: 'expected an integer ≥ 1' });
   }
+  if (options.type === 'byte-bpe') {
+    await byteBpe(options, vocabSize);
+    return;
+  }
+  await refuseOthers(options, '--type byte-bpe', byteBpeOptions(options));
   const lines = await trainingLines(options);
   const { dir, pieces } = await inWordsOf<{ dir: string; pieces: readonly unknown[] }>(OPTION_WORDS, () =>
     options.type === 'wpe' ? wordPiece(options, vocabSize, lines) : sentencePiece(options, vocabSize, lines),
@@ -103,22 +130,7 @@ async function sentencePiece(options: TokenizerOptions, vocabSize: number, lines
 }
 
 async function wordPiece(options: TokenizerOptions, vocabSize: number, lines: string[]) {
-  const { characterCoverage, normalization, specials, hardVocabLimit, maxSentenceLength } = options;
-  const givenOptions = Object.entries({
-    '--character-coverage': characterCoverage,
-    '--normalization': normalization,
-    '--no-hard-vocab-limit': hardVocabLimit ? undefined : true,
-    '--max-sentence-length': maxSentenceLength,
-    '--specials': specials || undefined,
-  }).filter(([, value]) => value !== undefined);
-  if (givenOptions.length > 0) {
-    const { AnemoneError } = await import('../errors/index.js');
-    throw new AnemoneError({
-      code: 'cli.option',
-      path: givenOptions[0][0],
-      message: 'is for SentencePiece, not for --type wpe',
-    });
-  }
+  await refuseOthers(options, 'SentencePiece', sentencePieceOptions(options));
   const { trainWordPieceFolder } = await import('../text/index.js');
   return trainWordPieceFolder({
     lines,
@@ -126,6 +138,66 @@ async function wordPiece(options: TokenizerOptions, vocabSize: number, lines: st
     vocabSize,
     lowercase: options.lowerCase,
   });
+}
+
+/** Options of one kind of tokenizer, by how they are written; undefined where they are not given. */
+type KindOptions = Readonly<Record<string, unknown>>;
+
+function sentencePieceOptions(options: TokenizerOptions): KindOptions {
+  const { characterCoverage, normalization, specials, hardVocabLimit, maxSentenceLength } = options;
+  return {
+    '--character-coverage': characterCoverage,
+    '--normalization': normalization,
+    '--no-hard-vocab-limit': hardVocabLimit ? undefined : true,
+    '--max-sentence-length': maxSentenceLength,
+    '--specials': specials || undefined,
+  };
+}
+
+function byteBpeOptions({ words, minFrequency, specialTokens }: TokenizerOptions): KindOptions {
+  return { '--words': words, '--min-frequency': minFrequency, '--special-tokens': specialTokens };
+}
+
+/** Options of another kind are no options of this one. */
+async function refuseOthers({ type }: TokenizerOptions, kind: string, given: KindOptions): Promise<void> {
+  const first = Object.entries(given).find(([, value]) => value !== undefined);
+  if (!first) return;
+  const { AnemoneError } = await import('../errors/index.js');
+  const message = `is for ${kind}, not for --type ${type}`;
+  throw new AnemoneError({ code: 'cli.option', path: first[0], message });
+}
+
+async function byteBpe(options: TokenizerOptions, vocabSize: number): Promise<void> {
+  const { AnemoneError } = await import('../errors/index.js');
+  await refuseOthers(options, 'SentencePiece', sentencePieceOptions(options));
+  if (options.lowerCase)
+    throw new AnemoneError({
+      code: 'cli.option',
+      path: '--lower-case',
+      message: 'is not for --type byte-bpe',
+    });
+  if (options.manifest.length + options.text.length === 0)
+    throw new AnemoneError({ code: 'cli.option', message: 'no text to train on', hint: 'give --text or --manifest' }); // biome-ignore format: one line
+  refuseOverrides('--manifest', options.manifest);
+  refuseOverrides('--text', options.text);
+  const { ByteBpeTrainer, writeByteBpeFolder } = await import('../text/index.js');
+  const { documentParts, readManifests } = await import('../data/index.js');
+  const { words, minFrequency, specialTokens: specials } = options;
+  const trainer = await inWordsOf(OPTION_WORDS, async () => {
+    return new ByteBpeTrainer({
+      vocabSize,
+      ...(words !== undefined && { words: words as 'gpt2' }),
+      ...(minFrequency !== undefined && { minFrequency: Number(minFrequency) }),
+      ...(specials && { specials }),
+    });
+  });
+  if (options.manifest.length > 0)
+    for (const { text } of await readManifests(options.manifest)) if (text) trainer.add(text);
+  for (const file of options.text)
+    for await (const { text } of documentParts(file, { jsonKeys: [options.jsonKey] })) trainer.add(text);
+  const tokenizer = trainer.train();
+  const dir = writeByteBpeFolder(tokenizer, options.out, vocabSize);
+  show(`${printable(dir)}: ${tokenizer.vocabSize} tokens\n`);
 }
 
 async function trainingLines({ manifest, text }: TokenizerOptions): Promise<string[]> {

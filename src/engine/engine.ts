@@ -27,6 +27,11 @@ export interface RunOptions {
    * compute beside it; one engine makes one run at a time.
    */
   readonly signal?: AbortSignal;
+  /**
+   * Where outputs of these names are written, instead of into new memory, which they are then given back in. A tensor may be an
+   * input too: operators that work in place, such as attention over a cache, then do.
+   */
+  readonly into?: HostTensors;
 }
 
 /** A compiled function. One compilation per signature of input shapes; see EngineStats. */

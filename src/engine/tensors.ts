@@ -96,6 +96,20 @@ export function checkTensor({ dtype, shape, data }: HostTensor, path?: string): 
   });
 }
 
+/**
+ * The tensor, if it can take a value of a type and shape.
+ * @throws AnemoneError `engine.into` where it cannot
+ */
+export function taking(target: HostTensor, { dtype, shape }: TensorSpec, path: string): HostTensor {
+  if (target.dtype === dtype && target.shape.join() === shape.join()) return target;
+  const named = (spec: TensorSpec): string => `${spec.dtype} [${spec.shape.join(', ')}]`;
+  throw new AnemoneError({
+    code: 'engine.into',
+    path,
+    message: `a value ${named({ dtype, shape })} does not go into ${named(target)}`,
+  });
+}
+
 /** Whether an array is one that holds elements of a type. */
 export function holds(data: ArrayBufferView, dtype: DType): data is HostData {
   return data instanceof ARRAYS[dtype];

@@ -1,4 +1,5 @@
 // NeMo's MegatronGPTModel: a causal language model, pre-trained on text.
+import { basename } from 'node:path';
 import { type ConfigNode, configFromValues, toYaml } from '../config/index.js';
 import type { Container } from '../container/index.js';
 import type { Engine, Program, Tensors } from '../engine/index.js';
@@ -6,6 +7,7 @@ import { tf } from '../engine/index.js';
 import {
   type BatchSource,
   buildModel,
+  type DataLimits,
   type Evaluator,
   Model,
   type ModelContext,
@@ -16,15 +18,16 @@ import type { ArchivedConfig } from '../nemo/index.js';
 import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
-import { CacheRunner } from './generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from './generation/generate.js';
+import type { TextPart } from './generation/generate.js';
+import { type GptGenerateOptions, ModelWriter } from './generation/model-writer.js';
+import type { Generated } from './generation/options.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
 import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
-import { languageTokenizer } from './tokenizer.js';
+import { modelTokenizer } from './tokenizer.js';
 
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
@@ -41,16 +44,17 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly batchesOfStep: ((examples: number) => number) | undefined;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private runners = new WeakMap<Engine, CacheRunner>();
+  private readonly writer: ModelWriter;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
     super(node, settings, scope, brickComponents);
-    this.tokenizer = languageTokenizer(settings.tokenizer, scope);
+    this.tokenizer = modelTokenizer(settings.tokenizer, scope);
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
+    this.writer = new ModelWriter(this.network, this.tokenizer);
     this.batchesOfStep = rampUp(settings);
     this.data = new TextData(settings, this.tokenizer);
   }
@@ -79,8 +83,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return `model.data.data_prefix.${kind}`;
   }
 
-  override async trainingSource(): Promise<BatchSource | undefined> {
-    return this.data.open('train');
+  override async trainingSource(limits: DataLimits = {}): Promise<BatchSource | undefined> {
+    return this.data.open('train', limits);
   }
 
   override async validationSources(): Promise<readonly BatchSource[]> {
@@ -111,20 +115,17 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   /**
-   * Goes on with each prompt.
-   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `asr.no-engine`
+   * Goes on with each prompt; the samples of a prompt follow each other.
+   * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
+   *   `engine.cancelled`, `asr.no-engine`
    */
-  async generate(
-    prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): Promise<Generated[]> {
-    const engine = this.engineFor(options.engine, 'generate');
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, this.network);
-      this.runners.set(engine, runner);
-    }
-    return generate(runner, this.tokenizer, prompts, options);
+  async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writer.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  }
+
+  /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncIterable<TextPart> {
+    return this.writer.stream(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -137,8 +138,9 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     const tokenizer: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
     for (const [file, bytes] of this.tokenizer.files()) {
       const member = name(file, bytes);
-      artifacts.set(member, bytes);
-      if (file === 'tokenizer.model') tokenizer['model'] = `nemo:${member}`;
+      const key = tokenizerKeyOf(file, tokenizer);
+      artifacts.set(key ? member : file, bytes);
+      if (key) tokenizer[key] = `nemo:${member}`;
     }
     const written = {
       ...config,
@@ -151,8 +153,17 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.runners = new WeakMap();
+    this.writer.forget();
   }
+}
+
+/** Under which key of the section an archive names this file of the tokenizer; none for those that are found beside it. */
+function tokenizerKeyOf(file: string, section: Record<string, unknown>): string | undefined {
+  const keys = ['model', 'vocab_file', 'merge_file', 'tokenizer_file'];
+  const written = keys.find((key) => typeof section[key] === 'string' && basename(section[key]) === file);
+  if (written) return written;
+  if (file === 'tokenizer.model') return 'model';
+  return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
 }
 
 /** Megatron's ramp-up of the batch size: one increment after each equal share of its samples. */

@@ -14,16 +14,16 @@ const tokenizerSchema = defineSchema(
   'tokenizer',
   {
     library: {
-      doc: 'byte-level, sentencepiece, or megatron and huggingface for byte-level BPE.',
-      format: ['megatron', 'sentencepiece', 'huggingface', 'byte-level'],
+      doc: 'megatron: GPT-2’s vocab_file and merge_file; huggingface: tokenizer.json; sentencepiece; tiktoken; byte-level: bytes, no file.',
+      format: ['megatron', 'sentencepiece', 'huggingface', 'byte-level', 'tiktoken'],
       default: 'megatron',
     },
-    type: { doc: 'GPT2BPETokenizer for megatron; the folder of tokenizer.json for huggingface.', format: 'string', ...optional }, // biome-ignore format: one line
+    type: { doc: 'GPT2BPETokenizer for megatron; the folder of tokenizer.json for huggingface; the encoding for tiktoken.', format: 'string', ...optional }, // biome-ignore format: one line
     model: { doc: 'The SentencePiece model.', format: 'string', ...optional },
-    vocab_file: { doc: 'vocab.json of GPT-2.', format: 'string', ...optional },
+    vocab_file: { doc: 'vocab.json of GPT-2, or the vocabulary of tiktoken.', format: 'string', ...optional },
     merge_file: { doc: 'merges.txt of GPT-2.', format: 'string', ...optional },
     tokenizer_file: {
-      doc: 'tokenizer.json, instead of vocab_file and merge_file.',
+      doc: 'tokenizer.json, for huggingface and megatron.',
       format: 'string',
       ...optional,
     },
@@ -43,13 +43,13 @@ const dataSchema = defineSchema(
   'data',
   {
     data_prefix: {
-      doc: 'Text files (.txt, .jsonl, .json, each also .gz): a path, a list of paths, or lists under train, validation and test. Weights before paths are not supported yet.',
+      doc: 'Indexed sets of anemone preprocess or Megatron, without .bin and .idx, or text files (.txt, .jsonl, .json, each also .gz): a path, a list of paths, a list of weights and paths in turn, or such lists under train, validation and test.',
       format: 'any',
       ...optional,
     },
     json_key: { doc: 'Key of the text in JSON lines.', format: 'string', default: 'text' },
     splits_string: {
-      doc: 'Shares of training, validation and test where data_prefix is one list; the tokens are cut in this order.',
+      doc: 'Shares of training, validation and test where data_prefix is one list; documents of indexed sets, tokens of text files are cut in this order.',
       format: 'string',
       default: '900,50,50',
     },
@@ -62,6 +62,11 @@ const dataSchema = defineSchema(
     reset_position_ids: { doc: 'Positions start again after the end of a document.', ...flag(false) },
     reset_attention_mask: { doc: 'Documents do not see each other.', ...flag(false) },
     eod_mask_loss: { doc: 'The end of a document is no target.', ...flag(false) },
+    index_mapping_dir: {
+      doc: 'Folder of the indices that say in which order samples of indexed sets come. Default: beside the set.',
+      format: 'string',
+      ...optional,
+    },
     validation_drop_last: {
       doc: 'Leave out the rest that fills no sample; otherwise it is padded.',
       ...flag(true),
@@ -70,19 +75,18 @@ const dataSchema = defineSchema(
   {
     doc: 'Where samples come from.',
     ignored: {
-      index_mapping_dir: { instead: 'no index is kept', harmless: [null] },
-      data_impl: { instead: 'text files are read as they are', harmless: ['mmap', 'mock'] },
+      data_impl: { instead: 'files say what they are', harmless: ['mmap', 'mock'] },
       skip_warmup: { instead: 'nothing is warmed up', harmless: [true, false] },
       num_workers: { instead: 'texts are cut before the first step', harmless: [0, 1, 2] },
-      dataloader_type: { instead: 'samples of an epoch are shuffled', harmless: ['single'] },
+      dataloader_type: { instead: 'samples come in the order of the index', harmless: ['single'] },
       no_seqlen_plus_one_input_tokens: {
         instead: 'a sample has one token more than seq_length',
         harmless: [false],
       },
       pad_samples_to_global_batch_size: { instead: 'epochs are endless', harmless: [false] },
-      shuffle_documents: { instead: 'samples are shuffled', harmless: [true] },
+      shuffle_documents: { instead: 'documents are shuffled', harmless: [true] },
       exchange_indices_distributed: { instead: 'there is one process', harmless: [false] },
-      mock_dataset: { instead: 'text files are read', harmless: [false] },
+      mock_dataset: { instead: 'data_prefix is read', harmless: [false] },
     },
   },
 );

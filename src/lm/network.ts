@@ -9,6 +9,7 @@ import {
   normal,
   type Parameter,
   type Pass,
+  productWithStandIn,
   tokenLosses,
   type VocabularyLossOptions,
   vocabularyLoss,
@@ -113,6 +114,11 @@ export class LanguageNetwork extends Module {
     return this.head?.weight ?? this.words.weight;
   }
 
+  /** What hidden states are multiplied by: the maps of the layers, and the head. */
+  matrices(): readonly Parameter[] {
+    return [...[...this.decoder.parameters()].filter(({ shape }) => shape.length === 2), this.table];
+  }
+
   /** Hidden states of the last layer, [B,T,d]. */
   hidden({ tokens, positions, documents }: TokenInputs, pass: Pass): Tensor {
     const x = this.embed(tokens, positions, pass);
@@ -160,7 +166,9 @@ export class LanguageNetwork extends Module {
   private logitsOf(hidden: Tensor): Tensor {
     const { logitSoftcap: softcap, width } = this.options;
     const flat = tf.reshape(hidden, [-1, width]) as tf.Tensor2D;
-    const product = tf.matMul(flat, this.table.tensor() as tf.Tensor2D, false, true);
+    const product =
+      productWithStandIn(flat, this.table) ??
+      tf.matMul(flat, this.table.tensor() as tf.Tensor2D, false, true);
     const logits = softcap
       ? tf.mul(tf.tanh(tf.div(product, tf.scalar(softcap))), tf.scalar(softcap))
       : product;

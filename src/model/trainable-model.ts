@@ -128,14 +128,20 @@ export interface Evaluator {
   summary(): EvaluationSummary;
 }
 
+/** How much training data a run takes, where that is known before it begins. */
+export interface DataLimits {
+  /** Optimizer steps of the whole run. */
+  readonly maxSteps?: number | undefined;
+}
+
 /** What the Trainer needs of a model. `Model` fulfils most of it for models that a config describes. */
 export interface TrainableModel {
   /** Root of the module tree: parameters and buffers that are trained and saved. */
   readonly module: Module;
   /** The resolved `model` section, as written into checkpoints. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Batches for fit; undefined when the config names no training data. */
-  trainingSource(): Promise<BatchSource | undefined>;
+  /** Batches for fit; undefined when the config names no training data. Orders may depend on how much the run takes. */
+  trainingSource(limits?: DataLimits): Promise<BatchSource | undefined>;
   /** Sources of `trainer.validate` and of the validations of a fit; none: nothing is validated. */
   validationSources(): Promise<readonly BatchSource[]>;
   /** Sources of `trainer.test`. */

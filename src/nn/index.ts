@@ -40,4 +40,5 @@ export { Module } from './module.js';
 export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter, type ReadState, type Running, valueOwner } from './parameter.js';
 export { type Extent, evaluationPass, type Pass, trainingPass } from './pass.js';
+export { productWithStandIn, QuantizedWeights } from './quantized-weights.js';
 export { type CheckpointedPart, checkpoint, recomputeCheaply } from './recompute.js';

@@ -39,16 +39,23 @@ export abstract class Module {
 
   /**
    * Registers a value that is not trained, such as a running statistic.
-   * @param options `persistent` (default true): checkpoints and archives hold it; `running`: how batches change it
+   * @param options `persistent` (default true): checkpoints and archives hold it; `running`: how batches change it;
+   *   `followsAllRanks` (default false): see `Buffer`
    */
   protected buffer(
     label: string,
     shape: readonly number[],
     initial: () => Float32Array | Int32Array,
-    options: { dtype?: 'float32' | 'int32'; persistent?: boolean; running?: Running } = {},
+    options: {
+      dtype?: 'float32' | 'int32';
+      persistent?: boolean;
+      running?: Running;
+      followsAllRanks?: boolean;
+    } = {},
   ): Buffer {
-    const { dtype, persistent, running } = options;
-    return this.register(label, new Buffer(this, label, shape, initial, dtype, persistent, running));
+    const { dtype, persistent, running, followsAllRanks } = options;
+    const buffer = new Buffer(this, label, shape, initial, dtype, persistent, running, followsAllRanks);
+    return this.register(label, buffer);
   }
 
   /**

@@ -62,6 +62,8 @@ export class Buffer extends State {
     readonly persistent = true,
     /** Absent: batches do not change it. */
     readonly running?: Running,
+    /** It follows all parts of a batch, where `Pass.sumOverRanks` puts them together: it is then equal on all ranks. */
+    readonly followsAllRanks = false,
   ) {
     super(label, shape, dtype, initial);
   }

@@ -30,6 +30,11 @@ export interface Pass {
    * added to fit a compiled shape. Absent: all are the batch's.
    */
   readonly batchFrames?: Tensor;
+  /**
+   * The sum of a small tensor over the ranks that each train on a part of the batch: there, where batch statistics are to be
+   * those of all parts. It has no gradient. @param label for messages
+   */
+  readonly sumOverRanks?: (x: Tensor, label: string) => Tensor;
   /** The same of what a module sees: encoders keep it up to date (`within`) wherever they change the frame rate. */
   readonly extent?: Extent | undefined;
 }

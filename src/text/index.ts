@@ -1,7 +1,13 @@
 // Text: tokenizers and their training, normalisation, and the metrics that compare texts.
 export type { ReadFile } from '../container/index.js';
 export { AggregateTokenizer } from './aggregate-tokenizer.js';
-export { type ByteBpeModel, ByteBpeTokenizer } from './bpe/byte-bpe-tokenizer.js';
+export {
+  ByteBpeTrainer,
+  type ByteBpeTrainOptions,
+  trainByteBpe,
+  writeByteBpeFolder,
+} from './bpe/train/byte-bpe-trainer.js';
+export { byteLengths } from './byte-lengths.js';
 export { ByteTokenizer } from './byte-tokenizer.js';
 export { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
 export { CanaryTokenizer } from './canary/canary-tokenizer.js';
@@ -16,7 +22,21 @@ export {
 export { isPromptTokenizer, type PromptTokenizer } from './canary/special-tokens.js';
 export { trainSpecialTokenizer } from './canary/train-special.js';
 export { CharTokenizer, type CharTokenizerOptions } from './char-tokenizer.js';
+export {
+  type ChatMessage,
+  ChatTemplate,
+  type ChatTemplateContext,
+  type ChatTemplateOptions,
+} from './chat/chat-template.js';
 export { tokenizerComponents, tokenizerFields } from './components.js';
+export { byteLevelWords, type WordPatternName, wordPatternNames } from './huggingface/families.js';
+export { openHuggingFaceTokenizer } from './huggingface/folder.js';
+export { ggufTokenizer } from './huggingface/gguf-tokenizer.js';
+export { gpt2Tokenizer, type NamedBytes } from './huggingface/gpt2-files.js';
+export { HuggingFaceTokenizer, type TokenizerSetting } from './huggingface/huggingface-tokenizer.js';
+export { nemoTiktokenTokenizer, tiktokenEncodings, tiktokenTokenizer } from './huggingface/tiktoken-files.js';
+export { IdBuffer } from './id-buffer.js';
+export { type LanguageTokenizerSection, languageTokenizer } from './language-tokenizer.js';
 export {
   loadTokenizer,
   type TokenizerConfig,
@@ -35,6 +55,7 @@ export {
   trainTokenizerFolder,
 } from './sentencepiece/train/tokenizer-folder.js';
 export { type TrainedSentencePiece, trainSentencePiece } from './sentencepiece/train/train.js';
+export { TextStream } from './text-stream.js';
 export type { Tokenizer } from './tokenizer.js';
 export { tokenizerKind } from './tokenizer-kind.js';
 export { WordTokenizer } from './word-tokenizer.js';

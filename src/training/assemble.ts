@@ -3,7 +3,7 @@ import { type ConfigNode, EMPTY_SECTION, isMapping, withPosition } from '../conf
 import type { Container } from '../container/index.js';
 import { type Engine, storeIn } from '../engine/index.js';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
-import type { BatchSource, TrainableModel } from '../model/index.js';
+import type { BatchSource, DataLimits, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
 import type { FitParts } from './fit/fit-parts.js';
 import { LossScale } from './fit/loss-scale.js';
@@ -54,6 +54,12 @@ export interface Assembly {
   say(line: string): void;
 }
 
+/** An endless epoch is as long as the run. */
+function limitsOf({ max_steps: maxSteps, max_epochs: epochs }: TrainerOptions): DataLimits {
+  const isEndless = epochs === null || epochs === undefined || epochs < 0;
+  return maxSteps >= 0 && isEndless ? { maxSteps } : {};
+}
+
 /**
  * Makes the parts. What is wrong in the config shows before any data is read.
  * @throws AnemoneError `trainer.no-data`, `trainer.memory-budget`, and what config and data are refused for
@@ -64,7 +70,7 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
   await describePrecision(options.precision, engine, undefined);
   const { optimizer, sched } = await optimizerOf(assembly, options);
   await assembly.beforeData();
-  const { train: source, validation, test } = await openData(model, assembly.data);
+  const { train: source, validation, test } = await openData(model, assembly.data, limitsOf(options));
   assembly.opened(test);
   if (!source) throw noData(model, 'train');
   const sizes = new StepSizes(model, options, ranks.size);
@@ -77,7 +83,7 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
   const clipping = { algorithm, limit: limit || undefined };
   const isScaled = productTypeOf(options.precision) === 'float16';
   const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
-  const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale, ranks); // biome-ignore format: one line reads better
+  const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale, ranks, { syncsBatchNorm: options.sync_batchnorm, overlaps: options.overlap_grad_sync }); // biome-ignore format: one line reads better
   const memory = new MemoryCheck({
     source,
     programs,

@@ -270,6 +270,16 @@ export const trainerSchema = defineSchema(
       nullable: true,
       default: 'auto',
     },
+    sync_batchnorm: {
+      doc: 'Batch norm takes the statistics of the batches that the ranks compute at the same time together, as of one large batch.',
+      format: 'boolean',
+      default: false,
+    },
+    overlap_grad_sync: {
+      doc: 'With MPI, gradients are sent while those of earlier layers are computed. The numbers are the same without.',
+      format: 'boolean',
+      default: true,
+    },
     rank_timeout: {
       doc: 'How long ranks wait for each other before the run ends, in seconds or DD:HH:MM:SS.',
       format: rankTimeout,
@@ -317,7 +327,6 @@ export const trainerSchema = defineSchema(
       min_steps: { instead: 'no minimum is kept', harmless: [null, 0] },
       enable_model_summary: { instead: 'parameters are counted in one line', harmless: [true, false, null] },
       weights_summary: { instead: 'parameters are counted in one line', harmless: [null] },
-      sync_batchnorm: { instead: 'batch norm takes the statistics of each batch', harmless: [false, null] },
       replace_sampler_ddp: { instead: samplers, harmless: [false, true, null] },
       use_distributed_sampler: { instead: samplers, harmless: [false, true, null] },
       benchmark: { instead: 'there is nothing to tune', harmless: [false, true, null] },

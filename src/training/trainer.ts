@@ -355,12 +355,17 @@ export class Trainer {
       const checkpoint = await resolveCheckpoint(options.checkpoint);
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
     }
+    const { view, entered: ranks } = this;
+    const endWork = ranks?.begin();
     try {
-      const { view, entered: ranks } = this;
       const pass = () =>
         evaluate(model, this.engine, sources, { prefix, limit, view, ...(ranks && { ranks }) });
       return await cancellable(options.signal, pass);
+    } catch (error) {
+      ranks?.leave(error);
+      throw error;
     } finally {
+      endWork?.();
       this.view.end();
       for (const source of sources) await source.close();
     }

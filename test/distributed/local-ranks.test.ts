@@ -1,15 +1,21 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { launchLocalRanks, SelfCommunicator } from '../../src/distributed/index.js';
+import { bundledProgram } from '../bundled-program.js';
 import { conform } from './programs/conformance.js';
 
-const program = fileURLToPath(new URL('programs/rank.ts', import.meta.url));
+const program = await bundledProgram(new URL('programs/rank.ts', import.meta.url));
 
-function launch(ranks: number, ...args: string[]): Promise<number> {
-  return launchLocalRanks({ ranks, command: [process.execPath, '--import', 'tsx', program, ...args] });
+/** Ranks that do not hear of the end of the job outlast the test; but for one that hears nothing any more. */
+function graceOf(plan: string): number {
+  return plan === 'absent' ? 1000 : 10 * 60_000;
+}
+
+function launch(ranks: number, plan: string, ...args: string[]): Promise<number> {
+  const command = [process.execPath, program, plan, ...args];
+  return launchLocalRanks({ ranks, graceMs: graceOf(plan), command });
 }
 
 /** The error that ends a job. */

@@ -91,7 +91,7 @@ describe('a GGUF file', () => {
   it.each([
     ['another magic', file(0, data, { magic: 1 }), /no GGUF/],
     ['another version', file(0, data, { version: 9 }), /version 9/],
-    ['another type', file(12, data), /type 12/],
+    ['another type', file(9, data), /type 9/],
     ['a tensor beyond the end', file(0, data, { dims: [32, 3] }), /outside of the file/],
     ['a size that overflows', file(0, data, { dims: [2 ** 52, 2 ** 52] }), /outside of the file/],
     ['too many axes', file(0, data, { dims: [1, 1, 1, 1, 1] }), /5 axes/],

@@ -191,11 +191,11 @@ describe('trainer options', () => {
   it('takes NeMo keys that mean nothing here and says so once', () => {
     const view = new RecordingView();
     new Trainer(
-      { accelerator: 'gpu', strategy: 'ddp', benchmark: false, devices: -1, sync_batchnorm: true },
+      { accelerator: 'gpu', strategy: 'ddp', benchmark: false, devices: -1, min_epochs: 2 },
       { view },
     );
     expect(view.lines).toHaveLength(1);
-    expect(view.lines[0]).toMatch(/accelerator[\s\S]*sync_batchnorm/);
+    expect(view.lines[0]).toMatch(/accelerator[\s\S]*min_epochs/);
     expect(view.lines[0]).not.toMatch(/benchmark/);
   });
 

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CounterRandom } from '../../src/random/index.js';
 import { Checkpoint, listCheckpoints, readMetricRows } from '../../src/training/index.js';
+import { bundledProgram } from '../bundled-program.js';
 import { temporaryFolder } from './helpers.js';
 
-const script = fileURLToPath(new URL('programs/train-toy.ts', import.meta.url));
+const program = await bundledProgram(new URL('programs/train-toy.ts', import.meta.url));
 const STEPS = 60;
 
 interface Run {
@@ -16,7 +16,7 @@ interface Run {
 }
 
 function start(folder: string, delay: number): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, String(STEPS), String(delay)]);
+  const child = spawn(process.execPath, [program, folder, String(STEPS), String(delay)]);
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
     log += chunk.toString();

@@ -10,6 +10,7 @@ import {
 } from '../../src/engine/index.js';
 import type { Batch, BatchSource, Evaluator, StepOutput, TrainableModel } from '../../src/model/index.js';
 import {
+  BatchNorm,
   evaluationPass,
   fanInUniform,
   Module,
@@ -45,9 +46,11 @@ export class ToyModule extends Module {
   readonly first: ToyLayer;
   readonly second: ToyLayer;
   private readonly seen: StateBuffer;
+  private readonly norm: BatchNorm | undefined;
 
-  constructor(hidden: number) {
+  constructor(hidden: number, normalises = false) {
     super();
+    this.norm = normalises ? this.child('norm', new BatchNorm(hidden)) : undefined;
     this.first = this.child('first', new ToyLayer(FEATURES, hidden));
     this.second = this.child('second', new ToyLayer(hidden, 1));
     this.seen = this.buffer('running_mean', [FEATURES], () => new Float32Array(FEATURES), {
@@ -56,10 +59,11 @@ export class ToyModule extends Module {
   }
 
   forward(x: Tensor, pass: Pass): Tensor {
-    if (pass.training) {
+    if (pass.training && !this.norm) {
       this.seen.assign(tf.add(tf.mul(this.seen.tensor(), 0.9), tf.mul(tf.mean(x, 0), 0.1)));
     }
     let hidden = tf.tanh(this.first.forward(x, pass));
+    if (this.norm) return this.second.forward(this.norm.forward(hidden, pass), pass);
     if (pass.training)
       hidden = tf.mul(hidden, tf.div(tf.cast(bernoulliMask(hidden.shape, 0.9), 'float32'), 0.9));
     return this.second.forward(hidden, pass);
@@ -67,6 +71,8 @@ export class ToyModule extends Module {
 }
 
 export interface ToyOptions {
+  /** Batch norm instead of dropout, and epochs of so many examples, which batches of `batch` divide. */
+  readonly normalised?: { readonly examples: number; readonly batch: number };
   readonly hidden?: number;
   readonly batches?: number;
   readonly optim?: Readonly<Record<string, unknown>>;
@@ -87,6 +93,8 @@ export class ToySource implements BatchSource {
   ) {}
 
   batchesInEpoch(): number {
+    const { normalised } = this.options;
+    if (normalised) return Math.ceil(normalised.examples / normalised.batch);
     return this.options.batches ?? 10;
   }
 
@@ -103,6 +111,11 @@ export class ToySource implements BatchSource {
   }
 
   batch(epoch: number, index: number): Batch {
+    const { normalised } = this.options;
+    if (normalised) {
+      const first = index * normalised.batch;
+      return this.examples(epoch, first, Math.min(normalised.batch, normalised.examples - first));
+    }
     const random = new CounterRandom(7, this.name, epoch, index);
     const x = Float32Array.from({ length: BATCH * FEATURES }, (_, i) => random.normal(i));
     const y = Float32Array.from(
@@ -119,6 +132,20 @@ export class ToySource implements BatchSource {
     };
   }
 
+  /** The same, however they are put in batches. */
+  private examples(epoch: number, first: number, size: number): Batch {
+    const random = new CounterRandom(7, this.name, epoch);
+    const x = Float32Array.from({ length: size * FEATURES }, (_, i) => random.normal(first * FEATURES + i));
+    const y = Float32Array.from({ length: size }, (_, b) => Math.sin(x[b * FEATURES]));
+    const names = Array.from({ length: size }, (_, b) => `${this.name}-${epoch}-${first + b}.wav`);
+    return {
+      inputs: { x: float32(x, [size, FEATURES]), y: float32(y, [size, 1]) },
+      size,
+      units: size * 0.5,
+      names,
+    };
+  }
+
   gauges(): Readonly<Record<string, number>> {
     return {};
   }
@@ -132,7 +159,7 @@ export class ToyModel implements TrainableModel {
   readonly source: ToySource;
 
   constructor(readonly options: ToyOptions = {}) {
-    this.module = new ToyModule(options.hidden ?? 6);
+    this.module = new ToyModule(options.hidden ?? 6, options.normalised !== undefined);
     this.config = { target: 'toy', optim: options.optim ?? { name: 'adamw', lr: 0.01 } };
     this.source = new ToySource('toy', options);
   }

@@ -3,7 +3,7 @@
 // hangs in native code takes nobody with it, and each has thread pools of its own. The process that was started by the user
 // computes nothing: it is free to hear of signals and of the end of a rank at any time.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { AnemoneError, readableLines } from '../../errors/index.js';
 import { ENDED_ELSEWHERE } from '../ended-elsewhere.js';
 import { VARIABLES } from '../place.js';
@@ -39,6 +39,7 @@ interface Ended {
  */
 export async function launchLocalRanks({ ranks, command, graceMs = 3000 }: LaunchOptions): Promise<number> {
   const segment = createSegment(ranks);
+  const segmentFile = openSync(segment, 'r+');
   const [program, ...args] = command ?? [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const children = Array.from(
     { length: ranks },
@@ -56,7 +57,7 @@ export async function launchLocalRanks({ ranks, command, graceMs = 3000 }: Launc
   try {
     const first = await Promise.race([firstFailure(children), stopped.found]);
     if (!first) return 0;
-    markEnded(segment, exitCodeOf(first));
+    markEnded(segmentFile, exitCodeOf(first));
     // Those that wait for it stop and save; what does not is killed.
     const deadline = setTimeout(kill, graceMs);
     await Promise.race([children[0].end, delay(SAME_CAUSE_MS)]);
@@ -69,6 +70,7 @@ export async function launchLocalRanks({ ranks, command, graceMs = 3000 }: Launc
     kill();
     for (const signal of SIGNALS) process.removeListener(signal, forward);
     process.removeListener('exit', kill);
+    closeSync(segmentFile);
     removeSegment(segment);
   }
 }

@@ -91,15 +91,9 @@ export function removeSegment(path: string): void {
   }
 }
 
-/** Says from outside that the job has ended. */
-export function markEnded(path: string, exitCode: number): void {
-  try {
-    const file = openSync(path, 'r+');
-    writeSync(file, new Uint8Array(Int32Array.of(exitCode + 1).buffer), 0, 4, 4 * HEADER.ended);
-    closeSync(file);
-  } catch {
-    // The ranks have left it.
-  }
+/** Says from outside that the job has ended. @param file the segment's, opened before its ranks removed it */
+export function markEnded(file: number, exitCode: number): void {
+  writeSync(file, new Uint8Array(Int32Array.of(exitCode + 1).buffer), 0, 4, 4 * HEADER.ended);
 }
 
 const PROTECTION_READ_WRITE = 3;

@@ -72,6 +72,7 @@ export function openMpi(environment: NodeJS.ProcessEnv = process.env): Mpi {
   const chosen = environment[LIBRARY_VARIABLE];
   const names = chosen ? [chosen] : LIBRARIES[kind];
   const koffi = native();
+  leaveHeapAlone();
   const reasons: string[] = [];
   for (const name of names) {
     try {
@@ -89,6 +90,15 @@ export function openMpi(environment: NodeJS.ProcessEnv = process.env): Mpi {
       : `install it (Debian: apt-get install ${PACKAGES[kind]}), start with the mpirun of the MPI that is there, or name its library in ${LIBRARY_VARIABLE}`,
     details: { reasons },
   });
+}
+
+/**
+ * UCX, which MPICH and Open MPI may send by, tries its watch over memory by taking a page of the heap and giving it back. Where
+ * another thread (V8 has several) extends the heap between the two, that one's memory goes instead, and the process dies
+ * later, at any allocation. Who needs the watch, for InfiniBand's cache of registered memory, sets the variable.
+ */
+function leaveHeapAlone(): void {
+  process.env['UCX_MEM_EVENTS'] ??= 'n';
 }
 
 /** `mpirun` of Open MPI and `srun --mpi=pmix` say so by their variables; else it is a launcher of MPICH's kind. */

@@ -1,12 +1,14 @@
 // The communicator of ranks that mpirun or srun has started. All ranks meet before a collective, in a small exchange that says
 // whether they are there for the same and can be given up; the collective itself is then the library's fastest. Longer than
 // other files because the methods of the interface stand together.
+import { hostname } from 'node:os';
 import { bytesOf, type DType } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../../formats/index.js';
 import type { Communicator, Elements, Pending, Reduction } from '../communicator.js';
 import { badArgument, byteLengthOf, checkRank, countsOf, lengthOf, listOf, startsOf } from '../elements.js';
 import { EndedElsewhere } from '../ended-elsewhere.js';
+import { exchange } from '../exchange.js';
 import { addressOf, readBytes, writeBytes } from '../memory.js';
 import type { Handle, Mpi, MpiType } from './library.js';
 import { Request, Waits } from './requests.js';
@@ -16,6 +18,14 @@ export interface MpiOptions {
   readonly timeoutSeconds: number;
   /** Elements of one call, whose counts have 32 bits: more are sent in several. Default 2^28. */
   readonly mostElements?: number;
+}
+
+/** Which process of the job a rank is, for messages. */
+export interface RankProcess {
+  /** Among all ranks of the job. */
+  readonly rank: number;
+  readonly host: string;
+  readonly process: number;
 }
 
 /** Small tensors are put together up to so many bytes. */
@@ -40,11 +50,16 @@ export class MpiCommunicator implements Communicator {
   private readonly signature = new Int32Array(new ArrayBuffer(4096), 0, 2);
   /** Of the same ranks, for those that wait too long. */
   private readonly lateHandle: Handle;
+  /** By rank. */
+  private readonly processes: readonly RankProcess[];
+  /** Where all ranks have been: what the last collective was that they met at. */
+  private lastMeeting: string | undefined;
 
   constructor(
     private readonly mpi: Mpi,
     private readonly handle: Handle,
     private readonly options: MpiOptions,
+    own?: RankProcess,
   ) {
     const number = new Int32Array(1);
     mpi.call('Comm_rank', handle, number);
@@ -56,6 +71,9 @@ export class MpiCommunicator implements Communicator {
     const copy = new Uint8Array(8);
     mpi.call('Comm_dup', handle, copy);
     this.lateHandle = mpi.readHandle(copy);
+    const process_ = own ?? { rank: this.rank, host: hostname(), process: process.pid };
+    this.processes = exchange(this, process_, 'processes of the ranks');
+    this.lastMeeting = undefined;
   }
 
   allReduce(x: Elements | readonly Elements[], reduction: Reduction, label: string): void {
@@ -249,7 +267,7 @@ export class MpiCommunicator implements Communicator {
     this.mpi.call('Comm_split', this.handle, color ?? UNDEFINED_COLOR, key, made);
     const handle = this.mpi.readHandle(made);
     if (handle === this.mpi.noCommunicator) return undefined;
-    return new MpiCommunicator(this.mpi, handle, this.options);
+    return new MpiCommunicator(this.mpi, handle, this.options, this.processes[this.rank]);
   }
 
   /** Ends MPI in this process, when all are here. */
@@ -386,6 +404,7 @@ export class MpiCommunicator implements Communicator {
       () => request.test(),
       (seconds) => this.late(label, seconds),
     );
+    this.lastMeeting = label;
     if (signature[0] === hash && signature[1] === -hash) return;
     throw new AnemoneError({
       code: 'distributed.disagreement',
@@ -418,13 +437,25 @@ export class MpiCommunicator implements Communicator {
       this.waits.pause(10 * LISTEN_MS);
       throw new EndedElsewhere(2);
     }
-    const present = [...waiting].sort((a, b) => a - b);
+    const present = this.namesOf([...waiting].sort((a, b) => a - b));
     const absent = others.filter((other) => !waiting.has(other));
+    const last = absent.map((other) => `; ${this.lastPlaceOf(other)}`).join('');
     throw new AnemoneError({
       code: 'distributed.timeout',
-      message: `ranks ${present.join(', ')} waited ${seconds} s at the ${label} for ${absent.length > 0 ? `ranks ${absent.join(', ')}` : 'each other'}`,
+      message: `${present} waited ${seconds} s at the ${label} for ${absent.length > 0 ? this.namesOf(absent) : 'each other'}${last}`,
       hint: 'is one stopped or in an endless loop? trainer.rank_timeout says how long ranks wait for each other',
     });
+  }
+
+  private namesOf(ranks: readonly number[]): string {
+    return `rank${ranks.length > 1 ? 's' : ''} ${ranks.map((rank) => this.processes[rank].rank).join(', ')}`;
+  }
+
+  /** A rank that does not come has come to the collective before, for no rank leaves one without all others. */
+  private lastPlaceOf(other: number): string {
+    const { rank, host, process } = this.processes[other];
+    const place = this.lastMeeting === undefined ? 'nowhere yet' : `the ${this.lastMeeting}`;
+    return `rank ${rank} (process ${process} on ${host}) was last at ${place}`;
   }
 }
 

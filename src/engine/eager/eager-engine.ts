@@ -14,7 +14,7 @@ import {
 import { type LowType, rehearsalOf } from '../precision.js';
 import { type ProgramState, withScope } from '../scope.js';
 import { firstValue } from '../stored-types.js';
-import type { HostData } from '../tensors.js';
+import { type HostData, type HostTensor, taking } from '../tensors.js';
 import { type Tensor, tf } from '../tf.js';
 import { EagerScope } from './eager-scope.js';
 import { download, fromHost } from './foreign-types.js';
@@ -107,7 +107,7 @@ export class EagerEngine implements Engine {
     const results = outputsOf(fn, feeds, scope);
     const outputs: HostTensors = {};
     for (const [key, value] of Object.entries(results)) {
-      outputs[key] = await download(value);
+      outputs[key] = placed(await download(value), options.into?.[key], key);
       value.dispose();
     }
     for (const feed of Object.values(feeds)) feed.dispose();
@@ -118,6 +118,13 @@ export class EagerEngine implements Engine {
     }
     return outputs;
   }
+}
+
+/** What was computed, in the place that was given for it if there is one. */
+function placed(computed: HostTensor, target: HostTensor | undefined, key: string): HostTensor {
+  if (!target) return computed;
+  taking(target, computed, key).data.set(computed.data);
+  return target;
 }
 
 function outputsOf(fn: (inputs: Tensors) => Tensors, feeds: Tensors, scope: EagerScope): Tensors {

@@ -6,7 +6,7 @@ import type { HostTensors, RunOptions } from '../engine.js';
 import { callHost } from '../host-function.js';
 import { drawBits } from '../primitives/draw-bits.js';
 import type { ProgramState } from '../scope.js';
-import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
+import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec, taking } from '../tensors.js';
 import { runFlatUpdate, scratchOf } from './flat-runner.js';
 import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
 import { takesWeights } from './open-session.js';
@@ -99,11 +99,11 @@ export class CompiledProgram {
 
   private async runParts(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
     const { traced, apply } = this;
-    const { signal } = options;
+    const { signal, into = {} } = options;
     await store.place(traced.states.keys());
     await store.makeRoom([...traced.updates.keys()].filter((state) => !this.isInPlace(state)));
     const values = this.feeds(inputs, store, options.random);
-    const results = this.results(store);
+    const results = this.results(store, into);
     const loan = this.buffers.lend();
     for (const [name, value] of this.passing) results.set(name, loan.tensor(value as TensorSpec));
     try {
@@ -120,7 +120,9 @@ export class CompiledProgram {
       return outputs;
     } finally {
       loan.giveBack();
-      this.releaseAllBut(traced.states.values(), traced.updates.values(), [...values, ...results]);
+      const kept = new Set<RunTensor>(Object.values(into));
+      const ofThisRun = [...values, ...results].filter(([, tensor]) => !kept.has(tensor));
+      this.releaseAllBut(traced.states.values(), traced.updates.values(), ofThisRun);
     }
   }
 
@@ -141,10 +143,10 @@ export class CompiledProgram {
   }
 
   /** Where results go: outputs into memory of their own, new values of states over the old ones or beside them. */
-  private results(store: StateStore): Map<string, RunTensor> {
+  private results(store: StateStore, into: HostTensors): Map<string, RunTensor> {
     const { traced } = this;
     const results = new Map<string, RunTensor>();
-    for (const [, value] of traced.outputs) results.set(value.name, emptyTensor(value));
+    for (const [key, value] of traced.outputs) results.set(value.name, placeFor(key, value, into));
     for (const [state, value] of traced.updates) {
       results.set(value.name, this.isInPlace(state) ? store.current(state) : store.next(state));
     }
@@ -263,7 +265,10 @@ function namedOnly(weight: OnnxInitializer): OnnxInitializer {
   return { ...weight, external: { location: 'memory', offset: 0 } };
 }
 
-function emptyTensor(value: OnnxValue): HostTensor {
+/** @throws AnemoneError `engine.into` where what was given is of another shape or type */
+function placeFor(key: string, value: OnnxValue, into: HostTensors): HostTensor {
+  const given = into[key];
   const dtype = value.dtype as DType;
+  if (given) return taking(given, { dtype, shape: value.shape }, key);
   return { dtype, shape: value.shape, data: allocate(dtype, sizeOf(value.shape)) };
 }

@@ -8,4 +8,11 @@ export {
 } from './attention.js';
 export { layerNormalization, rmsNormalization } from './normalization.js';
 export { fusedMatMul, type GemmOptions, gemm, type ProductOptions } from './product.js';
-export { matMulNBits, type QuantizedMatrix, quantizeMatrix } from './quantized.js';
+export {
+  matMulLevels,
+  matMulNBits,
+  type QuantizedMatrix,
+  type QuantizedRows,
+  quantizeMatrix,
+  quantizeRows,
+} from './quantized.js';

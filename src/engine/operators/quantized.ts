@@ -54,23 +54,85 @@ export function quantizeMatrix(
       }
     }
   }
-  const stored = bits === 8 ? levels : paired(levels);
+  return quantized(levels, scales, { bits, blockSize, depth, columns });
+}
+
+/** A matrix that was rounded, and what that cost. */
+export interface QuantizedRows {
+  readonly matrix: QuantizedMatrix;
+  /** Σ w² and Σ (w − ŵ)². */
+  readonly squared: number;
+  readonly lost: number;
+}
+
+/**
+ * The same of a matrix that lies transposed, as the weights of linear maps do.
+ * @param matrix row-major [N,K]
+ */
+export function quantizeRows(
+  matrix: Float32Array,
+  [columns, depth]: readonly [number, number],
+  bits: 4 | 8,
+  blockSize = 32,
+): QuantizedRows {
+  const blocks = Math.ceil(depth / blockSize);
+  const zero = 2 ** (bits - 1);
+  const levels = new Uint8Array(columns * blocks * blockSize).fill(zero);
+  const scales = new Float32Array(columns * blocks);
+  let squared = 0;
+  let lost = 0;
+  for (let at = 0; at < scales.length; at++) {
+    const start = Math.floor(at / blocks) * depth + (at % blocks) * blockSize;
+    const end = start + Math.min(blockSize, depth - (at % blocks) * blockSize);
+    let largest = 0;
+    for (let i = start; i < end; i++) if (Math.abs(matrix[i]) > Math.abs(largest)) largest = matrix[i];
+    const scale = Math.fround(-largest / zero);
+    scales[at] = scale;
+    for (let i = start; i < end; i++) {
+      const value = matrix[i];
+      const nearest = scale === 0 ? 0 : Math.round(value / scale);
+      const level = Math.min(Math.max(nearest, -zero), zero - 1);
+      levels[at * blockSize + i - start] = level + zero;
+      squared += value * value;
+      lost += (value - level * scale) ** 2;
+    }
+  }
+  return { matrix: quantized(levels, scales, { bits, blockSize, depth, columns }), squared, lost };
+}
+
+function quantized(
+  levels: Uint8Array,
+  scales: Float32Array,
+  layout: Pick<QuantizedMatrix, 'bits' | 'blockSize' | 'depth' | 'columns'>,
+): QuantizedMatrix {
+  const { bits, blockSize, depth, columns } = layout;
+  const blocks = Math.ceil(depth / blockSize);
   return {
-    bits,
-    blockSize,
-    depth,
-    columns,
-    levels: hostTensor('uint8', stored, [columns, blocks, (blockSize * bits) / 8]),
+    ...layout,
+    levels: hostTensor('uint8', bits === 8 ? levels : paired(levels), [
+      columns,
+      blocks,
+      (blockSize * bits) / 8,
+    ]),
     scales: float32(scales, [columns * blocks]),
   };
 }
 
 /** x [..,K] · matrix [K,N] → [..,N]. Without gradient. */
 export function matMulNBits(x: Tensor, matrix: QuantizedMatrix): Tensor {
-  const { bits, blockSize, depth, columns, levels, scales } = matrix;
+  return matMulLevels(x, matrix, constant(matrix.levels), constant(matrix.scales));
+}
+
+/** The same with levels and scales that are in the program already, such as states. */
+export function matMulLevels(
+  x: Tensor,
+  { bits, blockSize, depth, columns }: Pick<QuantizedMatrix, 'bits' | 'blockSize' | 'depth' | 'columns'>,
+  levels: Tensor,
+  scales: Tensor,
+): Tensor {
   return nativeOp(
     'MatMulNBits',
-    [x, constant(levels), constant(scales)],
+    [x, levels, scales],
     [{ dtype: 'float32', shape: [...x.shape.slice(0, -1), columns] }],
     { K: depth, N: columns, bits, block_size: blockSize },
     { domain: 'com.microsoft' },

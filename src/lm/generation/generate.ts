@@ -1,145 +1,153 @@
-// Texts that go on from prompts.
+// Texts that go on from prompts: those of a batch grow together, a token at a time.
+
+import { throwIfCancelled } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Tokenizer } from '../../text/index.js';
+import { beamSearch } from './beam-search.js';
 import type { CacheRunner } from './cache-runner.js';
-import { nextToken, type SamplingOptions } from './sampling.js';
+import { GrowingText, type WritingContext } from './growing-text.js';
+import { checkOptions, type Generated, type GenerateOptions } from './options.js';
 
-/** How much is written, when it ends, and how tokens are drawn. */
-export interface GenerateOptions extends SamplingOptions {
-  /** Most new tokens. Default 30, NeMo's. */
-  readonly tokensToGenerate?: number;
-  /** The end of text does not come before so many new tokens. Default 0. */
-  readonly minTokens?: number;
-  /** The tokenizer's beginning of text is put before prompts. Default false. */
-  readonly addBos?: boolean;
-  /** A text ends where one of these has been written; they are cut off. Default: none. */
-  readonly stop?: readonly string[];
-  /** Gets what has been added to the text number `row`, as it is known: a character is never cut in two. */
-  readonly onText?: (row: number, text: string) => void;
+const DEFAULT_TOKENS = 30;
+const DEFAULT_BATCH = 16;
+
+/** What writes, and in which tokens. */
+export interface Writer {
+  readonly runner: CacheRunner;
+  readonly tokenizer: Tokenizer;
+  /** Tokens that end a text. Default: the tokenizer's. */
+  readonly ends?: readonly number[];
+  /** Whether prompts begin with the tokenizer's beginning of text. Default false. */
+  readonly addsBos?: boolean;
 }
 
-/** A text that was written after a prompt. */
-export interface Generated {
-  /** What was added to the prompt. */
+/** A part of a text that has been written. */
+export interface TextPart {
+  /** Number of the text: samples of a prompt follow each other. */
+  readonly row: number;
+  /** What was added; never half a character. */
   readonly text: string;
-  readonly tokens: readonly number[];
-  /** Why it ended: the model said so, a stop text was written, or there is no more room. */
-  readonly reason: 'end' | 'stop' | 'length';
+  /** The whole, when it has ended. */
+  readonly result?: Generated;
 }
 
-/** @throws AnemoneError `lm.prompt` */
+/**
+ * Texts after prompts; the samples of a prompt follow each other.
+ * @throws AnemoneError `lm.prompt`, `lm.option`, `engine.cancelled`
+ */
 export async function generate(
-  runner: CacheRunner,
-  tokenizer: Tokenizer,
+  writer: Writer,
   prompts: readonly string[],
   options: GenerateOptions = {},
 ): Promise<Generated[]> {
-  const { positions: most, vocabulary } = runner.network.options;
-  const { tokensToGenerate = 30 } = options;
-  if (prompts.length === 0) return [];
-  const texts = prompts.map((prompt) => new GrowingText(tokenizer, prompt, options, most));
-  const longest = Math.max(...texts.map(({ prompt }) => prompt.length));
-  const room = Math.min(longest + tokensToGenerate, most);
-  const { sequences, logits } = await runner.start(
-    texts.map(({ prompt }) => prompt),
-    room,
-  );
-  let current = logits;
-  for (let step = 0; step < tokensToGenerate; step++) {
-    for (const [row, text] of texts.entries()) {
-      const own = current.slice(row * vocabulary, (row + 1) * vocabulary);
-      text.choose(own, (added) => options.onText?.(row, added));
-    }
-    if (texts.every(({ isDone }) => isDone) || step + 1 === tokensToGenerate) break;
-    if (texts.some((text) => !text.isDone && text.length >= most)) for (const text of texts) if (text.length >= most) text.end('length'); // biome-ignore format: one line
-    if (texts.every(({ isDone }) => isDone)) break;
-    current = await sequences.advance(texts.map(({ last }) => last));
+  const results: Generated[] = [];
+  for await (const { row, text, result } of generateParts(writer, prompts, options)) {
+    if (text !== '') options.onText?.(row, text);
+    if (result) results[row] = result;
   }
-  return texts.map((text, row) => text.finished((added) => options.onText?.(row, added)));
+  return results;
 }
 
-/** One text under way. */
-class GrowingText {
-  readonly prompt: readonly number[];
-  private readonly tokens: number[] = [];
-  private shown = 0;
-  private written = '';
-  private reason: Generated['reason'] | undefined;
+/** The same as it is written: who stops reading ends the writing. @throws AnemoneError as `generate` */
+export async function* generateParts(
+  writer: Writer,
+  prompts: readonly string[],
+  options: GenerateOptions = {},
+): AsyncGenerator<TextPart, void> {
+  const { samples = 1, numBeams = 1, batchSize = DEFAULT_BATCH } = options;
+  const { tokenizer, runner } = writer;
+  checkOptions(options, runner.network.options.vocabulary);
+  const context: WritingContext = { tokenizer, ends: writer.ends ?? endsOf(tokenizer), options };
+  const most = options.tokensToGenerate ?? DEFAULT_TOKENS;
+  const { positions } = runner.network.options;
+  const read = prompts.map((prompt) => promptTokens(writer, prompt, options, positions));
+  if (numBeams > 1) {
+    for (const [i, prompt] of read.entries()) {
+      const texts = await beamSearch(runner, context, prompt, Math.min(most, positions - prompt.length));
+      for (const [j, result] of texts.entries()) yield { row: i * samples + j, text: result.text, result };
+    }
+    return;
+  }
+  const atOnce = Math.max(1, Math.floor(batchSize / samples));
+  for (let first = 0; first < read.length; first += atOnce) {
+    const batch = read.slice(first, first + atOnce);
+    for await (const part of writeBatch(runner, context, batch, most))
+      yield { ...part, row: first * samples + part.row };
+  }
+}
 
-  constructor(
-    private readonly tokenizer: Tokenizer,
-    prompt: string,
-    private readonly options: GenerateOptions,
-    most: number,
-  ) {
-    const ids = tokenizer.textToIds(prompt);
-    const startId = tokenizer.bosId >= 0 ? tokenizer.bosId : tokenizer.eosId;
-    const needsStart = options.addBos || ids.length === 0;
-    this.prompt = needsStart && startId >= 0 ? [startId, ...ids] : ids;
-    if (this.prompt.length > 0 && this.prompt.length < most) return;
+/** Texts of one batch, of unequal lengths. */
+async function* writeBatch(
+  runner: CacheRunner,
+  context: WritingContext,
+  prompts: readonly (readonly number[])[],
+  most: number,
+): AsyncGenerator<TextPart, void> {
+  const { samples = 1, signal } = context.options;
+  const { positions, vocabulary } = runner.network.options;
+  const usable = Math.min(vocabulary, context.tokenizer.vocabSize);
+  const room = Math.min(Math.max(...prompts.map(({ length }) => length)) + most, positions);
+  const { sequences, logits } = await runner.start(prompts, room, signal);
+  const origins = prompts.flatMap((_, row) => new Array<number>(samples).fill(row));
+  const texts = origins.map((row, i) => new GrowingText(context, prompts[row], i % samples));
+  sequences.reorder(origins);
+  let current = rowsOf(logits, vocabulary, origins);
+  for (let step = 1; ; step++) {
+    throwIfCancelled(signal);
+    for (const [row, text] of texts.entries()) {
+      if (text.isDone) continue;
+      const added = text.grow(current.subarray(row * vocabulary, row * vocabulary + usable));
+      if (step === most || text.length >= positions) text.end('length');
+      if (!text.isDone) {
+        if (added !== '') yield { row, text: added };
+      } else yield { row, text: added + text.rest(), result: text.result() };
+    }
+    if (texts.every(({ isDone }) => isDone)) return;
+    current = await sequences.advance(
+      texts.map(({ last }) => last),
+      (row) => texts[row].isDone,
+      signal,
+    );
+    // Timers, signals and readers of the stream get their turn.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function rowsOf(logits: Float32Array, vocabulary: number, rows: readonly number[]): Float32Array {
+  const out = new Float32Array(rows.length * vocabulary);
+  for (const [i, row] of rows.entries())
+    out.set(logits.subarray(row * vocabulary, (row + 1) * vocabulary), i * vocabulary);
+  return out;
+}
+
+function endsOf({ eosId }: Tokenizer): readonly number[] {
+  return eosId >= 0 ? [eosId] : [];
+}
+
+/** @throws AnemoneError `lm.prompt` */
+function promptTokens(
+  { tokenizer, addsBos = false, runner }: Writer,
+  prompt: string,
+  options: GenerateOptions,
+  most: number,
+): readonly number[] {
+  const ids = tokenizer.textToIds(prompt);
+  const startId = tokenizer.bosId >= 0 ? tokenizer.bosId : tokenizer.eosId;
+  const isGiven = ids.length > 0 && ids[0] === startId;
+  const needsStart = ids.length === 0 || ((options.addBos ?? addsBos) && !isGiven);
+  const tokens = needsStart && startId >= 0 ? [startId, ...ids] : ids;
+  const { vocabulary } = runner.network.options;
+  const beyond = tokens.find((id) => id >= vocabulary);
+  if (beyond !== undefined) {
     throw new AnemoneError({
-      code: 'lm.prompt',
-      message: `the prompt has ${this.prompt.length} tokens; the model has positions for ${most}, with what it adds`,
-      hint: this.prompt.length === 0 ? 'write a prompt' : 'shorten it',
+      code: 'lm.tokenizer',
+      message: `the tokenizer does not fit: it has a token ${beyond}, the model ${vocabulary} tokens`,
     });
   }
-
-  get isDone(): boolean {
-    return this.reason !== undefined;
-  }
-
-  get length(): number {
-    return this.prompt.length + this.tokens.length;
-  }
-
-  /** The token that goes in next; texts that are done only keep the others company. */
-  get last(): number {
-    return this.tokens[this.tokens.length - 1] ?? this.prompt[this.prompt.length - 1];
-  }
-
-  end(reason: Generated['reason']): void {
-    this.reason ??= reason;
-  }
-
-  choose(logits: Float32Array, show: (added: string) => void): void {
-    if (this.isDone) return;
-    const { eosId } = this.tokenizer;
-    const { minTokens = 0 } = this.options;
-    if (eosId >= 0 && this.tokens.length < minTokens) logits[eosId] = Number.NEGATIVE_INFINITY;
-    const seen = [...this.prompt, ...this.tokens];
-    const id = nextToken(logits, this.options, seen, this.tokens.length);
-    if (id === eosId) {
-      this.reason = 'end';
-      return;
-    }
-    this.tokens.push(id);
-    this.update(show);
-  }
-
-  finished(show: (added: string) => void): Generated {
-    this.show(this.written.length, show);
-    return { text: this.written, tokens: this.tokens, reason: this.reason ?? 'length' };
-  }
-
-  private update(show: (added: string) => void): void {
-    const { stop = [] } = this.options;
-    // What a piece means may depend on those before it, such as the space of a first piece.
-    const before = this.tokenizer.idsToText(this.prompt);
-    const all = this.tokenizer.idsToText([...this.prompt, ...this.tokens]);
-    this.written = all.startsWith(before) ? all.slice(before.length) : this.tokenizer.idsToText(this.tokens);
-    const ends = stop.map((text) => this.written.indexOf(text)).filter((at) => at >= 0);
-    if (ends.length > 0) {
-      this.written = this.written.slice(0, Math.min(...ends));
-      this.reason = 'stop';
-    }
-    const isWhole = !this.written.endsWith('\uFFFD');
-    const longest = Math.max(0, ...stop.map((text) => text.length));
-    if (isWhole) this.show(this.isDone ? this.written.length : this.written.length - longest, show);
-  }
-
-  private show(end: number, show: (added: string) => void): void {
-    if (end <= this.shown) return;
-    show(this.written.slice(this.shown, end));
-    this.shown = end;
-  }
+  if (tokens.length > 0 && tokens.length < most) return tokens;
+  throw new AnemoneError({
+    code: 'lm.prompt',
+    message: `the prompt has ${tokens.length} tokens; the model has positions for ${most}, with what it adds`,
+    hint: tokens.length === 0 ? 'write a prompt' : 'shorten it',
+  });
 }

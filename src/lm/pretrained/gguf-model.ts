@@ -1,35 +1,62 @@
-// Models of GGUF files: Llama's family, its weights under the names of transformers, and the byte-level BPE that the file holds.
+// Models of GGUF files: Llama and Qwen, their weights under the names of transformers.
 import { AnemoneError } from '../../errors/index.js';
 import type { GgufFile, GgufValue, WeightFile } from '../../formats/index.js';
-import { ByteBpeTokenizer, type Tokenizer } from '../../text/index.js';
-import { architectureOf } from '../huggingface/architecture.js';
+import type { Tokenizer } from '../../text/index.js';
+import { architectureOf, type HuggingFaceConfig } from '../huggingface/architecture.js';
 import type { NetworkOptions } from '../network.js';
+
+/** Families by llama.cpp's names, which are those of transformers. */
+const FAMILIES = ['llama', 'qwen2', 'qwen3'];
 
 /** @throws AnemoneError `gguf.unsupported`, `lm.huggingface` */
 export function ggufArchitecture(file: GgufFile): NetworkOptions {
-  const family = file.metadata.get('general.architecture');
-  if (family !== 'llama') throw unsupported(file, `the architecture "${String(family)}"`, 'llama is');
+  return architectureOf(ggufConfig(file), file.name);
+}
+
+/** The config.json that the model would have. @throws AnemoneError `gguf.unsupported` */
+export function ggufConfig(file: GgufFile): HuggingFaceConfig {
+  const family = String(file.metadata.get('general.architecture'));
+  if (!FAMILIES.includes(family)) throw unsupported(file, `the architecture "${family}"`, `read are ${FAMILIES.join(', ')}`); // biome-ignore format: one line
+  if (file.tensors.has('rope_freqs.weight')) throw unsupported(file, 'scaling of rotary positions', 'Llama 2 and 3.0 have none'); // biome-ignore format: one line
   const number = (key: string): number | undefined => {
-    const value = file.metadata.get(`llama.${key}`);
+    const value = file.metadata.get(`${family}.${key}`);
+    return value === undefined ? undefined : Number(value);
+  };
+  const id = (key: string): number | undefined => {
+    const value = file.metadata.get(`tokenizer.ggml.${key}_token_id`);
     return value === undefined ? undefined : Number(value);
   };
   const table = file.tensors.get('token_embd.weight')?.shape;
-  return architectureOf(
-    {
-      model_type: 'llama',
-      hidden_size: number('embedding_length'),
-      intermediate_size: number('feed_forward_length'),
-      num_hidden_layers: number('block_count'),
-      num_attention_heads: number('attention.head_count'),
-      num_key_value_heads: number('attention.head_count_kv'),
-      max_position_embeddings: number('context_length'),
-      rms_norm_eps: number('attention.layer_norm_rms_epsilon'),
-      rope_theta: number('rope.freq_base'),
-      vocab_size: table?.[0],
-      tie_word_embeddings: !file.tensors.has('output.weight'),
-    },
-    file.name,
-  );
+  const config = {
+    model_type: family,
+    hidden_act: 'silu',
+    hidden_size: number('embedding_length'),
+    intermediate_size: number('feed_forward_length'),
+    num_hidden_layers: number('block_count'),
+    num_attention_heads: number('attention.head_count'),
+    num_key_value_heads: number('attention.head_count_kv'),
+    head_dim:
+      number('attention.key_length') ?? (family === 'llama' ? number('rope.dimension_count') : undefined),
+    max_position_embeddings: number('context_length'),
+    rms_norm_eps: number('attention.layer_norm_rms_epsilon'),
+    rope_theta: number('rope.freq_base'),
+    vocab_size: table?.[0],
+    tie_word_embeddings: !file.tensors.has('output.weight'),
+    bos_token_id: id('bos'),
+    eos_token_id: id('eos'),
+  };
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+}
+
+/** Which tokens end a text, and whether one begins it. */
+export function ggufEnds(
+  file: GgufFile,
+  { eosId }: Tokenizer,
+): { readonly ends: readonly number[]; readonly addsBos: boolean } {
+  const get = (key: string): GgufValue | undefined => file.metadata.get(`tokenizer.ggml.${key}`);
+  const ids = [eosId, ...['eot_token_id', 'eom_token_id'].map((key) => Number(get(key) ?? -1))];
+  const addsBos = get('add_bos_token') ?? get('model') === 'llama';
+  return { ends: [...new Set(ids.filter((id) => id >= 0))], addsBos: addsBos === true };
 }
 
 const NAMES: readonly (readonly [RegExp, string])[] = [
@@ -38,13 +65,15 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/^output\.weight$/, 'lm_head.weight'],
   [/^blk\.(\d+)\.attn_norm\.weight$/, 'model.layers.$1.input_layernorm.weight'],
   [/^blk\.(\d+)\.ffn_norm\.weight$/, 'model.layers.$1.post_attention_layernorm.weight'],
-  [/^blk\.(\d+)\.attn_([qkv])\.weight$/, 'model.layers.$1.self_attn.$2_proj.weight'],
+  [/^blk\.(\d+)\.attn_([qkv])\.(weight|bias)$/, 'model.layers.$1.self_attn.$2_proj.$3'],
+  [/^blk\.(\d+)\.attn_([qk])_norm\.weight$/, 'model.layers.$1.self_attn.$2_norm.weight'],
   [/^blk\.(\d+)\.attn_output\.weight$/, 'model.layers.$1.self_attn.o_proj.weight'],
   [/^blk\.(\d+)\.ffn_(gate|up|down)\.weight$/, 'model.layers.$1.mlp.$2_proj.weight'],
 ];
 
-/** The tensors by the names of transformers; rows of queries and keys are brought back into its order. */
+/** The tensors by the names of transformers; Llama's rows of queries and keys are brought back into its order. */
 export function ggufWeights(file: GgufFile, { headSize }: NetworkOptions): WeightFile {
+  const family = file.metadata.get('general.architecture');
   const theirs = new Map<string, string>();
   for (const name of file.tensors.keys()) {
     const [pattern, to] = NAMES.find(([pattern]) => pattern.test(name)) ?? [/$^/, name];
@@ -59,7 +88,7 @@ export function ggufWeights(file: GgufFile, { headSize }: NetworkOptions): Weigh
     read: async (name) => {
       const shape = shapeOf(name);
       const data = await file.read(theirs.get(name) as string);
-      const isTurned = /\.self_attn\.[qk]_proj\.weight$/.test(name);
+      const isTurned = family === 'llama' && /\.self_attn\.[qk]_proj\.weight$/.test(name);
       return { dtype: 'F32', shape, data: isTurned ? halvesApart(data, headSize, shape[1]) : data };
     },
     close: async () => {},
@@ -76,35 +105,6 @@ function halvesApart(data: Float32Array, headSize: number, columns: number): Flo
     out.set(data.subarray(row * columns, (row + 1) * columns), to * columns);
   }
   return out;
-}
-
-/** Pre-tokenizers of llama.cpp whose words are GPT-2's; those that split digits first. */
-const SPLITS_DIGITS: Readonly<Record<string, boolean>> = { 'gpt-2': false, default: false, smollm: true };
-
-/** @throws AnemoneError `gguf.unsupported` for another tokenizer than byte-level BPE */
-export function ggufTokenizer(file: GgufFile): Tokenizer {
-  const get = (key: string): GgufValue | undefined => file.metadata.get(`tokenizer.ggml.${key}`);
-  const [kind, pre] = [String(get('model')), String(get('pre') ?? 'default')];
-  if (kind !== 'gpt2' || !Object.hasOwn(SPLITS_DIGITS, pre))
-    throw unsupported(file, `the tokenizer "${kind}" (${pre})`, 'gpt2 with the words of gpt-2 or smollm is');
-  const texts = (key: string): string[] => ((get(key) ?? []) as readonly GgufValue[]).map(String);
-  const vocabulary = texts('tokens');
-  const types = ((get('token_type') ?? []) as readonly GgufValue[]).map(Number);
-  const token = (key: string): string | undefined => {
-    const id = get(`${key}_token_id`);
-    return id === undefined ? undefined : vocabulary[Number(id)];
-  };
-  return new ByteBpeTokenizer({
-    vocabulary,
-    merges: texts('merges'),
-    // 3: control, 4: the user's own
-    specials: vocabulary.filter((_, id) => types[id] === 3 || types[id] === 4),
-    splitsDigits: SPLITS_DIGITS[pre],
-    bos: token('bos'),
-    eos: token('eos'),
-    pad: token('padding'),
-    unk: token('unknown'),
-  });
 }
 
 function unsupported(file: GgufFile, what: string, hint: string): AnemoneError {

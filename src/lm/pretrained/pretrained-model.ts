@@ -1,29 +1,101 @@
 // A language model as others have trained it: a network, its weights in an engine, its tokenizer.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import { fileSource, readGguf } from '../../formats/index.js';
 import { loadWeights } from '../../nn/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import { ggufTokenizer, type Tokenizer } from '../../text/index.js';
 import { CacheRunner } from '../generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from '../generation/generate.js';
+import { generate, generateParts, type TextPart, type Writer } from '../generation/generate.js';
+import type { Generated, GenerateOptions } from '../generation/options.js';
+import type { HuggingFaceConfig } from '../huggingface/architecture.js';
+import { openHuggingFace } from '../huggingface/folder.js';
+import { folderTokenizer } from '../huggingface/tokenizer.js';
 import { networkWeights } from '../huggingface/weights.js';
 import { LanguageNetwork } from '../network.js';
-import { ggufArchitecture, ggufTokenizer, ggufWeights } from './gguf-model.js';
+import { ggufArchitecture, ggufConfig, ggufEnds, ggufWeights } from './gguf-model.js';
+import { type WeightBits, weightOnly } from './weight-only.js';
 
-/** A network and tokenizer from a file of others, which can write. */
+/** How a model of others is opened. */
+export interface OpenPretrainedOptions {
+  /** Products of generation with weights of 8 or 4 bits (MatMulNBits). Default: as they are. */
+  readonly bits?: WeightBits | undefined;
+}
+
+/** What a model is beside its network. */
+export interface PretrainedParts {
+  readonly tokenizer: Tokenizer;
+  /** Its config.json, as a folder has it or as one would. */
+  readonly config: HuggingFaceConfig;
+  /** Tokens that end a text. Default: the tokenizer's. */
+  readonly ends?: readonly number[];
+  /** Whether texts begin with the tokenizer's beginning of text. Default false. */
+  readonly addsBos?: boolean;
+  /** What its weights were stored as. Default: float32. */
+  readonly storedAs?: 'F32' | 'F16' | 'BF16';
+}
+
+/** A network and tokenizer from files of others, which can write. */
 export class PretrainedLanguageModel {
   private runner: CacheRunner | undefined;
 
   constructor(
     readonly network: LanguageNetwork,
-    readonly tokenizer: Tokenizer,
-    private readonly engine: Engine,
+    readonly parts: PretrainedParts,
+    readonly engine: Engine,
+    private readonly options: OpenPretrainedOptions = {},
   ) {}
 
+  /** Whether a path is that of such a model: a folder with config.json, or a .gguf file. */
+  static isAt(path: string): boolean {
+    return path.endsWith('.gguf') || existsSync(join(path, 'config.json'));
+  }
+
   /**
-   * The model of a GGUF file (llama; F32, F16, BF16, Q8_0, Q4_0, Q4_1), its weights as float32 in `engine`.
+   * A folder of Hugging Face (config.json, safetensors, tokenizer), or a GGUF file.
+   * @throws AnemoneError `lm.huggingface`, `gguf.*`, `tokenizer.*`, `weights.*`
+   */
+  static open(
+    path: string,
+    engine: Engine,
+    options: OpenPretrainedOptions = {},
+  ): Promise<PretrainedLanguageModel> {
+    if (path.endsWith('.gguf')) return PretrainedLanguageModel.fromGguf(path, engine, options);
+    return PretrainedLanguageModel.fromFolder(path, engine, options);
+  }
+
+  /**
+   * The model of a folder of Hugging Face: GPT-2, Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3.
+   * @throws AnemoneError `lm.huggingface`, `tokenizer.*`, `weights.*`
+   */
+  static async fromFolder(
+    folder: string,
+    engine: Engine,
+    options: OpenPretrainedOptions = {},
+  ): Promise<PretrainedLanguageModel> {
+    const { config, architecture, weights } = await openHuggingFace(folder);
+    try {
+      const parts = { config, ...(await folderTokenizer(folder, config)) };
+      const network = new LanguageNetwork(architecture, 'core');
+      await loadWeights([...network.parameters()], networkWeights(weights, architecture), engine);
+      const types = new Set([...weights.entries.values()].map(({ dtype }) => dtype));
+      const [only] = types.size === 1 ? types : [];
+      const storedAs = only === 'F16' || only === 'BF16' ? only : 'F32';
+      return new PretrainedLanguageModel(network, { ...parts, storedAs }, engine, options);
+    } finally {
+      await weights.close();
+    }
+  }
+
+  /**
+   * The model of a GGUF file (llama; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K), its weights as float32 in `engine`.
    * @throws AnemoneError `gguf.*`, `lm.huggingface`
    */
-  static async fromGguf(path: string, engine: Engine): Promise<PretrainedLanguageModel> {
+  static async fromGguf(
+    path: string,
+    engine: Engine,
+    options: OpenPretrainedOptions = {},
+  ): Promise<PretrainedLanguageModel> {
     const source = await fileSource(path, 'gguf');
     try {
       const file = await readGguf(source);
@@ -32,15 +104,35 @@ export class PretrainedLanguageModel {
       const network = new LanguageNetwork(architecture, 'core');
       const weights = networkWeights(ggufWeights(file, architecture), architecture);
       await loadWeights([...network.parameters()], weights, engine);
-      return new PretrainedLanguageModel(network, tokenizer, engine);
+      const parts = { tokenizer, config: ggufConfig(file), ...ggufEnds(file, tokenizer) };
+      return new PretrainedLanguageModel(network, parts, engine, options);
     } finally {
       await source.close();
     }
   }
 
+  get tokenizer(): Tokenizer {
+    return this.parts.tokenizer;
+  }
+
   /** See `MegatronGPTModel.generate`. Special tokens in prompts stand for themselves, such as those of a chat's turns. */
-  generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generated[]> {
-    this.runner ??= new CacheRunner(this.engine, this.network);
-    return generate(this.runner, this.tokenizer, prompts, options);
+  async generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generated[]> {
+    return generate(await this.writer(), prompts, options);
+  }
+
+  /** See `MegatronGPTModel.stream`. */
+  async *stream(prompts: readonly string[], options: GenerateOptions = {}): AsyncGenerator<TextPart, void> {
+    yield* generateParts(await this.writer(), prompts, options);
+  }
+
+  private async writer(): Promise<Writer> {
+    const { network, engine, parts } = this;
+    const { bits } = this.options;
+    this.runner ??= new CacheRunner(
+      engine,
+      network,
+      bits && (await weightOnly(network, engine, bits)).tracing,
+    );
+    return { runner: this.runner, ...parts };
   }
 }

@@ -4,17 +4,17 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Container } from '../../container/index.js';
+import { type Container, READ_FILE } from '../../container/index.js';
 import { ENGINE } from '../../engine/index.js';
 import { AnemoneError, saidBy } from '../../errors/index.js';
 import { fileSource, readGguf, type SafeTensor } from '../../formats/index.js';
 import type { WeightSource } from '../../nn/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import { ggufTokenizer, openHuggingFaceTokenizer, type Tokenizer } from '../../text/index.js';
 import { restoreLanguageModel } from '../archive.js';
 import { openHuggingFace } from '../huggingface/folder.js';
 import { networkWeights } from '../huggingface/weights.js';
 import type { NamingScheme, NetworkOptions } from '../network.js';
-import { ggufArchitecture, ggufTokenizer, ggufWeights } from '../pretrained/gguf-model.js';
+import { ggufArchitecture, ggufWeights } from '../pretrained/gguf-model.js';
 
 /** What a file of a model holds. */
 export interface BaseModel {
@@ -67,7 +67,7 @@ async function huggingFaceBase(path: string, container: Container): Promise<Base
     return {
       architecture,
       naming: 'core',
-      tokenizer: await folderTokenizer(path, container),
+      tokenizer: openHuggingFaceTokenizer(path, container.resolve(READ_FILE)),
       weights: (prefix) => networkWeights(weights, architecture, prefix),
       close: () => weights.close(),
     };
@@ -98,10 +98,6 @@ async function nemoBase(path: string, container: Container): Promise<BaseModel> 
     }),
     close: async () => engine.release([...own.values()]),
   };
-}
-
-async function folderTokenizer(path: string, _container: Container): Promise<Tokenizer> {
-  throw unknown(path, 'tokenizers of Hugging Face’s folders are not read yet', 'tune a .nemo or .gguf file');
 }
 
 /** SHA-256 of a file, or of the weights and the config of a folder. */

@@ -19,8 +19,9 @@ import { type ArchivedConfig, restoreConfig, saveArchive } from '../../nemo/inde
 import { loadWeights, type Pass, type ReadState } from '../../nn/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import { brickComponents } from '../bricks.js';
-import { CacheRunner } from '../generation/cache-runner.js';
-import { type Generated, type GenerateOptions, generate } from '../generation/generate.js';
+import type { TextPart } from '../generation/generate.js';
+import { type GptGenerateOptions, ModelWriter } from '../generation/model-writer.js';
+import type { Generated } from '../generation/options.js';
 import { LanguageNetwork } from '../network.js';
 import { lossProgram, PerplexityEvaluator } from '../perplexity.js';
 import { stillGroups } from '../still-groups.js';
@@ -45,7 +46,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
   /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
   readonly batchesPerStep: number;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private runners = new WeakMap<Engine, CacheRunner>();
+  private readonly writer: ModelWriter;
 
   /** Use `open`. */
   constructor(
@@ -60,6 +61,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
     const { hidden_dropout: hiddenDropout, attention_dropout: attentionDropout, ffn_dropout: innerDropout } = settings; // biome-ignore format: one line
     const architecture = { ...base.architecture, hiddenDropout, attentionDropout, innerDropout };
     this.network = this.child(NETWORK, new LanguageNetwork(architecture, base.naming, settings));
+    this.writer = new ModelWriter(this.network, this.tokenizer);
     const train = settings.data?.train_ds;
     const global = train?.global_batch_size ?? settings.global_batch_size;
     this.batchesPerStep = global / (train?.micro_batch_size ?? settings.micro_batch_size);
@@ -173,19 +175,15 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 
   /**
    * Goes on with each prompt; see `MegatronGPTModel.generate`.
-   * @throws AnemoneError `lm.prompt`, `asr.no-engine`
+   * @throws AnemoneError `lm.prompt`, `lm.option`, `engine.cancelled`, `asr.no-engine`
    */
-  async generate(
-    prompts: readonly string[],
-    options: GenerateOptions & { readonly engine?: Engine } = {},
-  ): Promise<Generated[]> {
-    const engine = this.engineFor(options.engine, 'generate');
-    let runner = this.runners.get(engine);
-    if (!runner) {
-      runner = new CacheRunner(engine, this.network);
-      this.runners.set(engine, runner);
-    }
-    return generate(runner, this.tokenizer, prompts, options);
+  async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writer.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  }
+
+  /** See `MegatronGPTModel.stream`. */
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncIterable<TextPart> {
+    return this.writer.stream(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   /**
@@ -223,7 +221,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.runners = new WeakMap();
+    this.writer.forget();
   }
 
   private rows(section: 'train_ds' | 'validation_ds' | 'test_ds', training: boolean): Promise<BatchSource[]> {

@@ -11,6 +11,8 @@ export class RankBuffers {
     private readonly engine: Engine,
     private readonly module: Module,
     private readonly ranks: Ranks,
+    /** Whether batch statistics are those of all ranks, see shared-statistics.ts. */
+    private readonly areShared = false,
   ) {}
 
   /**
@@ -47,12 +49,15 @@ export class RankBuffers {
       'running statistics',
     );
     const counts = this.ranks.exchange(counted, 'batches of the step');
+    // Ranks that have followed all batches have the same; those without a batch take it over.
+    const follower = counts.indexOf(Math.max(...counts));
     let at = 0;
     const after = buffers.map((buffer, i) => {
       const values = before[i].slice();
       for (let k = 0; k < values.length; k++, at++) {
         let value = before[i][k];
         counts.forEach((count, rank) => {
+          if (this.areShared && buffer.followsAllRanks && rank !== follower) return;
           value = kept(buffer, count) * value + changes[rank][at];
         });
         values[k] = value;

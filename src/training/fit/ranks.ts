@@ -125,6 +125,33 @@ export class Ranks {
     return { start, end: start + each + (rank < more ? 1 : 0) };
   }
 
+  /**
+   * The first so many of these ranks. All ranks must ask for them, at the same time.
+   * @returns undefined on a rank that is not one of them
+   */
+  first(count: number): Ranks | undefined {
+    if (count === this.size) return this;
+    const group = this.communicator.split(this.rank < count ? 0 : undefined);
+    return group && new Ranks(group);
+  }
+
+  /** Whether what ranks send is on its way while they compute: by a network, and not by copies that they make themselves. */
+  get sendMeanwhile(): boolean {
+    return this.areSeveral && this.communicator.kind === 'mpi';
+  }
+
+  /** A communicator of the same ranks, whose collectives do not stand in line with others. All ranks must ask for it. */
+  separately(): Communicator {
+    return this.communicator.split(0) as Communicator;
+  }
+
+  /** The sum over ranks of numbers that they have as many of. */
+  sum(numbers: Float32Array, label: string): Float32Array {
+    const data = numbers.slice();
+    this.communicator.allReduce({ dtype: 'float32', shape: [data.length], data }, 'sum', label);
+    return data;
+  }
+
   /** The sums over ranks, as nodes of the program that is traced. */
   sums(gradients: readonly NamedTensor[]): Tensor[] {
     if (!this.areSeveral) return gradients.map(({ tensor }) => tensor);

@@ -41,11 +41,13 @@ import {
   weightRatios,
   weightsBy,
 } from './accumulation.js';
+import { GradientSums } from './gradient-sums.js';
 import type { LossScale } from './loss-scale.js';
 import { RankBuffers } from './rank-buffers.js';
 import { type MeasuredStep, measuredByAll, unitsOfAll, weightsOfAll } from './rank-steps.js';
 import { Ranks } from './ranks.js';
 import { afterScaledStep } from './scaled-step.js';
+import { SharedStatistics } from './shared-statistics.js';
 
 export interface Clipping {
   readonly algorithm: 'norm' | 'value';
@@ -59,6 +61,14 @@ const KEEP = '$keep';
 const SIZE = '$size';
 const RATIO = '$ratio:';
 const LOSS_SCALE = '$loss_scale';
+
+/** How ranks compute a step together. */
+export interface RankSettings {
+  /** Batch norm takes the batches of all ranks together. Default false. */
+  readonly syncsBatchNorm?: boolean;
+  /** Gradients are sent while others are computed. Default true. */
+  readonly overlaps?: boolean;
+}
 
 /** What a step takes. */
 export interface StepMemory extends ProgramMemory {
@@ -78,6 +88,10 @@ export class StepPrograms {
   private readonly weights: Program;
   private readonly accumulators: readonly State[];
   private readonly buffers: RankBuffers;
+  /** Where gradients are sent while others are computed. */
+  private readonly sums: GradientSums | undefined;
+  /** Where batch norm takes the batches of all ranks together. */
+  private readonly statistics: SharedStatistics | undefined;
   /** Of the weights of the loss, once they are known. */
   private units: readonly string[] | undefined;
 
@@ -90,10 +104,14 @@ export class StepPrograms {
     /** What the loss is multiplied by, and the gradients divided by. */
     private readonly lossScale?: LossScale,
     private readonly ranks = new Ranks(),
+    { syncsBatchNorm = false, overlaps = true }: RankSettings = {},
   ) {
+    this.statistics = syncsBatchNorm && ranks.areSeveral ? new SharedStatistics(ranks) : undefined;
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
+    if (ranks.sendMeanwhile)
+      this.sums = new GradientSums(this.accumulators, () => ranks.separately(), overlaps);
     const { module } = model;
-    this.buffers = new RankBuffers(engine, module, ranks);
+    this.buffers = new RankBuffers(engine, module, ranks, this.statistics !== undefined);
     this.fused = engine.compile('train-step', (inputs) => namingParts(module, () => this.fusedStep(inputs)));
     this.micro = engine.compile('train-micro-step', (inputs) =>
       namingParts(module, () => this.microStep(inputs)),
@@ -193,10 +211,14 @@ export class StepPrograms {
     wholeStep: number,
     combineBuffers: (counted: number) => Promise<void>,
   ): Promise<StepResult> {
+    this.statistics?.beginStep(steps.length);
+    this.sums?.beginStep(steps.length);
     const knownRatios = await this.ratiosOf(steps.filter(hasTargets));
     const own: MeasuredStep[] = [];
     let counted = 0;
-    for (const step of steps) {
+    for (const [i, step] of steps.entries()) {
+      this.statistics?.beginBatch(i);
+      this.sums?.beginBatch(i === steps.length - 1);
       if (!hasTargets(step)) {
         own.push({ step, terms: [{ name: 'loss', unit: 'own', value: 0, weight: 0 }], finite: true });
         continue;
@@ -221,6 +243,7 @@ export class StepPrograms {
       else refusedSteps.push(step);
     }
     const sizes = sizesOf(all.map(({ step }) => step));
+    this.sums?.endBatches(acceptedWeights.length === all.length);
     if (empty.length === all.length) return { ...NOTHING, ...sizes, empty };
     const { loss, ...logs } = means.summary();
     const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty, ...sizes };
@@ -261,6 +284,7 @@ export class StepPrograms {
 
   /** What the loss is divided by, from a run that changes nothing: a program's outputs are known when it has run. */
   private async unitsOf(step: MicroStep): Promise<readonly string[]> {
+    this.statistics?.beginBatch(0);
     const options = { random: step.random, commitIf: () => false };
     const inputs = { ...microInputs(step.batch, false), ...this.scaleInput() };
     const out = await this.micro.run(inputs, options);
@@ -281,14 +305,16 @@ export class StepPrograms {
     const { [KEEP]: keep, [SIZE]: size, [LOSS_SCALE]: scale } = inputs;
     const batch = Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('$')));
     const { grads, outputs } = this.gradients((keep) => {
-      const output = this.output(batch, trainingPass);
+      const output = this.output(batch, this.statistics?.pass ?? trainingPass);
       keep({ ...scalarOutputs(output), ...termOutputs(output) });
       return summedLoss(output, size, (unit) => inputs[RATIO + unit]);
     }, scale);
+    // It reads what was added up before.
+    const sent = this.sums?.sending(grads, keep) ?? grads;
     this.accumulators.forEach((sum, i) => {
       sum.assign(tf.add(tf.mul(sum.tensor(), keep), grads[i]));
     });
-    return { ...outputs, gradNorm: globalNorm(grads) };
+    return { ...outputs, gradNorm: globalNorm(sent) };
   }
 
   private applyStep({ [SCALARS]: scalars, [KEEP]: share }: Tensors): Tensors {
@@ -296,7 +322,8 @@ export class StepPrograms {
       name: this.optimizer.parameters[i].name,
       tensor: sum.tensor(),
     }));
-    const grads = this.ranks.sums(gradients).map((sum) => tf.mul(sum, share));
+    const sums = this.sums?.summed(() => this.ranks.contributes) ?? this.ranks.sums(gradients);
+    const grads = sums.map((sum) => tf.mul(sum, share));
     return { gradNorm: this.update(grads, scalars) };
   }
 

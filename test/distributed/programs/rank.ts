@@ -34,6 +34,7 @@ const plans: Readonly<Record<string, () => void>> = {
     else work();
   },
   absent: () => {
+    communicator.barrier('before the work');
     if (rank === size - 1) for (;;);
     work();
   },

@@ -1,8 +1,8 @@
-// GGUF, the files of llama.cpp: metadata by key, and tensors that may be quantized in blocks of 32 numbers. Nothing is trusted: sizes are
+// GGUF, the files of llama.cpp: metadata by key, and tensors that may be quantized in blocks. Nothing is trusted: sizes are
 // checked against the file before anything is read.
-import { AnemoneError } from '../errors/index.js';
-import type { ByteSource } from './byte-source.js';
-import { fromBfloat16Bits, fromFloat16Bits } from './float16.js';
+import { AnemoneError } from '../../errors/index.js';
+import type { ByteSource } from '../byte-source.js';
+import { type BlockType, blockTypes } from './blocks.js';
 
 /** A value of the metadata. */
 export type GgufValue = number | bigint | boolean | string | readonly GgufValue[];
@@ -11,7 +11,7 @@ export type GgufValue = number | bigint | boolean | string | readonly GgufValue[
 export interface GgufTensor {
   /** Row-major, the file's order of axes turned round. */
   readonly shape: readonly number[];
-  readonly type: keyof typeof TYPES;
+  readonly type: BlockType;
   /** Bytes from the start of the file. */
   readonly offset: number;
 }
@@ -23,34 +23,6 @@ export interface GgufFile {
   readonly tensors: ReadonlyMap<string, GgufTensor>;
   /** A tensor's numbers. @throws AnemoneError `gguf.no-tensor` */
   read(name: string): Promise<Float32Array>;
-}
-
-/** Types by their number: numbers in a block, bytes of it, and how it is written out. */
-const TYPES = {
-  0: { name: 'F32', numbers: 1, bytes: 4, write: (v: DataView, at: number, out: Float32Array, to: number) => { out[to] = v.getFloat32(at, true); } },
-  1: { name: 'F16', numbers: 1, bytes: 2, write: (v: DataView, at: number, out: Float32Array, to: number) => { out[to] = fromFloat16Bits(v.getUint16(at, true)); } },
-  2: { name: 'Q4_0', numbers: 32, bytes: 18, write: halves(0, (level, scale) => (level - 8) * scale) },
-  3: { name: 'Q4_1', numbers: 32, bytes: 20, write: halves(2, (level, scale, least) => level * scale + least) },
-  8: { name: 'Q8_0', numbers: 32, bytes: 34, write: bytesOf32 },
-  30: { name: 'BF16', numbers: 1, bytes: 2, write: (v: DataView, at: number, out: Float32Array, to: number) => { out[to] = fromBfloat16Bits(v.getUint16(at, true)); } },
-} as const; // biome-ignore format: a table
-
-/** Blocks of 4 bits: a scale, a least number where there is one, then the low halves of 16 bytes before the high ones. */
-function halves(least: number, value: (level: number, scale: number, least: number) => number) {
-  return (view: DataView, at: number, out: Float32Array, to: number): void => {
-    const scale = fromFloat16Bits(view.getUint16(at, true));
-    const from = least > 0 ? fromFloat16Bits(view.getUint16(at + 2, true)) : 0;
-    for (let i = 0; i < 16; i++) {
-      const byte = view.getUint8(at + 2 + least + i);
-      out[to + i] = value(byte & 15, scale, from);
-      out[to + i + 16] = value(byte >> 4, scale, from);
-    }
-  };
-}
-
-function bytesOf32(view: DataView, at: number, out: Float32Array, to: number): void {
-  const scale = fromFloat16Bits(view.getUint16(at, true));
-  for (let i = 0; i < 32; i++) out[to + i] = view.getInt8(at + 2 + i) * scale;
 }
 
 /** Headers with vocabularies have some MiB. */
@@ -99,13 +71,13 @@ function fileOf(header: HeaderReader, source: ByteSource): GgufFile {
   const start = Math.ceil(header.at / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();
   for (const [name, { dims, type, offset }] of listed) {
-    const known = (TYPES as Record<number, (typeof TYPES)[keyof typeof TYPES]>)[type];
-    if (!known) throw unsupported(source.name, `${name} is of type ${type}`, `read are ${Object.values(TYPES).map((t) => t.name).join(', ')}`); // biome-ignore format: one line
+    const known = blockTypes.get(type);
+    if (!known) throw unsupported(source.name, `${name} is of type ${type}`, `read are ${[...blockTypes.values()].map((t) => t.name).join(', ')}`); // biome-ignore format: one line
     const size = dims.reduce((a, b) => a * b, 1);
     const bytes = (size / known.numbers) * known.bytes;
     if (size % known.numbers !== 0 || !(start + offset + bytes <= source.size))
       throw damaged(source.name, `${name} [${dims.join(', ')}] lies outside of the file`);
-    tensors.set(name, { shape: dims.reverse(), type: type as keyof typeof TYPES, offset: start + offset });
+    tensors.set(name, { shape: dims.reverse(), type: known, offset: start + offset });
   }
   const read = async (name: string): Promise<Float32Array> => {
     const tensor = tensors.get(name);
@@ -116,11 +88,8 @@ function fileOf(header: HeaderReader, source: ByteSource): GgufFile {
 }
 
 async function numbersOf({ shape, type, offset }: GgufTensor, source: ByteSource): Promise<Float32Array> {
-  const { numbers, bytes, write } = TYPES[type];
   const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  const data = await source.read(offset, (out.length / numbers) * bytes);
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  for (let block = 0; block * numbers < out.length; block++) write(view, block * bytes, out, block * numbers);
+  type.decode(await source.read(offset, (out.length / type.numbers) * type.bytes), out);
   return out;
 }
 
