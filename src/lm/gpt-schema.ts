@@ -4,6 +4,7 @@ import { componentConfig, defineSchema, type FieldDefinitions, type IgnoredKeys,
 import { checkpointFields } from '../nn/index.js';
 import { paramGroupsFormat } from '../optim/index.js';
 import { tokenizerKind } from '../text/index.js';
+import { familyFields } from './family-keys.js';
 
 const optional = { nullable: true, default: null } as const;
 const count = { format: 'int', min: 1 } as const;
@@ -123,6 +124,7 @@ const networkFields = {
   window_size: { doc: 'Positions that a query sees before its own: [256, 0]. Default: all.', format: listOf('int'), ...optional },
   share_embeddings_and_output_weights: { doc: 'The head is the table of embeddings.', ...flag(true) },
   make_vocab_size_divisible_by: { doc: 'Rows of the table are a multiple of it.', ...count, default: 128 },
+  ...familyFields,
   ...checkpointFields,
 } as const satisfies FieldDefinitions; // biome-ignore format: a table
 
