@@ -7,6 +7,7 @@ import { tf } from '../engine/index.js';
 import {
   type BatchSource,
   buildModel,
+  type DataLimits,
   type Evaluator,
   Model,
   type ModelContext,
@@ -26,7 +27,7 @@ import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
 import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
-import { languageTokenizer } from './tokenizer.js';
+import { modelTokenizer } from './tokenizer.js';
 
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
@@ -39,6 +40,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly network: LanguageNetwork;
   /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
   readonly batchesPerStep: number;
+  /** Where they grow (`rampup_batch_size`): of the step after so many samples. */
+  readonly batchesOfStep: ((examples: number) => number) | undefined;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
   private readonly writer: ModelWriter;
@@ -46,12 +49,13 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
     super(node, settings, scope, brickComponents);
-    this.tokenizer = languageTokenizer(settings.tokenizer, scope);
+    this.tokenizer = modelTokenizer(settings.tokenizer, scope);
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
     this.writer = new ModelWriter(this.network, this.tokenizer);
+    this.batchesOfStep = rampUp(settings);
     this.data = new TextData(settings, this.tokenizer);
   }
 
@@ -79,8 +83,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return `model.data.data_prefix.${kind}`;
   }
 
-  override async trainingSource(): Promise<BatchSource | undefined> {
-    return this.data.open('train');
+  override async trainingSource(limits: DataLimits = {}): Promise<BatchSource | undefined> {
+    return this.data.open('train', limits);
   }
 
   override async validationSources(): Promise<readonly BatchSource[]> {
@@ -160,4 +164,16 @@ function tokenizerKeyOf(file: string, section: Record<string, unknown>): string 
   if (written) return written;
   if (file === 'tokenizer.model') return 'model';
   return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
+}
+
+/** Megatron's ramp-up of the batch size: one increment after each equal share of its samples. */
+function rampUp({
+  rampup_batch_size: ramp,
+  global_batch_size: global,
+  micro_batch_size: micro,
+}: GptModelConfig): ((examples: number) => number) | undefined {
+  if (ramp === null) return undefined;
+  const [start, added, samples] = ramp;
+  const perIncrement = (samples * added) / Math.max(global - start, 1);
+  return (examples) => Math.min(start + added * Math.floor(examples / perIncrement), global) / micro;
 }

@@ -1,6 +1,7 @@
 // The public face of the lm folder: language models.
 export { restoreLanguageModel } from './archive.js';
 export { isLanguageModel, isTuning, lmComponents } from './components.js';
+export { type ConfiguredTexts, configuredTexts } from './configured-texts.js';
 export { metricsOf, SlidingWindow, type TextLoss, type WindowOptions } from './evaluation/sliding-window.js';
 export type { TextPart } from './generation/generate.js';
 export type { GptGenerateOptions } from './generation/model-writer.js';

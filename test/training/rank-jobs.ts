@@ -29,6 +29,7 @@ export interface JobOptions {
   readonly trainer: { readonly devices: number } & Readonly<Record<string, unknown>>;
   /** How many a launcher of MPI starts, where `devices` does not say it. */
   readonly ranks?: number;
+  readonly variables?: Readonly<Record<string, string>>;
   /** Seconds a batch takes to make. */
   readonly delay?: number;
   /** Of the toy model. */
@@ -50,7 +51,7 @@ export class Job {
 
   constructor(
     folder: string,
-    { launcher = 'local ranks', trainer, ranks, delay = 0, model = {} }: JobOptions,
+    { launcher = 'local ranks', trainer, ranks, variables, delay = 0, model = {} }: JobOptions,
   ) {
     const own = [process.execPath, program, folder, JSON.stringify(trainer), String(delay), JSON.stringify(model)]; // biome-ignore format: one line reads better
     const launch = typeof launcher === 'string' ? LAUNCHERS[launcher] : launcher;
@@ -58,7 +59,7 @@ export class Job {
       launch.length === 0 ? own : [...launch, '-np', String(ranks ?? trainer.devices), ...own];
     this.process = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' },
+      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', ...variables },
     });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
