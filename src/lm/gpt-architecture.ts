@@ -1,5 +1,6 @@
 // What NeMo's keys of a Megatron GPT say of its network.
 import type { MlpActivation, NormKind, RotaryScaling } from '../transformer/index.js';
+import { withFamily } from './family-keys.js';
 import type { GptModelConfig } from './gpt-schema.js';
 import type { NetworkOptions } from './network.js';
 
@@ -20,7 +21,7 @@ export function gptArchitecture(config: GptModelConfig, vocabulary: number): Net
   const headSize = config.kv_channels ?? width / heads;
   const isRotary = config.position_embedding_type === 'rope';
   const window = config.window_size?.[0];
-  return {
+  const plain: NetworkOptions = {
     layers: config.num_layers,
     width,
     inner: config.ffn_hidden_size ?? 4 * width,
@@ -32,9 +33,6 @@ export function gptArchitecture(config: GptModelConfig, vocabulary: number): Net
     epsilon: config.layernorm_epsilon,
     order: config.transformer_block_type,
     bias: config.bias,
-    normsQueries: config.qk_layernorm,
-    softcap: config.attn_logit_softcapping ?? undefined,
-    logitSoftcap: config.final_logit_softcapping ?? undefined,
     rotary: isRotary
       ? {
           size: headSize,
@@ -56,6 +54,7 @@ export function gptArchitecture(config: GptModelConfig, vocabulary: number): Net
     learnsPositions: config.position_embedding_type === 'learned_absolute',
     tiesHead: config.share_embeddings_and_output_weights,
   };
+  return withFamily(plain, config);
 }
 
 /** Megatron's interpolation, or what Hugging Face's section says. */

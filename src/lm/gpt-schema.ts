@@ -4,6 +4,7 @@ import { componentConfig, defineSchema, type FieldDefinitions, type IgnoredKeys,
 import { checkpointFields } from '../nn/index.js';
 import { paramGroupsFormat } from '../optim/index.js';
 import { tokenizerKind } from '../text/index.js';
+import { familyFields } from './family-keys.js';
 
 const optional = { nullable: true, default: null } as const;
 const count = { format: 'int', min: 1 } as const;
@@ -140,12 +141,10 @@ const networkFields = {
   rotary_base: { doc: 'Base of the rotary frequencies.', format: 'number', above: 0, default: 10000 },
   seq_len_interpolation_factor: { doc: 'Rotary positions are divided by it.', format: 'number', above: 0, ...optional },
   rope_scaling: { doc: 'Rotary positions for more than a model was trained on, as Hugging Face writes it: {rope_type: llama3, factor: 8, …} or yarn.', format: ropeScalingSchema, ...optional },
-  qk_layernorm: { doc: 'Queries and keys are normalised by head.', ...flag(false) },
-  attn_logit_softcapping: { doc: 'Scores are c · tanh(score / c).', format: 'number', above: 0, ...optional },
-  final_logit_softcapping: { doc: 'Logits are c · tanh(logit / c).', format: 'number', above: 0, ...optional },
   window_size: { doc: 'Positions that a query sees before its own: [256, 0]. Default: all.', format: listOf('int'), ...optional },
   share_embeddings_and_output_weights: { doc: 'The head is the table of embeddings.', ...flag(true) },
   make_vocab_size_divisible_by: { doc: 'Rows of the table are a multiple of it.', ...count, default: 128 },
+  ...familyFields,
   ...checkpointFields,
 } as const satisfies FieldDefinitions; // biome-ignore format: a table
 
