@@ -238,7 +238,11 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 /** How the tokenizer's template writes chats; undefined where it has none. */
 function chatOf(tokenizer: Tokenizer): ChatText | undefined {
   if (!(tokenizer instanceof HuggingFaceTokenizer) || !tokenizer.chatTemplate) return undefined;
-  return (turns, addGenerationPrompt) => tokenizer.applyChatTemplate(turns, { addGenerationPrompt });
+  return (turns, addGenerationPrompt) =>
+    tokenizer.applyChatTemplate(
+      turns.map((turn) => ({ ...turn })),
+      { addGenerationPrompt },
+    );
 }
 
 /** LoRA as a component: what `lora_tuning` says, or what a folder of PEFT was made with. */
