@@ -2,6 +2,7 @@
 // checkpoints hold the adapter alone.
 import { type ConfigNode, configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
+import type { ChatText } from '../../data/index.js';
 import { ENGINE, type Engine, type Program, type State, type Tensors, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { openWeights } from '../../formats/index.js';
@@ -17,7 +18,7 @@ import {
 } from '../../model/index.js';
 import { type ArchivedConfig, restoreConfig, saveArchive } from '../../nemo/index.js';
 import { loadWeights, type Pass, type ReadState } from '../../nn/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import { HuggingFaceTokenizer, type Tokenizer } from '../../text/index.js';
 import { brickComponents } from '../bricks.js';
 import type { TextPart } from '../generation/generate.js';
 import { type GptGenerateOptions, ModelWriter } from '../generation/model-writer.js';
@@ -229,9 +230,19 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
     const config = data?.[section];
     if (!config) return Promise.resolve([]);
     const { positions } = this.network.options;
-    const shared = { seed, positions, batchSize: config.micro_batch_size ?? micro_batch_size };
+    const shared = { seed, positions, batchSize: config.micro_batch_size ?? micro_batch_size, chat: chatOf(this.tokenizer) }; // biome-ignore format: one line
     return openRows(config, { ...shared, section, training, answerOnly: answer_only_loss, tokenizer: this.tokenizer }); // biome-ignore format: one line
   }
+}
+
+/** How the tokenizer's template writes chats; undefined where it has none. */
+function chatOf(tokenizer: Tokenizer): ChatText | undefined {
+  if (!(tokenizer instanceof HuggingFaceTokenizer) || !tokenizer.chatTemplate) return undefined;
+  return (turns, addGenerationPrompt) =>
+    tokenizer.applyChatTemplate(
+      turns.map((turn) => ({ ...turn })),
+      { addGenerationPrompt },
+    );
 }
 
 /** LoRA as a component: what `lora_tuning` says, or what a folder of PEFT was made with. */
