@@ -16,8 +16,11 @@ export interface TwoHosts {
 
 const [FIRST, SECOND] = ['10.77.31.1', '10.77.31.2'];
 
-/** Undefined where they cannot be had: it takes root, iproute2 and Open MPI. */
-export function twoHosts(): TwoHosts | undefined {
+/**
+ * Undefined where they cannot be had: it takes root, iproute2 and Open MPI.
+ * @param rate of the cable in both directions, as `tc` writes it: `1gbit`; default: as fast as it goes
+ */
+export function twoHosts(rate?: string): TwoHosts | undefined {
   const names = ['a', 'b'].map((letter) => `anemone-${process.pid}-${letter}`);
   const ip = (...args: string[]) => spawnSync('ip', args, { encoding: 'utf8' });
   const remove = () => {
@@ -32,8 +35,16 @@ export function twoHosts(): TwoHosts | undefined {
     ['-n', b, 'address', 'add', `${SECOND}/24`, 'dev', 'cable'],
     ...names.flatMap((name) => ['cable', 'lo'].map((device) => ['-n', name, 'link', 'set', device, 'up'])),
   ];
+  const limits = rate
+    ? names.map(
+        (name) => `netns exec ${name} tc qdisc add dev cable root tbf rate ${rate} burst 1mb latency 50ms`,
+      )
+    : [];
   const hasMpi = spawnSync('mpirun.openmpi', ['--version']).status === 0;
-  if (!hasMpi || steps.some((step) => ip(...step).status !== 0)) {
+  if (
+    !hasMpi ||
+    [...steps, ...limits.map((limit) => limit.split(' '))].some((step) => ip(...step).status !== 0)
+  ) {
     remove();
     return undefined;
   }

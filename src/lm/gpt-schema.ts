@@ -95,6 +95,21 @@ export type LmDataConfig = ReturnType<typeof dataSchema.parse>;
 
 const activations = ['gelu', 'fast-gelu', 'openai-gelu', 'approx-gelu', 'relu', 'squared-relu', 'silu', 'geglu', 'fast-geglu', 'reglu', 'fast-reglu', 'swiglu', 'fast-swiglu'] as const; // biome-ignore format: a table
 
+const ropeScalingSchema = defineSchema(
+  'rope_scaling',
+  {
+    rope_type: { doc: 'How frequencies are stretched.', format: ['linear', 'llama3', 'yarn'] },
+    factor: { doc: 'By how much.', format: 'number', above: 0 },
+    original_max_position_embeddings: { doc: 'Positions that the model was trained on (llama3, yarn).', ...count, default: 8192 },
+    low_freq_factor: { doc: 'llama3: waves that turn less often are stretched.', format: 'number', above: 0, default: 1 },
+    high_freq_factor: { doc: 'llama3: waves that turn more often are kept.', format: 'number', above: 0, default: 4 },
+    beta_fast: { doc: 'yarn: waves that turn more often are kept.', format: 'number', above: 0, default: 32 },
+    beta_slow: { doc: 'yarn: waves that turn less often are stretched.', format: 'number', above: 0, default: 1 },
+    attention_factor: { doc: 'yarn: factor of cosines and sines. Default: 0.1 · ln(factor) + 1.', format: 'number', above: 0, ...optional },
+  },
+  { doc: 'Rotary positions for more than a model was trained on.' },
+); // biome-ignore format: a table
+
 const networkFields = {
   mcore_gpt: { doc: 'Names of weights: those of Megatron core, or of NeMo before it.', ...flag(false) },
   encoder_seq_length: { doc: 'Tokens of a sample.', ...count, default: 512 },
@@ -125,6 +140,7 @@ const networkFields = {
   rotary_percentage: { doc: 'Share of each head that is turned.', format: 'number', above: 0, max: 1, default: 1 },
   rotary_base: { doc: 'Base of the rotary frequencies.', format: 'number', above: 0, default: 10000 },
   seq_len_interpolation_factor: { doc: 'Rotary positions are divided by it.', format: 'number', above: 0, ...optional },
+  rope_scaling: { doc: 'Rotary positions for more than a model was trained on, as Hugging Face writes it: {rope_type: llama3, factor: 8, …} or yarn.', format: ropeScalingSchema, ...optional },
   window_size: { doc: 'Positions that a query sees before its own: [256, 0]. Default: all.', format: listOf('int'), ...optional },
   share_embeddings_and_output_weights: { doc: 'The head is the table of embeddings.', ...flag(true) },
   make_vocab_size_divisible_by: { doc: 'Rows of the table are a multiple of it.', ...count, default: 128 },

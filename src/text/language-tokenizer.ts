@@ -13,11 +13,11 @@ import type { Tokenizer } from './tokenizer.js';
 /** Which tokenizer it is, and its files. */
 export interface LanguageTokenizerSection {
   readonly library: 'megatron' | 'sentencepiece' | 'huggingface' | 'byte-level' | 'tiktoken';
-  readonly type?: string | null;
-  readonly model?: string | null;
-  readonly vocab_file?: string | null;
-  readonly merge_file?: string | null;
-  readonly tokenizer_file?: string | null;
+  readonly type?: string | null | undefined;
+  readonly model?: string | null | undefined;
+  readonly vocab_file?: string | null | undefined;
+  readonly merge_file?: string | null | undefined;
+  readonly tokenizer_file?: string | null | undefined;
 }
 
 type Reader = (section: LanguageTokenizerSection, readFile: ReadFile) => Tokenizer;

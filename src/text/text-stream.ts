@@ -1,46 +1,45 @@
 // A text that grows token by token, given out as whole characters.
 import type { Tokenizer } from './tokenizer.js';
 
-/** Tokens that are looked at again with each new one: what a piece means may depend on those before it. */
-const WINDOW = 8;
-/** Bytes of a character, so that what stays broken is no character. */
-const LONGEST_CHARACTER = 4;
+/** Tokens after which bytes that make no character are given out as they are: as U+FFFD. */
+const LONGEST_BROKEN = 64;
 
 /**
  * Decodes token by token. Together, what `push` and `end` give is what the tokenizer makes of all tokens at once; a character
  * is never cut in two.
  */
 export class TextStream {
-  private readonly window: number[] = [];
-  /** Tokens of the window whose text has been given out. */
-  private shown = 0;
+  /** Tokens since the last but one place where a character ended: what a piece means may depend on the one before it. */
+  private window: number[] = [];
+  /** Tokens of the window up to the last such place. */
+  private boundary = 0;
+  /** Characters of the window's text that have been given out. */
+  private given = 0;
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
   /** @returns what the token adds, which is nothing while a character is not whole */
   push(id: number): string {
     this.window.push(id);
-    const added = this.added();
-    const isBroken = added.endsWith('\uFFFD') && this.window.length - this.shown < LONGEST_CHARACTER;
-    if (added === '' || isBroken) return '';
-    this.shown = this.window.length;
-    const surplus = this.shown - WINDOW;
-    if (surplus > 0) {
-      this.window.splice(0, surplus);
-      this.shown -= surplus;
+    const text = this.tokenizer.idsToText(this.window);
+    const isStuck = this.window.length - this.boundary > LONGEST_BROKEN;
+    const whole = isStuck ? text : text.replace(/\uFFFD+$/u, '');
+    const added = whole.slice(this.given);
+    if (added === '') return '';
+    this.given = whole.length;
+    if (whole.length === text.length) {
+      this.window = this.window.slice(this.boundary);
+      this.boundary = this.window.length;
+      this.given = this.tokenizer.idsToText(this.window).length;
     }
     return added;
   }
 
   /** What is left: bytes that never became a character, as U+FFFD. */
   end(): string {
-    const added = this.added();
-    this.shown = this.window.length;
+    const text = this.tokenizer.idsToText(this.window);
+    const added = text.slice(this.given);
+    this.given = text.length;
     return added;
-  }
-
-  private added(): string {
-    const before = this.tokenizer.idsToText(this.window.slice(0, this.shown));
-    return this.tokenizer.idsToText(this.window).slice(before.length);
   }
 }

@@ -22,6 +22,7 @@ import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { enterWorld } from './enter-world.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
+import { measureGemmRate } from './fit/gemm-rate.js';
 import { trainLoop } from './fit/loop.js';
 import type { Lever } from './fit/memory-levers.js';
 import { fitsInto, type MemoryPlan } from './fit/memory-plan.js';
@@ -409,6 +410,7 @@ export class Trainer {
     if (ranksLine !== undefined) say(ranksLine);
     return new FitRun({
       ...ready,
+      gemmRate: ready.source.measuresRate ? await measureGemmRate(engine) : undefined,
       callbacks,
       loggers: ranks.isFirst ? this.loggers : [],
       ranks,

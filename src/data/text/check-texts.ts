@@ -1,7 +1,7 @@
 // What is in sets of tokens, and what is wrong with them, before a training run finds out.
 import { existsSync } from 'node:fs';
 import { IndexedDataset } from '../../formats/index.js';
-import type { Tokenizer } from '../../text/index.js';
+import { TextStream, type Tokenizer } from '../../text/index.js';
 import { IndexedSamples } from './indexed-samples.js';
 import { RowSamples } from './row-samples.js';
 import type { SampleSet } from './sample-set.js';
@@ -104,7 +104,7 @@ export async function shownSamples(
       if (shown.length === count) break;
       const mask = inputs['lossMask'].data;
       const ids = samples.at(shown.length);
-      const tokens = Array.from(ids, (id) => tokenText(options.tokenizer, id));
+      const tokens = textsOf(options.tokenizer, ids);
       shown.push({ name: names[0], tokens, isTarget: Array.from(ids.subarray(1), (_, i) => mask[i] === 1) });
     }
     return shown;
@@ -113,10 +113,12 @@ export async function shownSamples(
   }
 }
 
-/** What a token stands for; special ones by their names. */
-function tokenText(tokenizer: Tokenizer, id: number): string {
-  const text = tokenizer.idsToText([id]);
-  return text === '' || text.includes('\uFFFD') ? tokenizer.idsToTokens([id])[0] : text;
+/** What each token adds to the text, special ones by their names; a character of several tokens stands at its last. */
+function textsOf(tokenizer: Tokenizer, ids: Int32Array): string[] {
+  const stream = new TextStream(tokenizer);
+  return Array.from(ids, (id) =>
+    tokenizer.idsToText([id]) === '' ? tokenizer.idsToTokens([id])[0] : stream.push(id),
+  );
 }
 
 interface OpenSet {

@@ -115,6 +115,15 @@ function scalingOf(rotary: RotaryOptions | undefined): HuggingFaceConfig | undef
   const { scaling } = rotary ?? {};
   if (!scaling) return undefined;
   if (scaling.kind === 'linear') return { rope_type: 'linear', factor: scaling.factor };
+  if (scaling.kind === 'yarn')
+    return {
+      rope_type: 'yarn',
+      factor: scaling.factor,
+      original_max_position_embeddings: scaling.originalPositions,
+      beta_fast: scaling.betaFast,
+      beta_slow: scaling.betaSlow,
+      attention_factor: scaling.attentionFactor,
+    };
   return {
     rope_type: 'llama3',
     factor: scaling.factor,

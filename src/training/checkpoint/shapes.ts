@@ -71,6 +71,12 @@ const intervalShape = defineSchema(
     waitSeconds: { doc: 'Seconds of them that were spent waiting for data.', format: 'number', min: 0 },
     loss: { doc: 'Sum of the finite losses.', format: spelledNumber },
     losses: { doc: 'Finite losses.', format: 'nat' },
+    flops: {
+      doc: 'Floating-point operations; absent in earlier checkpoints.',
+      format: 'number',
+      min: 0,
+      default: 0,
+    },
   },
   { extra: 'any' },
 );

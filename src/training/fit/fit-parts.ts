@@ -41,6 +41,8 @@ export interface FitParts {
   /** As YAML, for checkpoints. */
   readonly config: string;
   readonly progress: RunProgress;
+  /** Floating-point operations of products a second, measured at the start; undefined where it is not told. */
+  readonly gemmRate: number | undefined;
   /** Metrics known so far. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Of initial weights and dropout: the checkpoint's when resumed. */

@@ -67,6 +67,10 @@ async function trainStep(run: FitRun, taken: StepBatches, waitSeconds: number): 
     learningRate,
     seconds: secondsSince(started),
     waitSeconds,
+    // Where nobody is told, nothing is counted.
+    ...(run.parts.gemmRate !== undefined && {
+      flops: programs.flopsOf([...microSteps.keys()], scalars, wholeStep),
+    }),
   };
   await run.report(report);
   await run.tell((callback) => callback.onStep(run, report));

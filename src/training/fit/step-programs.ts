@@ -129,14 +129,34 @@ export class StepPrograms {
     scalars: HostTensors[string],
     wholeStep = steps.length,
   ): Promise<StepResult> {
-    // Lightning divides the last step of an epoch as if it had all its batches.
-    const isWhole = this.accumulation !== 'mean_of_batches' || steps.length === wholeStep;
-    const isAlone = steps.length === 1 && isWhole && !this.ranks.areSeveral;
+    const isAlone = this.isAlone(steps, wholeStep);
     if (isAlone && !hasTargets(steps[0])) return { ...NOTHING, ...sizesOf(steps), empty: [...steps] };
     const result = isAlone
       ? await this.runFused(steps[0], scalars)
       : await this.buffers.during((combine) => this.runAccumulated(steps, scalars, wholeStep, combine));
     return this.lossScale ? afterScaledStep(result, this.lossScale) : result;
+  }
+
+  /** Whether one program makes the whole step. */
+  private isAlone(steps: readonly MicroStep[], wholeStep: number): boolean {
+    // Lightning divides the last step of an epoch as if it had all its batches.
+    const isWhole = this.accumulation !== 'mean_of_batches' || steps.length === wholeStep;
+    return steps.length === 1 && isWhole && !this.ranks.areSeveral;
+  }
+
+  /**
+   * Floating-point operations of the products of a step that has been run; undefined where the engine does not count them.
+   * Arguments are those of `run`.
+   */
+  flopsOf(steps: readonly MicroStep[], scalars: HostTensors[string], wholeStep: number): number | undefined {
+    const { fused, micro } = this;
+    if (!fused.flops || !micro.flops) return undefined;
+    const isAlone = this.isAlone(steps, wholeStep);
+    const ofStep = ({ batch }: MicroStep): number =>
+      (isAlone
+        ? fused.flops?.({ ...batch.inputs, ...this.scaleInput(), [SCALARS]: scalars })
+        : micro.flops?.({ ...microInputs(batch, false), ...this.scaleInput() })) ?? 0;
+    return steps.filter(hasTargets).reduce((sum, step) => sum + ofStep(step), 0);
   }
 
   /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
