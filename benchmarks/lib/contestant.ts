@@ -12,6 +12,10 @@ export interface Sample {
   readonly cpu: number;
   readonly rssMb: number;
   readonly loss?: number;
+  /** Tokens of each text that was written. */
+  readonly texts?: readonly (readonly number[])[];
+  /** Of `seconds`, those that a rank has spent in communication that it could not overlap. */
+  readonly communicating?: number;
 }
 
 export class Contestant {

@@ -1,12 +1,15 @@
 // Language models of Hugging Face's families against transformers: logits, loss and the gradient of every weight.
 //   python benchmarks/parity/lm_side.py DIR && npx tsx benchmarks/parity/lm.ts DIR
+// The weights are also written out again as a folder of Hugging Face, and compared with theirs byte by byte.
 // Prints a table in Markdown; ends with code 1 where an aim is missed. The aim of gradients is relative to their largest number.
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { float32, int32, OnnxEngine, tf, valueAndGrads } from '../../src/engine/index.js';
 import { openWeights, tensorToFloat32 } from '../../src/formats/index.js';
 import { openHuggingFace } from '../../src/lm/huggingface/folder.js';
 import { networkWeights } from '../../src/lm/huggingface/weights.js';
+import { writeHuggingFace } from '../../src/lm/huggingface/write-folder.js';
 import { LanguageNetwork } from '../../src/lm/network.js';
 import { evaluationPass, loadWeights } from '../../src/nn/index.js';
 
@@ -18,7 +21,33 @@ const largest = (values: ArrayLike<number>): number =>
 const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   largest(Array.from(a, (v, i) => v - b[i]));
 
-async function compare(path: string): Promise<{ logits: number; loss: number; gradient: number }> {
+interface Found {
+  readonly logits: number;
+  readonly loss: number;
+  readonly gradient: number;
+  /** Tensors that differ after a round trip. */
+  readonly changed: number;
+}
+
+/** How many of their tensors are others, or missing, when the network is written as one of their folders. */
+async function roundTrip(path: string, network: LanguageNetwork): Promise<number> {
+  const parent = mkdtempSync(join(tmpdir(), 'anemone-parity-'));
+  const tokenizer = { bosId: -1, eosId: -1, files: () => new Map() };
+  await writeHuggingFace(join(parent, 'out'), { network, tokenizer }, engine, { shardBytes: 20_000 });
+  const [theirs, ours] = [await openHuggingFace(path), await openHuggingFace(join(parent, 'out'))];
+  let changed = 0;
+  for (const name of new Set([...theirs.weights.entries.keys(), ...ours.weights.entries.keys()])) {
+    const both = theirs.weights.entries.has(name) && ours.weights.entries.has(name);
+    const bytes = async (weights: typeof ours.weights) => Buffer.from((await weights.read(name)).data.buffer);
+    if (!both || !(await bytes(theirs.weights)).equals(await bytes(ours.weights))) changed++;
+  }
+  await theirs.weights.close();
+  await ours.weights.close();
+  rmSync(parent, { recursive: true });
+  return changed;
+}
+
+async function compare(path: string): Promise<Found> {
   const { architecture, weights } = await openHuggingFace(path);
   const network = new LanguageNetwork(architecture, 'core');
   const parameters = [...network.parameters()];
@@ -53,6 +82,7 @@ async function compare(path: string): Promise<{ logits: number; loss: number; gr
     logits: difference(out['logits'].data, await numbers('logits')),
     loss: Math.abs(out['loss'].data[0] - (await numbers('loss'))[0]),
     gradient,
+    changed: await roundTrip(path, network),
   };
   await gradientFile.close();
   await expected.close();
@@ -61,12 +91,15 @@ async function compare(path: string): Promise<{ logits: number; loss: number; gr
   return found;
 }
 
-console.log('| model | logits | loss | gradients |\n|---|---|---|---|');
+console.log(
+  '| model | logits | loss | gradients | tensors that differ after a round trip |\n|---|---|---|---|---|',
+);
 for (const entry of readdirSync(folder, { withFileTypes: true })) {
   if (!entry.isDirectory()) continue;
   const found = await compare(join(folder, entry.name));
-  console.log(`| ${entry.name} | ${found.logits.toExponential(1)} | ${found.loss.toExponential(1)} | ${found.gradient.toExponential(1)} |`); // biome-ignore format: one line
+  console.log(`| ${entry.name} | ${found.logits.toExponential(1)} | ${found.loss.toExponential(1)} | ${found.gradient.toExponential(1)} | ${found.changed} |`); // biome-ignore format: one line
   for (const key of ['logits', 'loss', 'gradient'] as const)
     if (!(found[key] <= AIM[key])) process.exitCode = 1;
+  if (found.changed > 0) process.exitCode = 1;
 }
 await engine.dispose();

@@ -51,16 +51,21 @@ export async function openWeights(path: string): Promise<WeightFile> {
 /** The same for an open source, which stays the caller's. */
 export async function readWeights(source: ByteSource): Promise<WeightFile> {
   const head = Buffer.from(await source.read(0, 264));
+  if (isSafetensors(head)) return safetensorsWeights(source);
   if (head[0] === 0x1f && head[1] === 0x8b) return archiveWeights(source);
   if (head.subarray(257, 262).toString('latin1') === 'ustar') return archiveWeights(source);
   if (head.subarray(0, 2).toString('latin1') === 'PK' || head[0] === 0x80) return torchWeights(source, true);
-  if (head[8] === 0x7b) return safetensorsWeights(source);
   throw new AnemoneError({
     code: 'weights.unknown',
     message: 'this is no file of weights',
     position: { file: source.name },
     hint: 'known are .nemo archives, PyTorch and Lightning checkpoints and safetensors',
   });
+}
+
+/** The length of a header below 4 GiB, then the header: the length may begin with what other files begin with. */
+function isSafetensors(head: Uint8Array): boolean {
+  return head[8] === 0x7b && head.subarray(4, 8).every((byte) => byte === 0);
 }
 
 async function archiveWeights(source: ByteSource): Promise<WeightFile> {

@@ -1,4 +1,5 @@
 // .nemo archives of language models.
+import { isMapping } from '../config/index.js';
 import { CONFIG_WARNINGS, type Container, LOG, READ_FILE, warningsInLog } from '../container/index.js';
 import { ENGINE } from '../engine/index.js';
 import { type ModelContext, ModelFiles, modelScope, useFiles } from '../model/index.js';
@@ -8,6 +9,7 @@ import {
   type RestoreOptions,
   restoreArchive,
 } from '../nemo/index.js';
+import { archiveWeights } from './archive-weights.js';
 import { brickComponents } from './bricks.js';
 import { MegatronGPTModel } from './gpt-model.js';
 
@@ -17,6 +19,7 @@ const LAYOUT: ArchiveLayout = {
   network: ['tokenizer', 'num_layers', 'hidden_size', 'num_attention_heads'],
   usual: /: model\.(data|optim)\.\S+: /,
   derived: () => ({}),
+  weights: (file, model) => archiveWeights(file, isMapping(model) && model['mcore_gpt'] === true),
 };
 
 /**

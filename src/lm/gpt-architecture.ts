@@ -1,5 +1,6 @@
 // What NeMo's keys of a Megatron GPT say of its network.
-import type { MlpActivation, NormKind } from '../transformer/index.js';
+import type { MlpActivation, NormKind, RotaryScaling } from '../transformer/index.js';
+import { withFamily } from './family-keys.js';
 import type { GptModelConfig } from './gpt-schema.js';
 import type { NetworkOptions } from './network.js';
 
@@ -16,11 +17,11 @@ const ACTIVATIONS: Readonly<Record<string, MlpActivation>> = {
 /** @param vocabulary tokens of the tokenizer */
 export function gptArchitecture(config: GptModelConfig, vocabulary: number): NetworkOptions {
   const { hidden_size: width, num_attention_heads: heads, encoder_seq_length: length } = config;
-  const { make_vocab_size_divisible_by: multiple, seq_len_interpolation_factor: factor } = config;
+  const { make_vocab_size_divisible_by: multiple } = config;
   const headSize = config.kv_channels ?? width / heads;
   const isRotary = config.position_embedding_type === 'rope';
   const window = config.window_size?.[0];
-  return {
+  const plain: NetworkOptions = {
     layers: config.num_layers,
     width,
     inner: config.ffn_hidden_size ?? 4 * width,
@@ -37,7 +38,7 @@ export function gptArchitecture(config: GptModelConfig, vocabulary: number): Net
           size: headSize,
           percentage: config.rotary_percentage,
           base: config.rotary_base,
-          scaling: factor === null ? undefined : { kind: 'linear', factor },
+          scaling: scalingOf(config),
         }
       : undefined,
     positions: config.max_position_embeddings ?? length,
@@ -53,6 +54,21 @@ export function gptArchitecture(config: GptModelConfig, vocabulary: number): Net
     learnsPositions: config.position_embedding_type === 'learned_absolute',
     tiesHead: config.share_embeddings_and_output_weights,
   };
+  return withFamily(plain, config);
+}
+
+/** Megatron's interpolation, or what Hugging Face's section says. */
+function scalingOf({
+  seq_len_interpolation_factor: interpolation,
+  rope_scaling: section,
+}: GptModelConfig): RotaryScaling | undefined {
+  if (section === null) return interpolation === null ? undefined : { kind: 'linear', factor: interpolation };
+  const { rope_type: kind, factor, original_max_position_embeddings: originalPositions } = section;
+  if (kind === 'linear') return { kind, factor };
+  const { low_freq_factor: lowFrequencyFactor, high_freq_factor: highFrequencyFactor } = section;
+  if (kind === 'llama3') return { kind, factor, originalPositions, lowFrequencyFactor, highFrequencyFactor };
+  const { beta_fast: betaFast, beta_slow: betaSlow, attention_factor } = section;
+  return { kind, factor, originalPositions, betaFast, betaSlow, attentionFactor: attention_factor ?? undefined }; // biome-ignore format: one line
 }
 
 /** NeMo's fused gelu is the form with a tanh; so is OpenAI's. */

@@ -4,6 +4,7 @@ import { componentConfig, defineSchema, type FieldDefinitions, type IgnoredKeys,
 import { checkpointFields } from '../nn/index.js';
 import { paramGroupsFormat } from '../optim/index.js';
 import { tokenizerKind } from '../text/index.js';
+import { familyFields } from './family-keys.js';
 
 const optional = { nullable: true, default: null } as const;
 const count = { format: 'int', min: 1 } as const;
@@ -94,6 +95,21 @@ export type LmDataConfig = ReturnType<typeof dataSchema.parse>;
 
 const activations = ['gelu', 'fast-gelu', 'openai-gelu', 'approx-gelu', 'relu', 'squared-relu', 'silu', 'geglu', 'fast-geglu', 'reglu', 'fast-reglu', 'swiglu', 'fast-swiglu'] as const; // biome-ignore format: a table
 
+const ropeScalingSchema = defineSchema(
+  'rope_scaling',
+  {
+    rope_type: { doc: 'How frequencies are stretched.', format: ['linear', 'llama3', 'yarn'] },
+    factor: { doc: 'By how much.', format: 'number', above: 0 },
+    original_max_position_embeddings: { doc: 'Positions that the model was trained on (llama3, yarn).', ...count, default: 8192 },
+    low_freq_factor: { doc: 'llama3: waves that turn less often are stretched.', format: 'number', above: 0, default: 1 },
+    high_freq_factor: { doc: 'llama3: waves that turn more often are kept.', format: 'number', above: 0, default: 4 },
+    beta_fast: { doc: 'yarn: waves that turn more often are kept.', format: 'number', above: 0, default: 32 },
+    beta_slow: { doc: 'yarn: waves that turn less often are stretched.', format: 'number', above: 0, default: 1 },
+    attention_factor: { doc: 'yarn: factor of cosines and sines. Default: 0.1 · ln(factor) + 1.', format: 'number', above: 0, ...optional },
+  },
+  { doc: 'Rotary positions for more than a model was trained on.' },
+); // biome-ignore format: a table
+
 const networkFields = {
   mcore_gpt: { doc: 'Names of weights: those of Megatron core, or of NeMo before it.', ...flag(false) },
   encoder_seq_length: { doc: 'Tokens of a sample.', ...count, default: 512 },
@@ -124,9 +140,11 @@ const networkFields = {
   rotary_percentage: { doc: 'Share of each head that is turned.', format: 'number', above: 0, max: 1, default: 1 },
   rotary_base: { doc: 'Base of the rotary frequencies.', format: 'number', above: 0, default: 10000 },
   seq_len_interpolation_factor: { doc: 'Rotary positions are divided by it.', format: 'number', above: 0, ...optional },
+  rope_scaling: { doc: 'Rotary positions for more than a model was trained on, as Hugging Face writes it: {rope_type: llama3, factor: 8, …} or yarn.', format: ropeScalingSchema, ...optional },
   window_size: { doc: 'Positions that a query sees before its own: [256, 0]. Default: all.', format: listOf('int'), ...optional },
   share_embeddings_and_output_weights: { doc: 'The head is the table of embeddings.', ...flag(true) },
   make_vocab_size_divisible_by: { doc: 'Rows of the table are a multiple of it.', ...count, default: 128 },
+  ...familyFields,
   ...checkpointFields,
 } as const satisfies FieldDefinitions; // biome-ignore format: a table
 
@@ -144,7 +162,6 @@ function onlySpeed<K extends string>(keys: Readonly<Record<K, readonly unknown[]
 const ignored = {
   restore_from_path: unsupported('init_from_nemo_model starts from an archive', null),
   resume_from_checkpoint: unsupported('exp_manager.resume_if_exists goes on', null),
-  rampup_batch_size: unsupported('all steps are of global_batch_size', null),
   tensor_model_parallel_size: unsupported('one process has the whole model', 1),
   pipeline_model_parallel_size: unsupported('one process has the whole model', 1),
   virtual_pipeline_model_parallel_size: unsupported('one process has the whole model', null),
@@ -219,6 +236,11 @@ export const gptModelSchema = defineSchema(
     nemo_version: { doc: 'Version that wrote the configuration; only kept.', format: 'string', ...optional },
     micro_batch_size: { doc: 'Samples that are computed at once.', ...count, default: 4 },
     global_batch_size: { doc: 'Samples of a step: a multiple of micro_batch_size.', ...count, default: 8 },
+    rampup_batch_size: {
+      doc: 'Steps grow to global_batch_size: [samples of the first, samples added at a time, samples in which all is added].',
+      format: listOf('int'),
+      ...optional,
+    },
     seed: { doc: 'Of the order of the samples.', format: 'nat', default: 1234 },
     ...networkFields,
     tokenizer: {
@@ -252,6 +274,24 @@ export const gptModelSchema = defineSchema(
       const { micro_batch_size: micro, global_batch_size: global } = config;
       if (global % micro !== 0)
         report('global_batch_size', `${global} is no multiple of micro_batch_size, ${micro}`);
+      const { rampup_batch_size: ramp } = config;
+      if (ramp !== null) {
+        const [start, added, samples] = ramp;
+        if (ramp.length !== 3 || ramp.some((value) => !(value > 0)))
+          report('rampup_batch_size', 'expected three numbers above 0: [start, increment, samples]');
+        else if (start > global || (global - start) % added !== 0)
+          report('rampup_batch_size', `steps of ${added} samples do not lead from ${start} to ${global}`);
+        else if (start % micro !== 0 || added % micro !== 0)
+          report(
+            'rampup_batch_size',
+            `${start} and ${added} must be multiples of micro_batch_size, ${micro}`,
+          );
+        else if (samples < (global - start) / added)
+          report(
+            'rampup_batch_size',
+            `${samples} samples are too few to grow ${(global - start) / added} times`,
+          );
+      }
       const most = config.max_position_embeddings ?? config.encoder_seq_length;
       if (config.position_embedding_type === 'learned_absolute' && most < config.encoder_seq_length)
         report('max_position_embeddings', `samples have ${config.encoder_seq_length} tokens`);

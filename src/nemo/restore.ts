@@ -96,7 +96,10 @@ export async function restoreArchive<M extends Module>(
       [...(options.overrides ?? []), ...keptSections.map((key) => `model.${key}=`)],
     );
     const states = [...model.stateDict().values()];
-    const { missing, unexpected } = await loadWeights(states, await weights, engine, {
+    const stored = await weights;
+    const source =
+      layout.weights?.(stored, requireMapping(config, 'config')['model'] as ConfigNode) ?? stored;
+    const { missing, unexpected } = await loadWeights(states, source, engine, {
       ...options,
       tied: model.tiedNames(),
     });

@@ -2,6 +2,7 @@
 // version's numerics, and without what belongs to NeMo's training alone and is not known here.
 import { type Config, type ConfigNode, isMapping, overlayNode, withOverrides } from '../config/index.js';
 import { AnemoneError, AnemoneErrors, printable } from '../errors/index.js';
+import type { WeightSource } from '../nn/index.js';
 
 /** The `model` section, with the files it refers to under the names it now has for them. */
 export interface RestoredConfig {
@@ -65,6 +66,8 @@ export interface ArchiveLayout {
   readonly usual: RegExp;
   /** What NeMo derives from a `model` section instead of writing it down. */
   derived(model: ConfigNode): Readonly<Record<string, unknown>>;
+  /** The archive's weights by the names that the model has. Default: as they are. */
+  weights?(file: WeightSource, model: ConfigNode): WeightSource;
 }
 
 /**

@@ -52,7 +52,7 @@ export class QuantizedWeights {
   /** x [n,K] · weightᵀ, of a weight [N,K]; undefined where none stands in for it. */
   product(x: Tensor, { name }: Parameter): Tensor | undefined {
     const found = this.matrices.get(name);
-    return found && matMulLevels(x, found.matrix, found.levels.tensor(), found.scales.tensor());
+    return found && matMulLevels(x, found.matrix, found.levels.tensor(), found.scales.tensor(), true);
   }
 }
 

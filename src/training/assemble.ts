@@ -13,8 +13,9 @@ import { type GivenData, openData } from './fit/open-data.js';
 import { FitPlan } from './fit/plan.js';
 import type { Ranks } from './fit/ranks.js';
 import { StepPrograms } from './fit/step-programs.js';
+import { StepSizes } from './fit/step-sizes.js';
 import { describePrecision, productTypeOf, storedTypeOf } from './precision.js';
-import { batchesOfStepAt, optionsFor, type TrainerOptions } from './trainer-options.js';
+import { optionsFor, type TrainerOptions } from './trainer-options.js';
 
 /** The parts of a run that do not depend on what it goes on from. */
 export type AssembledParts = Pick<
@@ -28,6 +29,7 @@ export type AssembledParts = Pick<
   | 'plan'
   | 'programs'
   | 'scheduler'
+  | 'sizes'
   | 'source'
   | 'validation'
 >;
@@ -71,7 +73,8 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
   const { train: source, validation, test } = await openData(model, assembly.data, limitsOf(options));
   assembly.opened(test);
   if (!source) throw noData(model, 'train');
-  const plan = new FitPlan(options, source, validation, ranks.size);
+  const sizes = new StepSizes(model, options, ranks.size);
+  const plan = new FitPlan(options, source, validation, ranks.size, sizes);
   if (plan.batchesIn(0) === 0) throw noData(model, 'train', 'the training set has no batches');
   const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
     createScheduler(sched, plan.totalSteps, container),
@@ -80,20 +83,20 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
   const clipping = { algorithm, limit: limit || undefined };
   const isScaled = productTypeOf(options.precision) === 'float16';
   const lossScale = isScaled ? LossScale.from(options.loss_scale) : undefined;
-  const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale, ranks, options.sync_batchnorm); // biome-ignore format: one line reads better
+  const programs = new StepPrograms(engine, model, optimizer, clipping, options.accumulation, lossScale, ranks, { syncsBatchNorm: options.sync_batchnorm, overlaps: options.overlap_grad_sync }); // biome-ignore format: one line reads better
   const memory = new MemoryCheck({
     source,
     programs,
     module: model.module,
     mode: options.memory_check,
-    accumulates: batchesOfStepAt(options, 0, ranks.size) > 1,
+    accumulates: sizes.grow || sizes.at({ epoch: 0, examples: 0 }) > 1,
     say,
   });
   if (options.memory_budget !== null) {
     const budget = { bytes: options.memory_budget, position: assembly.budgetPosition };
     keepWithin({ ...budget, module: model.module, memory, programs, say });
   }
-  return { model, engine, options, optimizer, scheduler, programs, lossScale, plan, memory, source, validation }; // biome-ignore format: a list
+  return { model, engine, options, optimizer, scheduler, programs, lossScale, plan, sizes, memory, source, validation }; // biome-ignore format: a list
 }
 
 /** The optimizer, whose moments and weights are stored in the bits that the precision says, and the section of its schedule. */

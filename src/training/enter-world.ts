@@ -1,6 +1,6 @@
 // How a trainer comes to its ranks: those that were started with this process, or those that `trainer.devices` asks for and
 // that are started here.
-import { joinWorld, launchLocalRanks, type Place, placeOf } from '../distributed/index.js';
+import { EndedElsewhere, joinWorld, launchLocalRanks, type Place, placeOf } from '../distributed/index.js';
 import { AnemoneError } from '../errors/index.js';
 import { Ranks } from './fit/ranks.js';
 import type { TrainerOptions } from './trainer-options.js';
@@ -12,6 +12,7 @@ import type { TrainerOptions } from './trainer-options.js';
  */
 export async function enterWorld(options: TrainerOptions): Promise<Ranks> {
   const place = placeOf();
+  if (place.launcher === 'none') refuseStrangers(process.env);
   checkPlace(place, options);
   const { devices } = options;
   requireDivisible(options, place.launcher === 'none' && devices !== 'auto' ? devices : place.size);
@@ -35,6 +36,21 @@ function requireDivisible(options: TrainerOptions, ranks: number): void {
     path: 'trainer.accumulate_grad_batches',
     message: `${ranks} ranks cannot divide the ${odd} batches of a step among them`,
     hint: `use ${divisors.join(', ')} ranks, or a multiple of ${ranks} batches`,
+  });
+}
+
+/**
+ * `srun` without a plug-in for MPI starts processes that do not know of each other: each would train alone, in the same folder.
+ * The first of them says so.
+ */
+function refuseStrangers({ SLURM_STEP_NUM_TASKS: tasks, SLURM_PROCID: task }: NodeJS.ProcessEnv): void {
+  if (!(Number(tasks) > 1)) return;
+  if (Number(task) > 0) throw new EndedElsewhere(2);
+  throw new AnemoneError({
+    code: 'distributed.environment',
+    path: 'SLURM_STEP_NUM_TASKS',
+    message: `srun has started ${tasks} processes, and none of them knows of the others`,
+    hint: 'start it with srun --mpi=pmix for Open MPI, or --mpi=pmi2 for MPICH; srun --mpi=list says which there are',
   });
 }
 

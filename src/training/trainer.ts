@@ -22,6 +22,7 @@ import { dumpFolder, NonfiniteHandler } from './diagnosis/nonfinite.js';
 import { enterWorld } from './enter-world.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import { FitRun } from './fit/fit-run.js';
+import { measureGemmRate } from './fit/gemm-rate.js';
 import { trainLoop } from './fit/loop.js';
 import type { Lever } from './fit/memory-levers.js';
 import { fitsInto, type MemoryPlan } from './fit/memory-plan.js';
@@ -37,12 +38,7 @@ import { RUN_FOLDER } from './run-folder.js';
 import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
-import {
-  batchesOfStepAt,
-  type TrainerOptions,
-  type TrainerSection,
-  trainerOptions,
-} from './trainer-options.js';
+import { type TrainerOptions, type TrainerSection, trainerOptions } from './trainer-options.js';
 import { type GivenServices, trainerServices } from './trainer-services.js';
 
 /** What a fit would do, and what it would take. */
@@ -359,12 +355,17 @@ export class Trainer {
       const checkpoint = await resolveCheckpoint(options.checkpoint);
       await restoreWeights(checkpoint, model, this.engine, options.weights ?? 'auto');
     }
+    const { view, entered: ranks } = this;
+    const endWork = ranks?.begin();
     try {
-      const { view, entered: ranks } = this;
       const pass = () =>
         evaluate(model, this.engine, sources, { prefix, limit, view, ...(ranks && { ranks }) });
       return await cancellable(options.signal, pass);
+    } catch (error) {
+      ranks?.leave(error);
+      throw error;
     } finally {
+      endWork?.();
       this.view.end();
       for (const source of sources) await source.close();
     }
@@ -405,10 +406,11 @@ export class Trainer {
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
     if (resumed?.state.lossScale) ready.lossScale?.restore(resumed.state.lossScale);
     for (const line of await precisionLines(options, engine, ready.lossScale)) say(line);
-    const ranksLine = ranks.describe(batchesOfStepAt(ready.options, 0, ranks.size));
+    const ranksLine = ranks.describe(ready.sizes.at({ epoch: 0, examples: 0 }));
     if (ranksLine !== undefined) say(ranksLine);
     return new FitRun({
       ...ready,
+      gemmRate: ready.source.measuresRate ? await measureGemmRate(engine) : undefined,
       callbacks,
       loggers: ranks.isFirst ? this.loggers : [],
       ranks,

@@ -6,10 +6,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createFromConfig } from '../../src/asr/index.js';
 import { createDefaultContainer } from '../../src/composition.js';
 import { configFromObject, loadConfig } from '../../src/config/index.js';
-import { int32, OnnxEngine } from '../../src/engine/index.js';
+import { float32, int32, OnnxEngine } from '../../src/engine/index.js';
 import { MegatronGPTModel, nextToken, restoreLanguageModel } from '../../src/lm/index.js';
+import type { BatchSource } from '../../src/model/index.js';
 import { evaluationPass } from '../../src/nn/index.js';
-import { Trainer } from '../../src/training/index.js';
+import { Callback, expManager, Trainer, type TrainingRun } from '../../src/training/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -198,5 +199,132 @@ describe('a config', () => {
       configFromObject(section({ bias: false, normalization: 'rmsnorm' })),
     );
     expect(model.config['optim_param_groups']).toEqual({ '*norm.weight': { weight_decay: 0 } });
+  });
+});
+
+describe('the length of a run and the size of its steps', () => {
+  const steps = async (more: object, trainerOptions: object) => {
+    const sizes: number[] = [];
+    const { trainer, model, result } = await trained(
+      { ...more, hidden_dropout: 0, attention_dropout: 0 },
+      { max_steps: -1, limit_val_batches: 0, ...trainerOptions },
+      { callbacks: [] },
+    );
+    const { totalSteps } = await trainer.plan(model);
+    const { compilations } = trainer.engine.stats;
+    await trainer.dispose();
+    return { sizes, totalSteps, result, compilations };
+  };
+
+  it.each([
+    [{ max_samples: 18 }, {}, 5, 'max_samples=18 reached'],
+    [{ max_tokens: 4 * 24 * 3 }, {}, 3, 'max_tokens=288 reached'],
+    [{ max_tokens: 4 * 24 * 3 + 1 }, {}, 4, 'max_tokens=289 reached'],
+    [{ max_samples: 100, max_steps: 2 }, {}, 2, 'max_steps=2 reached'],
+    // 2, 2, 4, 4, 6, 8 samples: two more after every four.
+    [
+      { max_samples: 26 },
+      { global_batch_size: 8, rampup_batch_size: [2, 2, 12] },
+      6,
+      'max_samples=26 reached',
+    ],
+  ] as const)('of %j with %j is %i steps', async (options, more, count, reason) => {
+    const { result, totalSteps, compilations } = await steps(more, options);
+    expect(result.outcome).toEqual({ kind: 'finished', reason });
+    expect(result.progress.step).toBe(count);
+    expect(totalSteps).toBe(count);
+    // Programs are made once: one that measures the rate of products, one for gradients and one for the update, and for
+    // steps of one batch one for both.
+    expect(compilations).toBe('rampup_batch_size' in more ? 4 : 3);
+  });
+
+  it('of steps that grow is resumed where it was', async () => {
+    const growing = {
+      global_batch_size: 8,
+      rampup_batch_size: [2, 2, 12],
+      hidden_dropout: 0,
+      attention_dropout: 0,
+    };
+    const whole = await trained(growing, { max_steps: 7, limit_val_batches: 0 });
+    const value = await whole.trainer.engine.read(whole.model.network.table);
+    const run = join(folder, 'growing');
+    const part = async (max_steps: number) => {
+      const trainer = new Trainer({ ...options, max_steps, limit_val_batches: 0 }, { container: createDefaultContainer() }); // biome-ignore format: one line
+      await expManager(trainer, {
+        explicit_log_dir: run,
+        resume_if_exists: true,
+        resume_ignore_no_checkpoint: true,
+      });
+      const model = (await createFromConfig(configFromObject({ model: section(growing) }), trainer)) as MegatronGPTModel; // biome-ignore format: one line
+      await trainer.fit(model, { test: [] });
+      const table = await trainer.engine.read(model.network.table);
+      await trainer.dispose();
+      return table;
+    };
+    await part(3);
+    expect(await part(7)).toEqual(value);
+    await whole.trainer.dispose();
+  });
+
+  it.each([
+    [[4, 2], /expected three numbers/],
+    [[3, 2, 10], /do not lead from 3 to 8/],
+    [[2, 4, 10], /do not lead from 2 to 8/],
+    [[2, 2, 2], /too few to grow 3 times/],
+  ])('that grows by %j is refused', (rampup_batch_size, message) => {
+    const node = configFromObject(section({ global_batch_size: 8, rampup_batch_size }));
+    expect(() => MegatronGPTModel.fromConfig(node)).toThrow(message);
+  });
+});
+
+describe('the log of a run', () => {
+  it('tells how much of the rate of products is used, counted from the graph', async () => {
+    const rows: Record<string, number>[] = [];
+    class Rows extends Callback {
+      readonly name = 'rows';
+      override async onStep(run: TrainingRun): Promise<void> {
+        rows.push({ ...run.metrics });
+      }
+    }
+    const trainer = new Trainer({ ...options, max_steps: 2, limit_val_batches: 0, log_every_n_steps: 1 }, { container: createDefaultContainer(), callbacks: [new Rows()] }); // biome-ignore format: one line
+    const model = (await createFromConfig(
+      configFromObject({ model: section() }),
+      trainer,
+    )) as MegatronGPTModel;
+    await trainer.fit(model, { test: [] });
+    await trainer.dispose();
+    const last = rows.at(-1) as Record<string, number>;
+    expect(last['train/gemm_share']).toBeGreaterThan(0);
+    // Tokens of 4 samples: forward, and two products backward for each forward, of maps and head; attention comes on top.
+    const products = 2 * (12 * 32 * 32) + 32 * 384;
+    const least = 6 * 4 * 24 * products;
+    const perToken = (last['train/gflops_per_second'] * 1e9) / last['train/units_per_second'];
+    expect(perToken * 4 * 24).toBeGreaterThan(least);
+    expect(perToken * 4 * 24).toBeLessThan(1.5 * least);
+  });
+
+  it('counts batches in which nothing is to be predicted, which are not computed', async () => {
+    const trainer = new Trainer({ ...options, max_steps: 2, limit_val_batches: 0 }, { container: createDefaultContainer() }); // biome-ignore format: one line
+    const micro = { micro_batch_size: 4, hidden_dropout: 0, attention_dropout: 0 };
+    const model = (await createFromConfig(configFromObject({ model: section(micro) }), trainer)) as MegatronGPTModel; // biome-ignore format: one line
+    const source = (await model.trainingSource()) as BatchSource;
+    const emptied: BatchSource = {
+      name: 'emptied',
+      batchesInEpoch: () => source.batchesInEpoch(0),
+      async *epoch(epoch: number, from = 0) {
+        for await (const batch of source.epoch(epoch, from)) {
+          const lossMask = float32(new Float32Array(4 * 24), [4, 24]);
+          yield { ...batch, inputs: { ...batch.inputs, lossMask }, targets: 0, units: 0 };
+        }
+      },
+      gauges: () => ({}),
+      close: async () => {},
+    };
+    const before = Float32Array.from((await trainer.engine.read(model.network.table)) as Float32Array);
+    const { progress } = await trainer.fit(model, { train: emptied, test: [] });
+    expect(progress.emptyBatches).toBe(2);
+    expect(trainer.engine.stats.runs).toBe(0);
+    expect(await trainer.engine.read(model.network.table)).toEqual(before);
+    await trainer.dispose();
   });
 });

@@ -23,9 +23,13 @@ export function isInstalled(launcher: LauncherName): boolean {
 const program = await bundledProgram(new URL('programs/train-ranks.ts', import.meta.url));
 
 export interface JobOptions {
-  readonly launcher?: LauncherName;
+  /** By name, or as the beginning of a command. */
+  readonly launcher?: LauncherName | readonly string[];
   /** Of the Trainer; `devices` says how many ranks start. */
   readonly trainer: { readonly devices: number } & Readonly<Record<string, unknown>>;
+  /** How many a launcher of MPI starts, where `devices` does not say it. */
+  readonly ranks?: number;
+  readonly variables?: Readonly<Record<string, string>>;
   /** Seconds a batch takes to make. */
   readonly delay?: number;
   /** Of the toy model. */
@@ -45,14 +49,17 @@ export class Job {
   readonly process: ChildProcess;
   private text = '';
 
-  constructor(folder: string, { launcher = 'local ranks', trainer, delay = 0, model = {} }: JobOptions) {
+  constructor(
+    folder: string,
+    { launcher = 'local ranks', trainer, ranks, variables, delay = 0, model = {} }: JobOptions,
+  ) {
     const own = [process.execPath, program, folder, JSON.stringify(trainer), String(delay), JSON.stringify(model)]; // biome-ignore format: one line reads better
-    const launch = LAUNCHERS[launcher];
+    const launch = typeof launcher === 'string' ? LAUNCHERS[launcher] : launcher;
     const [command, ...args] =
-      launch.length === 0 ? own : [...launch, '-np', String(trainer.devices), ...own];
+      launch.length === 0 ? own : [...launch, '-np', String(ranks ?? trainer.devices), ...own];
     this.process = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' },
+      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', ...variables },
     });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (chunk: Buffer) => {

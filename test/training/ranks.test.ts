@@ -84,6 +84,70 @@ describe('ranks that train together', () => {
     },
   );
 
+  it.each(['Open MPI', 'MPICH'] as const)(
+    'make the same numbers, bit by bit, whether gradients are sent meanwhile or afterwards: %s',
+    async (launcher) => {
+      if (!isInstalled(launcher)) return;
+      // Several buckets; a batch of the second step is not finite, and epochs end unevenly.
+      const model = {
+        compiles: true,
+        hidden: 300_000,
+        batches: 5,
+        // JSON has no word for it.
+        poison: { batch: 3, value: 'NaN' },
+      };
+      const [meanwhile, afterwards] = [temporaryFolder(), temporaryFolder()];
+      for (const folder of [meanwhile, afterwards]) {
+        const overlap_grad_sync = folder === meanwhile;
+        const trainer = { devices: 2, max_steps: 5, nonfinite: 'skip', overlap_grad_sync };
+        expect(await trainJob(folder, { launcher, trainer, model })).toMatch(/step 1 skipped/);
+      }
+      expect(await curve(meanwhile)).toEqual(await curve(afterwards));
+      const bytes = async (run: string) =>
+        readFileSync(join((await lastOf(run)).path, 'optimizer.safetensors'));
+      expect((await bytes(meanwhile)).equals(await bytes(afterwards))).toBe(true);
+    },
+  );
+
+  it.each(['local ranks', 'Open MPI', 'MPICH'] as const)(
+    'test after a fit together: %s',
+    async (launcher) => {
+      if (!isInstalled(launcher)) return;
+      const [one, two] = [temporaryFolder(), temporaryFolder()];
+      const options = { trainer: { ...STEP, devices: 1, max_steps: 2 }, model: { tests: true } };
+      await trainJob(one, options);
+      await trainJob(two, { ...options, launcher, trainer: { ...options.trainer, devices: 2 } });
+      const losses = async (folder: string) =>
+        (await curve(folder)).map((row) => row['test/loss']).filter(Boolean);
+      expect(await losses(one)).toHaveLength(1);
+      expect((await losses(two))[0]).toBeCloseTo((await losses(one))[0], 6);
+
+      const failing = {
+        ...options,
+        launcher,
+        trainer: { ...options.trainer, devices: 2 },
+        model: { tests: 'fails' },
+      };
+      const { code, text } = await new Job(temporaryFolder(), failing).ended;
+      expect(code).not.toBe(0);
+      expect(
+        text.match(/Error: rank 1 has lost the test set|rank 1: .*lost the test set/g),
+        text,
+      ).toHaveLength(1);
+    },
+  );
+
+  it('refuse to be processes of srun that do not know of each other, in one line', async () => {
+    const slurm = (task: number) => ({ SLURM_STEP_NUM_TASKS: '2', SLURM_PROCID: String(task) });
+    const trainer = { devices: 1, max_steps: 1 };
+    const ends = [0, 1].map((task) => new Job(temporaryFolder(), { trainer, variables: slurm(task) }).ended);
+    const [first, second] = await Promise.all(ends);
+    expect([first.code, second.code]).toEqual([2, 2]);
+    expect(first.text.trim().split('\n')).toHaveLength(1);
+    expect(first.text).toMatch(/^error: .*srun has started 2 processes/);
+    expect(second.text).toBe('');
+  });
+
   it('refuse a batch that they cannot divide', async () => {
     const { code, text } = await start(temporaryFolder(), { ...STEP, devices: 3, max_steps: 3 }).ended;
     expect(code).toBe(2);

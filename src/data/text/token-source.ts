@@ -30,6 +30,7 @@ export interface TokenSourceOptions {
 /** Batches of samples of equal length. */
 export class TokenSource implements BatchSource {
   readonly names = { example: 'samples', unit: 'tokens' } as const;
+  readonly measuresRate = true;
 
   constructor(
     /** Where samples come from. */
@@ -40,6 +41,11 @@ export class TokenSource implements BatchSource {
   /** What it is called in messages. */
   get name(): string {
     return this.options.name;
+  }
+
+  /** Targets of a batch, but for ends of documents that are masked. */
+  get unitsPerBatch(): number {
+    return this.options.length * this.options.batchSize;
   }
 
   batchesInEpoch(): number {
@@ -142,6 +148,7 @@ export class TokenSource implements BatchSource {
       },
       size: numbers.length,
       units: targets,
+      targets,
       bytes,
       names: numbers.map((number) => this.samples.nameOf(number)),
     };

@@ -18,7 +18,6 @@ import { checkTensor, type HostData } from '../tensors.js';
 import { type Adapter, adapterOf, nameSoftware } from './adapter.js';
 import { SharedWorkspace } from './capi/workspace.js';
 import { DeviceMemory } from './device-memory.js';
-import { flopsOf } from './flops.js';
 import { keepFreedMemory } from './host-memory.js';
 import { peakBytes, programMemory } from './live-memory.js';
 import { lowProductsOn } from './low-products.js';
@@ -128,7 +127,7 @@ export class OnnxEngine implements Engine {
         });
       },
       peakBytes: (inputs) => peakBytes(cache.trace(inputs), mayPlanMemory(this.session)),
-      flops: (inputs) => flopsOf(cache.trace(inputs)),
+      flops: (inputs) => cache.flopsOf(inputs),
       memory: (inputs) => programMemory(cache.trace(inputs), mayPlanMemory(this.session)),
       forget: () => cache.clear(),
       dispose: () => {

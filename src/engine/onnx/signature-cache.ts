@@ -5,6 +5,7 @@ import type { ProgramState } from '../scope.js';
 import { bytesOf, type TensorSpec } from '../tensors.js';
 import { CompiledProgram } from './compiled-program.js';
 import { checkGraphFits } from './device-limit.js';
+import { flopsOf } from './flops.js';
 import type { OnnxInitializer } from './onnx-graph.js';
 import { hasGemm16, runsHostCalls, takesWeights } from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
@@ -45,6 +46,8 @@ interface Entry {
 
 export class SignatureCache {
   private readonly compiled = new Map<string, Entry>();
+  /** Of what was compiled, so that it need not be traced again to be asked. */
+  private readonly flops = new Map<string, number>();
   /** Not yet compiled. */
   private lastTrace: { readonly key: string; readonly traced: TracedProgram } | undefined;
 
@@ -69,7 +72,16 @@ export class SignatureCache {
       void program.dispose();
     }
     this.compiled.clear();
+    this.flops.clear();
     this.lastTrace = undefined;
+  }
+
+  /** Floating-point operations of a run. */
+  flopsOf(inputs: Readonly<Record<string, TensorSpec>>): number {
+    const key = signature(inputs);
+    const flops = this.flops.get(key) ?? flopsOf(this.trace(inputs));
+    this.flops.set(key, flops);
+    return flops;
   }
 
   /** The traced program; one that was asked for its memory is not traced again to be compiled. */
@@ -114,6 +126,7 @@ export class SignatureCache {
     }
     const traced = this.trace(inputs);
     this.lastTrace = undefined;
+    this.flops.set(signature(inputs), flopsOf(traced));
     this.checkOrder(traced);
     const { largestTensor } = this.options;
     if (largestTensor !== undefined) {

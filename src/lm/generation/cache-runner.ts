@@ -26,15 +26,16 @@ export class CacheRunner {
   private readonly prefill: Program;
   private readonly step: Program;
 
-  /** @param tracing what is around the tracing of programs, such as other weights */
+  /** @param tracing what is around the tracing of programs: weights of few bits, which products need laid out beforehand */
   constructor(
     engine: Engine,
     readonly network: LanguageNetwork,
-    tracing: <R>(fn: () => R) => R = (fn) => fn(),
+    tracing?: <R>(fn: () => R) => R,
   ) {
-    const extend = ({ tokens, positions, last, lastPlaces, total, ...memory }: Tensors): Tensors =>
-      tracing(() => network.extend(tokens, positions, last, { memory, lastPlaces, total }, evaluationPass));
-    this.prefill = engine.compile('prompt', extend);
+    const step = ({ tokens, positions, last, lastPlaces, total, ...memory }: Tensors): Tensors =>
+      network.extend(tokens, positions, last, { memory, lastPlaces, total }, evaluationPass);
+    const extend = (inputs: Tensors): Tensors => (tracing ? tracing(() => step(inputs)) : step(inputs));
+    this.prefill = engine.compile('prompt', extend, { constantStates: tracing !== undefined });
     this.step = engine.compile('next-token', extend, { constantStates: true });
   }
 

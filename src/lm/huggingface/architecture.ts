@@ -118,7 +118,19 @@ function scalingOf(read: ConfigReader): RotaryScaling | undefined {
   const kind = scaling.text('rope_type', scaling.text('type', 'default'));
   if (kind === 'default') return undefined;
   if (kind === 'linear') return { kind, factor: scaling.number('factor', 1) };
-  if (kind !== 'llama3') throw read.wrong('rope_scaling', `scaling of type "${kind}" is not supported`, 'linear and llama3 are'); // biome-ignore format: one line
+  if (kind === 'yarn')
+    return {
+      kind,
+      factor: scaling.number('factor', 1),
+      originalPositions: scaling.number(
+        'original_max_position_embeddings',
+        read.count('max_position_embeddings'),
+      ),
+      betaFast: scaling.optional('beta_fast'),
+      betaSlow: scaling.optional('beta_slow'),
+      attentionFactor: scaling.optional('attention_factor'),
+    };
+  if (kind !== 'llama3') throw read.wrong('rope_scaling', `scaling of type "${kind}" is not supported`, 'linear, llama3 and yarn are'); // biome-ignore format: one line
   return {
     kind,
     factor: scaling.number('factor', 8),

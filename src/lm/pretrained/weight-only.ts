@@ -1,5 +1,5 @@
-// Weights of 8 or 4 bits for generation: products read a quarter or an eighth of the memory. Activations stay as they are
-// (weight-only quantization by blocks of 32 with a scale each, as in llama.cpp's Q8_0 and Q4_0).
+// Weights of 8 or 4 bits for generation: products read a quarter or an eighth of the memory. Blocks of 32
+// weights have a scale each, as in llama.cpp's Q8_0 and Q4_0; within a product activations are rounded to 8 bits, as there.
 import { type Engine, type QuantizedMatrix, quantizeRows } from '../../engine/index.js';
 import { QuantizedWeights } from '../../nn/index.js';
 import type { LanguageNetwork } from '../network.js';

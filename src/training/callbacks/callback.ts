@@ -24,6 +24,8 @@ export interface StepReport {
   readonly committed: boolean;
   readonly examples: number;
   readonly units: number;
+  /** Floating-point operations of the products of this rank's batches, where they are counted. */
+  readonly flops?: number | undefined;
   /** Wall-clock of the step, and of waiting for its data, in seconds. */
   readonly seconds: number;
   readonly waitSeconds: number;

@@ -30,6 +30,7 @@ const progressShape = defineSchema(
     validationPending: { doc: 'Whether a validation is due.', format: 'boolean' },
     seconds: { doc: 'Seconds spent in fit.', format: 'number', min: 0 },
     examples: { doc: 'Examples consumed.', format: 'nat' },
+    units: { doc: 'Units consumed; absent in earlier checkpoints.', format: 'number', min: 0, default: 0 },
     emptyBatches: {
       doc: 'Batches without weight; absent in earlier checkpoints.',
       format: 'nat',
@@ -70,6 +71,12 @@ const intervalShape = defineSchema(
     waitSeconds: { doc: 'Seconds of them that were spent waiting for data.', format: 'number', min: 0 },
     loss: { doc: 'Sum of the finite losses.', format: spelledNumber },
     losses: { doc: 'Finite losses.', format: 'nat' },
+    flops: {
+      doc: 'Floating-point operations; absent in earlier checkpoints.',
+      format: 'number',
+      min: 0,
+      default: 0,
+    },
   },
   { extra: 'any' },
 );

@@ -135,6 +135,16 @@ export class Ranks {
     return group && new Ranks(group);
   }
 
+  /** Whether what ranks send is on its way while they compute: by a network, and not by copies that they make themselves. */
+  get sendMeanwhile(): boolean {
+    return this.areSeveral && this.communicator.kind === 'mpi';
+  }
+
+  /** A communicator of the same ranks, whose collectives do not stand in line with others. All ranks must ask for it. */
+  separately(): Communicator {
+    return this.communicator.split(0) as Communicator;
+  }
+
   /** The sum over ranks of numbers that they have as many of. */
   sum(numbers: Float32Array, label: string): Float32Array {
     const data = numbers.slice();

@@ -27,6 +27,7 @@ export class StepMeter {
 
   /** For the progress line. */
   status({ learningRate }: StepReport): StepStatus {
+    const { gemmRate } = this.parts;
     const { progress, plan, engine, source } = this.parts;
     const { step, epoch } = progress;
     const rates = this.throughput.rates();
@@ -37,6 +38,7 @@ export class StepMeter {
       epoch: epoch + 1,
       totalEpochs: plan.epochs,
       ...rates,
+      rateShare: gemmRate && rates.flopsPerSecond !== undefined ? rates.flopsPerSecond / gemmRate : undefined,
       names: source.names ?? NAMELESS,
       figures: source.figures?.(rates.loss) ?? {},
       learningRate,
@@ -51,6 +53,7 @@ export class StepMeter {
   row({ learningRate, gradNorm, logs }: StepReport, status: StepStatus): Record<string, number> {
     const { progress, plan, source } = this.parts;
     const { epoch, batch } = progress;
+    const { flopsPerSecond } = this.throughput.rates();
     this.throughput = new Throughput();
     return {
       'train/loss': status.loss,
@@ -60,6 +63,10 @@ export class StepMeter {
       'train/epoch': epoch + batch / Math.max(1, plan.batchesIn(epoch)),
       'train/examples_per_second': status.examplesPerSecond,
       'train/units_per_second': status.unitsPerSecond,
+      ...(status.rateShare !== undefined && {
+        'train/gflops_per_second': (flopsPerSecond ?? 0) / 1e9,
+        'train/gemm_share': status.rateShare,
+      }),
       'data/wait_share': status.waitShare,
       ...grouped('data', source.gauges()),
       'engine/compilations': status.compilations,

@@ -41,6 +41,7 @@ import {
   weightRatios,
   weightsBy,
 } from './accumulation.js';
+import { GradientSums } from './gradient-sums.js';
 import type { LossScale } from './loss-scale.js';
 import { RankBuffers } from './rank-buffers.js';
 import { type MeasuredStep, measuredByAll, unitsOfAll, weightsOfAll } from './rank-steps.js';
@@ -61,6 +62,14 @@ const SIZE = '$size';
 const RATIO = '$ratio:';
 const LOSS_SCALE = '$loss_scale';
 
+/** How ranks compute a step together. */
+export interface RankSettings {
+  /** Batch norm takes the batches of all ranks together. Default false. */
+  readonly syncsBatchNorm?: boolean;
+  /** Gradients are sent while others are computed. Default true. */
+  readonly overlaps?: boolean;
+}
+
 /** What a step takes. */
 export interface StepMemory extends ProgramMemory {
   /** Bytes of the gradients that are added up over batches; 0 where each batch is a step. */
@@ -79,6 +88,8 @@ export class StepPrograms {
   private readonly weights: Program;
   private readonly accumulators: readonly State[];
   private readonly buffers: RankBuffers;
+  /** Where gradients are sent while others are computed. */
+  private readonly sums: GradientSums | undefined;
   /** Where batch norm takes the batches of all ranks together. */
   private readonly statistics: SharedStatistics | undefined;
   /** Of the weights of the loss, once they are known. */
@@ -93,10 +104,12 @@ export class StepPrograms {
     /** What the loss is multiplied by, and the gradients divided by. */
     private readonly lossScale?: LossScale,
     private readonly ranks = new Ranks(),
-    syncsBatchNorm = false,
+    { syncsBatchNorm = false, overlaps = true }: RankSettings = {},
   ) {
     this.statistics = syncsBatchNorm && ranks.areSeveral ? new SharedStatistics(ranks) : undefined;
     this.accumulators = optimizer.parameters.map((p) => new State(`gradient/${p.name}`, p.shape));
+    if (ranks.sendMeanwhile)
+      this.sums = new GradientSums(this.accumulators, () => ranks.separately(), overlaps);
     const { module } = model;
     this.buffers = new RankBuffers(engine, module, ranks, this.statistics !== undefined);
     this.fused = engine.compile('train-step', (inputs) => namingParts(module, () => this.fusedStep(inputs)));
@@ -116,13 +129,34 @@ export class StepPrograms {
     scalars: HostTensors[string],
     wholeStep = steps.length,
   ): Promise<StepResult> {
-    // Lightning divides the last step of an epoch as if it had all its batches.
-    const isWhole = this.accumulation !== 'mean_of_batches' || steps.length === wholeStep;
-    const isAlone = steps.length === 1 && isWhole && !this.ranks.areSeveral;
+    const isAlone = this.isAlone(steps, wholeStep);
+    if (isAlone && !hasTargets(steps[0])) return { ...NOTHING, ...sizesOf(steps), empty: [...steps] };
     const result = isAlone
       ? await this.runFused(steps[0], scalars)
       : await this.buffers.during((combine) => this.runAccumulated(steps, scalars, wholeStep, combine));
     return this.lossScale ? afterScaledStep(result, this.lossScale) : result;
+  }
+
+  /** Whether one program makes the whole step. */
+  private isAlone(steps: readonly MicroStep[], wholeStep: number): boolean {
+    // Lightning divides the last step of an epoch as if it had all its batches.
+    const isWhole = this.accumulation !== 'mean_of_batches' || steps.length === wholeStep;
+    return steps.length === 1 && isWhole && !this.ranks.areSeveral;
+  }
+
+  /**
+   * Floating-point operations of the products of a step that has been run; undefined where the engine does not count them.
+   * Arguments are those of `run`.
+   */
+  flopsOf(steps: readonly MicroStep[], scalars: HostTensors[string], wholeStep: number): number | undefined {
+    const { fused, micro } = this;
+    if (!fused.flops || !micro.flops) return undefined;
+    const isAlone = this.isAlone(steps, wholeStep);
+    const ofStep = ({ batch }: MicroStep): number =>
+      (isAlone
+        ? fused.flops?.({ ...batch.inputs, ...this.scaleInput(), [SCALARS]: scalars })
+        : micro.flops?.({ ...microInputs(batch, false), ...this.scaleInput() })) ?? 0;
+    return steps.filter(hasTargets).reduce((sum, step) => sum + ofStep(step), 0);
   }
 
   /** Bytes that a step takes for a batch of these shapes; undefined where the engine cannot tell. */
@@ -178,11 +212,17 @@ export class StepPrograms {
     combineBuffers: (counted: number) => Promise<void>,
   ): Promise<StepResult> {
     this.statistics?.beginStep(steps.length);
-    const knownRatios = await this.ratiosOf(steps);
+    this.sums?.beginStep(steps.length);
+    const knownRatios = await this.ratiosOf(steps.filter(hasTargets));
     const own: MeasuredStep[] = [];
     let counted = 0;
     for (const [i, step] of steps.entries()) {
       this.statistics?.beginBatch(i);
+      this.sums?.beginBatch(i === steps.length - 1);
+      if (!hasTargets(step)) {
+        own.push({ step, terms: [{ name: 'loss', unit: 'own', value: 0, weight: 0 }], finite: true });
+        continue;
+      }
       const out = await this.accumulate(step, counted > 0, knownRatios);
       const measured = { step, terms: measuredTerms(out, step.batch.size), finite: allFinite(out) };
       if (measured.finite && !isEmpty(lossWeights(measured.terms))) counted++;
@@ -203,6 +243,7 @@ export class StepPrograms {
       else refusedSteps.push(step);
     }
     const sizes = sizesOf(all.map(({ step }) => step));
+    this.sums?.endBatches(acceptedWeights.length === all.length);
     if (empty.length === all.length) return { ...NOTHING, ...sizes, empty };
     const { loss, ...logs } = means.summary();
     const unusable = { loss, logs, gradNorm: Number.NaN, committed: false, empty, ...sizes };
@@ -268,10 +309,12 @@ export class StepPrograms {
       keep({ ...scalarOutputs(output), ...termOutputs(output) });
       return summedLoss(output, size, (unit) => inputs[RATIO + unit]);
     }, scale);
+    // It reads what was added up before.
+    const sent = this.sums?.sending(grads, keep) ?? grads;
     this.accumulators.forEach((sum, i) => {
       sum.assign(tf.add(tf.mul(sum.tensor(), keep), grads[i]));
     });
-    return { ...outputs, gradNorm: globalNorm(grads) };
+    return { ...outputs, gradNorm: globalNorm(sent) };
   }
 
   private applyStep({ [SCALARS]: scalars, [KEEP]: share }: Tensors): Tensors {
@@ -279,7 +322,8 @@ export class StepPrograms {
       name: this.optimizer.parameters[i].name,
       tensor: sum.tensor(),
     }));
-    const grads = this.ranks.sums(gradients).map((sum) => tf.mul(sum, share));
+    const sums = this.sums?.summed(() => this.ranks.contributes) ?? this.ranks.sums(gradients);
+    const grads = sums.map((sum) => tf.mul(sum, share));
     return { gradNorm: this.update(grads, scalars) };
   }
 
@@ -337,6 +381,11 @@ export class StepPrograms {
 function unscaled(grads: readonly Tensor[], scale: Tensor): readonly Tensor[] {
   const share = tf.div(tf.scalar(1), scale);
   return grads.map((grad) => tf.mul(grad, share));
+}
+
+/** A batch of which it is known that nothing in it is to be predicted is not computed. */
+function hasTargets({ batch }: MicroStep): boolean {
+  return batch.targets !== 0;
 }
 
 function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights = {}): HostTensors {

@@ -15,6 +15,8 @@ export interface StepStatus {
   readonly learningRate: number;
   readonly examplesPerSecond: number;
   readonly unitsPerSecond: number;
+  /** Share of the engine's rate of products, measured at the start, 0 to 1. Absent: it was not. */
+  readonly rateShare?: number | undefined;
   /** Share of time spent waiting for data, 0 to 1. */
   readonly waitShare: number;
   readonly compilations: number;
@@ -133,6 +135,7 @@ export function describeStep(s: StepStatus): string {
     `lr ${s.learningRate.toExponential(2)}`,
     `${s.examplesPerSecond.toFixed(1)} ${s.names.example}/s`,
     `${s.unitsPerSecond.toFixed(0)} ${s.names.unit}/s`,
+    ...(s.rateShare === undefined ? [] : [`${percent(s.rateShare)} of GEMM`]),
     `data wait ${percent(s.waitShare)}`,
     `${s.compilations} compiled in ${s.compileSeconds.toFixed(1)} s`,
     `CPU ${percent(s.cpuShare)}`,

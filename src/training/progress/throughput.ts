@@ -12,6 +12,8 @@ export interface IntervalSums {
   /** Sum of the losses that are finite, and how many those are. */
   readonly loss: number;
   readonly losses: number;
+  /** Floating-point operations; 0 or absent where they are not counted. */
+  readonly flops?: number;
 }
 
 const NOTHING: IntervalSums = {
@@ -31,6 +33,7 @@ export interface StepFigures {
   readonly units: number;
   readonly seconds: number;
   readonly waitSeconds: number;
+  readonly flops?: number | undefined;
 }
 
 export class Throughput {
@@ -47,6 +50,7 @@ export class Throughput {
       waitSeconds: sums.waitSeconds + step.waitSeconds,
       loss: sums.loss + (isUsable ? step.loss : 0),
       losses: sums.losses + (isUsable ? 1 : 0),
+      ...(step.flops !== undefined && { flops: (sums.flops ?? 0) + step.flops }),
     };
   }
 
@@ -60,6 +64,8 @@ export class Throughput {
     unitsPerSecond: number;
     waitShare: number;
     stepSeconds: number;
+    /** Floating-point operations of products a second; undefined where they are not counted. */
+    flopsPerSecond: number | undefined;
   }> {
     const { sums } = this;
     const seconds = Math.max(sums.seconds, 1e-9);
@@ -69,6 +75,7 @@ export class Throughput {
       unitsPerSecond: sums.units / seconds,
       waitShare: sums.waitSeconds / seconds,
       stepSeconds: sums.seconds / Math.max(sums.steps, 1),
+      flopsPerSecond: sums.flops ? sums.flops / seconds : undefined,
     };
   }
 }

@@ -6,5 +6,10 @@ export { Dense } from './dense.js';
 export { isGated, type MlpActivation } from './mlp.js';
 export { DecoderNorm, type NormKind } from './norm.js';
 export { coreNames, type DecoderNames, type DecoderOptions, legacyNames } from './options.js';
-export { type RotaryOptions, type RotaryScaling, rotaryFrequencies } from './rotary.js';
+export {
+  type RotaryOptions,
+  type RotaryScaling,
+  rotaryAttentionFactor,
+  rotaryFrequencies,
+} from './rotary.js';
 export type { SequenceContext } from './self-attention.js';

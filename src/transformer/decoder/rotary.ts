@@ -14,6 +14,21 @@ export type RotaryScaling =
       readonly lowFrequencyFactor: number;
       readonly highFrequencyFactor: number;
       readonly originalPositions: number;
+    }
+  /**
+   * YaRN (Peng et al. 2023): waves that turn less than `betaSlow` times in the original positions are divided by the factor,
+   * those that turn more than `betaFast` times kept, those between blended by their number; and scores are sharper.
+   */
+  | {
+      readonly kind: 'yarn';
+      readonly factor: number;
+      readonly originalPositions: number;
+      /** Default 32. */
+      readonly betaFast?: number | undefined;
+      /** Default 1. */
+      readonly betaSlow?: number | undefined;
+      /** Factor of cosines and sines. Default 0.1 · ln(factor) + 1. */
+      readonly attentionFactor?: number | undefined;
     };
 
 /** What the angles are made of. */
@@ -30,10 +45,41 @@ export interface RotaryOptions {
 /** Angles for a step of one position, R/2 of them. */
 export function rotaryFrequencies({ size, percentage = 1, base = 10000, scaling }: RotaryOptions): number[] {
   const turned = Math.floor(size * percentage);
-  return Array.from({ length: turned / 2 }, (_, i) => scaledFrequency(base ** ((-2 * i) / turned), scaling));
+  const frequencies = Array.from({ length: turned / 2 }, (_, i) => base ** ((-2 * i) / turned));
+  if (scaling?.kind === 'yarn') return yarnFrequencies(frequencies, turned, base, scaling);
+  return frequencies.map((frequency) => scaledFrequency(frequency, scaling));
 }
 
-function scaledFrequency(frequency: number, scaling: RotaryScaling | undefined): number {
+type Scaling<K extends RotaryScaling['kind']> = Extract<RotaryScaling, { readonly kind: K }>;
+
+function yarnFrequencies(
+  frequencies: readonly number[],
+  turned: number,
+  base: number,
+  { factor, originalPositions, betaFast = 32, betaSlow = 1 }: Scaling<'yarn'>,
+): number[] {
+  // The number of the frequency that turns so often in the original positions.
+  const numberOf = (turns: number): number =>
+    (turned * Math.log(originalPositions / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  const low = Math.max(Math.floor(numberOf(betaFast)), 0);
+  const high = Math.min(Math.ceil(numberOf(betaSlow)), turned - 1);
+  return frequencies.map((frequency, i) => {
+    const divided = Math.min(Math.max((i - low) / Math.max(high - low, 1e-3), 0), 1);
+    return frequency * (1 - divided) + (frequency / factor) * divided;
+  });
+}
+
+/** Factor of cosines and sines, which makes scores sharper by its square. */
+export function rotaryAttentionFactor({ scaling }: RotaryOptions): number {
+  if (scaling?.kind !== 'yarn') return 1;
+  const { factor, attentionFactor } = scaling;
+  return attentionFactor ?? (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1);
+}
+
+function scaledFrequency(
+  frequency: number,
+  scaling: Scaling<'linear'> | Scaling<'llama3'> | undefined,
+): number {
   if (!scaling) return frequency;
   if (scaling.kind === 'linear') return frequency / scaling.factor;
   const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalPositions } = scaling;
@@ -50,9 +96,11 @@ export class RotaryPositions extends Module {
   constructor(positions: number, options: RotaryOptions) {
     super();
     const frequencies = rotaryFrequencies(options);
+    const factor = rotaryAttentionFactor(options);
     const table = (of: (angle: number) => number) => () =>
-      Float32Array.from({ length: positions * frequencies.length }, (_, i) =>
-        of(Math.floor(i / frequencies.length) * frequencies[i % frequencies.length]),
+      Float32Array.from(
+        { length: positions * frequencies.length },
+        (_, i) => factor * of(Math.floor(i / frequencies.length) * frequencies[i % frequencies.length]),
       );
     const shape = [positions, frequencies.length];
     this.cosines = this.buffer('cosines', shape, table(Math.cos), { persistent: false });
