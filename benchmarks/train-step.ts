@@ -1,6 +1,6 @@
 // One training step (forward, loss, backward, AdamW) of a Conformer-transducer, ours against PyTorch's, in turn.
-//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--batch 8] [--seconds 8] [--checkpoint full [--parts 4]]
-//     [--precision bf16-mixed] [--avx512]
+//   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--heads 4] [--vocabulary 256] [--batch 8]
+//     [--seconds 8] [--checkpoint full [--parts 4]] [--precision bf16-mixed] [--avx512]
 // With --checkpoint (full or selective) a third contestant is ours with gradient checkpointing; --parts cuts its batch for the
 // convolutions of the subsampling. --avx512 adds PyTorch whose MKL takes the path of Intel CPUs, where a C compiler is there.
 // With --precision (16-mixed, bf16-mixed) the contestants are ours in that and in 32, and PyTorch's with torch.autocast.
@@ -19,6 +19,8 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '8' },
     layers: { type: 'string', default: '8' },
     d: { type: 'string', default: '256' },
+    heads: { type: 'string', default: '4' },
+    vocabulary: { type: 'string', default: '256' },
     batch: { type: 'string', default: '8' },
     seconds: { type: 'string', default: '8' },
     checkpoint: { type: 'string' },
@@ -31,8 +33,8 @@ const sizes: Sizes = {
   threads: Number(flags.threads),
   d: Number(flags.d),
   layers: Number(flags.layers),
-  heads: 4,
-  vocabulary: 256,
+  heads: Number(flags.heads),
+  vocabulary: Number(flags.vocabulary),
   hidden: 640,
   batch: Number(flags.batch),
   frames: Number(flags.seconds) * 100,

@@ -1,7 +1,10 @@
 // The child's side of contestant.ts: does the work at each "run" line.
 import { createInterface } from 'node:readline';
 
-export async function serve(ready: object, work: () => Promise<{ loss?: number }>): Promise<void> {
+export async function serve(
+  ready: object,
+  work: () => Promise<{ loss?: number; texts?: readonly (readonly number[])[] }>,
+): Promise<void> {
   process.stdout.write(`${JSON.stringify({ ready: true, ...ready })}\n`);
   for await (const line of createInterface({ input: process.stdin })) {
     if (line !== 'run') break;

@@ -14,6 +14,8 @@ export interface Sample {
   readonly loss?: number;
   /** Of `seconds`, those that a rank has spent in communication that it could not overlap. */
   readonly communicating?: number;
+  /** Tokens of each text that was written. */
+  readonly texts?: readonly (readonly number[])[];
 }
 
 export class Contestant {

@@ -1,13 +1,10 @@
 // Command: the quickstart. Makes the data, trains a tokenizer and a small Conformer transducer, tests it on human
 // voices, transcribes a recording.
 //   npx tsx examples/digits/quickstart.ts [overrides of conf/quickstart.yaml...]
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/main.js';
-import { loadConfig } from '../../src/config/index.js';
-import { reportOf } from '../../src/errors/index.js';
+import { checkOverrides, runScript, step } from '../lib/quickstart.js';
 
 const CONFIG = 'conf/quickstart.yaml';
 const DATA = 'quickstart-data';
@@ -18,24 +15,13 @@ const RECORDING = join(DATA, 'audio/test/allison-000.wav');
 
 const words = process.argv.slice(2);
 if (words.includes('--help')) process.exit(await run(['train', '--help']));
-try {
-  // Data takes minutes: what is wrong with the overrides is said before.
-  loadConfig(
-    CONFIG,
-    words.filter((word) => /^[^-].*=|^~/.test(word)),
-  );
-} catch (error) {
-  const { text, exitCode } = reportOf(error);
-  process.stderr.write(text);
-  process.exit(exitCode);
-}
+checkOverrides(CONFIG, words);
 const started = performance.now();
 const version = new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-');
 
-await step('data: digits spoken by synthetic voices to train on, by people to test on', async () => {
-  const script = fileURLToPath(new URL('prepare.ts', import.meta.url));
-  return spawnSync(process.execPath, ['--import', 'tsx', script], { stdio: 'inherit' }).status ?? 1;
-});
+await step('data: digits spoken by synthetic voices to train on, by people to test on', () =>
+  runScript(new URL('prepare.ts', import.meta.url)),
+);
 if (!existsSync(join(DATA, `tokenizer_spe_bpe_v${VOCABULARY}`))) {
   const manifest = join(DATA, 'train.json');
   await step('tokenizer', () =>
@@ -47,10 +33,3 @@ await step('training, with validation on unheard synthetic voices; then the test
 );
 await step(`transcribing ${RECORDING}`, () => run(['transcribe', join(RUNS, version), RECORDING]));
 process.stdout.write(`\ndone in ${((performance.now() - started) / 60000).toFixed(1)} minutes\n`);
-
-/** Runs one part of the quickstart; a failure ends it with the part's exit code. */
-async function step(title: string, action: () => Promise<number>): Promise<void> {
-  process.stdout.write(`\n== ${title}\n`);
-  const exitCode = await action();
-  if (exitCode !== 0) process.exit(exitCode);
-}

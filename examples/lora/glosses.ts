@@ -8,8 +8,8 @@ const { values } = parseArgs({
   options: {
     wordnet: { type: 'string', default: '/usr/share/wordnet' },
     out: { type: 'string', default: 'data/lora' },
-    train: { type: 'string', default: '6000' },
-    validation: { type: 'string', default: '200' },
+    train: { type: 'string', default: '3000' },
+    validation: { type: 'string', default: '100' },
   },
 });
 

@@ -1,4 +1,4 @@
-// An optimizer and a schedule of your own: `optim: {name: lion, sched: {name: Halving}}`.
+// An optimizer and a schedule of your own: `optim: {name: signum, sched: {name: Halving}}`.
 import { componentConfig, defineSchema } from '../../src/config/index.js';
 import { component } from '../../src/container/index.js';
 import { type Tensor, tf } from '../../src/engine/index.js';
@@ -13,9 +13,9 @@ import {
   type UpdateRule,
 } from '../../src/optim/index.js';
 
-/** Lion (Chen et al. 2023): steps of one size in the direction of a momentum's sign. */
-class LionRule implements UpdateRule {
-  constructor(private readonly betas: readonly [number, number]) {}
+/** Signum (Bernstein et al. 2018): steps of one size in the direction of a momentum's sign. */
+class SignumRule implements UpdateRule {
+  constructor(private readonly beta: number) {}
 
   scalars(_t: number, lr: number): Record<string, number> {
     return { lr };
@@ -26,27 +26,18 @@ class LionRule implements UpdateRule {
   }
 
   apply(p: Tensor, g: Tensor, { momentum }: Slots, { lr }: Scalars): Tensor {
-    const [forStep, forLater] = this.betas;
-    const old = momentum.tensor();
-    const direction = tf.sign(tf.add(tf.mul(old, forStep), tf.mul(g, 1 - forStep)));
-    momentum.assign(tf.add(tf.mul(old, forLater), tf.mul(g, 1 - forLater)));
-    return tf.sub(p, tf.mul(direction, lr));
+    const mean = tf.add(tf.mul(momentum.tensor(), this.beta), tf.mul(g, 1 - this.beta));
+    momentum.assign(mean);
+    return tf.sub(p, tf.mul(tf.sign(mean), lr));
   }
 }
 
-export const lion = component({
+export const signum = component({
   kind: optimizerKind,
-  name: 'lion',
-  schema: defineSchema('lion', {
+  name: 'signum',
+  schema: defineSchema('signum', {
     lr: { doc: 'Size of a step.', format: 'number', above: 0, default: 1e-3 },
-    beta1: {
-      doc: 'Share of the momentum in the direction.',
-      format: 'number',
-      min: 0,
-      below: 1,
-      default: 0.9,
-    },
-    beta2: { doc: 'Share of the momentum that stays.', format: 'number', min: 0, below: 1, default: 0.99 },
+    beta: { doc: 'Share of the momentum that stays.', format: 'number', min: 0, below: 1, default: 0.9 },
     sched: {
       doc: 'Schedule of the rate.',
       format: componentConfig(schedulerKind.kind, { nameKey: 'name' }),
@@ -54,7 +45,7 @@ export const lion = component({
       default: null,
     },
   }),
-  create: ({ lr, beta1, beta2 }) => ({ lr, rule: () => new LionRule([beta1, beta2]) }),
+  create: ({ lr, beta }) => ({ lr, rule: () => new SignumRule(beta) }),
 });
 
 export const halving = component({

@@ -6,6 +6,6 @@ export { surePath } from './decoding.js';
 export { countingEngine } from './engine.js';
 export { pitchBandsComponent } from './front-end.js';
 export { doubtfulCtc, rootLengthRnnt } from './loss.js';
-export { halving, lion } from './optimizer.js';
+export { halving, signum } from './optimizer.js';
 export { letters } from './tokenizer.js';
 export { lastToken, productJoint } from './transducer.js';

@@ -4,12 +4,14 @@
 import type { Command } from 'commander';
 import { registerComponents } from './components.js';
 import { register as config } from './config.js';
+import { register as data } from './data.js';
 import { register as evaluate } from './evaluate.js';
 import { register as exportModel } from './export.js';
 import { register as generate } from './generate.js';
 import { register as inspect } from './inspect.js';
 import { register as manifest } from './manifest.js';
 import { containerWith } from './own-components.js';
+import { register as preprocess } from './preprocess.js';
 import { register as replay } from './replay.js';
 import { register as tokenizer } from './tokenizer.js';
 import { register as train } from './train.js';
@@ -25,6 +27,8 @@ export const commands: readonly ((program: Command) => void)[] = [
   inspect,
   exportModel,
   tokenizer,
+  preprocess,
+  data,
   manifest,
   config,
   components,

@@ -67,7 +67,7 @@ async function evaluate(
   overrides: string[],
   options: EvaluateOptions,
 ): Promise<void> {
-  const { PretrainedLanguageModel, isLanguageModel, isTuning } = await import('../lm/index.js');
+  const { isLanguageModel, isTuning, PretrainedLanguageModel } = await import('../lm/index.js');
   const hasWindow = [options.context, options.stride, options.tokens].some((value) => value !== undefined);
   if (hasWindow || PretrainedLanguageModel.isAt(path)) {
     const { measureTexts } = await import('./measure-texts.js');

@@ -4,6 +4,7 @@ import { tell } from './print.js';
 
 interface Options {
   readonly weights: string;
+  readonly merge?: boolean;
   readonly dtype?: string;
   /** Gigabytes. */
   readonly shardSize?: number;
@@ -24,7 +25,12 @@ export async function exportToHuggingFace(path: string, folder: string, options:
       path: '--dtype',
       message: `expected ${Object.keys(TYPES).join(', ')}`,
     });
-  const model = await openLanguageModel(path, { overrides: [], weights, modules });
+  const model = await openLanguageModel(path, {
+    overrides: [],
+    weights,
+    modules,
+    merges: options.merge ?? false,
+  });
   try {
     const files = await writeHuggingFace(folder, model.exported, model.engine, {
       type: dtype === undefined ? model.storedAs : TYPES[dtype],

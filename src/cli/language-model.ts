@@ -33,6 +33,8 @@ export interface LanguageModelOptions extends TrainedModelOptions {
   readonly overrides: readonly string[];
   /** Of weights in generation. */
   readonly bits?: WeightBits | undefined;
+  /** Whether low-rank adapters are added to the weights beside which they stand, which must then be there. Default: they stay. */
+  readonly merges?: boolean | undefined;
 }
 
 /** @throws AnemoneError `cli.no-language-model`, `cli.override`, and what opening throws */
@@ -55,6 +57,13 @@ async function trained(path: string, options: LanguageModelOptions): Promise<Lan
       hint: 'anemone transcribe is for speech models',
     });
   }
+  const hasAdapters = model.adapters.names.length > 0;
+  if (options.merges !== undefined && options.merges !== hasAdapters) {
+    await trainer.dispose();
+    const message = hasAdapters ? 'the model has adapters, which have no place in the folder' : 'the model has no adapters'; // biome-ignore format: one line
+    throw new AnemoneError({ code: 'cli.no-adapter', path: '--merge', message, ...(hasAdapters && { hint: 'give --merge' }) }); // biome-ignore format: one line
+  }
+  if (options.merges) await model.mergeAdapters(undefined, { engine: trainer.engine });
   const { network, tokenizer } = model;
   const own = { engine: trainer.engine, ...(options.bits && { bits: options.bits }) };
   return {

@@ -49,7 +49,36 @@ export {
   readAnswerRows,
 } from './text/answer-rows.js';
 export { AnswerSource, type AnswerSourceOptions } from './text/answer-source.js';
+export { BlendedSamples } from './text/blended-samples.js';
+export {
+  checkTextSet,
+  type ShownSample,
+  shownSamples,
+  type TextCheckOptions,
+  type TextFinding,
+  type TextSetReport,
+  vocabularyFindings,
+} from './text/check-texts.js';
 export { type DocumentOptions, documentParts, isJsonLines, type TextPart } from './text/documents.js';
+export {
+  type BlendIndex,
+  blendCounts,
+  blendIndex,
+  type GptIndex,
+  type GptIndexOptions,
+  gptIndex,
+  splitBounds,
+} from './text/gpt-index.js';
+export type { IndexPlace } from './text/index-cache.js';
+export { IndexedSamples, type IndexedSamplesOptions } from './text/indexed-samples.js';
+export {
+  type PreprocessedSet,
+  type PreprocessOptions,
+  type PreprocessProgress,
+  preprocess,
+} from './text/preprocess.js';
+export { RowSamples, type RowSamplesOptions } from './text/row-samples.js';
+export type { SampleSet } from './text/sample-set.js';
 export { readTokenSet, type TextTokens, type TokenSet } from './text/token-set.js';
 export { type TextBatch, TokenSource, type TokenSourceOptions } from './text/token-source.js';
 export { moduleBeside, spawnWorker, WorkerPool, type WorkerPoolOptions } from './workers/index.js';

@@ -16,6 +16,7 @@ export {
   toFloat16Bits,
 } from './float16.js';
 export { type GgufFile, type GgufTensor, type GgufValue, readGguf } from './gguf/read.js';
+export { IndexedDataset, IndexedDatasetWriter } from './indexed-dataset.js';
 export { type JsonTextOptions, parseJsonText } from './json-text.js';
 export { badSample } from './levels.js';
 export { COPY_LINKED, isLinked } from './links.js';

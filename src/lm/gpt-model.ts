@@ -7,6 +7,7 @@ import { tf } from '../engine/index.js';
 import {
   type BatchSource,
   buildModel,
+  type DataLimits,
   type Evaluator,
   Model,
   type ModelContext,
@@ -18,15 +19,15 @@ import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
 import { brickComponents } from './bricks.js';
 import type { TextPart } from './generation/generate.js';
+import { type GptGenerateOptions, ModelWriter } from './generation/model-writer.js';
 import type { Generated } from './generation/options.js';
-import { type GptGenerateOptions, Writers } from './generation/writers.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
 import { lossProgram, PerplexityEvaluator } from './perplexity.js';
 import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
-import { languageTokenizer } from './tokenizer.js';
+import { modelTokenizer } from './tokenizer.js';
 
 /** What NeMo calls the class. */
 const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
@@ -39,19 +40,22 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   readonly network: LanguageNetwork;
   /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
   readonly batchesPerStep: number;
+  /** Where they grow (`rampup_batch_size`): of the step after so many samples. */
+  readonly batchesOfStep: ((examples: number) => number) | undefined;
   private readonly data: TextData;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private writers: Writers;
+  private readonly writer: ModelWriter;
 
   /** Use `fromConfig`. */
   constructor(node: ConfigNode, settings: GptModelConfig, scope: Container) {
     super(node, settings, scope, brickComponents);
-    this.tokenizer = languageTokenizer(settings.tokenizer, scope);
+    this.tokenizer = modelTokenizer(settings.tokenizer, scope);
     const architecture = gptArchitecture(settings, this.tokenizer.vocabSize);
     const naming = settings.mcore_gpt ? 'core' : 'legacy';
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
-    this.writers = new Writers(this.network, this.tokenizer);
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
+    this.writer = new ModelWriter(this.network, this.tokenizer);
+    this.batchesOfStep = rampUp(settings);
     this.data = new TextData(settings, this.tokenizer);
   }
 
@@ -79,8 +83,8 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     return `model.data.data_prefix.${kind}`;
   }
 
-  override async trainingSource(): Promise<BatchSource | undefined> {
-    return this.data.open('train');
+  override async trainingSource(limits: DataLimits = {}): Promise<BatchSource | undefined> {
+    return this.data.open('train', limits);
   }
 
   override async validationSources(): Promise<readonly BatchSource[]> {
@@ -113,15 +117,15 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /**
    * Goes on with each prompt; the samples of a prompt follow each other.
    * @throws AnemoneError `lm.prompt` for a prompt that has more tokens than the model has positions, `lm.option`,
-   *   `asr.no-engine`
+   *   `engine.cancelled`, `asr.no-engine`
    */
-  generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
-    return this.writers.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writer.generate(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
-  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncGenerator<TextPart, void> {
-    return this.writers.stream(this.engineFor(options.engine, 'stream'), prompts, options);
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncIterable<TextPart> {
+    return this.writer.stream(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   override async artifacts(): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -149,7 +153,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.writers = new Writers(this.network, this.tokenizer);
+    this.writer.forget();
   }
 }
 
@@ -160,4 +164,16 @@ function tokenizerKeyOf(file: string, section: Record<string, unknown>): string 
   if (written) return written;
   if (file === 'tokenizer.model') return 'model';
   return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
+}
+
+/** Megatron's ramp-up of the batch size: one increment after each equal share of its samples. */
+function rampUp({
+  rampup_batch_size: ramp,
+  global_batch_size: global,
+  micro_batch_size: micro,
+}: GptModelConfig): ((examples: number) => number) | undefined {
+  if (ramp === null) return undefined;
+  const [start, added, samples] = ramp;
+  const perIncrement = (samples * added) / Math.max(global - start, 1);
+  return (examples) => Math.min(start + added * Math.floor(examples / perIncrement), global) / micro;
 }

@@ -43,13 +43,13 @@ const dataSchema = defineSchema(
   'data',
   {
     data_prefix: {
-      doc: 'Text files (.txt, .jsonl, .json, each also .gz): a path, a list of paths, or lists under train, validation and test. Weights before paths are not supported yet.',
+      doc: 'Indexed sets of anemone preprocess or Megatron, without .bin and .idx, or text files (.txt, .jsonl, .json, each also .gz): a path, a list of paths, a list of weights and paths in turn, or such lists under train, validation and test.',
       format: 'any',
       ...optional,
     },
     json_key: { doc: 'Key of the text in JSON lines.', format: 'string', default: 'text' },
     splits_string: {
-      doc: 'Shares of training, validation and test where data_prefix is one list; the tokens are cut in this order.',
+      doc: 'Shares of training, validation and test where data_prefix is one list; documents of indexed sets, tokens of text files are cut in this order.',
       format: 'string',
       default: '900,50,50',
     },
@@ -62,6 +62,11 @@ const dataSchema = defineSchema(
     reset_position_ids: { doc: 'Positions start again after the end of a document.', ...flag(false) },
     reset_attention_mask: { doc: 'Documents do not see each other.', ...flag(false) },
     eod_mask_loss: { doc: 'The end of a document is no target.', ...flag(false) },
+    index_mapping_dir: {
+      doc: 'Folder of the indices that say in which order samples of indexed sets come. Default: beside the set.',
+      format: 'string',
+      ...optional,
+    },
     validation_drop_last: {
       doc: 'Leave out the rest that fills no sample; otherwise it is padded.',
       ...flag(true),
@@ -70,19 +75,18 @@ const dataSchema = defineSchema(
   {
     doc: 'Where samples come from.',
     ignored: {
-      index_mapping_dir: { instead: 'no index is kept', harmless: [null] },
-      data_impl: { instead: 'text files are read as they are', harmless: ['mmap', 'mock'] },
+      data_impl: { instead: 'files say what they are', harmless: ['mmap', 'mock'] },
       skip_warmup: { instead: 'nothing is warmed up', harmless: [true, false] },
       num_workers: { instead: 'texts are cut before the first step', harmless: [0, 1, 2] },
-      dataloader_type: { instead: 'samples of an epoch are shuffled', harmless: ['single'] },
+      dataloader_type: { instead: 'samples come in the order of the index', harmless: ['single'] },
       no_seqlen_plus_one_input_tokens: {
         instead: 'a sample has one token more than seq_length',
         harmless: [false],
       },
       pad_samples_to_global_batch_size: { instead: 'epochs are endless', harmless: [false] },
-      shuffle_documents: { instead: 'samples are shuffled', harmless: [true] },
+      shuffle_documents: { instead: 'documents are shuffled', harmless: [true] },
       exchange_indices_distributed: { instead: 'there is one process', harmless: [false] },
-      mock_dataset: { instead: 'text files are read', harmless: [false] },
+      mock_dataset: { instead: 'data_prefix is read', harmless: [false] },
     },
   },
 );
@@ -140,7 +144,6 @@ function onlySpeed<K extends string>(keys: Readonly<Record<K, readonly unknown[]
 const ignored = {
   restore_from_path: unsupported('init_from_nemo_model starts from an archive', null),
   resume_from_checkpoint: unsupported('exp_manager.resume_if_exists goes on', null),
-  rampup_batch_size: unsupported('all steps are of global_batch_size', null),
   tensor_model_parallel_size: unsupported('one process has the whole model', 1),
   pipeline_model_parallel_size: unsupported('one process has the whole model', 1),
   virtual_pipeline_model_parallel_size: unsupported('one process has the whole model', null),
@@ -215,6 +218,11 @@ export const gptModelSchema = defineSchema(
     nemo_version: { doc: 'Version that wrote the configuration; only kept.', format: 'string', ...optional },
     micro_batch_size: { doc: 'Samples that are computed at once.', ...count, default: 4 },
     global_batch_size: { doc: 'Samples of a step: a multiple of micro_batch_size.', ...count, default: 8 },
+    rampup_batch_size: {
+      doc: 'Steps grow to global_batch_size: [samples of the first, samples added at a time, samples in which all is added].',
+      format: listOf('int'),
+      ...optional,
+    },
     seed: { doc: 'Of the order of the samples.', format: 'nat', default: 1234 },
     ...networkFields,
     tokenizer: {
@@ -248,6 +256,24 @@ export const gptModelSchema = defineSchema(
       const { micro_batch_size: micro, global_batch_size: global } = config;
       if (global % micro !== 0)
         report('global_batch_size', `${global} is no multiple of micro_batch_size, ${micro}`);
+      const { rampup_batch_size: ramp } = config;
+      if (ramp !== null) {
+        const [start, added, samples] = ramp;
+        if (ramp.length !== 3 || ramp.some((value) => !(value > 0)))
+          report('rampup_batch_size', 'expected three numbers above 0: [start, increment, samples]');
+        else if (start > global || (global - start) % added !== 0)
+          report('rampup_batch_size', `steps of ${added} samples do not lead from ${start} to ${global}`);
+        else if (start % micro !== 0 || added % micro !== 0)
+          report(
+            'rampup_batch_size',
+            `${start} and ${added} must be multiples of micro_batch_size, ${micro}`,
+          );
+        else if (samples < (global - start) / added)
+          report(
+            'rampup_batch_size',
+            `${samples} samples are too few to grow ${(global - start) / added} times`,
+          );
+      }
       const most = config.max_position_embeddings ?? config.encoder_seq_length;
       if (config.position_embedding_type === 'learned_absolute' && most < config.encoder_seq_length)
         report('max_position_embeddings', `samples have ${config.encoder_seq_length} tokens`);

@@ -1,11 +1,12 @@
 // The public face of the lm folder: language models.
 export { restoreLanguageModel } from './archive.js';
 export { isLanguageModel, isTuning, lmComponents } from './components.js';
+export { type ConfiguredTexts, configuredTexts } from './configured-texts.js';
 export { metricsOf, SlidingWindow, type TextLoss, type WindowOptions } from './evaluation/sliding-window.js';
 export type { TextPart } from './generation/generate.js';
+export type { GptGenerateOptions } from './generation/model-writer.js';
 export type { Generated, GenerateOptions, ScoredToken } from './generation/options.js';
 export { nextToken, type SamplingOptions } from './generation/sampling.js';
-export type { GptGenerateOptions } from './generation/writers.js';
 export { MegatronGPTModel } from './gpt-model.js';
 export { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 export { architectureOf, type HuggingFaceConfig } from './huggingface/architecture.js';

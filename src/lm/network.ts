@@ -82,6 +82,7 @@ class Head extends Module {
   constructor(rows: number, width: number, std: number) {
     super();
     this.weight = this.parameter('weight', [rows, width], normal(std));
+    this.weight.isTable = true;
   }
 }
 

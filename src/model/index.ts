@@ -41,6 +41,7 @@ export {
   type Batch,
   type BatchOutline,
   type BatchSource,
+  type DataLimits,
   type EvaluatedSample,
   type EvaluationSummary,
   type Evaluator,

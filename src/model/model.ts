@@ -21,7 +21,7 @@ import { type Archivable, type ArchivedConfig, saveArchive } from '../nemo/index
 import { Module, type Pass, type ReadState } from '../nn/index.js';
 import { type ModelContext, modelScope, type Section } from './context.js';
 import { checkSize } from './model-size.js';
-import type { ArchivableModel, BatchSource, Evaluator, StepOutput } from './trainable-model.js';
+import type { ArchivableModel, BatchSource, DataLimits, Evaluator, StepOutput } from './trainable-model.js';
 
 interface ModelMaker<M> {
   fromConfig(node: ConfigNode, context: ModelContext): M;
@@ -63,7 +63,7 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
     this.adapters = new ModelAdapters(this, this.container);
   }
 
-  abstract trainingSource(): Promise<BatchSource | undefined>;
+  abstract trainingSource(limits?: DataLimits): Promise<BatchSource | undefined>;
   /** A source for each set of `validation_ds`; none where the config names none. */
   abstract validationSources(): Promise<readonly BatchSource[]>;
   /** A source for each set of `test_ds`; none where the config names none. */

@@ -13,6 +13,8 @@ export interface Batch {
   readonly size: number;
   /** Seconds of audio (or tokens, for text) in the batch, for throughput. */
   readonly units: number;
+  /** How many targets its loss has, where that is known before: a batch without any is not computed. */
+  readonly targets?: number;
   /** One readable name per example (audio path and offset), for error reports and replay. */
   readonly names: readonly string[];
   /** Reference texts, when there are any. */
@@ -54,6 +56,10 @@ export interface BatchSource {
   batches?(epoch: number, numbers: readonly number[]): AsyncIterable<Batch>;
   /** The batch that takes the most memory, known before it is made; absent where no such thing is known. */
   largestBatch?(): BatchOutline;
+  /** Units of each batch, where all have as many; so the length of a run in units is one in steps. */
+  readonly unitsPerBatch?: number;
+  /** Whether the log tells how much of the machine's rate of products is used; best where all batches are alike. */
+  readonly measuresRate?: boolean;
   /** What a mean loss comes to beside itself, for the log: `perplexity`. */
   figures?(loss: number): Readonly<Record<string, number>>;
   /** Of the examples: another data set has another one, whatever its files are called. Absent where nothing is known. */
@@ -122,14 +128,20 @@ export interface Evaluator {
   summary(): EvaluationSummary;
 }
 
+/** How much training data a run takes, where that is known before it begins. */
+export interface DataLimits {
+  /** Optimizer steps of the whole run. */
+  readonly maxSteps?: number | undefined;
+}
+
 /** What the Trainer needs of a model. `Model` fulfils most of it for models that a config describes. */
 export interface TrainableModel {
   /** Root of the module tree: parameters and buffers that are trained and saved. */
   readonly module: Module;
   /** The resolved `model` section, as written into checkpoints. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Batches for fit; undefined when the config names no training data. */
-  trainingSource(): Promise<BatchSource | undefined>;
+  /** Batches for fit; undefined when the config names no training data. Orders may depend on how much the run takes. */
+  trainingSource(limits?: DataLimits): Promise<BatchSource | undefined>;
   /** Sources of `trainer.validate` and of the validations of a fit; none: nothing is validated. */
   validationSources(): Promise<readonly BatchSource[]>;
   /** Sources of `trainer.test`. */
@@ -143,6 +155,8 @@ export interface TrainableModel {
   dataKeyOf?(kind: string): string;
   /** Batches of a step where the trainer's `accumulate_grad_batches` is 1, as Megatron's configs say it. Default 1. */
   readonly batchesPerStep?: number;
+  /** Where steps grow up to `batchesPerStep`: batches of the one after so many examples (Megatron's `rampup_batch_size`). */
+  readonly batchesOfStep?: ((examples: number) => number) | undefined;
   /**
    * Loss of one batch. Runs inside a program: pure tfjs ops, parameters through `parameter.tensor()`.
    * `inputs` are the tensors of `Batch.inputs`.

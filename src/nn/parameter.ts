@@ -13,6 +13,8 @@ export interface StateOwner {
 export class Parameter extends State {
   /** Frozen parameters get no gradient and no update. */
   trainable = true;
+  /** Whether its rows belong to one token each, as those of embeddings and of heads of language models. */
+  isTable = false;
   /** The parameter that is used in this one's place; then this one is a name in files and nothing else. */
   tiedTo: Parameter | undefined;
 

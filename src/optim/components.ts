@@ -1,6 +1,6 @@
 // The optimizers by the names NeMo knows them under, with their settings and defaults (PyTorch's, and
 // NeMo's for its own).
-import { componentConfig, defineSchema } from '../config/index.js';
+import { componentConfig, defineSchema, listOf } from '../config/index.js';
 import { type ComponentDescriptor, component, defineKind } from '../container/index.js';
 import {
   decayPairField,
@@ -16,6 +16,8 @@ import { AdamRule } from './rules/adam.js';
 import { AdanRule } from './rules/adan.js';
 import { AdadeltaRule, AdagradRule, AdamaxRule, RmspropRule } from './rules/adaptive.js';
 import { LambRule } from './rules/lamb.js';
+import { LionRule } from './rules/lion.js';
+import { MuonRule } from './rules/muon.js';
 import { NovogradRule } from './rules/novograd.js';
 import { RpropRule } from './rules/rprop.js';
 import { SgdRule } from './rules/sgd.js';
@@ -114,6 +116,50 @@ export const optimizerComponents: readonly ComponentDescriptor[] = [
       { doc: 'Adam with decoupled weight decay, by the names of Megatron’s configs (Apex).' },
     ),
     create: (o) => ({ lr: o.lr, rule: () => new AdamRule({ ...o, decoupled: true }) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'lion',
+    aliases: ['lion_pytorch.Lion'],
+    schema: defineSchema(
+      'lion',
+      { lr: lr(1e-4), betas: betas(0.9, 0.99), weight_decay: decay(0), sched },
+      {
+        doc: 'Steps of one size by the sign of a momentum (Chen et al. 2023); rates are 3 to 10 times smaller than Adam’s.',
+      },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new LionRule(o) }),
+  }),
+  component({
+    kind: optimizerKind,
+    name: 'muon',
+    aliases: torch('Muon'),
+    schema: defineSchema(
+      'muon',
+      {
+        lr: lr(2e-2),
+        momentum: partField('Share of the momentum that stays.', 0.95),
+        nesterov: flagField('The gradient enters the step once more.', true),
+        weight_decay: decay(0),
+        ns_steps: { doc: 'Newton–Schulz steps.', format: 'int', min: 1, max: 20, default: 5 },
+        adjust_lr: {
+          doc: 'Size of a step by the shape of a matrix: √max(1, out/in), or 0.2·√max(out, in) as large as AdamW’s.',
+          format: ['original', 'match_rms_adamw'],
+          default: 'original',
+        },
+        adamw: {
+          doc: 'Patterns over names of matrices that AdamW updates, as it does vectors, embeddings and heads of language models.',
+          format: listOf('string'),
+          default: [],
+        },
+        adamw_lr_scale: sizeField('Rate of what AdamW updates, as a factor of lr.', 0.015),
+        betas: betas(0.9, 0.95),
+        eps: eps(1e-8),
+        sched,
+      },
+      { doc: 'Orthogonal momentum for matrices (Jordan et al. 2024), AdamW for the rest.' },
+    ),
+    create: (o) => ({ lr: o.lr, rule: () => new MuonRule(o) }),
   }),
   component({
     kind: optimizerKind,

@@ -1,1 +1,2 @@
 export { CounterRandom } from './counter-random.js';
+export { MersenneTwister } from './mersenne-twister.js';

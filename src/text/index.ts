@@ -7,6 +7,7 @@ export {
   trainByteBpe,
   writeByteBpeFolder,
 } from './bpe/train/byte-bpe-trainer.js';
+export { byteLengths } from './byte-lengths.js';
 export { ByteTokenizer } from './byte-tokenizer.js';
 export { CanaryBPETokenizer } from './canary/canary-bpe-tokenizer.js';
 export { CanaryTokenizer } from './canary/canary-tokenizer.js';
@@ -34,6 +35,8 @@ export { ggufTokenizer } from './huggingface/gguf-tokenizer.js';
 export { gpt2Tokenizer, type NamedBytes } from './huggingface/gpt2-files.js';
 export { HuggingFaceTokenizer, type TokenizerSetting } from './huggingface/huggingface-tokenizer.js';
 export { nemoTiktokenTokenizer, tiktokenEncodings, tiktokenTokenizer } from './huggingface/tiktoken-files.js';
+export { IdBuffer } from './id-buffer.js';
+export { type LanguageTokenizerSection, languageTokenizer } from './language-tokenizer.js';
 export {
   loadTokenizer,
   type TokenizerConfig,
@@ -52,6 +55,7 @@ export {
   trainTokenizerFolder,
 } from './sentencepiece/train/tokenizer-folder.js';
 export { type TrainedSentencePiece, trainSentencePiece } from './sentencepiece/train/train.js';
+export { TextStream } from './text-stream.js';
 export type { Tokenizer } from './tokenizer.js';
 export { tokenizerKind } from './tokenizer-kind.js';
 export { WordTokenizer } from './word-tokenizer.js';

@@ -3,7 +3,7 @@ import { type ConfigNode, EMPTY_SECTION, isMapping, withPosition } from '../conf
 import type { Container } from '../container/index.js';
 import { type Engine, storeIn } from '../engine/index.js';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
-import type { BatchSource, TrainableModel } from '../model/index.js';
+import type { BatchSource, DataLimits, TrainableModel } from '../model/index.js';
 import { createOptimizer, createScheduler } from '../optim/index.js';
 import type { FitParts } from './fit/fit-parts.js';
 import { LossScale } from './fit/loss-scale.js';
@@ -13,8 +13,9 @@ import { type GivenData, openData } from './fit/open-data.js';
 import { FitPlan } from './fit/plan.js';
 import type { Ranks } from './fit/ranks.js';
 import { StepPrograms } from './fit/step-programs.js';
+import { StepSizes } from './fit/step-sizes.js';
 import { describePrecision, productTypeOf, storedTypeOf } from './precision.js';
-import { batchesOfStepAt, optionsFor, type TrainerOptions } from './trainer-options.js';
+import { optionsFor, type TrainerOptions } from './trainer-options.js';
 
 /** The parts of a run that do not depend on what it goes on from. */
 export type AssembledParts = Pick<
@@ -28,6 +29,7 @@ export type AssembledParts = Pick<
   | 'plan'
   | 'programs'
   | 'scheduler'
+  | 'sizes'
   | 'source'
   | 'validation'
 >;
@@ -52,6 +54,12 @@ export interface Assembly {
   say(line: string): void;
 }
 
+/** An endless epoch is as long as the run. */
+function limitsOf({ max_steps: maxSteps, max_epochs: epochs }: TrainerOptions): DataLimits {
+  const isEndless = epochs === null || epochs === undefined || epochs < 0;
+  return maxSteps >= 0 && isEndless ? { maxSteps } : {};
+}
+
 /**
  * Makes the parts. What is wrong in the config shows before any data is read.
  * @throws AnemoneError `trainer.no-data`, `trainer.memory-budget`, and what config and data are refused for
@@ -62,10 +70,11 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
   await describePrecision(options.precision, engine, undefined);
   const { optimizer, sched } = await optimizerOf(assembly, options);
   await assembly.beforeData();
-  const { train: source, validation, test } = await openData(model, assembly.data);
+  const { train: source, validation, test } = await openData(model, assembly.data, limitsOf(options));
   assembly.opened(test);
   if (!source) throw noData(model, 'train');
-  const plan = new FitPlan(options, source, validation, ranks.size);
+  const sizes = new StepSizes(model, options, ranks.size);
+  const plan = new FitPlan(options, source, validation, ranks.size, sizes);
   if (plan.batchesIn(0) === 0) throw noData(model, 'train', 'the training set has no batches');
   const scheduler = withPosition(sched ?? EMPTY_SECTION, () =>
     createScheduler(sched, plan.totalSteps, container),
@@ -80,14 +89,14 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
     programs,
     module: model.module,
     mode: options.memory_check,
-    accumulates: batchesOfStepAt(options, 0, ranks.size) > 1,
+    accumulates: sizes.grow || sizes.at({ epoch: 0, examples: 0 }) > 1,
     say,
   });
   if (options.memory_budget !== null) {
     const budget = { bytes: options.memory_budget, position: assembly.budgetPosition };
     keepWithin({ ...budget, module: model.module, memory, programs, say });
   }
-  return { model, engine, options, optimizer, scheduler, programs, lossScale, plan, memory, source, validation }; // biome-ignore format: a list
+  return { model, engine, options, optimizer, scheduler, programs, lossScale, plan, sizes, memory, source, validation }; // biome-ignore format: a list
 }
 
 /** The optimizer, whose moments and weights are stored in the bits that the precision says, and the section of its schedule. */

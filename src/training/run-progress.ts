@@ -17,6 +17,8 @@ export interface RunProgress {
   seconds: number;
   /** Examples consumed. */
   examples: number;
+  /** Units consumed: seconds of audio, or tokens to predict. */
+  units: number;
   /** Batches that changed nothing, because their loss weighs 0. */
   emptyBatches: number;
 }
@@ -31,6 +33,7 @@ export function freshProgress(): RunProgress {
     validationPending: false,
     seconds: 0,
     examples: 0,
+    units: 0,
     emptyBatches: 0,
   };
 }

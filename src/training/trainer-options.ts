@@ -139,6 +139,20 @@ export const trainerSchema = defineSchema(
       default: null,
     },
     max_steps: { doc: 'Optimizer steps to train; -1 for no limit.', format: 'int', min: -1, default: -1 },
+    max_samples: {
+      doc: 'Examples to train on (Megatron’s train_samples); the last step may go beyond. null: no limit.',
+      format: 'int',
+      min: 1,
+      nullable: true,
+      default: null,
+    },
+    max_tokens: {
+      doc: 'Units to train on: tokens to predict, or seconds of audio; the last step may go beyond. null: no limit.',
+      format: 'int',
+      min: 1,
+      nullable: true,
+      default: null,
+    },
     max_time: {
       doc: 'Training time over all resumed runs, DD:HH:MM:SS or {hours: 2}.',
       format: duration(),

@@ -37,12 +37,7 @@ import { RUN_FOLDER } from './run-folder.js';
 import type { RunLock } from './run-lock.js';
 import { freshProgress, type RunProgress } from './run-progress.js';
 import { listenForStop } from './signals.js';
-import {
-  batchesOfStepAt,
-  type TrainerOptions,
-  type TrainerSection,
-  trainerOptions,
-} from './trainer-options.js';
+import { type TrainerOptions, type TrainerSection, trainerOptions } from './trainer-options.js';
 import { type GivenServices, trainerServices } from './trainer-services.js';
 
 /** What a fit would do, and what it would take. */
@@ -410,7 +405,7 @@ export class Trainer {
     if (resumed?.state.nonfinite) nonfinite.restore(resumed.state.nonfinite);
     if (resumed?.state.lossScale) ready.lossScale?.restore(resumed.state.lossScale);
     for (const line of await precisionLines(options, engine, ready.lossScale)) say(line);
-    const ranksLine = ranks.describe(batchesOfStepAt(ready.options, 0, ranks.size));
+    const ranksLine = ranks.describe(ready.sizes.at({ epoch: 0, examples: 0 }));
     if (ranksLine !== undefined) say(ranksLine);
     return new FitRun({
       ...ready,

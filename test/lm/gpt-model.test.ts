@@ -9,7 +9,7 @@ import { configFromObject, loadConfig } from '../../src/config/index.js';
 import { int32, OnnxEngine } from '../../src/engine/index.js';
 import { MegatronGPTModel, nextToken, restoreLanguageModel } from '../../src/lm/index.js';
 import { evaluationPass } from '../../src/nn/index.js';
-import { Trainer } from '../../src/training/index.js';
+import { expManager, Trainer } from '../../src/training/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -198,5 +198,79 @@ describe('a config', () => {
       configFromObject(section({ bias: false, normalization: 'rmsnorm' })),
     );
     expect(model.config['optim_param_groups']).toEqual({ '*norm.weight': { weight_decay: 0 } });
+  });
+});
+
+describe('the length of a run and the size of its steps', () => {
+  const steps = async (more: object, trainerOptions: object) => {
+    const sizes: number[] = [];
+    const { trainer, model, result } = await trained(
+      { ...more, hidden_dropout: 0, attention_dropout: 0 },
+      { max_steps: -1, limit_val_batches: 0, ...trainerOptions },
+      { callbacks: [] },
+    );
+    const { totalSteps } = await trainer.plan(model);
+    const { compilations } = trainer.engine.stats;
+    await trainer.dispose();
+    return { sizes, totalSteps, result, compilations };
+  };
+
+  it.each([
+    [{ max_samples: 18 }, {}, 5, 'max_samples=18 reached'],
+    [{ max_tokens: 4 * 24 * 3 }, {}, 3, 'max_tokens=288 reached'],
+    [{ max_tokens: 4 * 24 * 3 + 1 }, {}, 4, 'max_tokens=289 reached'],
+    [{ max_samples: 100, max_steps: 2 }, {}, 2, 'max_steps=2 reached'],
+    // 2, 2, 4, 4, 6, 8 samples: two more after every four.
+    [
+      { max_samples: 26 },
+      { global_batch_size: 8, rampup_batch_size: [2, 2, 12] },
+      6,
+      'max_samples=26 reached',
+    ],
+  ] as const)('of %j with %j is %i steps', async (options, more, count, reason) => {
+    const { result, totalSteps, compilations } = await steps(more, options);
+    expect(result.outcome).toEqual({ kind: 'finished', reason });
+    expect(result.progress.step).toBe(count);
+    expect(totalSteps).toBe(count);
+    // Programs are made once: one for gradients and one for the update, and for steps of one batch one for both.
+    expect(compilations).toBeLessThanOrEqual('rampup_batch_size' in more ? 3 : 2);
+  });
+
+  it('of steps that grow is resumed where it was', async () => {
+    const growing = {
+      global_batch_size: 8,
+      rampup_batch_size: [2, 2, 12],
+      hidden_dropout: 0,
+      attention_dropout: 0,
+    };
+    const whole = await trained(growing, { max_steps: 7, limit_val_batches: 0 });
+    const value = await whole.trainer.engine.read(whole.model.network.table);
+    const run = join(folder, 'growing');
+    const part = async (max_steps: number) => {
+      const trainer = new Trainer({ ...options, max_steps, limit_val_batches: 0 }, { container: createDefaultContainer() }); // biome-ignore format: one line
+      await expManager(trainer, {
+        explicit_log_dir: run,
+        resume_if_exists: true,
+        resume_ignore_no_checkpoint: true,
+      });
+      const model = (await createFromConfig(configFromObject({ model: section(growing) }), trainer)) as MegatronGPTModel; // biome-ignore format: one line
+      await trainer.fit(model, { test: [] });
+      const table = await trainer.engine.read(model.network.table);
+      await trainer.dispose();
+      return table;
+    };
+    await part(3);
+    expect(await part(7)).toEqual(value);
+    await whole.trainer.dispose();
+  });
+
+  it.each([
+    [[4, 2], /expected three numbers/],
+    [[3, 2, 10], /do not lead from 3 to 8/],
+    [[2, 4, 10], /do not lead from 2 to 8/],
+    [[2, 2, 2], /too few to grow 3 times/],
+  ])('that grows by %j is refused', (rampup_batch_size, message) => {
+    const node = configFromObject(section({ global_batch_size: 8, rampup_batch_size }));
+    expect(() => MegatronGPTModel.fromConfig(node)).toThrow(message);
   });
 });

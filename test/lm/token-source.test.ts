@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readTokenSet, TokenSource, type TokenSourceOptions } from '../../src/data/index.js';
+import {
+  RowSamples,
+  type RowSamplesOptions,
+  readTokenSet,
+  TokenSource,
+  type TokenSourceOptions,
+} from '../../src/data/index.js';
 import { ByteTokenizer } from '../../src/text/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'texts-'));
@@ -19,8 +25,16 @@ const row = (count: number) => ({
   bytes: count,
   documents: 1,
 });
-const source = (count: number, more: Partial<TokenSourceOptions> = {}) =>
-  new TokenSource(row(count), { name: 'train', length: 4, batchSize: 3, training: true, seed: 7, ...more });
+const samples = (set: ReturnType<typeof row>, more: Partial<RowSamplesOptions> = {}) =>
+  new RowSamples(set, { name: 'train', length: 4, shuffles: true, seed: 7, dropsLast: true, ...more });
+const source = (
+  count: number,
+  { seed = 7, ...more }: Partial<TokenSourceOptions & RowSamplesOptions> = {},
+) => {
+  const { training = true } = more;
+  const set = samples(row(count), { seed, shuffles: training, dropsLast: training });
+  return new TokenSource(set, { name: 'train', length: 4, batchSize: 3, training: true, ...more });
+};
 
 /** The first token of each sample, which says where it lies. */
 async function starts(of: TokenSource, epoch: number, from = 0): Promise<number[]> {
@@ -66,8 +80,8 @@ describe('a sample', () => {
 
   it('tells positions and documents after an end, which may be no target', async () => {
     const set = { tokens: Int32Array.from([5, 9, 6, 7, 9]), bytes: 5, documents: 2 };
-    const options = { name: 'train', length: 4, batchSize: 1, training: false, seed: 0, end: 9, masksEnd: true, resetsPositions: true, separatesDocuments: true }; // biome-ignore format: one line
-    for await (const { inputs } of new TokenSource(set, options).epoch(0)) {
+    const options = { name: 'train', length: 4, batchSize: 1, training: false, end: 9, masksEnd: true, resetsPositions: true, separatesDocuments: true }; // biome-ignore format: one line
+    for await (const { inputs } of new TokenSource(samples(set, { shuffles: false }), options).epoch(0)) {
       expect([...inputs['positions'].data]).toEqual([0, 1, 0, 1]);
       expect([...inputs['documents'].data]).toEqual([0, 0, 1, 1]);
       expect([...inputs['lossMask'].data]).toEqual([0, 1, 1, 0]);

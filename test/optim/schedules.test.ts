@@ -87,3 +87,31 @@ describe('createScheduler', () => {
     expect(scheduler.rate(1, { step: 100, epoch: 2 })).toBe(0.25);
   });
 });
+
+describe('WSD', () => {
+  // Megatron's OptimizerParamScheduler: coefficients of the decay at shares of its way.
+  const shapes: Readonly<Record<string, (p: number) => number>> = {
+    linear: (p) => 1 - p,
+    cosine: (p) => (Math.cos(Math.PI * p) + 1) / 2,
+    exponential: (p) => 2 * 0.5 ** p - 1,
+    minus_sqrt: (p) => 1 - Math.sqrt(p),
+  };
+
+  it.each(Object.entries(shapes))('warms up, stays, and falls to min_lr (%s)', (decay_style, shape) => {
+    const settings = { name: 'WSD', warmup_steps: 4, decay_ratio: 0.25, decay_style, min_lr: 0.1 };
+    const scheduler = createScheduler(settings, 40);
+    const rates = Array.from({ length: 42 }, (_, step) => scheduler.rate(2, { step, epoch: 0 }));
+    expect(rates.slice(0, 5)).toEqual([0.4, 0.8, 1.2, 1.6, 2].map((rate) => expect.closeTo(rate, 12)));
+    expect(new Set(rates.slice(4, 31))).toEqual(new Set([2]));
+    for (let step = 31; step <= 40; step++)
+      expect(rates[step]).toBeCloseTo(0.1 + 1.9 * shape((step - 30) / 10), 12);
+    expect(rates[41]).toBe(0.1);
+  });
+
+  it('is refused where warm-up and decay are longer than the run', () => {
+    expect(() => createScheduler({ name: 'WSD', warmup_steps: 8, decay_steps: 5 }, 10)).toThrow(
+      /more than the 10 steps/,
+    );
+    expect(() => createScheduler({ name: 'WSD', decay_style: 'cubic' }, 10)).toThrow(/decay_style/);
+  });
+});

@@ -6,9 +6,9 @@ export class TwoParameters extends Module {
   readonly p: Parameter;
   readonly q: Parameter;
 
-  constructor() {
+  constructor(shape: readonly number[] = [2, 3]) {
     super();
-    this.p = this.parameter('p', [2, 3], () => Float32Array.from({ length: 6 }, (_, i) => 0.5 * Math.cos(i)));
+    this.p = this.parameter('p', shape, () => Float32Array.from({ length: 6 }, (_, i) => 0.5 * Math.cos(i)));
     this.q = this.parameter('q', [3], () =>
       Float32Array.from({ length: 3 }, (_, i) => 0.2 * Math.sin(1 + i)),
     );
@@ -16,11 +16,11 @@ export class TwoParameters extends Module {
 }
 
 /** Gradients of step t = 0, 1, 2, 3. */
-export function gradients(t: number): HostTensors {
+export function gradients(t: number, shape: readonly number[] = [2, 3]): HostTensors {
   return {
     p: float32(
       Array.from({ length: 6 }, (_, i) => Math.sin(0.7 * i + t)),
-      [2, 3],
+      [...shape],
     ),
     q: float32(
       Array.from({ length: 3 }, (_, i) => 0.3 * Math.cos(i + 0.5 * t)),

@@ -32,6 +32,7 @@ const STEP = 16;
  */
 export class AnswerSource implements BatchSource {
   readonly names = { example: 'samples', unit: 'tokens' } as const;
+  readonly measuresRate = true;
   private readonly samples: readonly (readonly AnswerRow[])[];
   private readonly length: number;
   private order: { readonly epoch: number; readonly places: Int32Array } | undefined;
@@ -149,6 +150,7 @@ export class AnswerSource implements BatchSource {
       },
       size: samples.length,
       units: targets,
+      targets,
       bytes,
       names: samples.flatMap((rows) => rows.map(({ name }) => name)),
     };

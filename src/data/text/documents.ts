@@ -56,7 +56,7 @@ async function* plainDocument(path: string, key: string, options: DocumentOption
     const end = whole.endsWith('\r') ? whole.length - 1 : whole.length;
     held = whole.slice(0, end).replace(/\r\n?/g, '\n') + whole.slice(end);
     read = chunk.read;
-    while (held.length >= partLength) {
+    while (held.length > partLength + 1) {
       const cut = placeToCut(held, partLength);
       if (cut < 0) break;
       yield { key, text: held.slice(0, cut), ends: false, read };
@@ -69,18 +69,18 @@ async function* plainDocument(path: string, key: string, options: DocumentOption
 }
 
 /**
- * Where tokenizers begin a word whatever their pattern: a space between two letters. -1 where there is none, or too far
- * back.
+ * Where tokenizers begin a word whatever their pattern, near `most`: a space between two letters. -1 where there is none.
  */
 function placeToCut(text: string, most: number): number {
-  const start = Math.max(1, most - (most >> 1));
-  for (let at = text.length - 2; at >= start; at--)
-    if (text[at] === ' ' && isLetter(text, at + 1) && isLetter(text, at - 1)) return at;
+  const isPlace = (at: number): boolean =>
+    text[at] === ' ' && isLetter(text, at + 1) && isLetter(text, at - 1);
+  for (let at = most; at > most >> 1; at--) if (isPlace(at)) return at;
+  for (let at = most + 1; at + 1 < text.length; at++) if (isPlace(at)) return at;
   return -1;
 }
 
 function isLetter(text: string, at: number): boolean {
-  return /[\p{L}]/u.test(text[at]);
+  return /\p{L}/u.test(text[at] ?? '');
 }
 
 async function* jsonDocuments(
@@ -156,7 +156,10 @@ async function* decodedChunks(path: string, signal?: AbortSignal): AsyncGenerato
     throw new AnemoneError({
       code: 'data.text-file',
       position: { file: path },
-      message: `the text cannot be read${saidBy(cause)}`,
+      message:
+        (cause as NodeJS.ErrnoException).code === 'ENOENT'
+          ? 'the text cannot be read: there is no such file'
+          : `the text cannot be read${saidBy(cause)}`,
       hint: 'give .txt, .jsonl or .json files, each also as .gz',
       cause,
     });

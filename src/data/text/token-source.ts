@@ -1,10 +1,8 @@
-// Batches of samples of fixed length from a row of tokens. Which sample stands where is a function of the seed and of the
-// sample's number in the run, so that a resumed run goes on at the next sample, across epochs too.
+// Batches of samples of fixed length. Which sample stands where is a function of the seed and of the sample's number in the
+// run, so that a resumed run goes on at the next sample, across epochs too.
 import { float32, int32 } from '../../engine/index.js';
-import { AnemoneError } from '../../errors/index.js';
 import type { Batch, BatchOutline, BatchSource } from '../../model/index.js';
-import { CounterRandom } from '../../random/index.js';
-import type { TokenSet } from './token-set.js';
+import type { SampleSet } from './sample-set.js';
 
 /** A batch of text. Its inputs are `tokens` and `labels`, int32 [B,T], and `lossMask` [B,T]. */
 export interface TextBatch extends Batch {
@@ -12,17 +10,14 @@ export interface TextBatch extends Batch {
   readonly bytes: number;
 }
 
-/** How a row of tokens is cut into samples and batches. */
+/** What batches are made of. */
 export interface TokenSourceOptions {
   readonly name: string;
   /** Tokens of a sample; it has one more, for the last target. */
   readonly length: number;
   readonly batchSize: number;
-  /** Samples are shuffled, and the rest that fills no batch goes on into the next epoch. */
+  /** The rest that fills no batch goes on into the next epoch; otherwise it is a smaller batch. */
   readonly training: boolean;
-  readonly seed: number;
-  /** The rest of the row that fills no sample is left out. Default: it is in training. */
-  readonly dropsLast?: boolean;
   /** Ends a document; undefined where nothing does. */
   readonly end?: number | undefined;
   /** The end of a document is no target. */
@@ -32,46 +27,39 @@ export interface TokenSourceOptions {
   readonly separatesDocuments?: boolean;
 }
 
-/**
- * Samples of equal length cut from a row of tokens. Which sample comes when is a function of the seed and its number in the run.
- */
+/** Batches of samples of equal length. */
 export class TokenSource implements BatchSource {
   readonly names = { example: 'samples', unit: 'tokens' } as const;
-  /** Samples of an epoch. */
-  private readonly samples: number;
-  private readonly bytesPerToken: number;
-  private order: { readonly epoch: number; readonly places: Int32Array } | undefined;
+  readonly measuresRate = true;
 
-  /** @throws AnemoneError `data.no-text` for a set that fills no sample */
   constructor(
-    private readonly set: TokenSet,
+    /** Where samples come from. */
+    readonly samples: SampleSet,
     private readonly options: TokenSourceOptions,
-  ) {
-    const { length, training, dropsLast = training } = options;
-    const targets = set.tokens.length - 1;
-    this.samples = dropsLast ? Math.floor(targets / length) : Math.ceil(targets / length);
-    this.bytesPerToken = set.bytes / set.tokens.length;
-    if (this.samples > 0) return;
-    throw new AnemoneError({
-      code: 'data.no-text',
-      path: `model.data.data_prefix.${options.name}`,
-      message: `${set.tokens.length} tokens are no sample of ${length} tokens and one more`,
-      hint: 'give more text, or a smaller encoder_seq_length',
-    });
-  }
+  ) {}
 
   /** What it is called in messages. */
   get name(): string {
     return this.options.name;
   }
 
+  /** Targets of a batch, but for ends of documents that are masked. */
+  get unitsPerBatch(): number {
+    return this.options.length * this.options.batchSize;
+  }
+
   batchesInEpoch(): number {
     const { batchSize, training } = this.options;
-    return training ? Math.max(1, Math.floor(this.samples / batchSize)) : Math.ceil(this.samples / batchSize);
+    const { count } = this.samples;
+    return training ? Math.max(1, Math.floor(count / batchSize)) : Math.ceil(count / batchSize);
   }
 
   async *epoch(epoch: number, from = 0): AsyncGenerator<TextBatch> {
     for (let batch = from; batch < this.batchesInEpoch(); batch++) yield this.batch(epoch, batch);
+  }
+
+  async *batches(epoch: number, numbers: readonly number[]): AsyncGenerator<TextBatch> {
+    for (const batch of numbers) yield this.batch(epoch, batch);
   }
 
   largestBatch(): BatchOutline {
@@ -97,10 +85,7 @@ export class TokenSource implements BatchSource {
   }
 
   digest(): string {
-    const { tokens } = this.set;
-    let sum = tokens.length;
-    for (let i = 0; i < tokens.length; i += 97) sum = (Math.imul(sum, 31) + tokens[i]) | 0;
-    return `${tokens.length}-${sum >>> 0}`;
+    return this.samples.digest();
   }
 
   gauges(): Readonly<Record<string, number>> {
@@ -112,36 +97,29 @@ export class TokenSource implements BatchSource {
     return { perplexity: Math.exp(loss) };
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.samples.close();
+  }
 
   private batch(epoch: number, batch: number): TextBatch {
     const { batchSize, training } = this.options;
     const first = (training ? epoch * this.batchesInEpoch() : 0) * batchSize + batch * batchSize;
-    const size = training ? batchSize : Math.min(batchSize, this.samples - batch * batchSize);
-    const places = Array.from({ length: size }, (_, i) => this.placeOf(first + i));
-    return this.collated(places);
+    const size = training ? batchSize : Math.min(batchSize, this.samples.count - batch * batchSize);
+    return this.collated(Array.from({ length: size }, (_, i) => first + i));
   }
 
-  /** Which sample is the `index`th of the run. */
-  private placeOf(index: number): number {
-    if (!this.options.training) return index;
-    const epoch = Math.floor(index / this.samples);
-    if (this.order?.epoch !== epoch) {
-      const random = new CounterRandom(this.options.seed).derive('samples', epoch);
-      this.order = { epoch, places: random.permutation(this.samples) };
-    }
-    return this.order.places[index % this.samples];
-  }
-
-  private collated(places: readonly number[]): TextBatch {
+  private collated(numbers: readonly number[]): TextBatch {
     const { length, end, masksEnd, resetsPositions, separatesDocuments } = this.options;
-    const total = places.length * length;
+    const total = numbers.length * length;
     const [tokens, labels] = [new Int32Array(total), new Int32Array(total)];
     const [positions, documents] = [new Int32Array(total), new Int32Array(total)];
     const mask = new Float32Array(total);
     let targets = 0;
-    for (const [row, place] of places.entries()) {
-      const source = this.set.tokens.subarray(place * length, (place + 1) * length + 1);
+    let bytes = 0;
+    for (const [row, number] of numbers.entries()) {
+      const source = this.samples.at(number);
+      const labelled = source.subarray(1);
+      bytes += this.samples.bytesOf(masksEnd ? labelled.filter((token) => token !== end) : labelled);
       for (let i = 0, position = 0, document = 0; i < length; i++, position++) {
         const at = row * length + i;
         if (i >= source.length - 1) {
@@ -159,7 +137,7 @@ export class TokenSource implements BatchSource {
         targets += mask[at];
       }
     }
-    const shape = [places.length, length];
+    const shape = [numbers.length, length];
     return {
       inputs: {
         tokens: int32(tokens, shape),
@@ -168,10 +146,11 @@ export class TokenSource implements BatchSource {
         ...(resetsPositions && { positions: int32(positions, shape) }),
         ...(separatesDocuments && { documents: int32(documents, shape) }),
       },
-      size: places.length,
+      size: numbers.length,
       units: targets,
-      bytes: targets * this.bytesPerToken,
-      names: places.map((place) => `${this.name}, sample ${place}`),
+      targets,
+      bytes,
+      names: numbers.map((number) => this.samples.nameOf(number)),
     };
   }
 }

@@ -20,8 +20,8 @@ import { loadWeights, type Pass, type ReadState } from '../../nn/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import { brickComponents } from '../bricks.js';
 import type { TextPart } from '../generation/generate.js';
+import { type GptGenerateOptions, ModelWriter } from '../generation/model-writer.js';
 import type { Generated } from '../generation/options.js';
-import { type GptGenerateOptions, Writers } from '../generation/writers.js';
 import { LanguageNetwork } from '../network.js';
 import { lossProgram, PerplexityEvaluator } from '../perplexity.js';
 import { stillGroups } from '../still-groups.js';
@@ -46,7 +46,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
   /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
   readonly batchesPerStep: number;
   private lossPrograms = new WeakMap<Engine, Program>();
-  private writers: Writers;
+  private readonly writer: ModelWriter;
 
   /** Use `open`. */
   constructor(
@@ -61,7 +61,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
     const { hidden_dropout: hiddenDropout, attention_dropout: attentionDropout, ffn_dropout: innerDropout } = settings; // biome-ignore format: one line
     const architecture = { ...base.architecture, hiddenDropout, attentionDropout, innerDropout };
     this.network = this.child(NETWORK, new LanguageNetwork(architecture, base.naming, settings));
-    this.writers = new Writers(this.network, this.tokenizer);
+    this.writer = new ModelWriter(this.network, this.tokenizer);
     const train = settings.data?.train_ds;
     const global = train?.global_batch_size ?? settings.global_batch_size;
     this.batchesPerStep = global / (train?.micro_batch_size ?? settings.micro_batch_size);
@@ -175,15 +175,15 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 
   /**
    * Goes on with each prompt; see `MegatronGPTModel.generate`.
-   * @throws AnemoneError `lm.prompt`, `lm.option`, `asr.no-engine`
+   * @throws AnemoneError `lm.prompt`, `lm.option`, `engine.cancelled`, `asr.no-engine`
    */
-  generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
-    return this.writers.generate(this.engineFor(options.engine, 'generate'), prompts, options);
+  async generate(prompts: readonly string[], options: GptGenerateOptions = {}): Promise<Generated[]> {
+    return this.writer.generate(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
-  /** The same as it is written; who stops reading ends the writing. @throws AnemoneError as `generate` */
-  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncGenerator<TextPart, void> {
-    return this.writers.stream(this.engineFor(options.engine, 'stream'), prompts, options);
+  /** See `MegatronGPTModel.stream`. */
+  stream(prompts: readonly string[], options: GptGenerateOptions = {}): AsyncIterable<TextPart> {
+    return this.writer.stream(this.engineFor(options.engine, 'generate'), prompts, options);
   }
 
   /**
@@ -221,7 +221,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 
   protected override networkChanged(): void {
     this.lossPrograms = new WeakMap();
-    this.writers = new Writers(this.network, this.tokenizer);
+    this.writer.forget();
   }
 
   private rows(section: 'train_ds' | 'validation_ds' | 'test_ds', training: boolean): Promise<BatchSource[]> {

@@ -32,6 +32,7 @@ export class Embedding extends Module {
       return table;
     };
     this.weight = this.parameter('weight', [count, width], options.weightInit ?? standard);
+    this.weight.isTable = true;
   }
 
   /** ids int32 [...] → [..., width]. */

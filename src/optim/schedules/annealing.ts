@@ -179,3 +179,38 @@ export function warmupHoldAnnealOneMinusSquareRoot(options: HoldOptions, maxStep
     return Math.max(options.min_lr, base * (1 - Math.sqrt(p)));
   });
 }
+
+/** How the rate falls at the end, of the share p of the way: from 1 to 0. Megatron's shapes. */
+const DECAYS = {
+  linear: (p: number) => 1 - p,
+  cosine: (p: number) => 0.5 * (1 + Math.cos(Math.PI * p)),
+  exponential: (p: number) => 2 * 0.5 ** p - 1,
+  minus_sqrt: (p: number) => 1 - Math.sqrt(p),
+} as const;
+
+export type WsdDecay = keyof typeof DECAYS;
+export const WSD_DECAYS = Object.keys(DECAYS) as readonly WsdDecay[];
+
+export interface WsdOptions extends WarmupOptions {
+  readonly decay_steps: number | null;
+  readonly decay_ratio: number | null;
+  readonly decay_style: WsdDecay;
+}
+
+/** Warm-up, stable, decay (Hu et al. 2024, MiniCPM): the rate stays at lr and falls to min_lr in the last steps. */
+export function warmupStableDecay(options: WsdOptions, maxSteps: number): Rate {
+  const span = phases(options, maxSteps);
+  const decay = stepsOrRatio('decay', options.decay_steps, options.decay_ratio, maxSteps);
+  const { min_lr: min } = options;
+  const start = maxSteps - decay;
+  if (start < span.warmup) {
+    throw new AnemoneError({
+      code: 'optim.schedule',
+      path: 'model.optim.sched.decay_steps',
+      message: `a warm-up of ${span.warmup} steps and a decay of ${decay} are more than the ${maxSteps} steps of the run`,
+    });
+  }
+  return warmedUp(span, min, (base, s) =>
+    s <= start ? base : min + (base - min) * DECAYS[options.decay_style]((s - start) / decay),
+  );
+}

@@ -188,6 +188,21 @@ export const schedulerComponents: readonly ComponentDescriptor[] = [
     annealing.warmupHoldAnnealOneMinusSquareRoot,
   ),
   schedule(
+    'WSD',
+    'Warm-up, constant, and a decay to min_lr at the end (MiniCPM; Megatron’s lr_decay_style WSD).',
+    {
+      ...warmup,
+      decay_steps: countField('Steps of the decay (Megatron: lr_wsd_decay_steps).'),
+      decay_ratio: shareField('The same as a share of all steps.'),
+      decay_style: {
+        doc: 'Shape of the decay (Megatron: lr_wsd_decay_style).',
+        format: annealing.WSD_DECAYS,
+        default: 'exponential',
+      },
+    },
+    annealing.warmupStableDecay,
+  ),
+  schedule(
     'StepLR',
     'Times gamma every step_size (PyTorch).',
     {

@@ -100,6 +100,16 @@ export class HuggingFaceTokenizer implements Tokenizer {
     return this.pipeline.vocabulary;
   }
 
+  /** Whether its tokens are written as the characters of their bytes. */
+  get isByteLevel(): boolean {
+    return this.pipeline.isByteLevel;
+  }
+
+  /** Whether a token is left out of texts. */
+  isSpecial(id: number): boolean {
+    return this.pipeline.isSpecial(id);
+  }
+
   textToIds(text: string): number[] {
     return Array.from(this.pipeline.encode(text));
   }

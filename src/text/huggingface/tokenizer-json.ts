@@ -75,6 +75,11 @@ export class TokenizerPipeline {
     return out.view();
   }
 
+  /** Whether words are cut into the bytes of their UTF-8. */
+  get isByteLevel(): boolean {
+    return this.cutting.writesBytes;
+  }
+
   isSpecial(id: number): boolean {
     return this.specials.has(id);
   }

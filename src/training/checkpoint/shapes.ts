@@ -30,6 +30,7 @@ const progressShape = defineSchema(
     validationPending: { doc: 'Whether a validation is due.', format: 'boolean' },
     seconds: { doc: 'Seconds spent in fit.', format: 'number', min: 0 },
     examples: { doc: 'Examples consumed.', format: 'nat' },
+    units: { doc: 'Units consumed; absent in earlier checkpoints.', format: 'number', min: 0, default: 0 },
     emptyBatches: {
       doc: 'Batches without weight; absent in earlier checkpoints.',
       format: 'nat',

@@ -25,7 +25,7 @@ export class BatchStream {
     readonly epoch: number,
     from: number,
     private left: number,
-    private readonly perStep: number,
+    readonly perStep: number,
     private readonly ranks = new Ranks(),
   ) {
     const batches = ranks.areSeveral

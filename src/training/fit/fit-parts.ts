@@ -14,6 +14,7 @@ import type { MemoryCheck } from './memory-check.js';
 import type { FitPlan } from './plan.js';
 import type { Ranks } from './ranks.js';
 import type { StepPrograms } from './step-programs.js';
+import type { StepSizes } from './step-sizes.js';
 
 /** Ready-made parts of a run. */
 export interface FitParts {
@@ -27,6 +28,7 @@ export interface FitParts {
   /** Where products are computed in float16. */
   readonly lossScale: LossScale | undefined;
   readonly plan: FitPlan;
+  readonly sizes: StepSizes;
   readonly memory: MemoryCheck;
   readonly source: BatchSource;
   readonly validation: readonly BatchSource[];

@@ -6,7 +6,6 @@ import type { Callback, Outcome, StepReport } from '../callbacks/callback.js';
 import type { CheckpointContent } from '../checkpoint/content.js';
 import type { FailingRun } from '../diagnosis/nonfinite.js';
 import type { MicroStep, StepResult } from '../step.js';
-import { batchesOfStepAt } from '../trainer-options.js';
 import { BatchStream, type StepBatches } from './batch-stream.js';
 import { FirstFailure } from './first-failure.js';
 import type { FitParts } from './fit-parts.js';
@@ -163,9 +162,16 @@ export class FitRun implements FailingRun {
   async takeBatches(): Promise<StepBatches> {
     const { epoch, batch } = this.progress;
     const { source, plan, ranks } = this.parts;
-    const perStep = batchesOfStepAt(this.options, epoch, ranks.size);
+    const perStep = this.stepSize();
+    // Steps that have grown are taken from another row of batches, whose ranks share them otherwise.
+    if (this.stream && this.stream.perStep !== perStep) await this.closeStream();
     this.stream ??= new BatchStream(source, epoch, batch, plan.batchesIn(epoch) - batch, perStep, ranks);
     return this.stream.take();
+  }
+
+  /** Batches of the step to come where the epoch does not end in it. */
+  stepSize(): number {
+    return this.parts.sizes.at(this.progress);
   }
 
   async closeStream(): Promise<void> {
@@ -195,12 +201,13 @@ export class FitRun implements FailingRun {
   }
 
   /** Counts a step; the progress then says whether a validation is due. */
-  advance(count: number, { committed, examples }: StepResult): void {
+  advance(count: number, { committed, examples, units }: StepResult): void {
     const { progress, plan } = this.parts;
     const before = { batch: progress.batch, batches: progress.batches };
     progress.batch += count;
     progress.batches += count;
     progress.examples += examples;
+    progress.units += units;
     progress.step++;
     if (committed) progress.updates++;
     progress.validationPending = plan.validationDue(progress, before);

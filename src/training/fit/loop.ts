@@ -6,7 +6,6 @@ import { monitored, type StepReport } from '../callbacks/callback.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
 import { formatNumber } from '../progress/progress-view.js';
 import type { MicroStep } from '../step.js';
-import { batchesOfStepAt } from '../trainer-options.js';
 import type { StepBatches } from './batch-stream.js';
 import type { FitRun } from './fit-run.js';
 import { handleOverflow } from './overflow.js';
@@ -41,7 +40,7 @@ async function trainStep(run: FitRun, taken: StepBatches, waitSeconds: number): 
   const started = performance.now();
   const learningRate = run.learningRate();
   const microSteps = run.microSteps(taken);
-  const wholeStep = batchesOfStepAt(run.options, run.progress.epoch, ranks.size);
+  const wholeStep = run.stepSize();
   const scalars = run.optimizerScalars(learningRate);
   for (const batch of batches) memory.beforeBatch(batch);
   const result = await unlessCancelled(run, () =>
@@ -87,8 +86,10 @@ async function reportEmpty(run: FitRun, empty: readonly MicroStep[]): Promise<vo
   run.progress.emptyBatches += empty.length;
   const { step, emptyBatches } = run.progress;
   const names = empty.flatMap(({ batch }) => batch.names).join(', ');
+  const { example = 'utterances' } = run.parts.source.names ?? {};
+  const kind = example === 'utt' ? 'utterances' : example;
   run.say(
-    `step ${step}: a batch whose loss weighs 0 changed nothing (${emptyBatches} so far); utterances: ${names}`,
+    `step ${step}: a batch whose loss weighs 0 changed nothing (${emptyBatches} so far); ${kind}: ${names}`,
   );
   await run.log({ 'train/empty_batches': emptyBatches });
 }

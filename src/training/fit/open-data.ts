@@ -2,7 +2,7 @@
 // training.
 import { throwAll } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
-import type { BatchSource, TrainableModel } from '../../model/index.js';
+import type { BatchSource, DataLimits, TrainableModel } from '../../model/index.js';
 
 /** One set or several. */
 export type Sources = BatchSource | readonly BatchSource[];
@@ -25,7 +25,11 @@ export interface FitData {
  * Opens what the model's config names and the program does not give.
  * @throws AnemoneError, AnemoneErrors `data.unusable` of all sets that cannot be opened; none is left open then
  */
-export async function openData(model: TrainableModel, givenData: GivenData): Promise<FitData> {
+export async function openData(
+  model: TrainableModel,
+  givenData: GivenData,
+  limits: DataLimits = {},
+): Promise<FitData> {
   const errors: AnemoneError[] = [];
   const opened: BatchSource[] = [];
   const open = async (sources: Promise<readonly BatchSource[]>): Promise<readonly BatchSource[]> => {
@@ -39,7 +43,7 @@ export async function openData(model: TrainableModel, givenData: GivenData): Pro
       return [];
     }
   };
-  const train = givenData.train ?? (await open(trainingSource(model))).at(0);
+  const train = givenData.train ?? (await open(trainingSource(model, limits))).at(0);
   const validation = givenData.validation
     ? listOf(givenData.validation)
     : await open(model.validationSources());
@@ -53,8 +57,8 @@ export function listOf(sources: Sources): readonly BatchSource[] {
   return 'batchesInEpoch' in sources ? [sources] : sources;
 }
 
-async function trainingSource(model: TrainableModel): Promise<readonly BatchSource[]> {
-  const source = await model.trainingSource();
+async function trainingSource(model: TrainableModel, limits: DataLimits): Promise<readonly BatchSource[]> {
+  const source = await model.trainingSource(limits);
   return source ? [source] : [];
 }
 

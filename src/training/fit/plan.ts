@@ -4,7 +4,8 @@ import type { Interval } from '../../config/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { BatchSource } from '../../model/index.js';
 import type { RunProgress } from '../run-progress.js';
-import { batchesOfStepAt, countOf, ranksCounted, type TrainerOptions } from '../trainer-options.js';
+import { accumulationAt, countOf, ranksCounted, type TrainerOptions } from '../trainer-options.js';
+import { StepSizes } from './step-sizes.js';
 
 /** Lightning's limit for a run that names none. */
 const DEFAULT_EPOCHS = 1000;
@@ -22,6 +23,7 @@ export class FitPlan {
     validation: readonly BatchSource[],
     /** How many train together: numbers of batches in the options are those of one, as in Lightning. */
     private readonly ranks = 1,
+    private readonly sizes = new StepSizes({}, options, ranks),
   ) {
     const limit = options.limit_val_batches;
     const off = 'batches' in limit ? limit.batches === 0 : limit.fraction === 0;
@@ -38,7 +40,9 @@ export class FitPlan {
 
   /** Why the run is over at this point, or undefined. */
   finished(progress: RunProgress): string | undefined {
-    const { max_steps, max_time } = this.options;
+    const { max_samples, max_steps, max_time, max_tokens } = this.options;
+    if (max_samples !== null && progress.examples >= max_samples) return `max_samples=${max_samples} reached`;
+    if (max_tokens !== null && progress.units >= max_tokens) return `max_tokens=${max_tokens} reached`;
     if (max_steps >= 0 && progress.step >= max_steps) return `max_steps=${max_steps} reached`;
     if (this.epochs !== undefined && progress.epoch >= this.epochs)
       return `max_epochs=${this.epochs} reached`;
@@ -55,6 +59,11 @@ export class FitPlan {
     const { val_check_interval, check_val_every_n_epoch: epochs } = this.options;
     const every = this.ofAllRanks(val_check_interval);
     const inEpoch = this.batchesIn(progress.epoch);
+    if ('batches' in every && this.sizes.grow) {
+      // Steps of unequal sizes are counted themselves.
+      const interval = every.batches / this.ofAllRanks({ batches: accumulationAt(this.options, 0) }).batches;
+      return crosses(progress.step - 1, progress.step, interval);
+    }
     if ('batches' in every && epochs === null) {
       return crosses(before.batches, progress.batches, every.batches);
     }
@@ -64,28 +73,57 @@ export class FitPlan {
     return crosses(before.batch, progress.batch, interval);
   }
 
-  private ofAllRanks(interval: Interval): Interval {
+  private ofAllRanks<I extends Interval>(interval: I): I {
     if (!('batches' in interval)) return interval;
-    return { batches: interval.batches * ranksCounted(this.options, this.ranks) };
+    return { ...interval, batches: interval.batches * ranksCounted(this.options, this.ranks) };
   }
 
   private countSteps(): number | undefined {
     const { max_steps } = this.options;
-    if (this.epochs === undefined) return max_steps >= 0 ? max_steps : undefined;
-    let steps = 0;
+    const most = max_steps >= 0 ? max_steps : Number.POSITIVE_INFINITY;
+    const batches = this.batchLimit();
+    if (this.epochs === undefined && batches === undefined) return max_steps >= 0 ? max_steps : undefined;
+    const perBatch = this.source.largestBatch?.().size ?? 1;
     const first = this.batchesIn(0);
-    for (let epoch = 0; epoch < this.epochs; epoch++) {
-      steps += Math.ceil(first / batchesOfStepAt(this.options, epoch, this.ranks));
-      if (max_steps >= 0 && steps >= max_steps) return max_steps;
+    let [steps, taken] = [0, 0];
+    for (let epoch = 0; epoch < (this.epochs ?? Number.POSITIVE_INFINITY); epoch++) {
+      if (!this.sizes.grow && batches === undefined) {
+        steps += Math.ceil(first / this.sizes.at({ epoch, examples: 0 }));
+        if (steps >= most) return most;
+        continue;
+      }
+      for (let left = first; left > 0; steps++) {
+        if (steps >= most || taken >= (batches ?? Number.POSITIVE_INFINITY)) return steps;
+        const step = Math.min(left, this.sizes.at({ epoch, examples: taken * perBatch }));
+        left -= step;
+        taken += step;
+      }
     }
     return steps;
   }
+
+  /** Batches after which a limit of samples or tokens is reached; undefined where there is none, or nobody can tell. */
+  private batchLimit(): number | undefined {
+    const { max_samples, max_tokens } = this.options;
+    const limits = [
+      max_samples !== null && this.source.largestBatch ? max_samples / this.source.largestBatch().size : undefined, // biome-ignore format: one line
+      max_tokens !== null && this.source.unitsPerBatch ? max_tokens / this.source.unitsPerBatch : undefined,
+    ].filter((limit) => limit !== undefined);
+    return limits.length === 0 ? undefined : Math.ceil(Math.min(...limits));
+  }
 }
 
-function epochLimit({ max_epochs, max_steps, max_time }: TrainerOptions): number | undefined {
+function epochLimit({
+  max_epochs,
+  max_samples,
+  max_steps,
+  max_time,
+  max_tokens,
+}: TrainerOptions): number | undefined {
   if (max_epochs === -1) return undefined;
   if (max_epochs !== null) return max_epochs;
-  return max_steps >= 0 || max_time !== null ? undefined : DEFAULT_EPOCHS;
+  const isLimited = max_steps >= 0 || max_time !== null || max_samples !== null || max_tokens !== null;
+  return isLimited ? undefined : DEFAULT_EPOCHS;
 }
 
 function crosses(before: number, after: number, interval: number): boolean {

@@ -132,6 +132,7 @@ export class StepPrograms {
     // Lightning divides the last step of an epoch as if it had all its batches.
     const isWhole = this.accumulation !== 'mean_of_batches' || steps.length === wholeStep;
     const isAlone = steps.length === 1 && isWhole && !this.ranks.areSeveral;
+    if (isAlone && !hasTargets(steps[0])) return { ...NOTHING, ...sizesOf(steps), empty: [...steps] };
     const result = isAlone
       ? await this.runFused(steps[0], scalars)
       : await this.buffers.during((combine) => this.runAccumulated(steps, scalars, wholeStep, combine));
@@ -192,12 +193,16 @@ export class StepPrograms {
   ): Promise<StepResult> {
     this.statistics?.beginStep(steps.length);
     this.sums?.beginStep(steps.length);
-    const knownRatios = await this.ratiosOf(steps);
+    const knownRatios = await this.ratiosOf(steps.filter(hasTargets));
     const own: MeasuredStep[] = [];
     let counted = 0;
     for (const [i, step] of steps.entries()) {
       this.statistics?.beginBatch(i);
       this.sums?.beginBatch(i === steps.length - 1);
+      if (!hasTargets(step)) {
+        own.push({ step, terms: [{ name: 'loss', unit: 'own', value: 0, weight: 0 }], finite: true });
+        continue;
+      }
       const out = await this.accumulate(step, counted > 0, knownRatios);
       const measured = { step, terms: measuredTerms(out, step.batch.size), finite: allFinite(out) };
       if (measured.finite && !isEmpty(lossWeights(measured.terms))) counted++;
@@ -356,6 +361,11 @@ export class StepPrograms {
 function unscaled(grads: readonly Tensor[], scale: Tensor): readonly Tensor[] {
   const share = tf.div(tf.scalar(1), scale);
   return grads.map((grad) => tf.mul(grad, share));
+}
+
+/** A batch of which it is known that nothing in it is to be predicted is not computed. */
+function hasTargets({ batch }: MicroStep): boolean {
+  return batch.targets !== 0;
 }
 
 function microInputs({ inputs, size }: Batch, keep: boolean, ratios: UnitWeights = {}): HostTensors {

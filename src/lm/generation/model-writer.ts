@@ -1,4 +1,5 @@
-// What writes with the weights of a network: programs that are compiled once for an engine.
+// What writes with the weights of a model in training or restored: programs are kept by engine, rounded weights are not, since
+// training may go on.
 import type { Engine } from '../../engine/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import type { LanguageNetwork } from '../network.js';
@@ -15,22 +16,16 @@ export interface GptGenerateOptions extends GenerateOptions {
   readonly bits?: WeightBits;
 }
 
-/** A writer, and what gives back its memory. */
-interface OpenWriter {
-  readonly writer: Writer;
-  readonly dispose: () => void;
-}
-
-/** The writers of a network, one for each engine. */
-export class Writers {
-  private readonly runners = new WeakMap<Engine, CacheRunner>();
+/** Writes with a network whose weights may change. */
+export class ModelWriter {
+  private runners = new WeakMap<Engine, CacheRunner>();
 
   constructor(
     private readonly network: LanguageNetwork,
     private readonly tokenizer: Tokenizer,
   ) {}
 
-  /** Goes on with each prompt; see `generate`. */
+  /** @throws AnemoneError `lm.prompt`, `lm.option`, `engine.cancelled` */
   async generate(
     engine: Engine,
     prompts: readonly string[],
@@ -44,7 +39,7 @@ export class Writers {
     }
   }
 
-  /** The same as it is written; who stops reading ends the writing. */
+  /** @throws AnemoneError as `generate` */
   async *stream(
     engine: Engine,
     prompts: readonly string[],
@@ -58,8 +53,15 @@ export class Writers {
     }
   }
 
-  /** Rounded weights are those of now, and are not kept: training may go on. */
-  private async open(engine: Engine, { bits }: GptGenerateOptions): Promise<OpenWriter> {
+  /** Call when the network computes another way from now on. */
+  forget(): void {
+    this.runners = new WeakMap();
+  }
+
+  private async open(
+    engine: Engine,
+    { bits }: GptGenerateOptions,
+  ): Promise<{ writer: Writer; dispose: () => void }> {
     const { network, tokenizer } = this;
     if (bits) {
       const rounded = await weightOnly(network, engine, bits);
