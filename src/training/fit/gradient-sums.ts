@@ -179,8 +179,10 @@ function bucketsOf(sums: readonly State[]): Bucket[] {
 }
 
 function labelOf(places: readonly number[], sums: readonly State[]): string {
-  const [first, last] = [sums[places[0]].name, sums[places[places.length - 1]].name];
-  return `${first}${places.length > 1 ? ` … ${last}` : ''}`;
+  const [first, last] = [places[0], places[places.length - 1]].map((place) =>
+    sums[place].name.replace(/^gradient\//, ''),
+  );
+  return `gradients of ${first}${places.length > 1 ? ` … ${last}` : ''}`;
 }
 
 /** The numbers of each tensor of a bucket. */

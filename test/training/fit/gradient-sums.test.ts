@@ -119,9 +119,9 @@ describe('sums of gradients over ranks', () => {
     const { diary } = await programs(true).step(true);
     expect(diary.filter((entry) => !entry.startsWith('wait'))).toEqual([
       'backward 2', 'backward 1', 'backward 0',
-      'backward 2', 'start gradient/layer 2', 'backward 1', 'start gradient/layer 1', 'backward 0', 'start gradient/layer 0',
+      'backward 2', 'start gradients of layer 2', 'backward 1', 'start gradients of layer 1', 'backward 0', 'start gradients of layer 0',
     ]); // biome-ignore format: one row a batch
-    expect(diary.slice(-3)).toEqual([2, 1, 0].map((i) => `wait gradient/layer ${i}`));
+    expect(diary.slice(-3)).toEqual([2, 1, 0].map((i) => `wait gradients of layer ${i}`));
   });
 
   it('are those of sums that start after the step, bit by bit', async () => {
