@@ -123,7 +123,7 @@ export function matMulNBits(x: Tensor, matrix: QuantizedMatrix): Tensor {
   return matMulLevels(x, matrix, constant(matrix.levels), constant(matrix.scales));
 }
 
-/** Activations that are rounded to 8 bits by blocks within the product: 25 times faster with weights of 8 bits, measured on AVX2. */
+/** Activations are rounded to 8 bits by blocks within the product: with floats ONNX Runtime has no fast kernel for weights of 8 bits. */
 const IN_8_BITS = 4;
 
 /**
