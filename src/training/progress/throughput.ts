@@ -12,8 +12,8 @@ export interface IntervalSums {
   /** Sum of the losses that are finite, and how many those are. */
   readonly loss: number;
   readonly losses: number;
-  /** Floating-point operations; 0 or absent where they are not counted. */
-  readonly flops?: number;
+  /** Floating-point operations; 0 where they are not counted. */
+  readonly flops: number;
 }
 
 const NOTHING: IntervalSums = {
@@ -24,6 +24,7 @@ const NOTHING: IntervalSums = {
   waitSeconds: 0,
   loss: 0,
   losses: 0,
+  flops: 0,
 };
 
 /** What one step adds; a StepReport has it. */
@@ -50,7 +51,7 @@ export class Throughput {
       waitSeconds: sums.waitSeconds + step.waitSeconds,
       loss: sums.loss + (isUsable ? step.loss : 0),
       losses: sums.losses + (isUsable ? 1 : 0),
-      ...(step.flops !== undefined && { flops: (sums.flops ?? 0) + step.flops }),
+      flops: sums.flops + (step.flops ?? 0),
     };
   }
 
