@@ -77,7 +77,7 @@ describe('anemone export', () => {
     for (const [given, message] of [
       [[out('x.nemo'), '--streaming'], /--streaming: is for files in ONNX/],
       [[out('x.nemo'), '--decoder', 'ctc'], /--decoder: is for files in ONNX/],
-      [[out('x'), '--for', 'kaldi'], /--for: expected nemo or sherpa/],
+      [[out('x'), '--for', 'kaldi'], /--for: expected nemo, sherpa, peft or huggingface/],
       [[out('x.onnx'), '--att-context-size', '4,1'], /--att-context-size: needs --streaming/],
       [[out('x.onnx'), '--streaming', '--att-context-size', 'all'], /expected two whole numbers/],
       [[out('x.onnx'), '--streaming'], /whole utterance/],
