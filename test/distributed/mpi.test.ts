@@ -58,8 +58,8 @@ describe.each(['Open MPI', 'MPICH'] as const)('ranks of %s', (kind) => {
     const { code, text } = await run(kind, 3, 'absent');
     expect(code).not.toBe(0);
     const message =
-      /ranks 0, 1 waited 1 s at the all-reduce of gradients for rank 2; rank 2 \(process \d+ on \S+\) was last at the barrier before the work /g;
-    expect(text.match(message), text).toHaveLength(1);
+      /ranks 0, 1 waited 4 s at the all-reduce of gradients for rank 2; rank 2 \(process \d+ on \S+\) was last at the barrier before the work /g;
+    expect(text.match(message) ?? text).toHaveLength(1);
   });
 
   it('end when one is killed', async () => {

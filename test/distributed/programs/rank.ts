@@ -6,7 +6,7 @@ import { conform } from './conformance.js';
 const [plan, argument] = process.argv.slice(2);
 let world: World;
 try {
-  world = joinWorld({ timeoutSeconds: plan === 'absent' ? 1 : 60 });
+  world = joinWorld({ timeoutSeconds: plan === 'absent' ? 4 : 60 });
 } catch (error) {
   end(error);
 }
