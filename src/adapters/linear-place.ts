@@ -9,8 +9,11 @@ export interface AdapterPlace {
   readonly path: string;
   /** Width of what passes through. */
   readonly width: number;
+  /** Puts an adapter there under a name. */
   add(name: string, adapter: Module): void;
+  /** The adapter of a name, if it is there. */
   get(name: string): Module | undefined;
+  /** Whether an adapter computes; one that does not stays. */
   enable(name: string, enabled: boolean): void;
   /** Takes an adapter away for good. */
   remove(name: string): void;
@@ -32,7 +35,7 @@ export class LinearPlace implements AdapterPlace {
     return this.map.inFeatures;
   }
 
-  /** @throws AnemoneError `adapter.unsupported`, `nn.not-adaptable` */
+  /** Puts a low-rank adapter beside the map. @throws AnemoneError `adapter.unsupported`, `nn.not-adaptable` */
   add(name: string, adapter: Module): void {
     if (!(adapter instanceof LowRankAdapter)) {
       throw new AnemoneError({
@@ -45,10 +48,12 @@ export class LinearPlace implements AdapterPlace {
     this.map.addUpdate(name, adapter).fit(this.map, this.parts);
   }
 
+  /** The adapter of a name, if it is there. */
   get(name: string): LowRankAdapter | undefined {
     return this.map.updateOf(name) as LowRankAdapter | undefined;
   }
 
+  /** Whether an adapter computes; one that does not stays. */
   enable(name: string, enabled: boolean): void {
     this.map.enableUpdate(name, enabled);
   }

@@ -79,6 +79,7 @@ export class LowRankAdapter extends Adapter implements LinearUpdate {
     }
   }
 
+  /** alpha / rank: what the product is multiplied by. */
   get scale(): number {
     return lowRankScale(this.config);
   }

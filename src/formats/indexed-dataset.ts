@@ -86,6 +86,7 @@ export class IndexedDataset {
     return Int32Array.from({ length: count }, (_, i) => read(view, i * bytes));
   }
 
+  /** Closes the file of tokens. */
   close(): void {
     if (this.handle !== undefined) closeSync(this.handle);
     this.handle = undefined;
@@ -171,6 +172,7 @@ export class IndexedDatasetWriter {
   }
 
   /**
+   * Begins a set under hidden names.
    * @param vocabSize says how many bytes a token takes: two below 65,500, four from there on
    * @throws AnemoneError `indexed.cannot-write`
    */

@@ -17,6 +17,7 @@ export interface ConfiguredTexts {
 }
 
 /**
+ * The texts that a config names, and the tokenizer that cuts them.
  * @param node the `model` section
  * @throws AnemoneErrors with all mistakes of the section, `tokenizer.*`, `data.prefix`
  */

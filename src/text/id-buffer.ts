@@ -5,11 +5,13 @@ export class IdBuffer {
   length = 0;
   private data = new Int32Array(1024);
 
+  /** Adds an id. */
   push(id: number): void {
     if (this.length === this.data.length) this.grow(this.length + 1);
     this.data[this.length++] = id;
   }
 
+  /** Adds ids. */
   pushAll(ids: ArrayLike<number>): void {
     if (this.length + ids.length > this.data.length) this.grow(this.length + ids.length);
     this.data.set(ids, this.length);
@@ -21,6 +23,7 @@ export class IdBuffer {
     return this.data.subarray(0, this.length);
   }
 
+  /** Forgets them; the memory stays. */
   clear(): void {
     this.length = 0;
   }

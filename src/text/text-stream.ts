@@ -18,7 +18,7 @@ export class TextStream {
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
-  /** @returns what the token adds, which is nothing while a character is not whole */
+  /** Takes the next token. @returns what the token adds, which is nothing while a character is not whole */
   push(id: number): string {
     this.window.push(id);
     const text = this.tokenizer.idsToText(this.window);

@@ -2,6 +2,7 @@
 import { type BlendIndex, blendIndex } from './gpt-index.js';
 import type { SampleSet } from './sample-set.js';
 
+/** Samples of several sets, each as often as its weight says, in Megatron's order. */
 export class BlendedSamples implements SampleSet {
   private readonly index: BlendIndex;
   /** Samples that each set gives in an epoch. */
@@ -41,6 +42,7 @@ export class BlendedSamples implements SampleSet {
     return this.sets.map((set) => set.digest()).join('+');
   }
 
+  /** Closes all sets. */
   close(): void {
     for (const set of this.sets) set.close();
   }

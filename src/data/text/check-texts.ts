@@ -50,7 +50,7 @@ export interface TextSetReport {
 /** Tokens that are looked at at once. */
 const PART = 2 ** 20;
 
-/** @throws AnemoneError for files that cannot be read */
+/** Looks through a set of texts for what would harm training. @throws AnemoneError for files that cannot be read */
 export async function checkTextSet(path: string, options: TextCheckOptions): Promise<TextSetReport> {
   const set = await openSet(path, options);
   try {

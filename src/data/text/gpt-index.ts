@@ -30,6 +30,7 @@ export interface GptIndexOptions {
 /** A last epoch of which less is used than this share is shuffled by itself, so that no part of it comes early. */
 const SEPARATE_BELOW = 0.8;
 
+/** The order of documents, samples and their shuffling, as NeMo draws it for a GPT. */
 export function gptIndex(options: GptIndexOptions): GptIndex {
   const { sizes, samples, length, seed, shuffles = true, dropsLast = true } = options;
   let total = 0;

@@ -27,6 +27,7 @@ export interface IndexedSamplesOptions {
   readonly tokenBytes?: ArrayLike<number> | undefined;
 }
 
+/** Samples of an indexed set, in NeMo's order. */
 export class IndexedSamples implements SampleSet {
   readonly count: number;
   private readonly sizes: Int32Array;
@@ -107,6 +108,7 @@ export class IndexedSamples implements SampleSet {
     return `${sizes.length}-${sum >>> 0}`;
   }
 
+  /** Closes the set. */
   close(): void {
     this.set.close();
   }

@@ -16,6 +16,7 @@ export interface RowSamplesOptions {
   readonly dropsLast: boolean;
 }
 
+/** Samples of equal length cut from a row of tokens in memory, drawn anew in each epoch. */
 export class RowSamples implements SampleSet {
   readonly count: number;
   private order: { readonly epoch: number; readonly places: Int32Array } | undefined;
@@ -58,6 +59,7 @@ export class RowSamples implements SampleSet {
     return `${tokens.length}-${sum >>> 0}`;
   }
 
+  /** There is nothing to close. */
   close(): void {}
 
   private placeOf(index: number): number {

@@ -15,5 +15,6 @@ export interface SampleSet {
   bytesOf(targets: Int32Array): number;
   /** Another text has another one. */
   digest(): string;
+  /** Gives back files. */
   close(): void;
 }

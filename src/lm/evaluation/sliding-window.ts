@@ -55,7 +55,7 @@ export class SlidingWindow {
     this.program = lossProgram(network, engine);
   }
 
-  /** @throws AnemoneError `lm.window` for a text without a token to tell, `lm.tokenizer` */
+  /** Loss of a text, each token once. @throws AnemoneError `lm.window` for a text without a token to tell, `lm.tokenizer` */
   async measure(text: string, name = 'the text'): Promise<TextLoss> {
     const { ids, bytesPerToken } = this.tokensOf(text);
     if (ids.length < 2) throw wrong(name, 'there is no token to tell after another', 'a longer text');
@@ -71,6 +71,7 @@ export class SlidingWindow {
     return { nats, targets, bytes: bytesPerToken * targets };
   }
 
+  /** Ends its program. */
   dispose(): void {
     this.program.dispose();
   }

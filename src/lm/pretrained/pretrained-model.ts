@@ -111,6 +111,7 @@ export class PretrainedLanguageModel {
     }
   }
 
+  /** Its tokenizer. */
   get tokenizer(): Tokenizer {
     return this.parts.tokenizer;
   }

@@ -10,6 +10,7 @@ import { JsonNode } from './json-node.js';
 const FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
 
 /**
+ * Reads a tokenizer of Hugging Face.
  * @param path a folder with tokenizer.json, or the file itself
  * @throws AnemoneError `tokenizer.missing-file`, `tokenizer.damaged`, `tokenizer.unsupported`, `tokenizer.pattern`
  */

@@ -34,7 +34,7 @@ interface Header {
   readonly get: (key: string) => GgufValue | undefined;
 }
 
-/** @throws AnemoneError `gguf.unsupported`, `tokenizer.damaged` */
+/** The tokenizer that a GGUF file holds. @throws AnemoneError `gguf.unsupported`, `tokenizer.damaged` */
 export function ggufTokenizer(file: GgufFile): HuggingFaceTokenizer {
   const header = headerOf(file);
   const token = (key: string): string | undefined => {

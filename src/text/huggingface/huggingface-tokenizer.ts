@@ -67,6 +67,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   /**
+   * The tokenizer of a file in memory.
    * @param bytes of tokenizer.json
    * @throws AnemoneError `tokenizer.damaged`, `tokenizer.unsupported`, `tokenizer.pattern`
    */
@@ -79,7 +80,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     return new HuggingFaceTokenizer(TokenizerPipeline.parse(bytes, file), { ...setting, files }, file);
   }
 
-  /** @param json what a tokenizer.json would say; it becomes the file that checkpoints keep */
+  /** The tokenizer of such a file's content. @param json what a tokenizer.json would say; it becomes the file that checkpoints keep */
   static fromJson(
     json: unknown,
     setting: TokenizerSetting = {},

@@ -69,7 +69,7 @@ export class ByteBpeTrainer {
     if (this.counts.size > MOST_WORDS) this.forgetRarest();
   }
 
-  /** @throws AnemoneError `tokenizer.no-text` where nothing was added */
+  /** Merges pairs until the vocabulary is full. @throws AnemoneError `tokenizer.no-text` where nothing was added */
   train(): HuggingFaceTokenizer {
     const { vocabSize, minFrequency = 2, onProgress } = this.options;
     if (this.counts.size === 0)
