@@ -278,7 +278,7 @@ export const trainerSchema = defineSchema(
     overlap_grad_sync: {
       doc: 'With MPI, gradients are sent while those of earlier layers are computed. The numbers are the same without.',
       format: 'boolean',
-      default: true,
+      default: false,
     },
     rank_timeout: {
       doc: 'How long ranks wait for each other before the run ends, in seconds or DD:HH:MM:SS.',
