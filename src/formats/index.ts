@@ -17,6 +17,7 @@ export {
 } from './float16.js';
 export { type GgufFile, type GgufTensor, type GgufValue, readGguf } from './gguf/read.js';
 export { IndexedDataset, IndexedDatasetWriter } from './indexed-dataset.js';
+export { joined } from './joined.js';
 export { type JsonTextOptions, parseJsonText } from './json-text.js';
 export { badSample } from './levels.js';
 export { COPY_LINKED, isLinked } from './links.js';

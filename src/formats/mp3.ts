@@ -2,6 +2,7 @@
 // into errors. The frames are found before (mp3-frames.ts) because the decoder never returns when it cannot find its way
 // in garbage.
 import { AnemoneError } from '../errors/index.js';
+import { joined } from './joined.js';
 import { type Mp3Info, scanMp3 } from './mp3-frames.js';
 
 /** Facts from the frame headers, without decoding. Throws `audio.corrupt` when there is no frame. */
@@ -80,7 +81,7 @@ export async function decodeMp3(
     at += length;
     if (at >= start + count) break;
   }
-  const channels = Array.from({ length: info.channels }, (_, c) => concatenate(pieces.map((p) => p[c])));
+  const channels = Array.from({ length: info.channels }, (_, c) => joined(pieces.map((p) => p[c])));
   return { channels, sampleRate: info.sampleRate, seen: at, damaged: info.damaged };
 }
 
@@ -91,15 +92,4 @@ function gaveUp(cause: unknown, file: string): AnemoneError {
     position: { file },
     cause,
   });
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0];
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

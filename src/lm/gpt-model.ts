@@ -2,8 +2,7 @@
 import { basename } from 'node:path';
 import { type ConfigNode, configFromValues, toYaml } from '../config/index.js';
 import type { Container } from '../container/index.js';
-import type { Engine, Program, Tensors } from '../engine/index.js';
-import { tf } from '../engine/index.js';
+import type { Engine, Tensors } from '../engine/index.js';
 import {
   type BatchSource,
   buildModel,
@@ -24,7 +23,7 @@ import type { Generated } from './generation/options.js';
 import { gptArchitecture } from './gpt-architecture.js';
 import { type GptModelConfig, type GptModelSection, gptModelSchema } from './gpt-schema.js';
 import { LanguageNetwork } from './network.js';
-import { lossProgram, PerplexityEvaluator } from './perplexity.js';
+import { meanLoss, PerplexityEvaluators } from './perplexity.js';
 import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
 import { modelTokenizer } from './tokenizer.js';
@@ -43,7 +42,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   /** Where they grow (`rampup_batch_size`): of the step after so many samples. */
   readonly batchesOfStep: ((examples: number) => number) | undefined;
   private readonly data: TextData;
-  private lossPrograms = new WeakMap<Engine, Program>();
+  private readonly evaluators: PerplexityEvaluators;
   private readonly writer: ModelWriter;
 
   /** Use `fromConfig`. */
@@ -55,6 +54,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
     this.network = this.child('model', new LanguageNetwork(architecture, naming, settings));
     this.batchesPerStep = settings.global_batch_size / settings.micro_batch_size;
     this.writer = new ModelWriter(this.network, this.tokenizer);
+    this.evaluators = new PerplexityEvaluators(this.network);
     this.batchesOfStep = rampUp(settings);
     this.data = new TextData(settings, this.tokenizer);
   }
@@ -99,19 +99,11 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
 
   /** The mean loss of the targets. inputs: `tokens` and `labels` int32 [B,T], `lossMask` [B,T]; see `TokenSource`. */
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    const { tokens, labels, lossMask, positions, documents } = inputs;
-    const total = tf.sum(lossMask);
-    const sum = this.network.loss({ tokens, positions, documents }, labels, lossMask, pass);
-    return { loss: tf.div(sum, tf.maximum(total, tf.scalar(1))), weight: total };
+    return meanLoss(this.network, inputs, pass);
   }
 
   override evaluator(engine: Engine): Evaluator {
-    let program = this.lossPrograms.get(engine);
-    if (!program) {
-      program = lossProgram(this.network, engine);
-      this.lossPrograms.set(engine, program);
-    }
-    return new PerplexityEvaluator(program);
+    return this.evaluators.on(engine);
   }
 
   /**
@@ -152,7 +144,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   protected override networkChanged(): void {
-    this.lossPrograms = new WeakMap();
+    this.evaluators.forget();
     this.writer.forget();
   }
 }

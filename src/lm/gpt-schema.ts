@@ -110,6 +110,22 @@ const ropeScalingSchema = defineSchema(
   { doc: 'Rotary positions for more than a model was trained on.' },
 ); // biome-ignore format: a table
 
+/** What the trainer reads of a section of a language model. */
+export const optimizerFields = {
+  optim: {
+    doc: 'Optimizer and schedule; read by the trainer.',
+    format: componentConfig('optimizer', { nameKey: 'name' }),
+    ...optional,
+  },
+  optim_param_groups: {
+    doc: 'Settings per module; read by the trainer. Default: norms and biases do not decay.',
+    format: paramGroupsFormat,
+    ...optional,
+  },
+  freeze: { doc: 'Modules that are not trained, or patterns.', format: listOf('string'), default: [] },
+  skip_nan_grad: { doc: 'Skip updates that are not finite; read by the trainer.', ...flag(false) },
+} as const satisfies FieldDefinitions;
+
 const networkFields = {
   mcore_gpt: { doc: 'Names of weights: those of Megatron core, or of NeMo before it.', ...flag(false) },
   encoder_seq_length: { doc: 'Tokens of a sample.', ...count, default: 512 },
@@ -249,18 +265,7 @@ export const gptModelSchema = defineSchema(
     },
     data: { doc: 'Where samples come from.', format: dataSchema, ...optional },
     adapters: { doc: 'Adapters that were added to the model, by name.', format: adaptersFormat, ...optional },
-    optim: {
-      doc: 'Optimizer and schedule; read by the trainer.',
-      format: componentConfig('optimizer', { nameKey: 'name' }),
-      ...optional,
-    },
-    optim_param_groups: {
-      doc: 'Settings per module; read by the trainer. Default: norms and biases do not decay.',
-      format: paramGroupsFormat,
-      ...optional,
-    },
-    freeze: { doc: 'Modules that are not trained, or patterns.', format: listOf('string'), default: [] },
-    skip_nan_grad: { doc: 'Skip updates that are not finite; read by the trainer.', ...flag(false) },
+    ...optimizerFields,
   },
   {
     doc: 'NeMo’s Megatron GPT: a causal language model.',

@@ -37,24 +37,10 @@ export function quantizeMatrix(
       hint: 'block sizes are powers of two from 16 on',
     });
   }
-  const blocks = Math.ceil(depth / blockSize);
-  const zero = 2 ** (bits - 1);
-  const levels = new Uint8Array(columns * blocks * blockSize).fill(zero);
-  const scales = new Float32Array(columns * blocks);
-  for (let column = 0; column < columns; column++) {
-    for (let block = 0; block < blocks; block++) {
-      const at = column * blocks + block;
-      const rows = Math.min(blockSize, depth - block * blockSize);
-      const value = (row: number) => matrix[(block * blockSize + row) * columns + column];
-      const scale = scaleOf(value, rows, zero);
-      scales[at] = scale;
-      for (let row = 0; row < rows; row++) {
-        const level = scale === 0 ? zero : Math.round(value(row) / scale) + zero;
-        levels[at * blockSize + row] = Math.min(Math.max(level, 0), 2 * zero - 1);
-      }
-    }
-  }
-  return quantized(levels, scales, { bits, blockSize, depth, columns });
+  const rows = new Float32Array(matrix.length);
+  for (let i = 0; i < depth; i++)
+    for (let j = 0; j < columns; j++) rows[j * depth + i] = matrix[i * columns + j];
+  return quantizeRows(rows, [columns, depth], bits, blockSize).matrix;
 }
 
 /** A matrix that was rounded, and what that cost. */
@@ -86,6 +72,7 @@ export function quantizeRows(
     const end = start + Math.min(blockSize, depth - (at % blocks) * blockSize);
     let largest = 0;
     for (let i = start; i < end; i++) if (Math.abs(matrix[i]) > Math.abs(largest)) largest = matrix[i];
+    // The largest number becomes level 0, of which there is one more below zero than above.
     const scale = Math.fround(-largest / zero);
     scales[at] = scale;
     for (let i = start; i < end; i++) {
@@ -144,13 +131,6 @@ export function matMulLevels(
     { K: depth, N: columns, bits, block_size: blockSize, ...(roundsInput && { accuracy_level: IN_8_BITS }) },
     { domain: 'com.microsoft' },
   )[0];
-}
-
-/** The largest number of a block becomes level 0, of which there is one more below zero than above. */
-function scaleOf(value: (row: number) => number, rows: number, zero: number): number {
-  let largest = 0;
-  for (let row = 0; row < rows; row++) if (Math.abs(value(row)) > Math.abs(largest)) largest = value(row);
-  return Math.fround(-largest / zero);
 }
 
 function paired(levels: Uint8Array): Uint8Array {

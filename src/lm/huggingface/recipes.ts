@@ -1,5 +1,6 @@
 // How the weights of a language network are made of the tensors of Hugging Face's transformers, and those of these: other names,
 // queries, keys and values apart, and in GPT-2 maps that are stored transposed.
+import { joined } from '../../formats/index.js';
 import { isGated } from '../../transformer/index.js';
 import type { NetworkOptions } from '../network.js';
 
@@ -199,16 +200,5 @@ function cut(x: Float32Array, count: number): Float32Array[] {
 function transposed(x: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(x.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = x[i * columns + j];
-  return out;
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0];
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
   return out;
 }

@@ -3,7 +3,7 @@
 import { type ConfigNode, configFromValues, toYaml } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { ChatText } from '../../data/index.js';
-import { ENGINE, type Engine, type Program, type State, type Tensors, tf } from '../../engine/index.js';
+import { ENGINE, type Engine, type State, type Tensors } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import { openWeights } from '../../formats/index.js';
 import {
@@ -24,7 +24,7 @@ import type { TextPart } from '../generation/generate.js';
 import { type GptGenerateOptions, ModelWriter } from '../generation/model-writer.js';
 import type { Generated } from '../generation/options.js';
 import { LanguageNetwork } from '../network.js';
-import { lossProgram, PerplexityEvaluator } from '../perplexity.js';
+import { meanLoss, PerplexityEvaluators } from '../perplexity.js';
 import { stillGroups } from '../still-groups.js';
 import { type BaseModel, digestOf, openBase } from './base-model.js';
 import { loadPeft, peftConfig, savePeft } from './peft-folder.js';
@@ -46,7 +46,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
   readonly network: LanguageNetwork;
   /** Micro-batches of a step: `global_batch_size` / `micro_batch_size`. */
   readonly batchesPerStep: number;
-  private lossPrograms = new WeakMap<Engine, Program>();
+  private readonly evaluators: PerplexityEvaluators;
   private readonly writer: ModelWriter;
 
   /** Use `open`. */
@@ -63,6 +63,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
     const architecture = { ...base.architecture, hiddenDropout, attentionDropout, innerDropout };
     this.network = this.child(NETWORK, new LanguageNetwork(architecture, base.naming, settings));
     this.writer = new ModelWriter(this.network, this.tokenizer);
+    this.evaluators = new PerplexityEvaluators(this.network);
     const train = settings.data?.train_ds;
     const global = train?.global_batch_size ?? settings.global_batch_size;
     this.batchesPerStep = global / (train?.micro_batch_size ?? settings.micro_batch_size);
@@ -159,19 +160,11 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 
   /** The mean loss of what is to be learned. inputs: those of `AnswerSource`. */
   override trainingStep(inputs: Tensors, pass: Pass): StepOutput {
-    const { tokens, labels, lossMask, positions, documents } = inputs;
-    const total = tf.sum(lossMask);
-    const sum = this.network.loss({ tokens, positions, documents }, labels, lossMask, pass);
-    return { loss: tf.div(sum, tf.maximum(total, tf.scalar(1))), weight: total };
+    return meanLoss(this.network, inputs, pass);
   }
 
   override evaluator(engine: Engine): Evaluator {
-    let program = this.lossPrograms.get(engine);
-    if (!program) {
-      program = lossProgram(this.network, engine);
-      this.lossPrograms.set(engine, program);
-    }
-    return new PerplexityEvaluator(program);
+    return this.evaluators.on(engine);
   }
 
   /**
@@ -221,7 +214,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
   }
 
   protected override networkChanged(): void {
-    this.lossPrograms = new WeakMap();
+    this.evaluators.forget();
     this.writer.forget();
   }
 

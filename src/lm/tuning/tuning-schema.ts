@@ -1,9 +1,9 @@
 // The `model` section of NeMo's megatron_gpt_finetuning_config.yaml (1.23): a model that is restored and tuned on prompts and
 // answers, whole or by adapters.
 import { lowRankFields } from '../../adapters/index.js';
-import { componentConfig, defineSchema, type FieldDefinitions, type IgnoredKeys, listOf, type SectionInput } from '../../config/index.js'; // biome-ignore format: one line
+import { defineSchema, type FieldDefinitions, type IgnoredKeys, listOf, type SectionInput } from '../../config/index.js'; // biome-ignore format: one line
 import { checkpointFields } from '../../nn/index.js';
-import { paramGroupsFormat } from '../../optim/index.js';
+import { optimizerFields } from '../gpt-schema.js';
 
 const optional = { nullable: true, default: null } as const;
 const count = { format: 'int', min: 1 } as const;
@@ -164,18 +164,7 @@ export const tuningSchema = defineSchema(
     ...checkpointFields,
     peft: { doc: 'Which parameters are trained. Default: all.', format: peftSchema, ...optional },
     data: { doc: 'Prompts and answers.', format: dataSchema, ...optional },
-    optim: {
-      doc: 'Optimizer and schedule; read by the trainer.',
-      format: componentConfig('optimizer', { nameKey: 'name' }),
-      ...optional,
-    },
-    optim_param_groups: {
-      doc: 'Settings per module; read by the trainer. Default: norms and biases do not decay.',
-      format: paramGroupsFormat,
-      ...optional,
-    },
-    freeze: { doc: 'Modules that are not trained, or patterns.', format: listOf('string'), default: [] },
-    skip_nan_grad: { doc: 'Skip updates that are not finite; read by the trainer.', ...flag(false) },
+    ...optimizerFields,
   },
   {
     doc: 'NeMo’s fine-tuning of a Megatron GPT on prompts and answers (SFT), whole or by LoRA.',
