@@ -17,7 +17,7 @@ export interface Sizes {
   /** Feature frames, 10 ms each. */
   readonly frames: number;
   readonly tokens: number;
-  /** Whether layers are computed again for the gradient. Default no. */
+  /** Whether layers, and log-probabilities of the joint, are computed again for the gradient. Default no. */
   readonly checkpoint?: 'full' | 'selective';
   /** Default 32-true. */
   readonly precision?: Precision;
@@ -56,6 +56,7 @@ export function transducer(sizes: Sizes, engine: Engine, more: object = {}): Enc
       },
       joint: {
         _target_: 'RNNTJoint',
+        ...(sizes.checkpoint ? { preserve_memory: true } : {}),
         jointnet: { joint_hidden: sizes.hidden, activation: 'relu', dropout: 0.2 },
       },
       optim: { name: 'adamw', lr: 1e-3, betas: [0.9, 0.98], weight_decay: 1e-3 },

@@ -64,9 +64,10 @@ describe.each(['scan', 'host'] as const)('%s', (implementation) => {
 });
 
 describe.each([
-  ['pieces', 1e9, 90],
-  ['blocks', 90, 1e9],
-] as const)('joint in %s', (_name, maxElements, pieceElements) => {
+  ['pieces', 1e9, 90, false],
+  ['pieces, computed again', 1e9, 90, true],
+  ['blocks', 90, 1e9, false],
+] as const)('joint in %s', (_name, maxElements, pieceElements, recomputes) => {
   it.each(['relu', 'tanh'] as const)('%s', async (activation) => {
     const inputs = {
       encoder: randomTensor([2, 7, 4], 1),
@@ -79,7 +80,7 @@ describe.each([
       await compare(inputs, by, ({ encoder, prediction, weight, bias, targets }) =>
         jointPicks(
           { encoder, prediction, weight, bias, targets, blank: 5 },
-          { activation, dropout: 0.25, maxElements, pieceElements, clamp: 0 },
+          { activation, dropout: 0.25, maxElements, pieceElements, recomputes, clamp: 0 },
         ),
       );
     }

@@ -8,7 +8,16 @@ import {
   rnntLoss,
   transducerCosts,
 } from '../../src/asr/index.js';
-import { createReferenceEngine, float32, int32, type Tensor, tf } from '../../src/engine/index.js';
+import {
+  createReferenceEngine,
+  float32,
+  int32,
+  OnnxEngine,
+  type Program,
+  type Tensor,
+  tf,
+} from '../../src/engine/index.js';
+import { CounterRandom } from '../../src/random/index.js';
 import { evaluate, gradientError, maxDifference, randomTensor } from '../nn/support.js';
 import { formula, type GoldenArray, golden } from './golden.js';
 
@@ -201,6 +210,24 @@ describe('joint picks', () => {
       expect(error).toBeLessThan(5e-3);
     },
   );
+
+  it('has the same bits where log-probabilities are computed again, in less memory', async () => {
+    const engine = new OnnxEngine({ threads: 1 });
+    const step = (recomputes: boolean) =>
+      engine.compile('joint', (t) => {
+        const f = picks({ activation: 'relu', dropout: 0.3, pieceElements: 80, recomputes });
+        const loss = (x: Tensor) => tf.sum(tf.square(f({ ...t, encoder: x })));
+        return { value: loss(t['encoder']), gradient: tf.grad(loss)(t['encoder']) };
+      });
+    const [kept, again] = [step(false), step(true)];
+    const inputs = { ...tensors, ...constant };
+    const run = (program: Program) => program.run(inputs, { random: new CounterRandom(4) });
+    expect(await run(again)).toEqual(await run(kept));
+    const wide = { ...inputs, encoder: randomTensor([2, 300, 4], 9) };
+    const [most, less] = [kept, again].map((program) => program.peakBytes?.(wide) as number);
+    expect(less).toBeLessThan(most);
+    await engine.dispose();
+  });
 
   it('does not depend on the block size', async () => {
     const all = { ...tensors, ...constant };

@@ -124,11 +124,15 @@ const jointFields = {
     nullable: true,
     default: null,
   },
+  preserve_memory: {
+    doc: 'Log-probabilities of the lattice are computed again for the gradient instead of kept: 4 bytes for each utterance, frame, token and class less. Beyond max_elements they always are.',
+    format: 'boolean',
+    default: false,
+  },
 } as const;
 
 const jointIgnored = {
   log_softmax: { instead: 'the joint gives logits; losses and decoding normalise', harmless: [null] },
-  preserve_memory: { instead: 'memory is bounded by max_elements', harmless: [false] },
   experimental_fuse_loss_wer: { instead: 'use fuse_loss_wer', harmless: [null, false] },
 } as const;
 

@@ -49,6 +49,8 @@ export interface JointPicksOptions {
   readonly maxElements: number;
   /** Elements of the temporaries of one piece of time, within the bound. Default 2^22. */
   readonly pieceElements?: number | undefined;
+  /** Whether log-probabilities are computed again for the gradient where they would fit the bound. Default no. */
+  readonly recomputes?: boolean;
   /** Gradients of the logits are clipped to ±clamp; off when ≤ 0. */
   readonly clamp: number;
 }
@@ -82,7 +84,7 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
   const leastPieces = piecesOf(options.maxElements);
   const heads = input.heads ?? [{ size: classes, arcs: [blank, 'label'] }];
   const selectors = heads.map((head) => arcSelectors(targets, head));
-  // What the gradient keeps is the log-probabilities alone, so only they must fit the bound as a whole.
+  // What the gradient keeps is at most the log-probabilities, so only they must fit the bound as a whole.
   if (batch * rows * frames * classes <= options.maxElements) {
     const wishedPieces = Math.min(mostPieces, piecesOf(options.pieceElements ?? 2 ** 22));
     return savedPieces(options, Math.max(leastPieces, wishedPieces), input, heads, selectors);
@@ -94,7 +96,7 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
 }
 
 /**
- * All log-probabilities fit the bound: the gradient keeps them. Time is still cut into a few pieces, for the
+ * All log-probabilities fit the bound: the gradient keeps them, or computes them again. Time is still cut into a few pieces, for the
  * many temporaries of the same size and for the hidden layer, which may be wider than there are classes.
  */
 function savedPieces(
@@ -140,16 +142,21 @@ function savedPieces(
           encoder,
           prediction,
           weight,
+          bias,
           ...selectors,
-          ...results.flatMap((result) => result.logProbabilities),
+          ...(options.recomputes ? [] : results.flatMap((result) => result.logProbabilities)),
           ...random,
         ],
       };
     },
-    (dy, [encoder, prediction, weight, ...more]) => {
+    (dy, [encoder, prediction, weight, bias, ...more]) => {
       const selectors = more.slice(0, heads.length);
-      const ofPiece = (i: number): Tensor[] => more.slice((i + 1) * heads.length, (i + 2) * heads.length);
-      const random = more.slice((pieces + 1) * heads.length);
+      const kept = options.recomputes ? [] : more.slice(heads.length, (pieces + 1) * heads.length);
+      const random = more.slice(heads.length + kept.length);
+      const logProbabilities = (i: number, { dropped }: Hidden): Tensor[] =>
+        options.recomputes
+          ? parts[i].network.logProbabilities(dropped, weight, bias)
+          : kept.slice(i * heads.length, (i + 1) * heads.length);
       const arcs = dy.shape[3]!;
       let last: Tensor[] = [];
       const grads = parts.map(({ start, length, network }, i) => {
@@ -158,7 +165,7 @@ function savedPieces(
         const encoderPiece = later(piece(encoder, start, length), last);
         const hidden = network.hidden(encoderPiece, prediction, mask);
         const dPicks = pieces === 1 ? dy : tf.slice(dy, [0, 0, start, 0], [batch, rows, length, arcs]);
-        const grad = network.backward(dPicks, hidden, ofPiece(i), weight, selectors, mask);
+        const grad = network.backward(dPicks, hidden, logProbabilities(i, hidden), weight, selectors, mask);
         last = [grad.encoder, grad.prediction, grad.weight];
         return grad;
       });

@@ -116,6 +116,7 @@ export abstract class TransducerJoint extends Module {
       activation: jointnet.activation,
       dropout: pass.training ? (jointnet.dropout ?? 0) : 0,
       maxElements: fused && size ? Math.min(bound, size * frames * rows * this.classes) : bound,
+      recomputes: this.config.preserve_memory,
       clamp,
     };
   }

@@ -39,7 +39,7 @@ export function inBatchParts(
   const groups = batchParts(x.shape[0], parts);
   if (parts <= 1 || groups.length === 1) return fn(x, { start: 0, count: x.shape[0] });
   // A number goes from part to part: each waits for the one before it, and on the way back for the one behind it.
-  let order: Tensor = tf.scalar(0);
+  let order = numberOf(x);
   const outputs = groups.map((rows) => {
     const part = ([image, turn]: Tensor[]): Tensor[] => {
       const output = fn(behind(image, turn), rows);
@@ -61,11 +61,26 @@ function behind(x: Tensor, other: Tensor): Tensor {
   );
 }
 
-/** x; the gradient of `order`, which is 0, is known when that of x is. */
+/** x; a gradient of `order`, whose value means nothing, is known when that of x is. */
 function startOfTheWayBack(x: Tensor, order: Tensor): Tensor {
   return customGradient(
     [x, order],
     () => ({ value: tf.clone(x), saved: [] }),
-    (dy) => [dy, later(tf.scalar(0), [dy])],
+    (dy) => [dy, firstNumber(dy)],
   );
+}
+
+/** A number that is known when x is, and whose gradient ends here. It is none of its own: a constant waits for nothing. */
+function numberOf(x: Tensor): Tensor {
+  return customGradient(
+    [x],
+    () => ({ value: firstNumber(x), saved: [] }),
+    () => [tf.zeros(x.shape)],
+  );
+}
+
+function firstNumber(x: Tensor): Tensor {
+  const origin = x.shape.map(() => 0);
+  const one = x.shape.map(() => 1);
+  return tf.reshape(tf.slice(x, origin, one), []);
 }

@@ -98,7 +98,7 @@ function gradientsAnew(
   const weights = saved.slice(inputs, inputs + states.length);
   const values = new Map<ProgramState, Tensor>(states.map((state, i) => [state, weights[i]]));
   const history = saved.slice(inputs + states.length);
-  const again = new CheckpointScope(currentScope(), { values, history });
+  const again = new CheckpointScope(currentScope(), { values, history, dys });
   const ofFloats = (tensors: readonly Tensor[]) => tensors.filter((_, i) => floats[i]);
   const outputs = () => ofFloats(withScope(again, () => fn(xs, true)));
   const grads = nestedGradients(outputs, [...xs, ...weights, ...elsewhere], ofFloats(dys));
@@ -112,6 +112,8 @@ interface Replay {
   readonly values: ReadonlyMap<ProgramState, Tensor>;
   /** What the first run has drawn and read, in order. */
   readonly history: readonly Tensor[];
+  /** Gradients of the part's outputs, for which the second run waits. */
+  readonly dys: readonly Tensor[];
 }
 
 /** The scope around. In a first run it remembers what is drawn and read; in a second it gives that again. */
@@ -148,6 +150,8 @@ class CheckpointScope implements ProgramScope {
   }
 
   randomBits(count: number, bits: number): Tensor {
+    // Masks are made of them once more: else the compiler would find them equal to those of the first run, and keep these.
+    if (this.replay) return this.inner.after(this.replay.history[this.at++], this.replay.dys);
     return this.next(() => {
       const drawn = this.inner.randomBits(count, bits);
       if (!(this.inner instanceof CheckpointScope)) this.drawn.push(tf.keep(drawn));

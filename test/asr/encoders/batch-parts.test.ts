@@ -1,7 +1,7 @@
 // Convolutions of the subsampling by parts of a batch: outputs of the whole batch bit for bit, gradients but for the order of
 // their sums, in less memory.
 import { afterAll, describe, expect, it } from 'vitest';
-import { batchParts } from '../../../src/asr/encoders/batch-parts.js';
+import { batchParts, inBatchParts } from '../../../src/asr/encoders/batch-parts.js';
 import { conformerEncoderSchema } from '../../../src/asr/encoders/conformer-config.js';
 import { ConformerEncoder } from '../../../src/asr/encoders/conformer-encoder.js';
 import {
@@ -14,7 +14,7 @@ import {
   tf,
   valueAndGrads,
 } from '../../../src/engine/index.js';
-import { evaluationPass, trainingPass } from '../../../src/nn/index.js';
+import { evaluationPass, Linear, trainingPass } from '../../../src/nn/index.js';
 import { CounterRandom } from '../../../src/random/index.js';
 
 const BATCH = 5;
@@ -83,6 +83,27 @@ describe.each(['striding', 'dw_striding', 'vggnet'] as const)('parts of a batch:
     const [whole, two, four] = [1, 2, 4].map((parts) => peakOf(encoder(parts, kind), 16 * FRAMES));
     expect([four < two, two < whole], `${[whole, two, four]}`).toEqual([true, true]);
   });
+});
+
+it('each part is through, forward and back, before the next one begins', () => {
+  const wide = 4096;
+  const peak = (parts: number): number => {
+    const layers = [new Linear(8, wide), new Linear(wide, 8)];
+    const parameters = layers.flatMap((layer) => [...layer.parameters()]);
+    const program = onnx.compile('parts', ({ x }) => {
+      const part = (image: Tensor) =>
+        layers[1].forward(tf.tanh(layers[0].forward(image, trainingPass)), trainingPass);
+      const loss = () => tf.sum(tf.square(inBatchParts(x, parts, trainingPass, part))) as tf.Scalar;
+      const { value, grads } = valueAndGrads(loss, parameters);
+      return { value, ...Object.fromEntries(grads.map((grad, i) => [`${i}`, grad])) };
+    });
+    const bytes = program.peakBytes?.({ x: float32(new Float32Array(8 * 50 * 8), [8, 50, 8]) }) as number;
+    program.dispose();
+    return bytes;
+  };
+  const [whole, two, eight] = [1, 2, 8].map(peak);
+  expect(two / whole, `${[whole, two, eight]}`).toBeLessThan(0.65);
+  expect(eight / whole, `${[whole, two, eight]}`).toBeLessThan(0.3);
 });
 
 it('an engine that computes at once gives the same', async () => {
