@@ -1,5 +1,5 @@
 // A stack of decoder layers (Vaswani et al. 2017, without cross-attention; Radford et al. 2018), for language models.
-import type { AttentionCache, Tensor, Tensors } from '../../engine/index.js';
+import { type AttentionCache, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
   type CheckpointConfig,
   LayerCheckpoints,
@@ -73,7 +73,8 @@ export class CausalDecoder extends Module {
    */
   extend(x: Tensor, positions: Tensor, { memory, windowed, ...all }: DecoderCache, pass: Pass): Tensors {
     const out: Tensors = {};
-    let y = x;
+    // Rows of [B·S,d] pass through the layers: products and norms take them as they are, and every reshape is a node that is run.
+    let y = tf.reshape(x, [-1, this.options.width]) as Tensor;
     this.stack.forEach((layer, i) => {
       const cache: AttentionCache = {
         key: memory[`keys.${i}`],
@@ -85,7 +86,7 @@ export class CausalDecoder extends Module {
       out[`keys.${i}`] = next.key;
       out[`values.${i}`] = next.value;
     });
-    return { ...out, hidden: this.finish(y, pass) };
+    return { ...out, hidden: tf.reshape(this.finish(y, pass), x.shape) };
   }
 
   private rotaryOf(layer: number): RotaryPositions | undefined {
