@@ -45,7 +45,12 @@ const apart = (a: Float32Array, b: Float32Array): number =>
 
 /** A model that is tuned, by its config: with a new adapter, or one of PEFT to go on from. */
 async function tuned(base: string, peft: object): Promise<MegatronGPTSFTModel> {
-  const model = { target: 'MegatronGPTSFTModel', restore_from_path: base, global_batch_size: 4, peft: { peft_scheme: 'lora', ...peft } };
+  const model = {
+    target: 'MegatronGPTSFTModel',
+    restore_from_path: base,
+    global_batch_size: 4,
+    peft: { peft_scheme: 'lora', ...peft },
+  };
   return (await createFromConfig(configFromObject({ model }), trainer)) as unknown as MegatronGPTSFTModel;
 }
 
