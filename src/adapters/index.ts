@@ -6,6 +6,6 @@ export type { AttentionPositions } from './attention-adapter.js';
 export { adapterComponents, adapterKind, lowRankFields } from './components.js';
 export type { AdapterPlace, LinearPlace } from './linear-place.js';
 export { LowRankAdapter, type LowRankConfig, LowRankPair } from './low-rank-adapter.js';
-export { rowsOf } from './merge.js';
+export { addLowRank, type LowRankProduct, rowsOf } from './merge.js';
 export { ModelAdapters, type UnfreezeOptions } from './model-adapters.js';
 export { adaptersFormat } from './section.js';

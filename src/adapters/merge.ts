@@ -8,27 +8,40 @@ type Weights = Pick<Engine, 'read' | 'write'>;
 /** Adds what an adapter adds to the weight of its map, in `engine`. */
 export async function mergeInto(map: Linear, adapter: LowRankAdapter, engine: Weights): Promise<void> {
   const weight = Float32Array.from((await engine.read(map.weight)) as Float32Array);
-  const columns = map.inFeatures;
   for (const [part, { rank, narrow, wide }] of adapter.pairs) {
     const [a, b] = [await engine.read(narrow), await engine.read(wide)] as [Float32Array, Float32Array];
-    const rows = rowsOf(map, part);
-    for (const [row, at] of rows.entries()) {
-      const out = weight.subarray(at * columns, (at + 1) * columns);
-      addRow(out, b.subarray(row * rank, (row + 1) * rank), a, adapter.scale);
-    }
+    addLowRank(weight, rowsOf(map, part), { a, b, rank, scale: adapter.scale });
   }
   await engine.write(map.weight, weight);
 }
 
-/** out += scale · b·A; b [r], a [r, columns]. */
-function addRow(out: Float32Array, b: Float32Array, a: Float32Array, scale: number): void {
-  const sum = new Float64Array(out.length);
-  for (const [k, factor] of b.entries()) {
-    if (factor === 0) continue;
-    const row = a.subarray(k * out.length, (k + 1) * out.length);
-    for (let j = 0; j < out.length; j++) sum[j] += factor * row[j];
+/** The two maps of an adapter, and the factor of their product. */
+export interface LowRankProduct {
+  /** [rank, in] */
+  readonly a: Float32Array;
+  /** [rows, rank] */
+  readonly b: Float32Array;
+  readonly rank: number;
+  readonly scale: number;
+}
+
+/** weight [out, in]: its row `rows[i]` gets scale · (B·A)[i]. */
+export function addLowRank(
+  weight: Float32Array,
+  rows: readonly number[],
+  { a, b, rank, scale }: LowRankProduct,
+): void {
+  const columns = a.length / rank;
+  const sum = new Float64Array(columns);
+  for (let i = 0; i < rows.length; i++) {
+    sum.fill(0);
+    for (let k = 0; k < rank; k++) {
+      const factor = b[i * rank + k];
+      if (factor !== 0)
+        for (let j = 0, from = k * columns; j < columns; j++, from++) sum[j] += factor * a[from];
+    }
+    for (let j = 0, to = rows[i] * columns; j < columns; j++, to++) weight[to] += scale * sum[j];
   }
-  for (let j = 0; j < out.length; j++) out[j] += scale * sum[j];
 }
 
 /** Rows of the weight that belong to a part, in order; `''` is the whole map. */

@@ -17,6 +17,7 @@ interface EvaluateOptions {
   readonly context?: number;
   readonly stride?: number;
   readonly tokens?: number;
+  readonly adapter?: string;
   readonly json?: boolean;
   readonly import: readonly string[];
 }
@@ -35,7 +36,7 @@ export function register(program: Command): void {
       )
       .argument(
         '<checkpoint>',
-        'a .ckpt folder, a .nemo file, a run (its best checkpoint is taken), or a language model: also .gguf, or a folder of Hugging Face',
+        'a .ckpt folder, a .nemo file, a run (its best checkpoint is taken), or a language model: also .gguf, or a folder of Hugging Face or PEFT',
       )
       .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
       .option(
@@ -53,6 +54,7 @@ export function register(program: Command): void {
       )
       .option('--stride <n>', 'and so many at a time (default: half of the window)', wholeNumber(1))
       .option('--tokens <n>', 'and only the first n tokens of each text', wholeNumber(2))
+      .option('--adapter <folder>', 'of a language model: an adapter of PEFT to add to the weights')
       .option('--json', 'print metrics and samples as JSON')
       .addOption(importOption())
       .action((path: string, overrides: string[], options: EvaluateOptions) =>
@@ -67,9 +69,10 @@ async function evaluate(
   overrides: string[],
   options: EvaluateOptions,
 ): Promise<void> {
-  const { isLanguageModel, isTuning, PretrainedLanguageModel } = await import('../lm/index.js');
+  const { isLanguageModel, isTuning } = await import('../lm/index.js');
+  const { isForeign } = await import('./language-model.js');
   const hasWindow = [options.context, options.stride, options.tokens].some((value) => value !== undefined);
-  if (hasWindow || PretrainedLanguageModel.isAt(path)) {
+  if (hasWindow || options.adapter !== undefined || (await isForeign(path))) {
     const { measureTexts } = await import('./measure-texts.js');
     return measureTexts(path, overrides, options);
   }

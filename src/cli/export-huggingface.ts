@@ -5,6 +5,7 @@ import { tell } from './print.js';
 interface Options {
   readonly weights: string;
   readonly merge?: boolean;
+  readonly adapter?: string;
   readonly dtype?: string;
   /** Gigabytes. */
   readonly shardSize?: number;
@@ -29,6 +30,7 @@ export async function exportToHuggingFace(path: string, folder: string, options:
     overrides: [],
     weights,
     modules,
+    adapter: options.adapter,
     merges: options.merge ?? false,
   });
   try {

@@ -12,6 +12,7 @@ interface ExportOptions extends Omit<OnnxOptions, 'for'> {
   readonly for?: OnnxOptions['for'] | 'huggingface';
   readonly weights: string;
   readonly merge?: boolean;
+  readonly adapter?: string;
   readonly dtype?: string;
   readonly shardSize?: number;
   readonly import: readonly string[];
@@ -41,7 +42,7 @@ export function register(program: Command): void {
     )
     .argument(
       '<checkpoint>',
-      'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken; with --for huggingface also .gguf, or such a folder',
+      'a .ckpt folder, a .nemo file, or a run: its best checkpoint is taken; to .nemo and with --for huggingface also .gguf, or such a folder',
     )
     .argument(
       '<file>',
@@ -51,6 +52,10 @@ export function register(program: Command): void {
     )
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--merge', 'add low-rank adapters (LoRA) to the weights beside which they stand')
+    .option(
+      '--adapter <folder>',
+      'of a language model, with --merge: an adapter of PEFT to add to the weights',
+    )
     .option('--decoder <branch>', 'to .onnx, of a hybrid model: rnnt (default) or ctc')
     .option('--max-frames <count>', 'to .onnx: encoder frames that the files take at least (default 5000)')
     .option(
@@ -100,6 +105,13 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
     throw new AnemoneError({ code: 'cli.option', path: file, message });
   }
   if (kind !== 'onnx' && kind !== 'peft') await (await import('./export-onnx.js')).onlyOnnx(asked);
+  const { isForeign } = await import('./language-model.js');
+  if (kind === 'nemo' && (options.adapter !== undefined || (await isForeign(checkpoint))))
+    return exportToNemo(checkpoint, file, options);
+  if (options.adapter !== undefined) {
+    const message = 'is for .nemo and --for huggingface';
+    throw new AnemoneError({ code: 'cli.option', path: '--adapter', message });
+  }
   const { weights, import: modules } = options;
   const { model, trainer, path } = await loadTrainedModel(checkpoint, { overrides: [], weights, modules });
   try {
@@ -109,6 +121,22 @@ async function exportModel(checkpoint: string, file: string, options: ExportOpti
     }
   } finally {
     await trainer.dispose();
+  }
+}
+
+/** A language model from elsewhere, or with an adapter from elsewhere, as NeMo's. */
+async function exportToNemo(
+  path: string,
+  file: string,
+  { weights, adapter, merge: merges = false, import: modules }: ExportOptions,
+): Promise<void> {
+  const { openLanguageModel } = await import('./language-model.js');
+  const model = await openLanguageModel(path, { overrides: [], weights, modules, adapter, merges });
+  try {
+    await model.saveNemo(file);
+    tell(`${printable(file)} is of the model of ${printable(path)}\n`);
+  } finally {
+    await model.trainer.dispose();
   }
 }
 

@@ -29,6 +29,7 @@ interface GenerateCommandOptions {
   readonly seed: number;
   readonly stop: readonly string[];
   readonly bits?: number;
+  readonly adapter?: string;
   readonly weights: string;
   readonly engine?: string;
   readonly json?: boolean;
@@ -45,7 +46,7 @@ export function register(program: Command): void {
     )
     .argument(
       '<model>',
-      'a .ckpt folder, a .nemo or .gguf file, a folder of Hugging Face, or a run: its best checkpoint is taken',
+      'a .ckpt folder, a .nemo or .gguf file, a folder of Hugging Face or PEFT, or a run: its best checkpoint is taken',
     )
     .argument('[overrides...]', 'key=value changes of the config the checkpoint was made with')
     .option('--prompt <text>', 'what to go on from; repeatable', several, [])
@@ -77,6 +78,7 @@ export function register(program: Command): void {
     .option('--batch-size <n>', 'texts at once (default 16)', wholeNumber(1))
     .option('--seed <n>', 'of what is drawn', wholeNumber(0), 0)
     .option('--stop <text>', 'end where this has been written; repeatable', several, [])
+    .option('--adapter <folder>', 'an adapter of PEFT (LoRA) to add to the weights')
     .option('--bits <n>', 'weights of 8 or 4 bits: less memory to read, other texts', oneOf([8, 4]))
     .option('--weights <which>', 'auto (averaged if the run kept an average), raw or ema', 'auto')
     .option('--engine <name>', 'onnxruntime, tensorflow or reference')
@@ -90,9 +92,9 @@ async function generate(path: string, overrides: string[], options: GenerateComm
   const { openLanguageModel } = await import('./language-model.js');
   const prompts = [...options.prompt, ...(options.file === undefined ? [] : await linesOf(options.file))];
   await checkTogether(prompts, options);
-  const { weights, engine, import: modules } = options;
+  const { weights, engine, adapter, import: modules } = options;
   const bits = options.bits as 4 | 8 | undefined;
-  const model = await openLanguageModel(path, { overrides, weights, engine, modules, bits });
+  const model = await openLanguageModel(path, { overrides, weights, engine, modules, bits, adapter });
   try {
     const asked = generateOptions(options);
     if (!options.chat) await writeAll(model, prompts, prompts, asked, options);

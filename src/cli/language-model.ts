@@ -6,11 +6,13 @@ import type {
   Generated,
   GenerateOptions,
   LanguageNetwork,
+  RoundingError,
   TextPart,
   WeightBits,
 } from '../lm/index.js';
 import type { ChatTemplate, Tokenizer } from '../text/index.js';
 import type { Trainer } from '../training/index.js';
+import { tell } from './print.js';
 import type { TrainedModelOptions } from './trained-model-options.js';
 
 /** What the commands use of a language model. */
@@ -24,6 +26,8 @@ export interface LanguageModel {
   /** What weights were stored as. */
   readonly storedAs: ExportType;
   readonly exported: ExportedModel;
+  /** Writes it as the archive of a NeMo model. */
+  saveNemo(file: string): Promise<void>;
   generate(prompts: readonly string[], options: GenerateOptions): Promise<Generated[]>;
   stream(prompts: readonly string[], options: GenerateOptions): AsyncIterable<TextPart>;
 }
@@ -33,20 +37,45 @@ export interface LanguageModelOptions extends TrainedModelOptions {
   readonly overrides: readonly string[];
   /** Of weights in generation. */
   readonly bits?: WeightBits | undefined;
+  /** A folder of PEFT, whose adapter is added to the weights. */
+  readonly adapter?: string | undefined;
   /** Whether low-rank adapters are added to the weights beside which they stand, which must then be there. Default: they stay. */
   readonly merges?: boolean | undefined;
 }
 
 /** @throws AnemoneError `cli.no-language-model`, `cli.override`, and what opening throws */
 export async function openLanguageModel(path: string, options: LanguageModelOptions): Promise<LanguageModel> {
-  const { PretrainedLanguageModel } = await import('../lm/index.js');
+  const { isPeftFolder, peftBasePath, PretrainedLanguageModel } = await import('../lm/index.js');
+  const { AnemoneError } = await import('../errors/index.js');
+  if (isPeftFolder(path)) {
+    const message = `${path} is itself an adapter`;
+    if (options.adapter !== undefined)
+      throw new AnemoneError({ code: 'cli.option', path: '--adapter', message });
+    return openLanguageModel(await peftBasePath(path), { ...options, adapter: path });
+  }
   return PretrainedLanguageModel.isAt(path) ? pretrained(path, options) : trained(path, options);
+}
+
+/** Whether a path is that of a language model from elsewhere, or of an adapter for one. */
+export async function isForeign(path: string): Promise<boolean> {
+  const { isPeftFolder, PretrainedLanguageModel } = await import('../lm/index.js');
+  return PretrainedLanguageModel.isAt(path) || isPeftFolder(path);
+}
+
+/** @throws AnemoneError `cli.no-adapter` */
+async function checkMerges(merges: boolean | undefined, hasAdapters: boolean): Promise<void> {
+  const { AnemoneError } = await import('../errors/index.js');
+  if (merges === undefined || merges === hasAdapters) return;
+  const message = hasAdapters ? 'the model has adapters, which have no place in what is written' : 'the model has no adapters'; // biome-ignore format: one line
+  throw new AnemoneError({ code: 'cli.no-adapter', path: '--merge', message, ...(hasAdapters && { hint: 'give --merge' }) }); // biome-ignore format: one line
 }
 
 /** The model of a checkpoint or archive. */
 async function trained(path: string, options: LanguageModelOptions): Promise<LanguageModel> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { MegatronGPTModel, MegatronGPTSFTModel } = await import('../lm/index.js');
+  const { MegatronGPTModel, MegatronGPTSFTModel, mergePeft, PretrainedLanguageModel } = await import(
+    '../lm/index.js'
+  );
   const { loadTrainedModel } = await import('./trained-model.js');
   const { model, trainer } = await loadTrainedModel(path, options);
   if (!(model instanceof MegatronGPTModel || model instanceof MegatronGPTSFTModel)) {
@@ -57,15 +86,18 @@ async function trained(path: string, options: LanguageModelOptions): Promise<Lan
       hint: 'anemone transcribe is for speech models',
     });
   }
-  const hasAdapters = model.adapters.names.length > 0;
-  if (options.merges !== undefined && options.merges !== hasAdapters) {
-    await trainer.dispose();
-    const message = hasAdapters ? 'the model has adapters, which have no place in the folder' : 'the model has no adapters'; // biome-ignore format: one line
-    throw new AnemoneError({ code: 'cli.no-adapter', path: '--merge', message, ...(hasAdapters && { hint: 'give --merge' }) }); // biome-ignore format: one line
-  }
-  if (options.merges) await model.mergeAdapters(undefined, { engine: trainer.engine });
   const { network, tokenizer } = model;
-  const own = { engine: trainer.engine, ...(options.bits && { bits: options.bits }) };
+  try {
+    await checkMerges(options.merges, model.adapters.names.length > 0 || options.adapter !== undefined);
+    if (options.adapter !== undefined) await mergePeft(network, options.adapter, trainer.engine);
+    if (options.merges) await model.mergeAdapters(undefined, { engine: trainer.engine });
+  } catch (error) {
+    await trainer.dispose();
+    throw error;
+  }
+  const { engine } = trainer;
+  const rounded = options.bits ? new PretrainedLanguageModel(network, { tokenizer, config: {} }, engine, { bits: options.bits, onRounded }) : undefined; // biome-ignore format: one line
+  await rounded?.prepare();
   return {
     trainer,
     engine: trainer.engine,
@@ -74,17 +106,18 @@ async function trained(path: string, options: LanguageModelOptions): Promise<Lan
     addsBos: false,
     storedAs: 'F32',
     exported: { network, tokenizer },
-    generate: (prompts, asked) => model.generate(prompts, { ...asked, ...own }),
-    stream: (prompts, asked) => model.stream(prompts, { ...asked, ...own }),
+    saveNemo: (file) => model.saveTo(file, { engine: trainer.engine }),
+    generate: (prompts, asked) => (rounded ?? model).generate(prompts, { ...asked, engine }),
+    stream: (prompts, asked) => (rounded ?? model).stream(prompts, { ...asked, engine }),
   };
 }
 
 /** The model of a folder or file of others, which has no config of ours to change. */
 async function pretrained(path: string, options: LanguageModelOptions): Promise<LanguageModel> {
   const { AnemoneError } = await import('../errors/index.js');
-  const { PretrainedLanguageModel } = await import('../lm/index.js');
+  const { PretrainedLanguageModel, saveGptArchive } = await import('../lm/index.js');
   const { Trainer } = await import('../training/index.js');
-  const { overrides, engine, bits } = options;
+  const { overrides, engine, bits, adapter, merges } = options;
   if (overrides.length > 0) {
     const message = `${path} has no config that could be changed`;
     throw new AnemoneError({ code: 'cli.override', message, position: { file: `override ${overrides[0]}` } });
@@ -93,9 +126,11 @@ async function pretrained(path: string, options: LanguageModelOptions): Promise<
     const message = 'such a model has one set of weights';
     throw new AnemoneError({ code: 'cli.option', path: '--weights', message });
   }
+  await checkMerges(merges, adapter !== undefined);
   const trainer = new Trainer(engine === undefined ? {} : { engine: { name: engine } });
   try {
-    const model = await PretrainedLanguageModel.open(path, trainer.engine, { bits });
+    const model = await PretrainedLanguageModel.open(path, trainer.engine, { bits, adapter, onRounded });
+    await model.prepare();
     const { network, parts } = model;
     const { tokenizer, config, ends, addsBos = false, storedAs = 'F32' } = parts;
     return {
@@ -106,6 +141,7 @@ async function pretrained(path: string, options: LanguageModelOptions): Promise<
       addsBos,
       storedAs,
       exported: { network, tokenizer, config, ends },
+      saveNemo: (file) => saveGptArchive(file, { network, tokenizer }, trainer.engine),
       generate: (prompts, asked) => model.generate(prompts, asked),
       stream: (prompts, asked) => model.stream(prompts, asked),
     };
@@ -114,6 +150,12 @@ async function pretrained(path: string, options: LanguageModelOptions): Promise<
     throw error;
   }
 }
+
+/** Users know then what fewer bits cost. */
+function onRounded({ bits, error, worst }: RoundingError): void {
+  const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
+  tell(`weights of ${bits} bits are off by ${percent(error)} (root mean square), most in ${worst.name}: ${percent(worst.error)}\n`);
+} // biome-ignore format: one line reads better
 
 /** How a model writes conversations. @throws AnemoneError `cli.no-chat-template` */
 export async function chatTemplateOf({ tokenizer }: LanguageModel): Promise<ChatTemplate> {

@@ -10,6 +10,7 @@ interface Options {
   readonly context?: number;
   readonly stride?: number;
   readonly tokens?: number;
+  readonly adapter?: string;
   readonly json?: boolean;
   readonly import: readonly string[];
 }
@@ -39,9 +40,9 @@ export async function measureTexts(
     throw new AnemoneError({ code: 'cli.option', path: '--batch-size', message: 'expected a whole number from 1 on' }); // biome-ignore format: one line
   const texts = new Map<string, readonly string[]>();
   for (const file of files) texts.set(file, await readTexts(file));
-  const { weights, engine, import: modules, context, stride, tokens: mostTokens } = options;
+  const { weights, engine, adapter, import: modules, context, stride, tokens: mostTokens } = options;
   const all = [...overrides, ...after];
-  const model = await openLanguageModel(path, { overrides: all, weights, engine, modules });
+  const model = await openLanguageModel(path, { overrides: all, weights, engine, modules, adapter });
   try {
     const given = Object.entries({ context, stride, mostTokens, batchSize }).filter(
       ([, value]) => value !== undefined,

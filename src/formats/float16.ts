@@ -1,6 +1,9 @@
 // Half precision (IEEE 754 binary16) and bfloat16 as 16-bit patterns, which JavaScript has no arrays for.
 // Conversions round to nearest, ties to even, as PyTorch's do.
 
+/** Fewer patterns are not worth a table of all. */
+const SEVERAL = 4096;
+
 const floatBits = new Float32Array(1);
 const intBits = new Uint32Array(floatBits.buffer);
 
@@ -52,9 +55,24 @@ export function toFloat16(values: ArrayLike<number>): Uint16Array {
   return mapped(values, new Uint16Array(values.length), toFloat16Bits);
 }
 
-/** The float32 values of binary16 patterns, exactly. */
-export function fromFloat16(patterns: ArrayLike<number>): Float32Array {
-  return mapped(patterns, new Float32Array(patterns.length), fromFloat16Bits);
+/** The numbers of all patterns, made when the first is asked for. */
+let allFloat16: Float32Array | undefined;
+
+/** The number of each pattern of binary16, by the pattern: a model has a hundred million of them and more. */
+export function float16Numbers(): Float32Array {
+  allFloat16 ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => fromFloat16Bits(bits));
+  return allFloat16;
+}
+
+/** The float32 values of binary16 patterns, exactly. @param out where they are written. Default: memory of their own */
+export function fromFloat16(
+  patterns: ArrayLike<number>,
+  out: Float32Array = new Float32Array(patterns.length),
+): Float32Array {
+  if (patterns.length < SEVERAL) return mapped(patterns, out, fromFloat16Bits);
+  const numbers = float16Numbers();
+  for (let i = 0; i < out.length; i++) out[i] = numbers[patterns[i]];
+  return out;
 }
 
 /** float32 values as bfloat16 patterns. */
@@ -62,9 +80,14 @@ export function toBfloat16(values: ArrayLike<number>): Uint16Array {
   return mapped(values, new Uint16Array(values.length), toBfloat16Bits);
 }
 
-/** The float32 values of bfloat16 patterns, exactly. */
-export function fromBfloat16(patterns: ArrayLike<number>): Float32Array {
-  return mapped(patterns, new Float32Array(patterns.length), fromBfloat16Bits);
+/** The float32 values of bfloat16 patterns, exactly: these are their high halves. @param out as above */
+export function fromBfloat16(
+  patterns: ArrayLike<number>,
+  out: Float32Array = new Float32Array(patterns.length),
+): Float32Array {
+  const bits = new Int32Array(out.buffer, out.byteOffset, out.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = patterns[i] << 16;
+  return out;
 }
 
 /** A loop, for `from` of typed arrays goes by an iterator, ten times as slow. */

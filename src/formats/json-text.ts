@@ -48,11 +48,9 @@ function checkDepth(text: string, options: JsonTextOptions): void {
   const { maxDepth = MAX_DEPTH } = options;
   if (text.length <= maxDepth) return;
   let depth = 0;
-  let inString = false;
   for (let i = 0; i < text.length; i++) {
     const sign = text.charCodeAt(i);
-    if (sign === 0x22) inString = !inString;
-    else if (inString) i += sign === 0x5c ? 1 : 0;
+    if (sign === 0x22) i = endOfString(text, i);
     else if (sign === 0x5b || sign === 0x7b) {
       depth++;
       if (depth > maxDepth) {
@@ -60,6 +58,17 @@ function checkDepth(text: string, options: JsonTextOptions): void {
         throw failure(options, `nests more than ${maxDepth} lists and objects`, position);
       }
     } else if (sign === 0x5d || sign === 0x7d) depth--;
+  }
+}
+
+/** The place of the quotation mark that ends a string; the text's end where there is none. Searching is faster than looking at each sign. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; ; at++) {
+    at = text.indexOf('"', at);
+    if (at < 0) return text.length;
+    let before = at;
+    while (text.charCodeAt(before - 1) === 0x5c) before--;
+    if ((at - before) % 2 === 0) return at;
   }
 }
 

@@ -2,7 +2,7 @@
 // file before any tensor is touched: no gaps, no overlaps, sizes that match shapes. Nothing is executed.
 import { AnemoneError, asText } from '../errors/index.js';
 import type { ByteSource } from './byte-source.js';
-import { fromBfloat16Bits, fromFloat16Bits } from './float16.js';
+import { fromBfloat16, fromFloat16 } from './float16.js';
 import { parseJsonText } from './json-text.js';
 
 /** Arrays that hold a tensor. F16 and BF16 are their 16-bit patterns, BOOL is a byte each. */
@@ -188,11 +188,12 @@ function widthOf(dtype: SafetensorsDtype): number {
   return TYPES[dtype].BYTES_PER_ELEMENT;
 }
 
-/** One tensor's values, in memory of their own. */
+/** One tensor's values, in memory of their own, or in `scratch`, as in `ByteSource.read`. */
 export async function readSafetensor(
   source: ByteSource,
   header: SafetensorsHeader,
   name: string,
+  scratch?: Uint8Array,
 ): Promise<SafeTensor> {
   const entry = header.entries.get(name);
   if (!entry) {
@@ -203,11 +204,15 @@ export async function readSafetensor(
       position: { file: source.name },
     });
   }
-  const bytes = await source.read(header.dataOffset + entry.start, entry.end - entry.start);
-  // A copy: aligned, and not keeping a whole file alive for one tensor. (A Buffer's slice is no copy.)
-  const alignedBytes = new Uint8Array(bytes);
+  const bytes = await source.read(header.dataOffset + entry.start, entry.end - entry.start, scratch);
+  const width = widthOf(entry.dtype);
+  const isScratch = bytes.buffer === scratch?.buffer;
+  const mayStay =
+    bytes.byteOffset % width === 0 && (isScratch || bytes.byteLength === bytes.buffer.byteLength);
+  // Otherwise a copy: aligned, and not keeping a whole file alive for one tensor. (A Buffer's slice is no copy.)
+  const kept = mayStay ? bytes : new Uint8Array(bytes);
   const Type: ArrayType = TYPES[entry.dtype];
-  const data = new Type(alignedBytes.buffer, 0, alignedBytes.length / widthOf(entry.dtype));
+  const data = new Type(kept.buffer, kept.byteOffset, kept.byteLength / width);
   return { dtype: entry.dtype, shape: entry.shape, data };
 }
 
@@ -226,8 +231,8 @@ export async function readSafetensors(
 export function tensorToFloat32(tensor: SafeTensor): Float32Array {
   const { dtype, data } = tensor;
   if (dtype === 'F32') return data as Float32Array;
-  if (dtype === 'F16') return Float32Array.from(data as Uint16Array, fromFloat16Bits);
-  if (dtype === 'BF16') return Float32Array.from(data as Uint16Array, fromBfloat16Bits);
+  if (dtype === 'F16') return fromFloat16(data as Uint16Array);
+  if (dtype === 'BF16') return fromBfloat16(data as Uint16Array);
   const out = new Float32Array(data.length);
   for (let i = 0; i < out.length; i++) out[i] = Number(data[i]);
   return out;

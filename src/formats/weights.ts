@@ -109,7 +109,7 @@ async function safetensorsWeights(source: ByteSource): Promise<WeightFile> {
   return {
     name: source.name,
     entries: header.entries,
-    read: (name) => readSafetensor(source, header, name),
+    read: (name, scratch) => readSafetensor(source, header, name, scratch),
     close: async () => {},
   };
 }

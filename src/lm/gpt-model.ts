@@ -1,6 +1,5 @@
 // NeMo's MegatronGPTModel: a causal language model, pre-trained on text.
-import { basename } from 'node:path';
-import { type ConfigNode, configFromValues, toYaml } from '../config/index.js';
+import type { ConfigNode } from '../config/index.js';
 import type { Container } from '../container/index.js';
 import type { Engine, Tensors } from '../engine/index.js';
 import {
@@ -16,6 +15,7 @@ import {
 import type { ArchivedConfig } from '../nemo/index.js';
 import type { Pass } from '../nn/index.js';
 import type { Tokenizer } from '../text/index.js';
+import { archivedGpt } from './archived-gpt.js';
 import { brickComponents } from './bricks.js';
 import type { TextPart } from './generation/generate.js';
 import { type GptGenerateOptions, ModelWriter } from './generation/model-writer.js';
@@ -27,9 +27,6 @@ import { meanLoss, PerplexityEvaluators } from './perplexity.js';
 import { stillGroups } from './still-groups.js';
 import { TextData } from './text-data.js';
 import { modelTokenizer } from './tokenizer.js';
-
-/** What NeMo calls the class. */
-const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model.MegatronGPTModel';
 
 /**
  * A GPT of Megatron, as NeMo's MegatronGPTModel (1.23) configures it: trained on text, evaluated by perplexity, and able to write.
@@ -125,37 +122,13 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   }
 
   override nemoConfig(name: (file: string, bytes: Uint8Array) => string): ArchivedConfig {
-    const artifacts = new Map<string, Uint8Array>();
-    const { optim_param_groups: _, data: __, ...config } = this.config;
-    const tokenizer: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
-    for (const [file, bytes] of this.tokenizer.files()) {
-      const member = name(file, bytes);
-      const key = tokenizerKeyOf(file, tokenizer);
-      artifacts.set(key ? member : file, bytes);
-      if (key) tokenizer[key] = `nemo:${member}`;
-    }
-    const written = {
-      ...config,
-      target: TARGET,
-      nemo_version: config['nemo_version'] ?? '1.23.0',
-      tokenizer,
-    };
-    return { yaml: toYaml(configFromValues(written)), artifacts };
+    return archivedGpt(this.config, this.tokenizer, name);
   }
 
   protected override networkChanged(): void {
     this.evaluators.forget();
     this.writer.forget();
   }
-}
-
-/** Under which key of the section an archive names this file of the tokenizer; none for those that are found beside it. */
-function tokenizerKeyOf(file: string, section: Record<string, unknown>): string | undefined {
-  const keys = ['model', 'vocab_file', 'merge_file', 'tokenizer_file'];
-  const written = keys.find((key) => typeof section[key] === 'string' && basename(section[key]) === file);
-  if (written) return written;
-  if (file === 'tokenizer.model') return 'model';
-  return file === 'tokenizer.json' ? 'tokenizer_file' : undefined;
 }
 
 /** Megatron's ramp-up of the batch size: one increment after each equal share of its samples. */

@@ -1,5 +1,6 @@
 // The public face of the lm folder: language models.
 export { restoreLanguageModel } from './archive.js';
+export { saveGptArchive } from './archived-gpt.js';
 export { isLanguageModel, isTuning, lmComponents } from './components.js';
 export { type ConfiguredTexts, configuredTexts } from './configured-texts.js';
 export { metricsOf, SlidingWindow, type TextLoss, type WindowOptions } from './evaluation/sliding-window.js';
@@ -25,7 +26,13 @@ export {
   PretrainedLanguageModel,
   type PretrainedParts,
 } from './pretrained/pretrained-model.js';
-export { type WeightBits, type WeightOnly, weightOnly } from './pretrained/weight-only.js';
+export {
+  type RoundingError,
+  type WeightBits,
+  type WeightOnly,
+  weightOnly,
+} from './pretrained/weight-only.js';
+export { mergePeft, peftBasePath } from './tuning/merge-peft.js';
 export { isPeftFolder, peftBase } from './tuning/peft-folder.js';
 export { MegatronGPTSFTModel } from './tuning/tuned-model.js';
 export { type TuningConfig, type TuningSection, tuningSchema } from './tuning/tuning-schema.js';

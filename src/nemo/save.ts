@@ -23,8 +23,8 @@ export interface ArchivedConfig {
   readonly artifacts: ReadonlyMap<string, Uint8Array>;
 }
 
-/** A module that says of itself how NeMo's config describes it. */
-export interface Archivable extends Module {
+/** What an archive is made of: states by name, and how NeMo's config describes them. */
+export interface Archivable extends Pick<Module, 'stateDict' | 'tiedNames'> {
   /**
    * The config as NeMo is to read it, and the files that it names.
    * @param name gives a file, such as a tokenizer's, its name in the archive
@@ -50,8 +50,7 @@ export async function saveArchive(
     return (await instead(owner)) ?? (await engine.read(owner));
   };
   const weights = torchParts([
-    ...[...model.stateDict().values()].map((state) => entryOf(state, value)),
-    ...[...model.tiedNames()].map(([name, state]) => ({ ...entryOf(state, value), name })),
+    ...[...model.stateDict(), ...model.tiedNames()].map(([name, state]) => entryOf(name, state, value)),
   ]);
   const file = (name: string, bytes: Uint8Array): TarInput => ({
     name: `./${name}`,
@@ -74,8 +73,8 @@ function hashedName(file: string, bytes: Uint8Array): string {
 }
 
 /** Integers are 64 bits wide in PyTorch. */
-function entryOf(state: State, value: (state: State) => Promise<TensorData>): TorchEntry {
-  const { name, shape } = state;
+function entryOf(name: string, state: State, value: (state: State) => Promise<TensorData>): TorchEntry {
+  const { shape } = state;
   const dtype: SafetensorsDtype = state.dtype === 'int32' ? 'I64' : storedType(state.dtype);
   const data = async () => {
     const ownValue = await value(state);

@@ -67,8 +67,13 @@ async function giveAll(
 ): Promise<void> {
   /** How far each piece of memory has been given away. */
   const takenBytes = new Map<ArrayBufferLike, number>();
-  for (const state of states) {
-    const value = storedValues(await weights.read(state.name), state.dtype);
+  let next = states.length > 0 ? weights.read(states[0].name) : undefined;
+  for (const [i, state] of states.entries()) {
+    const current = next as Promise<SafeTensor>;
+    // While one is written out, the next is read.
+    next = i + 1 < states.length ? weights.read(states[i + 1].name) : undefined;
+    next?.catch(() => {});
+    const value = storedValues(await current, state.dtype);
     const { buffer, byteOffset, byteLength } = value;
     const givenBytes = takenBytes.get(buffer) ?? 0;
     await engine.write(state, value, byteOffset >= givenBytes);

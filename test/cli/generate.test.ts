@@ -1,9 +1,10 @@
 // `anemone generate`, `test` and `export` with a folder of Hugging Face: what they print, and what they refuse in one line.
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type SafeTensor, safetensorsParts } from '../../src/formats/index.js';
 import { anemone } from './anemone.js';
 
 const tiny = fileURLToPath(new URL('../golden/lm/tiny-llama', import.meta.url));
@@ -190,4 +191,100 @@ describe('anemone export --for huggingface', () => {
     const type = await anemone('export', folder, join(home, 'no'), '--for', 'huggingface', '--dtype', 'int8');
     expect([type.code, type.err]).toEqual([2, expect.stringMatching(/float32, float16, bfloat16/)]);
   }, 60_000);
+});
+
+describe('an adapter of PEFT', () => {
+  let adapter: string;
+  const texts = async (...words: string[]): Promise<readonly number[]> => {
+    const { out, code, err } = await anemone(
+      'generate',
+      ...words,
+      '--prompt',
+      'FJ',
+      '--tokens',
+      '12',
+      '--json',
+    );
+    expect([code, err]).toEqual([0, '']);
+    return (JSON.parse(out) as Line[])[0].tokens;
+  };
+
+  beforeAll(() => {
+    adapter = join(home, 'adapter');
+    mkdirSync(adapter);
+    const tensor = (shape: number[], salt: number): SafeTensor => ({
+      dtype: 'F32',
+      shape,
+      data: Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(salt + 3 * i)),
+    });
+    const name = 'base_model.model.model.layers.1.mlp.down_proj';
+    const tensors = [[`${name}.lora_A.weight`, tensor([2, 24], 1)], [`${name}.lora_B.weight`, tensor([16, 2], 2)]] as const; // biome-ignore format: one line
+    writeFileSync(join(adapter, 'adapter_model.safetensors'), Buffer.concat([...safetensorsParts(tensors, { format: 'pt' })] as Buffer[])); // biome-ignore format: one line
+    const config = { peft_type: 'LORA', r: 2, lora_alpha: 4, target_modules: ['down_proj'], base_model_name_or_path: folder }; // biome-ignore format: one line
+    writeFileSync(join(adapter, 'adapter_config.json'), JSON.stringify(config));
+  });
+
+  it('changes what is written, named beside the model or by itself, and merged into files', async () => {
+    const plain = await texts(folder);
+    const adapted = await texts(folder, '--adapter', adapter);
+    expect(adapted).not.toEqual(plain);
+    expect(await texts(adapter)).toEqual(adapted);
+    const target = join(home, 'merged');
+    const nemo = join(home, 'merged.nemo');
+    const written = await anemone('export', folder, target, '--adapter', adapter, '--merge', '--for', 'huggingface'); // biome-ignore format: one line
+    expect(written.code).toBe(0);
+    expect(await texts(target)).toEqual(adapted);
+    expect((await anemone('export', adapter, nemo, '--merge')).code).toBe(0);
+    expect(await texts(nemo)).toEqual(adapted);
+    expect(await texts(nemo, '--adapter', adapter)).not.toEqual(adapted);
+    const file = join(home, 'd.txt');
+    writeFileSync(file, 'FJ_LMNOPQRSTU');
+    const loss = async (...words: string[]) => (await anemone('test', ...words, '--manifest', file, '--json')).out; // biome-ignore format: one line
+    const [before, after, merged] = [await loss(folder), await loss(folder, '--adapter', adapter), await loss(target)]; // biome-ignore format: one line
+    expect(after).not.toBe(before);
+    expect(JSON.parse(after).metrics.loss).toBeCloseTo(JSON.parse(merged).metrics.loss, 5);
+  }, 120_000);
+
+  it.each([
+    ['generate', ['MODEL', '--adapter', '/nowhere', '--prompt', 'F'], /nowhere/],
+    ['generate', ['ADAPTER', '--adapter', 'ADAPTER', '--prompt', 'F'], /is itself an adapter/],
+    ['test', ['MODEL', '--adapter', '/nowhere', '--manifest', 'FILE'], /nowhere/],
+    ['export', ['MODEL', 'OUT.nemo', '--adapter', 'ADAPTER'], /give --merge/],
+    ['export', ['MODEL', 'OUT', '--for', 'huggingface', '--adapter', 'ADAPTER'], /give --merge/],
+    ['export', ['MODEL', 'OUT.nemo', '--merge'], /no adapters/],
+    ['export', ['MODEL', 'OUT.safetensors', '--adapter', 'ADAPTER', '--merge'], /is for \.nemo and/],
+  ])(
+    'is refused in one line: %s %j',
+    async (command, words, expected) => {
+      const file = join(home, 'e.txt');
+      writeFileSync(file, 'FJ_LMNOPQRSTU');
+      const paths: Readonly<Record<string, string>> = { MODEL: folder, ADAPTER: adapter, FILE: file, OUT: join(home, 'none'), 'OUT.nemo': join(home, 'none.nemo'), 'OUT.safetensors': join(home, 'none.safetensors') }; // biome-ignore format: one line
+      const { err, out, code } = await anemone(command, ...words.map((word) => paths[word] ?? word));
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toMatch(expected);
+      expect(err).not.toMatch(/\n\s+at /);
+      expect(readdirSync(home).filter((name) => name.startsWith('none'))).toEqual([]);
+    },
+    60_000,
+  );
+});
+
+describe('weights of few bits', () => {
+  it.each(['8', '4'])(
+    'tell once what they cost: %s',
+    async (bits) => {
+      const { err, out, code } = await anemone('generate', folder, '--prompt', 'FJ', '--prompt', 'L', '--bits', bits, '--tokens', '3'); // biome-ignore format: one line
+      expect(code).toBe(0);
+      expect(out).toMatch(/^FJ/);
+      const said = [...err.matchAll(/weights of (\d) bits are off by ([\d.]+) %.* in (\S+): ([\d.]+) %/g)];
+      expect(said).toHaveLength(1);
+      const [[, width, error, worst, most]] = said;
+      expect(width).toBe(bits);
+      expect(worst).toMatch(/weight$/);
+      expect(Number(error)).toBeGreaterThan(bits === '8' ? 0.1 : 3);
+      expect(Number(error)).toBeLessThan(bits === '8' ? 1 : 15);
+      expect(Number(most)).toBeGreaterThanOrEqual(Number(error));
+    },
+    60_000,
+  );
 });

@@ -9,7 +9,7 @@ import { createDefaultContainer } from '../../src/composition.js';
 import { configFromObject } from '../../src/config/index.js';
 import { int32, OnnxEngine } from '../../src/engine/index.js';
 import { memorySource, readSafetensors } from '../../src/formats/index.js';
-import { MegatronGPTModel, MegatronGPTSFTModel } from '../../src/lm/index.js';
+import { MegatronGPTModel, MegatronGPTSFTModel, restoreLanguageModel } from '../../src/lm/index.js';
 import { evaluationPass } from '../../src/nn/index.js';
 import { resolveCheckpoint, restoreWeights, Trainer } from '../../src/training/index.js';
 
@@ -107,6 +107,13 @@ describe('a run with LoRA', () => {
     await model.mergeAdapters(undefined, { engine: trainer.engine });
     expect([...model.stateDict().keys()].some((name) => name.includes('adapter_layer'))).toBe(false);
     expect(apart(await logitsOf(model, trainer), logits)).toBeLessThan(1e-4);
+    // And its archive is that of a plain model, which needs no base.
+    const merged = join(folder, 'merged.nemo');
+    await model.saveTo(merged, { engine: trainer.engine });
+    const plain = await restoreLanguageModel(merged, again);
+    expect(plain).toBeInstanceOf(MegatronGPTModel);
+    const answers = await plain.generate(['bb?'], { engine: again.engine, tokensToGenerate: 4 });
+    expect(answers[0].tokens).toEqual(words[0].tokens);
     await again.dispose();
     await trainer.dispose();
   });

@@ -1,6 +1,6 @@
 // How GGUF files hold numbers: plain, or in blocks that share a scale, as llama.cpp lays them out (ggml-quants.c). All
 // arithmetic is exact in float64 and rounded once, as theirs is.
-import { fromBfloat16Bits, fromFloat16Bits } from '../float16.js';
+import { float16Numbers, fromBfloat16, fromFloat16 } from '../float16.js';
 
 /** A type of tensors. */
 export interface BlockType {
@@ -25,57 +25,114 @@ function blockwise(
   return { name, numbers, bytes, decode };
 }
 
-/** The numbers of all patterns, made when the first is asked for: a file has one or two for every 32 numbers. */
-let halves: Float32Array | undefined;
-
 function half(x: Uint8Array, at: number): number {
-  halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => fromFloat16Bits(bits));
-  return halves[x[at] | (x[at + 1] << 8)];
+  return float16Numbers()[x[at] | (x[at + 1] << 8)];
+}
+
+/** The same bytes where numbers of `width` bytes may begin. */
+function aligned(x: Uint8Array, width: number): Uint8Array {
+  return x.byteOffset % width === 0 ? x : x.slice();
+}
+
+function shorts(bytes: Uint8Array): Uint16Array {
+  const { buffer, byteOffset, byteLength } = aligned(bytes, 2);
+  return new Uint16Array(buffer, byteOffset, byteLength >> 1);
 }
 
 const F32: BlockType = {
   name: 'F32',
   numbers: 1,
   bytes: 4,
-  decode: (x, out) => {
-    const view = new DataView(x.buffer, x.byteOffset, x.byteLength);
-    for (let i = 0; i < out.length; i++) out[i] = view.getFloat32(4 * i, true);
+  decode: (bytes, out) => {
+    const { buffer, byteOffset } = aligned(bytes, 4);
+    out.set(new Float32Array(buffer, byteOffset, out.length));
   },
 };
 
-const F16 = blockwise('F16', 1, 2, (x, at, out, to) => {
-  out[to] = half(x, at);
-});
+const F16: BlockType = {
+  name: 'F16',
+  numbers: 1,
+  bytes: 2,
+  decode: (bytes, out) => void fromFloat16(shorts(bytes), out),
+};
 
-const BF16 = blockwise('BF16', 1, 2, (x, at, out, to) => {
-  out[to] = fromBfloat16Bits(x[at] | (x[at + 1] << 8));
-});
+const BF16: BlockType = {
+  name: 'BF16',
+  numbers: 1,
+  bytes: 2,
+  decode: (bytes, out) => void fromBfloat16(shorts(bytes), out),
+};
 
-/** A scale, then 16 bytes: their low halves are the first 16 numbers, their high ones the others. */
-const Q4_0 = blockwise('Q4_0', 32, 18, (x, at, out, to) => {
-  const scale = half(x, at);
-  for (let i = 0; i < 16; i++) {
-    const byte = x[at + 2 + i];
-    out[to + i] = ((byte & 15) - 8) * scale;
-    out[to + i + 16] = ((byte >> 4) - 8) * scale;
-  }
-});
+/**
+ * A scale, then 16 bytes: their low halves are the first 16 numbers, their high ones the others. The commonest types are written
+ * out several numbers at a time, since a model has a hundred million of them and more.
+ */
+const Q4_0: BlockType = {
+  name: 'Q4_0',
+  numbers: 32,
+  bytes: 18,
+  decode: (bytes, out) => {
+    const x = shorts(bytes);
+    const numbers = float16Numbers();
+    for (let at = 0, to = 0; to < out.length; at += 9, to += 32) {
+      const scale = numbers[x[at]];
+      for (let i = 0; i < 8; i++) {
+        const two = x[at + 1 + i];
+        const place = to + 2 * i;
+        out[place] = ((two & 15) - 8) * scale;
+        out[place + 16] = (((two >> 4) & 15) - 8) * scale;
+        out[place + 1] = (((two >> 8) & 15) - 8) * scale;
+        out[place + 17] = ((two >> 12) - 8) * scale;
+      }
+    }
+  },
+};
 
 /** The same with a least number instead of the middle one. */
-const Q4_1 = blockwise('Q4_1', 32, 20, (x, at, out, to) => {
-  const scale = half(x, at);
-  const least = half(x, at + 2);
-  for (let i = 0; i < 16; i++) {
-    const byte = x[at + 4 + i];
-    out[to + i] = (byte & 15) * scale + least;
-    out[to + i + 16] = (byte >> 4) * scale + least;
-  }
-});
+const Q4_1: BlockType = {
+  name: 'Q4_1',
+  numbers: 32,
+  bytes: 20,
+  decode: (bytes, out) => {
+    const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
+    const x = new Uint32Array(buffer, byteOffset, byteLength >> 2);
+    const numbers = float16Numbers();
+    for (let at = 0, to = 0; to < out.length; at += 5, to += 32) {
+      const scale = numbers[x[at] & 0xffff];
+      const least = numbers[x[at] >>> 16];
+      for (let i = 0; i < 4; i++) {
+        const four = x[at + 1 + i];
+        const place = to + 4 * i;
+        out[place] = (four & 15) * scale + least;
+        out[place + 16] = ((four >> 4) & 15) * scale + least;
+        out[place + 1] = ((four >> 8) & 15) * scale + least;
+        out[place + 17] = ((four >> 12) & 15) * scale + least;
+        out[place + 2] = ((four >> 16) & 15) * scale + least;
+        out[place + 18] = ((four >> 20) & 15) * scale + least;
+        out[place + 3] = ((four >> 24) & 15) * scale + least;
+        out[place + 19] = (four >>> 28) * scale + least;
+      }
+    }
+  },
+};
 
-const Q8_0 = blockwise('Q8_0', 32, 34, (x, at, out, to) => {
-  const scale = half(x, at);
-  for (let i = 0; i < 32; i++) out[to + i] = signed(x[at + 2 + i]) * scale;
-});
+const Q8_0: BlockType = {
+  name: 'Q8_0',
+  numbers: 32,
+  bytes: 34,
+  decode: (bytes, out) => {
+    const x = shorts(bytes);
+    const numbers = float16Numbers();
+    for (let at = 0, to = 0; to < out.length; at += 17, to += 32) {
+      const scale = numbers[x[at]];
+      for (let i = 0; i < 16; i++) {
+        const two = x[at + 1 + i];
+        out[to + 2 * i] = signed(two & 0xff) * scale;
+        out[to + 2 * i + 1] = signed(two >> 8) * scale;
+      }
+    }
+  },
+};
 
 /**
  * Eight groups of 32 numbers, each with a scale and a least number of 6 bits, which have a scale each for the whole block.

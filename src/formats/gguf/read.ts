@@ -21,8 +21,12 @@ export interface GgufFile {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
-  /** A tensor's numbers. @throws AnemoneError `gguf.no-tensor` */
-  read(name: string): Promise<Float32Array>;
+  /**
+   * A tensor's numbers.
+   * @param into where they are written, if they fit there exactly. Default: memory of their own
+   * @throws AnemoneError `gguf.no-tensor`
+   */
+  read(name: string, into?: Float32Array): Promise<Float32Array>;
 }
 
 /** Headers with vocabularies have some MiB. */
@@ -79,17 +83,23 @@ function fileOf(header: HeaderReader, source: ByteSource): GgufFile {
       throw damaged(source.name, `${name} [${dims.join(', ')}] lies outside of the file`);
     tensors.set(name, { shape: dims.reverse(), type: known, offset: start + offset });
   }
-  const read = async (name: string): Promise<Float32Array> => {
+  const read = async (name: string, into?: Float32Array): Promise<Float32Array> => {
     const tensor = tensors.get(name);
-    if (tensor) return numbersOf(tensor, source);
+    if (tensor) return numbersOf(tensor, source, into);
     throw new AnemoneError({ code: 'gguf.no-tensor', path: name, position: { file: source.name }, message: 'no such tensor' }); // biome-ignore format: one line
   };
   return { name: source.name, metadata, tensors, read };
 }
 
-async function numbersOf({ shape, type, offset }: GgufTensor, source: ByteSource): Promise<Float32Array> {
-  const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  type.decode(await source.read(offset, (out.length / type.numbers) * type.bytes), out);
+async function numbersOf(
+  { shape, type, offset }: GgufTensor,
+  source: ByteSource,
+  into?: Float32Array,
+): Promise<Float32Array> {
+  const count = shape.reduce((a, b) => a * b, 1);
+  const blocks = await source.read(offset, (count / type.numbers) * type.bytes);
+  const out = into?.length === count ? into : new Float32Array(count);
+  type.decode(blocks, out);
   return out;
 }
 
@@ -97,12 +107,14 @@ async function numbersOf({ shape, type, offset }: GgufTensor, source: ByteSource
 class HeaderReader {
   at = 0;
   private readonly view: DataView;
+  private readonly buffer: Buffer;
 
   constructor(
     private readonly bytes: Uint8Array,
     private readonly file: string,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   u32(): number {
@@ -125,7 +137,8 @@ class HeaderReader {
     const length = this.u64();
     const start = this.skip(length);
     if (this.at > this.bytes.length) throw new RangeError('text');
-    return new TextDecoder().decode(this.bytes.subarray(start, start + length));
+    // A decoder of its own for each of many short texts would be most of the work; and it would take a mark off their beginnings.
+    return this.buffer.toString('utf8', start, start + length);
   }
 
   value(type: number, depth = 0): GgufValue {

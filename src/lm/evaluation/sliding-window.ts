@@ -62,10 +62,12 @@ export class SlidingWindow {
     const width = Math.min(this.context, ids.length);
     const { batchSize = DEFAULT_BATCH } = this.options;
     const windows = windowsOf(ids.length, width, this.stride);
+    // A text of fewer windows than a batch has is not filled up to one.
+    const rows = Math.min(batchSize, windows.length);
     let [nats, targets] = [0, 0];
-    for (let first = 0; first < windows.length; first += batchSize) {
-      const batch = windows.slice(first, first + batchSize);
-      nats += await this.lossOf(ids, batch, width, batchSize);
+    for (let first = 0; first < windows.length; first += rows) {
+      const batch = windows.slice(first, first + rows);
+      nats += await this.lossOf(ids, batch, width, rows);
       await nextTurn();
       targets += batch.reduce((sum, { from, end }) => sum + end - from, 0);
     }

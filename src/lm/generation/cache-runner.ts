@@ -1,25 +1,16 @@
 // Runs a language network over a cache of keys and values: whole prompts first, then a token at a time. The two programs read
-// the same weights; the cache has room for the whole text from the start, so that nothing is compiled again as it grows, and
-// attention writes into it where it lies.
-import {
-  type Engine,
-  float32,
-  type HostTensor,
-  type HostTensors,
-  int32,
-  type Program,
-  type Tensors,
-} from '../../engine/index.js';
+// the same weights; the cache has its room from the start, so that nothing is compiled again as texts grow, and attention writes
+// into it where it lies.
+import { type Engine, int32, type Program, type Tensors } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
-import { cachedHeadSize } from '../../transformer/index.js';
+import type { CacheFill, DecoderCache } from '../../transformer/index.js';
 import type { LanguageNetwork } from '../network.js';
+import { CacheMemory, roundedUp } from './cache-memory.js';
 
-/** Rooms are a multiple of this, and prompts are padded to one, so that texts of other lengths share programs. */
-const ROOM_STEP = 64;
+/** Prompts are padded to a multiple of this, so that others share a program. */
 const PROMPT_STEP = 16;
-/** Tokens of all prompts that are read at once; longer ones are read one by one, so many tokens at a time. */
+/** Tokens of all prompts that are read at once; longer ones are read one by one, in parts. */
 const MOST_AT_ONCE = 1024;
-const PART = 512;
 
 /** A network's programs of generation in an engine. */
 export class CacheRunner {
@@ -32,8 +23,8 @@ export class CacheRunner {
     readonly network: LanguageNetwork,
     tracing?: <R>(fn: () => R) => R,
   ) {
-    const step = ({ tokens, positions, last, lastPlaces, total, ...memory }: Tensors): Tensors =>
-      network.extend(tokens, positions, last, { memory, lastPlaces, total }, evaluationPass);
+    const step = ({ tokens, positions, last, ...cache }: Tensors): Tensors =>
+      network.extend(tokens, positions, last, cacheOf(cache), evaluationPass);
     const extend = (inputs: Tensors): Tensors => (tracing ? tracing(() => step(inputs)) : step(inputs));
     this.prefill = engine.compile('prompt', extend, { constantStates: tracing !== undefined });
     this.step = engine.compile('next-token', extend, { constantStates: true });
@@ -48,15 +39,14 @@ export class CacheRunner {
     room: number,
     signal?: AbortSignal,
   ): Promise<{ sequences: CachedSequences; logits: Float32Array }> {
-    const longest = Math.max(...prompts.map(({ length }) => length));
-    const rows = roundedUp(Math.max(room, roundedUp(longest, PROMPT_STEP)), ROOM_STEP);
-    const memory = this.emptyMemory(prompts.length, rows);
-    const logits =
-      prompts.length > 1 && prompts.length * longest <= MOST_AT_ONCE
-        ? await this.read(prompts, 0, memory, signal)
-        : await this.readOneByOne(prompts, memory, signal);
-    const lengths = prompts.map(({ length }) => length);
-    return { sequences: new CachedSequences(this.step, memory, lengths), logits };
+    const longest = roundedUp(Math.max(...prompts.map(({ length }) => length)), PROMPT_STEP);
+    const memory = CacheMemory.empty(this.network.options, prompts.length, Math.max(room, longest));
+    const isTogether =
+      prompts.length > 1 && prompts.length * longest <= MOST_AT_ONCE && longest <= memory.mostAtOnce;
+    const logits = isTogether
+      ? await this.read(prompts, memory, signal)
+      : await this.readOneByOne(prompts, memory, signal);
+    return { sequences: new CachedSequences(this.step, this.network, memory), logits };
   }
 
   /** Frees compiled code. */
@@ -67,55 +57,49 @@ export class CacheRunner {
 
   private async readOneByOne(
     prompts: readonly (readonly number[])[],
-    memory: HostTensors,
+    memory: CacheMemory,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     const { vocabulary } = this.network.options;
     const all = new Float32Array(prompts.length * vocabulary);
+    const part = Math.floor(memory.mostAtOnce / PROMPT_STEP) * PROMPT_STEP;
     for (const [row, prompt] of prompts.entries()) {
-      const own = mapped(memory, (tensor) => rowOf(tensor, row));
-      for (let start = 0; start < prompt.length; start += PART) {
-        const logits = await this.read([prompt.slice(start, start + PART)], start, own, signal);
+      const own = memory.row(row);
+      for (let start = 0; start < prompt.length; start += part) {
+        const logits = await this.read([prompt.slice(start, start + part)], own, signal);
         all.set(logits, row * vocabulary);
       }
     }
     return all;
   }
 
-  /** Tokens after the first `start` of each text. What is padded is written over by what comes next. */
+  /** Tokens after those of each text that have been read. What is padded is written over by what comes next. */
   private async read(
     parts: readonly (readonly number[])[],
-    start: number,
-    memory: HostTensors,
+    memory: CacheMemory,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     const batch = parts.length;
     const { positions: most } = this.network.options;
     const steps = roundedUp(Math.max(...parts.map(({ length }) => length)), PROMPT_STEP);
+    const { lengths } = memory;
     const tokens = new Int32Array(batch * steps);
     for (const [row, part] of parts.entries()) tokens.set(part, row * steps);
-    const places = Int32Array.from(tokens, (_, i) => Math.min(start + (i % steps), most - 1));
-    const last = parts.map(({ length }) => length - 1);
+    const places = Int32Array.from(tokens, (_, i) => Math.min(lengths[Math.floor(i / steps)] + (i % steps), most - 1)); // biome-ignore format: one line
+    const counts = parts.map(({ length }) => length);
     const inputs = {
       tokens: int32(tokens, [batch, steps]),
       positions: int32(places, [batch, steps]),
-      last: int32(last, [batch]),
-      lastPlaces: int32(new Int32Array(batch).fill(start + steps - 1), [batch]),
-      total: int32([start + steps], [1]),
-      ...memory,
+      last: int32(
+        counts.map((count) => count - 1),
+        [batch],
+      ),
+      ...memory.prepare(steps),
+      ...memory.tensors,
     };
-    const { logits } = await this.prefill.run(inputs, { into: memory, ...(signal && { signal }) });
+    const { logits } = await this.prefill.run(inputs, { into: memory.tensors, ...(signal && { signal }) });
+    memory.grow(counts);
     return logits.data as Float32Array;
-  }
-
-  private emptyMemory(batch: number, room: number): HostTensors {
-    const { layers, groups } = this.network.options;
-    const shape = [batch, groups, room, cachedHeadSize(this.network.options)];
-    const memory: HostTensors = {};
-    for (let layer = 0; layer < layers; layer++)
-      for (const kind of ['keys', 'values'])
-        memory[`${kind}.${layer}`] = float32(new Float32Array(shape.reduce((a, b) => a * b)), shape);
-    return memory;
   }
 }
 
@@ -123,8 +107,8 @@ export class CacheRunner {
 export class CachedSequences {
   constructor(
     private readonly program: Program,
-    private memory: HostTensors,
-    private lengths: readonly number[],
+    private readonly network: LanguageNetwork,
+    private memory: CacheMemory,
   ) {}
 
   /**
@@ -138,59 +122,41 @@ export class CachedSequences {
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     const { memory } = this;
-    const batch = this.lengths.length;
-    const places = this.lengths.map((length) => Math.min(length, this.room - 1));
+    const { lengths } = memory;
+    const batch = lengths.length;
+    const { positions: most } = this.network.options;
+    const places = lengths.map((length) => Math.min(length, most - 1));
     const inputs = {
       tokens: int32(tokens, [batch, 1]),
       positions: int32(places, [batch, 1]),
       last: int32(new Int32Array(batch), [batch]),
-      lastPlaces: int32(places, [batch]),
-      total: int32([Math.max(...places) + 1], [1]),
-      ...memory,
+      ...memory.prepare(1),
+      ...memory.tensors,
     };
-    const { logits } = await this.program.run(inputs, { into: memory, ...(signal && { signal }) });
-    this.lengths = this.lengths.map((length, row) => (isDone(row) ? length : length + 1));
+    const { logits } = await this.program.run(inputs, { into: memory.tensors, ...(signal && { signal }) });
+    memory.grow(lengths.map((_, row) => (isDone(row) ? 0 : 1)));
     return logits.data as Float32Array;
   }
 
   /** Texts that go on from those before: row i from row `from[i]`. */
   reorder(from: readonly number[]): void {
-    const isSame = from.length === this.lengths.length && from.every((row, i) => row === i);
-    if (isSame) return;
-    const filled = Math.max(...this.lengths);
-    this.memory = mapped(this.memory, (tensor) => gathered(tensor, from, filled));
-    this.lengths = from.map((row) => this.lengths[row]);
-  }
-
-  private get room(): number {
-    return Object.values(this.memory)[0].shape[2];
+    const isSame = from.length === this.memory.lengths.length && from.every((row, i) => row === i);
+    if (!isSame) this.memory = this.memory.reordered(from);
   }
 }
 
-function roundedUp(count: number, step: number): number {
-  return Math.ceil(count / step) * step;
-}
-
-function mapped(memory: HostTensors, fn: (tensor: HostTensor) => HostTensor): HostTensors {
-  return Object.fromEntries(Object.entries(memory).map(([key, tensor]) => [key, fn(tensor)]));
-}
-
-/** A row of x [B,G,room,D] as [1,G,room,D] over the same memory. */
-function rowOf({ shape, data }: HostTensor, row: number): HostTensor {
-  const size = data.length / shape[0];
-  return float32(data.subarray(row * size, (row + 1) * size) as Float32Array, [1, ...shape.slice(1)]);
-}
-
-/** Rows of x [B,G,room,D] in new memory, as far as they are filled. */
-function gathered({ shape, data }: HostTensor, from: readonly number[], filled: number): HostTensor {
-  const [, groups, room, size] = shape;
-  const out = new Float32Array(from.length * groups * room * size);
-  for (const [row, source] of from.entries()) {
-    for (let group = 0; group < groups; group++) {
-      const at = (source * groups + group) * room * size;
-      const part = data.subarray(at, at + filled * size);
-      out.set(part, (row * groups + group) * room * size);
-    }
+/** Memory of layers, and how far it is filled: `lastPlaces` and `total`, with `.W` those of layers with a window of W. */
+function cacheOf(inputs: Tensors): DecoderCache {
+  const memory: Tensors = {};
+  const windowed = new Map<number, CacheFill>();
+  let all: CacheFill | undefined;
+  for (const [name, tensor] of Object.entries(inputs)) {
+    const [kind, window] = name.split('.');
+    if (kind === 'keys' || kind === 'values') memory[name] = tensor;
+    if (kind !== 'lastPlaces') continue;
+    const fill = { lastPlaces: tensor, total: inputs[name.replace(kind, 'total')] };
+    if (window === undefined) all = fill;
+    else windowed.set(Number(window), fill);
   }
-  return float32(out, [from.length, groups, room, size]);
+  return { memory, windowed, ...((all ?? [...windowed.values()][0]) as CacheFill) };
 }

@@ -130,7 +130,8 @@ function scalingOf(read: ConfigReader): RotaryScaling | undefined {
       betaSlow: scaling.optional('beta_slow'),
       attentionFactor: scaling.optional('attention_factor'),
     };
-  if (kind !== 'llama3') throw read.wrong('rope_scaling', `scaling of type "${kind}" is not supported`, 'linear, llama3 and yarn are'); // biome-ignore format: one line
+  if (kind === 'longrope') return factorsOf(read, scaling);
+  if (kind !== 'llama3') throw read.wrong('rope_scaling', `scaling of type "${kind}" is not supported`, 'linear, llama3, yarn and longrope are'); // biome-ignore format: one line
   return {
     kind,
     factor: scaling.number('factor', 8),
@@ -138,6 +139,23 @@ function scalingOf(read: ConfigReader): RotaryScaling | undefined {
     highFrequencyFactor: scaling.number('high_freq_factor', 4),
     originalPositions: scaling.number('original_max_position_embeddings', 8192),
   };
+}
+
+/** A factor for each frequency; transformers takes another list for long texts, which must here be the same one. */
+function factorsOf(read: ConfigReader, scaling: ConfigReader): RotaryScaling {
+  const lists = ['short_factor', 'long_factor'].map((key) => scaling.list(key) ?? []);
+  const [factors, others] = lists;
+  const headSize = read.count('head_dim', read.count('hidden_size') / read.count('num_attention_heads'));
+  const count = Math.floor(headSize * read.number('partial_rotary_factor', 1)) / 2;
+  if (factors.length !== count || !factors.every((each) => typeof each === 'number' && each > 0))
+    throw scaling.wrong('short_factor', `expected ${count} numbers above 0`);
+  if (factors.some((each, i) => each !== others[i]) || others.length !== count)
+    throw scaling.wrong('long_factor', 'factors for long texts that differ from those for short ones are not supported'); // biome-ignore format: one line
+  const positions = read.count('max_position_embeddings');
+  const original = read.count('original_max_position_embeddings', scaling.count('original_max_position_embeddings', positions)); // biome-ignore format: one line
+  const stretch = read.has('original_max_position_embeddings') ? positions / original : scaling.number('factor', positions / original); // biome-ignore format: one line
+  const usual = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(original));
+  return { kind: 'longrope', factors: factors as number[], attentionFactor: scaling.number('attention_factor', usual) }; // biome-ignore format: one line
 }
 
 /** Layers of Gemma take turns; Qwen has a key that switches its window on. */

@@ -2,6 +2,7 @@
 import { AnemoneError } from '../../errors/index.js';
 import type { MlpActivation, RotaryOptions } from '../../transformer/index.js';
 import type { NetworkOptions } from '../network.js';
+import { networkDifference } from '../same-network.js';
 import { architectureOf, type HuggingFaceConfig } from './architecture.js';
 
 /** Special tokens, -1 for one that there is not. */
@@ -100,7 +101,7 @@ function llamaKeys(options: NetworkOptions, family: string): HuggingFaceConfig {
     mlp_bias: family === 'llama' ? options.bias : undefined,
     rope_theta: rotary?.base ?? 10000,
     partial_rotary_factor: rotary?.percentage === 1 ? undefined : rotary?.percentage,
-    rope_scaling: scalingOf(rotary),
+    rope_scaling: scalingOf(rotary, options.positions),
     rope_local_base_freq: localRotary?.base,
     sliding_window: window,
     use_sliding_window: family.startsWith('qwen') ? window !== undefined : undefined,
@@ -111,7 +112,7 @@ function llamaKeys(options: NetworkOptions, family: string): HuggingFaceConfig {
   };
 }
 
-function scalingOf(rotary: RotaryOptions | undefined): HuggingFaceConfig | undefined {
+function scalingOf(rotary: RotaryOptions | undefined, positions: number): HuggingFaceConfig | undefined {
   const { scaling } = rotary ?? {};
   if (!scaling) return undefined;
   if (scaling.kind === 'linear') return { rope_type: 'linear', factor: scaling.factor };
@@ -124,6 +125,15 @@ function scalingOf(rotary: RotaryOptions | undefined): HuggingFaceConfig | undef
       beta_slow: scaling.betaSlow,
       attention_factor: scaling.attentionFactor,
     };
+  if (scaling.kind === 'longrope')
+    return {
+      rope_type: 'longrope',
+      short_factor: scaling.factors,
+      long_factor: scaling.factors,
+      factor: 1,
+      attention_factor: scaling.attentionFactor ?? 1,
+      original_max_position_embeddings: positions,
+    };
   return {
     rope_type: 'llama3',
     factor: scaling.factor,
@@ -133,9 +143,6 @@ function scalingOf(rotary: RotaryOptions | undefined): HuggingFaceConfig | undef
   };
 }
 
-/** What differs between a network and the one that its config.json describes; that of training does not matter. */
-const OF_TRAINING = ['initStd', 'scalesInit', 'hiddenDropout', 'attentionDropout', 'ffnDropout', 'rows'];
-
 /** @throws AnemoneError `lm.no-family` where the family's model would be another */
 function checkRead(options: NetworkOptions, config: HuggingFaceConfig): void {
   let read: NetworkOptions;
@@ -144,42 +151,10 @@ function checkRead(options: NetworkOptions, config: HuggingFaceConfig): void {
   } catch (cause) {
     throw noFamily(config, (cause as Error).message);
   }
-  const [ours, theirs] = [compared(options), compared(read)];
-  const different = Object.keys({ ...ours, ...theirs }).filter((key) => ours[key] !== theirs[key]);
-  if (different.length === 0) return;
-  const [key] = different;
-  throw noFamily(config, `${key} is ${ours[key] ?? 'not set'}, there ${theirs[key] ?? 'not set'}`);
-}
-
-/** Values as texts, defaults written out, without those that do not matter. */
-function compared(options: NetworkOptions): Readonly<Record<string, string>> {
-  const { bias } = options;
-  const full = {
-    order: 'pre_ln',
-    normsOutputs: false,
-    normsQueries: false,
-    queryBias: bias,
-    projectionBias: bias,
-    ...definedOf(options),
-  };
-  const kept = Object.entries(full).filter(([key]) => !OF_TRAINING.includes(key));
-  return Object.fromEntries(kept.map(([key, value]) => [key, JSON.stringify(plainValue(value))]));
-}
-
-function definedOf(options: object): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-/** Keys in one order, defaults of rotary positions written out. */
-function plainValue(value: unknown): unknown {
-  if (typeof value === 'number') return Number(value.toPrecision(6));
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const full = 'size' in value ? { base: 10000, percentage: 1, ...definedOf(value) } : definedOf(value);
-  return Object.fromEntries(
-    Object.entries(full)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, own]) => [key, plainValue(own)]),
-  );
+  const different = networkDifference(options, read, ['rows']);
+  if (!different) return;
+  const { key, ours, theirs } = different;
+  throw noFamily(config, `${key} is ${ours ?? 'not set'}, there ${theirs ?? 'not set'}`);
 }
 
 function noFamily({ model_type: family }: HuggingFaceConfig, reason: string): AnemoneError {

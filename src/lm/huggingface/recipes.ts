@@ -14,12 +14,12 @@ export interface Part {
 export interface Recipe {
   readonly parts: readonly Part[];
   readonly shape: readonly number[];
-  readonly make: (parts: readonly Float32Array[]) => Float32Array;
+  /** Default: one after the other. */
+  readonly make?: (parts: readonly Float32Array[]) => Float32Array;
   /** The other way round. */
   readonly unmake: (ours: Float32Array) => readonly Float32Array[];
 }
 
-const only = ([part]: readonly Float32Array[]): Float32Array => part;
 const alone = (ours: Float32Array): readonly Float32Array[] => [ours];
 
 /** Recipes by our names, those of Megatron core. @param root before their names, such as `model.` */
@@ -36,7 +36,7 @@ function gpt2Recipes(options: NetworkOptions, root: string): Map<string, Recipe>
   const { layers, width, inner, heads, headSize, positions, vocabulary } = options;
   const recipes = new Map<string, Recipe>();
   const plain = (name: string, part: string, shape: readonly number[]) =>
-    recipes.set(name, { parts: [{ name: part, shape }], shape, make: only, unmake: alone });
+    recipes.set(name, { parts: [{ name: part, shape }], shape, unmake: alone });
   const turned = (name: string, part: string, [out, into]: readonly [number, number]) =>
     recipes.set(name, {
       parts: [{ name: part, shape: [into, out] }],
@@ -89,7 +89,7 @@ function llamaRecipes(options: NetworkOptions, root: string): Map<string, Recipe
   const { layers, width, inner, heads, groups, headSize, vocabulary, bias, activation } = options;
   const recipes = new Map<string, Recipe>();
   const plain = (name: string, part: string, shape: readonly number[]) =>
-    recipes.set(name, { parts: [{ name: part, shape }], shape, make: only, unmake: alone });
+    recipes.set(name, { parts: [{ name: part, shape }], shape, unmake: alone });
   plain('embedding.word_embeddings.weight', `${root}embed_tokens.weight`, [vocabulary, width]);
   const sizes = { heads, groups, headSize };
   for (let i = 0; i < layers; i++) {
@@ -127,7 +127,6 @@ function llamaRecipes(options: NetworkOptions, root: string): Map<string, Recipe
       recipes.set(`${mlp}.linear_fc1.${kind}`, {
         parts: up.map((name) => ({ name: `${theirs}.mlp.${name}_proj.${kind}`, shape: [inner, ...columns] })),
         shape: [up.length * inner, ...columns],
-        make: joined,
         unmake: (x) => cut(x, up.length),
       });
       plain(`${mlp}.linear_fc2.${kind}`, `${theirs}.mlp.down_proj.${kind}`, kind === 'weight' ? [width, inner] : [width]); // biome-ignore format: one line

@@ -25,12 +25,37 @@ export function networkWeights(file: WeightFile, options: NetworkOptions, prefix
   );
   const read = async (name: string): Promise<SafeTensor> => {
     const recipe = recipes.get(name.slice(prefix.length)) as Recipe;
-    const parts: Float32Array[] = [];
-    for (const { name } of recipe.parts) parts.push(tensorToFloat32(await file.read(name)));
-    return { dtype: 'F32', shape: recipe.shape, data: recipe.make(parts) };
+    const { shape } = recipe;
+    const data = recipe.make ? recipe.make(await partsOf(recipe, file)) : await inOrder(recipe, file);
+    return { dtype: 'F32', shape, data };
   };
   // What recipes make is nobody else's: an engine may keep it.
   return { name: file.name, entries, read, resident: true };
+}
+
+async function partsOf({ parts }: Recipe, file: WeightFile): Promise<Float32Array[]> {
+  const read: Float32Array[] = [];
+  for (const { name } of parts) read.push(tensorToFloat32(await file.read(name)));
+  return read;
+}
+
+/** Parts one after the other, each read to its place where the file has float32. */
+async function inOrder({ parts, shape }: Recipe, file: WeightFile): Promise<Float32Array> {
+  const out = new Float32Array(sizeOf(shape));
+  let at = 0;
+  for (const { name, shape } of parts) {
+    const place = out.subarray(at, at + sizeOf(shape));
+    const scratch = new Uint8Array(place.buffer, place.byteOffset, place.byteLength);
+    const isPlain = file.entries.get(name)?.dtype === 'F32';
+    const data = tensorToFloat32(await file.read(name, isPlain ? scratch : undefined));
+    if (data.byteOffset !== place.byteOffset || data.buffer !== place.buffer) place.set(data);
+    at += place.length;
+  }
+  return out;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
 }
 
 /** Masks that old files hold, angles, and the head where it is the embedding. */

@@ -8,18 +8,25 @@ import { ggufTokenizer, type Tokenizer } from '../../text/index.js';
 import { CacheRunner } from '../generation/cache-runner.js';
 import { generate, generateParts, type TextPart, type Writer } from '../generation/generate.js';
 import type { Generated, GenerateOptions } from '../generation/options.js';
-import type { HuggingFaceConfig } from '../huggingface/architecture.js';
+import { architectureOf, type HuggingFaceConfig } from '../huggingface/architecture.js';
 import { openHuggingFace } from '../huggingface/folder.js';
 import { folderTokenizer } from '../huggingface/tokenizer.js';
 import { networkWeights } from '../huggingface/weights.js';
 import { LanguageNetwork } from '../network.js';
-import { ggufArchitecture, ggufConfig, ggufEnds, ggufWeights } from './gguf-model.js';
-import { type WeightBits, weightOnly } from './weight-only.js';
+import { mergePeft, peftBasePath } from '../tuning/merge-peft.js';
+import { isPeftFolder } from '../tuning/peft-folder.js';
+import { ggufConfig } from './gguf-config.js';
+import { ggufEnds, ggufWeights } from './gguf-model.js';
+import { type RoundingError, type WeightBits, weightOnly } from './weight-only.js';
 
 /** How a model of others is opened. */
 export interface OpenPretrainedOptions {
   /** Products of generation with weights of 8 or 4 bits (MatMulNBits). Default: as they are. */
   readonly bits?: WeightBits | undefined;
+  /** Is told what rounding to `bits` costs. */
+  readonly onRounded?: (error: RoundingError) => void;
+  /** A folder of PEFT, whose adapter is added to the weights. Default: none. */
+  readonly adapter?: string | undefined;
 }
 
 /** What a model is beside its network. */
@@ -37,7 +44,7 @@ export interface PretrainedParts {
 
 /** A network and tokenizer from files of others, which can write. */
 export class PretrainedLanguageModel {
-  private runner: CacheRunner | undefined;
+  private runner: Promise<CacheRunner> | undefined;
 
   constructor(
     readonly network: LanguageNetwork,
@@ -46,22 +53,25 @@ export class PretrainedLanguageModel {
     private readonly options: OpenPretrainedOptions = {},
   ) {}
 
-  /** Whether a path is that of such a model: a folder with config.json, or a .gguf file. */
+  /** Whether a path is that of such a model: a folder with config.json, or a .gguf file. A folder of PEFT is not, but can be opened. */
   static isAt(path: string): boolean {
     return path.endsWith('.gguf') || existsSync(join(path, 'config.json'));
   }
 
   /**
-   * A folder of Hugging Face (config.json, safetensors, tokenizer), or a GGUF file.
-   * @throws AnemoneError `lm.huggingface`, `gguf.*`, `tokenizer.*`, `weights.*`
+   * A folder of Hugging Face (config.json, safetensors, tokenizer), a GGUF file, or a folder of PEFT that says which of these its
+   * adapter is for.
+   * @throws AnemoneError `lm.huggingface`, `gguf.*`, `tokenizer.*`, `weights.*`, `lm.peft`
    */
-  static open(
+  static async open(
     path: string,
     engine: Engine,
     options: OpenPretrainedOptions = {},
   ): Promise<PretrainedLanguageModel> {
-    if (path.endsWith('.gguf')) return PretrainedLanguageModel.fromGguf(path, engine, options);
-    return PretrainedLanguageModel.fromFolder(path, engine, options);
+    if (options.adapter === undefined && isPeftFolder(path))
+      return PretrainedLanguageModel.open(await peftBasePath(path), engine, { ...options, adapter: path });
+    const isGguf = path.endsWith('.gguf');
+    return PretrainedLanguageModel[isGguf ? 'fromGguf' : 'fromFolder'](path, engine, options);
   }
 
   /**
@@ -78,6 +88,7 @@ export class PretrainedLanguageModel {
       const parts = { config, ...(await folderTokenizer(folder, config)) };
       const network = new LanguageNetwork(architecture, 'core');
       await loadWeights([...network.parameters()], networkWeights(weights, architecture), engine);
+      if (options.adapter !== undefined) await mergePeft(network, options.adapter, engine);
       const types = new Set([...weights.entries.values()].map(({ dtype }) => dtype));
       const [only] = types.size === 1 ? types : [];
       const storedAs = only === 'F16' || only === 'BF16' ? only : 'F32';
@@ -88,7 +99,7 @@ export class PretrainedLanguageModel {
   }
 
   /**
-   * The model of a GGUF file (llama; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K), its weights as float32 in `engine`.
+   * The model of a GGUF file (llama, qwen2, qwen3, gemma, gemma2, gemma3; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K), its weights as float32 in `engine`.
    * @throws AnemoneError `gguf.*`, `lm.huggingface`
    */
   static async fromGguf(
@@ -99,12 +110,14 @@ export class PretrainedLanguageModel {
     const source = await fileSource(path, 'gguf');
     try {
       const file = await readGguf(source);
-      const architecture = ggufArchitecture(file);
+      const config = await ggufConfig(file);
+      const architecture = architectureOf(config, file.name);
       const tokenizer = ggufTokenizer(file);
       const network = new LanguageNetwork(architecture, 'core');
       const weights = networkWeights(ggufWeights(file, architecture), architecture);
       await loadWeights([...network.parameters()], weights, engine);
-      const parts = { tokenizer, config: ggufConfig(file), ...ggufEnds(file, tokenizer) };
+      if (options.adapter !== undefined) await mergePeft(network, options.adapter, engine);
+      const parts = { tokenizer, config, ...ggufEnds(file, tokenizer) };
       return new PretrainedLanguageModel(network, parts, engine, options);
     } finally {
       await source.close();
@@ -126,14 +139,22 @@ export class PretrainedLanguageModel {
     yield* generateParts(await this.writer(), prompts, options);
   }
 
+  /** Rounds weights now, where `bits` are asked for, and not before the first text. */
+  async prepare(): Promise<void> {
+    await this.writer();
+  }
+
   private async writer(): Promise<Writer> {
-    const { network, engine, parts } = this;
-    const { bits } = this.options;
-    this.runner ??= new CacheRunner(
-      engine,
-      network,
-      bits && (await weightOnly(network, engine, bits)).tracing,
-    );
-    return { runner: this.runner, ...parts };
+    this.runner ??= this.newRunner();
+    return { runner: await this.runner, ...this.parts };
+  }
+
+  private async newRunner(): Promise<CacheRunner> {
+    const { network, engine } = this;
+    const { bits, onRounded } = this.options;
+    if (bits === undefined) return new CacheRunner(engine, network);
+    const rounded = await weightOnly(network, engine, bits);
+    onRounded?.(rounded);
+    return new CacheRunner(engine, network, rounded.tracing);
   }
 }

@@ -7,12 +7,19 @@ import type { LanguageNetwork } from '../network.js';
 /** Bits of a weight. */
 export type WeightBits = 8 | 4;
 
+/** What rounding costs, as √(Σ (w − ŵ)² / Σ w²). */
+export interface RoundingError {
+  readonly bits: WeightBits;
+  /** Over all weights that were rounded. */
+  readonly error: number;
+  /** Of the matrix that lost most. */
+  readonly worst: { readonly name: string; readonly error: number };
+}
+
 /** Weights of a network that stand in for its own. */
-export interface WeightOnly {
+export interface WeightOnly extends RoundingError {
   /** What is traced inside computes products with them. */
   readonly tracing: <R>(fn: () => R) => R;
-  /** √(Σ (w − ŵ)² / Σ w²) over all weights that were rounded. */
-  readonly error: number;
   /** Forgets them. */
   readonly release: () => void;
 }
@@ -25,18 +32,27 @@ export async function weightOnly(
 ): Promise<WeightOnly> {
   const matrices: (readonly [string, QuantizedMatrix])[] = [];
   let [squares, errors] = [0, 0];
+  let worst = { name: '', error: -1 };
   for (const parameter of network.matrices()) {
     const [rows, columns] = parameter.shape as [number, number];
     const { matrix, squared, lost } = quantizeRows((await engine.read(parameter)) as Float32Array, [rows, columns], bits); // biome-ignore format: one line
     matrices.push([parameter.name, matrix]);
     squares += squared;
     errors += lost;
+    const error = relative(lost, squared);
+    if (error > worst.error) worst = { name: parameter.name, error };
   }
   const weights = new QuantizedWeights(matrices);
   await weights.write(engine);
   return {
     tracing: (fn) => weights.standIn(fn),
-    error: Math.sqrt(errors / squares),
+    bits,
+    error: relative(errors, squares),
+    worst,
     release: () => weights.release(engine),
   };
+}
+
+function relative(lost: number, squared: number): number {
+  return squared === 0 ? 0 : Math.sqrt(lost / squared);
 }

@@ -8,19 +8,23 @@ import { type Container, READ_FILE } from '../../container/index.js';
 import { ENGINE } from '../../engine/index.js';
 import { AnemoneError, saidBy } from '../../errors/index.js';
 import { fileSource, readGguf, type SafeTensor } from '../../formats/index.js';
+import type { Section } from '../../model/index.js';
 import type { WeightSource } from '../../nn/index.js';
 import { ggufTokenizer, openHuggingFaceTokenizer, type Tokenizer } from '../../text/index.js';
 import { restoreLanguageModel } from '../archive.js';
 import { openHuggingFace } from '../huggingface/folder.js';
 import { networkWeights } from '../huggingface/weights.js';
 import type { NamingScheme, NetworkOptions } from '../network.js';
-import { ggufArchitecture, ggufWeights } from '../pretrained/gguf-model.js';
+import { ggufArchitecture } from '../pretrained/gguf-config.js';
+import { ggufWeights } from '../pretrained/gguf-model.js';
 
 /** What a file of a model holds. */
 export interface BaseModel {
   readonly architecture: NetworkOptions;
   readonly naming: NamingScheme;
   readonly tokenizer: Tokenizer;
+  /** The `model` section of a .nemo file. */
+  readonly section?: Section;
   /** The weights, by the names of a network that is the child `prefix` of its model. */
   weights(prefix: string): WeightSource;
   /** Gives back the file, and what was read of it. */
@@ -45,7 +49,7 @@ async function ggufBase(path: string): Promise<BaseModel> {
   const source = await fileSource(path, 'gguf');
   try {
     const file = await readGguf(source);
-    const architecture = ggufArchitecture(file);
+    const architecture = await ggufArchitecture(file);
     return {
       architecture,
       naming: 'core',
@@ -87,6 +91,7 @@ async function nemoBase(path: string, container: Container): Promise<BaseModel> 
     architecture: network.options,
     naming: network.naming,
     tokenizer,
+    section: model.config,
     weights: (prefix) => ({
       name: path,
       entries: new Map([...own].map(([name, { shape }]) => [prefix + name, { dtype: 'F32', shape: [...shape] }])), // biome-ignore format: one line

@@ -78,33 +78,63 @@ export async function savePeft(
   await writeFileAtomically(join(folder, CONFIG), [Buffer.from(`${JSON.stringify(config, null, 2)}\n`)]);
 }
 
-/**
- * What an adapter of theirs is here: the keys of LoRA as a component.
- * @throws AnemoneError `lm.peft` for an adapter of another kind, or one that this library cannot hold
- */
-export async function peftConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
+/** What a folder's adapter_config.json says, and its tensors; to be closed. */
+interface PeftFolder {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly weights: WeightFile;
+}
+
+/** @throws AnemoneError `lm.peft` for an adapter of another kind */
+export async function openPeft(folder: string): Promise<PeftFolder> {
   const config = await readConfig(folder);
   const refuse = (key: string, message: string): never => {
-    throw wrong(folder, message, key);
+    throw wrongPeft(folder, message, key);
   };
   if (config['peft_type'] !== 'LORA') refuse('peft_type', `${String(config['peft_type'])} is not supported: LORA is`); // biome-ignore format: one line
   if (config['use_dora'] === true) refuse('use_dora', 'DoRA is not supported');
   if ((config['bias'] ?? 'none') !== 'none' || config['lora_bias'] === true) refuse('bias', 'adapters with biases are not supported'); // biome-ignore format: one line
   if (Array.isArray(config['modules_to_save']) && config['modules_to_save'].length > 0) refuse('modules_to_save', 'whole modules beside the adapter are not supported'); // biome-ignore format: one line
-  for (const key of ['rank_pattern', 'alpha_pattern'])
-    if (Object.keys((config[key] ?? {}) as object).length > 0) refuse(key, 'ranks that differ by map are not supported'); // biome-ignore format: one line
   const { r: rank, lora_alpha: alpha = rank } = config;
   if (!Number.isInteger(rank) || (rank as number) < 1) refuse('r', 'expected a whole number above 0');
   if (typeof alpha !== 'number') refuse('lora_alpha', 'expected a number');
-  const weights = await openAdapter(folder);
+  return { config, weights: await openAdapter(folder) };
+}
+
+/**
+ * Factor of the product of a map of theirs: alpha / rank, or with rsLoRA alpha / √rank (Kalajdzievski 2023).
+ * @throws AnemoneError `lm.peft`
+ */
+export function peftScale(config: PeftFolder['config'], name: string, rank: number, folder: string): number {
+  const { lora_alpha: usual = config['r'], alpha_pattern: pattern, use_rslora: isStable } = config;
+  const named = Object.entries((pattern ?? {}) as object).find(([key]) => {
+    if (/[^\w.-]/.test(key)) throw wrongPeft(folder, `the pattern ${JSON.stringify(key)} is not supported: names of maps are`, 'alpha_pattern'); // biome-ignore format: one line
+    return name === key || name.endsWith(`.${key}`);
+  });
+  const alpha: unknown = named?.[1] ?? usual;
+  if (typeof alpha !== 'number') throw wrongPeft(folder, 'expected numbers', 'alpha_pattern');
+  return isStable === true ? alpha / Math.sqrt(rank) : alpha / rank;
+}
+
+/**
+ * What an adapter of theirs is here: the keys of LoRA as a component.
+ * @throws AnemoneError `lm.peft` for an adapter of another kind, or one that this library cannot train on
+ */
+export async function peftConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
+  const { config, weights } = await openPeft(folder);
   try {
+    for (const key of ['rank_pattern', 'alpha_pattern'])
+      if (Object.keys((config[key] ?? {}) as object).length > 0) throw wrongPeft(folder, 'ranks that differ by map are not supported', key); // biome-ignore format: one line
+    const { r: rank, lora_alpha: alpha = rank } = config as {
+      readonly r: number;
+      readonly lora_alpha?: number;
+    };
     const names = [...weights.entries.keys()].filter((name) => name.includes('.lora_A.'));
     const targets = [...new Set(names.map(targetOf))];
     const layers = [...new Set(names.map((name) => Number(/\.(?:layers|h)\.(\d+)\./.exec(name)?.[1]) + 1))];
     return {
       dim: rank,
       // rsLoRA divides by the root of the rank (Kalajdzievski 2023).
-      alpha: (alpha as number) * (config['use_rslora'] === true ? Math.sqrt(rank as number) : 1),
+      alpha: alpha * (config['use_rslora'] === true ? Math.sqrt(rank) : 1),
       dropout: typeof config['lora_dropout'] === 'number' ? config['lora_dropout'] : 0,
       dropout_position: 'pre',
       variant: targets.some((target) => target in WORDS) ? 'nemo' : 'canonical',
@@ -128,9 +158,12 @@ export async function loadPeft(
     const left = new Set(weights.entries.keys());
     const read = async (name: string, shape: readonly number[]): Promise<Float32Array> => {
       const entry = weights.entries.get(name);
-      if (!entry) throw wrong(folder, `there is no ${name}`);
+      if (!entry) throw wrongPeft(folder, `there is no ${name}`);
       if (entry.shape.join() !== shape.join())
-        throw wrong(folder, `${name} is [${entry.shape.join(', ')}], the model wants [${shape.join(', ')}]`);
+        throw wrongPeft(
+          folder,
+          `${name} is [${entry.shape.join(', ')}], the model wants [${shape.join(', ')}]`,
+        );
       left.delete(name);
       return tensorToFloat32(await weights.read(name));
     };
@@ -144,7 +177,8 @@ export async function loadPeft(
         await engine.write(pair.wide, theirs.part === '' ? ordered(b, theirs.rows, pair.rank) : b);
       }
     }
-    if (left.size > 0) throw wrong(folder, `the model has no place for ${[...left].slice(0, 3).join(', ')}`);
+    if (left.size > 0)
+      throw wrongPeft(folder, `the model has no place for ${[...left].slice(0, 3).join(', ')}`);
   } finally {
     await weights.close();
   }
@@ -211,7 +245,7 @@ function targetOf(name: string): string {
 async function openAdapter(folder: string): Promise<WeightFile> {
   const file = WEIGHTS.map((name) => join(folder, name)).find((path) => existsSync(path));
   if (file) return openWeights(file);
-  throw wrong(folder, `there is no ${WEIGHTS.join(' or ')}`);
+  throw wrongPeft(folder, `there is no ${WEIGHTS.join(' or ')}`);
 }
 
 function readConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
@@ -222,7 +256,8 @@ function tensor(data: Float32Array, shape: readonly number[]): SafeTensor {
   return { dtype: 'F32', shape: [...shape], data };
 }
 
-function wrong(folder: string, message: string, path?: string): AnemoneError {
+/** @param path the key of adapter_config.json */
+export function wrongPeft(folder: string, message: string, path?: string): AnemoneError {
   return new AnemoneError({
     code: 'lm.peft',
     path,

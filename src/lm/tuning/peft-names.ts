@@ -45,7 +45,7 @@ export function isGpt2({ learnsPositions }: Pick<NetworkOptions, 'learnsPosition
  * The maps of theirs that a map of ours stands for.
  * @throws AnemoneError `lm.peft` for a map that has no name there
  */
-export function peftMaps(place: LinearPlace, network: NetworkOptions): readonly PeftMap[] {
+export function peftMaps(place: Pick<LinearPlace, 'map'>, network: NetworkOptions): readonly PeftMap[] {
   const { map } = place;
   const layer = /\.layers\.(\d+)\./.exec(map.path)?.[1];
   const kind = KINDS[map.path.slice(map.path.lastIndexOf('.') + 1)];

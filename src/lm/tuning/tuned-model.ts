@@ -19,6 +19,7 @@ import {
 import { type ArchivedConfig, restoreConfig, saveArchive } from '../../nemo/index.js';
 import { loadWeights, type Pass, type ReadState } from '../../nn/index.js';
 import { HuggingFaceTokenizer, type Tokenizer } from '../../text/index.js';
+import { saveGptArchive } from '../archived-gpt.js';
 import { brickComponents } from '../bricks.js';
 import type { TextPart } from '../generation/generate.js';
 import { type GptGenerateOptions, ModelWriter } from '../generation/model-writer.js';
@@ -48,6 +49,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
   readonly batchesPerStep: number;
   private readonly evaluators: PerplexityEvaluators;
   private readonly writer: ModelWriter;
+  private readonly baseSection: Section | undefined;
 
   /** Use `open`. */
   constructor(
@@ -59,6 +61,7 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
   ) {
     super(node, { ...settings, adapters: null }, scope, brickComponents);
     this.tokenizer = base.tokenizer;
+    this.baseSection = base.section;
     const { hidden_dropout: hiddenDropout, attention_dropout: attentionDropout, ffn_dropout: innerDropout } = settings; // biome-ignore format: one line
     const architecture = { ...base.architecture, hiddenDropout, attentionDropout, innerDropout };
     this.network = this.child(NETWORK, new LanguageNetwork(architecture, base.naming, settings));
@@ -197,11 +200,19 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
     return new Map();
   }
 
-  /** Of a model with an adapter, the archive holds the adapter alone, as NeMo's. */
+  /**
+   * Of a model with an adapter, the archive holds the adapter alone, as NeMo's; of one without (merged, or trained as a whole) it is
+   * that of a `MegatronGPTModel`, which needs no other file.
+   * @throws AnemoneError `lm.no-nemo` for a network that NeMo's keys do not describe
+   */
   override async saveTo(
     path: string,
     options: { readonly engine?: Engine; readonly instead?: ReadState } = {},
   ): Promise<void> {
+    if (this.adapters.names.length === 0) {
+      const { network, tokenizer, baseSection: section } = this;
+      return saveGptArchive(path, { network, tokenizer, section }, this.engineFor(options.engine, 'saveTo'), options.instead); // biome-ignore format: one line
+    }
     const states = new Map(this.checkpointStates().map((state) => [state.name, state]));
     const part = Object.create(this, { stateDict: { value: () => states } }) as this;
     await saveArchive(part, path, this.engineFor(options.engine, 'saveTo'), options.instead);

@@ -16,7 +16,12 @@ export class PairTable {
 
   /** Later entries replace earlier ones of the same pair. */
   set(left: number, right: number, rank: number, id: number): void {
-    this.entries.set([left, right, rank, id], this.placeOf(left, right));
+    const { entries } = this;
+    const place = this.placeOf(left, right);
+    entries[place] = left;
+    entries[place + 1] = right;
+    entries[place + 2] = rank;
+    entries[place + 3] = id;
   }
 
   /** The place of a pair, for `rankAt` and `idAt`; -1 where there is none. */

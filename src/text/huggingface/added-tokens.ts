@@ -46,7 +46,9 @@ export class AddedTokenSplitter {
       if (text === '') continue;
       const code = text.charCodeAt(0);
       this.starts[code] = 1;
-      this.byStart.set(code, [...(this.byStart.get(code) ?? []), { text, token }]);
+      const alike = this.byStart.get(code);
+      if (alike) alike.push({ text, token });
+      else this.byStart.set(code, [{ text, token }]);
     }
     for (const list of this.byStart.values()) list.sort((a, b) => b.text.length - a.text.length);
   }

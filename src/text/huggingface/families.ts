@@ -56,9 +56,9 @@ export function byteLevelWords(
 
 /** What a tokenizer of byte-level BPE is made of. */
 export interface ByteLevelParts {
-  readonly vocabulary: Readonly<Record<string, number>>;
-  /** Pairs in the order in which they were learned. */
-  readonly merges: readonly (readonly [string, string])[];
+  readonly vocabulary: Readonly<Record<string, number>> | ReadonlyMap<string, number>;
+  /** Pairs in the order in which they were learned, also as texts with a space between the two. */
+  readonly merges: readonly (readonly [string, string])[] | readonly string[];
   readonly words: WordPatternName;
   /** Tokens that stand for themselves, and their ids. */
   readonly specials: ReadonlyMap<string, number>;

@@ -79,12 +79,8 @@ function byteLevel(file: GgufFile, { vocabulary, specials, get }: Header): unkno
   if (!Array.isArray(merges))
     throw unsupported(file, 'a tokenizer without merges', 'convert the model again');
   return byteLevelJson({
-    vocabulary: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
-    // The second token begins after the first space that is not the first character.
-    merges: merges.map(String).map((pair) => {
-      const space = pair.indexOf(' ', 1);
-      return [pair.slice(0, space), pair.slice(space + 1)] as const;
-    }),
+    vocabulary: new Map(vocabulary.map((token, id) => [token, id])),
+    merges: merges.map(String),
     words,
     specials,
     wordsFirst: words === 'llama3',
@@ -125,7 +121,7 @@ function byScores(file: GgufFile, { vocabulary, types, specials, get }: Header):
       unk_token: vocabulary[Number(get('unknown_token_id') ?? 0)],
       fuse_unk: true,
       byte_fallback: true,
-      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
+      vocab: new Map(vocabulary.map((token, id) => [token, id])),
       merges: mergesOfRanks(normal),
     },
   };

@@ -27,7 +27,10 @@ export function gpt2Tokenizer(
   const position = { file: vocabulary.name };
   const written = parseJsonText(vocabulary.bytes, { code: 'tokenizer.damaged', position });
   const ids = new Map(
-    new JsonNode(written, vocabulary.name).entries().map(([token, id]) => [token, id as number]),
+    Object.entries(new JsonNode(written, vocabulary.name).mapping()).map(([token, id]) => [
+      token,
+      id as number,
+    ]),
   );
   const end = ids.get(END);
   const json = byteLevelJson({

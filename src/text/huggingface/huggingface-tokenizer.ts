@@ -27,6 +27,11 @@ const USUAL_ENDS = [
 ];
 const USUAL_PADS = ['<pad>', '[PAD]', '<|pad|>'];
 
+/** What is held as a map is written as a mapping. */
+function mapsAsObjects(_: string, value: unknown): unknown {
+  return value instanceof Map ? Object.fromEntries(value as Map<string, unknown>) : value;
+}
+
 /** A tokenizer of tokenizer.json: ids are those of Hugging Face's tokenizers. */
 export class HuggingFaceTokenizer implements Tokenizer {
   readonly unkId: number;
@@ -184,7 +189,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   files(): ReadonlyMap<string, Uint8Array> {
     if (this.setting.files) return this.setting.files;
     const encoder = new TextEncoder();
-    const files = new Map([['tokenizer.json', encoder.encode(JSON.stringify(this.json))]]);
+    const files = new Map([['tokenizer.json', encoder.encode(JSON.stringify(this.json, mapsAsObjects))]]);
     const { bos: bos_token, eos: eos_token, pad: pad_token, unk: unk_token, chatTemplate } = this.setting;
     const config = { bos_token, eos_token, pad_token, unk_token, chat_template: chatTemplate };
     files.set('tokenizer_config.json', encoder.encode(`${JSON.stringify(config, null, 2)}\n`));

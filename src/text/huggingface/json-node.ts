@@ -58,11 +58,11 @@ export class JsonNode {
     throw this.wrong('expected a list');
   }
 
-  /** The keys and values of a mapping; nothing written is an empty one. */
-  entries(): [string, unknown][] {
-    if (this.isAbsent) return [];
+  /** A mapping; nothing written is an empty one. Only its own keys count. */
+  mapping(): Readonly<Record<string, unknown>> {
+    if (this.isAbsent) return {};
     if (typeof this.value === 'object' && !Array.isArray(this.value))
-      return Object.entries(this.value as object);
+      return this.value as Readonly<Record<string, unknown>>;
     throw this.wrong('expected a mapping');
   }
 

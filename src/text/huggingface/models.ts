@@ -33,8 +33,12 @@ export function wordModelOf(node: JsonNode, writesBytes: boolean): WordModel {
 }
 
 function vocabularyOf(node: JsonNode): Map<string, number> {
+  // Formats that have no tokenizer.json give it as it is used.
+  if (node.value instanceof Map) return node.value as Map<string, number>;
   const ids = new Map<string, number>();
-  for (const [token, id] of node.entries()) {
+  const vocabulary = node.mapping();
+  for (const token of Object.keys(vocabulary)) {
+    const id = vocabulary[token];
     if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= MOST_IDS)
       throw node.field(token).wrong(`expected an id from 0 to ${MOST_IDS - 1}`);
     ids.set(token, id as number);
@@ -88,18 +92,38 @@ function mergesOf(node: JsonNode, ids: ReadonlyMap<string, number>, prefix: stri
   if (!Array.isArray(written)) throw node.wrong('expected a list');
   if (written.length >= MOST_IDS) throw node.wrong(`there are ${written.length} merges`);
   const table = new PairTable(written.length);
-  for (const [rank, merge] of written.entries()) {
-    const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
-    const [left, right] = Array.isArray(pair) && pair.length === 2 ? (pair as unknown[]) : [];
+  const tokens: string[] = [];
+  for (const [token, id] of ids) tokens[id] = token;
+  let joined: number | undefined = -1;
+  for (let rank = 0; rank < written.length; rank++) {
+    const merge: unknown = written[rank];
+    const [left, right] = pairOf(merge);
     if (typeof left !== 'string' || typeof right !== 'string')
       throw node.items()[rank].wrong('expected two tokens with a space between them, or a list of them');
-    const [a, b] = [ids.get(left), ids.get(right)];
-    const joined = ids.get(left + (right.startsWith(prefix) ? right.slice(prefix.length) : right));
+    const a = ids.get(left);
+    const b = ids.get(right);
+    const rest = prefix !== '' && right.startsWith(prefix) ? right.slice(prefix.length) : right;
+    // A trainer gives each pair that it learns the next id; looking a text up that was just made is most of the work.
+    const next: number = (joined ?? -1) + 1;
+    joined = isJoined(tokens[next], left, rest) ? next : ids.get(left + rest);
     if (a === undefined || b === undefined || joined === undefined)
       throw node.items()[rank].wrong(`the vocabulary has not both ${JSON.stringify(left)} and ${JSON.stringify(right)} and what they become`); // biome-ignore format: one line
     table.set(a, b, rank, joined);
   }
   return table;
+}
+
+/** Two tokens with a space between them, of which the first may begin with one, or a list of them. */
+function pairOf(merge: unknown): readonly unknown[] {
+  if (typeof merge !== 'string')
+    return Array.isArray(merge) && merge.length === 2 ? (merge as unknown[]) : [];
+  const space = merge.indexOf(' ', 1);
+  const isPair = space > 0 && merge.indexOf(' ', space + 1) < 0;
+  return isPair ? [merge.slice(0, space), merge.slice(space + 1)] : [];
+}
+
+function isJoined(token: string | undefined, left: string, right: string): boolean {
+  return token?.length === left.length + right.length && token.startsWith(left) && token.endsWith(right);
 }
 
 function unknownOf(node: JsonNode, ids: ReadonlyMap<string, number>): number | undefined {

@@ -41,10 +41,9 @@ export class TokenizerPipeline {
     // A token that the vocabulary has too keeps the id that it has there.
     this.added = written.map((token) => ({ ...token, id: this.model.ids.get(token.content) ?? token.id }));
     this.specials = new Set(this.added.filter(({ special }) => special).map(({ id }) => id));
-    const ids = new Map(this.model.ids);
-    for (const { content, id } of this.added) ids.set(content, id);
-    this.ids = ids;
-    this.vocabulary = vocabularyOf(ids, node);
+    const isKnown = this.added.every(({ content, id }) => this.model.ids.get(content) === id);
+    this.ids = isKnown ? this.model.ids : new Map([...this.model.ids, ...this.added.map(({ content, id }) => [content, id] as const)]); // biome-ignore format: one line
+    this.vocabulary = vocabularyOf(this.ids, node);
     this.unknown = this.model.unknown;
     this.raw = new AddedTokenSplitter(this.added.filter(({ normalized }) => !normalized));
     const later = this.added.filter(({ normalized }) => normalized);

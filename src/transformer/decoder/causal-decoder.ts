@@ -1,5 +1,5 @@
 // A stack of decoder layers (Vaswani et al. 2017, without cross-attention; Radford et al. 2018), for language models.
-import type { AttentionCache, Tensor, Tensors } from '../../engine/index.js';
+import { type AttentionCache, type Tensor, type Tensors, tf } from '../../engine/index.js';
 import {
   type CheckpointConfig,
   LayerCheckpoints,
@@ -13,13 +13,14 @@ import type { DecoderNames, DecoderOptions } from './options.js';
 import { RotaryPositions } from './rotary.js';
 import type { SequenceContext } from './self-attention.js';
 
+/** How much of the room for keys and values is filled. */
+export type CacheFill = Pick<AttentionCache, 'lastPlaces' | 'total'>;
+
 /** Keys and values of all layers, `keys.i` and `values.i` [B,G,room,D], and how much of the room is filled. */
-export interface DecoderCache {
+export interface DecoderCache extends CacheFill {
   readonly memory: Tensors;
-  /** Positions of each row, the new ones included, less 1: int32 [B]. */
-  readonly lastPlaces: Tensor;
-  /** Positions of the longest row: int32 [1]. */
-  readonly total: Tensor;
+  /** By window, where layers with one have other rooms, in which they have forgotten what nobody sees any more. */
+  readonly windowed?: ReadonlyMap<number, CacheFill> | undefined;
 }
 
 /** Size of a head in the cache: the operator of attention over one wants a multiple of 8. */
@@ -70,22 +71,22 @@ export class CausalDecoder extends Module {
    * S new positions after those in the cache. x [B,S,d], positions int32 [B,S] → `hidden` [B,S,d] and the new `keys.i` and
    * `values.i`.
    */
-  extend(x: Tensor, positions: Tensor, { memory, lastPlaces, total }: DecoderCache, pass: Pass): Tensors {
+  extend(x: Tensor, positions: Tensor, { memory, windowed, ...all }: DecoderCache, pass: Pass): Tensors {
     const out: Tensors = {};
-    let y = x;
+    // Rows of [B·S,d] pass through the layers: products and norms take them as they are, and every reshape is a node that is run.
+    let y = tf.reshape(x, [-1, this.options.width]) as Tensor;
     this.stack.forEach((layer, i) => {
       const cache: AttentionCache = {
         key: memory[`keys.${i}`],
         value: memory[`values.${i}`],
-        lastPlaces,
-        total,
+        ...(windowed?.get(this.options.windows?.[i] ?? -1) ?? all),
       };
       const next = layer.extend(y, cache, { positions, rotary: this.rotaryOf(i) }, pass);
       y = next.y;
       out[`keys.${i}`] = next.key;
       out[`values.${i}`] = next.value;
     });
-    return { ...out, hidden: this.finish(y, pass) };
+    return { ...out, hidden: tf.reshape(this.finish(y, pass), x.shape) };
   }
 
   private rotaryOf(layer: number): RotaryPositions | undefined {

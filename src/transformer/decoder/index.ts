@@ -1,7 +1,7 @@
 // The face of the causal decoder's bricks.
 
 export { type CausalAttentionOptions, causalAttention } from './causal-attention.js';
-export { CausalDecoder, cachedHeadSize, type DecoderCache } from './causal-decoder.js';
+export { type CacheFill, CausalDecoder, cachedHeadSize, type DecoderCache } from './causal-decoder.js';
 export { Dense } from './dense.js';
 export { isGated, type MlpActivation } from './mlp.js';
 export { DecoderNorm, type NormKind } from './norm.js';

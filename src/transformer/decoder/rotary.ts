@@ -29,6 +29,13 @@ export type RotaryScaling =
       readonly betaSlow?: number | undefined;
       /** Factor of cosines and sines. Default 0.1 · ln(factor) + 1. */
       readonly attentionFactor?: number | undefined;
+    }
+  /** Each frequency is divided by a factor of its own (Ding et al. 2024, LongRoPE), R/2 of them. */
+  | {
+      readonly kind: 'longrope';
+      readonly factors: readonly number[];
+      /** Factor of cosines and sines. Default 1. */
+      readonly attentionFactor?: number | undefined;
     };
 
 /** What the angles are made of. */
@@ -47,6 +54,7 @@ export function rotaryFrequencies({ size, percentage = 1, base = 10000, scaling 
   const turned = Math.floor(size * percentage);
   const frequencies = Array.from({ length: turned / 2 }, (_, i) => base ** ((-2 * i) / turned));
   if (scaling?.kind === 'yarn') return yarnFrequencies(frequencies, turned, base, scaling);
+  if (scaling?.kind === 'longrope') return frequencies.map((frequency, i) => frequency / scaling.factors[i]);
   return frequencies.map((frequency) => scaledFrequency(frequency, scaling));
 }
 
@@ -71,6 +79,7 @@ function yarnFrequencies(
 
 /** Factor of cosines and sines, which makes scores sharper by its square. */
 export function rotaryAttentionFactor({ scaling }: RotaryOptions): number {
+  if (scaling?.kind === 'longrope') return scaling.attentionFactor ?? 1;
   if (scaling?.kind !== 'yarn') return 1;
   const { factor, attentionFactor } = scaling;
   return attentionFactor ?? (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1);

@@ -67,7 +67,7 @@ export class DecoderAttention extends Attention {
   forward(x: Tensor, context: SequenceContext, pass: Pass): Tensor {
     const { heads, groups, headSize, attentionDropout = 0, scale, softcap } = this.options;
     const [batch, length] = x.shape as [number, number];
-    const [query, key, value] = this.split(x, pass);
+    const [query, key, value] = this.split(x, pass, [batch, length]);
     const { positions, documents, rotary } = context;
     const turn = (x: Tensor): Tensor => (rotary ? rotary.turn(x, positions) : x);
     const byHead = (x: Tensor, count: number): Tensor =>
@@ -90,7 +90,7 @@ export class DecoderAttention extends Attention {
   }
 
   /**
-   * S new positions after those in the cache. x [B,S,d], `context.positions` int32 [B,S].
+   * S new positions after those in the cache. x [B·S,d], `context.positions` int32 [B,S].
    * @returns y as x, and the cache's keys and values with the new ones, [B,G,room,D]
    */
   extend(
@@ -100,8 +100,9 @@ export class DecoderAttention extends Attention {
     pass: Pass,
   ): { y: Tensor; key: Tensor; value: Tensor } {
     const { heads, groups, headSize, scale, softcap } = this.options;
-    const [query, key, value] = this.split(x, pass);
     const { positions, rotary } = context;
+    const [batch, steps] = (positions as Tensor).shape as [number, number];
+    const [query, key, value] = this.split(x, pass, [batch, steps]);
     const turn = (x: Tensor, count: number): Tensor =>
       rotary ? rotary.turnFlat(x, count, positions as Tensor) : x;
     const room = cache.key.shape[2]!;
@@ -114,7 +115,6 @@ export class DecoderAttention extends Attention {
       ...(softcap === undefined ? {} : { softcap }),
       ...(this.window === undefined ? {} : { window: this.window }),
     });
-    const [batch, steps] = x.shape as [number, number];
     const size = cache.key.shape[3]!;
     const output =
       size === headSize
@@ -124,7 +124,7 @@ export class DecoderAttention extends Attention {
             [0, 0, 0, 0],
             [batch, steps, heads, headSize],
           );
-    const joined = tf.reshape(output, [batch, steps, heads * headSize]);
+    const joined = tf.reshape(output, [batch * steps, heads * headSize]);
     return { y: this.projection.forward(joined, pass), key: heard.key, value: heard.value };
   }
 
@@ -138,10 +138,9 @@ export class DecoderAttention extends Attention {
     return tf.reshape(padded, [batch, steps, count * size]);
   }
 
-  /** Queries [B,T,N·D], keys and values [B,T,G·D] of x [B,T,d]. */
-  private split(x: Tensor, pass: Pass): [Tensor, Tensor, Tensor] {
+  /** Queries [B,T,N·D], keys and values [B,T,G·D] of x [B,T,d] or [B·T,d]. */
+  private split(x: Tensor, pass: Pass, [batch, length]: readonly [number, number]): [Tensor, Tensor, Tensor] {
     const { heads, groups, headSize } = this.options;
-    const [batch, length] = x.shape as [number, number];
     const repeats = heads / groups;
     const all = tf.reshape(this.qkv.forward(x, pass), [batch, length, groups, repeats + 2, headSize]);
     const [query, key, value] = tf.split(all, [repeats, 1, 1], 3);
