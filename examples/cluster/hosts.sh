@@ -5,8 +5,8 @@ config=$1 hosts=$2
 shift 2
 count=$(tr ',' '\n' <<<"$hosts" | wc -l)
 if mpirun --version | grep -q 'Open MPI'; then
-  # All cores of a host are its rank's, and ranks that are asked to end get a minute to save.
-  options=(--host "$hosts" --bind-to none --mca odls_base_sigkill_timeout 60)
+  # All cores of a host are its rank's. Ranks hear of SIGTERM after 30 seconds and have as long to save.
+  options=(--host "$hosts" --bind-to none --mca odls_base_sigkill_timeout 30)
 else
   options=(-hosts "$hosts" -bind-to none)
 fi

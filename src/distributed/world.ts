@@ -54,7 +54,11 @@ function begin(): () => void {
 
 function endWithProcess(code: number): void {
   const communicator = joined?.communicator;
-  if (communicator instanceof MpiCommunicator && (isEndTold() || (working === 0 && code === 0))) {
+  const isStopped = code > FIRST_SIGNAL;
+  if (
+    communicator instanceof MpiCommunicator &&
+    (isEndTold() || (working === 0 && (code === 0 || isStopped)))
+  ) {
     communicator.finish();
     return;
   }
@@ -70,6 +74,9 @@ function endWithProcess(code: number): void {
 
 /** Exit code of a rank that has left the others alone. */
 const LEFT = 76;
+
+/** Exit codes above are of processes that a signal has stopped. All ranks stop at the same step: none has to be ended. */
+const FIRST_SIGNAL = 128;
 
 /** The ranks of this process's job, where it has joined them. */
 export function joinedWorld(): World | undefined {

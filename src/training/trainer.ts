@@ -466,7 +466,9 @@ export class Trainer {
       });
       throw error;
     }
-    await finish(run, run.outcome ?? { kind: 'finished', reason: 'done' });
+    // Ranks leave together: one that is still saving is not alone among those that have gone.
+    const outcome: Outcome = run.outcome ?? { kind: 'finished', reason: 'done' };
+    await run.parts.ranks.together(() => finish(run, outcome), 'end of the run');
   }
 
   private async close(run: FitRun): Promise<void> {

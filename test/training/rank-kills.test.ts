@@ -20,7 +20,8 @@ import {
 } from './rank-jobs.js';
 
 const KILLS = Number(process.env['RANK_KILLS'] ?? 2);
-const STEPS = 12 * KILLS;
+// More than the ranks can make before the last kill.
+const STEPS = 40 * KILLS;
 /** A step is four batches, whoever makes them. */
 const STEP = {
   accumulate_over: 'all_ranks',
