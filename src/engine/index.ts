@@ -96,4 +96,5 @@ export {
   type TensorSpec,
 } from './tensors.js';
 export { type Tensor, tf } from './tf.js';
+export { nextTurn } from './turn.js';
 export { valueAndGrads } from './value-and-grads.js';

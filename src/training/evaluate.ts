@@ -1,6 +1,6 @@
 // One pass through evaluation sets: batches to the model's evaluators, metrics out under monitor names.
 import type { Interval } from '../config/index.js';
-import type { Engine } from '../engine/index.js';
+import { type Engine, nextTurn } from '../engine/index.js';
 import type { BatchSource, EvaluatedSample, Evaluator, TrainableModel } from '../model/index.js';
 import { batchesOf } from './fit/rank-batches.js';
 import { Ranks } from './fit/ranks.js';
@@ -75,6 +75,7 @@ async function evaluateBatches(
   let done = 0;
   for await (const batch of source.epoch(0)) {
     await evaluator.add(batch);
+    await nextTurn();
     const stop = isInterrupted(++done);
     // Of several ranks each evaluates all, and all end alike.
     if (done >= total || ranks.exchange(stop, 'evaluation').includes(true)) return;
@@ -100,6 +101,7 @@ async function shareBatches(
     for (let round = 0; round < rounds; round++) {
       const { value: batch } = await own.next();
       const finding = batch ? await evaluator.find(batch) : undefined;
+      await nextTurn();
       const stop = isInterrupted(Math.min(total, (round + 1) * ranks.size));
       const all = ranks.exchange({ finding, stop }, `evaluation of ${source.name}`);
       for (const { finding } of all) if (finding !== undefined) evaluator.take(finding);

@@ -321,8 +321,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   },
 };
 
-const EVERY = Number(process.env['KILL_EVERY'] ?? 97);
-const REFUSE_EVERY = Number(process.env['KILL_EVERY'] ?? 41);
+const EVERY = Number(process.env['KILL_EVERY'] ?? 197);
+const REFUSE_EVERY = Number(process.env['KILL_EVERY'] ?? 101);
 
 /** What the dead did not close. */
 afterEach(async () => {

@@ -58,7 +58,7 @@ export class Job {
     const own = [process.execPath, program, folder, JSON.stringify(trainer), String(delay), JSON.stringify(model)]; // biome-ignore format: one line reads better
     const launch = typeof launcher === 'string' ? LAUNCHERS[launcher] : launcher;
     const [command, ...args] =
-      launch.length === 0 ? own : [...launch, '-np', String(ranks ?? trainer.devices), ...own];
+      launch.length === 0 ? own : [...launch, '-n', String(ranks ?? trainer.devices), ...own];
     this.process = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', ...variables },

@@ -1,6 +1,6 @@
 // Perplexity and bits per byte of whole texts, through a window that moves on: the smaller its steps, the more of what stands
 // before it each token is told by (cf. transformers' "Perplexity of fixed-length models").
-import { type Engine, float32, int32, type Program } from '../../engine/index.js';
+import { type Engine, float32, int32, nextTurn, type Program } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import type { LanguageNetwork } from '../network.js';
@@ -66,6 +66,7 @@ export class SlidingWindow {
     for (let first = 0; first < windows.length; first += batchSize) {
       const batch = windows.slice(first, first + batchSize);
       nats += await this.lossOf(ids, batch, width, batchSize);
+      await nextTurn();
       targets += batch.reduce((sum, { from, end }) => sum + end - from, 0);
     }
     return { nats, targets, bytes: bytesPerToken * targets };

@@ -1,7 +1,7 @@
 // Beam search as transformers does it (`GenerationMixin._beam_search`): the likeliest continuations of all beams go on, those
 // that end are kept by Σ log-probability / length^penalty, and the search ends when none that goes on can become better.
 
-import { throwIfCancelled } from '../../engine/index.js';
+import { nextTurn, throwIfCancelled } from '../../engine/index.js';
 import type { CacheRunner } from './cache-runner.js';
 import type { WritingContext } from './growing-text.js';
 import { likeliest, logSumExp } from './likeliest.js';
@@ -70,7 +70,7 @@ export async function beamSearch(
       undefined,
       signal,
     );
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   return whole.slice(0, samples).map((text) => generated(text, search));
 }

@@ -1,6 +1,6 @@
 // Texts that go on from prompts: those of a batch grow together, a token at a time.
 
-import { throwIfCancelled } from '../../engine/index.js';
+import { nextTurn, throwIfCancelled } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import type { Tokenizer } from '../../text/index.js';
 import { beamSearch } from './beam-search.js';
@@ -108,8 +108,7 @@ async function* writeBatch(
       (row) => texts[row].isDone,
       signal,
     );
-    // Timers, signals and readers of the stream get their turn.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 

@@ -1,6 +1,6 @@
 // A fit from its first batch to its last: take batches, run the step's program, advance, report, validate; callbacks save.
 import type { Interval } from '../../config/index.js';
-import { cancellable, isCancelled } from '../../engine/index.js';
+import { cancellable, isCancelled, nextTurn } from '../../engine/index.js';
 import type { Batch } from '../../model/index.js';
 import { monitored, type StepReport } from '../callbacks/callback.js';
 import { describeSample, type Evaluation, evaluate } from '../evaluate.js';
@@ -28,6 +28,7 @@ export async function trainLoop(run: FitRun): Promise<void> {
       continue;
     }
     await trainStep(run, batches, secondsSince(started));
+    await nextTurn();
     // A signal wants out now: a validation that is due stays so, and is made up for on resume.
     if (run.progress.validationPending && !run.isInterrupted) await validate(run);
   }

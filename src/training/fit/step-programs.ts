@@ -5,6 +5,7 @@ import {
   float32,
   type HostTensors,
   inPart,
+  nextTurn,
   type Program,
   type ProgramMemory,
   State,
@@ -224,6 +225,7 @@ export class StepPrograms {
         continue;
       }
       const out = await this.accumulate(step, counted > 0, knownRatios);
+      await nextTurn();
       const measured = { step, terms: measuredTerms(out, step.batch.size), finite: allFinite(out) };
       if (measured.finite && !isEmpty(lossWeights(measured.terms))) counted++;
       own.push(measured);
