@@ -1,6 +1,9 @@
 // One training step (forward, loss, backward, clipping, AdamW) of GPT-2, ours against PyTorch's, in turn.
 //   npx tsx benchmarks/train-gpt.ts [--threads 2] [--rounds 4] [--layers 12] [--d 512] [--heads 8] [--vocabulary 32768]
-//     [--length 512] [--batch 4] [--only ours,checkpointed,pytorch,avx512,pytorch-checkpointed,autocast]
+//     [--length 512] [--batch 4] [--steps 1] [--only ours,checkpointed,pytorch,avx512,pytorch-checkpointed,autocast]
+//   npx tsx benchmarks/train-gpt.ts --preset nanogpt      the config for CPUs in nanoGPT's README: 4 × 128, 12 × 64 characters
+//   npx tsx benchmarks/train-gpt.ts --preset gpt2         GPT-2 124M, 4 × 64 tokens, as llm.c trains it on CPUs
+// `--steps` are made in a round, and timed together.
 // `checkpointed` recomputes every layer for the gradient; `avx512` is PyTorch whose MKL takes the path of Intel CPUs, where a C
 // compiler is there to tell it. The peer is set up by benchmarks/peers/setup.sh; without it only ours are timed.
 import { fileURLToPath } from 'node:url';
@@ -10,19 +13,33 @@ import type { GptSizes } from './lib/gpt.js';
 import { mklAsOnIntel } from './lib/mkl.js';
 
 const WARM_UP = 1;
-const { values: flags } = parseArgs({
+const PRESETS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  medium: { layers: '12', d: '512', heads: '8', vocabulary: '32768', length: '512', batch: '4', steps: '1' },
+  nanogpt: { layers: '4', d: '128', heads: '4', vocabulary: '65', length: '64', batch: '12', steps: '50' },
+  gpt2: { layers: '12', d: '768', heads: '12', vocabulary: '50257', length: '64', batch: '4', steps: '1' },
+};
+const text = { type: 'string' } as const;
+const { values: given } = parseArgs({
   options: {
+    preset: { type: 'string', default: 'medium' },
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '4' },
-    layers: { type: 'string', default: '12' },
-    d: { type: 'string', default: '512' },
-    heads: { type: 'string', default: '8' },
-    vocabulary: { type: 'string', default: '32768' },
-    length: { type: 'string', default: '512' },
-    batch: { type: 'string', default: '4' },
+    layers: text,
+    d: text,
+    heads: text,
+    vocabulary: text,
+    length: text,
+    batch: text,
+    steps: text,
     only: { type: 'string', default: 'ours,checkpointed,pytorch,avx512,pytorch-checkpointed' },
   },
 });
+const preset = PRESETS[given.preset];
+if (!preset) {
+  console.error(`--preset is one of ${Object.keys(PRESETS).join(', ')}`);
+  process.exit(2);
+}
+const flags = { ...preset, ...given } as Readonly<Record<string, string>>;
 const sizes: GptSizes = {
   threads: Number(flags.threads),
   layers: Number(flags.layers),
@@ -31,6 +48,7 @@ const sizes: GptSizes = {
   vocabulary: Number(flags.vocabulary),
   length: Number(flags.length),
   batch: Number(flags.batch),
+  steps: Number(flags.steps),
 };
 const chosen = flags.only.split(',');
 const child = fileURLToPath(new URL('lib/train-gpt-child.ts', import.meta.url));
@@ -79,11 +97,13 @@ const ratios = contestants.flatMap((own, i) =>
     return [{ ours: own.name, theirs: other.name, cpu: ratio(own, other, 'cpu'), wall: ratio(own, other), peakRss }]; // biome-ignore format: one line
   }),
 );
+const tokens = sizes.batch * sizes.length * (sizes.steps ?? 1);
 const versions = started.map(({ contestant, ready }) => ({ name: contestant.name, ...ready }));
 console.log(
   JSON.stringify({ benchmark: 'train-gpt', machine, sizes, versions, results: rows, ratios }, null, 1),
 );
 console.log(`\n${machine}, ${sizes.threads} threads\n${table(rows)}`);
+for (const { name, seconds } of rows) console.log(`${name}: ${Math.round(tokens / seconds.median)} tokens/s`);
 const shown = ({ median, min, max }: { median: number; min: number; max: number }): string =>
   `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
 for (const { ours, theirs, cpu, wall, peakRss } of ratios) {

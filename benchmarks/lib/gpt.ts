@@ -13,6 +13,8 @@ export interface GptSizes {
   readonly vocabulary: number;
   readonly length: number;
   readonly batch: number;
+  /** Steps that are timed together. Default 1. */
+  readonly steps?: number;
   /** Whether layers are computed again for the gradient. Default no. */
   readonly checkpoint?: 'full' | 'selective';
 }

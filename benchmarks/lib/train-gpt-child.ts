@@ -33,11 +33,12 @@ if (process.env['MEMORY']) {
 }
 let step = 0;
 await serve({ parameters: network.parameterCount() }, async () => {
-  step++;
-  const { loss } = await programs.run(
-    [{ batch, random: random.derive(step) }],
-    optimizer.scalars(step, (lr) => lr),
-  );
+  let loss = Number.NaN;
+  for (let i = 0; i < (sizes.steps ?? 1); i++) {
+    step++;
+    const scalars = optimizer.scalars(step, (lr) => lr);
+    ({ loss } = await programs.run([{ batch, random: random.derive(step) }], scalars));
+  }
   return { loss };
 });
 await engine.dispose();

@@ -2,7 +2,7 @@
 //   python benchmarks/parity/lm_side.py DIR && npx tsx benchmarks/parity/lm.ts DIR
 // The weights are also written out again as a folder of Hugging Face, and compared with theirs byte by byte.
 // Prints a table in Markdown; ends with code 1 where an aim is missed. The aim of gradients is relative to their largest number.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { float32, int32, OnnxEngine, tf, valueAndGrads } from '../../src/engine/index.js';
@@ -12,6 +12,7 @@ import { networkWeights } from '../../src/lm/huggingface/weights.js';
 import { writeHuggingFace } from '../../src/lm/huggingface/write-folder.js';
 import { LanguageNetwork } from '../../src/lm/network.js';
 import { evaluationPass, loadWeights } from '../../src/nn/index.js';
+import { alibiSlopes } from '../../src/transformer/index.js';
 
 const AIM = { logits: 1e-4, loss: 1e-5, gradient: 1e-4 };
 const folder = process.argv[2];
@@ -102,4 +103,10 @@ for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (!(found[key] <= AIM[key])) process.exitCode = 1;
   if (found.changed > 0) process.exitCode = 1;
 }
+const slopes: Record<string, number[]> = JSON.parse(readFileSync(join(folder, 'slopes.json'), 'utf8'));
+const worst = Math.max(...Object.entries(slopes).map(([heads, theirs]) => difference(alibiSlopes(Number(heads)), theirs))); // biome-ignore format: one line
+console.log(
+  `\nSlopes of 1 to ${Object.keys(slopes).length} heads, as BLOOM has them: largest difference ${worst.toExponential(1)}`,
+);
+if (!(worst <= 1e-6)) process.exitCode = 1;
 await engine.dispose();

@@ -22,6 +22,7 @@ window = dict(sliding_window=7)
 t = transformers
 CASES = {
     "gpt2": t.GPT2Config(vocab_size=101, n_embd=32, n_layer=3, n_head=4, n_positions=64, initializer_range=0.2),
+    "mpt": t.MptConfig(d_model=32, n_heads=4, n_layers=3, max_seq_len=64, vocab_size=101, initializer_range=0.2),
     "llama": t.LlamaConfig(**sizes),
     "llama-3.1": t.LlamaConfig(**sizes, rope_theta=500000.0, rope_scaling=llama3, tie_word_embeddings=True, head_dim=16),
     "llama-biases": t.LlamaConfig(**sizes, attention_bias=True, mlp_bias=True),
@@ -41,7 +42,8 @@ for name, config in CASES.items():
             if parameter.dim() == 1:
                 parameter.add_(0.2 * torch.randn_like(parameter))
     model.eval()
-    tokens = torch.randint(0, 101, (2, 24))
+    # Gemma's embedding keeps the gradient of token 0, its padding, at 0.
+    tokens = torch.randint(1, 101, (2, 24))
     logits = model(tokens).logits
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, 101), tokens[:, 1:].reshape(-1))
     loss.backward()
@@ -52,5 +54,10 @@ for name, config in CASES.items():
     save_file({"tokens": tokens.int(), "logits": logits.detach().contiguous(), "loss": loss.detach().reshape(1)},
               os.path.join(folder, "expected.safetensors"))
     print(name, float(loss), flush=True)
+# Slopes of ALiBi as BLOOM has them, from the biases of the second position.
+ones = torch.ones(1, 2)
+slopes = {heads: t.models.bloom.modeling_bloom.build_alibi_tensor(ones, heads, torch.float32)[:, 0, 1].tolist() for heads in range(1, 129)}
+with open(os.path.join(options.folder, "slopes.json"), "w") as file:
+    json.dump(slopes, file)
 with open(os.path.join(options.folder, "versions.json"), "w") as file:
     json.dump({"torch": torch.__version__, "transformers": t.__version__, "seed": options.seed}, file)

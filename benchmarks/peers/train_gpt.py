@@ -68,16 +68,17 @@ for line in sys.stdin:
     if line.strip() != "run":
         break
     start, cpu = time.perf_counter(), time.process_time()
-    if config.get("autocast"):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+    for _ in range(config.get("steps", 1)):
+        if config.get("autocast"):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = model(tokens, labels)
+        else:
             loss = model(tokens, labels)
-    else:
-        loss = model(tokens, labels)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    value = loss.item()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        value = loss.item()
     print(json.dumps({
         "seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu, "loss": value,
         "rssMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

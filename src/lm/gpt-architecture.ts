@@ -29,9 +29,11 @@ export function gptArchitecture(config: GptModelConfig, vocabulary: number): Net
     groups: config.num_query_groups ?? heads,
     headSize,
     activation: activationOf(config),
-    norm: config.normalization.replace('low_precision_', '') as NormKind,
+    norm: normOf(config),
     epsilon: config.layernorm_epsilon,
     order: config.transformer_block_type,
+    ...(config.headscale ? { scalesHeads: true } : {}),
+    ...(config.position_embedding_type === 'alibi' ? { alibi: true } : {}),
     bias: config.bias,
     rotary: isRotary
       ? {
@@ -69,6 +71,12 @@ function scalingOf({
   if (kind === 'llama3') return { kind, factor, originalPositions, lowFrequencyFactor, highFrequencyFactor };
   const { beta_fast: betaFast, beta_slow: betaSlow, attention_factor } = section;
   return { kind, factor, originalPositions, betaFast, betaSlow, attentionFactor: attention_factor ?? undefined }; // biome-ignore format: one line
+}
+
+/** NeMo's low precision layer norms have no biases where nothing has (MPT). */
+function normOf({ normalization, bias }: GptModelConfig): NormKind {
+  if (normalization !== 'low_precision_layernorm') return normalization;
+  return bias ? 'layernorm' : 'layernorm_unbiased';
 }
 
 /** NeMo's fused gelu is the form with a tanh; so is OpenAI's. */

@@ -147,12 +147,13 @@ const networkFields = {
     default: 'layernorm',
   },
   layernorm_epsilon: { doc: 'Added to the variance.', format: 'number', above: 0, default: 1e-5 },
-  transformer_block_type: { doc: 'Norms before each block, or after its residual.', format: ['pre_ln', 'post_ln'], default: 'pre_ln' },
+  transformer_block_type: { doc: 'Norms before each block, or after its residual; normformer: before it, after attention and inside the feed-forward block (needs mcore_gpt: false, as in NeMo).', format: ['pre_ln', 'post_ln', 'normformer'], default: 'pre_ln' },
+  headscale: { doc: 'What each head gives is multiplied by a number that is learned.', ...flag(false) },
   bias: { doc: 'Biases of linear maps.', ...flag(true) },
   activation: { doc: 'Inside the feed-forward block; fast- changes nothing here.', format: activations, default: 'gelu' },
   bias_activation_fusion: { doc: 'gelu is its tanh form, which NeMo’s fused kernel computes.', ...flag(true) },
   openai_gelu: { doc: 'gelu is its tanh form.', ...flag(false) },
-  position_embedding_type: { doc: 'Positions.', format: ['learned_absolute', 'rope', 'none'], default: 'learned_absolute' },
+  position_embedding_type: { doc: 'Positions; alibi: scores fall with distance, in each head at a slope of its own.', format: ['learned_absolute', 'rope', 'alibi', 'none'], default: 'learned_absolute' },
   rotary_percentage: { doc: 'Share of each head that is turned.', format: 'number', above: 0, max: 1, default: 1 },
   rotary_base: { doc: 'Base of the rotary frequencies.', format: 'number', above: 0, default: 10000 },
   seq_len_interpolation_factor: { doc: 'Rotary positions are divided by it.', format: 'number', above: 0, ...optional },
@@ -186,7 +187,6 @@ const ignored = {
   apply_query_key_layer_scaling: unsupported('scores are computed in float32', false, true),
   attention_softmax_in_fp32: unsupported('scores are computed in float32', false, true),
   do_layer_norm_weight_decay: unsupported('norms and biases do not decay; see optim_param_groups', false),
-  headscale: unsupported('heads are not scaled', false),
   normalize_attention_scores: unsupported('scores are normalised', true),
   attention_type: unsupported('attention is multihead', 'multihead'),
   fp32_residual_connection: unsupported('all is computed in float32', false, true),
@@ -297,6 +297,12 @@ export const gptModelSchema = defineSchema(
             `${samples} samples are too few to grow ${(global - start) / added} times`,
           );
       }
+      if (config.mcore_gpt && config.transformer_block_type === 'normformer')
+        report('transformer_block_type', 'Megatron core has no normformer: it needs mcore_gpt: false');
+      if (config.mcore_gpt && config.headscale)
+        report('headscale', 'Megatron core does not scale heads: it needs mcore_gpt: false');
+      if (config.position_embedding_type === 'alibi' && config.attn_logit_softcapping !== null)
+        report('attn_logit_softcapping', 'scores with position_embedding_type: alibi cannot be bent');
       const most = config.max_position_embeddings ?? config.encoder_seq_length;
       if (config.position_embedding_type === 'learned_absolute' && most < config.encoder_seq_length)
         report('max_position_embeddings', `samples have ${config.encoder_seq_length} tokens`);

@@ -7,7 +7,13 @@ export function stillGroups(
 ): Readonly<Record<string, { readonly weight_decay: 0 }>> | undefined {
   const still = [...parameters].filter(({ shape, trainable }) => trainable && shape.length === 1);
   if (still.length === 0) return undefined;
-  const ends = [...new Set(still.map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))];
-  const patterns = ends.map((end) => (end === 'weight' ? '*norm.weight' : `*.${end}`));
-  return Object.fromEntries(patterns.map((pattern) => [pattern, { weight_decay: 0 as const }]));
+  const patterns = new Set(still.map(({ name }) => patternOf(name.split('.'))));
+  return Object.fromEntries([...patterns].map((pattern) => [pattern, { weight_decay: 0 as const }]));
+}
+
+/** All biases have one pattern, and so have the weights of modules whose names end in "norm". */
+function patternOf(path: readonly string[]): string {
+  const [module, end] = path.slice(-2);
+  if (end !== 'weight') return `*.${end}`;
+  return module.endsWith('norm') ? '*norm.weight' : `*.${module}.weight`;
 }

@@ -153,7 +153,7 @@ export interface TrainableModel {
   readonly testsOwnData?: boolean;
   /** The key of the config that names data of a kind (`train`, `validation`, `test`). Default: KIND_ds.manifest_filepath. */
   dataKeyOf?(kind: string): string;
-  /** Batches of a step where the trainer's `accumulate_grad_batches` is 1, as Megatron's configs say it. Default 1. */
+  /** Batches of a step, of all ranks, where the trainer's `accumulate_grad_batches` is 1, as Megatron's configs say it. */
   readonly batchesPerStep?: number;
   /** Where steps grow up to `batchesPerStep`: batches of the one after so many examples (Megatron's `rampup_batch_size`). */
   readonly batchesOfStep?: ((examples: number) => number) | undefined;

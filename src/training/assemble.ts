@@ -67,6 +67,7 @@ function limitsOf({ max_steps: maxSteps, max_epochs: epochs }: TrainerOptions): 
 export async function assembleParts(assembly: Assembly): Promise<AssembledParts> {
   const { model, engine, ranks, container, say } = assembly;
   const options = optionsFor(model, assembly.options);
+  if (options !== assembly.options) requireWholeBatches(model, ranks);
   await describePrecision(options.precision, engine, undefined);
   const { optimizer, sched } = await optimizerOf(assembly, options);
   await assembly.beforeData();
@@ -97,6 +98,18 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
     keepWithin({ ...budget, module: model.module, memory, programs, say });
   }
   return { model, engine, options, optimizer, scheduler, programs, lossScale, plan, sizes, memory, source, validation }; // biome-ignore format: a list
+}
+
+/** Megatron's rule: the batches of a step are divided among ranks without rest. */
+function requireWholeBatches({ batchesPerStep = 1 }: TrainableModel, ranks: Ranks): void {
+  if (batchesPerStep % ranks.size === 0) return;
+  const batches = `the ${batchesPerStep} micro-batch${batchesPerStep === 1 ? '' : 'es'} of a step`;
+  throw new AnemoneError({
+    code: 'trainer.indivisible',
+    path: 'model.global_batch_size',
+    message: `${ranks.size} ranks cannot divide ${batches} among them`,
+    hint: 'make global_batch_size a multiple of micro_batch_size times ranks',
+  });
 }
 
 /** The optimizer, whose moments and weights are stored in the bits that the precision says, and the section of its schedule. */

@@ -390,18 +390,19 @@ export function accumulationAt(options: TrainerOptions, epoch: number): number {
 }
 
 /**
- * The options for a model that says itself how many batches make a step: its config counts steps where others count
- * batches, as Megatron's do.
+ * The options for a model that says itself how many batches make a step, of all ranks: its config counts steps where others
+ * count batches, as Megatron's do.
  */
 export function optionsFor(
-  { batchesPerStep = 1 }: { readonly batchesPerStep?: number },
+  { batchesPerStep }: { readonly batchesPerStep?: number },
   options: TrainerOptions,
 ): TrainerOptions {
-  if (batchesPerStep === 1 || options.accumulate_grad_batches !== 1) return options;
+  if (batchesPerStep === undefined || options.accumulate_grad_batches !== 1) return options;
   const scaled = (interval: Interval): Interval =>
     'batches' in interval ? { batches: interval.batches * batchesPerStep } : interval;
   return {
     ...options,
+    accumulate_over: 'all_ranks',
     accumulate_grad_batches: batchesPerStep,
     val_check_interval: scaled(options.val_check_interval),
     limit_val_batches: scaled(options.limit_val_batches),

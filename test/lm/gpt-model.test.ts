@@ -77,6 +77,42 @@ describe('a run', () => {
   });
 });
 
+describe.each([
+  [
+    'alibi of three heads in one group, a window',
+    { position_embedding_type: 'alibi', num_attention_heads: 3, num_query_groups: 1, kv_channels: 16, window_size: [6, 0] }, // biome-ignore format: one line
+  ],
+  [
+    'normformer, scaled heads, alibi',
+    { transformer_block_type: 'normformer', headscale: true, position_embedding_type: 'alibi', normalization: 'layernorm1p', activation: 'swiglu', bias_activation_fusion: false }, // biome-ignore format: one line
+  ],
+] as const)('a config with %s', (_, more) => {
+  it('is trained, saved as .nemo, restored, and goes on as the whole network would', async () => {
+    const { trainer, model } = await trained(more, { max_steps: 12, limit_val_batches: 0 });
+    const { metrics } = await trainer.validate(model);
+    expect(metrics['val/perplexity']).toBeLessThan(100);
+    const path = join(folder, 'kind.nemo');
+    await model.saveTo(path, { engine: trainer.engine });
+    const engine = new OnnxEngine({ threads: 1 });
+    const again = await restoreLanguageModel(path, { engine, log: () => {} });
+    const [prompts, asked] = [['the cat', 'a'], { tokensToGenerate: 12, minTokens: 12 }];
+    const words = await again.generate(prompts, { ...asked, engine });
+    expect(words).toEqual(await model.generate(prompts, { ...asked, engine: trainer.engine }));
+    const logits = engine.compile('logits', ({ tokens }) => ({ logits: again.network.logits({ tokens }, evaluationPass) })); // biome-ignore format: one line
+    for (const [i, prompt] of prompts.entries()) {
+      const ids = again.tokenizer.textToIds(prompt);
+      for (const token of words[i].tokens) {
+        const out = await logits.run({ tokens: int32(ids, [1, ids.length]) });
+        const last = (out['logits'].data as Float32Array).slice(-out['logits'].shape[2]).slice(0, 256);
+        expect(last[token]).toBeCloseTo(Math.max(...last), 4);
+        ids.push(token);
+      }
+    }
+    await engine.dispose();
+    await trainer.dispose();
+  });
+});
+
 describe('generation', () => {
   const engine = new OnnxEngine({ threads: 1 });
   afterAll(() => engine.dispose());
@@ -178,7 +214,10 @@ describe('a config', () => {
     [{ num_query_groups: 3 }, /num_query_groups/],
     [{ global_batch_size: 5 }, /global_batch_size/],
     [{ max_position_embeddings: 8 }, /max_position_embeddings/],
-    [{ position_embedding_type: 'alibi' }, /position_embedding_type/],
+    [{ position_embedding_type: 'kerple' }, /position_embedding_type/],
+    [{ position_embedding_type: 'alibi', attn_logit_softcapping: 30 }, /attn_logit_softcapping/],
+    [{ transformer_block_type: 'normformer', mcore_gpt: true }, /transformer_block_type/],
+    [{ headscale: true, mcore_gpt: true }, /headscale/],
     [{ hiden_size: 32 }, /hidden_size/],
     [{ tokenizer: { library: 'sentencepiece' } }, /model.tokenizer.model/],
   ])('that is wrong says where: %j', (more, expected) => {
@@ -199,6 +238,29 @@ describe('a config', () => {
       configFromObject(section({ bias: false, normalization: 'rmsnorm' })),
     );
     expect(model.config['optim_param_groups']).toEqual({ '*norm.weight': { weight_decay: 0 } });
+  });
+
+  it('lets no norm of NormFormer decay, whatever it is called', () => {
+    const model = MegatronGPTModel.fromConfig(
+      configFromObject(section({ transformer_block_type: 'normformer', headscale: true })),
+    );
+    expect(model.config['optim_param_groups']).toEqual({
+      '*norm.weight': { weight_decay: 0 },
+      '*.normalization.weight': { weight_decay: 0 },
+      '*.bias': { weight_decay: 0 },
+    });
+    // The names and shapes that NeMo's layers give them.
+    const layer = 'model.language_model.encoder.layers.1';
+    const shapes = new Map([...model.parameters()].map(({ name, shape }) => [name, shape]));
+    expect(shapes.get(`${layer}.self_attention.head_scale_tensor`)).toEqual([1, 4, 1, 1]);
+    expect(shapes.get(`${layer}.post_attention_normformer_norm.bias`)).toEqual([32]);
+    expect(shapes.get(`${layer}.mlp.normalization.weight`)).toEqual([128]);
+  });
+
+  it('has layer norms without biases where NeMo has them: low precision, and no biases of maps', () => {
+    const names = (bias: boolean) => [...MegatronGPTModel.fromConfig(configFromObject(section({ bias, normalization: 'low_precision_layernorm' }))).parameters()].map(({ name }) => name); // biome-ignore format: one line
+    expect(names(false).filter((name) => name.endsWith('.bias'))).toEqual([]);
+    expect(names(true).some((name) => name.endsWith('final_layernorm.bias'))).toBe(true);
   });
 });
 

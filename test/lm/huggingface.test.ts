@@ -49,6 +49,30 @@ describe('a folder of Hugging Face', () => {
     expect(Math.max(...logits.last.map((v: number, i: number) => Math.abs(v - last[i])))).toBeLessThan(1e-4);
   });
 
+  it('is written and read of an MPT: its slopes, its norms without biases, its rows', async () => {
+    const config = { model_type: 'mpt', d_model: 32, n_heads: 4, n_layers: 2, max_seq_len: 20, vocab_size: 40, attn_config: { alibi: true } }; // biome-ignore format: one line
+    const network = new LanguageNetwork(architectureOf(config), 'core');
+    network.seed = 4;
+    const folder = join(temporary(), 'out');
+    await writeHuggingFace(folder, { network, tokenizer }, engine);
+    expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))).toMatchObject({ architectures: ['MptForCausalLM'], expansion_ratio: 4, no_bias: true }); // biome-ignore format: one line
+    const again = await read(folder);
+    expect(await valuesOf(again.network)).toEqual(await valuesOf(network));
+    const { weights } = await openHuggingFace(folder);
+    expect([...weights.entries.keys()].filter((name) => /bias|lm_head/.test(name))).toEqual([]);
+    await weights.close();
+  });
+
+  it.each([
+    [{ n_heads: 6 }, /n_heads.*6 heads/],
+    [{ attn_config: { alibi: false } }, /attn_config.alibi/],
+    [{ attn_config: { clip_qkv: 6 } }, /attn_config.clip_qkv/],
+    [{ attn_config: { qk_ln: true } }, /attn_config.qk_ln/],
+  ])('of an MPT that is another is refused: %j', (more, message) => {
+    const config = { model_type: 'mpt', d_model: 48, n_heads: 4, n_layers: 2, max_seq_len: 20, vocab_size: 40, ...more }; // biome-ignore format: one line
+    expect(() => architectureOf(config)).toThrow(message);
+  });
+
   it.each([
     ['one file', 5e9, ['model.safetensors']],
     ['several with an index', 4000, ['model.safetensors.index.json']],

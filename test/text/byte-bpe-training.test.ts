@@ -38,6 +38,11 @@ describe.each(['gpt2', 'llama3'] as WordPatternName[])('with the words of %s', (
     expect([read.eosId, read.bosId, read.padId]).toEqual([0, 0, 0]);
     expect(read.idsToText(read.textToIds(`${texts[2]}🙂`))).toBe(`${texts[2]}🙂`);
   });
+
+  it('a folder of it names the class by which transformers opens it', () => {
+    const config = JSON.parse(Buffer.from(tokenizer.files().get('tokenizer_config.json') as Uint8Array).toString()) as object; // biome-ignore format: one line
+    expect(config).toMatchObject({ tokenizer_class: 'PreTrainedTokenizerFast' });
+  });
 });
 
 describe('training', () => {

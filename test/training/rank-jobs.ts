@@ -20,7 +20,7 @@ export function isInstalled(launcher: LauncherName): boolean {
   return program === undefined || spawnSync(program, ['--version']).status === 0;
 }
 
-const program = await bundledProgram(new URL('programs/train-ranks.ts', import.meta.url));
+const toy = await bundledProgram(new URL('programs/train-ranks.ts', import.meta.url));
 
 export interface JobOptions {
   /** By name, or as the beginning of a command. */
@@ -32,6 +32,8 @@ export interface JobOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Seconds a batch takes to make. */
   readonly delay?: number;
+  /** The program that trains, bundled. Default: the toy model's. */
+  readonly program?: string;
   /** Of the toy model. */
   readonly model?: Readonly<Record<string, unknown>>;
 }
@@ -51,7 +53,7 @@ export class Job {
 
   constructor(
     folder: string,
-    { launcher = 'local ranks', trainer, ranks, variables, delay = 0, model = {} }: JobOptions,
+    { launcher = 'local ranks', trainer, ranks, variables, delay = 0, model = {}, program = toy }: JobOptions,
   ) {
     const own = [process.execPath, program, folder, JSON.stringify(trainer), String(delay), JSON.stringify(model)]; // biome-ignore format: one line reads better
     const launch = typeof launcher === 'string' ? LAUNCHERS[launcher] : launcher;
@@ -88,8 +90,7 @@ export class Job {
     const found = new Map<number, number>();
     for (const pid of descendantsOf(this.process.pid as number)) {
       const rank = RANK_VARIABLE.exec(textOf(`/proc/${pid}/environ`))?.[1];
-      if (rank !== undefined && textOf(`/proc/${pid}/cmdline`).includes(program))
-        found.set(Number(rank), pid);
+      if (rank !== undefined && textOf(`/proc/${pid}/cmdline`).includes(toy)) found.set(Number(rank), pid);
     }
     return found;
   }

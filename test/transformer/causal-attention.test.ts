@@ -33,7 +33,7 @@ function attention({ heads = 2, groups = 2, packed, ...options }: Kind): Case {
 }
 
 /** The formula, with keys and values repeated for each head and -1e9 for what is hidden. */
-function plain({ heads = 2, groups = 2, packed, scale, window, softcap }: Kind): Case {
+function plain({ heads = 2, groups = 2, packed, scale, window, softcap, slopes }: Kind): Case {
   const repeat = (x: Tensor) =>
     tf.reshape(tf.tile(tf.reshape(x, [batch, groups, 1, length * size]), [1, 1, heads / groups, 1]), [batch, heads, length, size]); // biome-ignore format: one call
   return {
@@ -47,7 +47,10 @@ function plain({ heads = 2, groups = 2, packed, scale, window, softcap }: Kind):
         const of = b === 0 ? [0, 0, 1, 1, 1, 2] : [0, 0, 0, 0, 0, 0];
         return j > i || (window && j <= i - window) || (packed && of[i] !== of[j]) ? -1e9 : 0;
       });
-      return tf.matMul(tf.softmax(tf.add(bent, tf.tensor(hidden, [batch, 1, length, length]))), repeat(v));
+      const seen = tf.add(bent, tf.tensor(hidden, [batch, 1, length, length]));
+      const far = (slopes ?? []).flatMap((slope) => Array.from({ length: length ** 2 }, (_, at) => slope * ((at % length) - Math.floor(at / length)))); // biome-ignore format: one line
+      const scored = slopes ? tf.add(seen, tf.tensor(far, [1, heads, length, length])) : seen;
+      return tf.matMul(tf.softmax(scored), repeat(v));
     },
   };
 }
@@ -62,6 +65,11 @@ const kinds: readonly (readonly [string, Kind])[] = [
   ['a window', { window: 2, block: 2 }],
   ['a softcap', { softcap: 0.8, block: 3 }],
   ['packed documents', { packed: true, block: 2 }],
+  ['slopes by distance', { slopes: [0.9, 0.2], block: 2 }],
+  [
+    'slopes by distance, packed documents, groups, a softcap and a window',
+    { slopes: [0.9, 0.5, 0.2, 0.1], packed: true, heads: 4, window: 3, softcap: 0.8, block: 4 },
+  ],
   ['packed documents, groups and a window', { packed: true, heads: 4, window: 3, block: 4 }],
 ];
 
@@ -85,6 +93,10 @@ it.each([
     { heads: 4, window: 3, block: 4, packed: true, softcap: 0.8 },
   ],
   ['dropout', { dropout: 0.4, block: 4, heads: 4 }],
+  [
+    'slopes by distance, groups, a window and packed documents',
+    { slopes: [0.9, 0.5, 0.2, 0.1], heads: 4, window: 3, block: 4, packed: true },
+  ],
 ] as const)('has the gradients of finite differences: %s', async (_, kind) => {
   const item = attention(kind);
   const { gradients } = await runCase(reference, item, inputValues(item));

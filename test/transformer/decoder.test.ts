@@ -1,7 +1,7 @@
 // The causal decoder and the language network over it: against the formulas written out, token by token against the whole
 // sequence, and with checkpointing against without.
 import { afterAll, describe, expect, it } from 'vitest';
-import { createReferenceEngine, float32, type HostTensors, int32, OnnxEngine, State, type Tensor, tf, valueAndGrads } from '../../src/engine/index.js'; // biome-ignore format: one line reads better
+import { createReferenceEngine, float32, type HostTensors, int32, OnnxEngine, State, sizeOf, type Tensor, tf, valueAndGrads } from '../../src/engine/index.js'; // biome-ignore format: one line reads better
 import { LanguageNetwork, type NetworkOptions } from '../../src/lm/network.js';
 import { evaluationPass, trainingPass } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';
@@ -67,6 +67,38 @@ const kinds: Readonly<Record<string, NetworkOptions>> = {
     tiesHead: true,
   },
   'norms after the blocks': { ...base, order: 'post_ln', activation: 'relu' },
+  ALiBi: { ...base, alibi: true, learnsPositions: false, heads: 4, groups: 4, headSize: 4 },
+  'ALiBi of six heads in groups, a window, heads that fill the cache': {
+    ...llama,
+    rotary: undefined,
+    alibi: true,
+    heads: 6,
+    groups: 2,
+    headSize: 8,
+    windows: [undefined, 3],
+  },
+  'ALiBi, norms and maps without biases (MPT)': {
+    ...base,
+    alibi: true,
+    learnsPositions: false,
+    norm: 'layernorm_unbiased',
+    activation: 'gelu_tanh',
+    bias: false,
+  },
+  'NormFormer, scaled heads': { ...base, order: 'normformer', scalesHeads: true },
+  'NormFormer of layernorm1p, gated': {
+    ...base,
+    order: 'normformer',
+    norm: 'layernorm1p',
+    activation: 'swiglu',
+  },
+  'NormFormer of rmsnorm, ALiBi, scaled heads in groups': {
+    ...llama,
+    rotary: undefined,
+    order: 'normformer',
+    alibi: true,
+    scalesHeads: true,
+  },
 };
 
 function inputs(): HostTensors {
@@ -86,6 +118,16 @@ function network(options: NetworkOptions, checkpointed = false): LanguageNetwork
   return made;
 }
 
+/** Slopes of ALiBi as NeMo's recursion makes them. */
+function nemoSlopes(heads: number): number[] {
+  const power = Math.log2(heads);
+  const start = 2 ** -(2 ** -(power - 3));
+  if (Number.isInteger(power)) return Array.from({ length: heads }, (_, i) => start * start ** i);
+  const closest = 2 ** Math.floor(power);
+  const every = nemoSlopes(2 * closest).filter((_, i) => i % 2 === 0);
+  return [...nemoSlopes(closest), ...every.slice(0, heads - closest)];
+}
+
 /** The formulas of the papers, one head at a time, in plain arithmetic. */
 async function plainLogits(net: LanguageNetwork): Promise<Float32Array> {
   const o = net.options;
@@ -96,14 +138,24 @@ async function plainLogits(net: LanguageNetwork): Promise<Float32Array> {
     const [matrix, bias] = [w(`${name}.weight`) as Float32Array, w(`${name}.bias`)];
     return Array.from({ length: matrix.length / x.length }, (_, i) => x.reduce((sum, v, j) => sum + v * matrix[i * x.length + j], bias ? bias[i] : 0)); // biome-ignore format: one line
   };
-  const norm = (x: number[], weight: Float32Array, bias: Float32Array | undefined): number[] => {
-    const mean = o.norm.startsWith('layernorm') ? x.reduce((a, b) => a + b) / x.length : 0;
+  const norm = (
+    x: number[],
+    weight: Float32Array,
+    bias: Float32Array | undefined,
+    kind = o.norm,
+  ): number[] => {
+    const mean = kind.startsWith('layernorm') ? x.reduce((a, b) => a + b) / x.length : 0;
     const scale = 1 / Math.sqrt(x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length + o.epsilon);
     return x.map(
-      (v, i) => (v - mean) * scale * (weight[i] + Number(o.norm.endsWith('1p'))) + (bias ? bias[i] : 0),
+      (v, i) => (v - mean) * scale * (weight[i] + Number(kind.endsWith('1p'))) + (bias ? bias[i] : 0),
     );
   };
   const normOf = (x: number[], name: string, separator = '.') => norm(x, w(`${name}${separator}weight`) as Float32Array, w(`${name}${separator}bias`)); // biome-ignore format: one line
+  // What NeMo's layers of NormFormer have: RMS norms but for layernorm, and layernorm1p inside the feed-forward block.
+  const more = (x: number[], name: string, others: readonly string[]) => {
+    const kind = others.includes(o.norm) ? o.norm : 'rmsnorm';
+    return o.order === 'normformer' ? norm(x, w(`${name}.weight`) as Float32Array, w(`${name}.bias`), kind) : x; // biome-ignore format: one line
+  };
   const act = (v: number): number => {
     if (o.activation.startsWith('ge'))
       return 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)));
@@ -148,10 +200,11 @@ async function plainLogits(net: LanguageNetwork): Promise<Float32Array> {
           const q = turn(normed(head(t, group, h % repeats), 'q'), t);
           const first = Math.max(0, t + 1 - (o.windows?.[l] ?? length));
           const seen = Array.from({ length: t + 1 - first }, (_, i) => first + i);
-          const scores = seen.map((s) => cap(turn(normed(head(s, group, repeats), 'k'), s).reduce((sum, v, i) => sum + v * q[i], 0) * (o.scale ?? o.headSize ** -0.5), o.softcap)); // biome-ignore format: one line
+          const scores = seen.map((s) => cap(turn(normed(head(s, group, repeats), 'k'), s).reduce((sum, v, i) => sum + v * q[i], 0) * (o.scale ?? o.headSize ** -0.5), o.softcap) - (o.alibi ? nemoSlopes(o.heads)[h] * (t - s) : 0)); // biome-ignore format: one line
           const top = Math.max(...scores);
           const total = scores.reduce((sum, v) => sum + Math.exp(v - top), 0);
-          return Array.from({ length: o.headSize }, (_, i) => seen.reduce((sum, s, j) => sum + (Math.exp(scores[j] - top) / total) * head(s, group, repeats + 1)[i], 0)); // biome-ignore format: one line
+          const scaled = w(`${layer}.self_attention.head_scale_tensor`)?.[h] ?? 1;
+          return Array.from({ length: o.headSize }, (_, i) => seen.reduce((sum, s, j) => sum + (Math.exp(scores[j] - top) / total) * scaled * head(s, group, repeats + 1)[i], 0)); // biome-ignore format: one line
         }).flat(),
       );
       const outNorm = (x: number[], name: string) => (o.normsOutputs ? normOf(x, `${layer}.${name}`) : x);
@@ -159,12 +212,21 @@ async function plainLogits(net: LanguageNetwork): Promise<Float32Array> {
       xs = xs.map((x, t) => {
         const attended = plus(
           x,
-          outNorm(linear(heard[t], `${layer}.self_attention.linear_proj`), 'post_self_attn_layernorm'),
+          more(outNorm(linear(heard[t], `${layer}.self_attention.linear_proj`), 'post_self_attn_layernorm'), `${layer}.post_attention_normformer_norm`, ['layernorm']), // biome-ignore format: one line
         );
         const after = isPost ? normOf(attended, inNorm, '_') : attended;
         const hidden = linear(isPost ? after : normOf(after, mlpNorm, '_'), `${layer}.mlp.linear_fc1`);
         const inner = isGated(o.activation) ? hidden.slice(0, o.inner).map((v, i) => act(v) * hidden[o.inner + i]) : hidden.map(act); // biome-ignore format: one line
-        const y = plus(after, outNorm(linear(inner, `${layer}.mlp.linear_fc2`), 'post_mlp_layernorm'));
+        const y = plus(
+          after,
+          outNorm(
+            linear(
+              more(inner, `${layer}.mlp.normalization`, ['layernorm', 'layernorm1p']),
+              `${layer}.mlp.linear_fc2`,
+            ),
+            'post_mlp_layernorm',
+          ),
+        );
         return isPost ? normOf(y, mlpNorm, '_') : y;
       });
     }
@@ -178,6 +240,11 @@ async function plainLogits(net: LanguageNetwork): Promise<Float32Array> {
 describe.each(Object.entries(kinds))('%s', (_, options) => {
   it('equals the formulas', async () => {
     const net = network(options);
+    // Norms, biases and scales of heads start as 1 or 0: others tell whether they are used.
+    for (const [i, p] of [...net.parameters()].entries()) {
+      const random = new CounterRandom(9).derive(i);
+      if (p.shape.length !== 2) await onnx.write(p, Float32Array.from({ length: sizeOf(p.shape) }, (_, j) => 0.5 + random.uniform(j))); // biome-ignore format: one line
+    }
     const { logits } = await onnx.compile('logits', ({ tokens }) => ({ logits: net.logits({ tokens }, evaluationPass) })).run({ tokens: inputs()['tokens'] }); // biome-ignore format: one line
     const expected = await plainLogits(net);
     expected.forEach((value, i) => {

@@ -54,6 +54,8 @@ interface Piece {
   readonly bytes: number;
   /** Whether it may be shortened. */
   readonly isTruncated: boolean;
+  /** Whether it is of a chat, as its template writes it. */
+  readonly isTurn?: boolean;
 }
 
 /**
@@ -70,7 +72,7 @@ export async function readAnswerRows(path: string, options: AnswerOptions): Prom
     if (typeof row !== 'object' || row === null || Array.isArray(row))
       throw wrong(position, 'a line must be a mapping, such as {"input": "…", "output": "…"}');
     const pieces = piecesOf(row as Readonly<Record<string, unknown>>, options, position);
-    rows.push(assembled(pieces, options, position));
+    rows.push(assembled(pieces, withoutDoubles(pieces, options), position));
   }
   if (rows.length > 0) return rows;
   throw new AnemoneError({ code: 'data.no-text', position: { file: path }, message: 'there are no rows' });
@@ -131,7 +133,13 @@ function chatPieces(messages: readonly unknown[], options: AnswerOptions, place:
     const text = whole.slice(done.length);
     done = whole;
     if (text !== '')
-      pieces.push({ tokens: encode(text), learned, bytes: Buffer.byteLength(text), isTruncated: false });
+      pieces.push({
+        tokens: encode(text),
+        learned,
+        bytes: Buffer.byteLength(text),
+        isTruncated: false,
+        isTurn: true,
+      });
   };
   for (const [i, { role }] of turns.entries()) {
     if (role !== 'assistant') continue;
@@ -140,6 +148,15 @@ function chatPieces(messages: readonly unknown[], options: AnswerOptions, place:
   }
   if (!pieces.some(({ learned }) => learned)) throw noAnswer(place, 'no turn is the assistant’s');
   return pieces;
+}
+
+/** A template that writes the beginning or the end of a text itself has it once: what would be put beside is left out. */
+function withoutDoubles(pieces: readonly Piece[], options: AnswerOptions): AnswerOptions {
+  const { bos, eos } = options;
+  const [first, last] = [pieces[0], pieces[pieces.length - 1]];
+  const begins = first?.tokens[0] === bos;
+  const ends = last?.isTurn && Array.from(last.tokens).lastIndexOf(eos ?? -1) > 0;
+  return { ...options, bos: begins ? undefined : bos, eos: ends ? undefined : eos };
 }
 
 function turnOf(turn: unknown, place: Place): ChatTurn {

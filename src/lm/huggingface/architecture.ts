@@ -34,11 +34,12 @@ export function architectureOf(config: HuggingFaceConfig, file = 'config.json'):
   const read = new ConfigReader(config, file);
   const family = read.text('model_type');
   if (family === 'gpt2') return gpt2(read);
+  if (family === 'mpt') return mpt(read);
   if ((LLAMA_LIKE as readonly string[]).includes(family)) return llamaLike(read, family as LlamaLike);
   throw read.wrong(
     'model_type',
     `models of type "${family}" are not supported`,
-    `known are gpt2, ${LLAMA_LIKE.join(', ')}`,
+    `known are gpt2, mpt, ${LLAMA_LIKE.join(', ')}`,
   );
 }
 
@@ -66,6 +67,44 @@ function gpt2(read: ConfigReader): NetworkOptions {
     scalesInit: true,
     vocabulary: read.count('vocab_size'),
     learnsPositions: true,
+    tiesHead: read.flag('tie_word_embeddings', true),
+  };
+}
+
+function mpt(read: ConfigReader): NetworkOptions {
+  const [width, heads] = [read.count('d_model'), read.count('n_heads')];
+  const attention = read.section('attn_config');
+  const refused = (key: string, isSet: boolean): void => {
+    if (isSet) throw read.wrong(`attn_config.${key}`, 'models with this setting are not supported');
+  };
+  refused('alibi', !(attention?.flag('alibi', true) ?? true));
+  refused('alibi_bias_max', (attention?.number('alibi_bias_max', 8) ?? 8) !== 8);
+  refused('clip_qkv', attention?.optional('clip_qkv') !== undefined);
+  refused('qk_ln', attention?.flag('qk_ln', false) ?? false);
+  if (!Number.isInteger(Math.log2(heads)))
+    throw read.wrong(
+      'n_heads',
+      `the slopes of ${heads} heads are others here`,
+      'a power of two has the same',
+    );
+  return {
+    layers: read.count('n_layers'),
+    width,
+    inner: read.count('expansion_ratio', 4) * width,
+    heads,
+    groups: heads,
+    headSize: width / heads,
+    activation: 'gelu',
+    norm: 'layernorm_unbiased',
+    epsilon: read.number('layer_norm_epsilon', 1e-5),
+    bias: false,
+    alibi: true,
+    positions: read.count('max_seq_len'),
+    scale: attention?.optional('softmax_scale'),
+    initStd: read.number('initializer_range', 0.02),
+    scalesInit: true,
+    vocabulary: read.count('vocab_size'),
+    learnsPositions: false,
     tiesHead: read.flag('tie_word_embeddings', true),
   };
 }

@@ -13,6 +13,7 @@ export interface SpecialTokens {
 
 const CLASSES: Readonly<Record<string, string>> = {
   gpt2: 'GPT2LMHeadModel',
+  mpt: 'MptForCausalLM',
   llama: 'LlamaForCausalLM',
   mistral: 'MistralForCausalLM',
   qwen2: 'Qwen2ForCausalLM',
@@ -46,7 +47,7 @@ export function configOf(options: NetworkOptions, { bosId, eosId }: SpecialToken
   const family = familyOf(options);
   const written = Object.fromEntries(
     Object.entries({
-      ...(family === 'gpt2' ? gpt2Keys(options) : llamaKeys(options, family)),
+      ...keysOf(options, family),
       vocab_size: options.vocabulary,
       initializer_range: options.initStd,
       tie_word_embeddings: options.tiesHead,
@@ -61,11 +62,30 @@ export function configOf(options: NetworkOptions, { bosId, eosId }: SpecialToken
 
 function familyOf({ norm, learnsPositions, normsOutputs, normsQueries, ...options }: NetworkOptions): string {
   if (learnsPositions) return 'gpt2';
+  if (options.alibi) return 'mpt';
   if (norm === 'rmsnorm1p') return normsQueries ? 'gemma3_text' : normsOutputs ? 'gemma2' : 'gemma';
   if (normsQueries) return 'qwen3';
   const { bias, queryBias = bias, projectionBias = bias } = options;
   if (queryBias && !projectionBias) return 'qwen2';
   return options.windows?.every((window) => window !== undefined) ? 'mistral' : 'llama';
+}
+
+function keysOf(options: NetworkOptions, family: string): HuggingFaceConfig {
+  if (family === 'gpt2') return gpt2Keys(options);
+  return family === 'mpt' ? mptKeys(options) : llamaKeys(options, family);
+}
+
+function mptKeys(options: NetworkOptions): HuggingFaceConfig {
+  return {
+    d_model: options.width,
+    n_heads: options.heads,
+    n_layers: options.layers,
+    expansion_ratio: options.inner / options.width,
+    max_seq_len: options.positions,
+    layer_norm_epsilon: options.epsilon,
+    no_bias: true,
+    attn_config: { alibi: true, ...(options.scale === undefined ? {} : { softmax_scale: options.scale }) },
+  };
 }
 
 function gpt2Keys(options: NetworkOptions): HuggingFaceConfig {

@@ -24,12 +24,13 @@ const alone = (ours: Float32Array): readonly Float32Array[] => [ours];
 
 /** Recipes by our names, those of Megatron core. @param root before their names, such as `model.` */
 export function recipesOf(options: NetworkOptions, root: string): ReadonlyMap<string, Recipe> {
-  return options.learnsPositions ? gpt2Recipes(options, root) : llamaRecipes(options, root);
+  if (options.learnsPositions) return gpt2Recipes(options, root);
+  return options.alibi ? mptRecipes(options, root) : llamaRecipes(options, root);
 }
 
 /** What stands before their names in a whole model. */
-export function rootOf({ learnsPositions }: NetworkOptions): string {
-  return learnsPositions ? 'transformer.' : 'model.';
+export function rootOf({ learnsPositions, alibi }: NetworkOptions): string {
+  return learnsPositions || alibi ? 'transformer.' : 'model.';
 }
 
 function gpt2Recipes(options: NetworkOptions, root: string): Map<string, Recipe> {
@@ -81,6 +82,36 @@ function gpt2Recipes(options: NetworkOptions, root: string): Map<string, Recipe>
   }
   for (const kind of ['weight', 'bias'])
     plain(`decoder.final_layernorm.${kind}`, `${root}ln_f.${kind}`, [width]);
+  if (!options.tiesHead) plain('output_layer.weight', 'lm_head.weight', [vocabulary, width]);
+  return recipes;
+}
+
+function mptRecipes(options: NetworkOptions, root: string): Map<string, Recipe> {
+  const { layers, width, inner, heads, headSize, vocabulary } = options;
+  const recipes = new Map<string, Recipe>();
+  const plain = (name: string, part: string, shape: readonly number[]) =>
+    recipes.set(name, { parts: [{ name: part, shape }], shape, make: only, unmake: alone });
+  plain('embedding.word_embeddings.weight', `${root}wte.weight`, [vocabulary, width]);
+  const sizes = { heads, groups: heads, headSize, columns: width };
+  for (let i = 0; i < layers; i++) {
+    const [ours, theirs] = [`decoder.layers.${i}`, `${root}blocks.${i}`];
+    plain(`${ours}.self_attention.linear_qkv.layer_norm_weight`, `${theirs}.norm_1.weight`, [width]);
+    plain(`${ours}.mlp.linear_fc1.layer_norm_weight`, `${theirs}.norm_2.weight`, [width]);
+    const shape = [3 * width, width];
+    recipes.set(`${ours}.self_attention.linear_qkv.weight`, {
+      parts: [{ name: `${theirs}.attn.Wqkv.weight`, shape }],
+      shape,
+      make: ([x]) => {
+        const [q, k, v] = cut(x, 3);
+        return byGroup(q, k, v, sizes);
+      },
+      unmake: (x) => [joined(fromGroups(x, sizes))],
+    });
+    plain(`${ours}.self_attention.linear_proj.weight`, `${theirs}.attn.out_proj.weight`, [width, width]);
+    plain(`${ours}.mlp.linear_fc1.weight`, `${theirs}.ffn.up_proj.weight`, [inner, width]);
+    plain(`${ours}.mlp.linear_fc2.weight`, `${theirs}.ffn.down_proj.weight`, [width, inner]);
+  }
+  plain('decoder.final_layernorm.weight', `${root}norm_f.weight`, [width]);
   if (!options.tiesHead) plain('output_layer.weight', 'lm_head.weight', [vocabulary, width]);
   return recipes;
 }

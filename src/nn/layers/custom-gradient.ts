@@ -17,7 +17,7 @@ export interface CustomGradientOptions {
 }
 
 /** Bytes from which on it pays to compute something again, rather than to keep it: smaller tensors stay in the cache. */
-const WORTH_RECOMPUTING = 2 ** 20;
+const WORTH_RECOMPUTING = 2 ** 21;
 
 /** Whether the program saves memory by computing something again that has `size` numbers. */
 export function isWorthRecomputing(size: number): boolean {

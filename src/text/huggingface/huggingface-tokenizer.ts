@@ -191,7 +191,16 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const encoder = new TextEncoder();
     const files = new Map([['tokenizer.json', encoder.encode(JSON.stringify(this.json, mapsAsObjects))]]);
     const { bos: bos_token, eos: eos_token, pad: pad_token, unk: unk_token, chatTemplate } = this.setting;
-    const config = { bos_token, eos_token, pad_token, unk_token, chat_template: chatTemplate };
+    // Without a class transformers asks for a config.json beside it.
+    const tokenizer_class = 'PreTrainedTokenizerFast';
+    const config = {
+      tokenizer_class,
+      bos_token,
+      eos_token,
+      pad_token,
+      unk_token,
+      chat_template: chatTemplate,
+    };
     files.set('tokenizer_config.json', encoder.encode(`${JSON.stringify(config, null, 2)}\n`));
     return files;
   }

@@ -20,6 +20,8 @@ export interface CausalAttentionOptions {
   readonly window?: number | undefined;
   /** Scores are softcap · tanh(score / softcap) (Gemma Team 2024). Default: as they are. */
   readonly softcap?: number | undefined;
+  /** Of each head, by how much a score falls with each position that a key is further away (ALiBi). Default: by nothing. */
+  readonly slopes?: readonly number[] | undefined;
   /** Dropout of the weights. Default 0. */
   readonly dropout?: number;
   /** Which document each position is of, int32 [B,T]: positions see their own alone. Default: all are of one. */
@@ -30,6 +32,8 @@ export interface CausalAttentionOptions {
 
 /** What is added to the scores of what a query must not see, as in Megatron. */
 const HIDDEN = -10000;
+/** The same where distance alone takes thousands off a score. */
+const HIDDEN_FAR = -1e9;
 const FEWEST_IN_BLOCK = 128;
 
 /** The first positions of a block of queries, and of those after it. All keys before `end` may be seen. */
@@ -150,17 +154,34 @@ class BlockAttention {
     const queries = this.byGroup(this.slice(this.grouped(query), block, this.axes[4]));
     const product = fusedMatMul(queries, this.prefix(key, block), { transposeB: true, alpha: this.scale });
     const scores = this.byHead(product, block);
-    const hidden = this.hidden(block);
-    if (!softcap) return { weights: tf.softmax(tf.add(scores, hidden)) };
+    if (!softcap) return { weights: this.softmax(scores, block) };
     const bent = tf.tanh(tf.mul(scores, tf.scalar(1 / softcap)));
-    const weights = tf.softmax(tf.add(tf.mul(bent, tf.scalar(softcap)), hidden));
+    const weights = this.softmax(tf.mul(bent, tf.scalar(softcap)), block);
     return { weights, slope: tf.sub(tf.scalar(1), tf.square(bent)) };
+  }
+
+  /** Weights of scores [B,G,R,t,K], of which what lies far or is hidden gets less or nothing. */
+  private softmax(scores: Tensor, block: Block): Tensor {
+    const seen = tf.add(scores, this.hidden(block));
+    const { slopes } = this.options;
+    return tf.softmax(slopes ? tf.add(seen, this.nearness(slopes, block)) : seen);
+  }
+
+  /**
+   * [1,G,R,1,K]: less for each position before the block's end. A softmax does not see that its queries stand before that, and numbers
+   * of near keys are small, so that adding them rounds little.
+   */
+  private nearness(slopes: readonly number[], { end }: Block): Tensor {
+    const [, groups, repeats] = this.axes;
+    const distance = tf.reshape(tf.range(1 - end, 1, 1, 'float32'), [1, 1, 1, 1, end]);
+    return tf.mul(distance, tf.tensor([...slopes], [1, groups, repeats, 1, 1], 'float32'));
   }
 
   /** [1 or B,1,1,t,K] of 0 and what hides. */
   private hidden(block: Block): Tensor {
     const { documents } = this;
-    const { window } = this.options;
+    const { window, slopes } = this.options;
+    const least = slopes ? HIDDEN_FAR : HIDDEN;
     const count = block.end - block.start;
     const rows = tf.reshape(tf.range(block.start, block.end, 1, 'int32'), [count, 1]);
     const columns = tf.reshape(tf.range(0, block.end, 1, 'int32'), [1, block.end]);
@@ -172,7 +193,7 @@ class BlockAttention {
       const others = tf.reshape(tf.slice(documents, [0, 0], [batch, block.end]), [batch, 1, block.end]);
       seen = tf.logicalAnd(tf.reshape(seen, [1, count, block.end]), tf.equal(own, others));
     }
-    const mask = tf.mul(tf.sub(tf.cast(seen, 'float32'), tf.scalar(1)), tf.scalar(-HIDDEN));
+    const mask = tf.mul(tf.sub(tf.cast(seen, 'float32'), tf.scalar(1)), tf.scalar(-least));
     return tf.reshape(mask, [documents?.shape[0] ?? 1, 1, 1, count, block.end]);
   }
 

@@ -23,9 +23,9 @@ export interface DecoderCache extends CacheFill {
   readonly windowed?: ReadonlyMap<number, CacheFill> | undefined;
 }
 
-/** Size of a head in the cache: the operator of attention over one wants a multiple of 8. */
-export function cachedHeadSize({ headSize }: Pick<DecoderOptions, 'headSize'>): number {
-  return Math.ceil(headSize / 8) * 8;
+/** Size of a head in the cache: the operator of attention over one wants a multiple of 8. With ALiBi keys have their position too. */
+export function cachedHeadSize({ headSize, alibi }: Pick<DecoderOptions, 'headSize' | 'alibi'>): number {
+  return Math.ceil((headSize + Number(alibi ?? false)) / 8) * 8;
 }
 
 /** The layers of a decoder-only Transformer and its last norm. hidden states [B,T,d] → [B,T,d]. */

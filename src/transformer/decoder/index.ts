@@ -1,5 +1,6 @@
 // The face of the causal decoder's bricks.
 
+export { alibiSlopes } from './alibi.js';
 export { type CausalAttentionOptions, causalAttention } from './causal-attention.js';
 export { type CacheFill, CausalDecoder, cachedHeadSize, type DecoderCache } from './causal-decoder.js';
 export { Dense } from './dense.js';

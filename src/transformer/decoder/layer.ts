@@ -2,7 +2,7 @@
 import { type AttentionCache, type Tensor, tf } from '../../engine/index.js';
 import { dropout, Module, normal, type Pass } from '../../nn/index.js';
 import { DecoderMlp } from './mlp.js';
-import { DecoderNorm } from './norm.js';
+import { DecoderNorm, normformerKinds } from './norm.js';
 import type { DecoderOptions, LayerNames } from './options.js';
 import { DecoderAttention, type SequenceContext } from './self-attention.js';
 
@@ -27,10 +27,14 @@ export class DecoderLayer extends Module {
       options.normsOutputs ? this.child(label, new DecoderNorm(width, norm, epsilon)) : undefined;
     const inInit = normal(initStd);
     const outInit = scalesInit ? normal(initStd / Math.sqrt(2 * layers)) : inInit;
-    const mlp = { activation, bias, dropout: options.innerDropout ?? 0, inInit, outInit };
+    const more = options.order === 'normformer' ? normformerKinds(norm) : undefined;
+    const innerNorm = more && { kind: more.inMlp, epsilon };
+    const mlp = { activation, bias, dropout: options.innerDropout ?? 0, inInit, outInit, norm: innerNorm };
     this.inputNorm = normAt(names.inputNorm);
     this.attention = this.child(names.attention, new DecoderAttention(options, index, names));
-    this.attentionOutputNorm = outputNorm(names.attentionOutputNorm);
+    this.attentionOutputNorm = more
+      ? this.child(names.normformerNorm, new DecoderNorm(width, more.afterAttention, epsilon))
+      : outputNorm(names.attentionOutputNorm);
     this.mlpNorm = normAt(names.mlpNorm);
     this.mlp = this.child(names.mlp, new DecoderMlp(width, inner, mlp, names));
     this.mlpOutputNorm = outputNorm(names.mlpOutputNorm);

@@ -5,9 +5,10 @@ import { Module, ones, type Parameter, type Pass, zeros } from '../../nn/index.j
 /**
  * - `layernorm` (Ba et al. 2016)
  * - `rmsnorm` (Zhang and Sennrich 2019)
+ * - `layernorm_unbiased`: without `bias` (MPT)
  * - `layernorm1p`, `rmsnorm1p`: the weight is stored less 1, so that weight decay draws it to 1 (Megatron; Gemma)
  */
-export type NormKind = 'layernorm' | 'layernorm1p' | 'rmsnorm' | 'rmsnorm1p';
+export type NormKind = 'layernorm' | 'layernorm_unbiased' | 'layernorm1p' | 'rmsnorm' | 'rmsnorm1p';
 
 /** How a norm's parameters are called. Default: `weight` and `bias`. */
 export interface NormNames {
@@ -15,7 +16,7 @@ export interface NormNames {
   readonly bias: string;
 }
 
-/** `weight` [C] and, of the kinds with a mean, `bias` [C]. */
+/** `weight` [C] and, of the kinds with a mean, mostly `bias` [C]. */
 export class DecoderNorm extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
@@ -28,20 +29,37 @@ export class DecoderNorm extends Module {
   ) {
     super();
     this.weight = this.parameter(names.weight, [width], this.isLessOne ? zeros : ones);
-    if (kind.startsWith('layernorm')) this.bias = this.parameter(names.bias, [width], zeros);
+    if (this.isCentred && kind !== 'layernorm_unbiased')
+      this.bias = this.parameter(names.bias, [width], zeros);
   }
 
   /** x [..,C] → same shape. */
   forward(x: Tensor, pass?: Pass): Tensor {
     const stored = this.weight.tensor();
     const scale = this.isLessOne ? tf.add(stored, tf.scalar(1)) : stored;
-    const y = this.bias
-      ? layerNormalization(x, scale, this.bias.tensor(), this.epsilon)
+    const y = this.isCentred
+      ? layerNormalization(x, scale, this.bias?.tensor(), this.epsilon)
       : rmsNormalization(x, scale, this.epsilon);
     return pass ? pass.tap(this.path, y) : y;
+  }
+
+  private get isCentred(): boolean {
+    return this.kind.startsWith('layernorm');
   }
 
   private get isLessOne(): boolean {
     return this.kind.endsWith('1p');
   }
+}
+
+/**
+ * The norms that NormFormer adds to layers with norms of a kind: NeMo has them as RMS norms where it has no other, which is so for
+ * layernorm1p after attention, but not inside the feed-forward block.
+ */
+export function normformerKinds(kind: NormKind): {
+  readonly afterAttention: NormKind;
+  readonly inMlp: NormKind;
+} {
+  if (kind === 'layernorm' || kind === 'rmsnorm1p') return { afterAttention: kind, inMlp: kind };
+  return { afterAttention: 'rmsnorm', inMlp: kind === 'layernorm1p' ? kind : 'rmsnorm' };
 }

@@ -19,8 +19,13 @@ export interface DecoderOptions {
   readonly activation: MlpActivation;
   readonly norm: NormKind;
   readonly epsilon: number;
-  /** Where norms stand: before each block, or after its residual. Default pre_ln. */
-  readonly order?: 'pre_ln' | 'post_ln';
+  /**
+   * Where norms stand: before each block; after its residual; or before it, after attention and inside the feed-forward
+   * block (Shleifer et al. 2021, NormFormer). Default pre_ln.
+   */
+  readonly order?: 'pre_ln' | 'post_ln' | 'normformer';
+  /** What each head gives is multiplied by a number that is learned (NormFormer). Default false. */
+  readonly scalesHeads?: boolean;
   /** Norms of what each block gives, before the residual, beside those of `order` (Gemma 2). Default false. */
   readonly normsOutputs?: boolean;
   /** Biases of all linear maps. */
@@ -35,6 +40,8 @@ export interface DecoderOptions {
   readonly rotary?: RotaryOptions | undefined;
   /** Those of layers with a window, where they differ (Gemma 3). Default: `rotary`. */
   readonly localRotary?: RotaryOptions | undefined;
+  /** Scores fall with distance (ALiBi), as `alibiSlopes` says. Default false. */
+  readonly alibi?: boolean;
   /** Most positions. */
   readonly positions: number;
   /** Factor of the scores. Default 1/√D. */
@@ -65,10 +72,13 @@ export interface LayerNames {
   readonly queryNorm: string;
   readonly keyNorm: string;
   readonly projection: string;
+  readonly headScale: string;
   readonly attentionOutputNorm: string;
+  readonly normformerNorm: string;
   readonly mlpNorm: NormPlace;
   readonly mlp: string;
   readonly up: string;
+  readonly innerNorm: string;
   readonly down: string;
   readonly mlpOutputNorm: string;
 }
@@ -98,10 +108,13 @@ export const legacyNames: DecoderNames = {
     queryNorm: 'q_layernorm',
     keyNorm: 'k_layernorm',
     projection: 'dense',
+    headScale: 'head_scale_tensor',
     attentionOutputNorm: 'post_self_attn_layernorm',
+    normformerNorm: 'post_attention_normformer_norm',
     mlpNorm: plainNorm('post_attention_layernorm'),
     mlp: 'mlp',
     up: 'dense_h_to_4h',
+    innerNorm: 'normalization',
     down: 'dense_4h_to_h',
     mlpOutputNorm: 'post_mlp_layernorm',
   },
