@@ -30,7 +30,9 @@ describe.each([
 
 describe('a tensor of safetensors', () => {
   const data = Float32Array.from({ length: 6 }, (_, i) => i / 4);
-  const file = Buffer.concat([...safetensorsParts([['a', { dtype: 'F32', shape: [2, 3], data }]])] as Buffer[]);
+  const file = Buffer.concat([
+    ...safetensorsParts([['a', { dtype: 'F32', shape: [2, 3], data }]]),
+  ] as Buffer[]);
 
   it('is read into memory that is given, where it fits', async () => {
     const source = { ...memorySource(file), read: readCopied };
