@@ -90,7 +90,7 @@ function mptRecipes(options: NetworkOptions, root: string): Map<string, Recipe> 
   const { layers, width, inner, heads, headSize, vocabulary } = options;
   const recipes = new Map<string, Recipe>();
   const plain = (name: string, part: string, shape: readonly number[]) =>
-    recipes.set(name, { parts: [{ name: part, shape }], shape, make: only, unmake: alone });
+    recipes.set(name, { parts: [{ name: part, shape }], shape, unmake: alone });
   plain('embedding.word_embeddings.weight', `${root}wte.weight`, [vocabulary, width]);
   const sizes = { heads, groups: heads, headSize, columns: width };
   for (let i = 0; i < layers; i++) {
