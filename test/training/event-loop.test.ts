@@ -11,10 +11,7 @@ const optim = { name: 'adamw', lr: 0.01 };
 const MANY = 5000;
 
 const trainer = (more: object = {}) =>
-  new Trainer(
-    { max_epochs: 1, ...more },
-    { engine: createReferenceEngine(), view: new RecordingView() },
-  );
+  new Trainer({ max_epochs: 1, ...more }, { engine: createReferenceEngine(), view: new RecordingView() });
 
 /** Aborted by a timer that is due at once. */
 function soon(): AbortSignal {
