@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that leave nothing behind in modules: the files of a worker share them, which halves their time. */
-const pure = 'adapters asr audio config container data errors formats lm model nn optim text transformer'
+const pure = 'adapters asr audio config container data formats lm model nn optim text transformer'
   .split(' ')
   .map((folder) => `test/${folder}/**/*.test.ts`);
 
