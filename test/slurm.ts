@@ -14,7 +14,7 @@ export interface Slurm {
 /** How long the daemons may take to begin. */
 const SECONDS = 30;
 
-/** Undefined where it cannot be had: it takes root, Slurm and munge. */
+/** Undefined where it cannot be had: it takes root, Slurm and munge, and that a step runs. */
 export async function slurm(): Promise<Slurm | undefined> {
   const programs = ['slurmctld', 'slurmd', 'munged', 'srun'];
   const areThere = programs.every((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0);
@@ -50,7 +50,12 @@ export async function slurm(): Promise<Slurm | undefined> {
       env: { ...process.env, ...environment },
       encoding: 'utf8',
     });
-    if (stdout?.trim() === 'idle') return { environment, remove };
+    if (stdout?.trim() === 'idle') {
+      const options = { env: { ...process.env, ...environment }, timeout: 1000 * SECONDS };
+      if (spawnSync('srun', ['--mpi=pmix', '-n', '1', 'true'], options).status === 0)
+        return { environment, remove };
+      break;
+    }
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   remove();
