@@ -54,7 +54,7 @@ function begin(): () => void {
 
 function endWithProcess(code: number): void {
   const communicator = joined?.communicator;
-  const isStopped = code > FIRST_SIGNAL;
+  const isStopped = STOPPED.includes(code);
   if (
     communicator instanceof MpiCommunicator &&
     (isEndTold() || (working === 0 && (code === 0 || isStopped)))
@@ -75,8 +75,8 @@ function endWithProcess(code: number): void {
 /** Exit code of a rank that has left the others alone. */
 const LEFT = 76;
 
-/** Exit codes above are of processes that a signal has stopped. All ranks stop at the same step: none has to be ended. */
-const FIRST_SIGNAL = 128;
+/** 128 + SIGHUP, SIGINT or SIGTERM: a signal has stopped this process. All ranks stop at the same step: none has to be ended. */
+const STOPPED: readonly number[] = [129, 130, 143];
 
 /** The ranks of this process's job, where it has joined them. */
 export function joinedWorld(): World | undefined {

@@ -23,18 +23,18 @@ const TARGET = 'nemo.collections.nlp.models.language_modeling.megatron_gpt_model
 export function archivedGpt(section: Section, tokenizer: Tokenizer, name: NameFile): ArchivedConfig {
   const artifacts = new Map<string, Uint8Array>();
   const { optim_param_groups: _, data: __, ...config } = section;
-  const own: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
+  const archivedTokenizer: Record<string, unknown> = { ...(config['tokenizer'] as Section) };
   for (const [file, bytes] of tokenizer.files()) {
     const member = name(file, bytes);
-    const key = tokenizerKeyOf(file, own);
+    const key = tokenizerKeyOf(file, archivedTokenizer);
     artifacts.set(key ? member : file, bytes);
-    if (key) own[key] = `nemo:${member}`;
+    if (key) archivedTokenizer[key] = `nemo:${member}`;
   }
   const written = {
     ...config,
     target: TARGET,
     nemo_version: config['nemo_version'] ?? '1.23.0',
-    tokenizer: own,
+    tokenizer: archivedTokenizer,
   };
   return { yaml: toYaml(configFromValues(written)), artifacts };
 }

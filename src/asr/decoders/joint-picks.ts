@@ -96,8 +96,8 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
 }
 
 /**
- * All log-probabilities fit the bound: the gradient keeps them, or computes them again. Time is still cut into a few pieces, for the
- * many temporaries of the same size and for the hidden layer, which may be wider than there are classes.
+ * All log-probabilities fit the bound: the gradient keeps them, or computes them again. Time is still cut into a few
+ * pieces, for the many temporaries of the same size and for the hidden layer, which may be wider than there are classes.
  */
 function savedPieces(
   options: JointPicksOptions,
@@ -151,12 +151,14 @@ function savedPieces(
     },
     (dy, [encoder, prediction, weight, bias, ...more]) => {
       const selectors = more.slice(0, heads.length);
-      const kept = options.recomputes ? [] : more.slice(heads.length, (pieces + 1) * heads.length);
-      const random = more.slice(heads.length + kept.length);
+      const keptLogProbabilities = options.recomputes
+        ? []
+        : more.slice(heads.length, (pieces + 1) * heads.length);
+      const random = more.slice(heads.length + keptLogProbabilities.length);
       const logProbabilities = (i: number, { dropped }: Hidden): Tensor[] =>
         options.recomputes
           ? parts[i].network.logProbabilities(dropped, weight, bias)
-          : kept.slice(i * heads.length, (i + 1) * heads.length);
+          : keptLogProbabilities.slice(i * heads.length, (i + 1) * heads.length);
       const arcs = dy.shape[3]!;
       let last: Tensor[] = [];
       const grads = parts.map(({ start, length, network }, i) => {

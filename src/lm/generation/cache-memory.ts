@@ -113,16 +113,16 @@ export class CacheMemory {
   private forget(row: Row, at: number, share: number): void {
     const { window = 0, room, names } = this.shares[share];
     const used = this.used(row, share);
-    const kept = Math.min(used, window - 1);
+    const keptPositions = Math.min(used, window - 1);
     for (const name of names) {
       const { shape, data } = this.tensors[name];
       const [, groups, , size] = shape;
       for (let group = 0; group < groups; group++) {
         const start = (at * groups + group) * room * size;
-        data.copyWithin(start, start + (used - kept) * size, start + used * size);
+        data.copyWithin(start, start + (used - keptPositions) * size, start + used * size);
       }
     }
-    row.forgotten[share] = row.length - kept;
+    row.forgotten[share] = row.length - keptPositions;
   }
 }
 

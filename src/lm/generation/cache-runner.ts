@@ -64,9 +64,9 @@ export class CacheRunner {
     const all = new Float32Array(prompts.length * vocabulary);
     const part = Math.floor(memory.mostAtOnce / PROMPT_STEP) * PROMPT_STEP;
     for (const [row, prompt] of prompts.entries()) {
-      const own = memory.row(row);
+      const ownMemory = memory.row(row);
       for (let start = 0; start < prompt.length; start += part) {
-        const logits = await this.read([prompt.slice(start, start + part)], own, signal);
+        const logits = await this.read([prompt.slice(start, start + part)], ownMemory, signal);
         all.set(logits, row * vocabulary);
       }
     }
