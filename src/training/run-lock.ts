@@ -14,6 +14,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { defineSchema, parseJson } from '../config/index.js';
 import { AnemoneError, printable } from '../errors/index.js';
+import { isRunning, startOf } from './system/processes.js';
 
 export const LOCK_FILE = 'run.lock';
 
@@ -216,32 +217,11 @@ function removeStale(file: string, seenText: string): boolean {
 function isAlive({ pid, host, started, folder: heldFolder }: LockHolder, folder: string): boolean {
   if (host !== hostname()) return true;
   if (heldFolder !== null && heldFolder !== numberOf(folder)) return false;
+  if (!isRunning(pid)) return false;
   const startNow = startOf(pid);
   if (started !== null && startNow !== null) return started === startNow;
   // Where the system does not tell: this process holds nothing that it does not know of.
-  return pid !== process.pid && exists(pid);
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** When a process started: clock ticks of this boot. Null where there is no /proc, or no such process. */
-function startOf(pid: number): string | null {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in brackets, may hold anything; `starttime` is the 20th field after it.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return `${boot} ${ticks}`;
-  } catch {
-    return null;
-  }
+  return pid !== process.pid;
 }
 
 function numberOf(folder: string): string {

@@ -1,4 +1,6 @@
 // Who may write in the folder of a run.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engine/index.js';
 import { expManager, Trainer } from '../../src/training/index.js';
 import { LOCK_FILE, RunLock } from '../../src/training/run-lock.js';
+import { startOf } from '../../src/training/system/processes.js';
 import { RecordingView, temporaryFolder } from './helpers.js';
 import { ToyModel } from './toy-model.js';
 
@@ -62,6 +65,22 @@ describe('the lock of a run', () => {
     const lock = RunLock.take(folder);
     expect(lock.tookOverFrom).toMatchObject({ pid: process.ppid });
     lock.release();
+  });
+
+  it('is taken over from a process that was killed and that nobody has asked after', async ({ skip }) => {
+    skip(!existsSync('/proc/self/stat'), 'only /proc tells the dead from the living');
+    // The shell becomes a program that does not know of its child.
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      const pid = Number(await once(parent.stdout, 'data'));
+      await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z');
+      RunLock.take(lockedBy({ ...holder, pid })).release();
+      RunLock.take(lockedBy({ ...holder, pid, started: startOf(pid) })).release();
+    } finally {
+      parent.kill();
+    }
   });
 
   it('of a folder does not hold its copies', () => {

@@ -2,6 +2,7 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeFolder } from '../../formats/index.js';
+import { isRunning } from '../system/processes.js';
 
 const MARK = '.writing-';
 
@@ -40,7 +41,7 @@ export async function removeLeftovers(
 ): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const pid = name.startsWith('.') && name.includes(MARK) ? Number(name.split(MARK).pop()) : 0;
-    if (pid > 0 && (options.alone || (pid !== process.pid && !isAlive(pid)))) {
+    if (pid > 0 && (options.alone || (pid !== process.pid && !isRunning(pid)))) {
       await rm(join(parent, name), { recursive: true, force: true });
     }
   }
@@ -54,14 +55,5 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
