@@ -16,7 +16,7 @@ export interface GptSizes {
   /** Steps that are timed together. Default 1. */
   readonly steps?: number;
   /** Whether layers are computed again for the gradient. Default no. */
-  readonly checkpoint?: 'full' | 'selective';
+  readonly checkpoint?: 'full' | 'selective' | 'blocks';
 }
 
 /** GPT-2 of these sizes; dropout is off, as in the peer. */

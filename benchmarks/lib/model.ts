@@ -18,7 +18,7 @@ export interface Sizes {
   readonly frames: number;
   readonly tokens: number;
   /** Whether layers, and log-probabilities of the joint, are computed again for the gradient. Default no. */
-  readonly checkpoint?: 'full' | 'selective';
+  readonly checkpoint?: 'full' | 'selective' | 'blocks';
   /** Default 32-true. */
   readonly precision?: Precision;
   /** Into how many parts a batch is cut for the convolutions of the subsampling. Default 1. */

@@ -11,13 +11,13 @@ import { checkpoint } from './recompute.js';
 /** The keys of a section whose module is a stack of layers. */
 export const checkpointFields = {
   activations_checkpoint_granularity: {
-    doc: 'Computed again for the gradient instead of kept: full, whole layers; selective, the attention weights alone. null: nothing.',
-    format: ['full', 'selective'],
+    doc: 'Computed again for the gradient instead of kept: full, whole layers; selective, the attention weights alone; blocks (not in NeMo), the attention, feed-forward and convolution blocks of a layer one by one, which keeps more than full and computes less. null: nothing.',
+    format: ['full', 'selective', 'blocks'],
     nullable: true,
     default: null,
   },
   activations_checkpoint_method: {
-    doc: 'With full: uniform, all layers in groups of activations_checkpoint_num_layers; block, only so many layers, the first, one by one. Default: uniform.',
+    doc: 'With full: uniform, all layers in groups of activations_checkpoint_num_layers; block, only so many layers, the first, one by one. With blocks: block alone. Default: uniform.',
     format: ['uniform', 'block'],
     nullable: true,
     default: null,
@@ -33,6 +33,11 @@ export const checkpointFields = {
 
 /** Values of `checkpointFields`; absent ones are null. */
 export type CheckpointConfig = Partial<ConfigOf<typeof checkpointFields>>;
+
+const NEEDS = {
+  selective: 'computes attention again',
+  blocks: 'computes the blocks around attention again',
+};
 
 /** A key that another one contradicts, as a message says it. */
 interface Conflict {
@@ -51,17 +56,17 @@ function conflictsOf(
   hasAttention: boolean,
 ): readonly Conflict[] {
   const prefix = 'activations_checkpoint_';
-  const isFull = granularity === 'full';
+  const isFull = granularity === 'full' || (granularity === 'blocks' && method === 'block');
   const how = granularity === null ? 'needs' : 'is for';
   const message = `${how} ${prefix}granularity: full`;
   return [
     ...(method !== null && !isFull ? [{ key: `${prefix}method`, message }] : []),
     ...(count !== null && !isFull ? [{ key: `${prefix}num_layers`, message }] : []),
-    ...(granularity === 'selective' && !hasAttention
+    ...((granularity === 'selective' || granularity === 'blocks') && !hasAttention
       ? [
           {
             key: `${prefix}granularity`,
-            message: 'selective computes attention again, and there is none',
+            message: `${granularity} ${NEEDS[granularity]}, and there is none`,
             hint: 'use full',
           },
         ]
@@ -119,6 +124,8 @@ export interface StackOptions {
 export class LayerCheckpoints {
   private recomputedLayers = 0;
   private groupSize = 1;
+  /** Whether a layer is computed again block by block. */
+  private readonly byBlocks: boolean;
   /** Whether the config says what is computed again. */
   readonly isConfigured: boolean;
 
@@ -137,6 +144,7 @@ export class LayerCheckpoints {
       activations_checkpoint_num_layers: count = null,
     } = config;
     this.isConfigured = granularity !== null;
+    this.byBlocks = granularity === 'blocks';
     const attentions = attentionOf(layers);
     const [conflict] = conflictsOf(config, attentions.length > 0 || layers.length === 0);
     if (conflict) {
@@ -144,8 +152,9 @@ export class LayerCheckpoints {
       throw new AnemoneError({ code: 'nn.checkpointing', path: `${section}.${key}`, message, hint });
     }
     if (granularity === 'selective') for (const attention of attentions) attention.recomputesWeights = true;
-    if (granularity === 'full' && method === 'block') this.use(count ?? 1);
-    else if (granularity === 'full') {
+    if (granularity === 'selective' || granularity === null) return;
+    if (method === 'block') this.use(count ?? 1);
+    else {
       this.recomputedLayers = layers.length;
       this.groupSize = count ?? 1;
     }
@@ -180,7 +189,8 @@ export class LayerCheckpoints {
     let last = [...first];
     for (const group of this.groups(breaks)) {
       const made = this.run(group, last, current(), shared, each !== undefined);
-      const outputs = group.recomputed ? made.map((tensors) => withConstants(tensors, differentiable)) : made;
+      const isPart = group.recomputed && !this.byBlocks;
+      const outputs = isPart ? made.map((tensors) => withConstants(tensors, differentiable)) : made;
       const firstKept = group.end - outputs.length;
       for (const [i, output] of outputs.entries()) last = each ? each(firstKept + i, output) : output;
     }
@@ -211,7 +221,10 @@ export class LayerCheckpoints {
       return outputs.slice(all ? 1 : -1).flat();
     };
     const inputs = [...carried, ...Array.from({ length: count }, () => shared).flat()];
-    const results = recomputed ? checkpoint(part, inputs, pass) : part(inputs, pass);
+    const results =
+      recomputed && !this.byBlocks
+        ? checkpoint(part, inputs, pass)
+        : part(inputs, recomputed ? { ...pass, recomputesBlocks: true } : pass);
     return Array.from({ length: results.length / width }, (_, i) =>
       results.slice(i * width, (i + 1) * width),
     );

@@ -41,4 +41,4 @@ export { namePattern } from './name-pattern.js';
 export { Buffer, joinPath, Parameter, type ReadState, type Running, valueOwner } from './parameter.js';
 export { type Extent, evaluationPass, type Pass, trainingPass } from './pass.js';
 export { productWithStandIn, QuantizedWeights } from './quantized-weights.js';
-export { type CheckpointedPart, checkpoint, recomputeCheaply } from './recompute.js';
+export { block, type CheckpointedPart, checkpoint, recomputeCheaply } from './recompute.js';

@@ -23,6 +23,8 @@ export interface Pass {
    * @param again it was tapped before: a checkpointed part is computed once more, for the gradients
    */
   tap(path: string, x: Tensor, again?: boolean): Tensor;
+  /** Layers keep only the inputs of their blocks, and compute the rest again for the gradient; see `block`. Default no. */
+  readonly recomputesBlocks?: boolean;
   /** Takes scalars that modules add to the loss of a training step, such as a penalty: means over its examples. */
   cost?(value: Tensor): void;
   /**

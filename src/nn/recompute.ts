@@ -31,6 +31,20 @@ export function checkpoint(part: CheckpointedPart, inputs: readonly Tensor[], pa
 }
 
 /**
+ * `compute(x, x)`, a block of a layer, to whose second argument it adds what it makes of the first: checkpointed where the pass says
+ * so. Its last product is not computed again, as no gradient asks for a sum.
+ */
+export function block(
+  x: Tensor,
+  pass: Pass,
+  compute: (x: Tensor, residual: Tensor, pass: Pass) => Tensor,
+): Tensor {
+  if (!pass.recomputesBlocks) return compute(x, x, pass);
+  // In the order in which gradients are added up where nothing is computed again, so that they come out with the same bits.
+  return checkpoint(([residual, x], pass) => [compute(x, residual, pass)], [x, x], pass)[0];
+}
+
+/**
  * `part(inputs)` for a part that is cheap to compute again up to its last product, and keeps what is larger than its inputs:
  * an activation and its dropout before a linear map. Checkpointed where the engine orders by dependence and the inputs
  * are not small; else nothing is special about it. The result is the same.

@@ -1,6 +1,6 @@
 // A layer of NeMo's Transformer modules, with or without cross-attention to another sequence.
 import { type Tensor, tf } from '../engine/index.js';
-import { LayerNorm, Module, type Pass } from '../nn/index.js';
+import { block, LayerNorm, Module, type Pass } from '../nn/index.js';
 import { type AttentionSizes, type Memory, TransformerAttention } from './attention.js';
 import { type FeedForwardSizes, PositionWiseFF } from './position-wise.js';
 
@@ -18,7 +18,7 @@ export interface CrossAttention {
   readonly rows?: number;
 }
 
-type Block = (x: Tensor) => Tensor;
+type Block = (x: Tensor, pass: Pass) => Tensor;
 
 export class TransformerLayer extends Module {
   private readonly norms: readonly LayerNorm[];
@@ -46,7 +46,7 @@ export class TransformerLayer extends Module {
 
   /** x [B,T,d], bias [B,1,T or 1,T] → [B,T,d]. */
   forward(x: Tensor, bias: Tensor, pass: Pass, cross?: CrossAttention): Tensor {
-    const attend: Block = (y) => this.selfAttention.forward(y, y, bias, pass);
+    const attend: Block = (y, pass) => this.selfAttention.forward(y, y, bias, pass);
     return pass.tap(this.path, this.blocks(x, attend, pass, cross));
   }
 
@@ -99,11 +99,15 @@ export class TransformerLayer extends Module {
 
   private blocks(x: Tensor, attend: Block, pass: Pass, cross?: CrossAttention): Tensor {
     const blocks: Block[] = [attend];
-    if (cross) blocks.push((y) => this.look(y, cross, pass));
-    blocks.push((y) => this.feedForward.forward(y, pass));
-    return blocks.reduce((y, block, i) => {
+    if (cross) blocks.push((y, pass) => this.look(y, cross, pass));
+    blocks.push((y, pass) => this.feedForward.forward(y, pass));
+    const { pre_ln: normsBefore } = this.sizes;
+    return blocks.reduce((y, compute, i) => {
       const norm = this.norms[i];
-      return this.sizes.pre_ln ? tf.add(block(norm.forward(y)), y) : norm.forward(tf.add(block(y), y));
+      const sum = block(y, pass, (y, residual, pass) =>
+        tf.add(compute(normsBefore ? norm.forward(y) : y, pass), residual),
+      );
+      return normsBefore ? sum : norm.forward(sum);
     }, x);
   }
 

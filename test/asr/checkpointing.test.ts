@@ -53,6 +53,17 @@ const SETTINGS: Record<string, Keys> = {
   },
 };
 const SELECTIVE: Keys = { activations_checkpoint_granularity: 'selective' };
+const BLOCKS: Keys = { activations_checkpoint_granularity: 'blocks' };
+/** What is about the blocks around attention, and what messages say of it. */
+const OF_ATTENTION: readonly (readonly [string, Keys, RegExp])[] = [
+  ['the attention weights', SELECTIVE, /selective computes attention again, and there is none/],
+  ['blocks', BLOCKS, /blocks computes the blocks around attention again, and there is none/],
+  [
+    'blocks of the first layer',
+    { ...BLOCKS, activations_checkpoint_method: 'block' },
+    /blocks computes the blocks/,
+  ],
+];
 
 /** A module and what it gives for features [B,T,F], of a layer in between too if that is wanted. */
 interface Stack {
@@ -264,12 +275,12 @@ describe.each(Object.entries(STACKS))('checkpointing of: %s', (name, { make, att
     },
   );
 
-  it('of the attention weights changes no bit, where there is attention', async () => {
+  it.each(OF_ATTENTION)('of %s changes no bit, where there is attention', async (_, keys, message) => {
     if (!attends) {
-      expect(() => make(SELECTIVE)).toThrow(/selective computes attention again, and there is none/);
+      expect(() => make(keys)).toThrow(message);
       return;
     }
-    const [plain, step] = [await stepWith({}), await stepWith(SELECTIVE)];
+    const [plain, step] = [await stepWith({}), await stepWith(keys)];
     expect(differing(step, plain, 0)).toEqual([]);
     expect(step.peak).toBeLessThan(plain.peak as number);
   });
@@ -298,6 +309,8 @@ const CONTRADICTIONS: readonly (readonly [Keys, string])[] = [
   [{ activations_checkpoint_num_layers: 2 }, 'num_layers'],
   [{ ...SELECTIVE, activations_checkpoint_method: 'uniform' }, 'method'],
   [{ ...SELECTIVE, activations_checkpoint_num_layers: 1 }, 'num_layers'],
+  [{ ...BLOCKS, activations_checkpoint_method: 'uniform' }, 'method'],
+  [{ ...BLOCKS, activations_checkpoint_num_layers: 2 }, 'num_layers'],
 ];
 it.each(CONTRADICTIONS)('keys that contradict each other are an error: %j', (keys, key) => {
   expect(() => STACKS['Conformer'].make(keys)).toThrow(
@@ -338,11 +351,9 @@ describe.each([
       );
     });
 
-    it('selective without attention', () => {
+    it.each(OF_ATTENTION)('%s without attention', (_, keys, message) => {
       const attends = /former/.test(name);
-      expect(problemsOf(SELECTIVE)).toEqual(
-        attends ? [] : [expect.stringMatching(/selective computes attention again, and there is none/)],
-      );
+      expect(problemsOf(keys)).toEqual(attends ? [] : [expect.stringMatching(message)]);
     });
   },
 );

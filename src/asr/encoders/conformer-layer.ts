@@ -4,6 +4,7 @@ import { type Tensor, tf } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   type AttentionMask,
+  block,
   dropout,
   FeedForward,
   LayerNorm,
@@ -68,27 +69,37 @@ export class ConformerLayer extends Module {
 
   /** x [B,T,d] → [B,T,d]. */
   forward(x: Tensor, context: LayerContext, pass: Pass, past?: LayerPast): Tensor {
-    const drop = (y: Tensor): Tensor => dropout(y, this.config.dropout, pass);
-    const half = tf.scalar(0.5);
-    let residual = x;
-    residual = tf.add(
-      residual,
-      tf.mul(drop(this.feedForward1.forward(this.normFeedForward1.forward(residual), pass)), half),
+    const { attention: attentionPast, convolution: convolutionPast } = past ?? {};
+    let y = this.half(x, this.normFeedForward1, this.feedForward1, pass);
+    y = block(y, pass, (y, residual, pass) =>
+      this.added(
+        residual,
+        this.attend(this.normSelfAttention.forward(y), context, pass, attentionPast),
+        pass,
+      ),
     );
-    residual = tf.add(
-      residual,
-      drop(this.attend(this.normSelfAttention.forward(residual), context, pass, past?.attention)),
+    y = this.adapters.attend(y, context.mask, context.positions, pass);
+    y = block(y, pass, (y, residual, pass) =>
+      this.added(
+        residual,
+        this.conv.forward(this.normConv.forward(y), context.mask.queries, pass, convolutionPast),
+        pass,
+      ),
     );
-    residual = this.adapters.attend(residual, context.mask, context.positions, pass);
-    residual = tf.add(
-      residual,
-      drop(this.conv.forward(this.normConv.forward(residual), context.mask.queries, pass, past?.convolution)),
-    );
-    residual = tf.add(
-      residual,
-      tf.mul(drop(this.feedForward2.forward(this.normFeedForward2.forward(residual), pass)), half),
-    );
-    return pass.tap(this.path, this.adapters.forward(this.normOut.forward(residual), pass));
+    y = this.half(y, this.normFeedForward2, this.feedForward2, pass);
+    return pass.tap(this.path, this.adapters.forward(this.normOut.forward(y), pass));
+  }
+
+  /** x and half of what its feed-forward block makes of it. */
+  private half(x: Tensor, norm: LayerNorm, feedForward: FeedForward, pass: Pass): Tensor {
+    return block(x, pass, (x, residual, pass) => {
+      const y = dropout(feedForward.forward(norm.forward(x), pass), this.config.dropout, pass);
+      return tf.add(residual, tf.mul(y, tf.scalar(0.5)));
+    });
+  }
+
+  private added(x: Tensor, y: Tensor, pass: Pass): Tensor {
+    return tf.add(x, dropout(y, this.config.dropout, pass));
   }
 
   private attend(x: Tensor, { mask, positions }: LayerContext, pass: Pass, past?: Past): Tensor {

@@ -3,6 +3,7 @@
 import { AdapterSlot } from '../../adapters/index.js';
 import { type State, type Tensor, tf } from '../../engine/index.js';
 import {
+  block,
   dropout,
   FeedForward,
   LayerNorm,
@@ -80,9 +81,13 @@ export class SqueezeformerLayer extends Module {
 
   /** x [B,T,d] → [B,T,d]. */
   forward(x: Tensor, { positions, mask }: LayerContext, pass: Pass): Tensor {
-    const step = (x: Tensor, { scale, norm }: Part, module: (y: Tensor) => Tensor): Tensor =>
-      norm.forward(tf.add(x, dropout(module(scale.forward(x)), this.config.dropout, pass)));
-    const attended = step(x, this.attention, (y) =>
+    const step = (x: Tensor, { scale, norm }: Part, module: (y: Tensor, pass: Pass) => Tensor): Tensor =>
+      norm.forward(
+        block(x, pass, (x, residual, pass) =>
+          tf.add(residual, dropout(module(scale.forward(x), pass), this.config.dropout, pass)),
+        ),
+      );
+    const attended = step(x, this.attention, (y, pass) =>
       this.selfAttention instanceof RelativeMultiHeadAttention
         ? this.selfAttention.forward(y, mask, pass, positions)
         : this.selfAttention.forward(y, mask, pass),
@@ -90,10 +95,14 @@ export class SqueezeformerLayer extends Module {
     // What attention adapters add goes into the feed-forward module and not past it, as in NeMo.
     const { scale, norm } = this.first;
     const adapted = scale.forward(this.adapters.attend(attended, mask, positions, pass));
-    const addition = dropout(this.feedForward1.forward(adapted, pass), this.config.dropout, pass);
+    const addition = block(adapted, pass, (x, _, pass) =>
+      dropout(this.feedForward1.forward(x, pass), this.config.dropout, pass),
+    );
     const fedForward = norm.forward(tf.add(attended, addition));
-    const convolved = step(fedForward, this.convolution, (y) => this.conv.forward(y, mask.queries, pass));
-    const out = step(convolved, this.second, (y) => this.feedForward2.forward(y, pass));
+    const convolved = step(fedForward, this.convolution, (y, pass) =>
+      this.conv.forward(y, mask.queries, pass),
+    );
+    const out = step(convolved, this.second, (y, pass) => this.feedForward2.forward(y, pass));
     return pass.tap(this.path, this.adapters.forward(out, pass));
   }
 }

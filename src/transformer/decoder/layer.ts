@@ -1,6 +1,6 @@
 // A layer of a decoder: attention to what came before, then a feed-forward block.
 import { type AttentionCache, type Tensor, tf } from '../../engine/index.js';
-import { dropout, Module, normal, type Pass } from '../../nn/index.js';
+import { block, dropout, Module, normal, type Pass } from '../../nn/index.js';
 import { DecoderMlp } from './mlp.js';
 import { DecoderNorm, normformerKinds } from './norm.js';
 import type { DecoderOptions, LayerNames } from './options.js';
@@ -44,7 +44,7 @@ export class DecoderLayer extends Module {
   forward(x: Tensor, context: SequenceContext, pass: Pass): Tensor {
     return pass.tap(
       this.path,
-      this.blocks(x, (x) => this.attention.forward(x, context, pass), pass),
+      this.blocks(x, (x, pass) => this.attention.forward(x, context, pass), pass),
     );
   }
 
@@ -65,15 +65,23 @@ export class DecoderLayer extends Module {
     return { y, ...(present as { key: Tensor; value: Tensor }) };
   }
 
-  private blocks(x: Tensor, attend: (x: Tensor) => Tensor, pass: Pass): Tensor {
+  private blocks(x: Tensor, attend: (x: Tensor, pass: Pass) => Tensor, pass: Pass): Tensor {
     const { order = 'pre_ln', hiddenDropout = 0 } = this.options;
-    const added = (x: Tensor, y: Tensor, norm: DecoderNorm | undefined): Tensor =>
-      tf.add(x, dropout(norm ? norm.forward(y) : y, hiddenDropout, pass));
-    if (order === 'post_ln') {
-      const attended = this.inputNorm.forward(added(x, attend(x), this.attentionOutputNorm));
-      return this.mlpNorm.forward(added(attended, this.mlp.forward(attended, pass), this.mlpOutputNorm));
-    }
-    const attended = added(x, attend(this.inputNorm.forward(x)), this.attentionOutputNorm);
-    return added(attended, this.mlp.forward(this.mlpNorm.forward(attended), pass), this.mlpOutputNorm);
+    const normsBefore = order !== 'post_ln';
+    const added = (
+      x: Tensor,
+      { before, after }: { before: DecoderNorm; after: DecoderNorm | undefined },
+      compute: (x: Tensor, pass: Pass) => Tensor,
+    ): Tensor => {
+      const sum = block(x, pass, (x, residual, pass) => {
+        const y = compute(normsBefore ? before.forward(x) : x, pass);
+        return tf.add(residual, dropout(after ? after.forward(y) : y, hiddenDropout, pass));
+      });
+      return normsBefore ? sum : before.forward(sum);
+    };
+    const attended = added(x, { before: this.inputNorm, after: this.attentionOutputNorm }, attend);
+    return added(attended, { before: this.mlpNorm, after: this.mlpOutputNorm }, (x, pass) =>
+      this.mlp.forward(x, pass),
+    );
   }
 }
