@@ -133,6 +133,18 @@ export function copyOrigin(source: unknown, target: object): void {
   if (origin) origins.set(target, origin);
 }
 
+/** A plain copy of `node` with `keys` beside its own or in their place, without those that are undefined; places of what stays are kept. */
+export function withKeys(
+  node: Readonly<Record<string, unknown>>,
+  keys: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const copy = Object.fromEntries(
+    Object.entries({ ...node, ...keys }).filter(([, value]) => value !== undefined),
+  );
+  copyOrigin(node, copy);
+  return copy;
+}
+
 /** `node` with `values` laid over it, mappings merged key by key; places of what stays are kept. */
 export function overlayNode(node: ConfigNode, values: Readonly<Record<string, unknown>>): ConfigNode {
   const origin = originOf(node);

@@ -5,6 +5,7 @@ import { formatPosition, printable } from '../errors/index.js';
 import {
   type ConfigNode,
   type ConfigValue,
+  copyOrigin,
   entriesOf,
   MISSING,
   positionOf,
@@ -20,7 +21,7 @@ export interface ToYamlOptions {
   readonly positions?: boolean;
 }
 
-/** The config as ordinary mutable objects and arrays; `???` stays the text `???`. */
+/** The config as ordinary mutable objects and arrays, whose places are known; `???` stays the text `???`. */
 export function resolveConfig(config: ConfigNode): Record<string, unknown> {
   return plain(config) as Record<string, unknown>;
 }
@@ -38,7 +39,9 @@ function plain(value: unknown): unknown {
   if (value === MISSING) return MISSING_TEXT;
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(plain);
-  return Object.fromEntries(entriesOf(value).map(([key, child]) => [key, plain(child)]));
+  const copy = Object.fromEntries(entriesOf(value).map(([key, child]) => [key, plain(child)]));
+  copyOrigin(value, copy);
+  return copy;
 }
 
 function writeMap(node: object, indent: string, options: ToYamlOptions, lines: string[]): void {

@@ -16,6 +16,7 @@ export {
   pathOf,
   positionOf,
   selectValue,
+  withKeys,
   writtenAsFloat,
 } from './config-node.js';
 export { resolveConfig, type ToYamlOptions, toYaml } from './emit.js';

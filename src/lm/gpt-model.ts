@@ -1,5 +1,5 @@
 // NeMo's MegatronGPTModel: a causal language model, pre-trained on text.
-import type { ConfigNode } from '../config/index.js';
+import { type ConfigNode, withKeys } from '../config/index.js';
 import type { Container } from '../container/index.js';
 import type { Engine, Tensors } from '../engine/index.js';
 import {
@@ -72,7 +72,7 @@ export class MegatronGPTModel extends Model<GptModelConfig> {
   override get config(): Section {
     const config = super.config;
     const groups = config['optim_param_groups'] ?? stillGroups(this.parameters());
-    return groups ? { ...config, optim_param_groups: groups } : config;
+    return groups ? withKeys(config, { optim_param_groups: groups }) : config;
   }
 
   /** The key of the config that names text of a kind (`train`, `validation`, `test`), for messages. */

@@ -12,6 +12,7 @@ import {
   pathOf,
   positionOf,
   resolveConfig,
+  withKeys,
   withPosition,
 } from '../config/index.js';
 import { type ComponentDescriptor, type Container, type KindOf, SEED } from '../container/index.js';
@@ -85,7 +86,7 @@ export abstract class Model<S extends ModelConfig = ModelConfig>
   /** The resolved `model` section, with the adapters the model has now. */
   get config(): Section {
     const { config: adapters } = this.adapters;
-    return adapters ? { ...this.written, adapters } : this.written;
+    return adapters ? withKeys(this.written, { adapters }) : this.written;
   }
 
   /** Puts in the adapters of the config; once, when all modules are there. */

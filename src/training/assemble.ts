@@ -1,5 +1,12 @@
 // What a run is made of, from config, data and engine: optimizer, schedule, programs, plan, memory check. Nothing is computed here.
-import { type ConfigNode, EMPTY_SECTION, isMapping, withPosition } from '../config/index.js';
+import {
+  type ConfigNode,
+  EMPTY_SECTION,
+  isMapping,
+  placeOf,
+  positionOf,
+  withPosition,
+} from '../config/index.js';
 import type { Container } from '../container/index.js';
 import { type Engine, storeIn } from '../engine/index.js';
 import { AnemoneError, type SourcePosition } from '../errors/index.js';
@@ -101,12 +108,15 @@ export async function assembleParts(assembly: Assembly): Promise<AssembledParts>
 }
 
 /** Megatron's rule: the batches of a step are divided among ranks without rest. */
-function requireWholeBatches({ batchesPerStep = 1 }: TrainableModel, ranks: Ranks): void {
+function requireWholeBatches({ batchesPerStep = 1, config }: TrainableModel, ranks: Ranks): void {
   if (batchesPerStep % ranks.size === 0) return;
   const batches = `the ${batchesPerStep} micro-batch${batchesPerStep === 1 ? '' : 'es'} of a step`;
+  const keys = ['data.train_ds.global_batch_size', 'global_batch_size'];
+  const key = keys.find((key) => placeOf(config as ConfigNode, key)) ?? 'global_batch_size';
   throw new AnemoneError({
     code: 'trainer.indivisible',
-    path: 'model.global_batch_size',
+    path: `model.${key}`,
+    position: placeOf(config as ConfigNode, key)?.position ?? positionOf(config),
     message: `${ranks.size} ranks cannot divide ${batches} among them`,
     hint: 'make global_batch_size a multiple of micro_batch_size times ranks',
   });

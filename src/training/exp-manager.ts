@@ -1,6 +1,6 @@
 // The experiment manager: gives a trainer a folder, loggers, callbacks and, when asked, a checkpoint to go
 // on from. The counterpart of NeMo's exp_manager(trainer, cfg.exp_manager).
-import { copyFile, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type ConfigNode, type ConfigWarning, isMapping } from '../config/index.js';
 import { AnemoneError, printable } from '../errors/index.js';
@@ -104,10 +104,29 @@ async function runFolder(options: ExpManagerOptions): Promise<string> {
   const experiment = join(options.exp_dir ?? 'anemone_experiments', options.name ?? 'default');
   if (options.version !== null) return join(experiment, options.version);
   if (options.resume_if_exists) return experiment;
-  if (options.use_datetime_version) return join(experiment, timestamp(new Date()));
-  const runs = await readdir(experiment).catch(() => []);
+  return writing(experiment, () => newFolder(experiment, options.use_datetime_version));
+}
+
+/** A folder of one run alone, which is made here: another process, or the same second, may have had the same name. */
+async function newFolder(experiment: string, byTime: boolean): Promise<string> {
+  makeFolder(experiment);
+  for (let attempt = 1; ; attempt++) {
+    const name = byTime ? timestamp(new Date()) : await nextVersion(experiment);
+    const folder = join(experiment, byTime && attempt > 1 ? `${name}_${attempt}` : name);
+    try {
+      await mkdir(folder);
+      return folder;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** `version_3` where version_2 is the last. */
+async function nextVersion(experiment: string): Promise<string> {
+  const runs = await readdir(experiment);
   const numbers = runs.map((run) => Number(/^version_(\d+)$/.exec(run)?.[1] ?? -1));
-  return join(experiment, `version_${Math.max(-1, ...numbers) + 1}`);
+  return `version_${Math.max(-1, ...numbers) + 1}`;
 }
 
 /** `2026-11-23_14-05-09`, local time. */

@@ -35,6 +35,18 @@ describe('exp_manager', () => {
     expect(await expManager(new Trainer({}, { view: new RecordingView() }), null)).toBeUndefined();
   });
 
+  it.each([true, false])('gives runs that start at once folders of their own: by time %s', async (byTime) => {
+    const exp_dir = temporaryFolder();
+    const folders = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const trainer = new Trainer({}, { view: new RecordingView(), engine: createReferenceEngine() });
+        return expManager(trainer, { exp_dir, name: 'toy', use_datetime_version: byTime });
+      }),
+    );
+    expect(new Set(folders).size).toBe(4);
+    expect(readdirSync(join(exp_dir, 'toy'))).toHaveLength(4);
+  });
+
   it.each([
     [{ name: 'a/b' }, /name: expected a plain name, got .*a\/b.*: \/ and .* lead into another folder/],
     [{ name: '..' }, /name: expected/],

@@ -70,7 +70,7 @@ describe('the lock of a run', () => {
   it('is taken over from a process that was killed and that nobody has asked after', async ({ skip }) => {
     skip(!existsSync('/proc/self/stat'), 'only /proc tells the dead from the living');
     // The shell becomes a program that does not know of its child.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     try {

@@ -1,6 +1,6 @@
 // NeMo's MegatronGPTSFTModel: a restored language model, tuned on prompts and answers, whole or by LoRA. Of a model with an adapter,
 // checkpoints hold the adapter alone.
-import { type ConfigNode, configFromValues, toYaml } from '../../config/index.js';
+import { type ConfigNode, configFromValues, toYaml, withKeys } from '../../config/index.js';
 import type { Container } from '../../container/index.js';
 import type { ChatText } from '../../data/index.js';
 import { ENGINE, type Engine, type State, type Tensors } from '../../engine/index.js';
@@ -128,13 +128,12 @@ export class MegatronGPTSFTModel extends Model<TuningConfig & { readonly adapter
 
   /** The `model` section, which knows the restored model by its digest; its adapter stands under `peft`. */
   override get config(): Section {
-    const { adapters: _, ...written } = super.config;
-    const groups = written['optim_param_groups'] ?? stillGroups(this.parameters());
-    return {
-      ...written,
+    const config = super.config;
+    return withKeys(config, {
+      adapters: undefined,
       ...(this.digest !== '' && { restore_from_digest: this.digest }),
-      ...(groups ? { optim_param_groups: groups } : {}),
-    };
+      optim_param_groups: config['optim_param_groups'] ?? stillGroups(this.parameters()),
+    });
   }
 
   /** What checkpoints hold: with an adapter, nothing else. */
