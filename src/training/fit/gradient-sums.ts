@@ -46,6 +46,11 @@ export class GradientSums {
     this.buckets = bucketsOf(sums);
   }
 
+  /** What is sent lies beside the gradients. */
+  get bytes(): number {
+    return this.buckets.reduce((sum, { numbers }) => sum + numbers.byteLength, 0);
+  }
+
   /** Call before the first batch of a step. @param batches of this rank */
   beginStep(batches: number): void {
     // All ranks come here at the same time.

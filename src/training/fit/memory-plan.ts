@@ -65,7 +65,7 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
   const items: readonly MemoryItem[] = [
     { name: 'parameters and buffers', bytes: weights },
     { name: 'optimizer', bytes: Math.max(0, once - weights - step.accumulatedBytes) },
-    { name: GRADIENTS, bytes: step.crossingBytes + step.accumulatedBytes },
+    { name: GRADIENTS, bytes: step.crossingBytes + step.accumulatedBytes + step.sentBytes },
     { name: 'new values beside old ones', bytes: held - once },
     { name: 'activations and other values', bytes: step.aliveBytes },
     {

@@ -75,6 +75,8 @@ export interface RankSettings {
 export interface StepMemory extends ProgramMemory {
   /** Bytes of the gradients that are added up over batches; 0 where each batch is a step. */
   readonly accumulatedBytes: number;
+  /** Bytes of the gradients that are sent to other ranks, where they lie beside the others. */
+  readonly sentBytes: number;
 }
 
 const SCALAR: TensorSpec = { dtype: 'float32', shape: [] };
@@ -177,7 +179,11 @@ export class StepPrograms {
     }
     const step = memories.reduce(togetherInStep);
     const accumulated = this.accumulators.map((sum) => step.states.get(sum) ?? 0);
-    return { ...step, accumulatedBytes: accumulated.reduce((sum, bytes) => sum + bytes, 0) };
+    return {
+      ...step,
+      accumulatedBytes: accumulated.reduce((sum, bytes) => sum + bytes, 0),
+      sentBytes: this.sums?.bytes ?? 0,
+    };
   }
 
   /** Call when the model computes another way from now on. */

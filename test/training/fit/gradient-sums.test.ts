@@ -89,6 +89,7 @@ function programs(overlaps: boolean) {
   const apply = engine.compile(`apply-${overlaps}`, () =>
     Object.fromEntries(sums.summed(() => true).map((sum, i) => [`sum${i}`, tf.clone(sum)])),
   );
+  expect(sums.bytes).toBe(4 * LAYERS * WIDTH * WIDTH);
   const batch = (scale: number) =>
     float32(
       Float32Array.from({ length: 4 * WIDTH }, (_, k) => (scale * ((k % 7) - 3)) / 7),

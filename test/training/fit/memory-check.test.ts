@@ -41,6 +41,7 @@ const programs = {
       nodes: 0,
       states: new Map(),
       accumulatedBytes: sums ? 300 * MIB : 0,
+      sentBytes: 0,
     };
   },
   forget: () => undefined,
@@ -80,6 +81,16 @@ describe('the memory check', () => {
     expect(said).toEqual([
       'train_ds: a step of the largest batch (16 × something) takes about 2.4 GiB, 8.8 GiB are free here',
     ]);
+  });
+
+  it('counts gradients that are sent beside those that are added up', () => {
+    const memoryOf: typeof programs.memoryOf = (inputs, sums) => {
+      const memory = programs.memoryOf(inputs, sums);
+      return memory && { ...memory, sentBytes: 1024 * MIB };
+    };
+    const { check, said } = checkOf(9000, true, { programs: { ...programs, memoryOf } });
+    check.beforeRun();
+    expect(said[0]).toContain('takes about 3.4 GiB');
   });
 
   it('ends a run that cannot fit: the place of the key, what takes it, what would help, in bytes', () => {

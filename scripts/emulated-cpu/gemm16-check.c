@@ -1,0 +1,83 @@
+// Checks the products of native/gemm16.c on this CPU: against double precision over rounded operands, and against the portable path.
+#include "gemm16.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUMMANDS = 4 }; // none; a matrix; a row; a column
+
+static const int SIZES[][3] = {{1, 1, 1},      {1, 2, 3},      {14, 32, 32},    {13, 31, 33},  {15, 513, 31},   {127, 512, 16},
+                               {126, 64, 513}, {129, 1025, 65}, {3, 40, 4101}, {600, 9, 7},   {260, 33, 1030}, {28, 64, 64}};
+
+static void alone(void *context, parallel_fn fn, size_t count, void *data) {
+  (void)context;
+  for (size_t i = 0; i < count; i++) fn(data, i);
+}
+static const pool ONE_THREAD = {0, alone};
+
+static float rounded(float x) {
+  uint32_t u;
+  memcpy(&u, &x, 4);
+  u = (u + 0x7fff + ((u >> 16) & 1)) & 0xffff0000u;
+  memcpy(&x, &u, 4);
+  return x;
+}
+
+static float *numbers(size_t count, int seed) {
+  float *x = malloc(count * 4 + 4);
+  for (size_t i = 0; i < count; i++) x[i] = (float)(sin(12.9898 * (double)i + seed) * (double)(1 + i % 7));
+  return x;
+}
+
+static double exactly(const product *p, ptrdiff_t i, ptrdiff_t j) {
+  double sum = 0;
+  for (ptrdiff_t l = 0; l < p->k; l++)
+    sum += (double)rounded(p->a[i * p->ars + l * p->acs]) * rounded(p->b[l * p->brs + j * p->bcs]);
+  return p->alpha * sum + (p->d ? p->d[i * p->drs + j * p->dcs] : 0);
+}
+
+static double larger(double x, double y) { return fabs(x) > y ? fabs(x) : y; }
+
+// How far a product is from double precision, and from the portable path, of its largest number.
+static int distances(product p, double *off, double *apart) {
+  float *portable = calloc((size_t)(p.m * p.n), 4), *fast = p.c;
+  gemm16_use_portable(0);
+  int failed = gemm16(&p, &ONE_THREAD);
+  p.c = portable;
+  gemm16_use_portable(1);
+  failed |= gemm16(&p, &ONE_THREAD);
+  double most = 1e-30, wrong = 0, between = 0;
+  for (ptrdiff_t i = 0; i < p.m; i++)
+    for (ptrdiff_t j = 0; j < p.n; j++) {
+      double wanted = exactly(&p, i, j), found = fast[i * p.n + j];
+      most = larger(wanted, most), wrong = larger(found - wanted, wrong);
+      between = larger(found - portable[i * p.n + j], between);
+    }
+  free(portable);
+  *off = larger(wrong / most, *off), *apart = larger(between / most, *apart);
+  return failed || !(wrong / most < 2e-6);
+}
+
+int main(void) {
+  printf("avx512_bf16: %s\n", gemm16_is_fast() ? "yes" : "no");
+  if (!gemm16_is_fast()) return 2;
+  int bad = 0;
+  double off = 0, apart = 0;
+  for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++)
+    for (int form = 0; form < 4 * SUMMANDS; form++) {
+      ptrdiff_t m = SIZES[s][0], k = SIZES[s][1], n = SIZES[s][2];
+      int ta = form & 1, tb = form >> 1 & 1, summand = form >> 2;
+      float *a = numbers((size_t)(m * k), 1), *b = numbers((size_t)(k * n), 2), *d = numbers((size_t)(m * n), 3);
+      float *c = calloc((size_t)(m * n), 4);
+      product p = {m, n, k, a, b, ta ? 1 : k, ta ? m : 1, tb ? 1 : n, tb ? k : 1, summand & 1 ? 0.5f : 1, summand ? d : 0,
+                   summand == 1 ? n : summand == 2 ? 0 : 1, summand == 3 ? 0 : 1, c};
+      int wrong = distances(p, &off, &apart);
+      if (wrong) printf("wrong: %td x %td x %td, transposed %d %d, summand %d\n", m, k, n, ta, tb, summand);
+      bad |= wrong;
+      free(a), free(b), free(c), free(d);
+    }
+  printf("%s: %zu products, off double precision by %.2g at most, off the portable path by %.2g\n", bad ? "WRONG" : "equal",
+         sizeof SIZES / sizeof *SIZES * 4 * SUMMANDS, off, apart);
+  return bad;
+}
