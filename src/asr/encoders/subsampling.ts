@@ -81,6 +81,10 @@ interface Stage {
 /** [B,T,F,C] to another image, or at last to [B,T,d]. */
 type ImageLayer = (image: Tensor, rows: Rows) => Tensor;
 
+function throughLayers(layers: readonly ImageLayer[], image: Tensor, rows: Rows): Tensor {
+  return layers.reduce((image, layer) => layer(image, rows), image);
+}
+
 /** Strided (`striding`, `dw_striding`) or pooled (`vggnet`) stages, each halving time and frequency, then `out`. */
 export class ConvSubsampling extends Subsampling {
   private readonly stages: readonly Stage[];
@@ -128,6 +132,8 @@ export class ConvSubsampling extends Subsampling {
     };
     const mask = currentMask();
     const layers: ImageLayer[] = [];
+    /** Layers before which an image has a quarter of the one before: the results of all convolutions but the first. */
+    const cuts: number[] = [];
     // NeMo masks before every layer. What a pointwise or pooling layer makes of padding is masked after it
     // anyway, so masking after the activations gives the same numbers.
     for (const stage of this.stages) {
@@ -135,6 +141,7 @@ export class ConvSubsampling extends Subsampling {
         layers.push((image) => module.forward(image));
         if (module.stride > 1) shorten(stage.length);
         const mask = relu ? currentMask() : undefined;
+        if (relu && !stage.pool && stage !== this.stages[0]) cuts.push(layers.length);
         if (relu) layers.push((image, rows) => maskedRelu(image, mask && ofRows(mask, rows)));
       }
       if (stage.pool) {
@@ -143,19 +150,28 @@ export class ConvSubsampling extends Subsampling {
       }
     }
     layers.push((image) => this.project(image));
-    const projected = this.through(layers, mask ? tf.mul(raw, mask) : raw, pass);
+    const projected = this.through(layers, cuts, mask ? tf.mul(raw, mask) : raw, pass);
     return { x: pass.tap(this.path, projected), lengths: remaining, frames: batchFrames };
   }
 
-  /** The layers one after the other, the whole batch at once or by `parts`. */
-  private through(layers: readonly ImageLayer[], image: Tensor, pass: Pass): Tensor {
-    return inBatchParts(image, this.options.parts ?? 1, pass, (part, rows) =>
-      this.throughRows(layers, part, rows, pass),
-    );
+  /**
+   * The layers one after the other, the whole batch at once or by `parts`. In a training pass, parts end where a convolution does: what it
+   * gives is kept, so that it need not be computed again for the gradient, which asks for its input alone.
+   */
+  private through(layers: readonly ImageLayer[], cuts: readonly number[], image: Tensor, pass: Pass): Tensor {
+    const { parts = 1 } = this.options;
+    const starts = parts > 1 && pass.training ? [0, ...cuts] : [0];
+    return starts.reduce((image, start, i) => {
+      const group = layers.slice(start, starts[i + 1]);
+      const isLast = i > 0 && i === starts.length - 1;
+      return inBatchParts(image, isLast ? 1 : parts, pass, (part, rows) =>
+        i === 0 ? this.fromFeatures(group, part, rows, pass) : throughLayers(group, part, rows),
+      );
+    }, image);
   }
 
   /** The first convolution sees one channel: it is cheap, and what it makes is the largest tensor of all. */
-  private throughRows(
+  private fromFeatures(
     [convolution, activation, next, ...rest]: readonly ImageLayer[],
     image: Tensor,
     rows: Rows,
@@ -163,7 +179,7 @@ export class ConvSubsampling extends Subsampling {
   ): Tensor {
     const first = ([image]: Tensor[]): Tensor => next(activation(convolution(image, rows), rows), rows);
     const start = recomputeCheaply(first, [image], pass, image.size * this.options.channels);
-    return rest.reduce((image, layer) => layer(image, rows), start);
+    return throughLayers(rest, start, rows);
   }
 
   /** [B,T',F',C] → [B,T',d]. The stored weight orders its input channel-major, the image is channels-last. */
