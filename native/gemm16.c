@@ -148,10 +148,17 @@ typedef struct {
   ptrdiff_t k0, n0;
   int k, n, narrow;
   uint32_t *b;
-  int failed;
 } block;
 
 static inline ptrdiff_t words_of(int k) { return (k + 1) / 2; }
+
+static block block_at(const product *p, ptrdiff_t k0, ptrdiff_t n0, uint32_t *b) {
+  block x = {p, k0, n0, p->k - k0 < KC ? (int)(p->k - k0) : KC, p->n - n0 < NC ? (int)(p->n - n0) : NC, NC, b};
+  return x;
+}
+
+// Words of a block of op(B), in whole panels.
+static inline ptrdiff_t size_of_block(const block *x) { return (x->n + NR - 1) / NR * NR * words_of(x->k); }
 
 static void pack_part(void *data, size_t i) {
   block *x = data;
@@ -197,25 +204,57 @@ static void only_summand(const product *p) {
     for (ptrdiff_t j = 0; j < p->n; j++) p->c[i * p->n + j] = p->d ? p->d[i * p->drs + j * p->dcs] : 0;
 }
 
+static void pack_block(block *x, const pool *threads) {
+  threads->run(threads->context, pack_part, (size_t)((x->n + NR - 1) / NR), x);
+}
+
+size_t gemm16_packed_bytes(ptrdiff_t k, ptrdiff_t n) {
+  product p = {.k = k, .n = n};
+  size_t words = 0;
+  for (ptrdiff_t n0 = 0; n0 < n; n0 += NC)
+    for (ptrdiff_t k0 = 0; k0 < k; k0 += KC) {
+      block x = block_at(&p, k0, n0, 0);
+      words += (size_t)size_of_block(&x);
+    }
+  return words * 4;
+}
+
+// Block after block, in the order in which they are multiplied.
+void gemm16_pack(const product *p, const pool *threads, void *to) {
+  uint32_t *b = to;
+  for (ptrdiff_t n0 = 0; n0 < p->n; n0 += NC)
+    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += KC) {
+      block x = block_at(p, k0, n0, b);
+      pack_block(&x, threads);
+      b += size_of_block(&x);
+    }
+}
+
+static void multiply_blocks(const product *p, const pool *threads, uint32_t *b) {
+  ptrdiff_t rows = (p->m + MC - 1) / MC;
+  for (ptrdiff_t n0 = 0; n0 < p->n; n0 += NC)
+    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += KC) {
+      block x = block_at(p, k0, n0, b);
+      // Few rows of blocks are not enough for all threads.
+      if (rows < FEW) x.narrow = NARROW;
+      if (p->packed) b += size_of_block(&x);
+      else pack_block(&x, threads);
+      ptrdiff_t columns = (x.n + x.narrow - 1) / x.narrow;
+      threads->run(threads->context, multiply_part, (size_t)(rows * columns), &x);
+    }
+}
+
 int gemm16(const product *p, const pool *threads) {
   if (p->m == 0 || p->n == 0) return 0;
   if (p->k == 0) return only_summand(p), 0;
+  if ((double)p->m * p->n * p->k < 2e5) threads = &one_thread;
+  // Packed blocks are read only.
+  if (p->packed) return multiply_blocks(p, threads, (uint32_t *)(uintptr_t)p->packed), 0;
   // A multiple of the width of a panel, and of the line of a cache.
   ptrdiff_t n = p->n < NC ? (p->n + NR - 1) / NR * NR : NC, k = p->k < KC ? p->k : KC;
   uint32_t *memory = malloc((size_t)n * words_of((int)k) * 4 + 64);
   if (!memory) return 1;
-  uint32_t *b = (uint32_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
-  if ((double)p->m * p->n * p->k < 2e5) threads = &one_thread;
-  ptrdiff_t rows = (p->m + MC - 1) / MC;
-  for (ptrdiff_t n0 = 0; n0 < p->n; n0 += NC)
-    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += KC) {
-      block x = {p, k0, n0, p->k - k0 < KC ? (int)(p->k - k0) : KC, p->n - n0 < NC ? (int)(p->n - n0) : NC, NC, b, 0};
-      // Few rows of blocks are not enough for all threads.
-      if (rows < FEW) x.narrow = NARROW;
-      ptrdiff_t columns = (x.n + x.narrow - 1) / x.narrow;
-      threads->run(threads->context, pack_part, (x.n + NR - 1) / NR, &x);
-      threads->run(threads->context, multiply_part, rows * columns, &x);
-    }
+  multiply_blocks(p, threads, (uint32_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63));
   free(memory);
   return 0;
 }

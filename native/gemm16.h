@@ -13,6 +13,7 @@ typedef struct {
   const float *d; // summand, or null
   ptrdiff_t drs, dcs;
   float *c; // rows of n
+  const void *packed; // op(B) as gemm16_pack lays it out, instead of b; or null
 } product;
 
 // Calls fn(data, i) for i in [0, count), on several threads or on this one.
@@ -26,6 +27,9 @@ typedef struct {
 int gemm16_is_fast(void);
 // The same numbers by any CPU, slowly: for tests, and to compare with. Default 0.
 void gemm16_use_portable(int portable);
+// op(B) for many products: its bytes, and how it is laid out there. Of the product k, n, b, brs and bcs count.
+size_t gemm16_packed_bytes(ptrdiff_t k, ptrdiff_t n);
+void gemm16_pack(const product *p, const pool *threads, void *to);
 // Returns 0, or 1 where there is no memory.
 int gemm16(const product *p, const pool *threads);
 // `count` products on several threads, a whole one on each.

@@ -1,5 +1,6 @@
-// anemone.Gemm16 as a custom operator of ONNX Runtime: Y = alpha * op(A) * op(B) + C, matrices or batches of them that broadcast, C
-// optional; float32 in and out. Functions of ONNX Runtime's C API are found by their place in its table, as in the
+// Custom operators of ONNX Runtime. anemone.Gemm16: Y = alpha * op(A) * op(B) + C, matrices or batches of them that broadcast, C
+// optional; float32 in and out. anemone.Gemm16Pack: a matrix B as Gemm16 lays it out, for a loop that multiplies with it in each turn;
+// Gemm16 takes it instead of B where its attribute `columns` says how many op(B) has. Functions of ONNX Runtime's C API are found by their place in its table, as in the
 // TypeScript of this engine, so that no header is needed to build this.
 #include "gemm16.h"
 #include <stdlib.h>
@@ -55,6 +56,8 @@ typedef struct {
 
 typedef struct {
   int64_t trans_a, trans_b;
+  // Of a packed operand; 0 where it is none.
+  int64_t columns;
   float alpha;
 } kernel;
 
@@ -68,8 +71,19 @@ static status failure(const char *text) { return CALL(CREATE_STATUS, (int, const
 // Sizes of the axes, from the one past the end back: 1 where there is none.
 static int64_t at(const shape *s, size_t from_end) { return from_end <= s->rank ? s->size[s->rank - from_end] : 1; }
 
+// With a packed operand, whose only axis says nothing.
+static const char *shape_with_packed(const kernel *x, const shape *a, const shape *b, shape *y) {
+  if (a->rank < 2 || x->trans_a) return "Gemm16 takes rows for a packed operand";
+  if (b->rank != 1 || (size_t)b->size[0] * 4 != gemm16_packed_bytes(at(a, 1), x->columns))
+    return "Gemm16's packed operand is of another size";
+  *y = *a;
+  y->size[y->rank - 1] = x->columns;
+  return 0;
+}
+
 // The shape of the product; what is wrong, or null.
 static const char *shape_of(const kernel *x, const shape *a, const shape *b, shape *y) {
+  if (x->columns) return shape_with_packed(x, a, b, y);
   if (a->rank < 2 || b->rank < 2) return "Gemm16 takes matrices";
   int64_t inner_a = at(a, x->trans_a ? 2 : 1), inner_b = at(b, x->trans_b ? 1 : 2);
   if (inner_a != inner_b) return "the inner sizes of Gemm16's operands differ";
@@ -152,7 +166,8 @@ static status compute(void *data, void *context) {
   void *output;
   TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y.size, y.rank, &output));
   TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&py));
-  product p = {at(&y, 2), at(&y, 1), at(&a, x->trans_a ? 2 : 1), pa, pb, 0, 0, 0, 0, x->alpha, 0, 0, 0, py};
+  product p = {.m = at(&y, 2), .n = at(&y, 1), .k = at(&a, x->trans_a ? 2 : 1), .a = pa, .b = pb, .alpha = x->alpha, .c = py};
+  if (x->columns) p.packed = pb;
   p.ars = x->trans_a ? 1 : p.k, p.acs = x->trans_a ? p.m : 1;
   p.brs = x->trans_b ? 1 : p.n, p.bcs = x->trans_b ? p.k : 1;
   int64_t count = product_of(y.size, y.rank - 2);
@@ -163,7 +178,7 @@ static status compute(void *data, void *context) {
     p.d = pc, p.drs = at(&c, 2) == 1 ? 0 : at(&c, 1), p.dcs = at(&c, 1) == 1 ? 0 : 1;
   }
   // A batch of rows with one matrix is one product.
-  if (!x->trans_a && product_of(b.size, b.rank - 2) == 1) p.m *= count, count = count > 0;
+  if (!x->trans_a && (x->columns || product_of(b.size, b.rank - 2) == 1)) p.m *= count, count = count > 0;
   if (count == 1) return gemm16(&p, &threads) ? failure("Gemm16 found no memory") : 0;
   if (count <= 0) return 0;
   product *all = malloc(sizeof(product) * (size_t)count);
@@ -186,12 +201,13 @@ static status create_kernel(const void *op, const void *ort, const void *info, v
   x->alpha = 1;
   // What is left out has its default.
   void (*release)(void *) = (void (*)(void *))api[RELEASE_STATUS];
-  status missing[3] = {
+  status missing[4] = {
     CALL(INT_ATTRIBUTE, (const void *, const char *, int64_t *))(info, "transA", &x->trans_a),
     CALL(INT_ATTRIBUTE, (const void *, const char *, int64_t *))(info, "transB", &x->trans_b),
+    CALL(INT_ATTRIBUTE, (const void *, const char *, int64_t *))(info, "columns", &x->columns),
     CALL(FLOAT_ATTRIBUTE, (const void *, const char *, float *))(info, "alpha", &x->alpha),
   };
-  for (int i = 0; i < 3; i++) if (missing[i]) release(missing[i]);
+  for (int i = 0; i < 4; i++) if (missing[i]) release(missing[i]);
   *made = x;
   return 0;
 }
@@ -208,33 +224,85 @@ static int64_t int_attribute(void *context, const char *name) {
   return value;
 }
 
-// The shape of the result follows from those of the operands: what comes after it can be planned.
-static status infer(const void *op, void *context) {
-  (void)op;
-  kernel x = {int_attribute(context, "transA"), int_attribute(context, "transB"), 1};
-  shape shapes[2], y;
-  for (size_t i = 0; i < 2; i++) {
-    void *info = 0;
-    status failed = CALL(INFER_INPUT, (void *, size_t, void **))(context, i, &info);
-    if (failed) return failed;
-    if ((failed = dimensions(info, &shapes[i]))) return failed;
-    for (size_t axis = 0; axis < shapes[i].rank; axis++) if (shapes[i].size[axis] < 0) return 0;
-  }
-  const char *wrong = shape_of(&x, &shapes[0], &shapes[1], &y);
-  if (wrong) return failure(wrong);
+static status input_shape(void *context, size_t index, shape *s) {
+  void *info = 0;
+  status failed = CALL(INFER_INPUT, (void *, size_t, void **))(context, index, &info);
+  return failed ? failed : dimensions(info, s);
+}
+
+static status infer_output(void *context, const shape *y) {
   void *info;
   status failed = CALL(CREATE_INFO, (void **))(&info);
   if (failed) return failed;
   if (!(failed = CALL(SET_TYPE, (void *, int))(info, FLOAT)) &&
-      !(failed = CALL(SET_DIMENSIONS, (void *, const int64_t *, size_t))(info, y.size, y.rank)))
+      !(failed = CALL(SET_DIMENSIONS, (void *, const int64_t *, size_t))(info, y->size, y->rank)))
     failed = CALL(INFER_OUTPUT, (void *, size_t, const void *))(context, 0, info);
   ((void (*)(void *))api[RELEASE_INFO])(info);
   return failed;
 }
 
+static int is_known(const shape *s) {
+  for (size_t axis = 0; axis < s->rank; axis++) if (s->size[axis] < 0) return 0;
+  return 1;
+}
+
+// The shape of the result follows from those of the operands: what comes after it can be planned.
+static status infer(const void *op, void *context) {
+  (void)op;
+  kernel x = {int_attribute(context, "transA"), int_attribute(context, "transB"), int_attribute(context, "columns"), 1};
+  shape a, b, y;
+  status failed;
+  TRY(input_shape(context, 0, &a));
+  TRY(input_shape(context, 1, &b));
+  if (!is_known(&a) || !is_known(&b)) return 0;
+  const char *wrong = shape_of(&x, &a, &b, &y);
+  return wrong ? failure(wrong) : infer_output(context, &y);
+}
+
+// A packed matrix is words of two numbers each, and called float32.
+static const char *shape_of_packed(const kernel *x, const shape *b, shape *y) {
+  if (b->rank != 2) return "Gemm16Pack takes a matrix";
+  y->rank = 1;
+  y->size[0] = (int64_t)gemm16_packed_bytes(at(b, x->trans_b ? 1 : 2), at(b, x->trans_b ? 2 : 1)) / 4;
+  return 0;
+}
+
+static status infer_packed(const void *op, void *context) {
+  (void)op;
+  kernel x = {.trans_b = int_attribute(context, "transB")};
+  shape b, y;
+  status failed;
+  TRY(input_shape(context, 0, &b));
+  if (!is_known(&b)) return 0;
+  const char *wrong = shape_of_packed(&x, &b, &y);
+  return wrong ? failure(wrong) : infer_output(context, &y);
+}
+
+static status pack(void *data, void *context) {
+  const kernel *x = data;
+  const void *value;
+  shape b, y;
+  float *pb, *py;
+  status failed;
+  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 0, &value));
+  TRY(shape_and_data(value, &b, &pb));
+  const char *wrong = shape_of_packed(x, &b, &y);
+  if (wrong) return failure(wrong);
+  void *output;
+  TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y.size, y.rank, &output));
+  TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&py));
+  product p = {.k = at(&b, x->trans_b ? 1 : 2), .n = at(&b, x->trans_b ? 2 : 1), .b = pb};
+  p.brs = x->trans_b ? 1 : p.n, p.bcs = x->trans_b ? p.k : 1;
+  pool threads = {context, run_parallel};
+  gemm16_pack(&p, &threads, py);
+  return 0;
+}
+
 static const char *name(const void *op) { return (void)op, "Gemm16"; }
+static const char *packing_name(const void *op) { return (void)op, "Gemm16Pack"; }
 static const char *provider(const void *op) { return (void)op, "CPUExecutionProvider"; }
 static size_t three(const void *op) { return (void)op, 3; }
+static size_t one_input(const void *op) { return (void)op, 1; }
 static size_t one_output(const void *op) { return (void)op, 1; }
 static int one(const void *op) { return (void)op, 1; }
 static int newest(const void *op) { return (void)op, 2147483647; }
@@ -252,12 +320,23 @@ static custom_op op = {
   .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release,
 };
 
+static custom_op packing = {
+  .version = API_VERSION, .name = packing_name, .provider = provider, .input_type = float_type, .input_count = one_input,
+  .output_type = float_type, .output_count = one_output, .destroy = free, .input_kind = required, .output_kind = required,
+  .input_memory = required, .least_inputs = one, .inputs_alike = one, .least_outputs = one, .outputs_alike = one,
+  .create_kernel2 = create_kernel, .compute2 = pack, .infer = infer_packed, .start_version = one, .end_version = newest,
+  .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release,
+};
+
 // Whether this CPU has the instructions; else the operator computes only where `portable` was asked for.
 EXPORT int anemone_gemm16_is_fast(void) { return gemm16_is_fast(); }
 
-// The operator, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
+// Gemm16, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
 EXPORT void *anemone_gemm16_operator(void *ort, int portable) {
   api = ort;
   gemm16_use_portable(portable);
   return &op;
 }
+
+// Gemm16Pack; call the other first.
+EXPORT void *anemone_gemm16_packing(void) { return &packing; }

@@ -15,6 +15,8 @@ import {
   tf,
   valueAndGrads,
 } from '../../src/engine/index.js';
+import { flopsOf } from '../../src/engine/onnx/flops.js';
+import type { OnnxGraph } from '../../src/engine/onnx/onnx-graph.js';
 import { hasGemm16 } from '../../src/engine/onnx/open-session.js';
 import { runsAsWritten } from '../../src/engine/onnx/passes/foreseen-operators.js';
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
@@ -219,6 +221,64 @@ describe('anemone.Gemm16', () => {
     // A sum in another order may be rounded to the other neighbour when it is an operand next.
     for (const name of ['value', 'grad', 'carry'])
       expect(distance(own[name], rehearsed[name])).toBeLessThan(2 ** -8);
+  });
+
+  it.each([
+    [24, 24, false],
+    [24, 40, true],
+    [513, 33, false],
+    [1025, 31, true],
+    [5, 4101, false],
+    [3, 4130, true],
+  ])(
+    'takes a matrix [%i, %i] that a loop multiplies with, transposed %s, as it was packed before it',
+    async (k, n, transposed) => {
+      const x = matrix([3, 15, k], 1);
+      const w = matrix(transposed ? [n, k] : [k, n], 2);
+      const summand = matrix([n], 3);
+      const loop = ({ x, w, summand }: Tensors): Tensors => {
+        const product = (row: tf.Tensor) => tf.add(tf.matMul(row, w, false, transposed), summand);
+        const { ys } = scan((_, [row]) => ({ carry: [], ys: [product(row)] }), [], [x]);
+        return { y: ys[0] };
+      };
+      const limits = { ...NO_LIMITS, lowProducts: 'operator' } as const;
+      const specs = Object.fromEntries(Object.entries({ x, w, summand }).map(([name, { dtype, shape }]) => [name, { dtype, shape }])); // biome-ignore format: one line reads better
+      const traced = trace(low(loop), specs, { callsAreNodes: true, limits });
+      const { nodes } = traced.segments[0];
+      const [packing] = nodes.filter(({ op }) => op === 'Gemm16Pack');
+      expect(packing.inputs).toHaveLength(1);
+      const body = nodes.find(({ op }) => op === 'Scan')?.attributes['body'] as { graph: OnnxGraph };
+      const product = body.graph.nodes.find(({ op }) => op === 'Gemm16');
+      expect([product?.inputs[1], product?.attributes['columns']]).toEqual([packing.outputs[0], n]);
+      expect(flopsOf(traced)).toBe(2 * 3 * 15 * k * n);
+
+      const { y } = await computed(loop, { x, w, summand });
+      const plain = await computed(
+        ({ x, w, summand }) => ({
+          y: tf.add(tf.matMul(tf.reshape(x, [45, k]), w, false, transposed), summand),
+        }),
+        { x, w, summand },
+      );
+      expect(y).toEqual(plain['y']);
+    },
+  );
+
+  it('packs what several products of a loop take once, and nothing that the loop makes itself', () => {
+    const x = { dtype: 'float32', shape: [3, 8, 8] } as const;
+    const w = { dtype: 'float32', shape: [8, 8] } as const;
+    const loop = ({ x, w }: Tensors): Tensors => {
+      const twice = (row: tf.Tensor) => tf.matMul(tf.tanh(tf.matMul(row, w)), tf.tanh(tf.matMul(w, row)));
+      const { ys } = scan((_, [row]) => ({ carry: [], ys: [tf.matMul(twice(row), w)] }), [], [x]);
+      return { y: ys[0] };
+    };
+    const limits = { ...NO_LIMITS, lowProducts: 'operator' } as const;
+    const { segments } = trace(low(loop), { x, w }, { callsAreNodes: true, limits });
+    expect(segments[0].nodes.filter(({ op }) => op === 'Gemm16Pack')).toHaveLength(1);
+    const body = segments[0].nodes.find(({ op }) => op === 'Scan')?.attributes['body'] as {
+      graph: OnnxGraph;
+    };
+    const products = body.graph.nodes.filter(({ op }) => op === 'Gemm16');
+    expect(products.map(({ attributes }) => attributes['columns'] ?? 0).sort()).toEqual([0, 0, 8, 8]);
   });
 
   it('is none of the programs in 32 bits, nor of those in float16', async () => {

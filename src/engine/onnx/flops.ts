@@ -28,6 +28,7 @@ function nodeFlops(node: OnnxNode, shapeOf: ShapeOf): number {
   switch (op) {
     case 'MatMul':
     case 'FusedMatMul':
+    case 'Gemm16':
       return 2 * sizeOf(result) * (attributes['transA'] ? (first.at(-2) ?? 1) : (first.at(-1) ?? 1));
     case 'Gemm':
     case 'FusedGemm':

@@ -9,10 +9,11 @@ import { type HostCall, isHostCall } from './host-call-node.js';
 import { registerKernels } from './kernels/index.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-graph.js';
 import { aroundGaps } from './passes/around-gaps.js';
-import { autocast } from './passes/autocast.js';
+import { type AutocastTools, autocast } from './passes/autocast.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import { flattenUpdates } from './passes/flat-updates.js';
 import { mayUpdateInPlace } from './passes/in-place.js';
+import { packBeforeLoops } from './passes/packed-operands.js';
 import { type SplitGraph, splitUpdates } from './passes/split-updates.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
@@ -236,7 +237,7 @@ function cut(scope: TraceScope, outputs: readonly OnnxValue[]): Cut {
 function castProducts({ root, callsAreNodes, inputs }: TraceScope, outputs: readonly OnnxValue[]): void {
   const backend = traceBackend();
   const { nodes } = finishGraph(root.nodes, inputs, outputs, []);
-  const cast = autocast(nodes, {
+  const tools: AutocastTools = {
     products: backend.limits.lowProducts,
     fresh: () => root.names.fresh(),
     describe: (name) => backend.shapeOfName(name),
@@ -244,7 +245,8 @@ function castProducts({ root, callsAreNodes, inputs }: TraceScope, outputs: read
     record: (value) => {
       if (callsAreNodes || value.dtype === 'float32') backend.describe(value);
     },
-  });
+  };
+  const cast = packBeforeLoops(autocast(nodes, tools), tools);
   if (cast !== nodes) root.replace(cast);
 }
 

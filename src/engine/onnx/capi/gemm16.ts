@@ -1,4 +1,4 @@
-// The operator anemone.Gemm16 (native/): products in bfloat16 on CPUs that have the instructions. Its library lies beside that of
+// The operators anemone.Gemm16 and Gemm16Pack (native/): products in bfloat16 on CPUs that have the instructions. Its library lies beside that of
 // ONNX Runtime, in the package of the platform; in a clone, scripts/native.sh makes it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,6 +39,7 @@ function makeDomain(api: OrtApi, choice: string): Pointer | undefined {
   const operator = library.func('void *anemone_gemm16_operator(void *, int)')(api.table, isPortable ? 1 : 0);
   const domain = api.make('CreateCustomOpDomain', GEMM16_DOMAIN);
   api.call('CustomOpDomain_Add', domain, operator);
+  api.call('CustomOpDomain_Add', domain, library.func('void *anemone_gemm16_packing()')());
   return domain;
 }
 

@@ -258,7 +258,10 @@ function hasProducts(node: OnnxNode): boolean {
   return node.lowType !== undefined || (bodyOf(node)?.body.nodes.some(hasProducts) ?? false);
 }
 
-function bodyOf({ attributes }: OnnxNode): { readonly key: string; readonly body: OnnxGraph } | undefined {
+/** The graph that a node runs, and the attribute that it is. */
+export function bodyOf({
+  attributes,
+}: OnnxNode): { readonly key: string; readonly body: OnnxGraph } | undefined {
   for (const [key, attribute] of Object.entries(attributes)) {
     if (typeof attribute === 'object' && 'graph' in attribute) return { key, body: attribute.graph };
   }
