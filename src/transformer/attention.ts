@@ -1,7 +1,16 @@
 // Multi-head attention of NeMo's Transformer modules: queries and keys may be of two sequences. The encoders'
 // self-attention, with its other names and its relative positions, is in src/nn.
 import { type Tensor, tf } from '../engine/index.js';
-import { Attention, dropout, Linear, type Pass, xavierUniform, zeros } from '../nn/index.js';
+import {
+  Attention,
+  attendInBlocks,
+  dropout,
+  Linear,
+  looksInBlocks,
+  type Pass,
+  xavierUniform,
+  zeros,
+} from '../nn/index.js';
 
 export interface AttentionSizes {
   readonly hidden_size: number;
@@ -50,27 +59,36 @@ export class TransformerAttention extends Attention {
   /** x [B,K,d]; what the values are made of is mostly the same. */
   memory(x: Tensor, forValues: Tensor, pass: Pass): Memory {
     return {
-      keys: this.split(tf.mul(this.keyNet.forward(x, pass), this.scale())),
+      keys: this.split(tf.mul(this.keyNet.forward(x, pass), tf.scalar(this.scale))),
       values: this.split(this.valueNet.forward(forValues, pass)),
     };
   }
 
   /** As `forward`, with the keys' projections at hand. */
   attend(queries: Tensor, { keys, values }: Memory, bias: Tensor, pass: Pass): Tensor {
-    const query = this.split(tf.mul(this.queryNet.forward(queries, pass), this.scale()));
-    const look = ([query, keys, values]: Tensor[]): Tensor => {
-      const scores = tf.add(tf.matMul(query, keys, false, true), bias);
-      return tf.matMul(dropout(tf.softmax(scores), this.sizes.attn_score_dropout, pass), values);
-    };
-    const context = this.look(look, [query, keys, values], pass);
-    const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), queries.shape);
-    const y = dropout(this.outProjection.forward(mergedHeads, pass), this.sizes.attn_layer_dropout, pass);
+    const context = this.context(this.queryNet.forward(queries, pass), { keys, values }, bias, pass);
+    const y = dropout(this.outProjection.forward(context, pass), this.sizes.attn_layer_dropout, pass);
     return pass.tap(this.path, y);
   }
 
+  /** What queries see, [B,T,d] as they are. */
+  private context(queries: Tensor, { keys, values }: Memory, bias: Tensor, pass: Pass): Tensor {
+    const { attn_score_dropout: probability } = this.sizes;
+    if (looksInBlocks(queries, keys, probability, pass)) {
+      return attendInBlocks({ queries, keys, values, bias }, { scale: this.scale, dropout: probability });
+    }
+    const query = this.split(tf.mul(queries, tf.scalar(this.scale)));
+    const look = ([query, keys, values]: Tensor[]): Tensor => {
+      const scores = tf.add(tf.matMul(query, keys, false, true), bias);
+      return tf.matMul(dropout(tf.softmax(scores), probability, pass), values);
+    };
+    const context = this.look(look, [query, keys, values], pass);
+    return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), queries.shape);
+  }
+
   /** Queries and keys are both divided by the fourth root of their width, which keeps the products small. */
-  private scale(): Tensor {
-    return tf.scalar(1 / Math.sqrt(Math.sqrt(this.headWidth)));
+  private get scale(): number {
+    return 1 / Math.sqrt(Math.sqrt(this.headWidth));
   }
 
   /** [B,T,d] → [B,h,T,dk]. */

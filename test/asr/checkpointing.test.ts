@@ -29,6 +29,8 @@ import { TransformerDecoder, TransformerEncoder } from '../../src/transformer/in
 
 const BATCH = 2;
 const FRAMES = 32;
+const LONG = 512;
+const PEAK_OF_BLOCKS = 2 ** 26;
 const BINS = 8;
 const noise = (shape: number[], key: number) =>
   float32(
@@ -223,9 +225,9 @@ function peakOf(stack: Stack, frames: number): number {
 }
 
 /** Loss, gradients and running statistics of a step, whose loss may also be of a layer in between. */
-async function stepOf(engine: Engine, stack: Stack, between = false): Promise<Step> {
+async function stepOf(engine: Engine, stack: Stack, between = false, frames = FRAMES): Promise<Step> {
   const program = programOf(engine, stack, between);
-  const inputs = inputsOf(FRAMES);
+  const inputs = inputsOf(frames);
   const out = await program.run(inputs, { random: new CounterRandom(5) });
   const buffers = await Promise.all([...stack.module.buffers()].map(async (buffer) => [buffer.name, Array.from(await engine.read(buffer))] as const)); // biome-ignore format: one line reads better
   const peak = program.peakBytes?.(inputs);
@@ -301,6 +303,36 @@ describe.each(Object.entries(STACKS))('checkpointing of: %s', (name, { make, att
     });
     if (dense) expect(all).toBeLessThanOrEqual(none);
     else expect([all < two, two < none], `${name}: ${[none, two, all]}`).toEqual([true, true]);
+  });
+});
+
+/** Stacks whose attention is in query blocks: 2 items, 32 heads, 256 frames. Layers are few, and so is what they make. */
+const LARGE_STACKS: Record<string, (keys: Keys) => Stack> = {
+  Conformer: (keys) =>
+    ofEncoder(new ConformerEncoder({ ...sizes, ...dropouts, ...keys, n_layers: 2, d_model: 32, n_heads: 32, conv_kernel_size: 5, subsampling_conv_channels: 4, untie_biases: false })), // biome-ignore format: one line reads better
+  Squeezeformer: (keys) =>
+    ofEncoder(new SqueezeformerEncoder(squeezeformerEncoderSchema.parse({ ...sizes, ...dropouts, ...keys, n_layers: 2, d_model: 32, n_heads: 32, conv_kernel_size: 5, subsampling_conv_channels: 4 }))), // biome-ignore format: one line reads better
+  Transformer: (keys) => {
+    const module = new TransformerEncoder({ ...layerSizes, ...keys, num_layers: 2, hidden_size: 32, num_attention_heads: 32, mask_future: false }); // biome-ignore format: one line reads better
+    // A frame every other of x, its bins four times.
+    const states = (x: Tensor) => tf.tile(tf.slice(x, [0, 0, 0], [BATCH, x.shape[1]! / 2, BINS]), [1, 1, 4]);
+    return {
+      module,
+      forward: (x, lengths) => [module.forward(states(x), tf.cast(tf.div(tf.cast(lengths, 'float32'), 2), 'int32'), trainingPass)], // biome-ignore format: one line reads better
+    };
+  },
+};
+
+describe.each(Object.entries(LARGE_STACKS))('checkpointing of long sequences: %s', (_, make) => {
+  it('changes no bit, and has the weights of a block in memory at once', async () => {
+    const plain = await stepOf(onnx, make({}), false, LONG);
+    // In one piece the weights of two layers, 16 MiB each, would be kept, and three times as much be made of them: 105 MiB and more.
+    expect(plain.peak).toBeLessThan(PEAK_OF_BLOCKS);
+    for (const keys of [SELECTIVE, BLOCKS, SETTINGS['each layer'], SETTINGS['groups of two']]) {
+      const step = await stepOf(onnx, make(keys), false, LONG);
+      expect(differing(step, plain, 0), JSON.stringify(keys)).toEqual([]);
+      expect(step.peak, JSON.stringify(keys)).toBeLessThan(1.05 * (plain.peak as number));
+    }
   });
 });
 

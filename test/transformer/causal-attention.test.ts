@@ -1,6 +1,13 @@
 // Causal attention against the formula written out, and its gradients against finite differences.
 import { afterAll, describe, expect, it } from 'vitest';
-import { createReferenceEngine, OnnxEngine, type Tensor, tf } from '../../src/engine/index.js';
+import {
+  createReferenceEngine,
+  OnnxEngine,
+  State,
+  type Tensor,
+  tf,
+  valueAndGrads,
+} from '../../src/engine/index.js';
 import {
   type CausalAttentionOptions,
   causalAttention,
@@ -113,4 +120,21 @@ it('drops the same weights whatever the blocks are', async () => {
   const sound = await runCase(onnx, attention({}), inputValues(attention({})));
   expectClose(blocks.value, whole.value, 1e-5);
   expect(whole.value.some((value, i) => Math.abs(value - sound.value[i]) > 0.1)).toBe(true);
+});
+
+it('has the weights of a block in memory at once', () => {
+  const [items, heads, length, size] = [1, 8, 512, 8];
+  const states = ['q', 'k', 'v'].map((name) => new State(name, [items, heads, length, size], 'float32', () => new Float32Array(items * heads * length * size))); // biome-ignore format: one line
+  const peakWith = (block: number): number => {
+    const program = onnx.compile('gradients', () => {
+      const look = () => {
+        const [q, k, v] = states.map((state) => state.tensor());
+        return tf.sum(causalAttention(q, k, v, { block })) as Tensor;
+      };
+      return Object.fromEntries(valueAndGrads(look, states).grads.map((grad, i) => [`g${i}`, grad]));
+    });
+    return program.peakBytes?.({}) as number;
+  };
+  // Of all queries they are 8 MiB, of a quarter 2.
+  expect(peakWith(length / 4)).toBeLessThan(0.4 * peakWith(length));
 });

@@ -1,5 +1,5 @@
 // Multi-head self-attention, plain and with relative positions (Transformer-XL: Dai et al. 2019).
-import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
+import { type Tensor, tf } from '../../engine/index.js';
 import { type Initializer, zeros } from '../initializers.js';
 import type { Parameter } from '../parameter.js';
 import type { Pass } from '../pass.js';
@@ -7,6 +7,8 @@ import { recomputeCheaply } from '../recompute.js';
 import { Attention } from './attention-module.js';
 import { dropout } from './dropout.js';
 import { Linear } from './linear.js';
+import { attendInBlocks, looksInBlocks, type QueriesAndKeys } from './query-blocks.js';
+import { relativeShift } from './relative-shift.js';
 
 /** What may attend to what. */
 export interface AttentionMask {
@@ -53,10 +55,16 @@ export class MultiHeadAttention extends Attention {
 
   /** x [B,T,d] → [B,T,d]. */
   forward(x: Tensor, mask: AttentionMask, pass: Pass): Tensor {
-    const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
-    const query = this.split(tf.mul(this.linearQ.forward(x, pass), scale));
+    const queries = this.linearQ.forward(x, pass);
     const keys = this.split(this.linearK.forward(x, pass));
+    if (this.looksInBlocks(queries, keys, pass)) return this.attendInBlocks({ queries, keys }, x, mask, pass);
+    const query = this.split(tf.mul(queries, tf.scalar(this.scale)));
     return this.attend([query, keys], ([query, keys]) => tf.matMul(query, keys, false, true), x, mask, pass);
+  }
+
+  /** Factor of the scores. */
+  protected get scale(): number {
+    return 1 / Math.sqrt(this.headWidth);
   }
 
   /** [B,T,h·dk] → [B,h,T,dk]. */
@@ -91,6 +99,23 @@ export class MultiHeadAttention extends Attention {
     const [batch, frames] = x.shape;
     const mergedHeads = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, frames!, this.inner]);
     return this.project(tf.mul(mergedHeads, mask.queries), pass);
+  }
+
+  /** Whether `attendInBlocks` is for queries [B,T,h·dk] and keys [B,h,K,dk]. */
+  protected looksInBlocks(queries: Tensor, keys: Tensor, pass: Pass): boolean {
+    return looksInBlocks(queries, keys, this.options.dropout ?? 0, pass);
+  }
+
+  /** As `attend`, from queries [B,T,h·dk] as they are projected. */
+  protected attendInBlocks(
+    queriesAndKeys: Omit<QueriesAndKeys, 'values' | 'bias' | 'seeing'>,
+    seenFrames: Tensor,
+    mask: AttentionMask,
+    pass: Pass,
+  ): Tensor {
+    const values = this.split(this.linearV.forward(seenFrames, pass));
+    const input = { ...queriesAndKeys, values, bias: mask.bias, seeing: mask.queries };
+    return this.project(attendInBlocks(input, { scale: this.scale, dropout: this.options.dropout }), pass);
   }
 
   /** The output projection. context [B,T,inner], all heads side by side, to [B,T,width]. */
@@ -134,50 +159,34 @@ export class RelativeMultiHeadAttention extends MultiHeadAttention {
    */
   override forward(x: Tensor, mask: AttentionMask, pass: Pass, positions?: Tensor, keys: Tensor = x): Tensor {
     if (!positions) return super.forward(x, mask, pass);
-    const queriesAndKeys = [this.linearQ.forward(x, pass), this.split(this.linearK.forward(keys, pass))];
-    return this.attend(queriesAndKeys, ([q, k]) => this.scores(q, k, positions), x, mask, pass, keys);
+    const queries = this.linearQ.forward(x, pass);
+    const k = this.split(this.linearK.forward(keys, pass));
+    if (this.looksInBlocks(queries, k, pass)) {
+      const [biasU, biasV] = this.positionBiases();
+      const relative = { biasU, biasV, offsets: this.splitPositions(positions) };
+      return this.attendInBlocks({ queries, keys: k, ...relative }, keys, mask, pass);
+    }
+    return this.attend([queries, k], ([q, k]) => this.scores(q, k, positions), x, mask, pass, keys);
   }
 
   /** q [B,T,h·dk], k [B,h,K,dk], positions as in `forward` → [B,h,T,K]. */
   protected scores(q: Tensor, k: Tensor, positions: Tensor): Tensor {
-    const owner = this.shared ?? this;
-    const scale = tf.scalar(1 / Math.sqrt(this.headWidth));
-    const biased = (bias: Parameter): Tensor =>
-      this.split(tf.mul(tf.add(q, tf.reshape(bias.tensor(), [this.inner])), scale));
-    const content = tf.matMul(biased(owner.posBiasU), k, false, true);
+    const scale = tf.scalar(this.scale);
+    const biased = (bias: Tensor): Tensor => this.split(tf.mul(tf.add(q, bias), scale));
+    const [biasU, biasV] = this.positionBiases();
+    const content = tf.matMul(biased(biasU), k, false, true);
     const offsets = this.splitPositions(positions);
-    return tf.add(content, relativeShift(tf.matMul(biased(owner.posBiasV), offsets, false, true)));
+    return tf.add(content, relativeShift(tf.matMul(biased(biasV), offsets, false, true)));
+  }
+
+  /** [h·dk] each: what is added to queries that are compared with keys, and with positions. */
+  private positionBiases(): [Tensor, Tensor] {
+    const { posBiasU, posBiasV } = this.shared ?? this;
+    return [tf.reshape(posBiasU.tensor(), [this.inner]), tf.reshape(posBiasV.tensor(), [this.inner])];
   }
 
   /** positions [P,d] → [1,h,P,dk]. */
   protected splitPositions(positions: Tensor): Tensor {
     return this.split(tf.expandDims(this.linearPos.forward(positions), 0));
   }
-}
-
-/**
- * Picks for query i and key j the column of their distance: out[i,j] = x[i, T-1-i+j].
- * x [B,h,T,T+K-1] → [B,h,T,K]. On the flattened rows this is the grid of period T+K-2 starting at T-1, so
- * two slices do it.
- */
-export function relativeShift(x: Tensor): Tensor {
-  const [batch, heads, frames, columns] = x.shape;
-  if (tracesAnyShape()) return shiftedByPadding(x);
-  if (frames === 1) return x;
-  const flat = tf.reshape(x, [batch * heads, frames * columns]);
-  const aligned = tf.slice(flat, [0, frames - 1], [batch * heads, frames * (columns - 1)]);
-  const grid = tf.reshape(aligned, [batch * heads, frames, columns - 1]);
-  const keys = columns - frames + 1;
-  const shifted = tf.slice(grid, [0, 0, 0], [batch * heads, frames, keys]);
-  return tf.reshape(shifted, [batch, heads, frames, keys]);
-}
-
-/** The same for any number of frames, one included: a column in front, and each row starts one later. */
-function shiftedByPadding(x: Tensor): Tensor {
-  const [batch, heads, frames, columns] = x.shape;
-  const padded = tf.pad(x, [[0, 0], [0, 0], [0, 0], [1, 0]]); // biome-ignore format: one line reads better
-  const rows = tf.reshape(padded, [batch, heads, columns + 1, frames]);
-  const later = tf.slice(rows, [0, 0, 1, 0], [batch, heads, columns, frames]);
-  const shifted = tf.reshape(later, [batch, heads, frames, columns]);
-  return tf.slice(shifted, [0, 0, 0, 0], [batch, heads, frames, columns - frames + 1]);
 }

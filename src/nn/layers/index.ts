@@ -4,7 +4,6 @@ export {
   type AttentionOptions,
   MultiHeadAttention,
   RelativeMultiHeadAttention,
-  relativeShift,
 } from './attention.js';
 export { Attention } from './attention-module.js';
 export { BatchNorm, type BatchNormOptions } from './batch-norm.js';
@@ -33,4 +32,11 @@ export {
   localPositions,
   relativePositions,
 } from './positional-encoding.js';
+export {
+  attendInBlocks,
+  looksInBlocks,
+  type QueriesAndKeys,
+  type QueryBlocksOptions,
+} from './query-blocks.js';
+export { relativeShift, relativeUnshift } from './relative-shift.js';
 export { depthFactor, stochasticDepth, stochasticDepthSchedule } from './stochastic-depth.js';

@@ -4,6 +4,7 @@
 import {
   fusedMatMul,
   keepWhere,
+  later,
   type MaskFactors,
   maskFactors,
   maskFromFactors,
@@ -120,7 +121,7 @@ class BlockAttention {
 
   /** Gradients of queries, keys and values. */
   gradients(dy: Tensor, saved: Saved, blocks: readonly Block[], factors?: MaskFactors): Tensor[] {
-    const { query, key, value, output } = saved;
+    const { output } = saved;
     const [batch, groups, repeats, length, size] = this.axes;
     const dOutput = tf.reshape(dy, output.shape);
     // Σ p·dp over the keys, of which the output already is the sum over p.
@@ -129,6 +130,9 @@ class BlockAttention {
     let dKey: Tensor | undefined;
     let dValue: Tensor | undefined;
     for (const block of [...blocks].reverse()) {
+      // A block begins when the gradients of the one before are known, whose weights are then in memory no more.
+      const turn = dKey && dValue ? [dQueries[0], dKey, dValue] : [along];
+      const [query, key, value] = [saved.query, saved.key, saved.value].map((x) => later(x, turn));
       const { weights, slope } = this.weights(query, key, block);
       const own = this.byGroup(this.slice(dOutput, block, size));
       const dropped = this.drop(weights, block, factors);
@@ -145,7 +149,8 @@ class BlockAttention {
       dValue = plusPrefix(dValue, fusedMatMul(this.byGroup(dropped), own, { transposeA: true }), late);
     }
     const dQuery = dQueries.length === 1 ? dQueries[0] : tf.concat(dQueries, 3);
-    return [tf.reshape(dQuery, [batch, groups * repeats, length, size]), dKey as Tensor, dValue as Tensor];
+    const others = [dKey, dValue] as [Tensor, Tensor];
+    return [later(tf.reshape(dQuery, [batch, groups * repeats, length, size]), others), ...others];
   }
 
   /** Softmax over the prefix [B,G,R,t,K], and the derivative of the softcap. */
