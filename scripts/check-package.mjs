@@ -175,6 +175,15 @@ async function compile(user, moduleKind, ...files) {
 async function checkTraining(user) {
   await user.run(process.execPath, 'tone.mjs');
   await user.anemone('train', 'tone.yaml');
+  // Worker threads load what they make from the compiled files.
+  const masks = '++model.spec_augment={_target_: SpectrogramAugmentation, freq_masks: 1, time_masks: 1}';
+  await user.anemone(
+    'train',
+    'tone.yaml',
+    '++model.train_ds.num_workers=2',
+    masks,
+    'exp_manager.explicit_log_dir=runs/threads',
+  );
   const row = await user.anemone('transcribe', 'runs/tone', 'tones/0.wav');
   check(/0\.wav\t/.test(row), 'anemone transcribe gives no transcript');
   await user.run(process.execPath, 'train.mjs');

@@ -21,5 +21,6 @@ export {
   SPEC_AUGMENT_DEFAULTS,
   type SpecAugmentConfig,
   SpectrogramAugmentation,
+  spectrogramAugmentation,
 } from './spec-augment.js';
 export { trimSilence } from './trim.js';

@@ -3,7 +3,7 @@
 
 /** How a worker thread makes a copy of a brick: by which function of which module, from which plain data. */
 export interface WorkerRecipe {
-  /** Where the function is exported: `import.meta.url` of that module. */
+  /** Where the function is exported: `import.meta.url` of that module. What the library makes itself its folder's index exports, too. */
   readonly module: string;
   /** The function's name. */
   readonly make: string;

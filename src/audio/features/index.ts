@@ -24,7 +24,7 @@ export {
   resolveMelConfig,
 } from './mel-config.js';
 export { hzToMel, melFilterbank, melToHz } from './mel-filterbank.js';
-export { MelFrontEnd, type MelTables } from './mel-front-end.js';
+export { MelFrontEnd, type MelTables, melFrontEnd } from './mel-front-end.js';
 export { MFCC_DEFAULTS, type MfccConfig, type ResolvedMfcc } from './mfcc-config.js';
-export { MfccFrontEnd } from './mfcc-front-end.js';
+export { MfccFrontEnd, mfccFrontEnd } from './mfcc-front-end.js';
 export { analysisWindow, WINDOW_TYPES, type WindowType } from './windows.js';
