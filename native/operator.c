@@ -312,20 +312,16 @@ static int required(const void *op, size_t i) { return (void)op, (void)i, 0; }
 static size_t no_pairs(int **inputs, int **outputs) { return (void)inputs, (void)outputs, 0; }
 static void no_release(int *inputs, int *outputs) { (void)inputs, (void)outputs; }
 
-static custom_op op = {
-  .version = API_VERSION, .name = name, .provider = provider, .input_type = float_type, .input_count = three,
-  .output_type = float_type, .output_count = one_output, .destroy = free, .input_kind = kind, .output_kind = required,
-  .input_memory = required, .least_inputs = one, .inputs_alike = one, .least_outputs = one, .outputs_alike = one,
-  .create_kernel2 = create_kernel, .compute2 = compute, .infer = infer, .start_version = one, .end_version = newest,
-  .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release,
-};
+// One float32 output of a kernel that `create_kernel` makes; names, inputs and what is computed differ.
+#define OPERATOR \
+  .version = API_VERSION, .provider = provider, .input_type = float_type, .output_type = float_type, .output_count = one_output, \
+  .destroy = free, .output_kind = required, .input_memory = required, .least_inputs = one, .inputs_alike = one, \
+  .least_outputs = one, .outputs_alike = one, .create_kernel2 = create_kernel, .start_version = one, .end_version = newest, \
+  .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release
 
+static custom_op op = {OPERATOR, .name = name, .input_count = three, .input_kind = kind, .compute2 = compute, .infer = infer};
 static custom_op packing = {
-  .version = API_VERSION, .name = packing_name, .provider = provider, .input_type = float_type, .input_count = one_input,
-  .output_type = float_type, .output_count = one_output, .destroy = free, .input_kind = required, .output_kind = required,
-  .input_memory = required, .least_inputs = one, .inputs_alike = one, .least_outputs = one, .outputs_alike = one,
-  .create_kernel2 = create_kernel, .compute2 = pack, .infer = infer_packed, .start_version = one, .end_version = newest,
-  .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release,
+  OPERATOR, .name = packing_name, .input_count = one_input, .input_kind = required, .compute2 = pack, .infer = infer_packed,
 };
 
 // Whether this CPU has the instructions; else the operator computes only where `portable` was asked for.

@@ -3,7 +3,9 @@
 # Usage: bash scripts/emulated-cpu/run.sh BOCHS KERNEL [FOLDER PROGRAM ARGS...]
 #   BOCHS    the unpacked source of Bochs 3.0; it is built on the first run (about 10 minutes of one core)
 #   KERNEL   an image of Linux 6.1 or later, such as /boot/vmlinuz-*-cloud-amd64
-#   FOLDER   becomes /app of the emulated machine, beside this machine's Node; PROGRAM, a module in it, is run instead of the check
+#   FOLDER   becomes /app of the emulated machine, beside this machine's Node; PROGRAM, a module in it, is run instead of the check:
+#            with anemone-ml and its dependencies installed in it, gpt.yaml, and text.txt (`yes "the quick brown fox jumps over the lazy dog" |
+#            head -400`): `node_modules/anemone-ml/dist/cli/main.js train gpt.yaml`
 # It needs gcc, g++, make, cpio, xorriso, isolinux and the BIOS images of Bochs (in its source, or in Debian's packages bochsbios and vgabios). The emulated machine makes 30 to 90 million instructions a second.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"

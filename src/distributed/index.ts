@@ -8,6 +8,7 @@ export { LocalCommunicator, type LocalRank } from './local/local-communicator.js
 export { createSegment } from './local/segment.js';
 export { copyElements, zeroElements } from './memory.js';
 export { type Launcher, type Place, placeOf } from './place.js';
+export { isRunning, startOf } from './processes.js';
 export { reportAmongRanks } from './report.js';
 export { SelfCommunicator } from './self.js';
 export { isTold } from './told.js';

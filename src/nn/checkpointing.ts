@@ -56,12 +56,12 @@ function conflictsOf(
   hasAttention: boolean,
 ): readonly Conflict[] {
   const prefix = 'activations_checkpoint_';
-  const isFull = granularity === 'full' || (granularity === 'blocks' && method === 'block');
+  const takesMethod = granularity === 'full' || (granularity === 'blocks' && method === 'block');
   const how = granularity === null ? 'needs' : 'is for';
   const message = `${how} ${prefix}granularity: full`;
   return [
-    ...(method !== null && !isFull ? [{ key: `${prefix}method`, message }] : []),
-    ...(count !== null && !isFull ? [{ key: `${prefix}num_layers`, message }] : []),
+    ...(method !== null && !takesMethod ? [{ key: `${prefix}method`, message }] : []),
+    ...(count !== null && !takesMethod ? [{ key: `${prefix}num_layers`, message }] : []),
     ...((granularity === 'selective' || granularity === 'blocks') && !hasAttention
       ? [
           {

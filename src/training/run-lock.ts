@@ -13,8 +13,8 @@ import {
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { defineSchema, parseJson } from '../config/index.js';
+import { isRunning, startOf } from '../distributed/index.js';
 import { AnemoneError, printable } from '../errors/index.js';
-import { isRunning, startOf } from './system/processes.js';
 
 export const LOCK_FILE = 'run.lock';
 

@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { startOf } from '../../src/distributed/index.js';
 import { createReferenceEngine } from '../../src/engine/index.js';
 import { expManager, Trainer } from '../../src/training/index.js';
 import { LOCK_FILE, RunLock } from '../../src/training/run-lock.js';
-import { startOf } from '../../src/training/system/processes.js';
 import { RecordingView, temporaryFolder } from './helpers.js';
 import { ToyModel } from './toy-model.js';
 

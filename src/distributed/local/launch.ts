@@ -3,10 +3,11 @@
 // hangs in native code takes nobody with it, and each has thread pools of its own. The process that was started by the user
 // computes nothing: it is free to hear of signals and of the end of a rank at any time.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { AnemoneError, readableLines } from '../../errors/index.js';
 import { ENDED_ELSEWHERE } from '../ended-elsewhere.js';
 import { VARIABLES } from '../place.js';
+import { stateOf } from '../processes.js';
 import { createSegment, markEnded, removeSegment } from './segment.js';
 
 export interface LaunchOptions {
@@ -213,7 +214,7 @@ function watchForStopped(children: readonly RankProcess[]): { found: Promise<Fai
     if (process.platform !== 'linux') return;
     timer = setInterval(() => {
       for (const child of children) {
-        const isStopped = !child.hasEnded && stateOf(child.pid) === 'T';
+        const isStopped = !child.hasEnded && child.pid !== undefined && stateOf(child.pid) === 'T';
         looks[child.rank] = isStopped ? looks[child.rank] + 1 : 0;
         if (looks[child.rank] >= STOPPED_LOOKS)
           resolve({ rank: child.rank, code: null, signal: null, stopped: true });
@@ -222,15 +223,6 @@ function watchForStopped(children: readonly RankProcess[]): { found: Promise<Fai
     timer.unref();
   });
   return { found, end: () => clearInterval(timer) };
-}
-
-/** The letter of a process's state in Linux's table of processes. */
-function stateOf(pid: number | undefined): string | undefined {
-  try {
-    return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
-  } catch {
-    return undefined;
-  }
 }
 
 function delay(ms: number): Promise<void> {

@@ -84,13 +84,13 @@ export function attendInBlocks(input: QueriesAndKeys, options: QueryBlocksOption
     Object.values(differentiated) as Tensor[],
     () => {
       // Parts of the bias are cut out of it for each layer, and again for the gradient: they need not be kept for others.
-      const own = { ...inputs, bias: later(bias, [queries]) };
-      const output = tf.concat(blocks.map((block) => look.output(own, block)), 1); // biome-ignore format: one line reads better
+      const lateInputs = { ...inputs, bias: later(bias, [queries]) };
+      const output = tf.concat(blocks.map((block) => look.output(lateInputs, block)), 1); // biome-ignore format: one line reads better
       return { value: output, saved: [...Object.values(inputs), output] };
     },
     (dy, saved) => {
-      const known = saved.map((tensor) => later(tensor, [dy]));
-      const grads = look.gradients(named(names, known), dy, saved.at(-1)!, blocks);
+      const lateTensors = saved.map((tensor) => later(tensor, [dy]));
+      const grads = look.gradients(named(names, lateTensors), dy, saved.at(-1)!, blocks);
       return Object.keys(differentiated).map((name) => grads[name as keyof Gradients] as Tensor);
     },
   );
@@ -147,10 +147,10 @@ class BlockLook {
       // A block begins when the gradients of the one before are known, whose weights are then in memory no more; the first when
       // the output is, which may have to be computed again.
       const turn = sums ? [ofQueries.at(-1) as Tensor, ...Object.values(sums)] : [along];
-      const known = named(Object.keys(inputs), Object.values(inputs).map((tensor) => later(tensor, turn))); // biome-ignore format: one line reads better
-      const own = split(ofBlock(dOutput, block), heads);
-      const ownAlong = tf.transpose(ofBlock(along, block), [0, 2, 1, 3]);
-      const { queries, ...rest } = this.blockGradients(known, block, own, ownAlong);
+      const lateInputs = named(Object.keys(inputs), Object.values(inputs).map((tensor) => later(tensor, turn))); // biome-ignore format: one line reads better
+      const dBlock = split(ofBlock(dOutput, block), heads);
+      const alongBlock = tf.transpose(ofBlock(along, block), [0, 2, 1, 3]);
+      const { queries, ...rest } = this.blockGradients(lateInputs, block, dBlock, alongBlock);
       ofQueries.push(queries);
       sums = sums ? added(sums, rest) : rest;
     }
@@ -206,9 +206,9 @@ class BlockLook {
     if (!rows || !columns) return x;
     const items = x.shape[0] * x.shape[1]!;
     const ofItems = tf.reshape(rows, [items, queries.shape[1]!]);
-    const own = tf.reshape(tf.slice(ofItems, [0, start], [items, count]), [items * count, 1]);
+    const ownRows = tf.reshape(tf.slice(ofItems, [0, start], [items, count]), [items * count, 1]);
     const kept = 1 - (this.options.dropout ?? 0);
-    const mask = maskFromFactors({ rows: own, columns }, kept);
+    const mask = maskFromFactors({ rows: ownRows, columns }, kept);
     return keepWhere(tf.reshape(mask, x.shape), x, 1 / kept);
   }
 }

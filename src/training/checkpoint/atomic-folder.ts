@@ -1,8 +1,8 @@
 // A folder that is there whole or not at all: written under a hidden name, synced to disk, then renamed.
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isRunning } from '../../distributed/index.js';
 import { makeFolder } from '../../formats/index.js';
-import { isRunning } from '../system/processes.js';
 
 const MARK = '.writing-';
 

@@ -1,10 +1,8 @@
 // A matrix that a loop multiplies with in each turn, such as the recurrent weights of an LSTM, is laid out for products in bfloat16 once,
-// before the loop: for the few rows of a turn that takes longer than the product itself.
+// before the loop: for the few rows of a turn that takes longer than the product itself. Loops inside loops are left as they are.
 import { sizeOf } from '../../tensors.js';
 import { GEMM16_DOMAIN, type OnnxNode } from '../onnx-graph.js';
 import { type AutocastTools, bodyOf } from './autocast.js';
-
-type Tools = Omit<AutocastTools, 'products'>;
 
 /** Widths of the blocks and panels of native/gemm16.c, whose layout this is. */
 const BLOCK_ROWS = 512;
@@ -12,18 +10,13 @@ const BLOCK_COLUMNS = 4096;
 const PANEL = 32;
 
 /** The nodes with Gemm16Pack before loops whose bodies multiply with matrices from around; the same list where there are none. */
-export function packBeforeLoops(nodes: readonly OnnxNode[], tools: Tools): readonly OnnxNode[] {
-  let found = false;
-  const result = nodes.flatMap((node) => {
-    const packed = withPackedOperands(node, tools);
-    found ||= packed.length > 1;
-    return packed;
-  });
-  return found ? result : nodes;
+export function packBeforeLoops(nodes: readonly OnnxNode[], tools: AutocastTools): readonly OnnxNode[] {
+  const withPackings = nodes.flatMap((node) => withPackedOperands(node, tools));
+  return withPackings.length > nodes.length ? withPackings : nodes;
 }
 
 /** A loop and what is packed for it, or a node as it is. */
-function withPackedOperands(loop: OnnxNode, tools: Tools): readonly OnnxNode[] {
+function withPackedOperands(loop: OnnxNode, tools: AutocastTools): readonly OnnxNode[] {
   const entry = bodyOf(loop);
   if (!entry) return [loop];
   const { key, body } = entry;
@@ -56,7 +49,7 @@ function packingOf(
   transB: number,
   [rows, columns]: readonly number[],
   part: string | undefined,
-  { fresh, record }: Tools,
+  { fresh, record }: AutocastTools,
 ): OnnxNode {
   const output = fresh();
   const words = transB ? wordsOf(columns, rows) : wordsOf(rows, columns);

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
  * stays taken) cannot: launchers of MPI leave such behind where nobody collects orphans, as in many containers.
  */
 export function isRunning(pid: number): boolean {
-  const state = statusFields(pid)?.[0];
+  const state = stateOf(pid);
   if (state !== undefined) return state !== 'Z' && state !== 'X';
   try {
     process.kill(pid, 0);
@@ -14,6 +14,11 @@ export function isRunning(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/** The letter of a process's state (T: it is stopped, Z: it has ended). Undefined where there is no /proc, or no such process. */
+export function stateOf(pid: number): string | undefined {
+  return statusFields(pid)?.[0];
 }
 
 /** When a process started: clock ticks of this boot. Null where there is no /proc, or no such process. */
