@@ -1,11 +1,12 @@
 // One training step (forward, loss, backward, clipping, AdamW) of GPT-2, ours against PyTorch's, in turn.
 //   npx tsx benchmarks/train-gpt.ts [--threads 2] [--rounds 4] [--layers 12] [--d 512] [--heads 8] [--vocabulary 32768]
-//     [--length 512] [--batch 4] [--steps 1] [--only ours,checkpointed,pytorch,avx512,pytorch-checkpointed,autocast]
+//     [--length 512] [--batch 4] [--steps 1] [--only ours,checkpointed,pytorch,avx512,pytorch-checkpointed,bf16,autocast]
 //   npx tsx benchmarks/train-gpt.ts --preset nanogpt      the config for CPUs in nanoGPT's README: 4 × 128, 12 × 64 characters
 //   npx tsx benchmarks/train-gpt.ts --preset gpt2         GPT-2 124M, 4 × 64 tokens, as llm.c trains it on CPUs
 // `--steps` are made in a round, and timed together.
 // `checkpointed` recomputes every layer for the gradient; `avx512` is PyTorch whose MKL takes the path of Intel CPUs, where a C
-// compiler is there to tell it. The peer is set up by benchmarks/peers/setup.sh; without it only ours are timed.
+// compiler is there to tell it; `bf16` is ours in bf16-mixed, `autocast` PyTorch with torch.autocast. The peer is set up by
+// benchmarks/peers/setup.sh; without it only ours are timed.
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Contestant, machine, peerPython, peerScript, ratio, summarize, table } from './lib/contestant.js';
@@ -69,6 +70,7 @@ const theirs = (name: string, more: object, env: NodeJS.ProcessEnv = {}): Start 
 const starts: Readonly<Record<string, Start | undefined>> = {
   ours: ours('anemone', {}),
   checkpointed: ours('checkpointed', { checkpoint: 'full' }),
+  bf16: ours('anemone bf16', { precision: 'bf16-mixed' }),
   pytorch: theirs('pytorch', {}),
   avx512: intel && theirs('pytorch 512', {}, intel.env),
   'pytorch-checkpointed': theirs('pytorch ckpt', { checkpoint: true }),
@@ -88,10 +90,10 @@ for (const contestant of contestants) contestant.end();
 intel?.remove();
 
 const rows = contestants.map(summarize);
-const isOurs = (name: string): boolean => name === 'anemone' || name === 'checkpointed';
+const isOurs = (name: string): boolean => ['anemone', 'anemone bf16', 'checkpointed'].includes(name);
 const ratios = contestants.flatMap((own, i) =>
   contestants.flatMap((other, j) => {
-    const isSelf = isOurs(own.name) && own.name === 'checkpointed' && other.name === 'anemone';
+    const isSelf = own.name !== 'anemone' && other.name === 'anemone';
     if (!isOurs(own.name) || (isOurs(other.name) && !isSelf)) return [];
     const peakRss = rows[i].peakRssMb / rows[j].peakRssMb;
     return [{ ours: own.name, theirs: other.name, cpu: ratio(own, other, 'cpu'), wall: ratio(own, other), peakRss }]; // biome-ignore format: one line

@@ -4,6 +4,7 @@ import { LanguageNetwork } from '../../src/lm/network.js';
 import type { Batch, StepOutput, TrainableModel } from '../../src/model/index.js';
 import type { Pass } from '../../src/nn/index.js';
 import { CounterRandom } from '../../src/random/index.js';
+import type { Precision } from '../../src/training/precision.js';
 
 export interface GptSizes {
   readonly threads: number;
@@ -17,6 +18,8 @@ export interface GptSizes {
   readonly steps?: number;
   /** Whether layers are computed again for the gradient. Default no. */
   readonly checkpoint?: 'full' | 'selective' | 'blocks';
+  /** Default 32-true. */
+  readonly precision?: Precision;
 }
 
 /** GPT-2 of these sizes; dropout is off, as in the peer. */

@@ -3,14 +3,18 @@ import { OnnxEngine } from '../../src/engine/index.js';
 import { createOptimizer } from '../../src/optim/index.js';
 import { CounterRandom } from '../../src/random/index.js';
 import { StepPrograms } from '../../src/training/fit/step-programs.js';
+import { engineFor } from '../../src/training/precision.js';
 import { serve } from './answer.js';
 import { type GptSizes, gpt, tokenBatch, trainable } from './gpt.js';
 
 const sizes = JSON.parse(process.argv[2]) as GptSizes;
-const engine = new OnnxEngine({
-  threads: sizes.threads,
-  ...(process.env['PROFILE'] ? { profile: process.env['PROFILE'] } : {}),
-});
+const engine = engineFor(
+  sizes.precision ?? '32-true',
+  new OnnxEngine({
+    threads: sizes.threads,
+    ...(process.env['PROFILE'] ? { profile: process.env['PROFILE'] } : {}),
+  }),
+);
 const network = gpt(sizes);
 network.seed = 1;
 const optim = { name: 'adamw', lr: 3e-4, betas: [0.9, 0.95], weight_decay: 0.1 };

@@ -119,7 +119,7 @@ class Transducer(nn.Module):
             part = slice(i, i + fused_batch)
             t, u = int(lengths[part].max()), int(target_lengths[part].max())
             z = self.joint_dropout(F.relu(f[part, :t, None] + g[part, None, : u + 1]))
-            logits = self.joint_out(z)
+            logits = self.joint_out(z).float()  # under autocast bfloat16, which the loss does not take
             total = total + rnnt_loss(
                 logits, targets[part, :u].int(), lengths[part].int(), target_lengths[part].int(), self.blank, reduction="sum"
             )
