@@ -1,58 +1,11 @@
 // Custom operators of ONNX Runtime. anemone.Gemm16: Y = alpha * op(A) * op(B) + C, matrices or batches of them that broadcast, C
 // optional; float32 in and out. anemone.Gemm16Pack: a matrix B as Gemm16 lays it out, for a loop that multiplies with it in each turn;
-// Gemm16 takes it instead of B where its attribute `columns` says how many op(B) has. Functions of ONNX Runtime's C API are found by their place in its table, as in the
-// TypeScript of this engine, so that no header is needed to build this.
+// Gemm16 takes it instead of B where its attribute `columns` says how many op(B) has.
 #include "gemm16.h"
+#include "ort.h"
 #include <stdlib.h>
-#include <string.h>
 
-#if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
-
-typedef void *status;
-typedef const void *const *table;
-
-// Places in OrtApi of onnxruntime_c_api.h, which never change.
-enum {
-  CREATE_STATUS = 0, TENSOR_DATA = 51, CREATE_INFO = 57, SET_TYPE = 58, SET_DIMENSIONS = 59, DIMENSION_COUNT = 61,
-  DIMENSIONS = 62, TENSOR_INFO = 65, FLOAT_ATTRIBUTE = 85, INT_ATTRIBUTE = 86, INPUT_COUNT = 88, INPUT = 90, OUTPUT = 91,
-  RELEASE_STATUS = 93, RELEASE_INFO = 99, INFER_INPUT = 268, INFER_ATTRIBUTE = 269, INFER_OUTPUT = 270,
-  READ_ATTRIBUTE = 272, PARALLEL_FOR = 274
-};
-enum { MOST_AXES = 8, FLOAT = 1, FAIL = 1, OPTIONAL_INPUT = 1, API_VERSION = 24, INT_KIND = 1 };
-
-static table api;
-#define CALL(place, types) ((status(*) types)api[place])
-
-// In the order of OrtCustomOp.
-typedef struct {
-  uint32_t version;
-  void *create_kernel;
-  const char *(*name)(const void *);
-  const char *(*provider)(const void *);
-  int (*input_type)(const void *, size_t);
-  size_t (*input_count)(const void *);
-  int (*output_type)(const void *, size_t);
-  size_t (*output_count)(const void *);
-  void *compute;
-  void (*destroy)(void *);
-  int (*input_kind)(const void *, size_t);
-  int (*output_kind)(const void *, size_t);
-  int (*input_memory)(const void *, size_t);
-  int (*least_inputs)(const void *);
-  int (*inputs_alike)(const void *);
-  int (*least_outputs)(const void *);
-  int (*outputs_alike)(const void *);
-  status (*create_kernel2)(const void *, const void *, const void *, void **);
-  status (*compute2)(void *, void *);
-  status (*infer)(const void *, void *);
-  int (*start_version)(const void *);
-  int (*end_version)(const void *);
-  void *may_inplace, *release_inplace, *alias, *release_alias;
-} custom_op;
+table api;
 
 typedef struct {
   int64_t trans_a, trans_b;
@@ -60,16 +13,6 @@ typedef struct {
   int64_t columns;
   float alpha;
 } kernel;
-
-typedef struct {
-  size_t rank;
-  int64_t size[MOST_AXES];
-} shape;
-
-static status failure(const char *text) { return CALL(CREATE_STATUS, (int, const char *))(FAIL, text); }
-
-// Sizes of the axes, from the one past the end back: 1 where there is none.
-static int64_t at(const shape *s, size_t from_end) { return from_end <= s->rank ? s->size[s->rank - from_end] : 1; }
 
 // With a packed operand, whose only axis says nothing.
 static const char *shape_with_packed(const kernel *x, const shape *a, const shape *b, shape *y) {
@@ -98,34 +41,6 @@ static const char *shape_of(const kernel *x, const shape *a, const shape *b, sha
   return 0;
 }
 
-static status dimensions(const void *info, shape *s) {
-  status failed = CALL(DIMENSION_COUNT, (const void *, size_t *))(info, &s->rank);
-  if (failed) return failed;
-  if (s->rank > MOST_AXES) return failure("Gemm16 takes at most 8 axes");
-  return CALL(DIMENSIONS, (const void *, int64_t *, size_t))(info, s->size, s->rank);
-}
-
-static status shape_and_data(const void *value, shape *s, float **data) {
-  void *info;
-  status failed = CALL(TENSOR_INFO, (const void *, void **))(value, &info);
-  if (failed) return failed;
-  failed = dimensions(info, s);
-  ((void (*)(void *))api[RELEASE_INFO])(info);
-  if (failed) return failed;
-  return CALL(TENSOR_DATA, (const void *, void **))(value, (void **)data);
-}
-
-typedef struct {
-  void *context;
-} runtime;
-
-static void run_parallel(void *context, parallel_fn fn, size_t count, void *data) {
-  status failed = CALL(PARALLEL_FOR, (void *, parallel_fn, size_t, size_t, void *))(context, fn, count, 0, data);
-  if (!failed) return;
-  ((void (*)(void *))api[RELEASE_STATUS])(failed);
-  for (size_t i = 0; i < count; i++) fn(data, i);
-}
-
 static int64_t product_of(const int64_t *sizes, size_t count) {
   int64_t result = 1;
   for (size_t i = 0; i < count; i++) result *= sizes[i];
@@ -151,7 +66,6 @@ static status compute(void *data, void *context) {
   shape a, b, c, y;
   float *pa, *pb, *pc = 0, *py;
   status failed;
-#define TRY(call) if ((failed = (call))) return failed
   TRY(CALL(INPUT_COUNT, (void *, size_t *))(context, &inputs));
   TRY(CALL(INPUT, (void *, size_t, const void **))(context, 0, &value));
   TRY(shape_and_data(value, &a, &pa));
@@ -212,40 +126,6 @@ static status create_kernel(const void *op, const void *ort, const void *info, v
   return 0;
 }
 
-static int64_t int_attribute(void *context, const char *name) {
-  const void *attribute = 0;
-  int64_t value = 0;
-  size_t read = 0;
-  void (*release)(void *) = (void (*)(void *))api[RELEASE_STATUS];
-  status failed = CALL(INFER_ATTRIBUTE, (void *, const char *, const void **))(context, name, &attribute);
-  if (!failed && attribute)
-    failed = CALL(READ_ATTRIBUTE, (const void *, int, void *, size_t, size_t *))(attribute, INT_KIND, &value, sizeof value, &read);
-  if (failed) release(failed);
-  return value;
-}
-
-static status input_shape(void *context, size_t index, shape *s) {
-  void *info = 0;
-  status failed = CALL(INFER_INPUT, (void *, size_t, void **))(context, index, &info);
-  return failed ? failed : dimensions(info, s);
-}
-
-static status infer_output(void *context, const shape *y) {
-  void *info;
-  status failed = CALL(CREATE_INFO, (void **))(&info);
-  if (failed) return failed;
-  if (!(failed = CALL(SET_TYPE, (void *, int))(info, FLOAT)) &&
-      !(failed = CALL(SET_DIMENSIONS, (void *, const int64_t *, size_t))(info, y->size, y->rank)))
-    failed = CALL(INFER_OUTPUT, (void *, size_t, const void *))(context, 0, info);
-  ((void (*)(void *))api[RELEASE_INFO])(info);
-  return failed;
-}
-
-static int is_known(const shape *s) {
-  for (size_t axis = 0; axis < s->rank; axis++) if (s->size[axis] < 0) return 0;
-  return 1;
-}
-
 // The shape of the result follows from those of the operands: what comes after it can be planned.
 static status infer(const void *op, void *context) {
   (void)op;
@@ -256,7 +136,7 @@ static status infer(const void *op, void *context) {
   TRY(input_shape(context, 1, &b));
   if (!is_known(&a) || !is_known(&b)) return 0;
   const char *wrong = shape_of(&x, &a, &b, &y);
-  return wrong ? failure(wrong) : infer_output(context, &y);
+  return wrong ? failure(wrong) : infer_output(context, 0, &y);
 }
 
 // A packed matrix is words of two numbers each, and called float32.
@@ -275,7 +155,7 @@ static status infer_packed(const void *op, void *context) {
   TRY(input_shape(context, 0, &b));
   if (!is_known(&b)) return 0;
   const char *wrong = shape_of_packed(&x, &b, &y);
-  return wrong ? failure(wrong) : infer_output(context, &y);
+  return wrong ? failure(wrong) : infer_output(context, 0, &y);
 }
 
 static status pack(void *data, void *context) {
@@ -300,28 +180,15 @@ static status pack(void *data, void *context) {
 
 static const char *name(const void *op) { return (void)op, "Gemm16"; }
 static const char *packing_name(const void *op) { return (void)op, "Gemm16Pack"; }
-static const char *provider(const void *op) { return (void)op, "CPUExecutionProvider"; }
 static size_t three(const void *op) { return (void)op, 3; }
 static size_t one_input(const void *op) { return (void)op, 1; }
-static size_t one_output(const void *op) { return (void)op, 1; }
-static int one(const void *op) { return (void)op, 1; }
-static int newest(const void *op) { return (void)op, 2147483647; }
-static int float_type(const void *op, size_t i) { return (void)op, (void)i, FLOAT; }
 static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
-static int required(const void *op, size_t i) { return (void)op, (void)i, 0; }
-static size_t no_pairs(int **inputs, int **outputs) { return (void)inputs, (void)outputs, 0; }
-static void no_release(int *inputs, int *outputs) { (void)inputs, (void)outputs; }
 
-// One float32 output of a kernel that `create_kernel` makes; names, inputs and what is computed differ.
-#define OPERATOR \
-  .version = API_VERSION, .provider = provider, .input_type = float_type, .output_type = float_type, .output_count = one_output, \
-  .destroy = free, .output_kind = required, .input_memory = required, .least_inputs = one, .inputs_alike = one, \
-  .least_outputs = one, .outputs_alike = one, .create_kernel2 = create_kernel, .start_version = one, .end_version = newest, \
-  .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release
-
-static custom_op op = {OPERATOR, .name = name, .input_count = three, .input_kind = kind, .compute2 = compute, .infer = infer};
+static custom_op op = {
+  OPERATOR, .name = name, .input_count = three, .input_kind = kind, .output_kind = required, .compute2 = compute, .infer = infer,
+};
 static custom_op packing = {
-  OPERATOR, .name = packing_name, .input_count = one_input, .input_kind = required, .compute2 = pack, .infer = infer_packed,
+  OPERATOR, .name = packing_name, .input_count = one_input, .input_kind = required, .output_kind = required, .compute2 = pack, .infer = infer_packed,
 };
 
 // Whether this CPU has the instructions; else the operator computes only where `portable` was asked for.

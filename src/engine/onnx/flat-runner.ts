@@ -33,10 +33,11 @@ export async function runFlatUpdate(
     specs.map((spec) => spec && loan.tensor(spec)),
   );
   const { large, small } = membersBySize(update.members);
+  const length = isOneNode(update) ? Number.POSITIVE_INFINITY : STRETCH;
   for (const member of large) {
     const states = member.writes.map(([state]) => store.currentOnHost(state));
     const tensors = { reads: member.reads.map(tensorOf), states, beside };
-    for (const stretch of stretches(member))
+    for (const stretch of stretches(member, length))
       await runStretch(update, session, scalarsOf(member), tensors, stretch);
   }
   for (const members of small) {
@@ -165,8 +166,13 @@ function sortBySize(members: readonly FlatMember[]): MembersBySize {
   return { large: [...large, ...alone], small };
 }
 
-function stretches({ size }: FlatMember): readonly (readonly [number, number])[] {
-  const count = Math.ceil(size / STRETCH);
+/** Nothing is held between nodes then: whole tensors are as good as stretches. */
+function isOneNode({ graph, writes }: FlatUpdate): boolean {
+  return graph.nodes.length === 1 && writes.every(({ inPlace }) => inPlace);
+}
+
+function stretches({ size }: FlatMember, most: number): readonly (readonly [number, number])[] {
+  const count = Math.max(1, Math.ceil(size / most));
   const length = Math.ceil(size / count / LINE) * LINE;
   return Array.from({ length: count }, (_, i) => [i * length, Math.min(size, (i + 1) * length)] as const);
 }

@@ -3,7 +3,7 @@ import { ProtoWriter } from '../../formats/index.js';
 import { HOST_CALL_DOMAIN, hostCallsOf, isHostCall } from './host-call-node.js';
 import {
   type AttributeValue,
-  GEMM16_DOMAIN,
+  NATIVE_DOMAIN,
   type OnnxGraph,
   type OnnxNode,
   type OnnxValue,
@@ -30,8 +30,8 @@ export function encodeModel(graph: OnnxGraph, options: ModelOptions = {}): Uint8
   if (hostCallsOf(graph.nodes).length > 0) {
     writer.message(8, (w) => w.string(1, HOST_CALL_DOMAIN).int64(2, 1));
   }
-  if (usesDomain(graph.nodes, GEMM16_DOMAIN))
-    writer.message(8, (w) => w.string(1, GEMM16_DOMAIN).int64(2, 1));
+  if (usesDomain(graph.nodes, NATIVE_DOMAIN))
+    writer.message(8, (w) => w.string(1, NATIVE_DOMAIN).int64(2, 1));
   if (ownOperators) writer.message(8, (w) => w.string(1, 'com.microsoft').int64(2, 1));
   for (const [key, value] of Object.entries(metadata)) {
     writer.message(14, (w) => w.string(1, key).string(2, value));

@@ -16,7 +16,7 @@ export const onnxType = {
 export type OnnxType = DType;
 
 /** The domain of operators of our own in C (native/). */
-export const GEMM16_DOMAIN = 'anemone';
+export const NATIVE_DOMAIN = 'anemone';
 
 /** Bytes of one element, by its number in onnx.TensorProto; those of several in a byte count as one. */
 const BYTES: Readonly<Record<number, number>> = {

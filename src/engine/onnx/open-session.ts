@@ -6,7 +6,7 @@ import { createBindingSession } from './binding-session.js';
 import { type OrtApi, ortApi } from './capi/api.js';
 import { createCapiSession } from './capi/capi-session.js';
 import { runsInForeseenOrder } from './capi/execution-order.js';
-import { gemm16Domain } from './capi/gemm16.js';
+import { nativeOperators } from './capi/native-operators.js';
 import { PlacementProbe } from './placement.js';
 import { ProbedSession } from './probed-session.js';
 import { deviceOf, isProviderFailure, missingProvider } from './providers.js';
@@ -69,7 +69,13 @@ export function runsHostCalls(provider: string): boolean {
 /** Whether a provider's sessions know the operator Gemm16. @throws AnemoneError see `openSession` */
 export function hasGemm16(provider: string): boolean {
   const api = provider === 'cpu' ? chosenApi() : undefined;
-  return api !== undefined && gemm16Domain(api) !== undefined;
+  return api !== undefined && nativeOperators(api)?.gemm16 === true;
+}
+
+/** Whether they know the operator Pointwise. @throws AnemoneError see `openSession` */
+export function hasPointwise(provider: string): boolean {
+  const api = provider === 'cpu' ? chosenApi() : undefined;
+  return api !== undefined && nativeOperators(api)?.pointwise === true;
 }
 
 /** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */

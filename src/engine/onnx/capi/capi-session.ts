@@ -9,10 +9,10 @@ import type { RunTensor } from '../run-tensor.js';
 import type { DeviceSession, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
-import { gemm16Domain } from './gemm16.js';
 import { HostCalls } from './host-calls.js';
 import { Names } from './names.js';
 import { NativeDeviceAllocator } from './native-device.js';
+import { nativeOperators } from './native-operators.js';
 import { type NativeValue, NativeValues } from './native-value.js';
 import { PackedWeights } from './packed-weights.js';
 import { PlannedValues } from './planned-values.js';
@@ -205,7 +205,10 @@ class Holdings {
 
   private open(bytes: Uint8Array, options: SessionOptions): Pointer {
     const { api, shared, weights } = this;
-    const domains = [this.calls.length > 0 ? shared.hostCalls?.domain : undefined, gemm16Domain(api)];
+    const domains = [
+      this.calls.length > 0 ? shared.hostCalls?.domain : undefined,
+      nativeOperators(api)?.domain,
+    ];
     return inEnvironment(
       api,
       options.threads,

@@ -7,7 +7,7 @@ import type { LowType } from '../../precision.js';
 import { usedNames } from '../graph-builder.js';
 import {
   type AttributeValue,
-  GEMM16_DOMAIN,
+  NATIVE_DOMAIN,
   type OnnxGraph,
   type OnnxNode,
   type OnnxValue,
@@ -92,7 +92,7 @@ class Autocast {
     const isPlain = Object.keys(others).length === 0 && (inputs.length === 2 || numberOf(beta) === 1);
     if (!isPlain) return node;
     const own = { transA, transB, alpha: { float: numberOf(alpha) } };
-    return { ...rest, op: 'Gemm16', domain: GEMM16_DOMAIN, inputs, attributes: own };
+    return { ...rest, op: 'Gemm16', domain: NATIVE_DOMAIN, inputs, attributes: own };
   }
 
   /** What products in a loop take from around is rounded once, before the loop. */

@@ -1,5 +1,5 @@
 // Names by place instead of by when they were made, so that equal graphs of different traces are equal.
-import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx-graph.js';
+import { NATIVE_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
 
 export interface Renamed {
   readonly graph: OnnxGraph;
@@ -49,6 +49,6 @@ export function withCanonicalNames(graph: OnnxGraph): Renamed | undefined {
 }
 
 function isPlain({ domain, inputs, attributes }: OnnxNode): boolean {
-  if (domain !== '' || inputs.includes('')) return false;
+  if ((domain !== '' && domain !== NATIVE_DOMAIN) || inputs.includes('')) return false;
   return Object.values(attributes).every((value) => typeof value !== 'object' || !('graph' in value));
 }

@@ -2,7 +2,7 @@
 // session is made, and one of half precision gets conversions beside it: the nodes are then run in another order than that of the graph as
 // it was written, and nothing can be planned by it.
 import { HOST_CALL_DOMAIN } from '../host-call-node.js';
-import { GEMM16_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
+import { NATIVE_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
 
 const OPERATORS: ReadonlySet<string> = new Set([
   'Abs', 'Add', 'And', 'ArgMax', 'ArgMin', 'Cast', 'Ceil', 'Clip', 'Concat', 'Conv', 'ConvTranspose', 'Cos', 'CumSum', 'Div',
@@ -39,7 +39,7 @@ function isKnown({ op, domain }: OnnxNode): boolean {
   if (domain === '') return OPERATORS.has(op);
   return (
     domain === HOST_CALL_DOMAIN ||
-    domain === GEMM16_DOMAIN ||
+    domain === NATIVE_DOMAIN ||
     (domain === 'com.microsoft' && OWN_OPERATORS.has(op))
   );
 }

@@ -1,7 +1,7 @@
 // A matrix that a loop multiplies with in each turn, such as the recurrent weights of an LSTM, is laid out for products in bfloat16 once,
 // before the loop: for the few rows of a turn that takes longer than the product itself. Loops inside loops are left as they are.
 import { sizeOf } from '../../tensors.js';
-import { GEMM16_DOMAIN, type OnnxNode } from '../onnx-graph.js';
+import { NATIVE_DOMAIN, type OnnxNode } from '../onnx-graph.js';
 import { type AutocastTools, bodyOf } from './autocast.js';
 
 /** Widths of the blocks and panels of native/gemm16.c, whose layout this is. */
@@ -28,7 +28,7 @@ function withPackedOperands(loop: OnnxNode, tools: AutocastTools): readonly Onnx
   const nodes = body.nodes.map((node) => {
     const { op, domain, inputs, attributes } = node;
     const [rows, matrix, ...summand] = inputs;
-    if (op !== 'Gemm16' || domain !== GEMM16_DOMAIN || attributes['transA'] || inside.has(matrix))
+    if (op !== 'Gemm16' || domain !== NATIVE_DOMAIN || attributes['transA'] || inside.has(matrix))
       return node;
     const shape = tools.describe(matrix)?.shape;
     if (shape?.length !== 2 || sizeOf(shape) === 0) return node;
@@ -57,7 +57,7 @@ function packingOf(
   const attributes = { transB };
   return {
     op: 'Gemm16Pack',
-    domain: GEMM16_DOMAIN,
+    domain: NATIVE_DOMAIN,
     inputs: [matrix],
     outputs: [output],
     attributes,

@@ -1,0 +1,113 @@
+// Programs over vectors, interpreted a block at a time. Only operations that IEEE 754 rounds exactly are in it, so that the bits
+// are those of the operators one after the other, with any width of registers.
+#include "pointwise.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 512, TASK = 32 * BLOCK, LINE = 16 };
+
+int pointwise_read(pointwise_program *program, int inputs, const char *text) {
+  memset(program, 0, sizeof *program);
+  program->inputs = inputs;
+  if (inputs > POINTWISE_INPUTS) return 0;
+  for (char *end; *text && *text != '='; text = end + (*end == '\n')) {
+    if (program->steps == POINTWISE_STEPS || !strchr("+-*/rnai", *text)) return 0;
+    int known = inputs + program->steps;
+    pointwise_step *step = &program->step[program->steps++];
+    step->symbol = *text;
+    step->a = (int)strtol(text + 1, &end, 10);
+    step->b = (int)strtol(end, &end, 10);
+    if (step->a < 0 || step->a >= known || step->b < 0 || step->b >= known) return 0;
+  }
+  if (*text++ != '=') return 0;
+  for (char *end; *text; text = end) {
+    long output = strtol(text, &end, 10);
+    if (end == text) break;
+    // An input is no output: it could be written over before it is read.
+    if (program->outputs == POINTWISE_OUTPUTS || output < inputs || output >= inputs + program->steps) return 0;
+    program->output[program->outputs++] = (int)output;
+  }
+  return program->steps > 0 && program->outputs > 0;
+}
+
+typedef struct {
+  const pointwise_program *program;
+  ptrdiff_t n;
+  const float *const *inputs;
+  const char *is_single;
+  float *const *outputs;
+} task;
+
+#define ALL(expression) for (int i = 0; i < n; i++) y[i] = expression
+
+static inline __attribute__((always_inline)) void compute(char symbol, const float *a, const float *b, float *restrict y, int n) {
+  switch (symbol) {
+    case '+': ALL(a[i] + b[i]); break;
+    case '-': ALL(a[i] - b[i]); break;
+    case '*': ALL(a[i] * b[i]); break;
+    case '/': ALL(a[i] / b[i]); break;
+    case 'r': ALL(__builtin_sqrtf(a[i])); break;
+    case 'n': ALL(-a[i]); break;
+    case 'a': ALL(__builtin_fabsf(a[i])); break;
+    default: memcpy(y, a, (size_t)n * sizeof *y);
+  }
+}
+
+static inline __attribute__((always_inline)) void compute_part(const task *t, size_t index) {
+  const pointwise_program *p = t->program;
+  __attribute__((aligned(64))) float single[POINTWISE_INPUTS][BLOCK], results[POINTWISE_STEPS][BLOCK];
+  const float *registers[POINTWISE_INPUTS + POINTWISE_STEPS];
+  ptrdiff_t from = (ptrdiff_t)index * TASK, to = from + TASK < t->n ? from + TASK : t->n;
+  for (int i = 0; i < p->inputs; i++)
+    if (t->is_single[i]) {
+      for (int j = 0; j < BLOCK; j++) single[i][j] = t->inputs[i][0];
+      registers[i] = single[i];
+    }
+  for (int i = 0; i < p->steps; i++) registers[p->inputs + i] = results[i];
+  for (ptrdiff_t at = from; at < to; at += BLOCK) {
+    int n = (int)(to - at < BLOCK ? to - at : BLOCK);
+    for (int i = 0; i < p->inputs; i++)
+      if (!t->is_single[i]) {
+        registers[i] = t->inputs[i] + at;
+        // The next block, while this one is computed.
+        if (at + 2 * BLOCK <= t->n)
+          for (int j = 0; j < BLOCK; j += LINE) __builtin_prefetch(registers[i] + BLOCK + j);
+      }
+    for (int i = 0; i < p->steps; i++) {
+      const pointwise_step *step = &p->step[i];
+      const float *a = registers[step->a], *b = registers[step->b];
+      if (n == BLOCK) compute(step->symbol, a, b, results[i], BLOCK);
+      else compute(step->symbol, a, b, results[i], n);
+    }
+    // All of the block has been read by now.
+    for (int i = 0; i < p->outputs; i++)
+      memcpy(t->outputs[i] + at, registers[p->output[i]], (size_t)n * sizeof(float));
+  }
+}
+
+static void part_of_any_cpu(void *data, size_t index) { compute_part(data, index); }
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void part_of_avx2(void *data, size_t index) { compute_part(data, index); }
+__attribute__((target("avx512f,prefer-vector-width=512"))) static void part_of_avx512(void *data, size_t index) {
+  compute_part(data, index);
+}
+#endif
+
+static parallel_fn part_of_this_cpu(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) return part_of_avx512;
+  if (__builtin_cpu_supports("avx2")) return part_of_avx2;
+#endif
+  return part_of_any_cpu;
+}
+
+void pointwise_run(const pointwise_program *program, ptrdiff_t n, const float *const *inputs, const char *is_single,
+                   float *const *outputs, const pool *threads) {
+  task t = {program, n, inputs, is_single, outputs};
+  size_t count = (size_t)((n + TASK - 1) / TASK);
+  parallel_fn part = part_of_this_cpu();
+  if (count > 1) threads->run(threads->context, part, count, &t);
+  else if (count == 1) part(&t, 0);
+}
