@@ -185,10 +185,12 @@ static size_t one_input(const void *op) { return (void)op, 1; }
 static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
 
 static custom_op op = {
-  OPERATOR, .name = name, .input_count = three, .input_kind = kind, .output_kind = required, .compute2 = compute, .infer = infer,
+  OPERATOR, .name = name, .input_count = three, .input_type = float_type, .input_kind = kind, .inputs_alike = one,
+  .output_kind = required, .compute2 = compute, .infer = infer,
 };
 static custom_op packing = {
-  OPERATOR, .name = packing_name, .input_count = one_input, .input_kind = required, .output_kind = required, .compute2 = pack, .infer = infer_packed,
+  OPERATOR, .name = packing_name, .input_count = one_input, .input_type = float_type, .input_kind = required, .inputs_alike = one,
+  .output_kind = required, .compute2 = pack, .infer = infer_packed,
 };
 
 // Whether this CPU has the instructions; else the operator computes only where `portable` was asked for.

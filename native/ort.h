@@ -15,12 +15,12 @@ typedef const void *const *table;
 
 // Places in OrtApi of onnxruntime_c_api.h, which never change.
 enum {
-  CREATE_STATUS = 0, TENSOR_DATA = 51, CREATE_INFO = 57, SET_TYPE = 58, SET_DIMENSIONS = 59, DIMENSION_COUNT = 61,
+  CREATE_STATUS = 0, TENSOR_DATA = 51, CREATE_INFO = 57, SET_TYPE = 58, SET_DIMENSIONS = 59, ELEMENT_TYPE = 60, DIMENSION_COUNT = 61,
   DIMENSIONS = 62, TENSOR_INFO = 65, FLOAT_ATTRIBUTE = 85, INT_ATTRIBUTE = 86, TEXT_ATTRIBUTE = 87, INPUT_COUNT = 88, INPUT = 90, OUTPUT = 91,
   RELEASE_STATUS = 93, RELEASE_INFO = 99, INFER_INPUT = 268, INFER_ATTRIBUTE = 269, INFER_OUTPUT = 270,
   READ_ATTRIBUTE = 272, PARALLEL_FOR = 274
 };
-enum { MOST_AXES = 8, FLOAT = 1, FAIL = 1, OPTIONAL_INPUT = 1, VARIADIC = 2, API_VERSION = 24, INT_KIND = 1 };
+enum { MOST_AXES = 8, ANY = 0, FLOAT = 1, BOOL = 9, FAIL = 1, OPTIONAL_INPUT = 1, VARIADIC = 2, API_VERSION = 24, INT_KIND = 1, INTS_KIND = 2 };
 
 // Of the library that the sessions are of; set before an operator is made.
 extern table api;
@@ -56,6 +56,7 @@ typedef struct {
 typedef struct {
   size_t rank;
   int64_t size[MOST_AXES];
+  int type; // of its elements, where it was asked
 } shape;
 
 static inline status failure(const char *text) { return CALL(CREATE_STATUS, (int, const char *))(FAIL, text); }
@@ -75,6 +76,7 @@ static inline status shape_and_data(const void *value, shape *s, float **data) {
   status failed = CALL(TENSOR_INFO, (const void *, void **))(value, &info);
   if (failed) return failed;
   failed = dimensions(info, s);
+  if (!failed) failed = CALL(ELEMENT_TYPE, (const void *, int *))(info, &s->type);
   ((void (*)(void *))api[RELEASE_INFO])(info);
   if (failed) return failed;
   return CALL(TENSOR_DATA, (const void *, void **))(value, (void **)data);
@@ -134,11 +136,11 @@ static inline int required(const void *op, size_t i) { return (void)op, (void)i,
 static inline size_t no_pairs(int **inputs, int **outputs) { return (void)inputs, (void)outputs, 0; }
 static inline void no_release(int *inputs, int *outputs) { (void)inputs, (void)outputs; }
 
-// What the operators have in common: float32 everywhere, at least one output, and a kernel that `create_kernel` makes and `free` ends.
+// What the operators have in common: float32 results, at least one, and a kernel that `create_kernel` makes and `free` ends.
 #define OPERATOR \
-  .version = API_VERSION, .provider = provider, .input_type = float_type, .output_type = float_type, .output_count = one_output, \
-  .destroy = free, .input_memory = required, .least_inputs = one, .inputs_alike = one, \
-  .least_outputs = one, .outputs_alike = one, .create_kernel2 = create_kernel, .start_version = one, .end_version = newest, \
-  .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release
+  .version = API_VERSION, .provider = provider, .output_type = float_type, .output_count = one_output, .destroy = free, \
+  .input_memory = required, .least_inputs = one, .least_outputs = one, .outputs_alike = one, .create_kernel2 = create_kernel, \
+  .start_version = one, .end_version = newest, .may_inplace = no_pairs, .release_inplace = no_release, \
+  .alias = no_pairs, .release_alias = no_release
 
 #endif

@@ -1,5 +1,6 @@
-// anemone.Pointwise: numbers computed number by number from float32 tensors of one shape and from single numbers, by the program in
-// the attribute `program` (see pointwise.h); `inputs` and `outputs` say how many there are.
+// anemone.Pointwise: numbers computed number by number from float32 tensors of one shape, booleans of that shape (0 or 1), a row for all rows of the
+// last axis, a column (its last axis is 1), and single numbers, by the program in the attribute `program` (see pointwise.h);
+// `inputs` and `outputs` say how many there are.
 #include "ort.h"
 #include "pointwise.h"
 #include <stdlib.h>
@@ -10,22 +11,29 @@ static int64_t count_of(const shape *s) {
   return count;
 }
 
-// Of the shapes of the inputs, that of the results: the first of most numbers; of other sizes may only be single numbers.
+// Of the shapes of the inputs, that of the results: the first of most numbers.
 static const shape *result_shape(const shape *shapes, int count) {
   const shape *result = shapes;
   for (int i = 1; i < count; i++)
     if (count_of(&shapes[i]) > count_of(result) || (count_of(&shapes[i]) == count_of(result) && shapes[i].rank > result->rank))
       result = &shapes[i];
-  for (int i = 0; i < count; i++)
-    if (count_of(&shapes[i]) != 1 && count_of(&shapes[i]) != count_of(result)) return 0;
   return result;
+}
+
+// How an input of shape `s` is read; -1 where it does not fit.
+static int kind_of(const shape *s, const shape *result) {
+  int64_t count = count_of(s), whole = count_of(result), width = at(result, 1);
+  if (count == whole) return s->type == BOOL ? BYTES : EACH;
+  if (s->type == BOOL) return -1;
+  if (count == 1) return SINGLE;
+  if (count == width && at(s, 1) == width) return ROW;
+  return at(s, 1) == 1 && s->rank == result->rank && count * width == whole ? COLUMN : -1;
 }
 
 static status compute(void *data, void *context) {
   const pointwise_program *program = data;
-  shape shapes[POINTWISE_INPUTS];
-  const float *inputs[POINTWISE_INPUTS];
-  char is_single[POINTWISE_INPUTS];
+  shape shapes[POINTWISE_INPUTS] = {0};
+  pointwise_input inputs[POINTWISE_INPUTS];
   float *outputs[POINTWISE_OUTPUTS];
   status failed;
   for (int i = 0; i < program->inputs; i++) {
@@ -33,18 +41,22 @@ static status compute(void *data, void *context) {
     float *numbers;
     TRY(CALL(INPUT, (void *, size_t, const void **))(context, (size_t)i, &value));
     TRY(shape_and_data(value, &shapes[i], &numbers));
-    inputs[i] = numbers;
-    is_single[i] = count_of(&shapes[i]) == 1;
+    inputs[i].data = numbers;
   }
   const shape *result = result_shape(shapes, program->inputs);
-  if (!result) return failure("Pointwise takes tensors of one size and single numbers");
+  for (int i = 0; i < program->inputs; i++) {
+    int kind = kind_of(&shapes[i], result);
+    if (kind < 0) return failure("Pointwise takes tensors of one shape, rows, columns and single numbers");
+    inputs[i].kind = (pointwise_kind)kind;
+    inputs[i].width = at(result, 1);
+  }
   for (int i = 0; i < program->outputs; i++) {
     void *output;
     TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, (size_t)i, result->size, result->rank, &output));
     TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&outputs[i]));
   }
   pool threads = {context, run_parallel};
-  pointwise_run(program, count_of(result), inputs, is_single, outputs, &threads);
+  pointwise_run(program, count_of(result), inputs, outputs, &threads);
   return 0;
 }
 
@@ -66,27 +78,33 @@ static status create_kernel(const void *op, const void *ort, const void *info, v
   return failed;
 }
 
+// The attribute `sizes` says the shape of the results, where it is the same in all runs: a shape that ONNX Runtime has not inferred looks
+// like that of a single number here.
 static status infer(const void *op, void *context) {
   (void)op;
-  shape shapes[POINTWISE_INPUTS];
-  int inputs = (int)int_attribute(context, "inputs"), outputs = (int)int_attribute(context, "outputs");
-  status failed;
-  if (inputs > POINTWISE_INPUTS) return failure("Pointwise has too many inputs");
-  for (int i = 0; i < inputs; i++) {
-    TRY(input_shape(context, (size_t)i, &shapes[i]));
-    if (!is_known(&shapes[i])) return 0;
+  shape result = {0};
+  const void *sizes = 0;
+  size_t read = 0;
+  status failed = CALL(INFER_ATTRIBUTE, (void *, const char *, const void **))(context, "sizes", &sizes);
+  if (failed || !sizes) {
+    if (failed) ((void (*)(void *))api[RELEASE_STATUS])(failed);
+    return 0;
   }
-  const shape *result = result_shape(shapes, inputs);
-  if (!result) return failure("Pointwise takes tensors of one size and single numbers");
-  for (int i = 0; i < outputs; i++) TRY(infer_output(context, (size_t)i, result));
+  TRY(CALL(READ_ATTRIBUTE, (const void *, int, void *, size_t, size_t *))(sizes, INTS_KIND, result.size, sizeof result.size, &read));
+  result.rank = read / sizeof *result.size;
+  int64_t outputs = int_attribute(context, "outputs");
+  for (int64_t i = 0; i < outputs; i++) TRY(infer_output(context, (size_t)i, &result));
   return 0;
 }
 
 static const char *name(const void *op) { return (void)op, "Pointwise"; }
 static int variadic(const void *op, size_t i) { return (void)op, (void)i, VARIADIC; }
+static int any_type(const void *op, size_t i) { return (void)op, (void)i, ANY; }
+static int differ(const void *op) { return (void)op, 0; }
 
 static custom_op op = {
-  OPERATOR, .name = name, .input_count = one_output, .input_kind = variadic, .output_kind = variadic, .compute2 = compute, .infer = infer,
+  OPERATOR, .name = name, .input_count = one_output, .input_type = any_type, .input_kind = variadic, .inputs_alike = differ,
+  .output_kind = variadic, .compute2 = compute, .infer = infer,
 };
 
 // Pointwise, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.

@@ -33,8 +33,7 @@ int pointwise_read(pointwise_program *program, int inputs, const char *text) {
 typedef struct {
   const pointwise_program *program;
   ptrdiff_t n;
-  const float *const *inputs;
-  const char *is_single;
+  const pointwise_input *inputs;
   float *const *outputs;
 } task;
 
@@ -53,26 +52,53 @@ static inline __attribute__((always_inline)) void compute(char symbol, const flo
   }
 }
 
+static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+static inline __attribute__((always_inline)) void fill(float *to, float value, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) to[i] = value;
+}
+
+// The numbers of an input for the results `at` to `at + n`: where they lie, or copied to `to`.
+static inline __attribute__((always_inline)) const float *numbers_of(const pointwise_input *input, ptrdiff_t at, int n, float *to) {
+  const float *x = input->data;
+  const unsigned char *bytes = input->data;
+  ptrdiff_t width = input->width;
+  switch (input->kind) {
+    case EACH: return x + at;
+    case SINGLE: fill(to, *x, n); break;
+    case BYTES: for (int i = 0; i < n; i++) to[i] = bytes[at + i]; break;
+    case ROW:
+      for (ptrdiff_t i = 0, from = at % width, count; i < n; i += count, from = 0) {
+        count = least(width - from, n - i);
+        memcpy(to + i, x + from, (size_t)count * sizeof *x);
+      }
+      break;
+    case COLUMN:
+      for (ptrdiff_t i = 0, count; i < n; i += count) {
+        count = least(width - (at + i) % width, n - i);
+        fill(to + i, x[(at + i) / width], count);
+      }
+  }
+  return to;
+}
+
 static inline __attribute__((always_inline)) void compute_part(const task *t, size_t index) {
   const pointwise_program *p = t->program;
-  __attribute__((aligned(64))) float single[POINTWISE_INPUTS][BLOCK], results[POINTWISE_STEPS][BLOCK];
+  __attribute__((aligned(64))) float copies[POINTWISE_INPUTS][BLOCK], results[POINTWISE_STEPS][BLOCK];
   const float *registers[POINTWISE_INPUTS + POINTWISE_STEPS];
-  ptrdiff_t from = (ptrdiff_t)index * TASK, to = from + TASK < t->n ? from + TASK : t->n;
+  ptrdiff_t from = (ptrdiff_t)index * TASK, to = least(from + TASK, t->n);
   for (int i = 0; i < p->inputs; i++)
-    if (t->is_single[i]) {
-      for (int j = 0; j < BLOCK; j++) single[i][j] = t->inputs[i][0];
-      registers[i] = single[i];
-    }
+    if (t->inputs[i].kind == SINGLE) registers[i] = numbers_of(&t->inputs[i], 0, BLOCK, copies[i]);
   for (int i = 0; i < p->steps; i++) registers[p->inputs + i] = results[i];
   for (ptrdiff_t at = from; at < to; at += BLOCK) {
-    int n = (int)(to - at < BLOCK ? to - at : BLOCK);
-    for (int i = 0; i < p->inputs; i++)
-      if (!t->is_single[i]) {
-        registers[i] = t->inputs[i] + at;
-        // The next block, while this one is computed.
-        if (at + 2 * BLOCK <= t->n)
-          for (int j = 0; j < BLOCK; j += LINE) __builtin_prefetch(registers[i] + BLOCK + j);
-      }
+    int n = (int)least(BLOCK, to - at);
+    for (int i = 0; i < p->inputs; i++) {
+      const pointwise_input *input = &t->inputs[i];
+      if (input->kind != SINGLE) registers[i] = numbers_of(input, at, n, copies[i]);
+      // The next block, while this one is computed.
+      if (input->kind == EACH && at + 2 * BLOCK <= t->n)
+        for (int j = 0; j < BLOCK; j += LINE) __builtin_prefetch(registers[i] + BLOCK + j);
+    }
     for (int i = 0; i < p->steps; i++) {
       const pointwise_step *step = &p->step[i];
       const float *a = registers[step->a], *b = registers[step->b];
@@ -103,9 +129,9 @@ static parallel_fn part_of_this_cpu(void) {
   return part_of_any_cpu;
 }
 
-void pointwise_run(const pointwise_program *program, ptrdiff_t n, const float *const *inputs, const char *is_single,
-                   float *const *outputs, const pool *threads) {
-  task t = {program, n, inputs, is_single, outputs};
+void pointwise_run(const pointwise_program *program, ptrdiff_t n, const pointwise_input *inputs, float *const *outputs,
+                   const pool *threads) {
+  task t = {program, n, inputs, outputs};
   size_t count = (size_t)((n + TASK - 1) / TASK);
   parallel_fn part = part_of_this_cpu();
   if (count > 1) threads->run(threads->context, part, count, &t);

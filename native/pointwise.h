@@ -20,7 +20,17 @@ typedef struct {
 
 // Reads `inputs` and lines "symbol a b" and, last, "= register register …"; 0 where it is none.
 int pointwise_read(pointwise_program *program, int inputs, const char *text);
-// Computes `n` numbers. An input of `is_single` is one number. An output may lie where an input does.
-void pointwise_run(const pointwise_program *program, ptrdiff_t n, const float *const *inputs, const char *is_single,
-                   float *const *outputs, const pool *threads);
+// How an input is read for number i of the results: at i, at 0, at i % width (a row for all rows), at i / width (a number for each
+// row), and at i of bytes that are 0 or 1.
+typedef enum { EACH, SINGLE, ROW, COLUMN, BYTES } pointwise_kind;
+
+typedef struct {
+  pointwise_kind kind;
+  ptrdiff_t width;
+  const void *data;
+} pointwise_input;
+
+// Computes `n` numbers. An output may lie where an input of the kind EACH does.
+void pointwise_run(const pointwise_program *program, ptrdiff_t n, const pointwise_input *inputs, float *const *outputs,
+                   const pool *threads);
 #endif

@@ -9,9 +9,8 @@ import type { ProgramState } from '../scope.js';
 import { allocate, type DType, type HostTensor, sizeOf, type TensorSpec, taking } from '../tensors.js';
 import { runFlatUpdate, scratchOf } from './flat-runner.js';
 import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
-import { hasPointwise, takesWeights } from './open-session.js';
+import { takesWeights } from './open-session.js';
 import type { FlatUpdate } from './passes/flat-update.js';
-import { withPointwise } from './passes/pointwise.js';
 import type { Loan, PassingBuffers } from './passing-buffers.js';
 import type { RunTensor } from './run-tensor.js';
 import type { Session, SessionOptions } from './session.js';
@@ -80,11 +79,8 @@ export class CompiledProgram {
     if (!traced.apply) return new CompiledProgram(traced, parts, undefined, buffers);
     const rest = await sessions.shared(complete(traced.apply.graph), options, { shapeOf, generation });
     const flat: Apply['flat'][number][] = [];
-    const oneNode = hasPointwise(options.provider);
-    for (const written of traced.apply.flat) {
-      const update = oneNode ? withPointwise(written) : written;
+    for (const update of traced.apply.flat)
       flat.push({ update, part: await sessions.shared(update.graph, options) });
-    }
     return new CompiledProgram(traced, parts, { rest, flat }, buffers);
   }
 

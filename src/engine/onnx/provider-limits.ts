@@ -15,6 +15,8 @@ export interface ProviderLimits {
   readonly plainGroups: boolean;
   /** How products in 16 bits are computed. */
   readonly lowProducts: LowProducts;
+  /** Whether there is the operator Pointwise of native/. */
+  readonly pointwise: boolean;
   /** Loops of up to so many nodes, all iterations together, are written out. 0: none. */
   readonly unrolledNodes: number;
   /** Kernels are missing for what `passes/around-gaps.ts` puts other nodes in place of. */
@@ -28,6 +30,7 @@ export const NO_LIMITS: ProviderLimits = {
   nativeOperators: 'all',
   plainGroups: false,
   lowProducts: 'rehearsed',
+  pointwise: false,
   unrolledNodes: 0,
   gaps: false,
 };

@@ -7,7 +7,7 @@ import { CompiledProgram } from './compiled-program.js';
 import { checkGraphFits } from './device-limit.js';
 import { flopsOf } from './flops.js';
 import type { OnnxInitializer } from './onnx-graph.js';
-import { hasGemm16, runsHostCalls, takesWeights } from './open-session.js';
+import { hasGemm16, hasPointwise, runsHostCalls, takesWeights } from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
@@ -91,7 +91,7 @@ export class SignatureCache {
     if (this.lastTrace?.key !== key) {
       const callsAreNodes = runsHostCalls(session.provider);
       const traced = trace(fn, inputs, {
-        limits: hasGemm16(session.provider) ? { ...limits, lowProducts: 'operator' } : limits,
+        limits: withOwnOperators(limits, session.provider),
         callsAreNodes,
         ordered: keepsOrder(session),
         apart: session.provider === 'cpu',
@@ -184,4 +184,13 @@ function signature(inputs: Readonly<Record<string, TensorSpec>>): string {
     .sort()
     .map((key) => `${key}:${inputs[key].dtype}[${inputs[key].shape.join()}]`)
     .join(';');
+}
+
+/** The operators of native/, where they can be had, make up for what a provider has not. */
+function withOwnOperators(limits: ProviderLimits, provider: string): ProviderLimits {
+  return {
+    ...limits,
+    pointwise: hasPointwise(provider),
+    ...(hasGemm16(provider) && { lowProducts: 'operator' as const }),
+  };
 }

@@ -14,6 +14,8 @@ import type { FlatUpdate } from './passes/flat-update.js';
 import { flattenUpdates } from './passes/flat-updates.js';
 import { mayUpdateInPlace } from './passes/in-place.js';
 import { packBeforeLoops } from './passes/packed-operands.js';
+import { withPointwise } from './passes/pointwise.js';
+import { fuseChains } from './passes/pointwise-chains.js';
 import { type SplitGraph, splitUpdates } from './passes/split-updates.js';
 import { NO_LIMITS, type ProviderLimits } from './provider-limits.js';
 import { TRACE_BACKEND, traceBackend } from './trace-backend.js';
@@ -120,9 +122,9 @@ function assemble(
     apart && whole.segments.length === 1 && scope.callsAreNodes
       ? splitUpdates(whole.segments[0], new Set([...outputs.values()].map(({ name }) => name)), shapeOf)
       : undefined;
-  const segments = split ? [split.compute] : whole.segments;
+  const segments = withChains(split ? [split.compute] : whole.segments, split?.describe ?? shapeOf);
   const apply = split && applyPart(split, scope, updates);
-  const parts = split ? [split.compute, split.apply] : segments;
+  const parts = split ? [...segments, split.apply] : segments;
   const read = new Set(
     parts
       .flatMap((s) => s.inputs.map((v) => v.name))
@@ -151,13 +153,24 @@ function withoutGaps(whole: Cut, describe: (name: string) => OnnxValue | undefin
   return { ...whole, segments: whole.segments.map((segment) => aroundGaps(segment, describe)) };
 }
 
+function withChains(segments: readonly OnnxGraph[], describe: (name: string) => OnnxValue | undefined) {
+  if (!traceBackend().limits.pointwise) return segments;
+  return segments.map((segment) => fuseChains(segment, describe));
+}
+
 function applyPart(
   { compute, apply, describe }: SplitGraph,
   { stateInputs }: TraceScope,
   updates: ReadonlyMap<ProgramState, OnnxValue>,
 ): ApplyPart {
   const given = new Set(compute.outputs.map(({ name }) => name));
-  const { rest, flat } = flattenUpdates({ graph: apply, updates: [...updates], stateInputs, describe });
+  const { rest, flat: written } = flattenUpdates({
+    graph: apply,
+    updates: [...updates],
+    stateInputs,
+    describe,
+  });
+  const flat = traceBackend().limits.pointwise ? written.map(withPointwise) : written;
   const late = new Set(rest.outputs.map(({ name }) => name));
   const inPlace = [...updates].filter(([state, { name: output, shape }]) => {
     const input = stateInputs.get(state);

@@ -1,6 +1,6 @@
 // Depthwise convolution over time. Written as a batched matrix product with a banded (Toeplitz) matrix a
 // channel, which on CPUs beats the convolution kernels at the kernel sizes of speech models (31).
-import { type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
+import { later, type Tensor, tf, tracesAnyShape } from '../../engine/index.js';
 import { fanInUniform } from '../initializers.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
@@ -37,7 +37,8 @@ function convolve(x: Tensor, kernel: Tensor, left: number): Tensor {
   const [, width] = kernel.shape;
   const block = blockSize(frames, width);
   const blocks = Math.ceil(frames / block);
-  const product = tf.matMul(windows(x, width, left, block, blocks), toeplitz(kernel, block));
+  // The matrix depends on weights alone: where x is computed again for the gradient, so is it, instead of being kept until then.
+  const product = tf.matMul(windows(x, width, left, block, blocks), toeplitz(later(kernel, [x]), block));
   return unblock(product, x.shape[0], frames, channels, block, blocks);
 }
 

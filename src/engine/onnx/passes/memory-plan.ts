@@ -5,7 +5,7 @@
 import { sizeOf } from '../../tensors.js';
 import { usedNames } from '../graph-builder.js';
 import { isHostCall } from '../host-call-node.js';
-import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
+import { bytesOfType, NATIVE_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
 import { VIEWS } from './in-place.js';
 
 /** A value with its place. */
@@ -44,6 +44,8 @@ const OVER_ONE_INPUT: ReadonlyMap<string, number> = new Map([
 
 /** Inputs of a node whose memory its result may take, if they are of its shape and nobody needs them after it. */
 export function overwritableInputs({ op, domain, inputs }: OnnxNode): readonly string[] {
+  // It reads a block of all inputs before it writes one.
+  if (op === 'Pointwise' && domain === NATIVE_DOMAIN) return inputs;
   if (domain !== '') return [];
   if (IN_PLACE.has(op)) return inputs;
   const only = inputs[OVER_ONE_INPUT.get(op) ?? inputs.length];
@@ -123,7 +125,7 @@ class Lifetimes {
       const buffer = this.bufferOf.get(name);
       const shape = this.shapeOf(name);
       if (buffer?.last !== i || shape?.dtype !== value.dtype) continue;
-      if (!IN_PLACE.has(node.op) && this.isReadTwice(buffer, node)) continue;
+      if (OVER_ONE_INPUT.has(node.op) && this.isReadTwice(buffer, node)) continue;
       if (shape.shape.join() === value.shape.join()) return buffer;
     }
     return undefined;
