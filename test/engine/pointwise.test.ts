@@ -14,6 +14,7 @@ import {
 } from '../../src/engine/index.js';
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
 import { trace } from '../../src/engine/onnx/trace.js';
+import { CounterRandom } from '../../src/random/index.js';
 import { skipUnless } from '../skipping.js';
 import { byWay } from './ways.js';
 
@@ -58,6 +59,16 @@ const everything: Step = ({ x, y, row, column, one }) => {
   return { z: tf.mul(tf.sqrt(tf.abs(tf.mul(shifted, one))), mask) };
 };
 
+const OPERATIONS: readonly ((a: Tensor, b: Tensor) => Tensor)[] = [
+  tf.add,
+  tf.sub,
+  (a, b) => tf.sub(b, a),
+  tf.mul,
+  (a, b) => tf.div(a, tf.add(tf.abs(b), 0.5)),
+  (a) => tf.sqrt(tf.abs(a)),
+  (a) => tf.neg(a),
+];
+
 const inputsOf = (shape: readonly number[]) => ({
   x: numbers(shape, 1),
   y: numbers(shape, 2),
@@ -76,6 +87,25 @@ describe('a chain', () => {
       expect(new Set(found['z']).size).toBeGreaterThan(size(shape) / 4 > 4 ? 4 : 0);
     },
   );
+
+  it('has these bits whatever is in it', async () => {
+    const random = new CounterRandom(7);
+    const drawn = { count: 0 };
+    const draw = (n: number) => Math.floor(random.uniform(drawn.count++) * n);
+    for (let program = 0; program < 12; program++) {
+      const shape = [1 + draw(30), 1 + draw(600)];
+      const start = drawn.count;
+      const step: Step = (inputs) => {
+        drawn.count = start;
+        const values = Object.values(inputs);
+        let z: Tensor = inputs['x'];
+        for (let i = 0; i < 12; i++) z = OPERATIONS[draw(OPERATIONS.length)](z, values[draw(values.length)]);
+        return { z };
+      };
+      const { found, wanted } = await bothWays(step, inputsOf(shape));
+      expect(found, `program ${program} over ${shape}`).toEqual(wanted);
+    }
+  });
 
   it('keeps what is not a number, infinite or denormal as the operations do', async () => {
     const x = float32(
