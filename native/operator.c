@@ -1,5 +1,5 @@
 // Custom operators of ONNX Runtime. anemone.Gemm16: Y = alpha * op(A) * op(B) + C, matrices or batches of them that broadcast, C
-// optional; float32 in and out. anemone.Gemm16Pack: a matrix B as Gemm16 lays it out, for a loop that multiplies with it in each turn;
+// optional; A and B are float32 or bfloat16, each by itself, C and Y float32. anemone.Gemm16Pack: a matrix B as Gemm16 lays it out, for a loop that multiplies with it in each turn;
 // Gemm16 takes it instead of B where its attribute `columns` says how many op(B) has. Functions of ONNX Runtime's C API are found by their place in its table, as in the
 // TypeScript of this engine, so that no header is needed to build this.
 #include "gemm16.h"
@@ -17,12 +17,12 @@ typedef const void *const *table;
 
 // Places in OrtApi of onnxruntime_c_api.h, which never change.
 enum {
-  CREATE_STATUS = 0, TENSOR_DATA = 51, CREATE_INFO = 57, SET_TYPE = 58, SET_DIMENSIONS = 59, DIMENSION_COUNT = 61,
+  CREATE_STATUS = 0, TENSOR_DATA = 51, CREATE_INFO = 57, SET_TYPE = 58, SET_DIMENSIONS = 59, ELEMENT_TYPE = 60, DIMENSION_COUNT = 61,
   DIMENSIONS = 62, TENSOR_INFO = 65, FLOAT_ATTRIBUTE = 85, INT_ATTRIBUTE = 86, INPUT_COUNT = 88, INPUT = 90, OUTPUT = 91,
   RELEASE_STATUS = 93, RELEASE_INFO = 99, INFER_INPUT = 268, INFER_ATTRIBUTE = 269, INFER_OUTPUT = 270,
   READ_ATTRIBUTE = 272, PARALLEL_FOR = 274
 };
-enum { MOST_AXES = 8, FLOAT = 1, FAIL = 1, OPTIONAL_INPUT = 1, API_VERSION = 24, INT_KIND = 1 };
+enum { MOST_AXES = 8, ANY = 0, FLOAT = 1, BFLOAT16 = 16, FAIL = 1, OPTIONAL_INPUT = 1, API_VERSION = 24, INT_KIND = 1 };
 
 static table api;
 #define CALL(place, types) ((status(*) types)api[place])
@@ -105,19 +105,32 @@ static status dimensions(const void *info, shape *s) {
   return CALL(DIMENSIONS, (const void *, int64_t *, size_t))(info, s->size, s->rank);
 }
 
-static status shape_and_data(const void *value, shape *s, float **data) {
+// One of the operands, or the summand: input `index` of the node that is run; `type` is that of its elements.
+static status input(void *context, size_t index, shape *s, void **data, int *type) {
+  const void *value;
   void *info;
-  status failed = CALL(TENSOR_INFO, (const void *, void **))(value, &info);
-  if (failed) return failed;
-  failed = dimensions(info, s);
+  status failed = CALL(INPUT, (void *, size_t, const void **))(context, index, &value);
+  if (failed || !value) return failed;
+  if ((failed = CALL(TENSOR_INFO, (const void *, void **))(value, &info))) return failed;
+  if (!(failed = dimensions(info, s))) failed = CALL(ELEMENT_TYPE, (const void *, int *))(info, type);
   ((void (*)(void *))api[RELEASE_INFO])(info);
-  if (failed) return failed;
-  return CALL(TENSOR_DATA, (const void *, void **))(value, (void **)data);
+  return failed ? failed : CALL(TENSOR_DATA, (const void *, void **))(value, data);
 }
 
-typedef struct {
-  void *context;
-} runtime;
+// The memory of the one output.
+static status output(void *context, const shape *y, float **data) {
+  void *value;
+  status failed = CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y->size, y->rank, &value);
+  return failed ? failed : CALL(TENSOR_DATA, (const void *, void **))(value, (void **)data);
+}
+
+static int is_operand(int type) { return type == FLOAT || type == BFLOAT16; }
+
+// A matrix of `columns` that is written row by row, as it is or transposed.
+static operand rows_of(const void *data, int type, int64_t rows, int64_t columns, int64_t transposed) {
+  operand x = {data, type == BFLOAT16, transposed ? 1 : columns, transposed ? rows : 1};
+  return x;
+}
 
 static void run_parallel(void *context, parallel_fn fn, size_t count, void *data) {
   status failed = CALL(PARALLEL_FOR, (void *, parallel_fn, size_t, size_t, void *))(context, fn, count, 0, data);
@@ -146,30 +159,25 @@ static int64_t matrix_of(const shape *s, const shape *y, int64_t index) {
 
 static status compute(void *data, void *context) {
   const kernel *x = data;
-  const void *value;
   size_t inputs;
   shape a, b, c, y;
-  float *pa, *pb, *pc = 0, *py;
+  void *pa, *pb, *pc = 0;
+  float *py;
+  int type_a, type_b, type_c = FLOAT;
   status failed;
 #define TRY(call) if ((failed = (call))) return failed
   TRY(CALL(INPUT_COUNT, (void *, size_t *))(context, &inputs));
-  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 0, &value));
-  TRY(shape_and_data(value, &a, &pa));
-  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 1, &value));
-  TRY(shape_and_data(value, &b, &pb));
-  if (inputs > 2) {
-    TRY(CALL(INPUT, (void *, size_t, const void **))(context, 2, &value));
-    if (value) TRY(shape_and_data(value, &c, &pc));
-  }
+  TRY(input(context, 0, &a, &pa, &type_a));
+  TRY(input(context, 1, &b, &pb, &type_b));
+  if (inputs > 2) TRY(input(context, 2, &c, &pc, &type_c));
+  if (!is_operand(type_a) || !is_operand(type_b)) return failure("Gemm16 takes float32 and bfloat16");
+  if (x->columns && type_b != FLOAT) return failure("Gemm16's packed operand is called float32");
   const char *wrong = shape_of(x, &a, &b, &y);
   if (wrong) return failure(wrong);
-  void *output;
-  TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y.size, y.rank, &output));
-  TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&py));
-  product p = {.m = at(&y, 2), .n = at(&y, 1), .k = at(&a, x->trans_a ? 2 : 1), .a = pa, .b = pb, .alpha = x->alpha, .c = py};
+  TRY(output(context, &y, &py));
+  product p = {.m = at(&y, 2), .n = at(&y, 1), .k = at(&a, x->trans_a ? 2 : 1), .alpha = x->alpha, .c = py};
+  p.a = rows_of(pa, type_a, p.m, p.k, x->trans_a), p.b = rows_of(pb, type_b, p.k, p.n, x->trans_b);
   if (x->columns) p.packed = pb;
-  p.ars = x->trans_a ? 1 : p.k, p.acs = x->trans_a ? p.m : 1;
-  p.brs = x->trans_b ? 1 : p.n, p.bcs = x->trans_b ? p.k : 1;
   int64_t count = product_of(y.size, y.rank - 2);
   pool threads = {context, run_parallel};
   if (pc) {
@@ -185,8 +193,8 @@ static status compute(void *data, void *context) {
   if (!all) return failure("Gemm16 found no memory");
   for (int64_t i = 0; i < count; i++) {
     all[i] = p;
-    all[i].a += matrix_of(&a, &y, i) * p.m * p.k;
-    all[i].b += matrix_of(&b, &y, i) * p.k * p.n;
+    all[i].a = gemm16_from(p.a, matrix_of(&a, &y, i) * p.m * p.k);
+    all[i].b = gemm16_from(p.b, matrix_of(&b, &y, i) * p.k * p.n);
     all[i].c += i * p.m * p.n;
   }
   int none = gemm16_many(all, (size_t)count, &threads);
@@ -280,19 +288,18 @@ static status infer_packed(const void *op, void *context) {
 
 static status pack(void *data, void *context) {
   const kernel *x = data;
-  const void *value;
   shape b, y;
-  float *pb, *py;
+  void *pb;
+  float *py;
+  int type;
   status failed;
-  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 0, &value));
-  TRY(shape_and_data(value, &b, &pb));
+  TRY(input(context, 0, &b, &pb, &type));
+  if (!is_operand(type)) return failure("Gemm16Pack takes float32 and bfloat16");
   const char *wrong = shape_of_packed(x, &b, &y);
   if (wrong) return failure(wrong);
-  void *output;
-  TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y.size, y.rank, &output));
-  TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&py));
-  product p = {.k = at(&b, x->trans_b ? 1 : 2), .n = at(&b, x->trans_b ? 2 : 1), .b = pb};
-  p.brs = x->trans_b ? 1 : p.n, p.bcs = x->trans_b ? p.k : 1;
+  TRY(output(context, &y, &py));
+  product p = {.k = at(&b, x->trans_b ? 1 : 2), .n = at(&b, x->trans_b ? 2 : 1)};
+  p.b = rows_of(pb, type, p.k, p.n, x->trans_b);
   pool threads = {context, run_parallel};
   gemm16_pack(&p, &threads, py);
   return 0;
@@ -307,6 +314,8 @@ static size_t one_output(const void *op) { return (void)op, 1; }
 static int one(const void *op) { return (void)op, 1; }
 static int newest(const void *op) { return (void)op, 2147483647; }
 static int float_type(const void *op, size_t i) { return (void)op, (void)i, FLOAT; }
+// Which it is is asked when the node is run.
+static int operand_type(const void *op, size_t i) { return (void)op, i == 2 ? FLOAT : ANY; }
 static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
 static int required(const void *op, size_t i) { return (void)op, (void)i, 0; }
 static size_t no_pairs(int **inputs, int **outputs) { return (void)inputs, (void)outputs, 0; }
@@ -314,7 +323,7 @@ static void no_release(int *inputs, int *outputs) { (void)inputs, (void)outputs;
 
 // One float32 output of a kernel that `create_kernel` makes; names, inputs and what is computed differ.
 #define OPERATOR \
-  .version = API_VERSION, .provider = provider, .input_type = float_type, .output_type = float_type, .output_count = one_output, \
+  .version = API_VERSION, .provider = provider, .input_type = operand_type, .output_type = float_type, .output_count = one_output, \
   .destroy = free, .output_kind = required, .input_memory = required, .least_inputs = one, .inputs_alike = one, \
   .least_outputs = one, .outputs_alike = one, .create_kernel2 = create_kernel, .start_version = one, .end_version = newest, \
   .may_inplace = no_pairs, .release_inplace = no_release, .alias = no_pairs, .release_alias = no_release
