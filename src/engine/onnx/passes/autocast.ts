@@ -1,8 +1,8 @@
 // Computes the marked products of a graph in 16 bits (automatic mixed precision, Micikevicius et al. 2018). Rehearsed: the
 // operands are rounded by a cast there and back, and the product is computed in float32, of the numbers that a device with
 // 16-bit products would see; where that would write float16, the result is rounded too, so that what overflows there overflows
-// here. Native: the product itself takes and makes 16 bits. By an operator of our own, matrix products in bfloat16 round their
-// operands themselves; convolutions are rehearsed.
+// here. Native: the product itself takes and makes 16 bits. By an operator of our own, matrix products in bfloat16 take both:
+// what they are given in float32 they round themselves; convolutions are rehearsed.
 import type { LowType } from '../../precision.js';
 import { usedNames } from '../graph-builder.js';
 import {
@@ -36,6 +36,9 @@ export function autocast(nodes: readonly OnnxNode[], tools: AutocastTools): read
   return new Autocast(nodes, undefined, tools).run();
 }
 
+/** What a product takes: 16 bits; float32, rounded to them; or either of 16 bits and float32, which it rounds by itself. */
+type Taken = 'low' | 'rounded' | 'either';
+
 /** A place where a value is needed in 16 bits, or rounded to them. */
 interface Use {
   readonly node: OnnxNode;
@@ -43,12 +46,22 @@ interface Use {
   readonly at: number;
   readonly name: string;
   readonly type: LowType;
+  readonly taken: Taken;
   /** What the node calls the result already: the body of a loop. */
   readonly as: string;
 }
 
-/** A value from around the body of a loop, which needs it rounded. */
-type Wanted = Pick<Use, 'name' | 'type' | 'as'>;
+/** A value from around the body of a loop, whose products need it. */
+type Wanted = Pick<Use, 'name' | 'type' | 'taken' | 'as'>;
+
+/** What is done for the uses of a value that are near to each other. */
+interface Group {
+  readonly uses: readonly Use[];
+  /** The value is there for them anyway: nothing but they waits, if it does. */
+  readonly isThere: boolean;
+  /** They, or uses further away, take what is in 16 bits by then. */
+  readonly isLow: boolean;
+}
 
 /** One list of nodes: a graph, or the body of a loop. */
 class Autocast {
@@ -86,13 +99,13 @@ class Autocast {
 
   /** A product by the operator that rounds by itself, where that is wanted and can do it. */
   private byOperator(node: OnnxNode): OnnxNode {
-    const { lowType, op, inputs, attributes, ...rest } = node;
-    if (this.tools.products !== 'operator' || lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op)) return node;
+    const { op, inputs, attributes } = node;
+    if (this.tools.products !== 'operator' || node.lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op)) return node;
     const { transA = 0, transB = 0, alpha = ONE, beta = ONE, ...others } = attributes;
     const isPlain = Object.keys(others).length === 0 && (inputs.length === 2 || numberOf(beta) === 1);
     if (!isPlain) return node;
     const own = { transA, transB, alpha: { float: numberOf(alpha) } };
-    return { ...rest, op: 'Gemm16', domain: GEMM16_DOMAIN, inputs, attributes: own };
+    return { ...node, op: 'Gemm16', domain: GEMM16_DOMAIN, inputs, attributes: own };
   }
 
   /** What products in a loop take from around is rounded once, before the loop. */
@@ -133,7 +146,8 @@ class Autocast {
     order.forEach((node, at) => {
       const type = node.lowType;
       const operands = type ? node.inputs.slice(0, this.operandCount) : [];
-      if (type) for (const name of new Set(operands)) add({ node, at, name, type, as: name });
+      const taken = this.takenBy(node);
+      if (type) for (const name of new Set(operands)) add({ node, at, name, type, taken, as: name });
       for (const wanted of bodies.get(node) ?? []) add({ node, at, ...wanted });
       const asItIs = type ? node.inputs.slice(this.operandCount) : usedNames(node);
       for (const name of asItIs) lastRead.set(name, at);
@@ -146,26 +160,58 @@ class Autocast {
     return this.tools.products === 'native' ? 3 : 2;
   }
 
+  private takenBy({ domain }: OnnxNode): Taken {
+    if (this.tools.products === 'native') return 'low';
+    return domain === GEMM16_DOMAIN ? 'either' : 'rounded';
+  }
+
   /** @param uses in the order in which they are run */
   private castValue(uses: readonly Use[], lastRead: number): void {
     const [{ name, type }] = uses;
-    if (this.isOutside(name)) {
-      const as = this.tools.fresh();
-      this.wanted.push({ name, type, as });
-      for (const use of uses) this.rename(use, as);
-      return;
-    }
+    if (this.isOutside(name)) return this.want(uses);
     const exact = this.exact.get(`${type} ${name}`);
-    const native = this.tools.products === 'native';
     let low = exact;
-    for (const [i, group] of near(uses).entries()) {
+    for (const { uses: group, isThere, isLow } of this.groupsOf(uses, lastRead)) {
+      if (!isLow) {
+        for (const use of group) this.rename(use, name);
+        continue;
+      }
       // A value that is there anyway is rounded again: nothing else then waits for the use.
-      const isThere =
-        i === 0 || !this.makers.has(name) || (lastRead >= group[0].at && !this.stored.has(name));
-      if (!exact && (low === undefined || (isThere && !native))) low = this.cast(name, name, type);
-      const rounded = exact && isThere ? name : undefined;
-      const result = native ? (low as string) : (rounded ?? this.cast(low as string, name, 'float32'));
-      for (const use of group) this.rename(use, result);
+      const again = isThere && this.tools.products !== 'native';
+      if (!exact && (low === undefined || again)) low = this.cast(name, name, type);
+      this.renameGroup(group, low as string, exact && isThere ? name : undefined);
+    }
+  }
+
+  /** From around the loop, once for all uses that take the same of it. */
+  private want(uses: readonly Use[]): void {
+    for (const [taken, alike] of groupBy(uses, (use) => use.taken)) {
+      const [{ name, type }] = alike;
+      const as = this.tools.fresh();
+      this.wanted.push({ name, type, taken, as });
+      for (const use of alike) this.rename(use, as);
+    }
+  }
+
+  private groupsOf(uses: readonly Use[], lastRead: number): readonly Group[] {
+    const [{ name, type }] = uses;
+    const groups = near(uses);
+    const isThere = groups.map(
+      ([first], i) => i === 0 || !this.makers.has(name) || (lastRead >= first.at && !this.stored.has(name)),
+    );
+    return groups.map((group, i) => {
+      const waits = !isThere[i] || isThere[i + 1] === false;
+      const isLow = waits || this.exact.has(`${type} ${name}`) || group.some(({ taken }) => taken !== 'either');
+      return { uses: group, isThere: isThere[i], isLow };
+    });
+  }
+
+  /** @param rounded the value, if its numbers have no more than 16 bits and it is there; else it is made of `low` */
+  private renameGroup(group: readonly Use[], low: string, rounded: string | undefined): void {
+    let made = rounded;
+    for (const use of group) {
+      if (use.taken === 'rounded') made ??= this.cast(low, use.name, 'float32');
+      this.rename(use, use.taken === 'rounded' ? (made as string) : low);
     }
   }
 
@@ -241,6 +287,12 @@ const ONE = { float: 1 };
 
 function numberOf(attribute: AttributeValue): number {
   return typeof attribute === 'object' && 'float' in attribute ? attribute.float : Number(attribute);
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
 }
 
 /** Uses in groups, of which each is near the one before it. */

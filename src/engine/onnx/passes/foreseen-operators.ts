@@ -29,10 +29,14 @@ export function runsAsWritten(
     [...inputs, ...outputs].flatMap(({ name, dtype }) => (HALF.has(dtype) ? [name] : [])),
   );
   const takesHalf = (name: string): boolean => given.has(name) || isHalf(name);
-  // Casts have kernels for all types.
   return nodes.every(
-    (node) => isKnown(node) && (node.op === 'Cast' || ![...node.inputs, ...node.outputs].some(takesHalf)),
+    (node) => isKnown(node) && (takesAny(node) || ![...node.inputs, ...node.outputs].some(takesHalf)),
   );
+}
+
+/** Whether its kernel is one for all types. */
+function takesAny({ op, domain }: OnnxNode): boolean {
+  return domain === '' ? op === 'Cast' : domain === GEMM16_DOMAIN;
 }
 
 function isKnown({ op, domain }: OnnxNode): boolean {

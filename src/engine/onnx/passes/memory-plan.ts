@@ -5,7 +5,7 @@
 import { sizeOf } from '../../tensors.js';
 import { usedNames } from '../graph-builder.js';
 import { isHostCall } from '../host-call-node.js';
-import { bytesOfType, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
+import { bytesOfType, GEMM16_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
 import { VIEWS } from './in-place.js';
 
 /** A value with its place. */
@@ -40,11 +40,12 @@ const OVER_ONE_INPUT: ReadonlyMap<string, number> = new Map([
   ['LogSoftmax', 0],
   ['ScatterElements', 0],
   ['Gemm', 2],
+  ['Gemm16', 2],
 ]);
 
 /** Inputs of a node whose memory its result may take, if they are of its shape and nobody needs them after it. */
 export function overwritableInputs({ op, domain, inputs }: OnnxNode): readonly string[] {
-  if (domain !== '') return [];
+  if (domain !== '' && domain !== GEMM16_DOMAIN) return [];
   if (IN_PLACE.has(op)) return inputs;
   const only = inputs[OVER_ONE_INPUT.get(op) ?? inputs.length];
   return only && inputs.filter((name) => name === only).length === 1 ? [only] : [];
