@@ -8,11 +8,13 @@ import { usedNames } from '../graph-builder.js';
 import {
   type AttributeValue,
   GEMM16_DOMAIN,
-  type OnnxGraph,
   type OnnxNode,
   type OnnxValue,
   onnxType,
 } from '../onnx-graph.js';
+import { bodyOf, withNames } from './bodies.js';
+import { BufferReads } from './buffer-reads.js';
+import { type CarriedValue, carriedValues } from './carried-operands.js';
 import { executionOrder } from './node-order.js';
 
 /** How products in 16 bits are computed. */
@@ -31,9 +33,16 @@ export interface AutocastTools {
 /** Uses further apart, in nodes, have casts of their own: what waits from the forward pass for the gradient takes 16 bits then. */
 const NEAR = 64;
 
-/** The nodes with their marked products in 16 bits; the same list where there are none. */
-export function autocast(nodes: readonly OnnxNode[], tools: AutocastTools): readonly OnnxNode[] {
-  return new Autocast(nodes, undefined, tools).run();
+/**
+ * The nodes with their marked products in 16 bits; the same list where there are none.
+ * @param outputs of the graph, which stay what they are
+ */
+export function autocast(
+  nodes: readonly OnnxNode[],
+  outputs: readonly OnnxValue[],
+  tools: AutocastTools,
+): readonly OnnxNode[] {
+  return new Autocast(nodes, namesOf(outputs), undefined, tools).run();
 }
 
 /** What a product takes: 16 bits; float32, rounded to them; or either of 16 bits and float32, which it rounds by itself. */
@@ -78,9 +87,16 @@ class Autocast {
   /** Casts of values that the graph is given in 16 bits, such as stored weights: each use has its own. */
   private readonly stored = new Set<string>();
 
+  /** Values that are in 16 bits under the names that they had. */
+  private readonly carried = new Set<string>();
+  private readonly carriers = new Set<OnnxNode>();
+  /** What those are called before they are cast. */
+  private readonly madeAs = new Map<string, string>();
+
   /** @param inputs of a body; undefined: the graph itself, which takes nothing from around */
   constructor(
     private nodes: readonly OnnxNode[],
+    private readonly outputs: ReadonlySet<string>,
     private readonly inputs: ReadonlySet<string> | undefined,
     private readonly tools: AutocastTools,
   ) {}
@@ -93,14 +109,18 @@ class Autocast {
     for (const nodes of this.behind.values())
       for (const node of nodes) for (const name of node.outputs) this.makers.set(name, node);
     for (const node of this.nodes) this.noteStored(node);
-    for (const uses of this.usesByValue(bodies)) this.castValue(uses.all, uses.lastRead);
+    const order = executionOrder({ nodes: this.nodes });
+    const reads = new BufferReads(order, (node) => this.readAsItIs(node));
+    if (this.tools.products === 'operator') this.carry(order, reads, bodies);
+    for (const uses of this.usesByValue(order, bodies)) this.castValue(uses, reads);
     return [...this.behindOf(undefined), ...this.nodes.flatMap((node) => [this.finished(node), ...this.behindOf(node)])]; // biome-ignore format: one line reads better
   }
 
   /** A product by the operator that rounds by itself, where that is wanted and can do it. */
   private byOperator(node: OnnxNode): OnnxNode {
     const { op, inputs, attributes } = node;
-    if (this.tools.products !== 'operator' || node.lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op)) return node;
+    if (this.tools.products !== 'operator' || node.lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op))
+      return node;
     const { transA = 0, transB = 0, alpha = ONE, beta = ONE, ...others } = attributes;
     const isPlain = Object.keys(others).length === 0 && (inputs.length === 2 || numberOf(beta) === 1);
     if (!isPlain) return node;
@@ -115,7 +135,7 @@ class Autocast {
       const entry = bodyOf(node);
       if (!entry?.body.nodes.some(hasProducts)) return node;
       const { key, body } = entry;
-      const pass = new Autocast(body.nodes, new Set(body.inputs.map(({ name }) => name)), this.tools);
+      const pass = new Autocast(body.nodes, namesOf(body.outputs), namesOf(body.inputs), this.tools);
       const graph = { ...body, nodes: pass.run() };
       const replaced = { ...node, attributes: { ...node.attributes, [key]: { graph } } };
       wanted.set(replaced, pass.wanted);
@@ -132,27 +152,66 @@ class Autocast {
     this.stored.add(outputs[0]);
   }
 
-  /** All uses of each value in each type, and when the value is last read as it is. */
-  private usesByValue(
+  private readAsItIs(node: OnnxNode): readonly string[] {
+    return node.lowType ? node.inputs.slice(this.operandCount) : usedNames(node);
+  }
+
+  /** Values that products take behind nodes that move numbers are cast in front of those, where one of the products is far. */
+  private carry(
+    order: readonly OnnxNode[],
+    reads: BufferReads,
     bodies: ReadonlyMap<OnnxNode, readonly Wanted[]>,
-  ): readonly { readonly all: readonly Use[]; readonly lastRead: number }[] {
-    const order = executionOrder({ nodes: this.nodes });
-    const lastRead = new Map<string, number>();
-    const uses = new Map<string, Use[]>();
-    const add = (use: Use) => {
-      const key = `${use.type} ${use.name}`;
-      uses.set(key, [...(uses.get(key) ?? []), use]);
-    };
+  ): void {
+    const kept = new Set([...this.outputs, ...[...bodies.values()].flat().map(({ name }) => name)]);
+    const isOperand = (node: OnnxNode, input: number) =>
+      this.takenBy(node) === 'either' && input >= 0 && input < this.operandCount;
+    const isWanted = (value: CarriedValue) =>
+      value.maker.op !== 'Cast' && !bodyOf(value.maker) && this.waits(value, reads);
+    for (const value of carriedValues(order, kept, isOperand, isWanted)) {
+      const { name, maker, names } = value;
+      const made = this.tools.fresh();
+      this.describeAs(made, name, 'float32');
+      this.madeAs.set(name, made);
+      this.insert(maker, castNode(made, name, 'bfloat16', maker.part));
+      for (const moved of names) {
+        this.describeAs(moved, moved, 'bfloat16');
+        this.carried.add(moved);
+      }
+      for (const node of value.carriers) this.carriers.add(node);
+    }
+  }
+
+  private waits({ name, uses, carriers }: CarriedValue, reads: BufferReads): boolean {
+    const groups = near(uses.map((at) => ({ at })));
+    return groups.slice(1).some(([{ at }]) => !this.isThereAt(at, name, reads, carriers));
+  }
+
+  /** Whether a value is not kept for a use alone. @param carriers which do not count as others that read it */
+  private isThereAt(
+    at: number,
+    name: string,
+    reads: BufferReads,
+    carriers: ReadonlySet<OnnxNode> = this.carriers,
+  ): boolean {
+    const isMade = this.makers.has(reads.ownerOf(name));
+    return !isMade || (!this.stored.has(name) && at - reads.lastOf(name, carriers) <= NEAR);
+  }
+
+  /** All uses of each value in each type, but for those that are in it. */
+  private usesByValue(
+    order: readonly OnnxNode[],
+    bodies: ReadonlyMap<OnnxNode, readonly Wanted[]>,
+  ): Iterable<readonly Use[]> {
+    const uses: Use[] = [];
     order.forEach((node, at) => {
-      const type = node.lowType;
-      const operands = type ? node.inputs.slice(0, this.operandCount) : [];
+      const { lowType: type } = node;
       const taken = this.takenBy(node);
-      if (type) for (const name of new Set(operands)) add({ node, at, name, type, taken, as: name });
-      for (const wanted of bodies.get(node) ?? []) add({ node, at, ...wanted });
-      const asItIs = type ? node.inputs.slice(this.operandCount) : usedNames(node);
-      for (const name of asItIs) lastRead.set(name, at);
+      const operands = type ? node.inputs.slice(0, this.operandCount) : [];
+      if (type) for (const name of new Set(operands)) uses.push({ node, at, name, type, taken, as: name });
+      for (const wanted of bodies.get(node) ?? []) uses.push({ node, at, ...wanted });
     });
-    return [...uses.values()].map((all) => ({ all, lastRead: lastRead.get(all[0].name) ?? -1 }));
+    const left = uses.filter(({ name }) => !this.carried.has(name));
+    return groupBy(left, ({ type, name }) => `${type} ${name}`).values();
   }
 
   /** Inputs of a product that are rounded; a summand stays as it is, if it may. */
@@ -166,12 +225,15 @@ class Autocast {
   }
 
   /** @param uses in the order in which they are run */
-  private castValue(uses: readonly Use[], lastRead: number): void {
+  private castValue(uses: readonly Use[], reads: BufferReads): void {
     const [{ name, type }] = uses;
-    if (this.isOutside(name)) return this.want(uses);
+    if (this.isOutside(name)) {
+      this.want(uses);
+      return;
+    }
     const exact = this.exact.get(`${type} ${name}`);
     let low = exact;
-    for (const { uses: group, isThere, isLow } of this.groupsOf(uses, lastRead)) {
+    for (const { uses: group, isThere, isLow } of this.groupsOf(uses, reads)) {
       if (!isLow) {
         for (const use of group) this.rename(use, name);
         continue;
@@ -193,15 +255,14 @@ class Autocast {
     }
   }
 
-  private groupsOf(uses: readonly Use[], lastRead: number): readonly Group[] {
+  private groupsOf(uses: readonly Use[], reads: BufferReads): readonly Group[] {
     const [{ name, type }] = uses;
     const groups = near(uses);
-    const isThere = groups.map(
-      ([first], i) => i === 0 || !this.makers.has(name) || (lastRead >= first.at && !this.stored.has(name)),
-    );
+    const isThere = groups.map(([{ at }], i) => i === 0 || this.isThereAt(at, name, reads));
     return groups.map((group, i) => {
       const waits = !isThere[i] || isThere[i + 1] === false;
-      const isLow = waits || this.exact.has(`${type} ${name}`) || group.some(({ taken }) => taken !== 'either');
+      const isLow =
+        waits || this.exact.has(`${type} ${name}`) || group.some(({ taken }) => taken !== 'either');
       return { uses: group, isThere: isThere[i], isLow };
     });
   }
@@ -266,15 +327,15 @@ class Autocast {
 
   private finished(node: OnnxNode): OnnxNode {
     const { lowType, ...plain } = node;
-    const names = this.renamed.get(node);
-    if (!names) return plain;
+    const names = this.renamed.get(node) ?? new Map<string, string>();
     const inputs = node.inputs.map((name, i) =>
       lowType && i < this.operandCount ? (names.get(name) ?? name) : name,
     );
+    const outputs = node.outputs.map((name) => this.madeAs.get(name) ?? name);
     const entry = bodyOf(node);
-    if (!entry) return { ...plain, inputs };
+    if (!entry || names.size === 0) return { ...plain, inputs, outputs };
     const graph = withNames(entry.body, names);
-    return { ...plain, attributes: { ...node.attributes, [entry.key]: { graph } } };
+    return { ...plain, inputs, outputs, attributes: { ...node.attributes, [entry.key]: { graph } } };
   }
 
   private behindOf(node: OnnxNode | undefined): readonly OnnxNode[] {
@@ -296,8 +357,8 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<
 }
 
 /** Uses in groups, of which each is near the one before it. */
-function near(uses: readonly Use[]): readonly (readonly Use[])[] {
-  const groups: Use[][] = [];
+function near<U extends Pick<Use, 'at'>>(uses: readonly U[]): readonly (readonly U[])[] {
+  const groups: U[][] = [];
   for (const use of uses) {
     const group = groups.at(-1);
     if (group && use.at - (group.at(-1)?.at ?? 0) <= NEAR) group.push(use);
@@ -306,30 +367,12 @@ function near(uses: readonly Use[]): readonly (readonly Use[])[] {
   return groups;
 }
 
+function namesOf(values: readonly OnnxValue[]): ReadonlySet<string> {
+  return new Set(values.map(({ name }) => name));
+}
+
 function hasProducts(node: OnnxNode): boolean {
   return node.lowType !== undefined || (bodyOf(node)?.body.nodes.some(hasProducts) ?? false);
-}
-
-/** The graph that a node runs, and the attribute that it is. */
-export function bodyOf({
-  attributes,
-}: OnnxNode): { readonly key: string; readonly body: OnnxGraph } | undefined {
-  for (const [key, attribute] of Object.entries(attributes)) {
-    if (typeof attribute === 'object' && 'graph' in attribute) return { key, body: attribute.graph };
-  }
-  return undefined;
-}
-
-/** A body that takes values by other names, in the bodies inside too. */
-function withNames(body: OnnxGraph, names: ReadonlyMap<string, string>): OnnxGraph {
-  const nodes = body.nodes.map((node) => {
-    const inputs = node.inputs.map((name) => names.get(name) ?? name);
-    const entry = bodyOf(node);
-    if (!entry) return { ...node, inputs };
-    const graph = withNames(entry.body, names);
-    return { ...node, inputs, attributes: { ...node.attributes, [entry.key]: { graph } } };
-  });
-  return { ...body, nodes };
 }
 
 function castNode(
