@@ -1,6 +1,6 @@
 // The product: blocks of op(B) are packed once for all threads, blocks of op(A) by each; a tile of 14 x 32 numbers of C stays in
 // registers over a block of k (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"). Packing
-// rounds to bfloat16 and puts two neighbours along k in one word, which is what vdpbf16ps multiplies and adds.
+// rounds to bfloat16, where the operand is not so already, and puts two neighbours along k in one word, which is what vdpbf16ps multiplies and adds.
 #include "gemm16.h"
 #include <immintrin.h>
 #include <stdlib.h>
@@ -31,21 +31,29 @@ static inline uint32_t rounded(float x) {
   return (u & 0x7fffffff) > 0x7f800000 ? (u >> 16) | 0x40 : r;
 }
 
-static inline uint32_t pair(float even, float odd) { return rounded(even) | rounded(odd) << 16; }
+// Element i, which is float32 or, where it is low, bfloat16 already.
+static inline __attribute__((always_inline)) uint32_t bits_at(const void *x, ptrdiff_t i, int is_low) {
+  return is_low ? ((const uint16_t *)x)[i] : rounded(((const float *)x)[i]);
+}
+
+// Elements i and j in one word.
+static inline __attribute__((always_inline)) uint32_t pair(const void *x, ptrdiff_t i, ptrdiff_t j, int is_low) {
+  return bits_at(x, i, is_low) | bits_at(x, j, is_low) << 16;
+}
 
 // Packs `width` rows or columns of a matrix, whose elements lie `s` apart across them and `ks` along k, as panels of `panel`:
 // word q of line i holds k = 2q and 2q + 1. Missing lines and a missing last k are zeros.
-static inline __attribute__((always_inline)) void pack_panel(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int panel, int k,
-                                                             uint32_t *to) {
+static inline __attribute__((always_inline)) void pack_panel(const void *x, int is_low, ptrdiff_t s, ptrdiff_t ks, int width, int panel,
+                                                             int k, uint32_t *to) {
   int whole = k / 2, words = (k + 1) / 2;
   if (s == 1) {
     for (int q = 0; q < words; q++) {
-      const float *even = x + (ptrdiff_t)2 * q * ks, *odd = even + ks;
+      ptrdiff_t even = (ptrdiff_t)2 * q * ks, odd = even + ks;
       uint32_t *line = to + (ptrdiff_t)q * panel;
       if (q < whole)
-        for (int i = 0; i < width; i++) line[i] = pair(even[i], odd[i]);
+        for (int i = 0; i < width; i++) line[i] = pair(x, even + i, odd + i, is_low);
       else
-        for (int i = 0; i < width; i++) line[i] = pair(even[i], 0);
+        for (int i = 0; i < width; i++) line[i] = bits_at(x, even + i, is_low);
       for (int i = width; i < panel; i++) line[i] = 0;
     }
     return;
@@ -54,12 +62,16 @@ static inline __attribute__((always_inline)) void pack_panel(const float *x, ptr
   for (int q0 = 0; q0 < words; q0 += 16) {
     int count = words - q0 < 16 ? words - q0 : 16;
     for (int i = 0; i < width; i++) {
-      const float *row = x + i * s + (ptrdiff_t)2 * q0 * ks;
-      if (ks == 1 && q0 + count <= whole)
-        for (int q = 0; q < count; q++) lines[i][q] = pair(row[2 * q], row[2 * q + 1]);
+      ptrdiff_t row = i * s + (ptrdiff_t)2 * q0 * ks;
+      // Neighbours in bfloat16 are a word already.
+      if (ks == 1 && q0 + count <= whole && is_low) memcpy(lines[i], (const uint16_t *)x + row, (size_t)count * 4);
+      else if (ks == 1 && q0 + count <= whole)
+        for (int q = 0; q < count; q++) lines[i][q] = pair(x, row + 2 * q, row + 2 * q + 1, is_low);
       else
-        for (int q = 0; q < count; q++)
-          lines[i][q] = pair(row[(ptrdiff_t)2 * q * ks], q0 + q < whole ? row[((ptrdiff_t)2 * q + 1) * ks] : 0);
+        for (int q = 0; q < count; q++) {
+          ptrdiff_t even = row + (ptrdiff_t)2 * q * ks;
+          lines[i][q] = q0 + q < whole ? pair(x, even, even + ks, is_low) : bits_at(x, even, is_low);
+        }
     }
     for (int q = 0; q < count; q++) {
       uint32_t *line = to + (ptrdiff_t)(q0 + q) * panel;
@@ -69,18 +81,33 @@ static inline __attribute__((always_inline)) void pack_panel(const float *x, ptr
   }
 }
 
-static void pack_a(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
-  pack_panel(x, s, ks, width, MR, k, to);
+typedef void pack_fn(const void *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to);
+
+// One for each width of a panel and type of element; the compiler makes vectors of those that are fast.
+#define PACK(name, target, panel, is_low) \
+  static target void name(const void *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) { \
+    pack_panel(x, is_low, s, ks, width, panel, k, to); \
+  }
+PACK(pack_a, , MR, 0)
+PACK(pack_b, , NR, 0)
+PACK(pack_low_a, , MR, 1)
+PACK(pack_low_b, , NR, 1)
+PACK(pack_a_fast, FAST, MR, 0)
+PACK(pack_b_fast, FAST, NR, 0)
+PACK(pack_low_a_fast, FAST, MR, 1)
+PACK(pack_low_b_fast, FAST, NR, 1)
+
+// By whether it is fast, and whether the elements are low.
+static pack_fn *const PACK_A[2][2] = {{pack_a, pack_low_a}, {pack_a_fast, pack_low_a_fast}};
+static pack_fn *const PACK_B[2][2] = {{pack_b, pack_low_b}, {pack_b_fast, pack_low_b_fast}};
+
+operand gemm16_from(operand x, ptrdiff_t index) {
+  x.data = (const char *)x.data + index * (x.is_low ? 2 : 4);
+  return x;
 }
-static void pack_b(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
-  pack_panel(x, s, ks, width, NR, k, to);
-}
-// The compiler makes vectors of these.
-static FAST void pack_a_fast(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
-  pack_panel(x, s, ks, width, MR, k, to);
-}
-static FAST void pack_b_fast(const float *x, ptrdiff_t s, ptrdiff_t ks, int width, int k, uint32_t *to) {
-  pack_panel(x, s, ks, width, NR, k, to);
+
+static const void *at(const operand *x, ptrdiff_t row, ptrdiff_t column) {
+  return gemm16_from(*x, row * x->rs + column * x->cs).data;
 }
 
 // What is done with a tile: c = alpha * sum + (d, or what was there before, or 0).
@@ -165,8 +192,8 @@ static void pack_part(void *data, size_t i) {
   const product *p = x->p;
   ptrdiff_t j = (ptrdiff_t)i * NR;
   int width = x->n - j < NR ? (int)(x->n - j) : NR;
-  const float *from = p->b + x->k0 * p->brs + (x->n0 + j) * p->bcs;
-  (use_portable ? pack_b : pack_b_fast)(from, p->bcs, p->brs, width, x->k, x->b + (ptrdiff_t)i * words_of(x->k) * NR);
+  pack_fn *pack = PACK_B[!use_portable][p->b.is_low];
+  pack(at(&p->b, x->k0, x->n0 + j), p->b.cs, p->b.rs, width, x->k, x->b + (ptrdiff_t)i * words_of(x->k) * NR);
 }
 
 static void multiply_part(void *data, size_t i) {
@@ -177,10 +204,9 @@ static void multiply_part(void *data, size_t i) {
   int m = p->m - i0 < MC ? (int)(p->m - i0) : MC;
   ptrdiff_t end = j0 + x->narrow < x->n ? j0 + x->narrow : x->n;
   uint32_t a[MC * ((KC + 1) / 2)] __attribute__((aligned(64)));
-  for (int r = 0; r < m; r += MR) {
-    const float *from = p->a + (i0 + r) * p->ars + x->k0 * p->acs;
-    (use_portable ? pack_a : pack_a_fast)(from, p->ars, p->acs, m - r < MR ? m - r : MR, x->k, a + r * words);
-  }
+  pack_fn *pack = PACK_A[!use_portable][p->a.is_low];
+  for (int r = 0; r < m; r += MR)
+    pack(at(&p->a, i0 + r, x->k0), p->a.rs, p->a.cs, m - r < MR ? m - r : MR, x->k, a + r * words);
   for (ptrdiff_t j = j0; j < end; j += NR)
     for (int r = 0; r < m; r += MR) {
       ptrdiff_t row = i0 + r, column = x->n0 + j;

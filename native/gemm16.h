@@ -1,14 +1,20 @@
-// Products of float32 matrices whose operands are rounded to bfloat16, summed in float32.
+// Products of matrices in bfloat16, summed in float32. An operand is given in bfloat16, or in float32 and rounded.
 #ifndef ANEMONE_GEMM16_H
 #define ANEMONE_GEMM16_H
 #include <stddef.h>
 #include <stdint.h>
 
-// One product: C [m,n] = alpha * op(A) [m,k] * op(B) [k,n] + D. An element of a matrix lies at row * rs + column * cs.
+// A matrix whose elements are float32, or bfloat16 where it `is_low`. One lies at row * rs + column * cs.
+typedef struct {
+  const void *data;
+  int is_low;
+  ptrdiff_t rs, cs;
+} operand;
+
+// One product: C [m,n] = alpha * op(A) [m,k] * op(B) [k,n] + D. D may be C.
 typedef struct {
   ptrdiff_t m, n, k;
-  const float *a, *b;
-  ptrdiff_t ars, acs, brs, bcs;
+  operand a, b;
   float alpha;
   const float *d; // summand, or null
   ptrdiff_t drs, dcs;
@@ -27,7 +33,9 @@ typedef struct {
 int gemm16_is_fast(void);
 // The same numbers by any CPU, slowly: for tests, and to compare with. Default 0.
 void gemm16_use_portable(int portable);
-// op(B) for many products: its bytes, and how it is laid out there. Of the product k, n, b, brs and bcs count.
+// An operand from element `index` of its memory on.
+operand gemm16_from(operand x, ptrdiff_t index);
+// op(B) for many products: its bytes, and how it is laid out there. Of the product k, n and b count.
 size_t gemm16_packed_bytes(ptrdiff_t k, ptrdiff_t n);
 void gemm16_pack(const product *p, const pool *threads, void *to);
 // Returns 0, or 1 where there is no memory.

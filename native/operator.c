@@ -1,6 +1,6 @@
 // Custom operators of ONNX Runtime. anemone.Gemm16: Y = alpha * op(A) * op(B) + C, matrices or batches of them that broadcast, C
-// optional; float32 in and out. anemone.Gemm16Pack: a matrix B as Gemm16 lays it out, for a loop that multiplies with it in each turn;
-// Gemm16 takes it instead of B where its attribute `columns` says how many op(B) has.
+// optional; A and B are float32 or bfloat16, each by itself, C and Y float32. anemone.Gemm16Pack: a matrix B as Gemm16 lays it out, for a
+// loop that multiplies with it in each turn; Gemm16 takes it instead of B where its attribute `columns` says how many op(B) has.
 #include "gemm16.h"
 #include "ort.h"
 #include <stdlib.h>
@@ -41,6 +41,14 @@ static const char *shape_of(const kernel *x, const shape *a, const shape *b, sha
   return 0;
 }
 
+static int is_operand(const shape *s) { return s->type == FLOAT || s->type == BFLOAT16; }
+
+// A matrix of `columns` that is written row by row, as it is or transposed.
+static operand rows_of(const void *data, int type, int64_t rows, int64_t columns, int64_t transposed) {
+  operand x = {data, type == BFLOAT16, transposed ? 1 : columns, transposed ? rows : 1};
+  return x;
+}
+
 static int64_t product_of(const int64_t *sizes, size_t count) {
   int64_t result = 1;
   for (size_t i = 0; i < count; i++) result *= sizes[i];
@@ -61,29 +69,23 @@ static int64_t matrix_of(const shape *s, const shape *y, int64_t index) {
 
 static status compute(void *data, void *context) {
   const kernel *x = data;
-  const void *value;
   size_t inputs;
   shape a, b, c, y;
-  float *pa, *pb, *pc = 0, *py;
+  void *pa, *pb, *pc = 0;
+  float *py;
   status failed;
   TRY(CALL(INPUT_COUNT, (void *, size_t *))(context, &inputs));
-  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 0, &value));
-  TRY(shape_and_data(value, &a, &pa));
-  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 1, &value));
-  TRY(shape_and_data(value, &b, &pb));
-  if (inputs > 2) {
-    TRY(CALL(INPUT, (void *, size_t, const void **))(context, 2, &value));
-    if (value) TRY(shape_and_data(value, &c, &pc));
-  }
+  TRY(input(context, 0, &a, &pa));
+  TRY(input(context, 1, &b, &pb));
+  if (inputs > 2) TRY(input(context, 2, &c, &pc));
+  if (!is_operand(&a) || !is_operand(&b)) return failure("Gemm16 takes float32 and bfloat16");
+  if (x->columns && b.type != FLOAT) return failure("Gemm16's packed operand is called float32");
   const char *wrong = shape_of(x, &a, &b, &y);
   if (wrong) return failure(wrong);
-  void *output;
-  TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y.size, y.rank, &output));
-  TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&py));
-  product p = {.m = at(&y, 2), .n = at(&y, 1), .k = at(&a, x->trans_a ? 2 : 1), .a = pa, .b = pb, .alpha = x->alpha, .c = py};
+  TRY(output(context, 0, &y, &py));
+  product p = {.m = at(&y, 2), .n = at(&y, 1), .k = at(&a, x->trans_a ? 2 : 1), .alpha = x->alpha, .c = py};
+  p.a = rows_of(pa, a.type, p.m, p.k, x->trans_a), p.b = rows_of(pb, b.type, p.k, p.n, x->trans_b);
   if (x->columns) p.packed = pb;
-  p.ars = x->trans_a ? 1 : p.k, p.acs = x->trans_a ? p.m : 1;
-  p.brs = x->trans_b ? 1 : p.n, p.bcs = x->trans_b ? p.k : 1;
   int64_t count = product_of(y.size, y.rank - 2);
   pool threads = {context, run_parallel};
   if (pc) {
@@ -99,8 +101,8 @@ static status compute(void *data, void *context) {
   if (!all) return failure("Gemm16 found no memory");
   for (int64_t i = 0; i < count; i++) {
     all[i] = p;
-    all[i].a += matrix_of(&a, &y, i) * p.m * p.k;
-    all[i].b += matrix_of(&b, &y, i) * p.k * p.n;
+    all[i].a = gemm16_from(p.a, matrix_of(&a, &y, i) * p.m * p.k);
+    all[i].b = gemm16_from(p.b, matrix_of(&b, &y, i) * p.k * p.n);
     all[i].c += i * p.m * p.n;
   }
   int none = gemm16_many(all, (size_t)count, &threads);
@@ -160,19 +162,17 @@ static status infer_packed(const void *op, void *context) {
 
 static status pack(void *data, void *context) {
   const kernel *x = data;
-  const void *value;
   shape b, y;
-  float *pb, *py;
+  void *pb;
+  float *py;
   status failed;
-  TRY(CALL(INPUT, (void *, size_t, const void **))(context, 0, &value));
-  TRY(shape_and_data(value, &b, &pb));
+  TRY(input(context, 0, &b, &pb));
+  if (!is_operand(&b)) return failure("Gemm16Pack takes float32 and bfloat16");
   const char *wrong = shape_of_packed(x, &b, &y);
   if (wrong) return failure(wrong);
-  void *output;
-  TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, 0, y.size, y.rank, &output));
-  TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&py));
-  product p = {.k = at(&b, x->trans_b ? 1 : 2), .n = at(&b, x->trans_b ? 2 : 1), .b = pb};
-  p.brs = x->trans_b ? 1 : p.n, p.bcs = x->trans_b ? p.k : 1;
+  TRY(output(context, 0, &y, &py));
+  product p = {.k = at(&b, x->trans_b ? 1 : 2), .n = at(&b, x->trans_b ? 2 : 1)};
+  p.b = rows_of(pb, b.type, p.k, p.n, x->trans_b);
   pool threads = {context, run_parallel};
   gemm16_pack(&p, &threads, py);
   return 0;
@@ -182,14 +182,16 @@ static const char *name(const void *op) { return (void)op, "Gemm16"; }
 static const char *packing_name(const void *op) { return (void)op, "Gemm16Pack"; }
 static size_t three(const void *op) { return (void)op, 3; }
 static size_t one_input(const void *op) { return (void)op, 1; }
+// Which it is is asked when the node is run.
+static int operand_type(const void *op, size_t i) { return (void)op, i == 2 ? FLOAT : ANY; }
 static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
 
 static custom_op op = {
-  OPERATOR, .name = name, .input_count = three, .input_type = float_type, .input_kind = kind, .inputs_alike = one,
+  OPERATOR, .name = name, .input_count = three, .input_type = operand_type, .input_kind = kind, .inputs_alike = one,
   .output_kind = required, .compute2 = compute, .infer = infer,
 };
 static custom_op packing = {
-  OPERATOR, .name = packing_name, .input_count = one_input, .input_type = float_type, .input_kind = required, .inputs_alike = one,
+  OPERATOR, .name = packing_name, .input_count = one_input, .input_type = operand_type, .input_kind = required, .inputs_alike = one,
   .output_kind = required, .compute2 = pack, .infer = infer_packed,
 };
 

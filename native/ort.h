@@ -20,7 +20,7 @@ enum {
   RELEASE_STATUS = 93, RELEASE_INFO = 99, INFER_INPUT = 268, INFER_ATTRIBUTE = 269, INFER_OUTPUT = 270,
   READ_ATTRIBUTE = 272, PARALLEL_FOR = 274
 };
-enum { MOST_AXES = 8, ANY = 0, FLOAT = 1, BOOL = 9, FAIL = 1, OPTIONAL_INPUT = 1, VARIADIC = 2, API_VERSION = 24, INT_KIND = 1, INTS_KIND = 2 };
+enum { MOST_AXES = 8, ANY = 0, FLOAT = 1, BOOL = 9, BFLOAT16 = 16, FAIL = 1, OPTIONAL_INPUT = 1, VARIADIC = 2, API_VERSION = 24, INT_KIND = 1, INTS_KIND = 2 };
 
 // Of the library that the sessions are of; set before an operator is made.
 extern table api;
@@ -56,7 +56,7 @@ typedef struct {
 typedef struct {
   size_t rank;
   int64_t size[MOST_AXES];
-  int type; // of its elements, where it was asked
+  int type; // of its elements, if it is an input
 } shape;
 
 static inline status failure(const char *text) { return CALL(CREATE_STATUS, (int, const char *))(FAIL, text); }
@@ -71,15 +71,23 @@ static inline status dimensions(const void *info, shape *s) {
   return CALL(DIMENSIONS, (const void *, int64_t *, size_t))(info, s->size, s->rank);
 }
 
-static inline status shape_and_data(const void *value, shape *s, float **data) {
+// Input `index` of the node that is run; of an optional one that is left out, nothing is said.
+static inline status input(void *context, size_t index, shape *s, void **data) {
+  const void *value;
   void *info;
-  status failed = CALL(TENSOR_INFO, (const void *, void **))(value, &info);
-  if (failed) return failed;
-  failed = dimensions(info, s);
-  if (!failed) failed = CALL(ELEMENT_TYPE, (const void *, int *))(info, &s->type);
+  status failed = CALL(INPUT, (void *, size_t, const void **))(context, index, &value);
+  if (failed || !value) return failed;
+  if ((failed = CALL(TENSOR_INFO, (const void *, void **))(value, &info))) return failed;
+  if (!(failed = dimensions(info, s))) failed = CALL(ELEMENT_TYPE, (const void *, int *))(info, &s->type);
   ((void (*)(void *))api[RELEASE_INFO])(info);
-  if (failed) return failed;
-  return CALL(TENSOR_DATA, (const void *, void **))(value, (void **)data);
+  return failed ? failed : CALL(TENSOR_DATA, (const void *, void **))(value, data);
+}
+
+// The memory of output `index`.
+static inline status output(void *context, size_t index, const shape *y, float **data) {
+  void *value;
+  status failed = CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, index, y->size, y->rank, &value);
+  return failed ? failed : CALL(TENSOR_DATA, (const void *, void **))(value, (void **)data);
 }
 
 // For a `pool`; its context is that of the kernel.

@@ -37,10 +37,8 @@ static status compute(void *data, void *context) {
   float *outputs[POINTWISE_OUTPUTS];
   status failed;
   for (int i = 0; i < program->inputs; i++) {
-    const void *value;
-    float *numbers;
-    TRY(CALL(INPUT, (void *, size_t, const void **))(context, (size_t)i, &value));
-    TRY(shape_and_data(value, &shapes[i], &numbers));
+    void *numbers;
+    TRY(input(context, (size_t)i, &shapes[i], &numbers));
     inputs[i].data = numbers;
   }
   const shape *result = result_shape(shapes, program->inputs);
@@ -50,11 +48,7 @@ static status compute(void *data, void *context) {
     inputs[i].kind = (pointwise_kind)kind;
     inputs[i].width = at(result, 1);
   }
-  for (int i = 0; i < program->outputs; i++) {
-    void *output;
-    TRY(CALL(OUTPUT, (void *, size_t, const int64_t *, size_t, void **))(context, (size_t)i, result->size, result->rank, &output));
-    TRY(CALL(TENSOR_DATA, (const void *, void **))(output, (void **)&outputs[i]));
-  }
+  for (int i = 0; i < program->outputs; i++) TRY(output(context, (size_t)i, result, &outputs[i]));
   pool threads = {context, run_parallel};
   pointwise_run(program, count_of(result), inputs, outputs, &threads);
   return 0;

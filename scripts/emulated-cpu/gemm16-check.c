@@ -1,4 +1,5 @@
-// Checks the products of native/gemm16.c on this CPU: against double precision over rounded operands, and against the portable path.
+// Checks the products of native/gemm16.c on this CPU: against double precision over rounded operands, against the portable path, and
+// against those of the same operands given in bfloat16.
 #include "gemm16.h"
 #include <math.h>
 #include <stdio.h>
@@ -30,30 +31,64 @@ static float *numbers(size_t count, int seed) {
   return x;
 }
 
+static uint16_t *low(const float *x, size_t count) {
+  uint16_t *y = malloc(count * 2 + 2);
+  for (size_t i = 0; i < count; i++) {
+    float r = rounded(x[i]);
+    memcpy(y + i, (char *)&r + 2, 2);
+  }
+  return y;
+}
+
+static double element(const operand *x, ptrdiff_t row, ptrdiff_t column) {
+  return rounded(((const float *)x->data)[row * x->rs + column * x->cs]);
+}
+
 static double exactly(const product *p, ptrdiff_t i, ptrdiff_t j) {
   double sum = 0;
-  for (ptrdiff_t l = 0; l < p->k; l++)
-    sum += (double)rounded(p->a[i * p->ars + l * p->acs]) * rounded(p->b[l * p->brs + j * p->bcs]);
+  for (ptrdiff_t l = 0; l < p->k; l++) sum += element(&p->a, i, l) * element(&p->b, l, j);
   return p->alpha * sum + (p->d ? p->d[i * p->drs + j * p->dcs] : 0);
 }
 
 static double larger(double x, double y) { return fabs(x) > y ? fabs(x) : y; }
+
+// Whether a product has the bits `wanted`, as it is and with op(B) packed before.
+static int is_equal(product p, const float *wanted) {
+  size_t bytes = (size_t)(p.m * p.n) * 4;
+  float *c = calloc(1, bytes);
+  void *packed = malloc(gemm16_packed_bytes(p.k, p.n));
+  p.c = c;
+  int equal = gemm16(&p, &ONE_THREAD) == 0 && memcmp(c, wanted, bytes) == 0;
+  gemm16_pack(&p, &ONE_THREAD, packed);
+  p.packed = packed;
+  equal = equal && gemm16(&p, &ONE_THREAD) == 0 && memcmp(c, wanted, bytes) == 0;
+  free(packed), free(c);
+  return equal;
+}
+
+// Whether it is the same product with either operand given in bfloat16, and with both.
+static int is_equal_of_low(product p) {
+  void *a = low(p.a.data, (size_t)(p.m * p.k)), *b = low(p.b.data, (size_t)(p.k * p.n));
+  int equal = 1;
+  for (int form = 0; form < 4; form++) {
+    product q = p;
+    if (form & 1) q.a.data = a, q.a.is_low = 1;
+    if (form & 2) q.b.data = b, q.b.is_low = 1;
+    equal = equal && is_equal(q, p.c);
+  }
+  free(a), free(b);
+  return equal;
+}
 
 // How far a product is from double precision, and from the portable path, of its largest number.
 static int distances(product p, double *off, double *apart) {
   float *portable = calloc((size_t)(p.m * p.n), 4), *fast = p.c;
   gemm16_use_portable(!gemm16_is_fast());
   int failed = gemm16(&p, &ONE_THREAD);
-  // The same with op(B) packed before.
-  float *again = calloc((size_t)(p.m * p.n), 4);
-  void *packed = malloc(gemm16_packed_bytes(p.k, p.n));
-  gemm16_pack(&p, &ONE_THREAD, packed);
-  p.c = again, p.packed = packed;
-  failed |= gemm16(&p, &ONE_THREAD) || memcmp(again, fast, (size_t)(p.m * p.n) * 4) != 0;
-  p.packed = 0, free(packed), free(again);
+  failed |= !is_equal_of_low(p);
   p.c = portable;
   gemm16_use_portable(1);
-  failed |= gemm16(&p, &ONE_THREAD);
+  failed |= gemm16(&p, &ONE_THREAD) || !is_equal_of_low(p);
   double most = 1e-30, wrong = 0, between = 0;
   for (ptrdiff_t i = 0; i < p.m; i++)
     for (ptrdiff_t j = 0; j < p.n; j++) {
@@ -76,7 +111,7 @@ int main(void) {
       int ta = form & 1, tb = form >> 1 & 1, summand = form >> 2;
       float *a = numbers((size_t)(m * k), 1), *b = numbers((size_t)(k * n), 2), *d = numbers((size_t)(m * n), 3);
       float *c = calloc((size_t)(m * n), 4);
-      product p = {m, n, k, a, b, ta ? 1 : k, ta ? m : 1, tb ? 1 : n, tb ? k : 1, summand & 1 ? 0.5f : 1, summand ? d : 0,
+      product p = {m, n, k, {a, 0, ta ? 1 : k, ta ? m : 1}, {b, 0, tb ? 1 : n, tb ? k : 1}, summand & 1 ? 0.5f : 1, summand ? d : 0,
                    summand == 1 ? n : summand == 2 ? 0 : 1, summand == 3 ? 0 : 1, c, 0};
       int wrong = distances(p, &off, &apart);
       if (wrong) printf("wrong: %td x %td x %td, transposed %d %d, summand %d\n", m, k, n, ta, tb, summand);

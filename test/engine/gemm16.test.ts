@@ -16,9 +16,11 @@ import {
   valueAndGrads,
 } from '../../src/engine/index.js';
 import { flopsOf } from '../../src/engine/onnx/flops.js';
-import type { OnnxGraph } from '../../src/engine/onnx/onnx-graph.js';
-import { hasGemm16 } from '../../src/engine/onnx/open-session.js';
+import { encodeModel } from '../../src/engine/onnx/model-proto.js';
+import { NATIVE_DOMAIN, type OnnxGraph, type OnnxNode, onnxType } from '../../src/engine/onnx/onnx-graph.js';
+import { hasGemm16, openSession } from '../../src/engine/onnx/open-session.js';
 import { runsAsWritten } from '../../src/engine/onnx/passes/foreseen-operators.js';
+import { wordsOf } from '../../src/engine/onnx/passes/packed-operands.js';
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
 import { trace } from '../../src/engine/onnx/trace.js';
 import { fromBfloat16, toBfloat16 } from '../../src/formats/index.js';
@@ -79,8 +81,38 @@ function distance(found: ArrayLike<number>, wanted: ArrayLike<number>): number {
   return worst / most;
 }
 
+const node = (op: string, inputs: string[], output: string, attributes = {}): OnnxNode => ({
+  op,
+  domain: op === 'Cast' ? '' : NATIVE_DOMAIN,
+  inputs,
+  outputs: [output],
+  attributes,
+});
+const toLow = (name: string): OnnxNode => node('Cast', [name], `low_${name}`, { to: onnxType.bfloat16 });
+
+function hasBitsOf(found: Float32Array, wanted: Float32Array): boolean {
+  return Buffer.from(found.buffer).equals(Buffer.from(wanted.buffer));
+}
+
+/** What nodes make of `inputs`: y, of `shape`. */
+async function madeBy(
+  nodes: readonly OnnxNode[],
+  inputs: Record<string, HostTensor>,
+  shape: readonly number[],
+): Promise<Float32Array> {
+  const described = Object.entries(inputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const graph: OnnxGraph = { nodes, inputs: described, outputs: [{ name: 'y', dtype: 'float32', shape }], initializers: [] }; // biome-ignore format: one line reads better
+  const model = { bytes: encodeModel(graph), inputs: Object.keys(inputs), outputs: ['y'], calls: [], weights: [], generation: {} }; // biome-ignore format: one line reads better
+  const session = await openSession(model, { provider: 'cpu', threads: 2, optimization: 'disabled', arena: false }); // biome-ignore format: one line reads better
+  const y = float32(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+  await session.run(inputs, { y });
+  await session.dispose();
+  return y.data as Float32Array;
+}
+
 describe('anemone.Gemm16', () => {
   skipUnless(isBuilt, 'it is not built: bash scripts/native.sh');
+  skipUnless(process.env['ANEMONE_GEMM16'] !== 'off', 'it is switched off');
 
   it('takes the place of products in bfloat16, and is planned for', () => {
     expect(hasGemm16('cpu')).toBe(true);
@@ -116,6 +148,70 @@ describe('anemone.Gemm16', () => {
       const { y } = await computed(({ a, b }) => ({ y: tf.matMul(a, b, ta, tb) }), { a, b });
       expect(distance(y, exactly(a, b, [ta, tb]))).toBeLessThan(2e-6);
     }
+  });
+
+  it.each(sizes)('of %s × %s × %s, of each mix of operand types', async (m, k, n) => {
+    for (const [transA, transB] of [
+      [0, 0],
+      [1, 0],
+      [0, 1],
+      [1, 1],
+    ]) {
+      const a = matrix(transA ? [k, m] : [m, k], 1);
+      const b = matrix(transB ? [n, k] : [k, n], 2);
+      const c = matrix([n], 3);
+      const product = (a: string, b: string) => node('Gemm16', [a, b, 'c'], 'y', { transA, transB, alpha: { float: 0.5 } }); // biome-ignore format: one line reads better
+      const y = await madeBy([product('a', 'b')], { a, b, c }, [m, n]);
+      const wanted = exactly(a, b, [transA > 0, transB > 0]).map((sum, i) => sum / 2 + c.data[i % n]);
+      expect(distance(y, wanted)).toBeLessThan(2e-6);
+      const mixes = [
+        [toLow('a'), product('low_a', 'b')],
+        [toLow('b'), product('a', 'low_b')],
+        [toLow('a'), toLow('b'), product('low_a', 'low_b')],
+      ];
+      for (const nodes of mixes) expect(hasBitsOf(await madeBy(nodes, { a, b, c }, [m, n]), y)).toBe(true);
+      if (transA) continue;
+      const packing = node('Gemm16Pack', ['low_b'], 'packed', { transB });
+      const packed = node('Gemm16', ['low_a', 'packed', 'c'], 'y', { columns: n, alpha: { float: 0.5 } });
+      const nodes = [toLow('a'), toLow('b'), packing, packed];
+      expect(hasBitsOf(await madeBy(nodes, { a, b, c }, [m, n]), y)).toBe(true);
+    }
+  });
+
+  it('of batches of each mix of operand types', async () => {
+    const [a, b] = [matrix([2, 3, 33, 18], 3), matrix([3, 18, 5], 4)];
+    const shape = [2, 3, 33, 5];
+    const y = await madeBy([node('Gemm16', ['a', 'b'], 'y')], { a, b }, shape);
+    const low = [toLow('a'), toLow('b')];
+    for (const operands of [
+      ['low_a', 'b'],
+      ['a', 'low_b'],
+      ['low_a', 'low_b'],
+    ])
+      expect(await madeBy([...low, node('Gemm16', operands, 'y')], { a, b }, shape)).toEqual(y);
+  });
+
+  it('takes no operand of another type, and no packed one that is called bfloat16', async () => {
+    const [a, b] = [matrix([4, 4], 1), matrix([4, 4], 2)];
+    const half = node('Cast', ['b'], 'half', { to: onnxType.float16 });
+    await expect(madeBy([half, node('Gemm16', ['a', 'half'], 'y')], { a, b }, [4, 4])).rejects.toMatchObject({
+      message: expect.stringContaining('Gemm16 takes float32 and bfloat16'),
+    });
+    const words = matrix([wordsOf(4, 4)], 1);
+    const packed = node('Gemm16', ['a', 'low_words'], 'y', { columns: 4 });
+    await expect(madeBy([toLow('words'), packed], { a, words }, [4, 4])).rejects.toMatchObject({
+      message: expect.stringContaining('packed operand'),
+    });
+  });
+
+  it('keeps what is not a number in bfloat16, and what is not finite', async () => {
+    const [a, b] = [matrix([40, 40], 1), matrix([40, 40], 2)];
+    a.data[0] = Number.NaN;
+    a.data[41] = Number.POSITIVE_INFINITY;
+    const y = await madeBy([toLow('a'), node('Gemm16', ['low_a', 'b'], 'y')], { a, b }, [40, 40]);
+    expect(y.slice(0, 40).every(Number.isNaN)).toBe(true);
+    expect(y.slice(40, 80).some(Number.isFinite)).toBe(false);
+    expect(y.slice(80).every(Number.isFinite)).toBe(true);
   });
 
   it.each([

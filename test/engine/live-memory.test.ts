@@ -109,6 +109,15 @@ describe('sizes of values that nobody recorded', () => {
   ] as const)('%s', (_, op, attributes, bytes) => {
     expect(made(op, attributes)).toBe(bytes);
   });
+
+  it('a product of operands in bfloat16 is in float32', () => {
+    const low = { ...value('low', [6, 4]), dtype: 'bfloat16' as const };
+    const all = sizes([low, value('b', [4, 5]), value('words', [64])]);
+    const bytes = (b: string, attributes: OnnxNode['attributes']) =>
+      all.layout(`y${b}`, { ...node('Gemm16', ['low', b], `y${b}`, attributes), domain: 'anemone' }).bytes;
+    expect(bytes('b', {})).toBe(6 * 5 * 4);
+    expect(bytes('words', { columns: 5 })).toBe(6 * 5 * 4);
+  });
 });
 
 describe('executionOrder', () => {

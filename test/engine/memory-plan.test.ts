@@ -123,6 +123,8 @@ describe('a plan of memory', () => {
     expect(bytes(first, node('Gemm', ['a', 'x'], ['b']), last)).toBe(2);
     expect(bytes(first, node('ScatterElements', ['x', 'x', 'a'], ['b']), last)).toBe(2);
     expect(bytes(first, node('Softmax', ['a'], ['b'], 'other'), last)).toBe(2);
+    expect(bytes(first, node('Gemm16', ['x', 'x', 'a'], ['b'], 'anemone'), last)).toBe(1);
+    expect(bytes(first, node('Gemm16', ['x', 'a', 'a'], ['b'], 'anemone'), last)).toBe(2);
   });
 
   it('leaves to the caller what is its own, to the heap what is small, and to itself what a host call sees', () => {
@@ -169,6 +171,16 @@ describe('a graph that ONNX Runtime may take apart', () => {
   it('is not planned where half precision may bring conversions', () => {
     expect(runsAsWritten(graph('Exp'), value('float16'))).toBe(false);
     expect(runsAsWritten(graph('Exp'), value('bfloat16'))).toBe(false);
+    expect(runsAsWritten(graph('Slice'), value('float16'))).toBe(false);
+    expect(runsAsWritten({ ...graph('Exp'), inputs: [value('bfloat16')('x')] }, value('float32'))).toBe(
+      false,
+    );
+  });
+
+  it('is planned where what takes bfloat16 has kernels for it', () => {
+    for (const op of ['Cast', 'Reshape', 'Transpose', 'Slice', 'Split'])
+      expect(runsAsWritten(graph(op), value('bfloat16'))).toBe(true);
+    expect(runsAsWritten(graph('Gemm16', 'anemone'), value('bfloat16'))).toBe(true);
   });
 });
 

@@ -27,7 +27,8 @@ describe.runIf(process.platform === 'linux').each([
     expect((await lastOf(folder)).state.progress.step, text).toBeGreaterThanOrEqual(2);
     expect(unfinishedFiles(folder)).toEqual([]);
     expect(text).toMatch(/interrupted: SIG/);
-    expect(code, text).not.toBe(0);
+    // MPICH's launcher (Hydra 4.0) now and then ends with 0 whatever its ranks end with, be they shell scripts, when they end soon.
+    if (name !== 'MPICH') expect(code, text).not.toBe(0);
     expect(text).not.toMatch(/MPI_ABORT|exited on signal/);
   });
 });

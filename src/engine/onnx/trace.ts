@@ -259,7 +259,7 @@ function castProducts({ root, callsAreNodes, inputs }: TraceScope, outputs: read
       if (callsAreNodes || value.dtype === 'float32') backend.describe(value);
     },
   };
-  const cast = packBeforeLoops(autocast(nodes, tools), tools);
+  const cast = packBeforeLoops(autocast(nodes, outputs, tools), tools);
   if (cast !== nodes) root.replace(cast);
 }
 

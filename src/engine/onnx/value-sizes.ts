@@ -74,6 +74,7 @@ function typeMade({ op, attributes }: OnnxNode, inputs: readonly ValueShape[]): 
   if (op === 'Cast') return attributes['to'] as number;
   if (TRUTHS.has(op)) return onnxType.bool;
   if (INDICES.has(op)) return onnxType.int64;
+  if (op === 'Gemm16') return onnxType.float32;
   // The first is a condition.
   if (op === 'Where') return inputs.at(-1)?.type ?? onnxType.float32;
   return inputs[0]?.type ?? onnxType.float32;
@@ -100,6 +101,7 @@ function shapeMade(
     case 'Gemm':
     case 'MatMul':
     case 'FusedMatMul':
+    case 'Gemm16':
       return productOf(inputs[0]?.shape ?? [], inputs[1]?.shape ?? [], attributes);
     default:
       return BROADCASTING.has(op) || TRUTHS.has(op) ? broadcast(shapes) : largest(shapes);
@@ -129,7 +131,8 @@ function productOf(
   attributes: OnnxNode['attributes'],
 ): readonly number[] {
   const rows = a.at(attributes['transA'] ? -1 : -2) ?? 1;
-  const columns = b.at(attributes['transB'] ? -2 : -1) ?? 1;
+  // A packed operand of Gemm16 has but one axis.
+  const columns = (attributes['columns'] as number) || (b.at(attributes['transB'] ? -2 : -1) ?? 1);
   return [...broadcast([a.slice(0, -2), b.slice(0, -2)]), rows, columns];
 }
 

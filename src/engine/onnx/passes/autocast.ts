@@ -1,18 +1,20 @@
 // Computes the marked products of a graph in 16 bits (automatic mixed precision, Micikevicius et al. 2018). Rehearsed: the
 // operands are rounded by a cast there and back, and the product is computed in float32, of the numbers that a device with
 // 16-bit products would see; where that would write float16, the result is rounded too, so that what overflows there overflows
-// here. Native: the product itself takes and makes 16 bits. By an operator of our own, matrix products in bfloat16 round their
-// operands themselves; convolutions are rehearsed.
+// here. Native: the product itself takes and makes 16 bits. By an operator of our own, matrix products in bfloat16 take both:
+// what they are given in float32 they round themselves; convolutions are rehearsed.
 import type { LowType } from '../../precision.js';
 import { usedNames } from '../graph-builder.js';
 import {
   type AttributeValue,
   NATIVE_DOMAIN,
-  type OnnxGraph,
   type OnnxNode,
   type OnnxValue,
   onnxType,
 } from '../onnx-graph.js';
+import { bodyOf, withNames } from './bodies.js';
+import { BufferReads } from './buffer-reads.js';
+import { type CarriedValue, carriedValues } from './carried-operands.js';
 import { executionOrder } from './node-order.js';
 
 /** How products in 16 bits are computed. */
@@ -31,10 +33,20 @@ export interface AutocastTools {
 /** Uses further apart, in nodes, have casts of their own: what waits from the forward pass for the gradient takes 16 bits then. */
 const NEAR = 64;
 
-/** The nodes with their marked products in 16 bits; the same list where there are none. */
-export function autocast(nodes: readonly OnnxNode[], tools: AutocastTools): readonly OnnxNode[] {
-  return new Autocast(nodes, undefined, tools).run();
+/**
+ * The nodes with their marked products in 16 bits; the same list where there are none.
+ * @param outputs of the graph, which stay what they are
+ */
+export function autocast(
+  nodes: readonly OnnxNode[],
+  outputs: readonly OnnxValue[],
+  tools: AutocastTools,
+): readonly OnnxNode[] {
+  return new Autocast(nodes, namesOf(outputs), undefined, tools).run();
 }
+
+/** What a product takes: 16 bits; float32, rounded to them; or either of 16 bits and float32, which it rounds by itself. */
+type Taken = 'low' | 'rounded' | 'either';
 
 /** A place where a value is needed in 16 bits, or rounded to them. */
 interface Use {
@@ -43,12 +55,22 @@ interface Use {
   readonly at: number;
   readonly name: string;
   readonly type: LowType;
+  readonly taken: Taken;
   /** What the node calls the result already: the body of a loop. */
   readonly as: string;
 }
 
-/** A value from around the body of a loop, which needs it rounded. */
-type Wanted = Pick<Use, 'name' | 'type' | 'as'>;
+/** A value from around the body of a loop, whose products need it. */
+type Wanted = Pick<Use, 'name' | 'type' | 'taken' | 'as'>;
+
+/** What is done for the uses of a value that are near to each other. */
+interface Group {
+  readonly uses: readonly Use[];
+  /** The value is there for them anyway: nothing but they waits, if it does. */
+  readonly isThere: boolean;
+  /** They, or uses further away, take what is in 16 bits by then. */
+  readonly isLow: boolean;
+}
 
 /** One list of nodes: a graph, or the body of a loop. */
 class Autocast {
@@ -65,9 +87,16 @@ class Autocast {
   /** Casts of values that the graph is given in 16 bits, such as stored weights: each use has its own. */
   private readonly stored = new Set<string>();
 
+  /** Values that are in 16 bits under the names that they had. */
+  private readonly carried = new Set<string>();
+  private readonly carriers = new Set<OnnxNode>();
+  /** What those are called before they are cast. */
+  private readonly madeAs = new Map<string, string>();
+
   /** @param inputs of a body; undefined: the graph itself, which takes nothing from around */
   constructor(
     private nodes: readonly OnnxNode[],
+    private readonly outputs: ReadonlySet<string>,
     private readonly inputs: ReadonlySet<string> | undefined,
     private readonly tools: AutocastTools,
   ) {}
@@ -80,19 +109,23 @@ class Autocast {
     for (const nodes of this.behind.values())
       for (const node of nodes) for (const name of node.outputs) this.makers.set(name, node);
     for (const node of this.nodes) this.noteStored(node);
-    for (const uses of this.usesByValue(bodies)) this.castValue(uses.all, uses.lastRead);
+    const order = executionOrder({ nodes: this.nodes });
+    const reads = new BufferReads(order, (node) => this.readAsItIs(node));
+    if (this.tools.products === 'operator') this.carry(order, reads, bodies);
+    for (const uses of this.usesByValue(order, bodies)) this.castValue(uses, reads);
     return [...this.behindOf(undefined), ...this.nodes.flatMap((node) => [this.finished(node), ...this.behindOf(node)])]; // biome-ignore format: one line reads better
   }
 
   /** A product by the operator that rounds by itself, where that is wanted and can do it. */
   private byOperator(node: OnnxNode): OnnxNode {
-    const { lowType, op, inputs, attributes, ...rest } = node;
-    if (this.tools.products !== 'operator' || lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op)) return node;
+    const { op, inputs, attributes } = node;
+    if (this.tools.products !== 'operator' || node.lowType !== 'bfloat16' || !MATRIX_PRODUCTS.has(op))
+      return node;
     const { transA = 0, transB = 0, alpha = ONE, beta = ONE, ...others } = attributes;
     const isPlain = Object.keys(others).length === 0 && (inputs.length === 2 || numberOf(beta) === 1);
     if (!isPlain) return node;
     const own = { transA, transB, alpha: { float: numberOf(alpha) } };
-    return { ...rest, op: 'Gemm16', domain: NATIVE_DOMAIN, inputs, attributes: own };
+    return { ...node, op: 'Gemm16', domain: NATIVE_DOMAIN, inputs, attributes: own };
   }
 
   /** What products in a loop take from around is rounded once, before the loop. */
@@ -102,7 +135,7 @@ class Autocast {
       const entry = bodyOf(node);
       if (!entry?.body.nodes.some(hasProducts)) return node;
       const { key, body } = entry;
-      const pass = new Autocast(body.nodes, new Set(body.inputs.map(({ name }) => name)), this.tools);
+      const pass = new Autocast(body.nodes, namesOf(body.outputs), namesOf(body.inputs), this.tools);
       const graph = { ...body, nodes: pass.run() };
       const replaced = { ...node, attributes: { ...node.attributes, [key]: { graph } } };
       wanted.set(replaced, pass.wanted);
@@ -119,26 +152,66 @@ class Autocast {
     this.stored.add(outputs[0]);
   }
 
-  /** All uses of each value in each type, and when the value is last read as it is. */
-  private usesByValue(
+  private readAsItIs(node: OnnxNode): readonly string[] {
+    return node.lowType ? node.inputs.slice(this.operandCount) : usedNames(node);
+  }
+
+  /** Values that products take behind nodes that move numbers are cast in front of those, where one of the products is far. */
+  private carry(
+    order: readonly OnnxNode[],
+    reads: BufferReads,
     bodies: ReadonlyMap<OnnxNode, readonly Wanted[]>,
-  ): readonly { readonly all: readonly Use[]; readonly lastRead: number }[] {
-    const order = executionOrder({ nodes: this.nodes });
-    const lastRead = new Map<string, number>();
-    const uses = new Map<string, Use[]>();
-    const add = (use: Use) => {
-      const key = `${use.type} ${use.name}`;
-      uses.set(key, [...(uses.get(key) ?? []), use]);
-    };
+  ): void {
+    const kept = new Set([...this.outputs, ...[...bodies.values()].flat().map(({ name }) => name)]);
+    const isOperand = (node: OnnxNode, input: number) =>
+      this.takenBy(node) === 'either' && input >= 0 && input < this.operandCount;
+    const isWanted = (value: CarriedValue) =>
+      value.maker.op !== 'Cast' && !bodyOf(value.maker) && this.waits(value, reads);
+    for (const value of carriedValues(order, kept, isOperand, isWanted)) {
+      const { name, maker, names } = value;
+      const made = this.tools.fresh();
+      this.describeAs(made, name, 'float32');
+      this.madeAs.set(name, made);
+      this.insert(maker, castNode(made, name, 'bfloat16', maker.part));
+      for (const moved of names) {
+        this.describeAs(moved, moved, 'bfloat16');
+        this.carried.add(moved);
+      }
+      for (const node of value.carriers) this.carriers.add(node);
+    }
+  }
+
+  private waits({ name, uses, carriers }: CarriedValue, reads: BufferReads): boolean {
+    const groups = near(uses.map((at) => ({ at })));
+    return groups.slice(1).some(([{ at }]) => !this.isThereAt(at, name, reads, carriers));
+  }
+
+  /** Whether a value is not kept for a use alone. @param carriers which do not count as others that read it */
+  private isThereAt(
+    at: number,
+    name: string,
+    reads: BufferReads,
+    carriers: ReadonlySet<OnnxNode> = this.carriers,
+  ): boolean {
+    const isMade = this.makers.has(reads.ownerOf(name));
+    return !isMade || (!this.stored.has(name) && at - reads.lastOf(name, carriers) <= NEAR);
+  }
+
+  /** All uses of each value in each type, but for those that are in it. */
+  private usesByValue(
+    order: readonly OnnxNode[],
+    bodies: ReadonlyMap<OnnxNode, readonly Wanted[]>,
+  ): Iterable<readonly Use[]> {
+    const uses: Use[] = [];
     order.forEach((node, at) => {
-      const type = node.lowType;
+      const { lowType: type } = node;
+      const taken = this.takenBy(node);
       const operands = type ? node.inputs.slice(0, this.operandCount) : [];
-      if (type) for (const name of new Set(operands)) add({ node, at, name, type, as: name });
-      for (const wanted of bodies.get(node) ?? []) add({ node, at, ...wanted });
-      const asItIs = type ? node.inputs.slice(this.operandCount) : usedNames(node);
-      for (const name of asItIs) lastRead.set(name, at);
+      if (type) for (const name of new Set(operands)) uses.push({ node, at, name, type, taken, as: name });
+      for (const wanted of bodies.get(node) ?? []) uses.push({ node, at, ...wanted });
     });
-    return [...uses.values()].map((all) => ({ all, lastRead: lastRead.get(all[0].name) ?? -1 }));
+    const left = uses.filter(({ name }) => !this.carried.has(name));
+    return groupBy(left, ({ type, name }) => `${type} ${name}`).values();
   }
 
   /** Inputs of a product that are rounded; a summand stays as it is, if it may. */
@@ -146,26 +219,60 @@ class Autocast {
     return this.tools.products === 'native' ? 3 : 2;
   }
 
+  private takenBy({ domain }: OnnxNode): Taken {
+    if (this.tools.products === 'native') return 'low';
+    return domain === NATIVE_DOMAIN ? 'either' : 'rounded';
+  }
+
   /** @param uses in the order in which they are run */
-  private castValue(uses: readonly Use[], lastRead: number): void {
+  private castValue(uses: readonly Use[], reads: BufferReads): void {
     const [{ name, type }] = uses;
     if (this.isOutside(name)) {
-      const as = this.tools.fresh();
-      this.wanted.push({ name, type, as });
-      for (const use of uses) this.rename(use, as);
+      this.want(uses);
       return;
     }
     const exact = this.exact.get(`${type} ${name}`);
-    const native = this.tools.products === 'native';
     let low = exact;
-    for (const [i, group] of near(uses).entries()) {
+    for (const { uses: group, isThere, isLow } of this.groupsOf(uses, reads)) {
+      if (!isLow) {
+        for (const use of group) this.rename(use, name);
+        continue;
+      }
       // A value that is there anyway is rounded again: nothing else then waits for the use.
-      const isThere =
-        i === 0 || !this.makers.has(name) || (lastRead >= group[0].at && !this.stored.has(name));
-      if (!exact && (low === undefined || (isThere && !native))) low = this.cast(name, name, type);
-      const rounded = exact && isThere ? name : undefined;
-      const result = native ? (low as string) : (rounded ?? this.cast(low as string, name, 'float32'));
-      for (const use of group) this.rename(use, result);
+      const again = isThere && this.tools.products !== 'native';
+      if (!exact && (low === undefined || again)) low = this.cast(name, name, type);
+      this.renameGroup(group, low as string, exact && isThere ? name : undefined);
+    }
+  }
+
+  /** From around the loop, once for all uses that take the same of it. */
+  private want(uses: readonly Use[]): void {
+    for (const [taken, alike] of groupBy(uses, (use) => use.taken)) {
+      const [{ name, type }] = alike;
+      const as = this.tools.fresh();
+      this.wanted.push({ name, type, taken, as });
+      for (const use of alike) this.rename(use, as);
+    }
+  }
+
+  private groupsOf(uses: readonly Use[], reads: BufferReads): readonly Group[] {
+    const [{ name, type }] = uses;
+    const groups = near(uses);
+    const isThere = groups.map(([{ at }], i) => i === 0 || this.isThereAt(at, name, reads));
+    return groups.map((group, i) => {
+      const waits = !isThere[i] || isThere[i + 1] === false;
+      const isLow =
+        waits || this.exact.has(`${type} ${name}`) || group.some(({ taken }) => taken !== 'either');
+      return { uses: group, isThere: isThere[i], isLow };
+    });
+  }
+
+  /** @param rounded the value, if its numbers have no more than 16 bits and it is there; else it is made of `low` */
+  private renameGroup(group: readonly Use[], low: string, rounded: string | undefined): void {
+    let made = rounded;
+    for (const use of group) {
+      if (use.taken === 'rounded') made ??= this.cast(low, use.name, 'float32');
+      this.rename(use, use.taken === 'rounded' ? (made as string) : low);
     }
   }
 
@@ -220,15 +327,15 @@ class Autocast {
 
   private finished(node: OnnxNode): OnnxNode {
     const { lowType, ...plain } = node;
-    const names = this.renamed.get(node);
-    if (!names) return plain;
+    const names = this.renamed.get(node) ?? new Map<string, string>();
     const inputs = node.inputs.map((name, i) =>
       lowType && i < this.operandCount ? (names.get(name) ?? name) : name,
     );
+    const outputs = node.outputs.map((name) => this.madeAs.get(name) ?? name);
     const entry = bodyOf(node);
-    if (!entry) return { ...plain, inputs };
+    if (!entry || names.size === 0) return { ...plain, inputs, outputs };
     const graph = withNames(entry.body, names);
-    return { ...plain, attributes: { ...node.attributes, [entry.key]: { graph } } };
+    return { ...plain, inputs, outputs, attributes: { ...node.attributes, [entry.key]: { graph } } };
   }
 
   private behindOf(node: OnnxNode | undefined): readonly OnnxNode[] {
@@ -243,9 +350,15 @@ function numberOf(attribute: AttributeValue): number {
   return typeof attribute === 'object' && 'float' in attribute ? attribute.float : Number(attribute);
 }
 
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}
+
 /** Uses in groups, of which each is near the one before it. */
-function near(uses: readonly Use[]): readonly (readonly Use[])[] {
-  const groups: Use[][] = [];
+function near<U extends Pick<Use, 'at'>>(uses: readonly U[]): readonly (readonly U[])[] {
+  const groups: U[][] = [];
   for (const use of uses) {
     const group = groups.at(-1);
     if (group && use.at - (group.at(-1)?.at ?? 0) <= NEAR) group.push(use);
@@ -254,30 +367,12 @@ function near(uses: readonly Use[]): readonly (readonly Use[])[] {
   return groups;
 }
 
+function namesOf(values: readonly OnnxValue[]): ReadonlySet<string> {
+  return new Set(values.map(({ name }) => name));
+}
+
 function hasProducts(node: OnnxNode): boolean {
   return node.lowType !== undefined || (bodyOf(node)?.body.nodes.some(hasProducts) ?? false);
-}
-
-/** The graph that a node runs, and the attribute that it is. */
-export function bodyOf({
-  attributes,
-}: OnnxNode): { readonly key: string; readonly body: OnnxGraph } | undefined {
-  for (const [key, attribute] of Object.entries(attributes)) {
-    if (typeof attribute === 'object' && 'graph' in attribute) return { key, body: attribute.graph };
-  }
-  return undefined;
-}
-
-/** A body that takes values by other names, in the bodies inside too. */
-function withNames(body: OnnxGraph, names: ReadonlyMap<string, string>): OnnxGraph {
-  const nodes = body.nodes.map((node) => {
-    const inputs = node.inputs.map((name) => names.get(name) ?? name);
-    const entry = bodyOf(node);
-    if (!entry) return { ...node, inputs };
-    const graph = withNames(entry.body, names);
-    return { ...node, inputs, attributes: { ...node.attributes, [entry.key]: { graph } } };
-  });
-  return { ...body, nodes };
 }
 
 function castNode(

@@ -3,6 +3,7 @@
 // it was written, and nothing can be planned by it.
 import { HOST_CALL_DOMAIN } from '../host-call-node.js';
 import { NATIVE_DOMAIN, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx-graph.js';
+import { CARRIERS } from './carried-operands.js';
 
 const OPERATORS: ReadonlySet<string> = new Set([
   'Abs', 'Add', 'And', 'ArgMax', 'ArgMin', 'Cast', 'Ceil', 'Clip', 'Concat', 'Conv', 'ConvTranspose', 'Cos', 'CumSum', 'Div',
@@ -24,15 +25,21 @@ export function runsAsWritten(
   { nodes, inputs, outputs }: OnnxGraph,
   shapeOf: (name: string) => OnnxValue | undefined,
 ): boolean {
-  const isHalf = (name: string): boolean => HALF.has(shapeOf(name)?.dtype ?? '');
-  const given = new Set(
-    [...inputs, ...outputs].flatMap(({ name, dtype }) => (HALF.has(dtype) ? [name] : [])),
-  );
-  const takesHalf = (name: string): boolean => given.has(name) || isHalf(name);
-  // Casts have kernels for all types.
-  return nodes.every(
-    (node) => isKnown(node) && (node.op === 'Cast' || ![...node.inputs, ...node.outputs].some(takesHalf)),
-  );
+  const given = new Map([...inputs, ...outputs].map(({ name, dtype }) => [name, dtype]));
+  const halfOf = (name: string): string | undefined => {
+    const dtype = given.get(name) ?? shapeOf(name)?.dtype;
+    return dtype !== undefined && HALF.has(dtype) ? dtype : undefined;
+  };
+  return nodes.every((node) => {
+    const halves = [...node.inputs, ...node.outputs].flatMap((name) => halfOf(name) ?? []);
+    return isKnown(node) && halves.every((type) => takes(node, type));
+  });
+}
+
+/** Whether a node has a kernel for a type of half precision, which is run as it is. */
+function takes({ op, domain }: OnnxNode, type: string): boolean {
+  if (domain !== '') return domain === NATIVE_DOMAIN;
+  return op === 'Cast' || (type === 'bfloat16' && CARRIERS.has(op));
 }
 
 function isKnown({ op, domain }: OnnxNode): boolean {

@@ -40,13 +40,14 @@ const OVER_ONE_INPUT: ReadonlyMap<string, number> = new Map([
   ['LogSoftmax', 0],
   ['ScatterElements', 0],
   ['Gemm', 2],
+  ['Gemm16', 2],
 ]);
 
 /** Inputs of a node whose memory its result may take, if they are of its shape and nobody needs them after it. */
 export function overwritableInputs({ op, domain, inputs }: OnnxNode): readonly string[] {
   // It reads a block of all inputs before it writes one.
   if (op === 'Pointwise' && domain === NATIVE_DOMAIN) return inputs;
-  if (domain !== '') return [];
+  if (domain !== '' && domain !== NATIVE_DOMAIN) return [];
   if (IN_PLACE.has(op)) return inputs;
   const only = inputs[OVER_ONE_INPUT.get(op) ?? inputs.length];
   return only && inputs.filter((name) => name === only).length === 1 ? [only] : [];

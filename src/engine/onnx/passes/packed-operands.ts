@@ -2,7 +2,8 @@
 // before the loop: for the few rows of a turn that takes longer than the product itself. Loops inside loops are left as they are.
 import { sizeOf } from '../../tensors.js';
 import { NATIVE_DOMAIN, type OnnxNode } from '../onnx-graph.js';
-import { type AutocastTools, bodyOf } from './autocast.js';
+import type { AutocastTools } from './autocast.js';
+import { bodyOf } from './bodies.js';
 
 /** Widths of the blocks and panels of native/gemm16.c, whose layout this is. */
 const BLOCK_ROWS = 512;
