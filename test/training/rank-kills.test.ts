@@ -92,7 +92,7 @@ describe.runIf(process.platform === 'linux')('a run whose ranks are killed', () 
         for (let k = 0; k < KILLS; k++) {
           const [devices, moment, victim] = [[2, 4][random.integer(3 * k, 2)], random.integer(3 * k + 1, 400), random.integer(3 * k + 2, 4)]; // biome-ignore format: one line reads better
           const hint = `seed ${seed}, kill ${k}: ${devices} ranks`;
-          const job = new Job(folder, { launcher, trainer: { ...STEP, devices }, delay: 0.02 });
+          const job = new Job(folder, { launcher, trainer: { ...STEP, devices }, delay: 0.04 });
           await job.printed('step ');
           // Every other one while rank 0 writes a checkpoint.
           if (k % 2 === 0) await wait(moment);
