@@ -91,7 +91,7 @@ export class SignatureCache {
     if (this.lastTrace?.key !== key) {
       const callsAreNodes = runsHostCalls(session.provider);
       const traced = trace(fn, inputs, {
-        limits: withOwnOperators(limits, session.provider),
+        limits: withOwnOperators(limits, session),
         callsAreNodes,
         ordered: keepsOrder(session),
         apart: session.provider === 'cpu',
@@ -186,11 +186,14 @@ function signature(inputs: Readonly<Record<string, TensorSpec>>): string {
     .join(';');
 }
 
-/** The operators of native/, where they can be had, make up for what a provider has not. */
-function withOwnOperators(limits: ProviderLimits, provider: string): ProviderLimits {
+/** The operators of native/, where they can be had. ONNX Runtime's own fusions know no Pointwise, so it stays out of their way. */
+function withOwnOperators(
+  limits: ProviderLimits,
+  { provider, optimization }: SessionOptions,
+): ProviderLimits {
   return {
     ...limits,
-    pointwise: hasPointwise(provider),
+    pointwise: optimization === 'disabled' && hasPointwise(provider),
     ...(hasGemm16(provider) && { lowProducts: 'operator' as const }),
   };
 }
