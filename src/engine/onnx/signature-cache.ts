@@ -46,7 +46,7 @@ const FLOPS_A_BYTE = 1.5;
 interface Entry {
   readonly program: CompiledProgram;
   /** States whose values are in the code, and which values those are. */
-  readonly built: ReadonlyMap<ProgramState, number>;
+  readonly built: readonly { readonly state: ProgramState; readonly version: number }[];
 }
 
 export class SignatureCache {
@@ -107,8 +107,8 @@ export class SignatureCache {
   }
 
   private isCurrent({ built }: Entry): boolean {
-    for (const [state, version] of built) if (this.options.store.version(state) !== version) return false;
-    return true;
+    const { store } = this.options;
+    return built.every(({ state, version }) => store.version(state) === version);
   }
 
   /** Gives back what holds weights that have changed since: they, and what they were laid out as, are copies by now. */
@@ -146,7 +146,7 @@ export class SignatureCache {
     const program = await CompiledProgram.create(traced, { ...this.options, session }, built);
     stats.compilations++;
     stats.compileSeconds += (performance.now() - started) / 1000;
-    return { program, built: versions };
+    return { program, built: [...versions].map(([state, version]) => ({ state, version })) };
   }
 
   /** Half of the threads where memory is what takes time: the other half would read little more, and be woken for every product. */
