@@ -66,6 +66,11 @@ export interface CompileOptions {
    * engine may keep the states' values in the compiled code, laid out for speed. It notices changes. Default false.
    */
   readonly constantStates?: boolean;
+  /**
+   * With `constantStates`: a run that waits for its weights to come from memory rather than for arithmetic may have fewer threads than the
+   * engine, of which so many read as fast as all. Default false.
+   */
+  readonly sparesThreads?: boolean;
 }
 
 /** What an engine has done since it was made. */

@@ -1,7 +1,9 @@
 // What is computed does not depend on how many threads compute it. Sizes are those at which ONNX Runtime really splits
 // the work, values are small whole numbers, so that every sum is exact in any order.
+
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { OnnxEngine, type Tensors, tf } from '../../src/engine/index.js';
+import { float32, OnnxEngine, State, type Tensors, tf } from '../../src/engine/index.js';
 
 const THREADS = [1, 2, 8];
 /** A lost addition does not show in every run, nor in every session. */
@@ -63,3 +65,37 @@ describe('repeated indices lose nothing', () => {
 function differences(actual: Float32Array, expected: Float32Array): number {
   return expected.reduce((count, value, i) => count + (actual[i] === value ? 0 : 1), 0);
 }
+
+describe('a run that waits for its weights', () => {
+  const [depth, width] = [512, 2048];
+  const random = (count: number, seed: number) =>
+    Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * i + seed));
+  const weight = new State('w', [width, depth], 'float32', () => random(width * depth, 1));
+  const product = ({ x }: Tensors) => ({ y: tf.matMul(x, weight.tensor(), false, true) });
+  const rows = (count: number) => ({ x: float32(random(count * depth, 2), [count, depth]) });
+
+  it('has the bits that it has with all threads, alone and among other rows', async () => {
+    const engine = new OnnxEngine({ threads: 2 });
+    const [all, spared] = [false, true].map((sparesThreads) =>
+      engine.compile('product', product, { constantStates: true, sparesThreads }),
+    );
+    const eight = (await all.run(rows(8)))['y'].data as Float32Array;
+    for (const count of [1, 2, 8])
+      for (const program of [all, spared])
+        expect((await program.run(rows(count)))['y'].data).toEqual(eight.slice(0, count * width));
+    await engine.dispose();
+  });
+
+  it.runIf(process.platform === 'linux')('has half of the threads', async () => {
+    const threads = () => readdirSync('/proc/self/task').length;
+    // Another number than that of the pool which sessions of the process share, so that these have their own.
+    const engine = new OnnxEngine({ threads: 6 });
+    const program = engine.compile('product', product, { constantStates: true, sparesThreads: true });
+    const before = threads();
+    await program.run(rows(1));
+    expect(threads()).toBe(before + 2);
+    await program.run(rows(8));
+    expect(threads()).toBe(before + 2 + 5);
+    await engine.dispose();
+  });
+});

@@ -198,3 +198,18 @@ describe('options that make no sense', () => {
     await expect(write(['q'])).rejects.toMatchObject({ code: 'lm.tokenizer' });
   });
 });
+
+describe('a step', () => {
+  it('writes its logits where those before it were, until there are other texts', async () => {
+    const { sequences } = await writer.runner.start([[5, 6, 7]], 16);
+    const first = await sequences.advance([8]);
+    const kept = first.slice();
+    const second = await sequences.advance([9]);
+    expect(second.buffer).toBe(first.buffer);
+    expect(second).not.toEqual(kept);
+    sequences.reorder([0, 0]);
+    const both = await sequences.advance([10, 10]);
+    expect(both.buffer).not.toBe(first.buffer);
+    expect(both.slice(0, both.length / 2)).toEqual(both.slice(both.length / 2));
+  });
+});

@@ -54,6 +54,8 @@ export class CompiledProgram {
     private readonly parts: readonly Part[],
     private readonly apply: Apply | undefined,
     private readonly buffers: PassingBuffers,
+    /** States whose values are fed. */
+    private readonly fedStates: ReadonlyMap<ProgramState, OnnxValue> = traced.states,
   ) {
     const known = new Set([...traced.outputs.values(), ...traced.updates.values()].map(({ name }) => name));
     const once = apply ? [...parts, apply.rest] : parts;
@@ -76,7 +78,8 @@ export class CompiledProgram {
     const parts: Part[] = [];
     for (const segment of traced.segments)
       parts.push(await sessions.own(complete(segment), options, { shapeOf, generation }));
-    if (!traced.apply) return new CompiledProgram(traced, parts, undefined, buffers);
+    if (!traced.apply)
+      return new CompiledProgram(traced, parts, undefined, buffers, statesBeside(traced, weights));
     const rest = await sessions.shared(complete(traced.apply.graph), options, { shapeOf, generation });
     const flat: Apply['flat'][number][] = [];
     for (const update of traced.apply.flat)
@@ -100,7 +103,7 @@ export class CompiledProgram {
   private async runParts(inputs: HostTensors, store: StateStore, options: RunOptions): Promise<HostTensors> {
     const { traced, apply } = this;
     const { signal, into = {} } = options;
-    await store.place(traced.states.keys());
+    await store.place(this.fedStates.keys());
     await store.makeRoom([...traced.updates.keys()].filter((state) => !this.isInPlace(state)));
     const values = this.feeds(inputs, store, options.random);
     const results = this.results(store, into);
@@ -122,7 +125,7 @@ export class CompiledProgram {
       loan.giveBack();
       const kept = new Set<RunTensor>(Object.values(into));
       const ofThisRun = [...values, ...results].filter(([, tensor]) => !kept.has(tensor));
-      this.releaseAllBut(traced.states.values(), traced.updates.values(), ofThisRun);
+      this.releaseAllBut(this.fedStates.values(), traced.updates.values(), ofThisRun);
     }
   }
 
@@ -196,7 +199,7 @@ export class CompiledProgram {
   ): Map<string, RunTensor> {
     const values = new Map<string, RunTensor>();
     for (const [key, value] of this.traced.inputs) values.set(value.name, inputs[key]);
-    for (const [state, value] of this.traced.states) values.set(value.name, store.current(state));
+    for (const [state, value] of this.fedStates) values.set(value.name, store.current(state));
     this.traced.random.forEach((site, i) => {
       const data = drawBits(random, i, site.count, site.bits);
       values.set(site.name, { dtype: 'int32', shape: [site.count], data });
@@ -257,6 +260,15 @@ function withConstants(graph: OnnxGraph, weights: readonly OnnxInitializer[], ou
     inputs: graph.inputs.filter(({ name }) => !names.has(name)),
     initializers: [...graph.initializers, ...(outside ? built.map(namedOnly) : built)],
   };
+}
+
+/** States that are not among the weights: a step of generation has hundreds of those, and would look each up in every run. */
+function statesBeside(
+  { states }: TracedProgram,
+  weights: readonly OnnxInitializer[],
+): ReadonlyMap<ProgramState, OnnxValue> {
+  const built = new Set(weights.map(({ name }) => name));
+  return new Map([...states].filter(([, { name }]) => !built.has(name)));
 }
 
 /** The same, not written into a model unless it is small: a model holds 2 GB, and would be one more copy. */

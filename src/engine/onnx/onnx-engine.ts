@@ -111,6 +111,7 @@ export class OnnxEngine implements Engine {
       store: this.store,
       generations: this.generations,
       constantStates: options.constantStates ?? false,
+      sparesThreads: options.sparesThreads ?? false,
       limit: options.maxSignatures ?? DEFAULT_MAX_SIGNATURES,
     });
     this.programs.add(cache);

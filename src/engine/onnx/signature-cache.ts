@@ -27,6 +27,8 @@ export interface SignatureCacheOptions {
   readonly store: StateStore;
   /** States that are only read become constants of the code, which ONNX Runtime packs for its products. */
   readonly constantStates: boolean;
+  /** See `CompileOptions`. */
+  readonly sparesThreads: boolean;
   /** Of the engine's programs with constant states. */
   readonly generations: WeightGenerations;
   /** Bytes of the largest tensor that the device holds, where that is known. */
@@ -38,10 +40,13 @@ export interface SignatureCacheOptions {
 /** What a model can hold in its bytes, with room for its nodes. More is fed at every run. */
 const MOST_IN_MODEL = 1.9 * 2 ** 30;
 
+/** Products of one or two rows make 2 or 4 operations of a weight of four bytes: those are done before the next weight is there. */
+const FLOPS_A_BYTE = 1.5;
+
 interface Entry {
   readonly program: CompiledProgram;
   /** States whose values are in the code, and which values those are. */
-  readonly built: ReadonlyMap<ProgramState, number>;
+  readonly built: readonly { readonly state: ProgramState; readonly version: number }[];
 }
 
 export class SignatureCache {
@@ -102,8 +107,8 @@ export class SignatureCache {
   }
 
   private isCurrent({ built }: Entry): boolean {
-    for (const [state, version] of built) if (this.options.store.version(state) !== version) return false;
-    return true;
+    const { store } = this.options;
+    return built.every(({ state, version }) => store.version(state) === version);
   }
 
   /** Gives back what holds weights that have changed since: they, and what they were laid out as, are copies by now. */
@@ -126,7 +131,8 @@ export class SignatureCache {
     }
     const traced = this.trace(inputs);
     this.lastTrace = undefined;
-    this.flops.set(signature(inputs), flopsOf(traced));
+    const flops = flopsOf(traced);
+    this.flops.set(signature(inputs), flops);
     this.checkOrder(traced);
     const { largestTensor } = this.options;
     if (largestTensor !== undefined) {
@@ -135,13 +141,20 @@ export class SignatureCache {
     }
     const weights = await this.constantsOf(traced);
     const versions = new Map([...weights.keys()].map((state) => [state, this.options.store.version(state)]));
-    const program = await CompiledProgram.create(traced, this.options, {
-      weights: [...weights.values()],
-      generation: this.options.generations.of(versions),
-    });
+    const built = { weights: [...weights.values()], generation: this.options.generations.of(versions) };
+    const session = this.sessionFor(flops, built.weights);
+    const program = await CompiledProgram.create(traced, { ...this.options, session }, built);
     stats.compilations++;
     stats.compileSeconds += (performance.now() - started) / 1000;
-    return { program, built: versions };
+    return { program, built: [...versions].map(([state, version]) => ({ state, version })) };
+  }
+
+  /** Half of the threads where memory is what takes time: the other half would read little more, and be woken for every product. */
+  private sessionFor(flops: number, weights: readonly OnnxInitializer[]): SessionOptions {
+    const { session, sparesThreads } = this.options;
+    const read = weights.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    const waits = sparesThreads && flops < FLOPS_A_BYTE * read;
+    return waits ? { ...session, threads: Math.ceil(session.threads / 2) } : session;
   }
 
   /** @throws AnemoneError `engine.option` for optimizations that would fold away what `after` says */

@@ -1,7 +1,7 @@
 // Runs a language network over a cache of keys and values: whole prompts first, then a token at a time. The two programs read
 // the same weights; the cache has its room from the start, so that nothing is compiled again as texts grow, and attention writes
 // into it where it lies.
-import { type Engine, int32, type Program, type Tensors } from '../../engine/index.js';
+import { type Engine, type HostTensor, int32, type Program, type Tensors } from '../../engine/index.js';
 import { evaluationPass } from '../../nn/index.js';
 import type { CacheFill, DecoderCache } from '../../transformer/index.js';
 import type { LanguageNetwork } from '../network.js';
@@ -27,7 +27,10 @@ export class CacheRunner {
       network.extend(tokens, positions, last, cacheOf(cache), evaluationPass);
     const extend = (inputs: Tensors): Tensors => (tracing ? tracing(() => step(inputs)) : step(inputs));
     this.prefill = engine.compile('prompt', extend, { constantStates: tracing !== undefined });
-    this.step = engine.compile('next-token', extend, { constantStates: true });
+    this.step = engine.compile('next-token', extend, {
+      constantStates: true,
+      sparesThreads: true,
+    });
   }
 
   /**
@@ -105,6 +108,9 @@ export class CacheRunner {
 
 /** Texts under way, each of its own length. */
 export class CachedSequences {
+  /** Written at each step: memory that is new each time would have to be collected. */
+  private logits: HostTensor | undefined;
+
   constructor(
     private readonly program: Program,
     private readonly network: LanguageNetwork,
@@ -114,7 +120,7 @@ export class CachedSequences {
   /**
    * Appends a token to each text.
    * @param isDone texts that only keep the others company: their token is written, and written over the next time
-   * @returns logits [B,V] of the token after each
+   * @returns logits [B,V] of the token after each, until the next call
    */
   async advance(
     tokens: readonly number[],
@@ -133,7 +139,9 @@ export class CachedSequences {
       ...memory.prepare(1),
       ...memory.tensors,
     };
-    const { logits } = await this.program.run(inputs, { into: memory.tensors, ...(signal && { signal }) });
+    const into = this.logits ? { ...memory.tensors, logits: this.logits } : memory.tensors;
+    const { logits } = await this.program.run(inputs, { into, ...(signal && { signal }) });
+    this.logits = logits;
     memory.grow(lengths.map((_, row) => (isDone(row) ? 0 : 1)));
     return logits.data as Float32Array;
   }
@@ -141,7 +149,9 @@ export class CachedSequences {
   /** Texts that go on from those before: row i from row `from[i]`. */
   reorder(from: readonly number[]): void {
     const isSame = from.length === this.memory.lengths.length && from.every((row, i) => row === i);
-    if (!isSame) this.memory = this.memory.reordered(from);
+    if (isSame) return;
+    this.memory = this.memory.reordered(from);
+    if (from.length !== this.logits?.shape[0]) this.logits = undefined;
   }
 }
 

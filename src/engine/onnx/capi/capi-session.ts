@@ -2,7 +2,7 @@
 
 import { cancelled } from '../../cancellation.js';
 import { openLibrary, type Pointer } from '../../native/koffi.js';
-import { returnFreedMemory } from '../host-memory.js';
+import { preferLargePages, returnFreedMemory } from '../host-memory.js';
 import type { MemoryPlan } from '../passes/memory-plan.js';
 import { deviceOf } from '../providers.js';
 import type { RunTensor } from '../run-tensor.js';
@@ -176,6 +176,8 @@ class Holdings {
     this.weights = model.weights.map(({ dtype, shape, bytes }) =>
       shared.values.make({ dtype, shape, data: bytes }),
     );
+    const weightBytes = model.weights.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    if (weightBytes >= WORTH_RETURNING) preferLargePages(weightBytes);
     try {
       this.session = this.open(model.bytes, { ...options, ...providerOptionsOf(model, options) });
     } catch (error) {
@@ -184,7 +186,6 @@ class Holdings {
     }
     shared.hostCalls?.add(model.calls);
     // A session packs all weights before it finds that some are there already.
-    const weightBytes = model.weights.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
     if (weightBytes >= WORTH_RETURNING) returnFreedMemory();
   }
 
