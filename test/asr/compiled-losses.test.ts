@@ -86,3 +86,34 @@ describe.each([
     }
   });
 });
+
+describe('the joint of a batch that is larger than its bound', () => {
+  /** Bytes of a step at its peak, with a bound that the log-probabilities fit or do not. */
+  const peak = (maxElements: number): number => {
+    const engine = new OnnxEngine({ threads: 1 });
+    const program = engine.compile('joint', ({ encoder, prediction, weight, bias, targets }) => ({
+      gradient: tf.grad((encoder) =>
+        tf.sum(
+          jointPicks(
+            { encoder, prediction, weight, bias, targets, blank: 63 },
+            { activation: 'relu', dropout: 0.25, maxElements, pieceElements: 2 ** 13, clamp: 0 },
+          ),
+        ),
+      )(encoder),
+    }));
+    const spec = (...shape: number[]) => ({ dtype: 'float32' as const, shape });
+    const inputs = {
+      encoder: spec(2, 128, 64),
+      prediction: spec(2, 9, 64),
+      weight: spec(64, 64),
+      bias: spec(64),
+    };
+    return program.peakBytes?.({ ...inputs, targets: { dtype: 'int32', shape: [2, 8] } }) ?? Number.NaN;
+  };
+
+  it('takes less memory than one that just fits, not several tensors of the size of the bound', () => {
+    const whole = 2 * 128 * 9 * 64;
+    expect(peak(whole - 1)).toBeLessThan(peak(whole));
+    expect(peak(whole - 1)).toBeLessThan(4 * whole);
+  });
+});

@@ -47,7 +47,7 @@ export interface JointPicksOptions {
   readonly dropout: number;
   /** Largest number of elements of any tensor over (batch, time, target, class). */
   readonly maxElements: number;
-  /** Elements of the temporaries of one piece of time, within the bound. Default 2^22. */
+  /** Elements of the temporaries of one piece or block of time, within the bound. Default 2^22. */
   readonly pieceElements?: number | undefined;
   /** Whether log-probabilities are computed again for the gradient where they would fit the bound. Default no. */
   readonly recomputes?: boolean;
@@ -82,14 +82,15 @@ export function jointPicks(input: JointPicksInput, options: JointPicksOptions): 
   /** Pieces of time needed so that none has more elements than this. */
   const piecesOf = (elements: number): number => Math.min(frames, Math.ceil((perFrame * frames) / elements));
   const leastPieces = piecesOf(options.maxElements);
+  const wishedPieces = piecesOf(Math.min(options.maxElements, options.pieceElements ?? 2 ** 22));
   const heads = input.heads ?? [{ size: classes, arcs: [blank, 'label'] }];
   const selectors = heads.map((head) => arcSelectors(targets, head));
   // What the gradient keeps is at most the log-probabilities, so only they must fit the bound as a whole.
   if (batch * rows * frames * classes <= options.maxElements) {
-    const wishedPieces = Math.min(mostPieces, piecesOf(options.pieceElements ?? 2 ** 22));
-    return savedPieces(options, Math.max(leastPieces, wishedPieces), input, heads, selectors);
+    const pieces = Math.max(leastPieces, Math.min(mostPieces, wishedPieces));
+    return savedPieces(options, pieces, input, heads, selectors);
   }
-  const blockFrames = Math.ceil(frames / leastPieces);
+  const blockFrames = Math.ceil(frames / wishedPieces);
   const blocks = Math.ceil(frames / blockFrames);
   const network = new JointBlock(options, [batch, rows, blockFrames, hidden, classes], heads);
   return manyBlocks(network, blocks, input, selectors);
