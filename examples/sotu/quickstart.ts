@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { run } from '../../src/cli/main.js';
 import { checkOverrides, runScript, step } from '../lib/quickstart.js';
 import { baselines } from './baselines.js';
+import { ONCE, stepsOfThisMachine } from './steps.js';
 
 const CONFIG = 'conf/quickstart-lm.yaml';
 const DATA = 'quickstart-lm-data';
@@ -35,10 +36,22 @@ await step('bits a byte of the test by other means', async () => {
   }
   return 0;
 });
+const length = await trainingLength();
 await step('training, then the test (test/bits_per_byte)', () =>
-  run(['train', CONFIG, `++exp_manager.version=${version}`, ...words]),
+  run(['train', CONFIG, `++exp_manager.version=${version}`, ...length, ...words]),
 );
 await step('what it writes', () =>
   run(['generate', join(RUNS, version), '--prompt', PROMPT, '--tokens', '120', '--temperature', '0.8', '--top-k', '40']),
 ); // biome-ignore format: one command
 process.stdout.write(`\ndone in ${((performance.now() - started) / 60000).toFixed(1)} minutes\n`);
+
+/** Overrides for as many steps as this machine has time for, unless the words say how many. */
+async function trainingLength(): Promise<readonly string[]> {
+  if (words.some((word) => /trainer\.max_(steps|epochs|time|tokens|samples)=/.test(word))) return [];
+  const { steps, rate } = await stepsOfThisMachine();
+  const times = steps / ONCE;
+  process.stdout.write(
+    `\n${steps} steps, ${times === 1 ? 'once' : `${times} times`} through the text: products here make ${(rate / 1e9).toFixed(0)} GFLOP/s\n`,
+  );
+  return [`trainer.max_steps=${steps}`, `trainer.val_check_interval=${steps / 4}`];
+}
