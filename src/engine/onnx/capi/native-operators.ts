@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openLibrary, type Pointer } from '../../native/koffi.js';
+import { type NativeLibrary, openLibrary, type Pointer } from '../../native/koffi.js';
 import { NATIVE_DOMAIN } from '../onnx-graph.js';
 import { onnxruntimeFolder, platformFolder } from '../onnxruntime.js';
 import type { OrtApi } from './api.js';
@@ -13,6 +13,9 @@ import type { OrtApi } from './api.js';
 const GEMM16_CHOICE = 'ANEMONE_GEMM16';
 /** Pointwise. `off`: never. */
 const POINTWISE_CHOICE = 'ANEMONE_POINTWISE';
+
+/** Of the library that this code was written for: what the operators take may be other in older and newer ones. */
+const INTERFACE = 2;
 
 const LIBRARIES: Readonly<Partial<Record<string, string>>> = {
   'linux-x64': 'libanemone.so',
@@ -44,6 +47,7 @@ function makeOperators(api: OrtApi, choice: string): NativeOperators | undefined
   const file = libraryFile(choice);
   if (file === undefined) return undefined;
   const library = openLibrary(api.koffi, file);
+  if (interfaceOf(library) !== INTERFACE) return undefined;
   const isPortable = choice === 'portable';
   const gemm16 = choice !== 'off' && (isPortable || library.func('int anemone_gemm16_is_fast()')() === 1);
   const pointwise = process.env[POINTWISE_CHOICE] !== 'off';
@@ -56,6 +60,15 @@ function makeOperators(api: OrtApi, choice: string): NativeOperators | undefined
   }
   if (pointwise) add(library.func('void *anemone_pointwise(void *)')(api.table));
   return { domain, gemm16, pointwise };
+}
+
+/** Undefined where a library is older than the question. */
+function interfaceOf(library: NativeLibrary): unknown {
+  try {
+    return library.func('int anemone_interface()')();
+  } catch {
+    return undefined;
+  }
 }
 
 function libraryFile(choice: string): string | undefined {
