@@ -37,6 +37,9 @@ const LATE_TAG = 7;
 /** How long ranks that have waited too long listen for each other. */
 const LISTEN_MS = 1000;
 
+/** So long a launcher has for what a rank has printed last. */
+const PASSING_ON_MS = 250;
+
 export class MpiCommunicator implements Communicator {
   readonly kind = 'mpi';
   /** The library chooses how it adds. */
@@ -277,6 +280,8 @@ export class MpiCommunicator implements Communicator {
 
   /** Ends all processes of the job, this one too. */
   abort(exitCode: number): void {
+    // The launcher passes on what was printed, and MPICH's drops what it has not read when it hears of the end.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PASSING_ON_MS);
     this.mpi.call('Abort', this.mpi.world, exitCode);
   }
 
