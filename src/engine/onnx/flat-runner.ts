@@ -144,9 +144,9 @@ interface MembersBySize {
 const bySize = new WeakMap<readonly FlatMember[], MembersBySize>();
 
 function membersBySize(members: readonly FlatMember[]): MembersBySize {
-  const known = bySize.get(members) ?? sortBySize(members);
-  bySize.set(members, known);
-  return known;
+  const sortedMembers = bySize.get(members) ?? sortBySize(members);
+  bySize.set(members, sortedMembers);
+  return sortedMembers;
 }
 
 /** Small members in groups of equal scalars; one that has no company is left with the large ones. */

@@ -74,7 +74,8 @@ function typeMade({ op, attributes }: OnnxNode, inputs: readonly ValueShape[]): 
   if (op === 'Cast') return attributes['to'] as number;
   if (TRUTHS.has(op)) return onnxType.bool;
   if (INDICES.has(op)) return onnxType.int64;
-  if (op === 'Gemm16') return onnxType.float32;
+  // Of ours: operands may be of other types.
+  if (op === 'Gemm16' || op === 'Pointwise') return onnxType.float32;
   // The first is a condition.
   if (op === 'Where') return inputs.at(-1)?.type ?? onnxType.float32;
   return inputs[0]?.type ?? onnxType.float32;

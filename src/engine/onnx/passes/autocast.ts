@@ -162,17 +162,17 @@ class Autocast {
     reads: BufferReads,
     bodies: ReadonlyMap<OnnxNode, readonly Wanted[]>,
   ): void {
-    const kept = new Set([...this.outputs, ...[...bodies.values()].flat().map(({ name }) => name)]);
+    const keptNames = new Set([...this.outputs, ...[...bodies.values()].flat().map(({ name }) => name)]);
     const isOperand = (node: OnnxNode, input: number) =>
       this.takenBy(node) === 'either' && input >= 0 && input < this.operandCount;
     const isWanted = (value: CarriedValue) =>
       value.maker.op !== 'Cast' && !bodyOf(value.maker) && this.waits(value, reads);
-    for (const value of carriedValues(order, kept, isOperand, isWanted)) {
+    for (const value of carriedValues(order, keptNames, isOperand, isWanted)) {
       const { name, maker, names } = value;
-      const made = this.tools.fresh();
-      this.describeAs(made, name, 'float32');
-      this.madeAs.set(name, made);
-      this.insert(maker, castNode(made, name, 'bfloat16', maker.part));
+      const uncastName = this.tools.fresh();
+      this.describeAs(uncastName, name, 'float32');
+      this.madeAs.set(name, uncastName);
+      this.insert(maker, castNode(uncastName, name, 'bfloat16', maker.part));
       for (const moved of names) {
         this.describeAs(moved, moved, 'bfloat16');
         this.carried.add(moved);
@@ -269,10 +269,10 @@ class Autocast {
 
   /** @param rounded the value, if its numbers have no more than 16 bits and it is there; else it is made of `low` */
   private renameGroup(group: readonly Use[], low: string, rounded: string | undefined): void {
-    let made = rounded;
+    let roundedName = rounded;
     for (const use of group) {
-      if (use.taken === 'rounded') made ??= this.cast(low, use.name, 'float32');
-      this.rename(use, use.taken === 'rounded' ? (made as string) : low);
+      if (use.taken === 'rounded') roundedName ??= this.cast(low, use.name, 'float32');
+      this.rename(use, use.taken === 'rounded' ? (roundedName as string) : low);
     }
   }
 

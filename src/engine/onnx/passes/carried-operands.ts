@@ -83,8 +83,8 @@ function isCarrier({ op, domain }: OnnxNode): boolean {
 function readersOf(order: readonly OnnxNode[]): Readers {
   const readers = new Map<string, Reader[]>();
   const add = (name: string, reader: Reader) => {
-    const known = readers.get(name);
-    if (known) known.push(reader);
+    const readersOfName = readers.get(name);
+    if (readersOfName) readersOfName.push(reader);
     else readers.set(name, [reader]);
   };
   order.forEach((node, at) => {
