@@ -1,6 +1,5 @@
 // The operator anemone.Gemm16 (native/): against double precision over rounded operands, and against the rehearsal. Where this CPU has
 // no avx512_bf16, its code is run with instructions that every CPU has: all but the innermost multiplication is the same.
-import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   float32,
@@ -24,10 +23,9 @@ import { wordsOf } from '../../src/engine/onnx/passes/packed-operands.js';
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
 import { trace } from '../../src/engine/onnx/trace.js';
 import { fromBfloat16, toBfloat16 } from '../../src/formats/index.js';
-import { skipUnless } from '../skipping.js';
+import { skipUnlessGemm16 } from './native-library.js';
 import { byWay } from './ways.js';
 
-const isBuilt = existsSync(new URL('../../native/build/linux-x64/libanemone.so', import.meta.url));
 process.env['ANEMONE_GEMM16'] ??= 'portable';
 const engine = new OnnxEngine({ threads: 2 });
 afterAll(() => engine.dispose());
@@ -111,8 +109,7 @@ async function madeBy(
 }
 
 describe('anemone.Gemm16', () => {
-  skipUnless(isBuilt, 'it is not built: bash scripts/native.sh');
-  skipUnless(process.env['ANEMONE_GEMM16'] !== 'off', 'it is switched off');
+  skipUnlessGemm16();
 
   it('takes the place of products in bfloat16, and is planned for', () => {
     expect(hasGemm16('cpu')).toBe(true);

@@ -1,5 +1,4 @@
 // The operator anemone.Pointwise (native/) and the pass that puts chains of operations in it: the same bits as the operators one by one.
-import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type Engine,
@@ -15,10 +14,9 @@ import {
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
 import { trace } from '../../src/engine/onnx/trace.js';
 import { CounterRandom } from '../../src/random/index.js';
-import { skipUnless } from '../skipping.js';
+import { skipUnlessBuilt } from './native-library.js';
 import { byWay } from './ways.js';
 
-const isBuilt = existsSync(new URL('../../native/build/linux-x64/libanemone.so', import.meta.url));
 const engine = new OnnxEngine({ threads: 2 });
 afterAll(() => engine.dispose());
 
@@ -78,7 +76,7 @@ const inputsOf = (shape: readonly number[]) => ({
 });
 
 describe('a chain', () => {
-  skipUnless(isBuilt, 'native/build is not there: bash scripts/native.sh');
+  skipUnlessBuilt();
   it.each([[[7]], [[3, 5]], [[1, 1]], [[2, 1, 512]], [[4, 33, 129]], [[2, 40, 511]], [[600, 1]]])(
     'over %j has the bits of its operations one by one',
     async (shape) => {

@@ -1,5 +1,4 @@
 // What waits for products in bfloat16 that are computed by the operator anemone.Gemm16: kept in 16 bits, with the bits of what is not.
-import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   float32,
@@ -24,9 +23,8 @@ import { runsAsWritten } from '../../src/engine/onnx/passes/foreseen-operators.j
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
 import { type TracedProgram, trace } from '../../src/engine/onnx/trace.js';
 import { fromBfloat16, toBfloat16 } from '../../src/formats/index.js';
-import { skipUnless } from '../skipping.js';
+import { skipUnlessGemm16 } from './native-library.js';
 
-const isBuilt = existsSync(new URL('../../native/build/linux-x64/libanemone.so', import.meta.url));
 process.env['ANEMONE_GEMM16'] ??= 'portable';
 const engine = new OnnxEngine({ threads: 2 });
 afterAll(() => engine.dispose());
@@ -84,8 +82,7 @@ const later = (x: Tensor): Tensor => {
 };
 
 describe('what waits for products in bfloat16', () => {
-  skipUnless(isBuilt, 'the operator is not built: bash scripts/native.sh');
-  skipUnless(process.env['ANEMONE_GEMM16'] !== 'off', 'the operator is switched off');
+  skipUnlessGemm16();
 
   const LAYERS = 40;
   const size = 64;
@@ -271,8 +268,7 @@ describe('what waits for products in bfloat16', () => {
 });
 
 describe('weights that are stored in bfloat16', () => {
-  skipUnless(isBuilt, 'the operator is not built: bash scripts/native.sh');
-  skipUnless(process.env['ANEMONE_GEMM16'] !== 'off', 'the operator is switched off');
+  skipUnlessGemm16();
 
   const x = matrix([3, 5, 24], 1);
   const numbers = fromBfloat16(toBfloat16(matrix([24, 24], 2).data as Float32Array));
