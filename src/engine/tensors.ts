@@ -73,9 +73,9 @@ export function bytesOf(dtype: DType, size: number): number {
   return size * ARRAYS[dtype].BYTES_PER_ELEMENT;
 }
 
-/** Values over memory that is there, of which they fill all. */
-export function dataOver(dtype: DType, memory: ArrayBuffer): HostData {
-  return new ARRAYS[dtype](memory) as HostData;
+/** Values over memory that is there: over all of it, or so many from byte `start` on. */
+export function dataOver(dtype: DType, memory: ArrayBuffer, start = 0, size?: number): HostData {
+  return new ARRAYS[dtype](memory, start, size) as HostData;
 }
 
 /** @throws AnemoneError `tensor.type`, `tensor.size` where a tensor's data is not what its type and shape say */

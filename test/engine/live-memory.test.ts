@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { OnnxEngine, tf } from '../../src/engine/index.js';
-import { peakOf } from '../../src/engine/onnx/live-memory.js';
+import { BY_PLAN } from '../../src/engine/onnx/buffer-plan.js';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../../src/engine/onnx/onnx-graph.js';
 import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
+import { peakOf } from '../../src/engine/onnx/peak.js';
 import { ValueSizes } from '../../src/engine/onnx/value-sizes.js';
 
 const node = (
@@ -35,6 +36,14 @@ describe('peakOf', () => {
     );
     // At "Add" a, b and c are there; x and y are the caller's.
     expect(peakOf(chain, sizes()).bytes).toBe(3 * VALUE);
+  });
+
+  it('counts outputs that are not the caller’s from when they are made to the end', () => {
+    const names = ['x', 'a', 'passing', 'c', 'y'];
+    const chain = names.slice(1).map((name, i) => node('Transpose', [names[i]], name));
+    const both = graph(chain, ['passing', 'y']);
+    expect(peakOf(both, sizes(), BY_PLAN).bytes).toBe(VALUE);
+    expect(peakOf(both, sizes(), BY_PLAN, new Set(['passing'])).bytes).toBe(2 * VALUE);
   });
 
   it('lets a view keep its source alive and cost nothing itself', () => {

@@ -32,7 +32,8 @@ describe('indices of a sum by id', () => {
   it.each([
     [1025, 384, 'int32'],
     [(2 ** 31 - 1024) / 1024, 1024, 'int32'],
-    [2 ** 31 / 1024, 1024, 'int64'],
+    [2 ** 31 / 1024, 1024, 'int32'],
+    [2 ** 31 / 1024 + 1, 1024, 'int64'],
     [3_000_000, 2048, 'int64'],
   ])('of %d rows of %d are %s', (count, width, dtype) => {
     expect(typesOfIndices(count, width)).toEqual([dtype, dtype]);

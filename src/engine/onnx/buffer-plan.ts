@@ -44,14 +44,18 @@ export const BY_RUNTIME: Allocation = {
 /** What our plan does (passes/memory-plan.ts), which needs no more than is alive. */
 export const BY_PLAN: Allocation = { overwritable: overwritableInputs, reuses: false };
 
-/** @param order of the graph's nodes, as they are run */
+/**
+ * @param order of the graph's nodes, as they are run
+ * @param passing outputs whose buffers are not the caller's, and are kept until all nodes have run
+ */
 export function planBuffers(
   graph: OnnxGraph,
   order: readonly OnnxNode[],
   sizes: ValueSizes,
   allocation: Allocation,
+  passing: ReadonlySet<string>,
 ): readonly PlannedBuffer[] {
-  return new BufferPlanner(graph, order, sizes, allocation).buffers;
+  return new BufferPlanner(graph, order, sizes, allocation, passing).buffers;
 }
 
 class Buffer {
@@ -80,17 +84,19 @@ class BufferPlanner {
     order: readonly OnnxNode[],
     private readonly sizes: ValueSizes,
     private readonly allocation: Allocation,
+    passing: ReadonlySet<string>,
   ) {
-    const outputs = new Set(graph.outputs.map(({ name }) => name));
+    const outputs = new Set(graph.outputs.map(({ name }) => name).filter((name) => !passing.has(name)));
     const made = producers(graph.nodes);
     const inputs = order.map((node) => usesOf(node).filter((name) => made.has(name)));
-    for (const name of inputs.flat()) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
+    for (const name of [...inputs.flat(), ...passing]) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
     order.forEach((node, at) => {
       for (const name of inputs[at]) this.touch(name, at);
       for (const name of node.outputs) this.place(name, node, at, outputs.has(name));
       for (const name of inputs[at]) this.use(name);
       for (const name of node.outputs) if (!this.uses.has(name)) this.giveUp(this.bufferOf.get(name));
     });
+    for (const name of passing) this.touch(name, order.length);
   }
 
   private place(name: string, node: OnnxNode, at: number, isOutput: boolean): void {

@@ -12,8 +12,10 @@ import type { OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-graph.js';
 import { takesWeights } from './open-session.js';
 import type { FlatUpdate } from './passes/flat-update.js';
 import type { Loan, PassingBuffers } from './passing-buffers.js';
+import { PassingPlaces, type PassingRoom } from './passing-places.js';
+import { passingValues } from './passing-values.js';
 import type { RunTensor } from './run-tensor.js';
-import type { Session, SessionOptions } from './session.js';
+import type { RunSettings, Session, SessionOptions } from './session.js';
 import type { Part, Sessions } from './sessions.js';
 import type { StateStore } from './state-store.js';
 import type { TracedProgram } from './trace.js';
@@ -45,7 +47,7 @@ const NO_WEIGHTS: BuiltWeights = { weights: [], generation: {} };
 const SMALL_BYTES = 1024;
 
 export class CompiledProgram {
-  /** Values that go from one part to a later one. */
+  /** Values that go from one part to a later one, and have no place in the block that they are computed in. */
   private readonly passing: ReadonlyMap<string, OnnxValue>;
   private running: Promise<void> | undefined;
 
@@ -54,12 +56,16 @@ export class CompiledProgram {
     private readonly parts: readonly Part[],
     private readonly apply: Apply | undefined,
     private readonly buffers: PassingBuffers,
+    /** Those that have. */
+    private readonly places: PassingPlaces | undefined,
     /** States whose values are fed. */
     private readonly fedStates: ReadonlyMap<ProgramState, OnnxValue> = traced.states,
   ) {
     const known = new Set([...traced.outputs.values(), ...traced.updates.values()].map(({ name }) => name));
     const once = apply ? [...parts, apply.rest] : parts;
-    const passing = once.flatMap(({ graph }) => graph.outputs).filter(({ name }) => !known.has(name));
+    const passing = once
+      .flatMap(({ graph }) => graph.outputs)
+      .filter(({ name }) => !known.has(name) && !places?.has(name));
     this.passing = new Map(passing.map((value) => [value.name, value]));
     buffers.expect(
       this,
@@ -75,16 +81,18 @@ export class CompiledProgram {
     const outside = takesWeights(options.provider);
     const complete = (graph: OnnxGraph) => withConstants(graph, weights, outside);
     const shapeOf = (name: string) => traced.shapes.get(name);
+    const passing = passingValues(traced);
     const parts: Part[] = [];
     for (const segment of traced.segments)
-      parts.push(await sessions.own(complete(segment), options, { shapeOf, generation }));
+      parts.push(await sessions.own(complete(segment), options, { shapeOf, generation, passing }));
     if (!traced.apply)
-      return new CompiledProgram(traced, parts, undefined, buffers, statesBeside(traced, weights));
+      return new CompiledProgram(traced, parts, undefined, buffers, undefined, statesBeside(traced, weights));
     const rest = await sessions.shared(complete(traced.apply.graph), options, { shapeOf, generation });
     const flat: Apply['flat'][number][] = [];
     for (const update of traced.apply.flat)
       flat.push({ update, part: await sessions.shared(update.graph, options) });
-    return new CompiledProgram(traced, parts, { rest, flat }, buffers);
+    const places = placesOf(parts, rest, options);
+    return new CompiledProgram(traced, parts, { rest, flat }, buffers, places);
   }
 
   get nodeCount(): number {
@@ -109,20 +117,23 @@ export class CompiledProgram {
     const results = this.results(store, into);
     const loan = this.buffers.lend();
     for (const [name, value] of this.passing) results.set(name, loan.tensor(value as TensorSpec));
+    const room = this.places?.take();
+    for (const [name, tensor] of room?.tensors ?? []) results.set(name, tensor);
     try {
       for (const [i, part] of this.parts.entries()) {
-        await runPart(part, values, results, signal);
+        await runPart(part, values, results, { signal, memory: room?.memory });
         if (i < traced.calls.length) this.runHostCall(i, values);
       }
       const outputs: HostTensors = {};
       for (const [key, value] of traced.outputs) outputs[key] = values.get(value.name) as HostTensor;
       throwIfCancelled(signal);
       const wanted = options.commitIf?.(outputs) ?? true;
-      if (wanted && apply) await this.runApply(apply, values, results, store, loan);
+      if (wanted && apply) await this.runApply(apply, values, results, store, { loan, room });
       if (wanted) this.commit(store);
       return outputs;
     } finally {
       loan.giveBack();
+      room?.giveBack();
       const kept = new Set<RunTensor>(Object.values(into));
       const ofThisRun = [...values, ...results].filter(([, tensor]) => !kept.has(tensor));
       this.releaseAllBut(this.fedStates.values(), traced.updates.values(), ofThisRun);
@@ -162,10 +173,10 @@ export class CompiledProgram {
     values: Map<string, RunTensor>,
     results: Map<string, RunTensor>,
     store: StateStore,
-    loan: Loan,
+    { loan, room }: { readonly loan: Loan; readonly room: PassingRoom | undefined },
   ): Promise<void> {
     try {
-      await runPart(rest, values, results);
+      await runPart(rest, values, results, { memory: room?.behind });
       for (const { update, part } of flat) {
         await runFlatUpdate(update, part.session as Session, values, store, loan);
       }
@@ -230,9 +241,9 @@ export class CompiledProgram {
   ): void {
     const session = this.allParts.find(({ session }) => session !== undefined)?.session;
     const keptNames = new Set([...read, ...written].map(({ name }) => name));
-    session?.release(
-      tensors.flatMap(([name, tensor]) => (keptNames.has(name) || this.passing.has(name) ? [] : [tensor])),
-    );
+    const isKept = (name: string) =>
+      keptNames.has(name) || this.passing.has(name) || this.places?.has(name) === true;
+    session?.release(tensors.flatMap(([name, tensor]) => (isKept(name) ? [] : [tensor])));
   }
 }
 
@@ -240,15 +251,25 @@ async function runPart(
   { graph, session }: Part,
   values: Map<string, RunTensor>,
   results: ReadonlyMap<string, RunTensor>,
-  signal?: AbortSignal,
+  settings: RunSettings,
 ): Promise<void> {
   if (!session) return;
   const feeds: Record<string, RunTensor> = {};
   for (const { name } of graph.inputs) feeds[name] = values.get(name) as RunTensor;
   const fetches: Record<string, RunTensor> = {};
   for (const { name } of graph.outputs) fetches[name] = results.get(name) as RunTensor;
-  await session.run(feeds, fetches, signal);
+  await session.run(feeds, fetches, settings);
   for (const [name, tensor] of Object.entries(fetches)) values.set(name, tensor);
+}
+
+/** Where what goes to the updates lies, if it has places beside the values in between. */
+function placesOf(
+  [{ plan }]: readonly Part[],
+  rest: Part,
+  { workspace }: SessionOptions,
+): PassingPlaces | undefined {
+  if (!workspace || !plan?.passing.length) return undefined;
+  return new PassingPlaces(workspace, plan, rest.plan?.bytes ?? 0);
 }
 
 function withConstants(graph: OnnxGraph, weights: readonly OnnxInitializer[], outside: boolean): OnnxGraph {

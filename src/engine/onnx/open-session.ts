@@ -11,7 +11,14 @@ import { PlacementProbe } from './placement.js';
 import { ProbedSession } from './probed-session.js';
 import { deviceOf, isProviderFailure, missingProvider } from './providers.js';
 import type { RunTensor } from './run-tensor.js';
-import type { DeviceAllocator, DeviceSession, Session, SessionModel, SessionOptions } from './session.js';
+import type {
+  DeviceAllocator,
+  DeviceSession,
+  RunSettings,
+  Session,
+  SessionModel,
+  SessionOptions,
+} from './session.js';
 
 /** `binding` or `capi` in place of what is found best. */
 const CHOICE = 'ANEMONE_ORT';
@@ -143,10 +150,10 @@ function warnOfBinding(failure: unknown): void {
 class GuardedSession implements DeviceSession {
   constructor(private readonly inner: DeviceSession) {}
 
-  async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
-    throwIfCancelled(signal);
+  async run(feeds: Tensors, fetches: Tensors, settings: RunSettings = {}): Promise<void> {
+    throwIfCancelled(settings.signal);
     try {
-      await this.inner.run(feeds, fetches, signal);
+      await this.inner.run(feeds, fetches, settings);
     } catch (cause) {
       throw cause instanceof AnemoneError ? cause : ortError('a compiled program failed', cause);
     }

@@ -2,7 +2,7 @@
 
 import type { Placement, PlacementProbe } from './placement.js';
 import type { RunTensor } from './run-tensor.js';
-import type { DeviceAllocator, DeviceSession } from './session.js';
+import type { DeviceAllocator, DeviceSession, RunSettings } from './session.js';
 
 type Tensors = Readonly<Record<string, RunTensor>>;
 
@@ -16,8 +16,8 @@ export class ProbedSession implements DeviceSession {
     private readonly onPlacement: (placement: Placement) => void,
   ) {}
 
-  async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
-    await this.session.run(feeds, fetches, signal);
+  async run(feeds: Tensors, fetches: Tensors, settings?: RunSettings): Promise<void> {
+    await this.session.run(feeds, fetches, settings);
     if (!this.isProfiled) return;
     this.isProfiled = false;
     this.session.endProfiling();

@@ -40,15 +40,19 @@ export interface SessionModel {
   readonly plan?: MemoryPlan | undefined;
 }
 
+export interface RunSettings {
+  /** Ends the run where that can be, with `engine.cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where the values lie whose places are planned; without it, in a part of the options' workspace that nobody uses. */
+  readonly memory?: Uint8Array<ArrayBuffer> | undefined;
+}
+
 export interface Session {
-  /**
-   * Computes into `fetches`. Every input and output of the model is named.
-   * @param signal ends the run where that can be, with `engine.cancelled`
-   */
+  /** Computes into `fetches`. Every input and output of the model is named. */
   run(
     feeds: Readonly<Record<string, RunTensor>>,
     fetches: Readonly<Record<string, RunTensor>>,
-    signal?: AbortSignal,
+    settings?: RunSettings,
   ): Promise<void>;
   /** Gives up what it keeps of tensors that no later run gets. */
   release(tensors: Iterable<RunTensor>): void;

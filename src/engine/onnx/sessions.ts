@@ -7,17 +7,19 @@ import type { OnnxGraph, OnnxValue } from './onnx-graph.js';
 import { computesAsPlanned, openSession } from './open-session.js';
 import { withCanonicalNames } from './passes/canonical-names.js';
 import { runsAsWritten } from './passes/foreseen-operators.js';
-import { planMemory } from './passes/memory-plan.js';
+import { type MemoryPlan, planMemory } from './passes/memory-plan.js';
 import { executionOrder } from './passes/node-order.js';
 import { deviceOf } from './providers.js';
 import { bytesOfTensor, isOnDevice, type RunTensor } from './run-tensor.js';
-import type { Session, SessionModel, SessionOptions } from './session.js';
+import type { RunSettings, Session, SessionModel, SessionOptions } from './session.js';
 
 /** A graph that is run at once. */
 export interface Part {
   readonly graph: OnnxGraph;
   /** Absent where there is nothing to compute. */
   readonly session: Session | undefined;
+  /** Where its values lie, where that is planned. */
+  readonly plan?: MemoryPlan | undefined;
 }
 
 type Describe = (name: string) => OnnxValue | undefined;
@@ -26,6 +28,8 @@ type Describe = (name: string) => OnnxValue | undefined;
 export interface GraphSurroundings {
   /** Shapes and types of values, where they are known; without it no places in memory are planned. */
   readonly shapeOf?: Describe;
+  /** Outputs that are to have places beside the values in between. */
+  readonly passing?: ReadonlySet<string>;
   /** Of the weights that stand outside of the graph; see `SessionModel`. */
   readonly generation?: object;
 }
@@ -45,7 +49,8 @@ export class Sessions {
   /** A session of a program's own. */
   async own(graph: OnnxGraph, options: SessionOptions, surroundings: GraphSurroundings = {}): Promise<Part> {
     if (graph.nodes.length === 0) return { graph, session: undefined };
-    return { graph, session: await this.opened(await modelOf(graph, options, surroundings), options) };
+    const model = await modelOf(graph, options, surroundings);
+    return { graph, session: await this.opened(model, options), plan: model.plan };
   }
 
   /** The session of all graphs that are equal but for names; it is closed when the last of them is disposed of. */
@@ -74,7 +79,7 @@ export class Sessions {
     try {
       const session = await shared.session;
       const isAlone = () => shared.users === 1;
-      return { graph, session: new SharedSession(session, renamed.names, isAlone, leave) };
+      return { graph, session: new SharedSession(session, renamed.names, isAlone, leave), plan: model.plan };
     } catch (cause) {
       leave();
       throw cause;
@@ -92,9 +97,9 @@ export class Sessions {
     let isOpen = true;
     const crosses = deviceOf(options.provider) !== undefined;
     return {
-      run: (feeds, fetches, signal) => {
+      run: (feeds, fetches, settings) => {
         if (crosses) this.countCrossing(feeds, fetches);
-        return session.run(feeds, fetches, signal);
+        return session.run(feeds, fetches, settings);
       },
       release: (tensors) => session.release(tensors),
       endProfiling: () => session.endProfiling(),
@@ -132,8 +137,8 @@ class SharedSession implements Session {
     this.names = [...names].every(([own, other]) => own === other) ? undefined : names;
   }
 
-  run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
-    return this.session.run(this.renamed(feeds), this.renamed(fetches), signal);
+  run(feeds: Tensors, fetches: Tensors, settings?: RunSettings): Promise<void> {
+    return this.session.run(this.renamed(feeds), this.renamed(fetches), settings);
   }
 
   release(tensors: Iterable<RunTensor>): void {
@@ -163,11 +168,11 @@ class SharedSession implements Session {
 async function modelOf(
   graph: OnnxGraph,
   options: SessionOptions,
-  { shapeOf, generation = {} }: GraphSurroundings,
+  { shapeOf, generation = {}, passing }: GraphSurroundings,
 ): Promise<SessionModel> {
   const isPlanned =
     shapeOf !== undefined && runsAsWritten(graph, shapeOf) && (await computesAsPlanned(options));
-  const plan = isPlanned ? planMemory(graph, executionOrder(graph), shapeOf) : undefined;
+  const plan = isPlanned ? planMemory(graph, executionOrder(graph), shapeOf, passing) : undefined;
   const plannedValues = plan?.values.map(({ value }) => value) ?? [];
   const names = (values: readonly OnnxValue[]) => values.map(({ name }) => name);
   return {

@@ -67,7 +67,7 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
     { name: 'optimizer', bytes: Math.max(0, once - weights - step.accumulatedBytes) },
     { name: GRADIENTS, bytes: step.crossingBytes + step.accumulatedBytes + step.sentBytes },
     { name: 'new values beside old ones', bytes: held - once },
-    { name: 'activations and other values', bytes: step.aliveBytes },
+    { name: valuesOf(step), bytes: step.aliveBytes },
     {
       name: 'scratch, holes in the heap',
       bytes: Math.round(((step.planned ? PLANNED : HEAP) - 1) * step.aliveBytes),
@@ -79,6 +79,11 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
     { name: 'process and libraries', bytes: rest.processBytes + RUNTIME_BYTES },
   ];
   return items.filter(({ bytes }) => bytes > 0);
+}
+
+/** Gradients that lie among the values in between are counted with them. */
+function valuesOf({ crossingBytes }: StepMemory): string {
+  return crossingBytes > 0 ? 'activations and other values' : 'gradients, activations and other values';
 }
 
 /** What stays of a step when one of other shapes is run. */

@@ -6,7 +6,7 @@ import { preferLargePages, returnFreedMemory } from '../host-memory.js';
 import type { MemoryPlan } from '../passes/memory-plan.js';
 import { deviceOf } from '../providers.js';
 import type { RunTensor } from '../run-tensor.js';
-import type { DeviceSession, SessionModel, SessionOptions } from '../session.js';
+import type { DeviceSession, RunSettings, SessionModel, SessionOptions } from '../session.js';
 import type { OrtApi } from './api.js';
 import { inEnvironment } from './environment.js';
 import { HostCalls } from './host-calls.js';
@@ -76,17 +76,18 @@ class CapiSession implements DeviceSession {
   async run(
     feeds: Readonly<Record<string, RunTensor>>,
     fetches: Readonly<Record<string, RunTensor>>,
-    signal?: AbortSignal,
+    { signal, memory }: RunSettings = {},
   ): Promise<void> {
     const { inputs, outputs, values } = this;
     inputs.fill(feeds, values);
     outputs.fill(fetches, values);
     const started = performance.now();
-    const block = this.plan && this.options.workspace?.take(this.plan.bytes);
-    if (block) this.planned?.fill(block, outputs.values, outputs.keys.length);
+    const block = memory || !this.plan ? undefined : this.options.workspace?.take(this.plan.bytes);
+    const places = memory ?? (block && new Uint8Array(block));
+    if (places) this.planned?.fill(places, outputs.values, outputs.keys.length);
     try {
       // Host functions are called on the thread that runs the graph, which must then be that of JavaScript.
-      if (signal && !this.hostCalls && this.isLong) await this.runBeside(signal, [feeds, fetches, block]);
+      if (signal && !this.hostCalls && this.isLong) await this.runBeside(signal, [feeds, fetches, places]);
       else this.api.call('Run', ...this.callWith(null));
     } catch (cause) {
       throw this.hostCalls?.takeFailure() ?? cause;

@@ -7,6 +7,7 @@ import type { NativeValues } from './native-value.js';
 export class PlannedValues {
   /** The block of the last run. Not kept: programs of other shapes may have made a larger one, and this would be beside it. */
   private block: WeakRef<ArrayBuffer> | undefined;
+  private start = 0;
   private pointers: readonly Pointer[] = [];
 
   constructor(
@@ -14,16 +15,18 @@ export class PlannedValues {
     private readonly planned: readonly PlacedValue[],
   ) {}
 
-  /** Writes pointers to the values, which lie in `block`, into `table` from `start` on. */
-  fill(block: ArrayBuffer, table: BigUint64Array, start: number): void {
-    if (block !== this.block?.deref()) {
-      this.release();
-      this.pointers = this.planned.map(({ value, offset }) => this.values.within(block, offset, value));
-      this.block = new WeakRef(block);
-      this.pointers.forEach((pointer, i) => {
-        table[start + i] = pointer;
-      });
-    }
+  /** Writes pointers to the values, which lie in `memory`, into `table` from its place `first` on. */
+  fill({ buffer, byteOffset }: Uint8Array<ArrayBuffer>, table: BigUint64Array, first: number): void {
+    if (buffer === this.block?.deref() && byteOffset === this.start) return;
+    this.release();
+    this.pointers = this.planned.map(({ value, offset }) =>
+      this.values.within(buffer, byteOffset + offset, value),
+    );
+    this.block = new WeakRef(buffer);
+    this.start = byteOffset;
+    this.pointers.forEach((pointer, i) => {
+      table[first + i] = pointer;
+    });
   }
 
   release(): void {

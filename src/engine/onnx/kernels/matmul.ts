@@ -60,8 +60,8 @@ const MOST_INT32 = 2 ** 31 - 1;
 
 /**
  * Rows of x [N, ...] added into the rows of zeros [numSegments, ...] that the ids [N] name. Rows whose id names none are
- * left out, as tfjs's own kernels do: they are added to one row more, which is cut off, since a negative index would
- * count from the end here.
+ * left out, as tfjs's own kernels do: zeros are added to the first row in their place, since a negative index would count from the
+ * end here. (One row more, which is cut off, would mean a copy of the table: 64 MiB of a GPT's, whose rows take 4.)
  *
  * Element by element, by ScatterElements over flat indices: the CPU provider's ScatterND, which takes whole rows, lets
  * its threads add into one row at the same time where an id repeats, and loses some of what they add. ScatterElements is
@@ -72,29 +72,38 @@ const MOST_INT32 = 2 ** 31 - 1;
  */
 const unsortedSegmentSum: Kernel = ({ x, segmentIds }, { numSegments }, { backend, graph }) => {
   if (segmentIds.shape.length !== 1) throw new Error('unsortedSegmentSum wants a vector of segment ids');
+  const dtype = dtypeOf(x);
   const [rows, ...rest] = x.shape;
   const width = sizeOf(rest);
   const size = numSegments * width;
+  const shape = [numSegments, ...rest];
+  const zero = backend.fill(0, [size], dtype);
+  if (size === 0 || rows === 0) return backend.fill(0, shape, dtype);
   const int64 = (values: readonly number[]) => graph.names.int64(values);
   const flat = (name: string) => graph.one('Reshape', [name, int64([rows * width])]);
-  const row = rowsOfIds(backend.name(segmentIds), numSegments, graph);
-  const indices = flatIndices(row, [rows, width], size + width, graph);
-  const zeros = backend.name(backend.fill(0, [size + width], dtypeOf(x)));
-  const sums = graph.one('ScatterElements', [zeros, flat(indices), flat(backend.name(x))], {
+  const ids = backend.name(segmentIds);
+  const isRow = namesRow(ids, numSegments, graph);
+  const row = graph.one('Where', [isRow, ids, graph.names.constant(int32Bytes([0]), [], 'int32')]);
+  const indices = flatIndices(row, [rows, width], size, graph);
+  const table = graph.one('Reshape', [backend.name(x), int64([rows, width])]);
+  const counted = graph.one('Where', [
+    graph.one('Reshape', [isRow, int64([rows, 1])]),
+    table,
+    backend.name(backend.fill(0, [], dtype)),
+  ]);
+  backend.value(counted, [rows, width], dtype);
+  const sums = graph.one('ScatterElements', [backend.name(zero), flat(indices), flat(counted)], {
     attributes: { axis: 0, reduction: 'add' },
   });
-  backend.value(sums, [size + width], dtypeOf(x));
-  const kept = graph.one('Slice', [sums, int64([0]), int64([size]), int64([0])]);
-  backend.value(kept, [size], dtypeOf(x));
-  const shape = [numSegments, ...rest];
-  return backend.value(graph.one('Reshape', [kept, int64(shape)]), shape, dtypeOf(x));
+  backend.value(sums, [size], dtype);
+  return backend.value(graph.one('Reshape', [sums, int64(shape)]), shape, dtype);
 };
 
-/** The ids that are in [0, count), and `count` in place of every other. */
-function rowsOfIds(ids: string, count: number, graph: GraphBuilder): string {
+/** Whether each id is in [0, count). */
+function namesRow(ids: string, count: number, graph: GraphBuilder): string {
   const number = (value: number) => graph.names.constant(int32Bytes([value]), [], 'int32');
-  const notNegative = graph.one('Where', [graph.one('Less', [ids, number(0)]), number(count), ids]);
-  return graph.one('Where', [graph.one('Less', [notNegative, number(count)]), notNegative, number(count)]);
+  const isNegative = graph.one('Less', [ids, number(0)]);
+  return graph.one('And', [graph.one('Not', [isNegative]), graph.one('Less', [ids, number(count)])]);
 }
 
 /**

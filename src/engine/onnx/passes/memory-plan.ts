@@ -19,10 +19,13 @@ export interface MemoryPlan {
   /** Bytes of the block. */
   readonly bytes: number;
   readonly values: readonly PlacedValue[];
+  /** Outputs of the graph that lie there too, and stay as they are until the run has ended. */
+  readonly passing: readonly PlacedValue[];
 }
 
 /** Smaller values are left to the heap: they are many, and take no memory worth planning. */
 const LEAST_BYTES = 1 << 14;
+const NONE: ReadonlySet<string> = new Set();
 /** Of a place: what vector instructions and caches like. */
 const ALIGNMENT = 64;
 
@@ -64,16 +67,29 @@ interface Buffer {
 /**
  * @param order in which the nodes of `graph` are run
  * @param shapeOf shapes and types of values, where they are known
+ * @param passing outputs that need no memory of the caller's: what another part of the program reads when this one has run, such as
+ *   gradients. What is not made yet leaves its place to others: a step takes the most when most gradients are still to come.
  */
 export function planMemory(
   graph: OnnxGraph,
   order: readonly OnnxNode[],
   shapeOf: (name: string) => OnnxValue | undefined,
+  passing: ReadonlySet<string> = NONE,
 ): MemoryPlan {
-  const lifetimes = new Lifetimes(graph, order, shapeOf);
+  const lifetimes = new Lifetimes(graph, order, shapeOf, passing);
   const { places, bytes } = pack(lifetimes.buffers());
-  const values = lifetimes.values().map(({ value, buffer }) => ({ value, offset: places.get(buffer) ?? 0 }));
-  return { bytes, values };
+  const placed = lifetimes.values().map(({ value, buffer }) => ({ value, offset: places.get(buffer) ?? 0 }));
+  return {
+    bytes,
+    values: placed.filter(({ value }) => !passing.has(value.name)),
+    passing: placed.filter(({ value }) => passing.has(value.name)),
+  };
+}
+
+/** Those of some outputs of a graph whose places may be planned: host calls place what they see themselves. */
+export function outputsToPlace(graph: OnnxGraph, outputs: ReadonlySet<string>): ReadonlySet<string> {
+  const elsewhere = placedElsewhere({ ...graph, outputs: [] }, graph.nodes);
+  return new Set([...outputs].filter((name) => !elsewhere.has(name)));
 }
 
 /** Which values share memory by nature, and from which node to which they are needed. */
@@ -86,13 +102,15 @@ class Lifetimes {
     graph: OnnxGraph,
     order: readonly OnnxNode[],
     private readonly shapeOf: (name: string) => OnnxValue | undefined,
+    passing: ReadonlySet<string>,
   ) {
-    const lastUse = lastUses(order);
-    const elsewhere = placedElsewhere(graph, order);
+    const lastUse = lastUses(order, passing);
+    const outputs = graph.outputs.filter(({ name }) => !passing.has(name));
+    const elsewhere = placedElsewhere({ ...graph, outputs }, order);
     order.forEach((node, i) => {
       if (VIEWS.has(node.op)) {
-        const source = this.bufferOf.get(node.inputs[0]);
-        if (source && !elsewhere.has(node.outputs[0])) this.bufferOf.set(node.outputs[0], source);
+        const [view] = node.outputs;
+        if (!elsewhere.has(view)) this.share(view, node.inputs[0], passing.has(view));
         return;
       }
       for (const name of node.outputs) if (!elsewhere.has(name)) this.place(name, node, i, lastUse);
@@ -105,6 +123,15 @@ class Lifetimes {
 
   values(): readonly { readonly value: OnnxValue; readonly buffer: Buffer }[] {
     return this.placed;
+  }
+
+  /** @param isPassing the view is seen from outside, and has a place of its own name */
+  private share(view: string, source: string, isPassing: boolean): void {
+    const buffer = this.bufferOf.get(source);
+    const value = isPassing ? this.shapeOf(view) : undefined;
+    if (!buffer) return;
+    this.bufferOf.set(view, buffer);
+    if (value) this.placed.push({ value, buffer });
   }
 
   private place(name: string, node: OnnxNode, i: number, lastUse: ReadonlyMap<string, number>): void {
@@ -138,9 +165,9 @@ class Lifetimes {
   }
 }
 
-/** The last node that reads each value, by itself or through views. */
-function lastUses(order: readonly OnnxNode[]): ReadonlyMap<string, number> {
-  const last = new Map<string, number>();
+/** The last node that reads each value, by itself or through views; what is read when all have run, is by one behind them. */
+function lastUses(order: readonly OnnxNode[], passing: ReadonlySet<string>): ReadonlyMap<string, number> {
+  const last = new Map([...passing].map((name) => [name, order.length]));
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i];
     const end = VIEWS.has(node.op) ? Math.max(i, last.get(node.outputs[0]) ?? i) : i;
