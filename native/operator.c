@@ -196,7 +196,7 @@ static custom_op packing = {
 };
 
 // Changes whenever what the operators take or give does: a library of another number is not used.
-EXPORT int anemone_interface(void) { return 2; }
+EXPORT int anemone_interface(void) { return 3; }
 
 // Whether this CPU has the instructions; else the operator computes only where `portable` was asked for.
 EXPORT int anemone_gemm16_is_fast(void) { return gemm16_is_fast(); }

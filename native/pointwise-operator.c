@@ -72,23 +72,9 @@ static status create_kernel(const void *op, const void *ort, const void *info, v
   return failed;
 }
 
-// The attribute `sizes` says the shape of the results, where it is the same in all runs: a shape that ONNX Runtime has not inferred looks
-// like that of a single number here.
 static status infer(const void *op, void *context) {
   (void)op;
-  shape result = {0};
-  const void *sizes = 0;
-  size_t read = 0;
-  status failed = CALL(INFER_ATTRIBUTE, (void *, const char *, const void **))(context, "sizes", &sizes);
-  if (failed || !sizes) {
-    if (failed) ((void (*)(void *))api[RELEASE_STATUS])(failed);
-    return 0;
-  }
-  TRY(CALL(READ_ATTRIBUTE, (const void *, int, void *, size_t, size_t *))(sizes, INTS_KIND, result.size, sizeof result.size, &read));
-  result.rank = read / sizeof *result.size;
-  int64_t outputs = int_attribute(context, "outputs");
-  for (int64_t i = 0; i < outputs; i++) TRY(infer_output(context, (size_t)i, &result));
-  return 0;
+  return infer_all(context, (size_t)int_attribute(context, "outputs"));
 }
 
 static const char *name(const void *op) { return (void)op, "Pointwise"; }

@@ -42,6 +42,10 @@ function nodeFlops(node: OnnxNode, shapeOf: ShapeOf): number {
     case 'ConvTranspose':
       // weight [in, out / groups, kernel…]: each number of the input is added to so many of the output
       return second ? 2 * sizeOf(first) * sizeOf(second.slice(1)) : 0;
+    case 'DepthwiseConv':
+      return second ? 2 * sizeOf(result) * sizeOf(second.slice(0, 2)) : 0;
+    case 'DepthwiseConvInputGradient':
+      return second ? 2 * sizeOf(first) * sizeOf(second.slice(0, 2)) : 0;
     default:
       return 0;
   }

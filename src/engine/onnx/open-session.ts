@@ -85,6 +85,12 @@ export function hasPointwise(provider: string): boolean {
   return api !== undefined && nativeOperators(api)?.pointwise === true;
 }
 
+/** Whether they know the depthwise convolutions of native/. @throws AnemoneError see `openSession` */
+export function hasDepthwise(provider: string): boolean {
+  const api = provider === 'cpu' ? chosenApi() : undefined;
+  return api !== undefined && nativeOperators(api)?.depthwise === true;
+}
+
 /** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */
 export function mayPlanMemory({ provider, workspace, optimization, arena }: SessionOptions): boolean {
   return takesWeights(provider) && workspace !== undefined && optimization === 'disabled' && !arena;

@@ -7,7 +7,7 @@ import { CompiledProgram } from './compiled-program.js';
 import { checkGraphFits } from './device-limit.js';
 import { flopsOf } from './flops.js';
 import type { OnnxInitializer } from './onnx-graph.js';
-import { hasGemm16, hasPointwise, runsHostCalls, takesWeights } from './open-session.js';
+import { hasDepthwise, hasGemm16, hasPointwise, runsHostCalls, takesWeights } from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
@@ -207,6 +207,7 @@ function withOwnOperators(
   return {
     ...limits,
     pointwise: optimization === 'disabled' && hasPointwise(provider),
+    depthwise: hasDepthwise(provider),
     ...(hasGemm16(provider) && { lowProducts: 'operator' as const }),
   };
 }

@@ -3,6 +3,7 @@ import { tf } from '../../tf.js';
 import type { EmitOptions } from '../graph-builder.js';
 import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
 import { transposed } from './layout.js';
+import { nativeDepthwise } from './native-depthwise.js';
 
 type ConvInfo = tf.backend_util.Conv2DInfo;
 
@@ -41,11 +42,16 @@ function one(
   return name;
 }
 
-const transpose = ({ graph }: KernelContext, name: string, perm: number[]): string =>
-  transposed(graph, name, perm);
-const toNchw = (context: KernelContext, name: string): string => transpose(context, name, [0, 3, 1, 2]);
+/** Described, too: what is not has no place in the planned block. */
+function transpose({ graph, backend }: KernelContext, x: Info, perm: readonly number[]): string {
+  const name = transposed(graph, backend.name(x), perm);
+  backend.value(name, perm.map((axis) => x.shape[axis]), 'float32'); // biome-ignore format: one line reads better
+  return name;
+}
+
+const toNchw = (context: KernelContext, x: Info): string => transpose(context, x, [0, 3, 1, 2]);
 const nchw = ([n, h, w, c]: readonly number[]): number[] => [n, c, h, w];
-const toNhwc = (context: KernelContext, name: string): string => transpose(context, name, [0, 2, 3, 1]);
+const toNhwc = ({ graph }: KernelContext, name: string): string => transposed(graph, name, [0, 2, 3, 1]);
 
 /** Rows/columns of input that the last window does not reach: ConvTranspose must add them back. */
 function outputPadding(c: ConvInfo): number[] {
@@ -67,11 +73,9 @@ function outputPadding(c: ConvInfo): number[] {
 
 /** [kh,kw,in,mult] filter as ONNX's grouped [in·mult,1,kh,kw]. */
 function groupedFilter(context: KernelContext, filter: Info, c: ConvInfo): string {
-  const moved = transpose(context, context.backend.name(filter), [2, 3, 0, 1]);
-  return context.graph.one('Reshape', [
-    moved,
-    context.graph.names.int64([c.outChannels, 1, c.filterHeight, c.filterWidth]),
-  ]);
+  const moved = transpose(context, filter, [2, 3, 0, 1]);
+  const shape = [c.outChannels, 1, c.filterHeight, c.filterWidth];
+  return one(context, 'Reshape', [moved, context.graph.names.int64(shape)], shape);
 }
 
 /** Below this many input channels the filter's gradient is one product of copied windows, not one a tap. */
@@ -79,10 +83,8 @@ const FEW_CHANNELS = 8;
 
 const conv2d: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs);
-  const inputs = [
-    toNchw(context, context.backend.name(x)),
-    transpose(context, context.backend.name(filter), [3, 2, 0, 1]),
-  ];
+  if (c.inChannels === 1 && context.backend.limits.depthwise) return ofWindows(context, x, filter, c);
+  const inputs = [toNchw(context, x), transpose(context, filter, [3, 2, 0, 1])];
   const attributes = { pads: padsOf(c), strides: stridesOf(c), dilations: dilationsOf(c) };
   const name = one(context, 'Conv', inputs, nchw(c.outShape), attributes);
   return context.backend.value(toNhwc(context, name), c.outShape, 'float32');
@@ -90,10 +92,7 @@ const conv2d: Kernel = ({ x, filter }, attrs, context) => {
 
 const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
   const c = convInfo(attrs.inputShape, filter.shape, attrs);
-  const inputs = [
-    toNchw(context, context.backend.name(dy)),
-    transpose(context, context.backend.name(filter), [3, 2, 0, 1]),
-  ];
+  const inputs = [toNchw(context, dy), transpose(context, filter, [3, 2, 0, 1])];
   const attributes = {
     pads: padsOf(c),
     strides: stridesOf(c),
@@ -103,6 +102,19 @@ const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
   const name = one(context, 'ConvTranspose', inputs, nchw(attrs.inputShape), attributes);
   return context.backend.value(toNhwc(context, name), attrs.inputShape, 'float32');
 };
+
+/** One product of copied windows: channels come out last, as the operators of native/ take them. Of one channel, with the bits of Conv. */
+function ofWindows(context: KernelContext, x: Info, filter: Info, c: ConvInfo): Info {
+  const { backend, graph } = context;
+  const rows = windows(context, x, c);
+  const weights = graph.one('Reshape', [
+    backend.name(filter),
+    graph.names.int64([rows.columns, c.outChannels]),
+  ]);
+  const size = c.batchSize * c.outHeight * c.outWidth;
+  const product = one(context, 'Gemm', [rows.name, weights], [size, c.outChannels]);
+  return backend.value(graph.one('Reshape', [product, graph.names.int64(c.outShape)]), c.outShape, 'float32');
+}
 
 /** Every output position's window of x as a row: [N·outH·outW, kh·kw·in]. */
 function windows(context: KernelContext, x: Info, c: ConvInfo): { name: string; columns: number } {
@@ -174,7 +186,9 @@ function tapView(context: KernelContext, padded: string, c: ConvInfo, i: number,
 
 const depthwise: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs, true);
-  const inputs = [toNchw(context, context.backend.name(x)), groupedFilter(context, filter, c)];
+  const native = nativeDepthwise(context, 'DepthwiseConv', [x, filter], c, c.outShape);
+  if (native) return native;
+  const inputs = [toNchw(context, x), groupedFilter(context, filter, c)];
   const attributes = {
     group: c.inChannels,
     pads: padsOf(c),
@@ -188,7 +202,9 @@ const depthwise: Kernel = ({ x, filter }, attrs, context) => {
 const depthwiseInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
   const { backend } = context;
   const c = convInfo(attrs.inputShape, filter.shape, attrs, true);
-  const inputs = [toNchw(context, backend.name(dy)), groupedFilter(context, filter, c)];
+  const native = nativeDepthwise(context, 'DepthwiseConvInputGradient', [dy, filter], c, attrs.inputShape);
+  if (native) return native;
+  const inputs = [toNchw(context, dy), groupedFilter(context, filter, c)];
   const apart = backend.limits.plainGroups && c.outChannels !== c.inChannels;
   const attributes = {
     group: apart ? c.outChannels : c.inChannels,
@@ -226,6 +242,8 @@ function sumOfChannels(
 const depthwiseFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
   const { backend, graph } = context;
   const c = convInfo(x.shape, attrs.filterShape, attrs, true);
+  const native = nativeDepthwise(context, 'DepthwiseConvFilterGradient', [x, dy], c, attrs.filterShape);
+  if (native) return native;
   const multiplier = c.outChannels / c.inChannels;
   const padded = pad(context, x, c);
   const outShape = [c.batchSize, c.outHeight, c.outWidth];

@@ -1,6 +1,6 @@
 // Elementwise kernels as ONNX nodes.
 import type { DType } from '../../tensors.js';
-import { type OnnxNode, onnxType } from '../onnx-graph.js';
+import { NATIVE_DOMAIN, type OnnxNode, onnxType } from '../onnx-graph.js';
 import type { TraceBackend } from '../trace-backend.js';
 import { sameShape } from '../trace-values.js';
 import {
@@ -13,6 +13,7 @@ import {
   type KernelTable,
 } from './kernel.js';
 import { transposed } from './layout.js';
+import { withBias } from './native-depthwise.js';
 
 const binary =
   (op: string, resultType?: DType): Kernel =>
@@ -53,6 +54,12 @@ function convWithBias(image: Info, bias: Info, { backend, graph }: KernelContext
     return undefined;
   if (name === undefined || !sameShape(imageRaw, image.shape)) return undefined;
   const order = graph.producer(name);
+  const depthwise = order && withBias(order, backend.raw(bias).name);
+  if (depthwise) {
+    const { inputs, attributes } = depthwise;
+    const options = { attributes, domain: NATIVE_DOMAIN };
+    return backend.value(graph.one('DepthwiseConv', inputs, options), image.shape, 'float32');
+  }
   const conv = order?.op === 'Transpose' ? graph.producer(order.inputs[0]) : undefined;
   if (order === undefined || conv?.op !== 'Conv' || conv.inputs.length !== 2) return undefined;
   if (`${order.attributes['perm']}` !== '0,2,3,1') return undefined;
@@ -82,6 +89,7 @@ function gemmWithBias(product: Info, bias: Info, { backend, graph }: KernelConte
     return undefined;
   const name = graph.one('Gemm', [...gemm.inputs, backend.raw(bias).name], { attributes: gemm.attributes });
   if (made?.op !== 'Reshape') return backend.value(name, product.shape, 'float32');
+  backend.value(name, backend.shapeOfName(gemm.outputs[0])?.shape ?? [], 'float32');
   return backend.value(graph.one('Reshape', [name, made.inputs[1]]), product.shape, 'float32');
 }
 

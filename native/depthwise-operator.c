@@ -1,0 +1,122 @@
+// anemone.DepthwiseConv (x, filter, bias or none), anemone.DepthwiseConvInputGradient (dy, filter) and
+// anemone.DepthwiseConvFilterGradient (x, dy): see depthwise.h. Images are [batch, height, width, channels], filters [height, width,
+// channels, 1]. The attribute `geometry` holds strides, padding (top, left) and dilations, and then height and width of the result; its
+// shape is the attribute `sizes`.
+#include "depthwise.h"
+#include "ort.h"
+#include <stdlib.h>
+
+enum { GEOMETRY = 8 };
+typedef struct {
+  ptrdiff_t value[GEOMETRY];
+} geometry;
+
+static const char *const wrong_shapes = "a depthwise convolution takes images of four axes and filters of their channels";
+
+static depthwise described(const geometry *g, const shape *x, const shape *filter, const shape *y) {
+  const ptrdiff_t *v = g->value;
+  return (depthwise){
+    .batch = x->size[0], .channels = x->size[3], .height = x->size[1], .width = x->size[2], .out_height = y->size[1],
+    .out_width = y->size[2], .kernel_height = filter->size[0], .kernel_width = filter->size[1], .stride_height = v[0],
+    .stride_width = v[1], .pad_top = v[2], .pad_left = v[3], .dilation_height = v[4], .dilation_width = v[5],
+  };
+}
+
+static int is_filter_of(const shape *filter, const shape *image) {
+  return image->rank == 4 && filter->rank == 4 && filter->size[3] == 1 && filter->size[2] == image->size[3];
+}
+
+static status forward(void *data, void *context) {
+  const geometry *g = data;
+  shape x, filter, bias = {0};
+  void *px, *pfilter, *pbias = 0;
+  float *py;
+  size_t inputs;
+  status failed;
+  TRY(input(context, 0, &x, &px));
+  TRY(input(context, 1, &filter, &pfilter));
+  TRY(CALL(INPUT_COUNT, (const void *, size_t *))(context, &inputs));
+  if (inputs > 2) TRY(input(context, 2, &bias, &pbias));
+  if (!is_filter_of(&filter, &x) || (pbias && (bias.rank != 1 || bias.size[0] != x.size[3]))) return failure(wrong_shapes);
+  shape y = {.rank = 4, .size = {x.size[0], g->value[6], g->value[7], x.size[3]}};
+  TRY(output(context, 0, &y, &py));
+  depthwise d = described(g, &x, &filter, &y);
+  pool threads = {context, run_parallel};
+  depthwise_forward(&d, px, pfilter, pbias, py, &threads);
+  return 0;
+}
+
+static status input_gradient(void *data, void *context) {
+  const geometry *g = data;
+  shape dy, filter;
+  void *pdy, *pfilter;
+  float *pdx;
+  status failed;
+  TRY(input(context, 0, &dy, &pdy));
+  TRY(input(context, 1, &filter, &pfilter));
+  if (!is_filter_of(&filter, &dy)) return failure(wrong_shapes);
+  shape dx = {.rank = 4, .size = {dy.size[0], g->value[6], g->value[7], dy.size[3]}};
+  TRY(output(context, 0, &dx, &pdx));
+  depthwise d = described(g, &dx, &filter, &dy);
+  pool threads = {context, run_parallel};
+  depthwise_input_gradient(&d, pdy, pfilter, pdx, &threads);
+  return 0;
+}
+
+static status filter_gradient(void *data, void *context) {
+  const geometry *g = data;
+  shape x, dy;
+  void *px, *pdy;
+  float *pfilter;
+  status failed;
+  TRY(input(context, 0, &x, &px));
+  TRY(input(context, 1, &dy, &pdy));
+  if (x.rank != 4 || dy.rank != 4 || x.size[0] != dy.size[0] || x.size[3] != dy.size[3]) return failure(wrong_shapes);
+  shape filter = {.rank = 4, .size = {g->value[6], g->value[7], x.size[3], 1}};
+  TRY(output(context, 0, &filter, &pfilter));
+  depthwise d = described(g, &x, &filter, &dy);
+  float *sums = malloc((size_t)(DEPTHWISE_PARTS * d.kernel_height * d.kernel_width * d.channels) * sizeof *sums);
+  if (!sums) return failure("a depthwise convolution found no memory");
+  pool threads = {context, run_parallel};
+  depthwise_filter_gradient(&d, px, pdy, pfilter, sums, &threads);
+  free(sums);
+  return 0;
+}
+
+static status create_kernel(const void *op, const void *ort, const void *info, void **made) {
+  (void)op, (void)ort;
+  char text[256] = {0}, *at = text;
+  size_t size = sizeof text - 1;
+  status failed;
+  TRY(CALL(TEXT_ATTRIBUTE, (const void *, const char *, char *, size_t *))(info, "geometry", text, &size));
+  geometry *g = malloc(sizeof *g);
+  if (!g) return failure("a depthwise convolution found no memory");
+  for (int i = 0; i < GEOMETRY; i++) {
+    char *start = at;
+    g->value[i] = (ptrdiff_t)strtoll(start, &at, 10);
+    if (at == start) return free(g), failure("the geometry of a depthwise convolution is eight whole numbers");
+  }
+  *made = g;
+  return 0;
+}
+
+static const char *forward_name(const void *op) { return (void)op, "DepthwiseConv"; }
+static const char *input_gradient_name(const void *op) { return (void)op, "DepthwiseConvInputGradient"; }
+static const char *filter_gradient_name(const void *op) { return (void)op, "DepthwiseConvFilterGradient"; }
+static size_t two(const void *op) { return (void)op, 2; }
+static size_t three(const void *op) { return (void)op, 3; }
+static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
+
+#define DEPTHWISE OPERATOR, .input_type = float_type, .input_kind = kind, .inputs_alike = one, .output_kind = required, .infer = infer_sizes
+
+static custom_op operators[] = {
+  {DEPTHWISE, .name = forward_name, .input_count = three, .compute2 = forward},
+  {DEPTHWISE, .name = input_gradient_name, .input_count = two, .compute2 = input_gradient},
+  {DEPTHWISE, .name = filter_gradient_name, .input_count = two, .compute2 = filter_gradient},
+};
+
+// The three, 0 to 2, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
+EXPORT void *anemone_depthwise(void *ort, int which) {
+  api = ort;
+  return &operators[which];
+}
