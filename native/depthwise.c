@@ -1,4 +1,5 @@
 #include "depthwise.h"
+#include "cpu.h"
 #include <string.h>
 
 typedef struct {
@@ -10,25 +11,13 @@ typedef struct {
 // Rows of an image that one call computes: as many as keep the threads of a small image busy, and calls few.
 enum { ROWS = 4 };
 
-static inline ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-static inline ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
-static inline ptrdiff_t rounded_up(ptrdiff_t a, ptrdiff_t b) { return a <= 0 ? 0 : (a + b - 1) / b; }
-
-// Of the columns of y, those whose tap `j` is within x: from `first` to before `end`.
-typedef struct {
-  ptrdiff_t first, end, shift; // column o of y meets column o * stride + shift of x
-} reach;
-
-static inline reach columns_of(const depthwise *d, ptrdiff_t j) {
-  ptrdiff_t shift = j * d->dilation_width - d->pad_left;
-  return (reach){rounded_up(-shift, d->stride_width), least(d->out_width, rounded_up(d->width - shift, d->stride_width)), shift};
+INLINE reach columns_of(const depthwise *d, ptrdiff_t j) {
+  return reached(j * d->dilation_width - d->pad_left, d->stride_width, d->width, d->out_width);
 }
 
 // to += a · b, number by number; rounded once where the CPU can.
 #define ADD_PRODUCT(to, a, b, n) \
   for (ptrdiff_t c = 0; c < (n); c++) (to)[c] = fuses ? __builtin_fmaf((a)[c], (b)[c], (to)[c]) : (to)[c] + (a)[c] * (b)[c]
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE void forward_row(const task *t, ptrdiff_t row, int fuses) {
   const depthwise *d = t->d;
@@ -105,19 +94,13 @@ typedef struct {
   }
 #define FORMS(name, row) \
   static void name##_any(void *data, size_t index) ROWS_OF(name, row, 0) \
-  __attribute__((target("avx2,fma"))) static void name##_avx2(void *data, size_t index) ROWS_OF(name, row, 1) \
-  __attribute__((target("avx512f,prefer-vector-width=512"))) static void name##_avx512(void *data, size_t index) ROWS_OF(name, row, 1) \
+  OF_AVX2 static void name##_avx2(void *data, size_t index) ROWS_OF(name, row, 1) \
+  OF_AVX512 static void name##_avx512(void *data, size_t index) ROWS_OF(name, row, 1) \
   static const parallel_fn name[] = {name##_any, name##_avx2, name##_avx512};
 
 FORMS(forward_rows, forward_row)
 FORMS(input_gradient_rows, input_gradient_row)
 FORMS(filter_gradient_parts, filter_gradient_part)
-
-static int form_of_this_cpu(void) {
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return 2;
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
-}
 
 static void run(const parallel_fn *forms, task t, ptrdiff_t count, const pool *threads) {
   rows_task all = {t, count};

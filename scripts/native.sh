@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-native/build}"
 flags=(-O3 -std=gnu11 -Wall -Wextra -Werror -shared -fvisibility=hidden -ffp-contract=off -fno-math-errno)
-sources=(native/gemm16.c native/operator.c native/pointwise.c native/pointwise-operator.c native/depthwise.c native/depthwise-operator.c)
+sources=(native/gemm16.c native/operator.c native/pointwise.c native/pointwise-operator.c native/depthwise.c native/columns.c
+  native/convolution-operators.c)
 
 # build PLATFORM COMPILER FILE FLAGS...
 build() {

@@ -85,10 +85,10 @@ export function hasPointwise(provider: string): boolean {
   return api !== undefined && nativeOperators(api)?.pointwise === true;
 }
 
-/** Whether they know the depthwise convolutions of native/. @throws AnemoneError see `openSession` */
-export function hasDepthwise(provider: string): boolean {
+/** Whether they know the operators of convolutions of native/. @throws AnemoneError see `openSession` */
+export function hasConvolutions(provider: string): boolean {
   const api = provider === 'cpu' ? chosenApi() : undefined;
-  return api !== undefined && nativeOperators(api)?.depthwise === true;
+  return api !== undefined && nativeOperators(api)?.convolutions === true;
 }
 
 /** Whether they do with a library that runs nodes in the usual order. @throws AnemoneError see `openSession` */

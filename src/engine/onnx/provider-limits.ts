@@ -17,8 +17,8 @@ export interface ProviderLimits {
   readonly lowProducts: LowProducts;
   /** Whether there is the operator Pointwise of native/. */
   readonly pointwise: boolean;
-  /** Whether there are its depthwise convolutions. */
-  readonly depthwise: boolean;
+  /** Whether there are its convolutions, whose channels are last: all of them, or those that need not write over their input. */
+  readonly convolutions: 'all' | 'apart' | 'none';
   /** Loops of up to so many nodes, all iterations together, are written out. 0: none. */
   readonly unrolledNodes: number;
   /** Kernels are missing for what `passes/around-gaps.ts` puts other nodes in place of. */
@@ -33,7 +33,7 @@ export const NO_LIMITS: ProviderLimits = {
   plainGroups: false,
   lowProducts: 'rehearsed',
   pointwise: false,
-  depthwise: false,
+  convolutions: 'none',
   unrolledNodes: 0,
   gaps: false,
 };

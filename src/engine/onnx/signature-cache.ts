@@ -7,7 +7,14 @@ import { CompiledProgram } from './compiled-program.js';
 import { checkGraphFits } from './device-limit.js';
 import { flopsOf } from './flops.js';
 import type { OnnxInitializer } from './onnx-graph.js';
-import { hasDepthwise, hasGemm16, hasPointwise, runsHostCalls, takesWeights } from './open-session.js';
+import {
+  hasConvolutions,
+  hasGemm16,
+  hasPointwise,
+  mayPlanMemory,
+  runsHostCalls,
+  takesWeights,
+} from './open-session.js';
 import type { PassingBuffers } from './passing-buffers.js';
 import type { ProviderLimits } from './provider-limits.js';
 import type { SessionOptions } from './session.js';
@@ -200,14 +207,12 @@ function signature(inputs: Readonly<Record<string, TensorSpec>>): string {
 }
 
 /** The operators of native/, where they can be had. ONNX Runtime's own fusions know no Pointwise, so it stays out of their way. */
-function withOwnOperators(
-  limits: ProviderLimits,
-  { provider, optimization }: SessionOptions,
-): ProviderLimits {
+function withOwnOperators(limits: ProviderLimits, session: SessionOptions): ProviderLimits {
+  const { provider, optimization } = session;
   return {
     ...limits,
     pointwise: optimization === 'disabled' && hasPointwise(provider),
-    depthwise: hasDepthwise(provider),
+    ...(hasConvolutions(provider) && { convolutions: mayPlanMemory(session) ? 'all' : 'apart' }),
     ...(hasGemm16(provider) && { lowProducts: 'operator' as const }),
   };
 }

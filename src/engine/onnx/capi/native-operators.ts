@@ -1,5 +1,5 @@
 // The operators of our own in C (native/): Gemm16 and Gemm16Pack, products in bfloat16 on CPUs that have the instructions; Pointwise,
-// chains of operations number by number; and depthwise convolutions with their gradients. Their library lies beside that of ONNX Runtime, in the package of the platform; in a clone,
+// chains of operations number by number; and convolutions whose channels are last. Their library lies beside that of ONNX Runtime, in the package of the platform; in a clone,
 // scripts/native.sh makes it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,10 +13,10 @@ import type { OrtApi } from './api.js';
 const GEMM16_CHOICE = 'ANEMONE_GEMM16';
 /** Pointwise. `off`: never. */
 const POINTWISE_CHOICE = 'ANEMONE_POINTWISE';
-/** Depthwise convolutions. `off`: never. */
-const DEPTHWISE_CHOICE = 'ANEMONE_DEPTHWISE';
-/** Convolution, gradient of the image, gradient of the filter. */
-const DEPTHWISE_OPERATORS = 3;
+/** Those of convolutions. `off`: never. */
+const CONVOLUTIONS_CHOICE = 'ANEMONE_CONVOLUTIONS';
+/** Depthwise convolution, gradients of its image and of its filter; columns of others to images. */
+const CONVOLUTION_OPERATORS = 4;
 
 /** Of the library that this code was written for: what the operators take may be other in older and newer ones. */
 const INTERFACE = 3;
@@ -37,7 +37,7 @@ export interface NativeOperators {
   readonly domain: Pointer;
   readonly gemm16: boolean;
   readonly pointwise: boolean;
-  readonly depthwise: boolean;
+  readonly convolutions: boolean;
 }
 
 const operators = new WeakMap<OrtApi, NativeOperators | undefined>();
@@ -56,8 +56,8 @@ function makeOperators(api: OrtApi, choice: string): NativeOperators | undefined
   const isPortable = choice === 'portable';
   const gemm16 = choice !== 'off' && (isPortable || library.func('int anemone_gemm16_is_fast()')() === 1);
   const pointwise = process.env[POINTWISE_CHOICE] !== 'off';
-  const depthwise = process.env[DEPTHWISE_CHOICE] !== 'off';
-  if (!gemm16 && !pointwise && !depthwise) return undefined;
+  const convolutions = process.env[CONVOLUTIONS_CHOICE] !== 'off';
+  if (!gemm16 && !pointwise && !convolutions) return undefined;
   const domain = api.make('CreateCustomOpDomain', NATIVE_DOMAIN);
   const add = (operator: unknown): void => api.call('CustomOpDomain_Add', domain, operator);
   if (gemm16) {
@@ -65,11 +65,11 @@ function makeOperators(api: OrtApi, choice: string): NativeOperators | undefined
     add(library.func('void *anemone_gemm16_packing()')());
   }
   if (pointwise) add(library.func('void *anemone_pointwise(void *)')(api.table));
-  if (depthwise) {
-    const operator = library.func('void *anemone_depthwise(void *, int)');
-    for (let i = 0; i < DEPTHWISE_OPERATORS; i++) add(operator(api.table, i));
+  if (convolutions) {
+    const operator = library.func('void *anemone_convolution(void *, int)');
+    for (let i = 0; i < CONVOLUTION_OPERATORS; i++) add(operator(api.table, i));
   }
-  return { domain, gemm16, pointwise, depthwise };
+  return { domain, gemm16, pointwise, convolutions };
 }
 
 /** Undefined where a library is older than the question. */

@@ -3,6 +3,7 @@ import { tf } from '../../tf.js';
 import type { EmitOptions } from '../graph-builder.js';
 import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
 import { transposed } from './layout.js';
+import { imageOfColumns } from './native-columns.js';
 import { nativeDepthwise } from './native-depthwise.js';
 
 type ConvInfo = tf.backend_util.Conv2DInfo;
@@ -83,7 +84,8 @@ const FEW_CHANNELS = 8;
 
 const conv2d: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs);
-  if (c.inChannels === 1 && context.backend.limits.depthwise) return ofWindows(context, x, filter, c);
+  if (c.inChannels === 1 && context.backend.limits.convolutions !== 'none')
+    return ofWindows(context, x, filter, c);
   const inputs = [toNchw(context, x), transpose(context, filter, [3, 2, 0, 1])];
   const attributes = { pads: padsOf(c), strides: stridesOf(c), dilations: dilationsOf(c) };
   const name = one(context, 'Conv', inputs, nchw(c.outShape), attributes);
@@ -92,6 +94,8 @@ const conv2d: Kernel = ({ x, filter }, attrs, context) => {
 
 const conv2dInputGradient: Kernel = ({ dy, filter }, attrs, context) => {
   const c = convInfo(attrs.inputShape, filter.shape, attrs);
+  const ofColumns = imageOfColumns(context, dy, filter, c);
+  if (ofColumns) return ofColumns;
   const inputs = [toNchw(context, dy), transpose(context, filter, [3, 2, 0, 1])];
   const attributes = {
     pads: padsOf(c),

@@ -6,7 +6,7 @@ import type { tf } from '../../tf.js';
 import { NATIVE_DOMAIN, type OnnxNode } from '../onnx-graph.js';
 import type { Info, KernelContext } from './kernel.js';
 
-/** As native/depthwise-operator.c names them. */
+/** As native/convolution-operators.c names them. */
 type Operator = 'DepthwiseConv' | 'DepthwiseConvInputGradient' | 'DepthwiseConvFilterGradient';
 
 /**
@@ -21,7 +21,7 @@ export function nativeDepthwise(
   shape: readonly number[],
 ): Info | undefined {
   const isLow = op !== 'DepthwiseConvFilterGradient' && productType() !== undefined;
-  if (!backend.limits.depthwise || c.outChannels !== c.inChannels || isLow) return undefined;
+  if (backend.limits.convolutions === 'none' || c.outChannels !== c.inChannels || isLow) return undefined;
   const result = op === 'DepthwiseConvFilterGradient' ? shape.slice(0, 2) : shape.slice(1, 3);
   const { padInfo: p } = c;
   const strides = [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];

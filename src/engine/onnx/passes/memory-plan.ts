@@ -44,6 +44,7 @@ const OVER_ONE_INPUT: ReadonlyMap<string, number> = new Map([
   ['ScatterElements', 0],
   ['Gemm', 2],
   ['Gemm16', 2],
+  ['ColumnsToImage', 1],
 ]);
 
 /** Inputs of a node whose memory its result may take, if they are of its shape and nobody needs them after it. */

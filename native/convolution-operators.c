@@ -1,12 +1,16 @@
 // anemone.DepthwiseConv (x, filter, bias or none), anemone.DepthwiseConvInputGradient (dy, filter) and
 // anemone.DepthwiseConvFilterGradient (x, dy): see depthwise.h. Images are [batch, height, width, channels], filters [height, width,
-// channels, 1]. The attribute `geometry` holds strides, padding (top, left) and dilations, and then height and width of the result; its
-// shape is the attribute `sizes`.
+// channels, 1]. anemone.ColumnsToImage (columns [positions, kernel height * kernel width * channels], an image or none): see columns.h.
+// The attribute `geometry` holds strides, padding (top, left) and dilations, and then height and width of the result; for ColumnsToImage also
+// those of the kernel and of the convolution's result, the images of a batch, and the first of the result's rows that there are columns of.
+// The shape of the result is the attribute `sizes`.
+#include "columns.h"
 #include "depthwise.h"
 #include "ort.h"
 #include <stdlib.h>
+#include <string.h>
 
-enum { GEOMETRY = 8 };
+enum { GEOMETRY = 14, LEAST_GEOMETRY = 8 };
 typedef struct {
   ptrdiff_t value[GEOMETRY];
 } geometry;
@@ -83,6 +87,35 @@ static status filter_gradient(void *data, void *context) {
   return 0;
 }
 
+static status columns_of_rows(void *data, void *context) {
+  const ptrdiff_t *v = ((const geometry *)data)->value;
+  shape given, image = {0};
+  void *values, *before = 0;
+  float *to;
+  size_t inputs;
+  status failed;
+  TRY(input(context, 0, &given, &values));
+  TRY(CALL(INPUT_COUNT, (const void *, size_t *))(context, &inputs));
+  if (inputs > 1) TRY(input(context, 1, &image, &before));
+  ptrdiff_t window = v[8] * v[9], out_height = v[10], out_width = v[11];
+  if (given.rank != 2 || window == 0 || out_width == 0 || given.size[1] % window || given.size[0] % out_width)
+    return failure("ColumnsToImage takes columns of whole rows");
+  shape result = {.rank = 4, .size = {v[12], v[6], v[7], given.size[1] / window}};
+  if (before && (image.rank != 4 || memcmp(image.size, result.size, 4 * sizeof *image.size)))
+    return failure("ColumnsToImage takes an image of its columns' channels");
+  TRY(output(context, 0, &result, &to));
+  columns c = {
+    .batch = v[12], .height = v[6], .width = v[7], .channels = result.size[3], .kernel_height = v[8], .kernel_width = v[9],
+    .out_height = out_height, .out_width = out_width, .first = v[13], .count = given.size[0] / out_width, .stride_height = v[0],
+    .stride_width = v[1], .pad_top = v[2], .pad_left = v[3], .dilation_height = v[4], .dilation_width = v[5],
+  };
+  if (c.first < 0 || c.first + c.count > c.batch * out_height) return failure("ColumnsToImage has columns beyond its images");
+  if (before && before != to) memcpy(to, before, (size_t)(c.batch * c.height * c.width * c.channels) * sizeof *to);
+  pool threads = {context, run_parallel};
+  columns_to_image(&c, values, !before, to, &threads);
+  return 0;
+}
+
 static status create_kernel(const void *op, const void *ort, const void *info, void **made) {
   (void)op, (void)ort;
   char text[256] = {0}, *at = text;
@@ -90,11 +123,11 @@ static status create_kernel(const void *op, const void *ort, const void *info, v
   status failed;
   TRY(CALL(TEXT_ATTRIBUTE, (const void *, const char *, char *, size_t *))(info, "geometry", text, &size));
   geometry *g = malloc(sizeof *g);
-  if (!g) return failure("a depthwise convolution found no memory");
+  if (!g) return failure("a convolution found no memory");
   for (int i = 0; i < GEOMETRY; i++) {
     char *start = at;
     g->value[i] = (ptrdiff_t)strtoll(start, &at, 10);
-    if (at == start) return free(g), failure("the geometry of a depthwise convolution is eight whole numbers");
+    if (at == start && i < LEAST_GEOMETRY) return free(g), failure("the geometry of a convolution is eight whole numbers or more");
   }
   *made = g;
   return 0;
@@ -103,20 +136,24 @@ static status create_kernel(const void *op, const void *ort, const void *info, v
 static const char *forward_name(const void *op) { return (void)op, "DepthwiseConv"; }
 static const char *input_gradient_name(const void *op) { return (void)op, "DepthwiseConvInputGradient"; }
 static const char *filter_gradient_name(const void *op) { return (void)op, "DepthwiseConvFilterGradient"; }
+static const char *columns_name(const void *op) { return (void)op, "ColumnsToImage"; }
 static size_t two(const void *op) { return (void)op, 2; }
 static size_t three(const void *op) { return (void)op, 3; }
 static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
+static int second_kind(const void *op, size_t i) { return (void)op, i == 1 ? OPTIONAL_INPUT : 0; }
 
-#define DEPTHWISE OPERATOR, .input_type = float_type, .input_kind = kind, .inputs_alike = one, .output_kind = required, .infer = infer_sizes
+#define IMAGES OPERATOR, .input_type = float_type, .inputs_alike = one, .output_kind = required, .infer = infer_sizes
+#define DEPTHWISE IMAGES, .input_kind = kind
 
 static custom_op operators[] = {
   {DEPTHWISE, .name = forward_name, .input_count = three, .compute2 = forward},
   {DEPTHWISE, .name = input_gradient_name, .input_count = two, .compute2 = input_gradient},
   {DEPTHWISE, .name = filter_gradient_name, .input_count = two, .compute2 = filter_gradient},
+  {IMAGES, .name = columns_name, .input_count = two, .input_kind = second_kind, .compute2 = columns_of_rows},
 };
 
-// The three, 0 to 2, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
-EXPORT void *anemone_depthwise(void *ort, int which) {
+// The four, 0 to 3, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
+EXPORT void *anemone_convolution(void *ort, int which) {
   api = ort;
   return &operators[which];
 }

@@ -1,4 +1,5 @@
-// The depthwise convolutions of native/ and their gradients, against sums in double precision.
+// Convolutions by the operators of native/: depthwise ones and their gradients against sums in double precision, others against the
+// bits of ONNX Runtime's.
 import { afterAll, describe, expect, it } from 'vitest';
 import { registerGradients } from '../../src/engine/autodiff/index.js';
 import {
@@ -12,9 +13,12 @@ import {
   tf,
   valueAndGrads,
 } from '../../src/engine/index.js';
+import { BY_PLAN } from '../../src/engine/onnx/buffer-plan.js';
 import { flopsOf } from '../../src/engine/onnx/flops.js';
+import { peakOf } from '../../src/engine/onnx/peak.js';
 import { NO_LIMITS } from '../../src/engine/onnx/provider-limits.js';
 import { trace } from '../../src/engine/onnx/trace.js';
+import { ValueSizes } from '../../src/engine/onnx/value-sizes.js';
 import { CounterRandom } from '../../src/random/index.js';
 import { skipUnlessBuilt } from './native-library.js';
 import { byWay } from './ways.js';
@@ -178,7 +182,7 @@ describe('nodes of a depthwise convolution', () => {
     trace(
       fn,
       { x: { shape: STRIDED.image, dtype: 'float32' }, dy: { shape: [3, oh, ow, c], dtype: 'float32' } },
-      { limits: { ...NO_LIMITS, depthwise }, callsAreNodes: true },
+      { limits: { ...NO_LIMITS, convolutions: depthwise ? 'apart' : 'none' }, callsAreNodes: true },
     );
   const opsOf = (...of: Parameters<typeof traced>) =>
     traced(...of).segments.flatMap(({ nodes }) => nodes.map(({ op }) => op));
@@ -218,7 +222,7 @@ describe('a convolution of one channel', () => {
     const fn = ({ x }: Tensors) => ({ y: tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 1, 5]), 2, 'same') });
     const inputs = { x: { shape, dtype: 'float32' as const } };
     const opsOf = (depthwise: boolean) =>
-      trace(fn, inputs, { limits: { ...NO_LIMITS, depthwise }, callsAreNodes: true }).segments[0].nodes.map(({ op }) => op); // biome-ignore format: one line reads better
+      trace(fn, inputs, { limits: { ...NO_LIMITS, convolutions: depthwise ? 'apart' : 'none' }, callsAreNodes: true }).segments[0].nodes.map(({ op }) => op); // biome-ignore format: one line reads better
     expect(opsOf(true)).toContain('Gemm');
     expect(opsOf(true)).not.toContain('Transpose');
     expect(opsOf(false)).toContain('Conv');
@@ -237,5 +241,94 @@ describe('a convolution of one channel', () => {
       return [...y.data];
     };
     expect(await byWay('capi', run)).toEqual(await byWay('binding', run));
+  });
+});
+
+describe('the gradient of a convolution’s image', () => {
+  skipUnlessBuilt();
+  registerGradients();
+
+  interface Sizes {
+    readonly image: readonly number[];
+    readonly filter: readonly [number, number, number, number];
+    readonly strides?: number | [number, number];
+    readonly pad?: 'same' | 'valid' | tf.backend_util.ExplicitPadding;
+    readonly dilations?: number | [number, number];
+  }
+  const CASES: readonly (readonly [name: string, Sizes])[] = [
+    ['as in subsampling', { image: [10, 120, 40, 40], filter: [3, 3, 40, 24], strides: 2, pad: [[0, 0], [1, 1], [1, 1], [0, 0]] }],
+    ['of uneven strides', { image: [5, 91, 50, 32], filter: [4, 3, 32, 20], strides: [3, 2], pad: 'valid' }],
+    ['of padding on one side', { image: [2, 64, 40, 32], filter: [3, 5, 32, 9], strides: [1, 2], pad: [[0, 0], [2, 0], [0, 3], [0, 0]] }],
+    ['of a stretched kernel', { image: [2, 70, 40, 32], filter: [3, 2, 32, 16], dilations: [2, 3], pad: 'same' }],
+    ['over time', { image: [6, 700, 1, 80], filter: [7, 1, 80, 33], strides: [2, 1], pad: 'same' }],
+    ['of whole images at once', { image: [50, 9, 9, 64], filter: [3, 3, 64, 12], pad: 'same' }],
+  ]; // biome-ignore format: a table
+
+  const step =
+    ({ filter, strides = 1, pad = 'same', dilations = 1 }: Sizes, image: State) =>
+    ({ weights, direction }: Tensors): Tensors => {
+      const kernel = tf.reshape(weights, [...filter]) as tf.Tensor4D;
+      const loss = () => {
+        const y = tf.conv2d(image.tensor() as tf.Tensor4D, kernel, strides, pad, 'NHWC', dilations);
+        return tf.sum(tf.mul(y, tf.reshape(tf.slice(direction, [0], [y.size]), y.shape)));
+      };
+      return { image: valueAndGrads(loss, [image]).grads[0] };
+    };
+
+  it.each(CASES)('has the bits of ONNX Runtime’s: %s', async (_name, sizes) => {
+    const size = sizeOf(sizes.image);
+    const image = new State('image', [...sizes.image], 'float32', () => numbers(size, 5));
+    const inputs = {
+      weights: float32(numbers(sizeOf(sizes.filter), 2), [sizeOf(sizes.filter)]),
+      direction: float32(numbers(4 * size, 3), [4 * size]),
+    };
+    const limits = { ...NO_LIMITS, convolutions: 'all' as const };
+    const { segments } = trace(step(sizes, image), inputs, { limits, callsAreNodes: true });
+    expect(segments[0].nodes.map(({ op }) => op)).toContain('ColumnsToImage');
+    const run = async () => {
+      const engine = new OnnxEngine({ threads: 2 });
+      const { image: gradient } = await engine.compile('image', step(sizes, image)).run(inputs);
+      await engine.dispose();
+      return Buffer.from(gradient.data.buffer, gradient.data.byteOffset, gradient.data.byteLength).toString(
+        'hex',
+      );
+    };
+    expect((await byWay('capi', run)) === (await byWay('binding', run))).toBe(true);
+  });
+
+  it('is the same where nothing may be written over, and is ONNX Runtime’s there', async () => {
+    const [, sizes] = CASES[0];
+    const image = new State('image', [...sizes.image]);
+    const engines = [true, false].map((plannedMemory) => new OnnxEngine({ threads: 2, plannedMemory }));
+    const inputs = {
+      weights: float32(numbers(sizeOf(sizes.filter), 2), [sizeOf(sizes.filter)]),
+      direction: float32(numbers(sizeOf(sizes.image), 3), [sizeOf(sizes.image)]),
+    };
+    const [planned, apart] = await Promise.all(
+      engines.map(
+        async (engine) => (await engine.compile('image', step(sizes, image)).run(inputs)).image.data,
+      ),
+    );
+    expect(Buffer.from(planned.buffer).equals(Buffer.from(apart.buffer))).toBe(true);
+    for (const engine of engines) await engine.dispose();
+    const limits = { ...NO_LIMITS, convolutions: 'apart' as const };
+    const { segments } = trace(step(sizes, image), inputs, { limits, callsAreNodes: true });
+    expect(segments[0].nodes.map(({ op }) => op)).toContain('ConvTranspose');
+  });
+
+  it('has columns of one part at a time in memory', () => {
+    const [, sizes] = CASES[0];
+    const image = new State('image', [...sizes.image]);
+    const shape = (size: number) => ({ shape: [size], dtype: 'float32' as const });
+    const inputs = { weights: shape(sizeOf(sizes.filter)), direction: shape(sizeOf(sizes.image)) };
+    const limits = { ...NO_LIMITS, convolutions: 'all' as const };
+    const { segments, shapes } = trace(step(sizes, image), inputs, { limits, callsAreNodes: true });
+    const parts = segments[0].nodes.filter(({ op }) => op === 'ColumnsToImage');
+    expect(parts.length).toBeGreaterThan(3);
+    const peak = peakOf(segments[0], new ValueSizes(shapes), BY_PLAN);
+    const largest = Math.max(...parts.map(({ inputs }) => 4 * sizeOf(shapes.get(inputs[0])?.shape ?? [])));
+    expect(largest).toBeLessThanOrEqual(4 * 2 ** 20);
+    const columns = peak.values.filter(({ node }) => node.op === 'Gemm');
+    expect(columns.length).toBeLessThanOrEqual(1);
   });
 });

@@ -1,0 +1,56 @@
+#include "columns.h"
+#include "cpu.h"
+#include <string.h>
+
+typedef struct {
+  const columns *c;
+  const float *values;
+  float *image;
+  ptrdiff_t from, rows; // of the images
+  int starts;
+} task;
+
+// Rows that one call adds up.
+enum { ROWS = 4 };
+
+INLINE void add_row(const task *t, ptrdiff_t row) {
+  const columns *c = t->c;
+  ptrdiff_t n = row / c->height, h = row % c->height, channels = c->channels, size = c->kernel_height * c->kernel_width * channels;
+  float *restrict image = t->image + row * c->width * channels;
+  if (t->starts) memset(image, 0, (size_t)(c->width * channels) * sizeof *image);
+  for (ptrdiff_t i = 0; i < c->kernel_height; i++) {
+    ptrdiff_t from = h + c->pad_top - i * c->dilation_height;
+    if (from < 0 || from % c->stride_height || from / c->stride_height >= c->out_height) continue;
+    ptrdiff_t at = n * c->out_height + from / c->stride_height - c->first;
+    if (at < 0 || at >= c->count) continue;
+    const float *restrict values = t->values + at * c->out_width * size;
+    for (ptrdiff_t j = 0; j < c->kernel_width; j++) {
+      reach r = reached(j * c->dilation_width - c->pad_left, c->stride_width, c->width, c->out_width);
+      for (ptrdiff_t w = r.first; w < r.end; w++) {
+        float *restrict to = image + (w * c->stride_width + r.shift) * channels;
+        const float *restrict value = values + w * size + (i * c->kernel_width + j) * channels;
+        for (ptrdiff_t k = 0; k < channels; k++) to[k] += value[k];
+      }
+    }
+  }
+}
+
+INLINE void add_rows(const task *t, size_t index) {
+  ptrdiff_t from = t->from + (ptrdiff_t)index * ROWS, end = least(from + ROWS, t->from + t->rows);
+  for (ptrdiff_t row = from; row < end; row++) add_row(t, row);
+}
+
+static void any(void *data, size_t index) { add_rows(data, index); }
+OF_AVX2 static void avx2(void *data, size_t index) { add_rows(data, index); }
+OF_AVX512 static void avx512(void *data, size_t index) { add_rows(data, index); }
+static const parallel_fn forms[] = {any, avx2, avx512};
+
+void columns_to_image(const columns *c, const float *values, int starts, float *image, const pool *threads) {
+  // Rows of images that the columns reach: all of an image that some of them are of, or all that there are.
+  ptrdiff_t first = c->first / c->out_height, last = (c->first + c->count - 1) / c->out_height;
+  task t = {c, values, image, starts ? 0 : first * c->height, (starts ? c->batch : last - first + 1) * c->height, starts};
+  size_t calls = (size_t)((t.rows + ROWS - 1) / ROWS);
+  parallel_fn fn = forms[form_of_this_cpu()];
+  if (calls > 1) threads->run(threads->context, fn, calls, &t);
+  else if (calls == 1) fn(&t, 0);
+}

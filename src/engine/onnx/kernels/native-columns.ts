@@ -1,0 +1,63 @@
+// The gradient of a convolution's image, as products with the filter and the sums of their columns by an operator of native/. ONNX
+// Runtime's ConvTranspose computes the same, with channels first and with all columns of an image at once: nine times the image for a
+// kernel of 3 × 3, which is neither in the planned block nor in a cache.
+import type { tf } from '../../tf.js';
+import { NATIVE_DOMAIN } from '../onnx-graph.js';
+import type { Info, KernelContext } from './kernel.js';
+
+/** Numbers of the columns that are made at once: 4 MiB. */
+const AT_ONCE = 2 ** 20;
+/** Products of so few columns, which ConvTranspose makes for each image, are added up otherwise by ONNX Runtime. */
+const FEW_POSITIONS = 64;
+
+/**
+ * dx [N,H,W,C] for dy [N,outH,outW,out] and filter [kh,kw,C,out], with the bits of ConvTranspose; undefined where there is no such
+ * operator, or nothing is gained by it.
+ */
+export function imageOfColumns(
+  { backend, graph }: KernelContext,
+  dy: Info,
+  filter: Info,
+  c: tf.backend_util.Conv2DInfo,
+): Info | undefined {
+  const window = c.filterHeight * c.filterWidth * c.inChannels;
+  const rows = c.batchSize * c.outHeight;
+  const isSmall = rows * c.outWidth * window <= AT_ONCE;
+  const hasFew = c.outHeight * c.outWidth <= FEW_POSITIONS;
+  if (backend.limits.convolutions !== 'all' || isSmall || hasFew) return undefined;
+  const int = (values: readonly number[]) => graph.names.int64(values);
+  const flat = graph.one('Reshape', [backend.name(dy), int([rows * c.outWidth, c.outChannels])]);
+  const weights = graph.one('Reshape', [backend.name(filter), int([window, c.outChannels])]);
+  const most = Math.max(1, Math.floor(AT_ONCE / (c.outWidth * window)));
+  const parts = Math.ceil(rows / most);
+  const bounds = Array.from({ length: parts + 1 }, (_, i) => Math.round((i * rows) / parts));
+  // From the last rows to the first: see native/columns.h. All products come before the sums, so that each is run when it is asked for.
+  const columns = bounds
+    .slice(1)
+    .map((end, i) => ({ first: bounds[i], count: (end - bounds[i]) * c.outWidth }))
+    .reverse()
+    .map(({ first, count }) => {
+      const from = first * c.outWidth;
+      const part = graph.one('Slice', [flat, int([from]), int([from + count]), int([0])]);
+      backend.value(part, [count, c.outChannels], 'float32');
+      const values = graph.one('Gemm', [part, weights], { attributes: { transB: 1 } });
+      backend.value(values, [count, window], 'float32');
+      return { first, values };
+    });
+  const image = columns.reduce<string | undefined>((image, { first, values }) => {
+    const attributes = { geometry: geometryOf(c, first), sizes: c.inShape };
+    const inputs = image === undefined ? [values] : [values, image];
+    const sum = graph.one('ColumnsToImage', inputs, { domain: NATIVE_DOMAIN, attributes });
+    backend.value(sum, c.inShape, 'float32');
+    return sum;
+  }, undefined);
+  return backend.value(image as string, c.inShape, 'float32');
+}
+
+/** As native/convolution-operators.c reads it. */
+function geometryOf(c: tf.backend_util.Conv2DInfo, first: number): string {
+  const { padInfo: p } = c;
+  const strides = [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];
+  const kernel = [c.filterHeight, c.filterWidth, c.outHeight, c.outWidth];
+  return [...strides, c.inHeight, c.inWidth, ...kernel, c.batchSize, first].join(' ');
+}
