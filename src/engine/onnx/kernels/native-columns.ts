@@ -5,8 +5,9 @@ import type { tf } from '../../tf.js';
 import { NATIVE_DOMAIN } from '../onnx-graph.js';
 import type { Info, KernelContext } from './kernel.js';
 
-/** Numbers of the columns that are made at once: 4 MiB. */
+/** Numbers of the columns that are made at once, 4 MiB, or more where they would be more parts than this. */
 const AT_ONCE = 2 ** 20;
+const MOST_PARTS = 64;
 /** Products of so few columns, which ConvTranspose makes for each image, are added up otherwise by ONNX Runtime. */
 const FEW_POSITIONS = 64;
 
@@ -29,7 +30,7 @@ export function imageOfColumns(
   const flat = graph.one('Reshape', [backend.name(dy), int([rows * c.outWidth, c.outChannels])]);
   const weights = graph.one('Reshape', [backend.name(filter), int([window, c.outChannels])]);
   const most = Math.max(1, Math.floor(AT_ONCE / (c.outWidth * window)));
-  const parts = Math.ceil(rows / most);
+  const parts = Math.min(MOST_PARTS, Math.ceil(rows / most));
   const bounds = Array.from({ length: parts + 1 }, (_, i) => Math.round((i * rows) / parts));
   // From the last rows to the first: see native/columns.h. All products come before the sums, so that each is run when it is asked for.
   const columns = bounds
