@@ -35,6 +35,39 @@ INLINE void add_row(const task *t, ptrdiff_t row) {
   }
 }
 
+typedef struct {
+  const columns *c;
+  ptrdiff_t i, j;
+  const float *image;
+  float *tap;
+} tap_task;
+
+static void copy_tap_row(void *data, size_t row) {
+  const tap_task *t = data;
+  const columns *c = t->c;
+  size_t size = (size_t)c->channels * sizeof *t->tap;
+  float *to = t->tap + (ptrdiff_t)row * c->out_width * c->channels;
+  ptrdiff_t n = (ptrdiff_t)row / c->out_height, o = (ptrdiff_t)row % c->out_height;
+  ptrdiff_t h = o * c->stride_height - c->pad_top + t->i * c->dilation_height;
+  reach r = reached(t->j * c->dilation_width - c->pad_left, c->stride_width, c->width, c->out_width);
+  if (h < 0 || h >= c->height || r.end <= r.first) {
+    memset(to, 0, (size_t)c->out_width * size);
+    return;
+  }
+  const float *image = t->image + (n * c->height + h) * c->width * c->channels;
+  memset(to, 0, (size_t)r.first * size);
+  if (c->stride_width == 1) memcpy(to + r.first * c->channels, image + (r.first + r.shift) * c->channels, (size_t)(r.end - r.first) * size);
+  else
+    for (ptrdiff_t w = r.first; w < r.end; w++)
+      memcpy(to + w * c->channels, image + (w * c->stride_width + r.shift) * c->channels, size);
+  memset(to + r.end * c->channels, 0, (size_t)(c->out_width - r.end) * size);
+}
+
+void image_to_tap(const columns *c, ptrdiff_t i, ptrdiff_t j, const float *image, float *tap, const pool *threads) {
+  tap_task t = {c, i, j, image, tap};
+  threads->run(threads->context, copy_tap_row, (size_t)(c->batch * c->out_height), &t);
+}
+
 INLINE void add_rows(const task *t, size_t index) {
   ptrdiff_t from = t->from + (ptrdiff_t)index * ROWS, end = least(from + ROWS, t->from + t->rows);
   for (ptrdiff_t row = from; row < end; row++) add_row(t, row);

@@ -14,4 +14,7 @@ typedef struct {
 // Adds columns to `image`, or to zeros where `starts`. Each number of an image is the sum of its columns in the order of the kernel's rows
 // and columns, if those with the last rows are added first: the order of ONNX Runtime's ConvTranspose.
 void columns_to_image(const columns *c, const float *values, int starts, float *image, const pool *threads);
+// The opposite for one tap of a kernel, row `i` and column `j`: what it meets of an image at every position, [batch, out_height, out_width,
+// channels]; zeros outside of the image.
+void image_to_tap(const columns *c, ptrdiff_t i, ptrdiff_t j, const float *image, float *tap, const pool *threads);
 #endif

@@ -1,7 +1,8 @@
 // anemone.DepthwiseConv (x, filter, bias or none), anemone.DepthwiseConvInputGradient (dy, filter) and
 // anemone.DepthwiseConvFilterGradient (x, dy): see depthwise.h. Images are [batch, height, width, channels], filters [height, width,
-// channels, 1]. anemone.ColumnsToImage (columns [positions, kernel height * kernel width * channels], an image or none): see columns.h.
-// The attribute `geometry` holds strides, padding (top, left) and dilations, and then height and width of the result; for ColumnsToImage also
+// channels, 1]. anemone.ColumnsToImage (columns [positions, kernel height * kernel width * channels], an image or none) and
+// anemone.ImageToTap (an image): see columns.h.
+// The attribute `geometry` holds strides, padding (top, left) and dilations, and then height and width of the result; for ImageToTap also row and column of the tap, for ColumnsToImage
 // those of the kernel and of the convolution's result, the images of a batch, and the first of the result's rows that there are columns of.
 // The shape of the result is the attribute `sizes`.
 #include "columns.h"
@@ -116,6 +117,25 @@ static status columns_of_rows(void *data, void *context) {
   return 0;
 }
 
+static status tap_of_image(void *data, void *context) {
+  const ptrdiff_t *v = ((const geometry *)data)->value;
+  shape image;
+  void *from;
+  float *to;
+  status failed;
+  TRY(input(context, 0, &image, &from));
+  if (image.rank != 4) return failure("ImageToTap takes images of four axes");
+  shape tap = {.rank = 4, .size = {image.size[0], v[6], v[7], image.size[3]}};
+  TRY(output(context, 0, &tap, &to));
+  columns c = {
+    .batch = image.size[0], .height = image.size[1], .width = image.size[2], .channels = image.size[3], .out_height = v[6], .out_width = v[7],
+    .stride_height = v[0], .stride_width = v[1], .pad_top = v[2], .pad_left = v[3], .dilation_height = v[4], .dilation_width = v[5],
+  };
+  pool threads = {context, run_parallel};
+  image_to_tap(&c, v[8], v[9], from, to, &threads);
+  return 0;
+}
+
 static status create_kernel(const void *op, const void *ort, const void *info, void **made) {
   (void)op, (void)ort;
   char text[256] = {0}, *at = text;
@@ -137,6 +157,7 @@ static const char *forward_name(const void *op) { return (void)op, "DepthwiseCon
 static const char *input_gradient_name(const void *op) { return (void)op, "DepthwiseConvInputGradient"; }
 static const char *filter_gradient_name(const void *op) { return (void)op, "DepthwiseConvFilterGradient"; }
 static const char *columns_name(const void *op) { return (void)op, "ColumnsToImage"; }
+static const char *tap_name(const void *op) { return (void)op, "ImageToTap"; }
 static size_t two(const void *op) { return (void)op, 2; }
 static size_t three(const void *op) { return (void)op, 3; }
 static int kind(const void *op, size_t i) { return (void)op, i == 2 ? OPTIONAL_INPUT : 0; }
@@ -150,9 +171,10 @@ static custom_op operators[] = {
   {DEPTHWISE, .name = input_gradient_name, .input_count = two, .compute2 = input_gradient},
   {DEPTHWISE, .name = filter_gradient_name, .input_count = two, .compute2 = filter_gradient},
   {IMAGES, .name = columns_name, .input_count = two, .input_kind = second_kind, .compute2 = columns_of_rows},
+  {IMAGES, .name = tap_name, .input_count = one_output, .input_kind = required, .compute2 = tap_of_image},
 };
 
-// The four, 0 to 3, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
+// The five, 0 to 4, for CustomOpDomain_Add. `ort` is the table of ONNX Runtime's C API.
 EXPORT void *anemone_convolution(void *ort, int which) {
   api = ort;
   return &operators[which];

@@ -264,71 +264,63 @@ describe('the gradient of a convolution’s image', () => {
     ['of whole images at once', { image: [50, 9, 9, 64], filter: [3, 3, 64, 12], pad: 'same' }],
   ]; // biome-ignore format: a table
 
+  const statesOf = ({ image, filter }: Sizes): State[] => [
+    new State('image', [...image], 'float32', () => numbers(sizeOf(image), 5)),
+    new State('filter', [...filter], 'float32', () => numbers(sizeOf(filter), 2)),
+  ];
+  const directionOf = ({ image }: Sizes): { direction: HostTensor } => {
+    const size = 4 * sizeOf(image);
+    return { direction: float32(numbers(size, 3), [size]) };
+  };
+
   const step =
-    ({ filter, strides = 1, pad = 'same', dilations = 1 }: Sizes, image: State) =>
-    ({ weights, direction }: Tensors): Tensors => {
-      const kernel = tf.reshape(weights, [...filter]) as tf.Tensor4D;
+    ({ strides = 1, pad = 'same', dilations = 1 }: Sizes, states: readonly State[]) =>
+    ({ direction }: Tensors): Tensors => {
       const loss = () => {
-        const y = tf.conv2d(image.tensor() as tf.Tensor4D, kernel, strides, pad, 'NHWC', dilations);
+        const [image, filter] = states.map((state) => state.tensor() as tf.Tensor4D);
+        const y = tf.conv2d(image, filter, strides, pad, 'NHWC', dilations);
         return tf.sum(tf.mul(y, tf.reshape(tf.slice(direction, [0], [y.size]), y.shape)));
       };
-      return { image: valueAndGrads(loss, [image]).grads[0] };
+      const [image, filter] = valueAndGrads(loss, states).grads;
+      return { image, filter };
     };
 
-  it.each(CASES)('has the bits of ONNX Runtime’s: %s', async (_name, sizes) => {
-    const size = sizeOf(sizes.image);
-    const image = new State('image', [...sizes.image], 'float32', () => numbers(size, 5));
-    const inputs = {
-      weights: float32(numbers(sizeOf(sizes.filter), 2), [sizeOf(sizes.filter)]),
-      direction: float32(numbers(4 * size, 3), [4 * size]),
-    };
-    const limits = { ...NO_LIMITS, convolutions: 'all' as const };
-    const { segments } = trace(step(sizes, image), inputs, { limits, callsAreNodes: true });
-    expect(segments[0].nodes.map(({ op }) => op)).toContain('ColumnsToImage');
-    const run = async () => {
-      const engine = new OnnxEngine({ threads: 2 });
-      const { image: gradient } = await engine.compile('image', step(sizes, image)).run(inputs);
-      await engine.dispose();
-      return Buffer.from(gradient.data.buffer, gradient.data.byteOffset, gradient.data.byteLength).toString(
-        'hex',
-      );
-    };
-    expect((await byWay('capi', run)) === (await byWay('binding', run))).toBe(true);
+  const run = async (sizes: Sizes, engine = new OnnxEngine({ threads: 2 })): Promise<Buffer[]> => {
+    const { image, filter } = await engine.compile('step', step(sizes, statesOf(sizes))).run(directionOf(sizes)); // biome-ignore format: one line reads better
+    await engine.dispose();
+    return [image, filter].map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  };
+
+  const traced = (sizes: Sizes, convolutions: 'all' | 'apart') =>
+    trace(step(sizes, statesOf(sizes)), directionOf(sizes), {
+      limits: { ...NO_LIMITS, convolutions },
+      callsAreNodes: true,
+    });
+  const opsOf = (...of: Parameters<typeof traced>) => traced(...of).segments[0].nodes.map(({ op }) => op);
+
+  it.each(CASES)('has the bits of ONNX Runtime’s, as has the filter’s: %s', async (_name, sizes) => {
+    expect(opsOf(sizes, 'all')).toEqual(expect.arrayContaining(['ColumnsToImage', 'ImageToTap']));
+    const [ours, others] = [await byWay('capi', () => run(sizes)), await byWay('binding', () => run(sizes))];
+    expect(ours.map((bytes, i) => bytes.equals(others[i]))).toEqual([true, true]);
   });
 
   it('is the same where nothing may be written over, and is ONNX Runtime’s there', async () => {
-    const [, sizes] = CASES[0];
-    const image = new State('image', [...sizes.image]);
-    const engines = [true, false].map((plannedMemory) => new OnnxEngine({ threads: 2, plannedMemory }));
-    const inputs = {
-      weights: float32(numbers(sizeOf(sizes.filter), 2), [sizeOf(sizes.filter)]),
-      direction: float32(numbers(sizeOf(sizes.image), 3), [sizeOf(sizes.image)]),
-    };
+    const [[, sizes]] = CASES;
     const [planned, apart] = await Promise.all(
-      engines.map(
-        async (engine) => (await engine.compile('image', step(sizes, image)).run(inputs)).image.data,
-      ),
+      [true, false].map((plannedMemory) => run(sizes, new OnnxEngine({ threads: 2, plannedMemory }))),
     );
-    expect(Buffer.from(planned.buffer).equals(Buffer.from(apart.buffer))).toBe(true);
-    for (const engine of engines) await engine.dispose();
-    const limits = { ...NO_LIMITS, convolutions: 'apart' as const };
-    const { segments } = trace(step(sizes, image), inputs, { limits, callsAreNodes: true });
-    expect(segments[0].nodes.map(({ op }) => op)).toContain('ConvTranspose');
+    expect(planned.map((bytes, i) => bytes.equals(apart[i]))).toEqual([true, true]);
+    expect(opsOf(sizes, 'apart')).toContain('ConvTranspose');
   });
 
   it('has columns of one part at a time in memory', () => {
-    const [, sizes] = CASES[0];
-    const image = new State('image', [...sizes.image]);
-    const shape = (size: number) => ({ shape: [size], dtype: 'float32' as const });
-    const inputs = { weights: shape(sizeOf(sizes.filter)), direction: shape(sizeOf(sizes.image)) };
-    const limits = { ...NO_LIMITS, convolutions: 'all' as const };
-    const { segments, shapes } = trace(step(sizes, image), inputs, { limits, callsAreNodes: true });
+    const [[, sizes]] = CASES;
+    const { segments, shapes } = traced(sizes, 'all');
     const parts = segments[0].nodes.filter(({ op }) => op === 'ColumnsToImage');
     expect(parts.length).toBeGreaterThan(3);
-    const peak = peakOf(segments[0], new ValueSizes(shapes), BY_PLAN);
     const largest = Math.max(...parts.map(({ inputs }) => 4 * sizeOf(shapes.get(inputs[0])?.shape ?? [])));
     expect(largest).toBeLessThanOrEqual(4 * 2 ** 20);
-    const columns = peak.values.filter(({ node }) => node.op === 'Gemm');
-    expect(columns.length).toBeLessThanOrEqual(1);
+    const { values } = peakOf(segments[0], new ValueSizes(shapes), BY_PLAN);
+    expect(values.filter(({ node }) => node.op === 'Gemm').length).toBeLessThanOrEqual(1);
   });
 });

@@ -15,8 +15,8 @@ const GEMM16_CHOICE = 'ANEMONE_GEMM16';
 const POINTWISE_CHOICE = 'ANEMONE_POINTWISE';
 /** Those of convolutions. `off`: never. */
 const CONVOLUTIONS_CHOICE = 'ANEMONE_CONVOLUTIONS';
-/** Depthwise convolution, gradients of its image and of its filter; columns of others to images. */
-const CONVOLUTION_OPERATORS = 4;
+/** Depthwise convolution, gradients of its image and of its filter; of others columns to images, and images to taps. */
+const CONVOLUTION_OPERATORS = 5;
 
 /** Of the library that this code was written for: what the operators take may be other in older and newer ones. */
 const INTERFACE = 3;

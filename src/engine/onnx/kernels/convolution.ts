@@ -3,7 +3,7 @@ import { tf } from '../../tf.js';
 import type { EmitOptions } from '../graph-builder.js';
 import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
 import { transposed } from './layout.js';
-import { imageOfColumns } from './native-columns.js';
+import { imageOfColumns, tapOfImage } from './native-columns.js';
 import { nativeDepthwise } from './native-depthwise.js';
 
 type ConvInfo = tf.backend_util.Conv2DInfo;
@@ -123,11 +123,7 @@ function ofWindows(context: KernelContext, x: Info, filter: Info, c: ConvInfo): 
 /** Every output position's window of x as a row: [N·outH·outW, kh·kw·in]. */
 function windows(context: KernelContext, x: Info, c: ConvInfo): { name: string; columns: number } {
   const { graph } = context;
-  const padded = pad(context, x, c);
-  const taps: string[] = [];
-  for (let i = 0; i < c.filterHeight; i++) {
-    for (let j = 0; j < c.filterWidth; j++) taps.push(tapView(context, padded, c, i, j));
-  }
+  const taps = tapsOf(context, x, c);
   const columns = taps.length * c.inChannels;
   const shape = [c.batchSize, c.outHeight, c.outWidth, columns];
   const all = taps.length === 1 ? taps[0] : one(context, 'Concat', taps, shape, { axis: 3 });
@@ -135,42 +131,22 @@ function windows(context: KernelContext, x: Info, c: ConvInfo): { name: string; 
   return { name: graph.one('Reshape', [all, graph.names.int64([rows, columns])]), columns };
 }
 
+/** What each filter tap multiplies of x [N,H,W,C], [N,outH,outW,C] each, the kernel's rows one after the other. */
+function tapsOf(context: KernelContext, x: Info, c: ConvInfo): string[] {
+  const places = Array.from({ length: c.filterHeight * c.filterWidth }, (_, tap) => {
+    return [Math.floor(tap / c.filterWidth), tap % c.filterWidth] as const;
+  });
+  const native = places.map((place) => tapOfImage(context, x, c, place));
+  if (native.every((tap) => tap !== undefined)) return native;
+  const padded = pad(context, x, c);
+  return places.map(([i, j]) => tapView(context, padded, c, i, j));
+}
+
 function pad(context: KernelContext, x: Info, { padInfo: p, ...c }: ConvInfo): string {
   const before = context.graph.names.int64([0, p.top, p.left, 0, 0, p.bottom, p.right, 0]);
   const shape = [c.batchSize, c.inHeight + p.top + p.bottom, c.inWidth + p.left + p.right, c.inChannels];
   return one(context, 'Pad', [context.backend.name(x), before], shape);
 }
-
-/** dW = Σ over windows of x ⊗ dy: one matrix product per filter tap, on a strided view of x. */
-const conv2dFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
-  const { backend, graph } = context;
-  const c = convInfo(x.shape, attrs.filterShape, attrs);
-  const padded = pad(context, x, c);
-  const rows = c.batchSize * c.outHeight * c.outWidth;
-  const gradient = graph.one('Reshape', [backend.name(dy), graph.names.int64([rows, c.outChannels])]);
-  if (c.inChannels < FEW_CHANNELS) {
-    const product = graph.one('Gemm', [windows(context, x, c).name, gradient], {
-      attributes: { transA: 1, transB: 0 },
-    });
-    const name = graph.one('Reshape', [product, graph.names.int64(attrs.filterShape)]);
-    return backend.value(name, attrs.filterShape, 'float32');
-  }
-  const taps: string[] = [];
-  for (let i = 0; i < c.filterHeight; i++) {
-    for (let j = 0; j < c.filterWidth; j++) {
-      const view = tapView(context, padded, c, i, j);
-      const flat = graph.one('Reshape', [view, graph.names.int64([rows, c.inChannels])]);
-      const tap = one(context, 'Gemm', [flat, gradient], [c.inChannels, c.outChannels], { transA: 1 });
-      taps.push(graph.one('Reshape', [tap, graph.names.int64([1, c.inChannels, c.outChannels])]));
-    }
-  }
-  const stacked = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 0 } });
-  return backend.value(
-    graph.one('Reshape', [stacked, graph.names.int64(attrs.filterShape)]),
-    attrs.filterShape,
-    'float32',
-  );
-};
 
 /** The part of padded x [N,H,W,C] that filter tap (i, j) multiplies, [N,outH,outW,C]. */
 function tapView(context: KernelContext, padded: string, c: ConvInfo, i: number, j: number): string {
@@ -187,6 +163,32 @@ function tapView(context: KernelContext, padded: string, c: ConvInfo, i: number,
   const shape = [c.batchSize, c.outHeight, c.outWidth, c.inChannels];
   return one(context, 'Slice', [padded, ...parts.map((v) => context.graph.names.int64(v))], shape);
 }
+
+/** dW = Σ over windows of x ⊗ dy: one matrix product per filter tap, on a strided view of x. */
+const conv2dFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
+  const { backend, graph } = context;
+  const c = convInfo(x.shape, attrs.filterShape, attrs);
+  const rows = c.batchSize * c.outHeight * c.outWidth;
+  const gradient = graph.one('Reshape', [backend.name(dy), graph.names.int64([rows, c.outChannels])]);
+  if (c.inChannels < FEW_CHANNELS) {
+    const product = graph.one('Gemm', [windows(context, x, c).name, gradient], {
+      attributes: { transA: 1, transB: 0 },
+    });
+    const name = graph.one('Reshape', [product, graph.names.int64(attrs.filterShape)]);
+    return backend.value(name, attrs.filterShape, 'float32');
+  }
+  const taps = tapsOf(context, x, c).map((view) => {
+    const flat = graph.one('Reshape', [view, graph.names.int64([rows, c.inChannels])]);
+    const tap = one(context, 'Gemm', [flat, gradient], [c.inChannels, c.outChannels], { transA: 1 });
+    return graph.one('Reshape', [tap, graph.names.int64([1, c.inChannels, c.outChannels])]);
+  });
+  const stacked = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 0 } });
+  return backend.value(
+    graph.one('Reshape', [stacked, graph.names.int64(attrs.filterShape)]),
+    attrs.filterShape,
+    'float32',
+  );
+};
 
 const depthwise: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs, true);
@@ -249,25 +251,16 @@ const depthwiseFilterGradient: Kernel = ({ x, dy }, attrs, context) => {
   const native = nativeDepthwise(context, 'DepthwiseConvFilterGradient', [x, dy], c, attrs.filterShape);
   if (native) return native;
   const multiplier = c.outChannels / c.inChannels;
-  const padded = pad(context, x, c);
   const outShape = [c.batchSize, c.outHeight, c.outWidth];
   const gradient = graph.one('Reshape', [
     backend.name(dy),
     graph.names.int64([...outShape, c.inChannels, multiplier]),
   ]);
-  const taps: string[] = [];
-  for (let i = 0; i < c.filterHeight; i++) {
-    for (let j = 0; j < c.filterWidth; j++) {
-      const view = graph.one('Reshape', [
-        tapView(context, padded, c, i, j),
-        graph.names.int64([...outShape, c.inChannels, 1]),
-      ]);
-      const product = graph.one('Mul', [view, gradient]);
-      taps.push(
-        graph.one('ReduceSum', [product, graph.names.int64([0, 1, 2])], { attributes: { keepdims: 0 } }),
-      );
-    }
-  }
+  const taps = tapsOf(context, x, c).map((tap) => {
+    const view = graph.one('Reshape', [tap, graph.names.int64([...outShape, c.inChannels, 1])]);
+    const product = graph.one('Mul', [view, gradient]);
+    return graph.one('ReduceSum', [product, graph.names.int64([0, 1, 2])], { attributes: { keepdims: 0 } });
+  });
   const stacked = taps.length === 1 ? taps[0] : graph.one('Concat', taps, { attributes: { axis: 0 } });
   return backend.value(
     graph.one('Reshape', [stacked, graph.names.int64(attrs.filterShape)]),

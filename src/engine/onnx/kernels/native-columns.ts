@@ -55,10 +55,30 @@ export function imageOfColumns(
   return backend.value(image as string, c.inShape, 'float32');
 }
 
-/** As native/convolution-operators.c reads it. */
+/**
+ * What filter tap (i, j) meets of x [N,H,W,C] at each position, [N,outH,outW,C], with no padded copy of x in between; undefined where there
+ * is no such operator.
+ */
+export function tapOfImage(
+  { backend, graph }: KernelContext,
+  x: Info,
+  c: tf.backend_util.Conv2DInfo,
+  [i, j]: readonly [number, number],
+): string | undefined {
+  if (backend.limits.convolutions === 'none') return undefined;
+  const shape = [c.batchSize, c.outHeight, c.outWidth, c.inChannels];
+  const attributes = { geometry: [...windowOf(c), c.outHeight, c.outWidth, i, j].join(' '), sizes: shape };
+  const tap = graph.one('ImageToTap', [backend.name(x)], { domain: NATIVE_DOMAIN, attributes });
+  backend.value(tap, shape, 'float32');
+  return tap;
+}
+
+/** As native/convolution-operators.c reads it, as all of these. */
+function windowOf({ padInfo: p, ...c }: tf.backend_util.Conv2DInfo): readonly number[] {
+  return [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];
+}
+
 function geometryOf(c: tf.backend_util.Conv2DInfo, first: number): string {
-  const { padInfo: p } = c;
-  const strides = [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];
   const kernel = [c.filterHeight, c.filterWidth, c.outHeight, c.outWidth];
-  return [...strides, c.inHeight, c.inWidth, ...kernel, c.batchSize, first].join(' ');
+  return [...windowOf(c), c.inHeight, c.inWidth, ...kernel, c.batchSize, first].join(' ');
 }
