@@ -21,6 +21,7 @@ export {
   type RunOptions,
   type Tensors,
 } from './engine.js';
+export { withChannelsLast } from './layout-hint.js';
 export { lowProductsOf, withProductsIn } from './low-precision-engine.js';
 export {
   type Koffi,

@@ -12,6 +12,7 @@ import {
   type Tensors,
   tf,
   valueAndGrads,
+  withChannelsLast,
 } from '../../src/engine/index.js';
 import { BY_PLAN } from '../../src/engine/onnx/buffer-plan.js';
 import { flopsOf } from '../../src/engine/onnx/flops.js';
@@ -217,9 +218,9 @@ describe('nodes of a depthwise convolution', () => {
 });
 
 describe('a convolution of one channel', () => {
-  it('is a product whose channels are last, where there are such convolutions', () => {
+  it('is a product whose channels are last, where it is read so and there are such convolutions', () => {
     const shape = [2, 11, 8, 1];
-    const fn = ({ x }: Tensors) => ({ y: tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 1, 5]), 2, 'same') });
+    const fn = ({ x }: Tensors) => ({ y: withChannelsLast(() => tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 1, 5]), 2, 'same')) }); // biome-ignore format: one line reads better
     const inputs = { x: { shape, dtype: 'float32' as const } };
     const opsOf = (depthwise: boolean) =>
       trace(fn, inputs, { limits: { ...NO_LIMITS, convolutions: depthwise ? 'apart' : 'none' }, callsAreNodes: true }).segments[0].nodes.map(({ op }) => op); // biome-ignore format: one line reads better
@@ -229,7 +230,7 @@ describe('a convolution of one channel', () => {
   });
 
   it('has the bits of ONNX Runtime’s', async () => {
-    const fn = ({ x, filter }: Tensors) => ({ y: tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 2, 'same') }); // biome-ignore format: one line reads better
+    const fn = ({ x, filter }: Tensors) => ({ y: withChannelsLast(() => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 2, 'same')) }); // biome-ignore format: one line reads better
     const inputs = {
       x: float32(numbers(2 * 33 * 20, 1), [2, 33, 20, 1]),
       filter: float32(numbers(9 * 32, 2), [3, 3, 1, 32]),

@@ -1,6 +1,6 @@
 // Reduces the frame rate before the Conformer layers, by strided convolutions over (time, frequency) or by
 // stacking frames.
-import { keepWhere, later, type Tensor, tf } from '../../engine/index.js';
+import { keepWhere, later, type Tensor, tf, withChannelsLast } from '../../engine/index.js';
 import { AnemoneError } from '../../errors/index.js';
 import {
   Conv2d,
@@ -138,7 +138,10 @@ export class ConvSubsampling extends Subsampling {
     // anyway, so masking after the activations gives the same numbers.
     for (const stage of this.stages) {
       for (const { module, relu } of stage.convolutions) {
-        layers.push((image) => module.forward(image));
+        const isLast = module.inChannels === 1 && this.options.kind === 'dw_striding';
+        layers.push((image) =>
+          isLast ? withChannelsLast(() => module.forward(image)) : module.forward(image),
+        );
         if (module.stride > 1) shorten(stage.length);
         const mask = relu ? currentMask() : undefined;
         if (relu && !stage.pool && stage !== this.stages[0]) cuts.push(layers.length);

@@ -1,4 +1,5 @@
 // 2-D convolutions (tfjs layout NHWC) and their gradients, through ONNX Conv and ConvTranspose (NCHW).
+import { readsChannelsLast } from '../../layout-hint.js';
 import { tf } from '../../tf.js';
 import type { EmitOptions } from '../graph-builder.js';
 import type { Attrs, Info, Kernel, KernelContext, KernelTable } from './kernel.js';
@@ -84,8 +85,8 @@ const FEW_CHANNELS = 8;
 
 const conv2d: Kernel = ({ x, filter }, attrs, context) => {
   const c = convInfo(x.shape, filter.shape, attrs);
-  if (c.inChannels === 1 && context.backend.limits.convolutions !== 'none')
-    return ofWindows(context, x, filter, c);
+  const isLast = readsChannelsLast() && context.backend.limits.convolutions !== 'none';
+  if (c.inChannels === 1 && isLast) return ofWindows(context, x, filter, c);
   const inputs = [toNchw(context, x), transpose(context, filter, [3, 2, 0, 1])];
   const attributes = { pads: padsOf(c), strides: stridesOf(c), dilations: dilationsOf(c) };
   const name = one(context, 'Conv', inputs, nchw(c.outShape), attributes);
