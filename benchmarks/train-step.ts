@@ -1,6 +1,7 @@
 // One training step (forward, loss, backward, AdamW) of a Conformer-transducer, ours against PyTorch's, in turn.
 //   npx tsx benchmarks/train-step.ts [--threads 2] [--rounds 8] [--layers 8] [--d 256] [--heads 4] [--vocabulary 256] [--batch 8]
-//     [--seconds 8] [--checkpoint full [--parts 4]] [--precision bf16-mixed] [--avx512]
+//     [--seconds 8] [--fast] [--checkpoint full [--parts 4]] [--precision bf16-mixed] [--avx512]
+// --fast is FastConformer's subsampling, by 8 with depthwise convolutions, and its kernels of 9.
 // With --checkpoint (full or selective) a third contestant is ours with gradient checkpointing; --parts cuts its batch for the
 // convolutions of the subsampling. --avx512 adds PyTorch whose MKL takes the path of Intel CPUs, where a C compiler is there.
 // With --precision (16-mixed, bf16-mixed) the contestants are ours in that and in 32, and PyTorch's with torch.autocast.
@@ -25,6 +26,7 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '8' },
     checkpoint: { type: 'string' },
     parts: { type: 'string', default: '1' },
+    fast: { type: 'boolean', default: false },
     avx512: { type: 'boolean', default: false },
     precision: { type: 'string' },
   },
@@ -39,6 +41,7 @@ const sizes: Sizes = {
   batch: Number(flags.batch),
   frames: Number(flags.seconds) * 100,
   tokens: Number(flags.seconds) * 6,
+  fast: flags.fast,
   ...(flags.precision ? { precision: flags.precision as Precision } : {}),
 };
 const argument = JSON.stringify(sizes);

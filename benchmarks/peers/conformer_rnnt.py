@@ -69,18 +69,30 @@ class ConformerLayer(nn.Module):
         return self.norms[4](x)
 
 
+def depthwise_subsampling(d):
+    """NeMo's dw_striding by 8."""
+    stages = [nn.Conv2d(1, d, 3, 2, 1), nn.ReLU()]
+    for _ in range(2):
+        stages += [nn.Conv2d(d, d, 3, 2, 1, groups=d), nn.Conv2d(d, d, 1), nn.ReLU()]
+    return nn.Sequential(*stages)
+
+
 class Conformer(nn.Module):
-    def __init__(self, features, d, layers, heads, kernel, dropout):
+    def __init__(self, features, d, layers, heads, kernel, dropout, fast):
         super().__init__()
-        self.d = d
-        self.conv = nn.Sequential(nn.Conv2d(1, d, 3, 2, 1), nn.ReLU(), nn.Conv2d(d, d, 3, 2, 1), nn.ReLU())
-        self.out = nn.Linear(d * (((features + 1) // 2 + 1) // 2), d)
+        self.d, self.halvings = d, 3 if fast else 2
+        self.conv = depthwise_subsampling(d) if fast else nn.Sequential(
+            nn.Conv2d(1, d, 3, 2, 1), nn.ReLU(), nn.Conv2d(d, d, 3, 2, 1), nn.ReLU()
+        )
+        for _ in range(self.halvings):
+            features = (features + 1) // 2
+        self.out = nn.Linear(d * features, d)
         self.layers = nn.ModuleList(ConformerLayer(d, heads, kernel, dropout) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features, lengths):
         """features [B,T,F] → [B,T',d], lengths'."""
-        for _ in range(2):
+        for _ in range(self.halvings):
             lengths = (lengths - 1) // 2 + 1
         x = self.conv(features[:, None])
         x = self.out(x.transpose(1, 2).flatten(2))
@@ -97,9 +109,9 @@ class Conformer(nn.Module):
 
 
 class Transducer(nn.Module):
-    def __init__(self, features=80, d=256, layers=8, heads=4, kernel=31, vocabulary=256, hidden=640, joint=640, dropout=0.1):
+    def __init__(self, features=80, d=256, layers=8, heads=4, kernel=31, vocabulary=256, hidden=640, joint=640, dropout=0.1, fast=False):
         super().__init__()
-        self.encoder = Conformer(features, d, layers, heads, kernel, dropout)
+        self.encoder = Conformer(features, d, layers, heads, kernel, dropout, fast)
         self.embed = nn.Embedding(vocabulary + 1, hidden, padding_idx=vocabulary)
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
         self.joint_enc, self.joint_pred = nn.Linear(d, joint), nn.Linear(hidden, joint)

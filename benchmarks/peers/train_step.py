@@ -18,7 +18,8 @@ torch.manual_seed(0)
 torch.set_flush_denormal(True)
 model = Transducer(
     d=config["d"], layers=config["layers"], heads=config["heads"], vocabulary=config["vocabulary"],
-    hidden=config["hidden"], joint=config["hidden"],
+    hidden=config["hidden"], joint=config["hidden"], fast=config.get("fast", False),
+    kernel=9 if config.get("fast") else 31,
 )
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-3)
 batch, frames, tokens = config["batch"], config["frames"], config["tokens"]
