@@ -28,7 +28,7 @@ async function result<T>(task: MemoryTask): Promise<T> {
 
 const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 const folder = mkdtempSync(join(tmpdir(), 'anemone-memory-'));
-console.log(`${machine}, Node ${process.version}\n`);
+console.log(`${machine}\n`);
 console.log('| model | parameters | batch | estimate, MiB | measured, MiB | difference |');
 console.log('|---|---|---|---|---|---|');
 try {

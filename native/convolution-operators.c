@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GEOMETRY = 14, LEAST_GEOMETRY = 8 };
+// Places in a geometry.
+enum {
+  STRIDE_HEIGHT, STRIDE_WIDTH, PAD_TOP, PAD_LEFT, DILATION_HEIGHT, DILATION_WIDTH, HEIGHT, WIDTH, LEAST_GEOMETRY,
+  TAP_ROW = LEAST_GEOMETRY, TAP_COLUMN,
+  KERNEL_HEIGHT = LEAST_GEOMETRY, KERNEL_WIDTH, OUT_HEIGHT, OUT_WIDTH, BATCH, FIRST_ROW, GEOMETRY
+};
 typedef struct {
   ptrdiff_t value[GEOMETRY];
 } geometry;
@@ -22,8 +27,9 @@ static depthwise described(const geometry *g, const shape *x, const shape *filte
   const ptrdiff_t *v = g->value;
   return (depthwise){
     .batch = x->size[0], .channels = x->size[3], .height = x->size[1], .width = x->size[2], .out_height = y->size[1],
-    .out_width = y->size[2], .kernel_height = filter->size[0], .kernel_width = filter->size[1], .stride_height = v[0],
-    .stride_width = v[1], .pad_top = v[2], .pad_left = v[3], .dilation_height = v[4], .dilation_width = v[5],
+    .out_width = y->size[2], .kernel_height = filter->size[0], .kernel_width = filter->size[1], .stride_height = v[STRIDE_HEIGHT],
+    .stride_width = v[STRIDE_WIDTH], .pad_top = v[PAD_TOP], .pad_left = v[PAD_LEFT], .dilation_height = v[DILATION_HEIGHT],
+    .dilation_width = v[DILATION_WIDTH],
   };
 }
 
@@ -43,7 +49,7 @@ static status forward(void *data, void *context) {
   TRY(CALL(INPUT_COUNT, (const void *, size_t *))(context, &inputs));
   if (inputs > 2) TRY(input(context, 2, &bias, &pbias));
   if (!is_filter_of(&filter, &x) || (pbias && (bias.rank != 1 || bias.size[0] != x.size[3]))) return failure(wrong_shapes);
-  shape y = {.rank = 4, .size = {x.size[0], g->value[6], g->value[7], x.size[3]}};
+  shape y = {.rank = 4, .size = {x.size[0], g->value[HEIGHT], g->value[WIDTH], x.size[3]}};
   TRY(output(context, 0, &y, &py));
   depthwise d = described(g, &x, &filter, &y);
   pool threads = {context, run_parallel};
@@ -60,7 +66,7 @@ static status input_gradient(void *data, void *context) {
   TRY(input(context, 0, &dy, &pdy));
   TRY(input(context, 1, &filter, &pfilter));
   if (!is_filter_of(&filter, &dy)) return failure(wrong_shapes);
-  shape dx = {.rank = 4, .size = {dy.size[0], g->value[6], g->value[7], dy.size[3]}};
+  shape dx = {.rank = 4, .size = {dy.size[0], g->value[HEIGHT], g->value[WIDTH], dy.size[3]}};
   TRY(output(context, 0, &dx, &pdx));
   depthwise d = described(g, &dx, &filter, &dy);
   pool threads = {context, run_parallel};
@@ -77,7 +83,7 @@ static status filter_gradient(void *data, void *context) {
   TRY(input(context, 0, &x, &px));
   TRY(input(context, 1, &dy, &pdy));
   if (x.rank != 4 || dy.rank != 4 || x.size[0] != dy.size[0] || x.size[3] != dy.size[3]) return failure(wrong_shapes);
-  shape filter = {.rank = 4, .size = {g->value[6], g->value[7], x.size[3], 1}};
+  shape filter = {.rank = 4, .size = {g->value[HEIGHT], g->value[WIDTH], x.size[3], 1}};
   TRY(output(context, 0, &filter, &pfilter));
   depthwise d = described(g, &x, &filter, &dy);
   float *sums = malloc((size_t)(DEPTHWISE_PARTS * d.kernel_height * d.kernel_width * d.channels) * sizeof *sums);
@@ -86,6 +92,14 @@ static status filter_gradient(void *data, void *context) {
   depthwise_filter_gradient(&d, px, pdy, pfilter, sums, &threads);
   free(sums);
   return 0;
+}
+
+// What columns say of themselves; the sizes of the images are the caller's to fill.
+static columns window_of(const ptrdiff_t *v) {
+  return (columns){
+    .stride_height = v[STRIDE_HEIGHT], .stride_width = v[STRIDE_WIDTH], .pad_top = v[PAD_TOP], .pad_left = v[PAD_LEFT],
+    .dilation_height = v[DILATION_HEIGHT], .dilation_width = v[DILATION_WIDTH],
+  };
 }
 
 static status columns_of_rows(void *data, void *context) {
@@ -98,19 +112,18 @@ static status columns_of_rows(void *data, void *context) {
   TRY(input(context, 0, &given, &values));
   TRY(CALL(INPUT_COUNT, (const void *, size_t *))(context, &inputs));
   if (inputs > 1) TRY(input(context, 1, &image, &before));
-  ptrdiff_t window = v[8] * v[9], out_height = v[10], out_width = v[11];
-  if (given.rank != 2 || window == 0 || out_width == 0 || given.size[1] % window || given.size[0] % out_width)
+  ptrdiff_t window = v[KERNEL_HEIGHT] * v[KERNEL_WIDTH];
+  if (given.rank != 2 || window == 0 || v[OUT_WIDTH] == 0 || given.size[1] % window || given.size[0] % v[OUT_WIDTH])
     return failure("ColumnsToImage takes columns of whole rows");
-  shape result = {.rank = 4, .size = {v[12], v[6], v[7], given.size[1] / window}};
+  shape result = {.rank = 4, .size = {v[BATCH], v[HEIGHT], v[WIDTH], given.size[1] / window}};
   if (before && (image.rank != 4 || memcmp(image.size, result.size, 4 * sizeof *image.size)))
     return failure("ColumnsToImage takes an image of its columns' channels");
   TRY(output(context, 0, &result, &to));
-  columns c = {
-    .batch = v[12], .height = v[6], .width = v[7], .channels = result.size[3], .kernel_height = v[8], .kernel_width = v[9],
-    .out_height = out_height, .out_width = out_width, .first = v[13], .count = given.size[0] / out_width, .stride_height = v[0],
-    .stride_width = v[1], .pad_top = v[2], .pad_left = v[3], .dilation_height = v[4], .dilation_width = v[5],
-  };
-  if (c.first < 0 || c.first + c.count > c.batch * out_height) return failure("ColumnsToImage has columns beyond its images");
+  columns c = window_of(v);
+  c.batch = v[BATCH], c.height = v[HEIGHT], c.width = v[WIDTH], c.channels = result.size[3];
+  c.kernel_height = v[KERNEL_HEIGHT], c.kernel_width = v[KERNEL_WIDTH], c.out_height = v[OUT_HEIGHT], c.out_width = v[OUT_WIDTH];
+  c.first = v[FIRST_ROW], c.count = given.size[0] / v[OUT_WIDTH];
+  if (c.first < 0 || c.first + c.count > c.batch * c.out_height) return failure("ColumnsToImage has columns beyond its images");
   if (before && before != to) memcpy(to, before, (size_t)(c.batch * c.height * c.width * c.channels) * sizeof *to);
   pool threads = {context, run_parallel};
   columns_to_image(&c, values, !before, to, &threads);
@@ -125,14 +138,13 @@ static status tap_of_image(void *data, void *context) {
   status failed;
   TRY(input(context, 0, &image, &from));
   if (image.rank != 4) return failure("ImageToTap takes images of four axes");
-  shape tap = {.rank = 4, .size = {image.size[0], v[6], v[7], image.size[3]}};
+  shape tap = {.rank = 4, .size = {image.size[0], v[HEIGHT], v[WIDTH], image.size[3]}};
   TRY(output(context, 0, &tap, &to));
-  columns c = {
-    .batch = image.size[0], .height = image.size[1], .width = image.size[2], .channels = image.size[3], .out_height = v[6], .out_width = v[7],
-    .stride_height = v[0], .stride_width = v[1], .pad_top = v[2], .pad_left = v[3], .dilation_height = v[4], .dilation_width = v[5],
-  };
+  columns c = window_of(v);
+  c.batch = image.size[0], c.height = image.size[1], c.width = image.size[2], c.channels = image.size[3];
+  c.out_height = v[HEIGHT], c.out_width = v[WIDTH];
   pool threads = {context, run_parallel};
-  image_to_tap(&c, v[8], v[9], from, to, &threads);
+  image_to_tap(&c, v[TAP_ROW], v[TAP_COLUMN], from, to, &threads);
   return 0;
 }
 

@@ -26,33 +26,41 @@ export function imageOfColumns(
   const isSmall = rows * c.outWidth * window <= AT_ONCE;
   const hasFew = c.outHeight * c.outWidth <= FEW_POSITIONS;
   if (backend.limits.convolutions !== 'all' || isSmall || hasFew) return undefined;
+  // From the last rows to the first: see native/columns.h. All products stand before the sums, so that each is run when it is asked for.
+  const products = columnsOf({ backend, graph }, dy, filter, c).reverse();
+  const image = products.reduce<string | undefined>((image, { first, columns }) => {
+    const attributes = { geometry: geometryOf(c, first), sizes: c.inShape };
+    const inputs = image === undefined ? [columns] : [columns, image];
+    const sum = graph.one('ColumnsToImage', inputs, { domain: NATIVE_DOMAIN, attributes });
+    backend.value(sum, c.inShape, 'float32');
+    return sum;
+  }, undefined);
+  return backend.value(image as string, c.inShape, 'float32');
+}
+
+/** dy · filterᵀ [positions, kh·kw·C], some rows of dy at a time, and the first row of each. */
+function columnsOf(
+  { backend, graph }: KernelContext,
+  dy: Info,
+  filter: Info,
+  c: tf.backend_util.Conv2DInfo,
+): { readonly first: number; readonly columns: string }[] {
+  const window = c.filterHeight * c.filterWidth * c.inChannels;
+  const rows = c.batchSize * c.outHeight;
   const int = (values: readonly number[]) => graph.names.int64(values);
   const flat = graph.one('Reshape', [backend.name(dy), int([rows * c.outWidth, c.outChannels])]);
   const weights = graph.one('Reshape', [backend.name(filter), int([window, c.outChannels])]);
   const most = Math.max(1, Math.floor(AT_ONCE / (c.outWidth * window)));
   const parts = Math.min(MOST_PARTS, Math.ceil(rows / most));
   const bounds = Array.from({ length: parts + 1 }, (_, i) => Math.round((i * rows) / parts));
-  // From the last rows to the first: see native/columns.h. All products come before the sums, so that each is run when it is asked for.
-  const columns = bounds
-    .slice(1)
-    .map((end, i) => ({ first: bounds[i], count: (end - bounds[i]) * c.outWidth }))
-    .reverse()
-    .map(({ first, count }) => {
-      const from = first * c.outWidth;
-      const part = graph.one('Slice', [flat, int([from]), int([from + count]), int([0])]);
-      backend.value(part, [count, c.outChannels], 'float32');
-      const values = graph.one('Gemm', [part, weights], { attributes: { transB: 1 } });
-      backend.value(values, [count, window], 'float32');
-      return { first, values };
-    });
-  const image = columns.reduce<string | undefined>((image, { first, values }) => {
-    const attributes = { geometry: geometryOf(c, first), sizes: c.inShape };
-    const inputs = image === undefined ? [values] : [values, image];
-    const sum = graph.one('ColumnsToImage', inputs, { domain: NATIVE_DOMAIN, attributes });
-    backend.value(sum, c.inShape, 'float32');
-    return sum;
-  }, undefined);
-  return backend.value(image as string, c.inShape, 'float32');
+  return bounds.slice(1).map((end, i) => {
+    const [from, to] = [bounds[i] * c.outWidth, end * c.outWidth];
+    const part = graph.one('Slice', [flat, int([from]), int([to]), int([0])]);
+    backend.value(part, [to - from, c.outChannels], 'float32');
+    const columns = graph.one('Gemm', [part, weights], { attributes: { transB: 1 } });
+    backend.value(columns, [to - from, window], 'float32');
+    return { first: bounds[i], columns };
+  });
 }
 
 /**
