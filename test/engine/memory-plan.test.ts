@@ -22,6 +22,7 @@ import { computesAsPlanned } from '../../src/engine/onnx/open-session.js';
 import { runsAsWritten } from '../../src/engine/onnx/passes/foreseen-operators.js';
 import { outputsToPlace, planMemory } from '../../src/engine/onnx/passes/memory-plan.js';
 import { executionOrder } from '../../src/engine/onnx/passes/node-order.js';
+import { PassingPlaces } from '../../src/engine/onnx/passing-places.js';
 import { sizeOf } from '../../src/engine/tensors.js';
 import { CounterRandom } from '../../src/random/index.js';
 import { byWay } from './ways.js';
@@ -244,6 +245,22 @@ describe('a workspace', () => {
     expect(larger.byteLength).toBe(200);
     workspace.give(larger);
     expect(workspace.take(10)).toBe(larger);
+  });
+});
+
+describe('values that go to the updates', () => {
+  it('lie anywhere in a block of more bytes than a typed array has', () => {
+    const value: OnnxValue = { name: 'gradient', shape: [3, LARGE], dtype: 'float32' };
+    const plan = { bytes: 5 * 2 ** 30, values: [], passing: [{ value, offset: 4.5 * 2 ** 30 }] };
+    const places = new PassingPlaces(new SharedWorkspace(), plan, 2 ** 20);
+    const room = places.take();
+    const tensor = room.tensors.get('gradient');
+    expect(tensor?.data).toHaveLength(3 * LARGE);
+    expect(tensor?.data.byteOffset).toBe(4.5 * 2 ** 30);
+    expect([room.memory.start, room.behind.start]).toEqual([0, plan.bytes]);
+    expect(room.behind.block.byteLength).toBe(plan.bytes + 2 ** 20);
+    room.giveBack();
+    expect(places.take().tensors.get('gradient')).toBe(tensor);
   });
 });
 

@@ -2,15 +2,16 @@
 import { dataOver, type HostTensor, sizeOf, type TensorSpec } from '../tensors.js';
 import type { Workspace } from './capi/workspace.js';
 import type { MemoryPlan } from './passes/memory-plan.js';
+import type { Room } from './session.js';
 
 /** What a run has to itself. */
 export interface PassingRoom {
   /** By the names of the values. */
   readonly tensors: ReadonlyMap<string, HostTensor>;
   /** Where the part computes that makes them. */
-  readonly memory: Uint8Array<ArrayBuffer>;
+  readonly memory: Room;
   /** Where the part computes that reads them. */
-  readonly behind: Uint8Array<ArrayBuffer>;
+  readonly behind: Room;
   giveBack(): void;
 }
 
@@ -40,8 +41,8 @@ export class PassingPlaces {
     this.tensorsIn.set(block, tensors);
     return {
       tensors,
-      memory: new Uint8Array(block, 0, plan.bytes),
-      behind: new Uint8Array(block, plan.bytes, behindBytes),
+      memory: { block, start: 0 },
+      behind: { block, start: plan.bytes },
       giveBack: () => workspace.give(block),
     };
   }

@@ -40,11 +40,18 @@ export interface SessionModel {
   readonly plan?: MemoryPlan | undefined;
 }
 
+/** Part of a block, which may be larger than a typed array can be: 4 GiB. */
+export interface Room {
+  readonly block: ArrayBuffer;
+  /** In bytes. */
+  readonly start: number;
+}
+
 export interface RunSettings {
   /** Ends the run where that can be, with `engine.cancelled`. */
   readonly signal?: AbortSignal | undefined;
   /** Where the values lie whose places are planned; without it, in a part of the options' workspace that nobody uses. */
-  readonly memory?: Uint8Array<ArrayBuffer> | undefined;
+  readonly memory?: Room | undefined;
 }
 
 export interface Session {

@@ -83,7 +83,7 @@ class CapiSession implements DeviceSession {
     outputs.fill(fetches, values);
     const started = performance.now();
     const block = memory || !this.plan ? undefined : this.options.workspace?.take(this.plan.bytes);
-    const places = memory ?? (block && new Uint8Array(block));
+    const places = memory ?? (block && { block, start: 0 });
     if (places) this.planned?.fill(places, outputs.values, outputs.keys.length);
     try {
       // Host functions are called on the thread that runs the graph, which must then be that of JavaScript.

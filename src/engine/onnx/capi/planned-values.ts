@@ -2,6 +2,7 @@
 // others, with memory of ours.
 import type { Pointer } from '../../native/koffi.js';
 import type { PlacedValue } from '../passes/memory-plan.js';
+import type { Room } from '../session.js';
 import type { NativeValues } from './native-value.js';
 
 export class PlannedValues {
@@ -16,14 +17,12 @@ export class PlannedValues {
   ) {}
 
   /** Writes pointers to the values, which lie in `memory`, into `table` from its place `first` on. */
-  fill({ buffer, byteOffset }: Uint8Array<ArrayBuffer>, table: BigUint64Array, first: number): void {
-    if (buffer === this.block?.deref() && byteOffset === this.start) return;
+  fill({ block, start }: Room, table: BigUint64Array, first: number): void {
+    if (block === this.block?.deref() && start === this.start) return;
     this.release();
-    this.pointers = this.planned.map(({ value, offset }) =>
-      this.values.within(buffer, byteOffset + offset, value),
-    );
-    this.block = new WeakRef(buffer);
-    this.start = byteOffset;
+    this.pointers = this.planned.map(({ value, offset }) => this.values.within(block, start + offset, value));
+    this.block = new WeakRef(block);
+    this.start = start;
     this.pointers.forEach((pointer, i) => {
       table[first + i] = pointer;
     });
