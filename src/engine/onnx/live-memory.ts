@@ -15,10 +15,11 @@ const NONE: ReadonlySet<string> = new Set();
 /** What a run of the program takes. @param planned its values lie where passes/memory-plan.ts says */
 export function programMemory(traced: TracedProgram, planned: boolean): ProgramMemory {
   const { segments, apply, calls, shapes, outputs, inputs } = traced;
+  const outputNames = new Set([...outputs.values()].map(({ name }) => name));
   const passing = planned ? passingValues(traced) : NONE;
   const crossing = [
     ...calls.flatMap((call) => [...call.inputs, ...call.outputs]),
-    ...(apply?.crossing ?? []).filter(({ name }) => !passing.has(name)),
+    ...(apply?.crossing ?? []).filter(({ name }) => !passing.has(name) && !outputNames.has(name)),
   ];
   const sizes = new ValueSizes(shapes);
   const parts = apply ? [...segments, apply.graph] : segments;
