@@ -82,8 +82,10 @@ export function memoryItems({ module, step, loader, ...rest }: PlannedStep): rea
 }
 
 /** Gradients that lie among the values in between are counted with them. */
-function valuesOf({ crossingBytes }: StepMemory): string {
-  return crossingBytes > 0 ? 'activations and other values' : 'gradients, activations and other values';
+function valuesOf({ planned, crossingBytes }: StepMemory): string {
+  return planned && crossingBytes === 0
+    ? 'gradients, activations and other values'
+    : 'activations and other values';
 }
 
 /** What stays of a step when one of other shapes is run. */
