@@ -82,8 +82,5 @@ void columns_to_image(const columns *c, const float *values, int starts, float *
   // Rows of images that the columns reach: all of an image that some of them are of, or all that there are.
   ptrdiff_t first = c->first / c->out_height, last = (c->first + c->count - 1) / c->out_height;
   task t = {c, values, image, starts ? 0 : first * c->height, (starts ? c->batch : last - first + 1) * c->height, starts};
-  size_t calls = (size_t)((t.rows + ROWS - 1) / ROWS);
-  parallel_fn fn = forms[form_of_this_cpu()];
-  if (calls > 1) threads->run(threads->context, fn, calls, &t);
-  else if (calls == 1) fn(&t, 0);
+  run_calls(forms, rounded_up(t.rows, ROWS), &t, threads);
 }

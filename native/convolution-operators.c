@@ -2,9 +2,9 @@
 // anemone.DepthwiseConvFilterGradient (x, dy): see depthwise.h. Images are [batch, height, width, channels], filters [height, width,
 // channels, 1]. anemone.ColumnsToImage (columns [positions, kernel height * kernel width * channels], an image or none) and
 // anemone.ImageToTap (an image): see columns.h.
-// The attribute `geometry` holds strides, padding (top, left) and dilations, and then height and width of the result; for ImageToTap also row and column of the tap, for ColumnsToImage
-// those of the kernel and of the convolution's result, the images of a batch, and the first of the result's rows that there are columns of.
-// The shape of the result is the attribute `sizes`.
+// The attribute `geometry` holds strides, padding (top, left) and dilations, then height and width of the result; for ImageToTap also row
+// and column of the tap; for ColumnsToImage those of the kernel and of the convolution's result, the images of a batch, and the first of
+// the result's rows that there are columns of. The shape of the result is the attribute `sizes`.
 #include "columns.h"
 #include "depthwise.h"
 #include "ort.h"
@@ -21,15 +21,19 @@ typedef struct {
   ptrdiff_t value[GEOMETRY];
 } geometry;
 
+// Of the fields of `depthwise` and of `columns`, those that a geometry begins with.
+#define WINDOW(v) \
+  .stride_height = (v)[STRIDE_HEIGHT], .stride_width = (v)[STRIDE_WIDTH], .pad_top = (v)[PAD_TOP], .pad_left = (v)[PAD_LEFT], \
+  .dilation_height = (v)[DILATION_HEIGHT], .dilation_width = (v)[DILATION_WIDTH]
+
 static const char *const wrong_shapes = "a depthwise convolution takes images of four axes and filters of their channels";
 
 static depthwise described(const geometry *g, const shape *x, const shape *filter, const shape *y) {
   const ptrdiff_t *v = g->value;
   return (depthwise){
     .batch = x->size[0], .channels = x->size[3], .height = x->size[1], .width = x->size[2], .out_height = y->size[1],
-    .out_width = y->size[2], .kernel_height = filter->size[0], .kernel_width = filter->size[1], .stride_height = v[STRIDE_HEIGHT],
-    .stride_width = v[STRIDE_WIDTH], .pad_top = v[PAD_TOP], .pad_left = v[PAD_LEFT], .dilation_height = v[DILATION_HEIGHT],
-    .dilation_width = v[DILATION_WIDTH],
+    .out_width = y->size[2], .kernel_height = filter->size[0], .kernel_width = filter->size[1],
+    WINDOW(v),
   };
 }
 
@@ -94,14 +98,6 @@ static status filter_gradient(void *data, void *context) {
   return 0;
 }
 
-// What columns say of themselves; the sizes of the images are the caller's to fill.
-static columns window_of(const ptrdiff_t *v) {
-  return (columns){
-    .stride_height = v[STRIDE_HEIGHT], .stride_width = v[STRIDE_WIDTH], .pad_top = v[PAD_TOP], .pad_left = v[PAD_LEFT],
-    .dilation_height = v[DILATION_HEIGHT], .dilation_width = v[DILATION_WIDTH],
-  };
-}
-
 static status columns_of_rows(void *data, void *context) {
   const ptrdiff_t *v = ((const geometry *)data)->value;
   shape given, image = {0};
@@ -119,7 +115,7 @@ static status columns_of_rows(void *data, void *context) {
   if (before && (image.rank != 4 || memcmp(image.size, result.size, 4 * sizeof *image.size)))
     return failure("ColumnsToImage takes an image of its columns' channels");
   TRY(output(context, 0, &result, &to));
-  columns c = window_of(v);
+  columns c = {WINDOW(v)};
   c.batch = v[BATCH], c.height = v[HEIGHT], c.width = v[WIDTH], c.channels = result.size[3];
   c.kernel_height = v[KERNEL_HEIGHT], c.kernel_width = v[KERNEL_WIDTH], c.out_height = v[OUT_HEIGHT], c.out_width = v[OUT_WIDTH];
   c.first = v[FIRST_ROW], c.count = given.size[0] / v[OUT_WIDTH];
@@ -140,7 +136,7 @@ static status tap_of_image(void *data, void *context) {
   if (image.rank != 4) return failure("ImageToTap takes images of four axes");
   shape tap = {.rank = 4, .size = {image.size[0], v[HEIGHT], v[WIDTH], image.size[3]}};
   TRY(output(context, 0, &tap, &to));
-  columns c = window_of(v);
+  columns c = {WINDOW(v)};
   c.batch = image.size[0], c.height = image.size[1], c.width = image.size[2], c.channels = image.size[3];
   c.out_height = v[HEIGHT], c.out_width = v[WIDTH];
   pool threads = {context, run_parallel};

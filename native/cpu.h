@@ -1,7 +1,7 @@
-// What loops over the channels of images have in common: forms for what CPUs can, and which positions a tap of a kernel reaches.
+// What operators have in common that compute in loops: forms of a function for what CPUs can, and which positions a tap of a kernel reaches.
 #ifndef ANEMONE_CPU_H
 #define ANEMONE_CPU_H
-#include <stddef.h>
+#include "gemm16.h"
 
 #define INLINE static inline __attribute__((always_inline))
 // Forms of a function, in the order of `form_of_this_cpu`: for any, and these.
@@ -12,6 +12,13 @@ static inline int form_of_this_cpu(void) {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f")) return 2;
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
+}
+
+// Has `count` calls made of the form for this CPU.
+static inline void run_calls(const parallel_fn *forms, ptrdiff_t count, void *data, const pool *threads) {
+  parallel_fn fn = forms[form_of_this_cpu()];
+  if (count > 1) threads->run(threads->context, fn, (size_t)count, data);
+  else if (count == 1) fn(data, 0);
 }
 
 INLINE ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }

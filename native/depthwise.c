@@ -104,10 +104,7 @@ FORMS(filter_gradient_parts, filter_gradient_part)
 
 static void run(const parallel_fn *forms, task t, ptrdiff_t count, const pool *threads) {
   rows_task all = {t, count};
-  size_t calls = (size_t)((count + ROWS - 1) / ROWS);
-  parallel_fn fn = forms[form_of_this_cpu()];
-  if (calls > 1) threads->run(threads->context, fn, calls, &all);
-  else if (calls == 1) fn(&all, 0);
+  run_calls(forms, rounded_up(count, ROWS), &all, threads);
 }
 
 void depthwise_forward(const depthwise *d, const float *x, const float *filter, const float *bias, float *y, const pool *threads) {

@@ -1,6 +1,7 @@
 // Programs over vectors, interpreted a block at a time. Only operations that IEEE 754 rounds exactly are in it, so that the bits
 // are those of the operators one after the other, with any width of registers.
 #include "pointwise.h"
+#include "cpu.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ typedef struct {
 
 #define ALL(expression) for (int i = 0; i < n; i++) y[i] = expression
 
-static inline __attribute__((always_inline)) void compute(char symbol, const float *a, const float *b, float *restrict y, int n) {
+INLINE void compute(char symbol, const float *a, const float *b, float *restrict y, int n) {
   switch (symbol) {
     case '+': ALL(a[i] + b[i]); break;
     case '-': ALL(a[i] - b[i]); break;
@@ -52,14 +53,12 @@ static inline __attribute__((always_inline)) void compute(char symbol, const flo
   }
 }
 
-static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
-static inline __attribute__((always_inline)) void fill(float *to, float value, ptrdiff_t n) {
+INLINE void fill(float *to, float value, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) to[i] = value;
 }
 
 // The numbers of an input for the results `at` to `at + n`: where they lie, or copied to `to`.
-static inline __attribute__((always_inline)) const float *numbers_of(const pointwise_input *input, ptrdiff_t at, int n, float *to) {
+INLINE const float *numbers_of(const pointwise_input *input, ptrdiff_t at, int n, float *to) {
   const float *x = input->data;
   const unsigned char *bytes = input->data;
   ptrdiff_t width = input->width;
@@ -82,7 +81,7 @@ static inline __attribute__((always_inline)) const float *numbers_of(const point
   return to;
 }
 
-static inline __attribute__((always_inline)) void compute_part(const task *t, size_t index) {
+INLINE void compute_part(const task *t, size_t index) {
   const pointwise_program *p = t->program;
   __attribute__((aligned(64))) float copies[POINTWISE_INPUTS][BLOCK], results[POINTWISE_STEPS][BLOCK];
   const float *registers[POINTWISE_INPUTS + POINTWISE_STEPS];
@@ -111,29 +110,13 @@ static inline __attribute__((always_inline)) void compute_part(const task *t, si
   }
 }
 
-static void part_of_any_cpu(void *data, size_t index) { compute_part(data, index); }
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static void part_of_avx2(void *data, size_t index) { compute_part(data, index); }
-__attribute__((target("avx512f,prefer-vector-width=512"))) static void part_of_avx512(void *data, size_t index) {
-  compute_part(data, index);
-}
-#endif
-
-static parallel_fn part_of_this_cpu(void) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return part_of_avx512;
-  if (__builtin_cpu_supports("avx2")) return part_of_avx2;
-#endif
-  return part_of_any_cpu;
-}
+static void any(void *data, size_t index) { compute_part(data, index); }
+OF_AVX2 static void avx2(void *data, size_t index) { compute_part(data, index); }
+OF_AVX512 static void avx512(void *data, size_t index) { compute_part(data, index); }
+static const parallel_fn forms[] = {any, avx2, avx512};
 
 void pointwise_run(const pointwise_program *program, ptrdiff_t n, const pointwise_input *inputs, float *const *outputs,
                    const pool *threads) {
   task t = {program, n, inputs, outputs};
-  size_t count = (size_t)((n + TASK - 1) / TASK);
-  parallel_fn part = part_of_this_cpu();
-  if (count > 1) threads->run(threads->context, part, count, &t);
-  else if (count == 1) part(&t, 0);
+  run_calls(forms, rounded_up(n, TASK), &t, threads);
 }

@@ -98,6 +98,7 @@ describe.runIf(process.platform === 'linux')('a run whose ranks are killed', () 
         const seed = Date.now();
         const random = new CounterRandom(seed, launcher);
         let killed = 0;
+        let named = 0;
         let longest = 0;
         for (let k = 0; k < KILLS; k++) {
           const [devices, moment, victim] = [[2, 4][random.integer(3 * k, 2)], random.integer(3 * k + 1, 400), random.integer(3 * k + 2, 4)]; // biome-ignore format: one line reads better
@@ -112,6 +113,7 @@ describe.runIf(process.platform === 'linux')('a run whose ranks are killed', () 
             killed++;
             longest = Math.max(longest, end.milliseconds);
             const namings = end.text.match(NAMED[launcher])?.length ?? 0;
+            named += namings;
             // Hydra, MPICH's launcher, loses what it says last now and then.
             if (launcher === 'MPICH') expect(namings, `${hint}\n${end.text}`).toBeLessThan(2);
             else expect(namings, `${hint}\n${end.text}`).toBe(1);
@@ -120,6 +122,7 @@ describe.runIf(process.platform === 'linux')('a run whose ranks are killed', () 
           expect(await corruptFiles(folder), hint).toEqual([]);
         }
         expect(killed).toBeGreaterThan(KILLS / 2);
+        expect(named).toBeGreaterThan(0);
         if (KILLS > 2)
           console.info(
             `${launcher}: ${killed} of ${KILLS} killed, all ended within ${longest.toFixed(0)} ms`,

@@ -1,6 +1,6 @@
 // The operators of our own in C (native/): Gemm16 and Gemm16Pack, products in bfloat16 on CPUs that have the instructions; Pointwise,
-// chains of operations number by number; and convolutions whose channels are last. Their library lies beside that of ONNX Runtime, in the package of the platform; in a clone,
-// scripts/native.sh makes it.
+// chains of operations number by number; and convolutions whose channels are last. Their library lies beside that of ONNX Runtime, in the
+// package of the platform; in a clone, scripts/native.sh makes it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

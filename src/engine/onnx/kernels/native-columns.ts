@@ -4,6 +4,7 @@
 import type { tf } from '../../tf.js';
 import { NATIVE_DOMAIN } from '../onnx-graph.js';
 import type { Info, KernelContext } from './kernel.js';
+import { windowOf } from './native-depthwise.js';
 
 /** Numbers of the columns that are made at once, 4 MiB, or more where they would be more parts than this. */
 const AT_ONCE = 2 ** 20;
@@ -79,11 +80,6 @@ export function tapOfImage(
   const tap = graph.one('ImageToTap', [backend.name(x)], { domain: NATIVE_DOMAIN, attributes });
   backend.value(tap, shape, 'float32');
   return tap;
-}
-
-/** As native/convolution-operators.c reads it, as all of these. */
-function windowOf({ padInfo: p, ...c }: tf.backend_util.Conv2DInfo): readonly number[] {
-  return [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];
 }
 
 function geometryOf(c: tf.backend_util.Conv2DInfo, first: number): string {

@@ -23,11 +23,14 @@ export function nativeDepthwise(
   const isLow = op !== 'DepthwiseConvFilterGradient' && productType() !== undefined;
   if (backend.limits.convolutions === 'none' || c.outChannels !== c.inChannels || isLow) return undefined;
   const result = op === 'DepthwiseConvFilterGradient' ? shape.slice(0, 2) : shape.slice(1, 3);
-  const { padInfo: p } = c;
-  const strides = [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];
-  const attributes = { geometry: [...strides, ...result].join(' '), sizes: shape };
+  const attributes = { geometry: [...windowOf(c), ...result].join(' '), sizes: shape };
   const names = inputs.map((input) => backend.name(input));
   return backend.value(graph.one(op, names, { domain: NATIVE_DOMAIN, attributes }), shape, 'float32');
+}
+
+/** What the geometry of every operator of convolutions begins with; see native/convolution-operators.c. */
+export function windowOf({ padInfo: p, ...c }: tf.backend_util.Conv2DInfo): readonly number[] {
+  return [c.strideHeight, c.strideWidth, p.top, p.left, c.dilationHeight, c.dilationWidth];
 }
 
 /** The operator and inputs of a convolution that adds `bias` [C] itself; undefined if `node` is no such convolution without one. */
